@@ -1,0 +1,293 @@
+"""A study as its file describes it: one complete recipe, a search space, variants; found by name and loaded."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ValidationError
+
+from study.errors import RecipeError, StudyFileError
+from study.recipe import Recipe, explain
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    import optuna
+
+OUR_TRAIN = "study.engine:train"
+Overrides = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """A figure that others have published for a variant.
+
+    Args:
+        value: in the unit of the study's metric; an accuracy lies in [0, 1].
+        source: where it can be read.
+
+    """
+
+    value: float
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """A question to search: where to start from, what may change, which named variants to try first.
+
+    Args:
+        name: also the name of its file, its Optuna study and its MLflow experiment.
+        recipe: the complete starting point: our `Recipe`, or any frozen pydantic model for a training of one's own.
+        space: plain Optuna, conditionals and all; returns the knobs that it changes. A suggestion is best named as the
+            knob that it decides. None when there is nothing to search.
+        variants: named overrides of the recipe, tried first in a search and compared on equal seeds by `compare`.
+        published: for a variant, what others have published.
+        train: the training, as a function or an import path: `train(recipe, resume) -> Iterator[Epoch]`; where it has a
+            third parameter `device`, it is given torch's name of the device.
+        metric: the objective, by its name in `Epoch.metrics`, taken at the last epoch.
+        direction: whether more or less of the metric is better.
+        fallback: a data set to take when the recipe's own is neither on disk nor to be downloaded.
+
+    """
+
+    name: str
+    recipe: BaseModel
+    space: Callable[[optuna.Trial], Overrides] | None = None
+    variants: Mapping[str, Overrides] = field(default_factory=dict[str, Overrides])
+    published: Mapping[str, Published] = field(default_factory=dict[str, Published])
+    train: str | Callable[..., Any] = OUR_TRAIN
+    metric: str = "val_accuracy"
+    direction: Literal["maximize", "minimize"] = "maximize"
+    fallback: str | None = None
+    fixed: Overrides = field(default_factory=dict[str, Any])
+
+    def recipe_for(self, overrides: Overrides) -> BaseModel:
+        """Build the recipe with the overrides, then with what `--set` fixed; all checks run anew.
+
+        Raises:
+            RecipeError: an unknown knob, a value out of range, or knobs that do not go together, by name.
+
+        """
+        return override(self.recipe, {**overrides, **self.fixed})
+
+    def fix(self, overrides: Overrides) -> Study:
+        """Return this study with knobs held fixed: neither the space nor a variant changes them any more.
+
+        Raises:
+            RecipeError: as `recipe_for`.
+
+        """
+        if "epochs" in overrides and getattr(self.recipe, "steps", None) is not None:
+            overrides = {"steps": None, **overrides}
+        return replace(self, fixed={**self.fixed, **overrides}, recipe=override(self.recipe, overrides))
+
+    def suggest(self, trial: optuna.Trial) -> Overrides:
+        """Run the space on a trial, fixed knobs answered without asking it."""
+        if self.space is None:
+            return {}
+        return self.space(_Fixing(trial, self.fixed) if self.fixed else trial)  # pyright: ignore[reportArgumentType]
+
+    def better(self, a: float, b: float) -> bool:
+        """Tell whether the metric's value a is better than b."""
+        return a > b if self.direction == "maximize" else a < b
+
+    def check(self) -> None:
+        """Prove what can be proven without training: the variants' and the published figures' names and knobs.
+
+        Raises:
+            StudyFileError: which variant, and what is wrong with it.
+
+        """
+        for name, overrides in self.variants.items():
+            try:
+                self.recipe_for(overrides)
+            except RecipeError as error:
+                raise StudyFileError(error.what, where=f"{self.name}, variant {name!r}") from error
+        if strange := set(self.published) - set(self.variants):
+            raise StudyFileError(f"published figures for unknown variants: {sorted(strange)}", where=self.name)
+
+
+class _Fixing:
+    """A trial that answers for fixed knobs itself, so that Optuna never hears of them."""
+
+    def __init__(self, trial: optuna.Trial, fixed: Overrides) -> None:
+        self._trial, self._fixed = trial, fixed
+
+    def __getattr__(self, name: str) -> Any:
+        attribute = getattr(self._trial, name)
+        if not name.startswith("suggest_"):
+            return attribute
+        return lambda knob, *args, **kwargs: (
+            self._fixed[knob] if knob in self._fixed else attribute(knob, *args, **kwargs)
+        )
+
+
+def override(recipe: BaseModel, overrides: Overrides) -> BaseModel:
+    """Build a new recipe with some knobs changed; never `model_copy`, which checks nothing.
+
+    Raises:
+        RecipeError: an unknown knob (with the nearest one), a value out of range, or knobs that do not go together.
+
+    """
+    known = type(recipe).model_fields
+    for knob in overrides:
+        if knob not in known:
+            near = difflib.get_close_matches(knob, known, n=1)
+            raise RecipeError(f"unknown knob {knob!r}", fix=f"Did you mean {near[0]!r}?" if near else "")
+    overrides = dict(overrides)
+    if isinstance(recipe, Recipe):  # one of the two is the length; giving one takes the other back
+        if overrides.get("epochs") is not None:
+            overrides.setdefault("steps", None)
+        elif overrides.get("steps") is not None:
+            overrides.setdefault("epochs", None)
+    try:
+        return type(recipe).model_validate({**recipe.model_dump(), **overrides})
+    except ValidationError as error:
+        raise explain(error) from error
+
+
+def folders() -> list[Path]:
+    """Folders in which studies are looked for, a person's own first."""
+    packaged = Path(__file__).parent / "studies"
+    checkout = Path(__file__).parents[2] / "studies"
+    return [Path("studies").absolute(), packaged if packaged.is_dir() else checkout]
+
+
+def available() -> dict[str, Path]:
+    """Every study that can be run by its name, with its file."""
+    files = [file for folder in reversed(folders()) for file in sorted(folder.glob("[!_]*.py"))]
+    return {file.stem: file for file in files}
+
+
+def find(name: str) -> Path:
+    """Find the file of a study by name or path.
+
+    Raises:
+        StudyFileError: no such study; says the nearest name.
+
+    """
+    if name.endswith(".py") or "/" in name:
+        path = Path(name).expanduser().absolute()
+        if not path.is_file():
+            raise StudyFileError("no such study file", where=name, fix="`study new NAME` writes one.")
+        return path
+    studies = available()
+    if name not in studies:
+        near = difflib.get_close_matches(name, studies, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(sorted(studies)) or 'none'}."
+        raise StudyFileError(f"no study {name!r}", fix=f"{hint} `study new {name}` writes a new one.")
+    return studies[name]
+
+
+def load(name: str) -> Study:
+    """Load the study of that name or path: the object `study` of its file.
+
+    Raises:
+        StudyFileError: not found, does not import, or holds no `study`; says which line.
+
+    """
+    path = find(name)
+    study = getattr(load_file(path), "study", None)
+    if not isinstance(study, Study):
+        raise StudyFileError("no object `study` of type study.Study", where=str(path), fix="Compare `study new`.")
+    study.check()
+    return study
+
+
+def load_file(path: Path) -> ModuleType:
+    """Import a Python file once, by its path; what lies beside it and in the working folder can be imported by it.
+
+    Raises:
+        StudyFileError: it does not import; with its line.
+
+    """
+    path = path.resolve()
+    module_name = f"study_file_{path.stem}_{abs(hash(str(path))):x}"
+    if module_name in sys.modules:
+        return sys.modules[module_name]
+    _see_working_folder(path.parent)
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise StudyFileError("not a Python file", where=str(path))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        del sys.modules[module_name]
+        raise StudyFileError(f"syntax error: {error.msg}", where=f"{path}, line {error.lineno}") from error
+    except ValidationError as error:
+        del sys.modules[module_name]
+        raise StudyFileError(explain(error).what, where=_line_of(error, path)) from error
+    except Exception as error:
+        del sys.modules[module_name]
+        raise StudyFileError(f"{type(error).__name__}: {error}", where=_line_of(error, path)) from error
+    return module
+
+
+def import_object(reference: str) -> Any:
+    """Import `package.module:name` or `path/to/file.py:name`.
+
+    Raises:
+        StudyFileError: the module or the name cannot be imported, and why.
+
+    """
+    place, _, name = reference.rpartition(":")
+    if not place or not name:
+        raise StudyFileError(f"not an import path: {reference!r}", fix="Write it as package.module:name.")
+    _see_working_folder()
+    try:
+        module = load_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
+        found: Any = module
+        for part in name.split("."):
+            found = getattr(found, part)
+    except StudyFileError:
+        raise
+    except Exception as error:
+        reason = f"cannot import {reference!r}: {type(error).__name__}: {error}"
+        raise StudyFileError(reason, fix="Is it installed, or in the folder you stand in?") from error
+    return found
+
+
+def reference_to(thing: Any) -> str:
+    """Name a function or class such that another process can import it: the reverse of `import_object`.
+
+    Raises:
+        StudyFileError: it was defined where no other process can find it, such as a notebook.
+
+    """
+    if isinstance(thing, str):
+        return thing
+    module = sys.modules.get(thing.__module__)
+    if "<locals>" in thing.__qualname__ or module is None or thing.__module__ == "__main__":
+        raise StudyFileError(
+            f"{thing.__qualname__} cannot be imported by a worker process",
+            fix="Move it to a module, or run with executor='inline'.",
+        )
+    file = getattr(module, "__file__", None)
+    place = file if thing.__module__.startswith("study_file_") else thing.__module__
+    return f"{place}:{thing.__qualname__}"
+
+
+def _see_working_folder(*others: Path) -> None:
+    for folder in (*others, Path.cwd()):
+        if str(folder) not in sys.path:
+            sys.path.append(str(folder))
+
+
+def _line_of(error: Exception, path: Path) -> str:
+    """`file, line n` of the deepest frame of the traceback that lies in the file."""
+    line, step = 0, error.__traceback__
+    while step is not None:
+        if step.tb_frame.f_code.co_filename == str(path):
+            line = step.tb_lineno
+        step = step.tb_next
+    return f"{path}, line {line}" if line else str(path)

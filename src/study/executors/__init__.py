@@ -1,0 +1,68 @@
+"""Executors run jobs and tell what becomes of them; what a job is, and the four methods that an executor has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from study.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One training to run, complete: nothing else has to cross to the process that trains.
+
+    Args:
+        number: the trial's number, by which its events are told apart.
+        recipe: every knob, as JSON values.
+        recipe_type: import path of the recipe's class.
+        train: import path of the training, `train(recipe, resume) -> Iterator[Epoch]`.
+        metric: the name in `Epoch.metrics` by which the best epoch is known.
+        maximize: whether more of it is better.
+        checkpoint: file to go on from, if it is there, and to replace after every epoch.
+        best: file for the weights of the best epoch so far.
+
+    """
+
+    number: int
+    recipe: Mapping[str, Any]
+    recipe_type: str
+    train: str
+    metric: str
+    maximize: bool
+    checkpoint: Path
+    best: Path
+
+
+class Executor(Protocol):
+    """Runs up to `slots` jobs at a time.
+
+    Of one job the events come in this order: Started, the epochs that its checkpoint holds, new epochs, and last one
+    of Finished, Stopped, Failed or Died. The worker has replaced the checkpoint before it sends an epoch. After Died
+    the executor is as good as before; it never runs a job again by itself. All methods are called from one thread.
+    """
+
+    slots: int
+
+    def submit(self, job: Job) -> None:
+        """Run a job; the caller sees to it that no more than `slots` are under way."""
+        ...
+
+    def events(self, timeout: float) -> Sequence[tuple[int, Event]]:
+        """Wait up to `timeout` seconds for something to happen; job numbers with their events, oldest first."""
+        ...
+
+    def stop(self, number: int) -> None:
+        """Ask a job to end after its present epoch; it answers Stopped, or Finished if that was its last."""
+        ...
+
+    def close(self, *, grace: float) -> None:
+        """End all processes, those that still train after `grace` seconds by a kill; safe to call twice."""
+        ...
+
+
+Kind = Literal["inline", "local"]

@@ -1,0 +1,305 @@
+"""Trial folders, the truth that Optuna and MLflow are told from; the only place that knows a file name of a trial.
+
+A trial's folder appears whole, by one rename, before any database hears of the trial. Its log is appended to by the
+coordinator alone, its checkpoint and its best weights are replaced by the worker alone.
+
+    studies/NAME/trials/00007/
+        recipe.json         what the training computes, every knob
+        trial.json          what Optuna and MLflow need besides: parameters, distributions, variant, environment
+        log.jsonl           one line an event, each with its own checksum: started, epoch, died, restarted, ended
+        checkpoint.pt       after the last whole epoch, until the trial ends (and checkpoint.json, its sha256)
+        best.safetensors    the weights of the best epoch so far
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import time
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from study.errors import PlaceError, StudyError
+from study.events import Epoch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+State = Literal["complete", "pruned", "failed"]
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a trial ended.
+
+    Args:
+        state: as Optuna counts it.
+        value: the objective; of a pruned trial that of its last epoch, None if it has none.
+        reason: why it was pruned or failed, one line; empty when complete.
+        evaluation: of the last epoch's model on validation data, as the training gave it.
+        time: seconds since 1970.
+
+    """
+
+    state: State
+    value: float | None
+    reason: str
+    evaluation: Mapping[str, Any] | None
+    time: float
+
+
+@dataclass(slots=True)
+class History:
+    """What a log tells, read from its start."""
+
+    epochs: list[Epoch] = field(default_factory=list[Epoch])
+    times: list[float] = field(default_factory=list[float])
+    deaths: list[str] = field(default_factory=list[str])
+    devices: list[str] = field(default_factory=list[str])
+    ended: Ended | None = None
+
+    def take(self, record: Record) -> None:
+        """Apply the next record."""
+        match record["kind"]:
+            case "started":
+                self.devices.append(record["device"])
+            case "epoch":
+                self.epochs.append(Epoch(record["number"], record["metrics"], record["seconds"]))
+                self.times.append(record["time"])
+            case "restarted":
+                del self.epochs[record["epochs"] :], self.times[record["epochs"] :]
+            case "died":
+                self.deaths.append(record["reason"])
+            case "ended":
+                names = ("state", "value", "reason", "evaluation", "time")
+                self.ended = Ended(**{name: record[name] for name in names})
+            case _:
+                pass  # a later version's record: kept, not understood
+
+
+class TrialFolder:
+    """The files of one trial."""
+
+    def __init__(self, path: Path) -> None:
+        """Name the folder; nothing is read or made."""
+        self.path = path
+
+    @property
+    def number(self) -> int:
+        """Optuna's number of the trial, from 0."""
+        return int(self.path.name)
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the worker keeps what is needed to go on."""
+        return self.path / "checkpoint.pt"
+
+    @property
+    def best(self) -> Path:
+        """Where the worker keeps the weights of the best epoch so far."""
+        return self.path / "best.safetensors"
+
+    def recipe(self) -> dict[str, Any]:
+        """Read every knob of the trial."""
+        return _read_json(self.path / "recipe.json")
+
+    def about(self) -> dict[str, Any]:
+        """Read what was known of the trial when it was made."""
+        return _read_json(self.path / "trial.json")
+
+    def append(self, kind: str, **values: Any) -> Record:
+        """Add a record to the log and see it on disk; a full disk leaves the log as it was.
+
+        Raises:
+            PlaceError: the disk is full or cannot be written.
+
+        """
+        record = {"kind": kind, "time": time.time(), **values}
+        body = json.dumps(record)
+        line = f'{{"crc":"{zlib.crc32(body.encode()):08x}",{body[1:]}\n'.encode()
+        file = self.path / "log.jsonl"
+        try:
+            handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            try:
+                before = os.fstat(handle).st_size
+                try:
+                    _write_all(handle, line)
+                    os.fsync(handle)
+                except OSError:
+                    os.ftruncate(handle, before)
+                    raise
+            finally:
+                os.close(handle)
+        except OSError as error:
+            raise _cannot_write(file, error) from error
+        return record
+
+    def records(self) -> Iterator[Record]:
+        """Read the log from its start; a last line that a kill has torn is left out.
+
+        Raises:
+            StudyError: a line before the last is damaged; names file and line.
+
+        """
+        file = self.path / "log.jsonl"
+        content = file.read_bytes() if file.exists() else b""
+        lines = content.split(b"\n")
+        for index, line in enumerate(lines[:-1]):
+            record = _checked(line)
+            if record is None and index == len(lines) - 2:
+                return
+            if record is None:
+                raise StudyError("damaged line", where=f"{file}, line {index + 1}", fix="Restore the file, or delete "
+                                 "the trial's folder to run it again.")  # fmt: skip
+            yield record
+
+    def history(self) -> History:
+        """Replay the log."""
+        history = History()
+        for record in self.records():
+            history.take(record)
+        return history
+
+    def repair(self) -> bytes:
+        """Move a torn last line of the log aside, its bytes kept in `log.torn`; return them, empty if all was well."""
+        file = self.path / "log.jsonl"
+        if not file.exists():
+            return b""
+        content = file.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        last = content.rfind(b"\n", 0, whole - 1) + 1
+        if whole and _checked(content[last : whole - 1]) is None:
+            whole = last
+        torn = content[whole:]
+        if torn:
+            with (self.path / "log.torn").open("ab") as aside:
+                aside.write(torn + b"\n")
+            os.truncate(file, whole)
+        return torn
+
+    def discard_checkpoint(self) -> None:
+        """Drop what is only needed to go on: the trial has ended."""
+        self.checkpoint.unlink(missing_ok=True)
+
+
+class Journal:
+    """All trial folders of one study, and what is stored about the study itself."""
+
+    def __init__(self, folder: Path) -> None:
+        """Name the study's folder; nothing is read or made."""
+        self.folder = folder
+
+    @property
+    def definition_file(self) -> Path:
+        """The study's definition as it was when its first trial was made."""
+        return self.folder / "study.json"
+
+    def trial(self, number: int) -> TrialFolder:
+        """Name the folder of one trial."""
+        return TrialFolder(self.folder / "trials" / f"{number:05d}")
+
+    def trials(self) -> list[TrialFolder]:
+        """All trials that have a folder, by number."""
+        folder = self.folder / "trials"
+        names = os.listdir(folder) if folder.is_dir() else []
+        return [TrialFolder(folder / name) for name in sorted(names) if name.isdigit()]
+
+    def create(self, number: int, recipe_json: str, about: Mapping[str, Any]) -> TrialFolder:
+        """Make a trial's folder, whole or not at all.
+
+        Raises:
+            PlaceError: the disk is full or cannot be written.
+
+        """
+        trial = self.trial(number)
+        making = trial.path.with_name(f".making-{trial.path.name}")
+        try:
+            shutil.rmtree(making, ignore_errors=True)
+            making.mkdir(parents=True)
+            write_durably(making / "recipe.json", recipe_json.encode())
+            write_durably(making / "trial.json", json.dumps(about, indent=2).encode())
+            making.rename(trial.path)
+            _sync_folder(trial.path.parent)
+        except OSError as error:
+            shutil.rmtree(making, ignore_errors=True)
+            raise _cannot_write(trial.path, error) from error
+        return trial
+
+    def definition(self) -> dict[str, Any] | None:
+        """Read the stored definition; None before the first run."""
+        return _read_json(self.definition_file) if self.definition_file.exists() else None
+
+    def store_definition(self, definition: Mapping[str, Any]) -> None:
+        """Replace the stored definition, whole or not at all.
+
+        Raises:
+            PlaceError: the disk is full or cannot be written.
+
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            replace_durably(self.definition_file, json.dumps(definition, indent=2).encode())
+        except OSError as error:
+            raise _cannot_write(self.definition_file, error) from error
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a new file and see it on disk."""
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def replace_durably(path: Path, content: bytes) -> None:
+    """Replace a file such that a kill leaves the old or the new one: temporary file, fsync, rename."""
+    making = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        write_durably(making, content)
+        making.replace(path)
+        _sync_folder(path.parent)
+    except OSError:
+        making.unlink(missing_ok=True)
+        raise
+
+
+def _write_all(handle: int, content: bytes) -> None:
+    while content:
+        content = content[os.write(handle, content) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _checked(line: bytes) -> Record | None:
+    """Read a log line; None if it is not whole."""
+    head = b'{"crc":"'
+    if not line.startswith(head) or len(line) < len(head) + 11:
+        return None
+    body = b"{" + line[len(head) + 10 :]
+    if f"{zlib.crc32(body):08x}".encode() != line[len(head) : len(head) + 8]:
+        return None
+    return json.loads(body)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise StudyError(f"cannot be read: {error}", where=str(path)) from error
+
+
+def _cannot_write(path: Path, error: OSError) -> PlaceError:
+    reason = "the disk is full" if error.errno == errno.ENOSPC else f"cannot be written: {error.strerror}"
+    fix = "Free some space and run the same command again." if error.errno == errno.ENOSPC else "Choose another --home."
+    return PlaceError(reason, where=str(path), fix=fix)

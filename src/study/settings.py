@@ -1,0 +1,59 @@
+"""Where things are kept: flag over environment over default, resolved once, frozen."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The places of one run.
+
+    Args:
+        home: folder of all results; trial folders lie in `home/studies/NAME/trials/`.
+        storage: SQLAlchemy URL of Optuna's database.
+        tracking_uri: MLflow's tracking URI.
+
+    """
+
+    home: Path
+    storage: str
+    tracking_uri: str
+
+    @property
+    def artifacts(self) -> Path:
+        """Folder of MLflow's artifacts when its database is the default one."""
+        return self.home / "artifacts"
+
+    def study_folder(self, name: str) -> Path:
+        """Folder of everything that is known about the study `name`."""
+        return self.home / "studies" / name
+
+
+def resolve(
+    home: str | Path | None = None, storage: str | None = None, tracking_uri: str | None = None
+) -> Settings:
+    """Resolve the places: an argument, else `STUDY_*`, else the tool's own variable, else a file under `mlruns/`."""
+    root = Path(home or os.environ.get("STUDY_HOME") or "mlruns").expanduser().absolute()
+    storage = storage or os.environ.get("STUDY_STORAGE") or os.environ.get("OPTUNA_STORAGE")
+    tracking = tracking_uri or os.environ.get("STUDY_TRACKING_URI") or os.environ.get("MLFLOW_TRACKING_URI")
+    return Settings(
+        home=root,
+        storage=storage or f"sqlite:///{root / 'optuna.db'}",
+        tracking_uri=tracking or f"sqlite:///{root / 'mlflow.db'}",
+    )
+
+
+def cache_folder() -> Path:
+    """Folder of what can be made again: `STUDY_CACHE`, else `XDG_CACHE_HOME/study`, else `~/.cache/study`."""
+    if place := os.environ.get("STUDY_CACHE"):
+        return Path(place).expanduser().absolute()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").expanduser().absolute() / "study"
+
+
+def data_folder() -> Path:
+    """Folder where torchvision finds or puts its data sets: `STUDY_DATA`, else `data` in the cache folder."""
+    place = os.environ.get("STUDY_DATA")
+    return Path(place).expanduser().absolute() if place else cache_folder() / "data"
