@@ -85,8 +85,6 @@ class Study:
             RecipeError: as `recipe_for`.
 
         """
-        if "epochs" in overrides and getattr(self.recipe, "steps", None) is not None:
-            overrides = {"steps": None, **overrides}
         return replace(self, fixed={**self.fixed, **overrides}, recipe=override(self.recipe, overrides))
 
     def suggest(self, trial: optuna.Trial) -> Overrides:

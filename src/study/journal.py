@@ -20,7 +20,6 @@ import shutil
 import time
 import zlib
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from study.errors import PlaceError, StudyError
@@ -28,6 +27,7 @@ from study.events import Epoch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 State = Literal["complete", "pruned", "failed"]
 Record = dict[str, Any]
@@ -206,8 +206,8 @@ class Journal:
     def trials(self) -> list[TrialFolder]:
         """All trials that have a folder, by number."""
         folder = self.folder / "trials"
-        names = os.listdir(folder) if folder.is_dir() else []
-        return [TrialFolder(folder / name) for name in sorted(names) if name.isdigit()]
+        paths = sorted(folder.iterdir()) if folder.is_dir() else []
+        return [TrialFolder(path) for path in paths if path.name.isdigit()]
 
     def create(self, number: int, recipe_json: str, about: Mapping[str, Any]) -> TrialFolder:
         """Make a trial's folder, whole or not at all.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from hashlib import sha256
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -105,7 +105,10 @@ class Recipe(BaseModel):
     augment_crop: int = Field(0, ge=0, le=64, description="shift by up to so many pixels either way, filling with zero")
     augment_rotate: float = Field(0.0, ge=0, le=180, description="rotate by up to so many degrees either way")
     augment_cutout: int = Field(
-        0, ge=0, le=256, description="side in pixels of a square set to zero (DeVries and Taylor 2017, arXiv 1708.04552)"
+        0,
+        ge=0,
+        le=256,
+        description="side in pixels of a square set to zero (DeVries and Taylor 2017, arXiv 1708.04552)",
     )
     batch_size: Annotated[int, Field(ge=1)] | Literal["full"] = Field(
         64, description="examples a step; 'full' is the whole training split, gradient descent proper"
@@ -160,7 +163,9 @@ class Recipe(BaseModel):
     # Schedule: torch.optim.lr_scheduler's names
     schedule: Schedule = Field("constant", description="how the learning rate goes over the training")
     schedule_interval: Literal["epoch", "batch"] = Field("epoch", description="how often the schedule is stepped")
-    warmup_epochs: float = Field(0.0, ge=0, description="linear warm-up from 0 over so many epochs, per batch, before it")
+    warmup_epochs: float = Field(
+        0.0, ge=0, description="linear warm-up from 0 over so many epochs, per batch, before it"
+    )
     gamma: float | None = Field(None, gt=0, lt=1, description="factor of step and exponential, and of plateau (0.1)")
     step_size: int | None = Field(None, ge=1, description="intervals between two steps of schedule step")
     t_max: int | None = Field(None, ge=1, description="intervals of half a cosine; None is the whole training")
@@ -190,9 +195,10 @@ class Recipe(BaseModel):
     @classmethod
     def _default_length(cls, data: Any) -> Any:
         """Without steps, epochs are 10: the default must not clash with steps."""
-        if isinstance(data, dict) and data.get("epochs") is None and data.get("steps") is None:
-            return {**data, "epochs": 10}
-        return data
+        if not isinstance(data, dict):
+            return data
+        knobs = cast(dict[str, Any], data)
+        return {**knobs, "epochs": 10} if knobs.get("epochs") is None and knobs.get("steps") is None else knobs
 
     @model_validator(mode="after")
     def _knobs_have_an_effect(self) -> Self:
@@ -255,7 +261,7 @@ def explain(error: ValidationError) -> RecipeError:
     """Turn pydantic's report into one line that names each knob and what is wrong with it."""
     parts: list[str] = []
     for item in error.errors():
-        knob = ".".join(str(part) for part in item["loc"] if isinstance(part, str | int))
+        knob = ".".join(str(part) for part in item["loc"])
         if item["type"] == "extra_forbidden":
             parts.append(f"unknown knob {knob!r}")
         elif item["type"] == "value_error":

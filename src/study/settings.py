@@ -32,9 +32,7 @@ class Settings:
         return self.home / "studies" / name
 
 
-def resolve(
-    home: str | Path | None = None, storage: str | None = None, tracking_uri: str | None = None
-) -> Settings:
+def resolve(home: str | Path | None = None, storage: str | None = None, tracking_uri: str | None = None) -> Settings:
     """Resolve the places: an argument, else `STUDY_*`, else the tool's own variable, else a file under `mlruns/`."""
     root = Path(home or os.environ.get("STUDY_HOME") or "mlruns").expanduser().absolute()
     storage = storage or os.environ.get("STUDY_STORAGE") or os.environ.get("OPTUNA_STORAGE")
