@@ -42,8 +42,9 @@ class Executor(Protocol):
     """Runs up to `slots` jobs at a time.
 
     Of one job the events come in this order: Started, the epochs that its checkpoint holds, new epochs, and last one
-    of Finished, Stopped, Failed or Died. The worker has replaced the checkpoint before it sends an epoch. After Died
-    the executor is as good as before; it never runs a job again by itself. All methods are called from one thread.
+    of Finished, Stopped, Failed or Died. The worker has replaced the checkpoint before it sends an epoch, and then
+    waits for an answer, so that a pruned trial costs not one step too many. After Died the executor is as good as
+    before; it never runs a job again by itself. All methods are called from one thread.
     """
 
     slots: int
@@ -56,12 +57,12 @@ class Executor(Protocol):
         """Wait up to `timeout` seconds for something to happen; job numbers with their events, oldest first."""
         ...
 
-    def stop(self, number: int) -> None:
-        """Ask a job to end after its present epoch; it answers Stopped, or Finished if that was its last."""
+    def answer(self, number: int, *, go_on: bool) -> None:
+        """Answer a job's Epoch, each of them once: the next epoch, or no more; then Stopped follows."""
         ...
 
-    def close(self, *, grace: float) -> None:
-        """End all processes, those that still train after `grace` seconds by a kill; safe to call twice."""
+    def close(self) -> None:
+        """End all processes at once; safe to call twice."""
         ...
 
 

@@ -1,0 +1,54 @@
+"""The executor that trains in this process: for notebooks, a debugger, and most tests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from study.events import Event, Failed, Finished, Stopped
+from study.executors.worker import perform
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from study.executors import Job
+
+
+class Inline:
+    """One job at a time, one step of it at each call of `events`, with one thread as a worker has: the same bits."""
+
+    slots = 1
+
+    def __init__(self, device: str = "cpu") -> None:
+        """Train on a device as torch spells it."""
+        import torch  # noqa: PLC0415 - only this executor brings torch into the coordinator
+
+        self._device = device
+        self._threads = torch.get_num_threads()
+        self._number = -1
+        self._events: Iterator[Event] = iter(())
+        torch.set_num_threads(1)
+
+    def submit(self, job: Job) -> None:
+        """Run a job."""
+        self._number, self._events = job.number, perform(job, self._device)
+
+    def events(self, timeout: float) -> Sequence[tuple[int, Event]]:  # noqa: ARG002 - a step takes as long as it takes
+        """Take the job one event further."""
+        event = next(self._events, None)
+        if event is None:
+            return ()
+        if isinstance(event, Finished | Failed | Stopped):
+            self._events = iter(())
+        return ((self._number, event),)
+
+    def answer(self, number: int, *, go_on: bool) -> None:
+        """Answer the job's Epoch."""
+        if number == self._number and not go_on:
+            self._events = iter((Stopped(),))
+
+    def close(self) -> None:
+        """Give the process its threads back."""
+        import torch  # noqa: PLC0415 - as above
+
+        self._events = iter(())
+        torch.set_num_threads(self._threads)
