@@ -1,1 +1,29 @@
-"""study."""
+"""The public names of study, each imported when it is first asked for: `import study` loads nothing heavy."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from study.definition import Published, Study, load
+    from study.errors import StudyError
+    from study.events import Epoch
+    from study.recipe import Recipe
+
+__all__ = ["Epoch", "Published", "Recipe", "Study", "StudyError", "load"]
+
+_PLACES = {
+    "Epoch": "study.events",
+    "Published": "study.definition",
+    "Recipe": "study.recipe",
+    "Study": "study.definition",
+    "StudyError": "study.errors",
+    "load": "study.definition",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_PLACES[name]), name)

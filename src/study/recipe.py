@@ -87,108 +87,144 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
 
     # Data
-    dataset: str = Field("cifar10", min_length=1, description="a known data set, or the name of one that was imported")
-    train_size: int | None = Field(None, ge=2, description="train on so many examples only, stratified; None is all")
-    val_fraction: float = Field(
-        0.1, gt=0, lt=1, description="share of the training split held out for validation, stratified by class"
+    dataset: str = Field(
+        default="cifar10", min_length=1, description="a known data set, or the name of one that was imported"
     )
-    split_seed: int = Field(0, ge=0, description="which examples are held out")
+    train_size: int | None = Field(
+        default=None, ge=2, description="train on so many examples only, stratified; None is all"
+    )
+    val_fraction: float = Field(
+        default=0.1, gt=0, lt=1, description="share of the training split held out for validation, stratified by class"
+    )
+    split_seed: int = Field(default=0, ge=0, description="which examples are held out")
     normalize: bool = Field(
-        False,  # noqa: FBT003 - the value of a field
+        default=False,
         description="subtract the training mean and divide by the standard deviation, per channel (LeCun et al. 1998, "
         "Efficient BackProp, 4.3); without it pixels lie in pixel_range. Tables always are.",
     )
     pixel_range: Literal["unit", "symmetric"] = Field(
-        "unit", description="pixels as [0, 1] or [-1, 1] when normalize is off"
+        default="unit", description="pixels as [0, 1] or [-1, 1] when normalize is off"
     )
-    augment_flip: bool = Field(False, description="mirror half of the images, left to right")  # noqa: FBT003
-    augment_crop: int = Field(0, ge=0, le=64, description="shift by up to so many pixels either way, filling with zero")
-    augment_rotate: float = Field(0.0, ge=0, le=180, description="rotate by up to so many degrees either way")
+    augment_flip: bool = Field(default=False, description="mirror half of the images, left to right")
+    augment_crop: int = Field(
+        default=0, ge=0, le=64, description="shift by up to so many pixels either way, filling with zero"
+    )
+    augment_rotate: float = Field(default=0.0, ge=0, le=180, description="rotate by up to so many degrees either way")
     augment_cutout: int = Field(
-        0,
+        default=0,
         ge=0,
         le=256,
         description="side in pixels of a square set to zero (DeVries and Taylor 2017, arXiv 1708.04552)",
     )
     batch_size: Annotated[int, Field(ge=1)] | Literal["full"] = Field(
-        64, description="examples a step; 'full' is the whole training split, gradient descent proper"
+        default=64, description="examples a step; 'full' is the whole training split, gradient descent proper"
     )
 
     # Network
     model: str = Field(
-        "cnn3",
+        default="cnn3",
         min_length=1,
         description="mlp, logistic, cnn3, cnn2, torchvision:NAME, or an import path such as mypackage.nets:WideNet",
     )
-    hidden: tuple[Annotated[int, Field(ge=1)], ...] = Field((100,), description="units of each hidden layer of an mlp")
-    activation: Activation = Field("relu", description="after each hidden layer; softmax runs over its features")
-    init: Init = Field("default", description="how weights are drawn; biases keep torch's own initialization")
-    init_scale: float | None = Field(
-        None, gt=0, description="standard deviation of init=normal, bound of init=uniform; None is 1"
+    hidden: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        default=(100,), description="units of each hidden layer of an mlp"
     )
-    batch_norm: bool = Field(False, description="batch normalization before each activation")  # noqa: FBT003
-    dropout_conv: Probability = Field(0.0, description="probability of zeroing a value after each conv block")
-    dropout_dense: Probability = Field(0.0, description="probability of zeroing a value after each hidden dense layer")
-    dropout_at_test: bool = Field(False, description="keep dropout on when evaluating, as some scripts do")  # noqa: FBT003
+    activation: Activation = Field(
+        default="relu", description="after each hidden layer; softmax runs over its features"
+    )
+    init: Init = Field(default="default", description="how weights are drawn; biases keep torch's own initialization")
+    init_scale: float | None = Field(
+        default=None, gt=0, description="standard deviation of init=normal, bound of init=uniform; None is 1"
+    )
+    batch_norm: bool = Field(default=False, description="batch normalization before each activation")
+    dropout_conv: Probability = Field(default=0.0, description="probability of zeroing a value after each conv block")
+    dropout_dense: Probability = Field(
+        default=0.0, description="probability of zeroing a value after each hidden dense layer"
+    )
+    dropout_at_test: bool = Field(default=False, description="keep dropout on when evaluating, as some scripts do")
 
     # Loss
     loss: Literal["cross_entropy", "bce"] = Field(
-        "cross_entropy", description="bce: binary cross-entropy on one output, for two classes"
+        default="cross_entropy", description="bce: binary cross-entropy on one output, for two classes"
     )
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of a label spread over all (arXiv 1512.00567)")
-    l1: float = Field(0.0, ge=0, description="adds l1 times the sum of |w| over all weights to the loss")
-    l2: float = Field(0.0, ge=0, description="adds l2 times the sum of w squared over all weights to the loss")
-    grad_clip: float | None = Field(None, gt=0, description="largest norm of the whole gradient")
+    label_smoothing: float = Field(
+        default=0.0, ge=0, lt=1, description="share of a label spread over all (arXiv 1512.00567)"
+    )
+    l1: float = Field(default=0.0, ge=0, description="adds l1 times the sum of |w| over all weights to the loss")
+    l2: float = Field(default=0.0, ge=0, description="adds l2 times the sum of w squared over all weights to the loss")
+    grad_clip: float | None = Field(default=None, gt=0, description="largest norm of the whole gradient")
 
     # Optimizer: torch's names; None is torch's own default
-    optimizer: Optimizer = Field("adam", description="of torch.optim; sgd with batch_size full is gradient descent")
-    lr: float = Field(1e-3, gt=0, description="learning rate; the peak of schedule one_cycle, the base of cyclic")
-    momentum: float | None = Field(None, ge=0, lt=1, description="of sgd and rmsprop")
-    dampening: float | None = Field(None, ge=0, le=1, description="of sgd's momentum")
-    nesterov: bool = Field(False, description="Nesterov's momentum for sgd")  # noqa: FBT003
-    beta1: float | None = Field(None, ge=0, lt=1, description="decay of the mean of gradients, of the Adam family")
-    beta2: float | None = Field(None, ge=0, lt=1, description="decay of the mean of squared gradients")
-    eps: float | None = Field(None, gt=0, description="added to a denominator")
-    amsgrad: bool = Field(False, description="of adam and adamw (Reddi et al. 2018)")  # noqa: FBT003
-    momentum_decay: float | None = Field(None, ge=0, description="of nadam")
-    rho: float | None = Field(None, ge=0, lt=1, description="decay of squared gradients, of adadelta")
-    alpha: float | None = Field(None, ge=0, lt=1, description="smoothing constant of rmsprop")
-    centered: bool = Field(False, description="rmsprop by an estimate of the variance")  # noqa: FBT003
-    lr_decay: float | None = Field(None, ge=0, description="of adagrad, a step")
-    initial_accumulator_value: float | None = Field(None, ge=0, description="of adagrad")
+    optimizer: Optimizer = Field(
+        default="adam", description="of torch.optim; sgd with batch_size full is gradient descent"
+    )
+    lr: float = Field(
+        default=1e-3, gt=0, description="learning rate; the peak of schedule one_cycle, the base of cyclic"
+    )
+    momentum: float | None = Field(default=None, ge=0, lt=1, description="of sgd and rmsprop")
+    dampening: float | None = Field(default=None, ge=0, le=1, description="of sgd's momentum")
+    nesterov: bool = Field(default=False, description="Nesterov's momentum for sgd")
+    beta1: float | None = Field(
+        default=None, ge=0, lt=1, description="decay of the mean of gradients, of the Adam family"
+    )
+    beta2: float | None = Field(default=None, ge=0, lt=1, description="decay of the mean of squared gradients")
+    eps: float | None = Field(default=None, gt=0, description="added to a denominator")
+    amsgrad: bool = Field(default=False, description="of adam and adamw (Reddi et al. 2018)")
+    momentum_decay: float | None = Field(default=None, ge=0, description="of nadam")
+    rho: float | None = Field(default=None, ge=0, lt=1, description="decay of squared gradients, of adadelta")
+    alpha: float | None = Field(default=None, ge=0, lt=1, description="smoothing constant of rmsprop")
+    centered: bool = Field(default=False, description="rmsprop by an estimate of the variance")
+    lr_decay: float | None = Field(default=None, ge=0, description="of adagrad, a step")
+    initial_accumulator_value: float | None = Field(default=None, ge=0, description="of adagrad")
     weight_decay: float = Field(
-        0.0, ge=0, description="coupled L2 (added to the gradient); decoupled with adamw (Loshchilov and Hutter 2019)"
+        default=0.0,
+        ge=0,
+        description="coupled L2 (added to the gradient); decoupled with adamw (Loshchilov and Hutter 2019)",
     )
 
     # Schedule: torch.optim.lr_scheduler's names
-    schedule: Schedule = Field("constant", description="how the learning rate goes over the training")
-    schedule_interval: Literal["epoch", "batch"] = Field("epoch", description="how often the schedule is stepped")
-    warmup_epochs: float = Field(
-        0.0, ge=0, description="linear warm-up from 0 over so many epochs, per batch, before it"
+    schedule: Schedule = Field(default="constant", description="how the learning rate goes over the training")
+    schedule_interval: Literal["epoch", "batch"] = Field(
+        default="epoch", description="how often the schedule is stepped"
     )
-    gamma: float | None = Field(None, gt=0, lt=1, description="factor of step and exponential, and of plateau (0.1)")
-    step_size: int | None = Field(None, ge=1, description="intervals between two steps of schedule step")
-    t_max: int | None = Field(None, ge=1, description="intervals of half a cosine; None is the whole training")
-    eta_min: float | None = Field(None, ge=0, description="smallest learning rate of cosine, warm_restarts and plateau")
-    t_0: int | None = Field(None, ge=1, description="intervals to the first warm restart")
-    t_mult: int | None = Field(None, ge=1, description="factor of the time to the next warm restart; None is 1")
-    max_lr: float | None = Field(None, gt=0, description="top of schedule cyclic, whose base is lr")
-    step_size_up: int | None = Field(None, ge=1, description="intervals of the rising half of a cycle; None is 2000")
-    cycle_mode: Literal["triangular", "triangular2"] = Field("triangular", description="of schedule cyclic")
+    warmup_epochs: float = Field(
+        default=0.0, ge=0, description="linear warm-up from 0 over so many epochs, per batch, before it"
+    )
+    gamma: float | None = Field(
+        default=None, gt=0, lt=1, description="factor of step and exponential, and of plateau (0.1)"
+    )
+    step_size: int | None = Field(default=None, ge=1, description="intervals between two steps of schedule step")
+    t_max: int | None = Field(default=None, ge=1, description="intervals of half a cosine; None is the whole training")
+    eta_min: float | None = Field(
+        default=None, ge=0, description="smallest learning rate of cosine, warm_restarts and plateau"
+    )
+    t_0: int | None = Field(default=None, ge=1, description="intervals to the first warm restart")
+    t_mult: int | None = Field(default=None, ge=1, description="factor of the time to the next warm restart; None is 1")
+    max_lr: float | None = Field(default=None, gt=0, description="top of schedule cyclic, whose base is lr")
+    step_size_up: int | None = Field(
+        default=None, ge=1, description="intervals of the rising half of a cycle; None is 2000"
+    )
+    cycle_mode: Literal["triangular", "triangular2"] = Field(default="triangular", description="of schedule cyclic")
     cycle_momentum: bool = Field(
-        True,  # noqa: FBT003
+        default=True,
         description="cyclic and one_cycle move momentum (or beta1) against the learning rate, where there is one",
     )
-    total_steps: int | None = Field(None, ge=1, description="intervals of one_cycle; None is the whole training")
-    pct_start: float | None = Field(None, gt=0, lt=1, description="rising share of one_cycle; None is 0.3")
-    patience: int | None = Field(None, ge=0, description="epochs without a better val_loss before plateau acts; 10")
+    total_steps: int | None = Field(
+        default=None, ge=1, description="intervals of one_cycle; None is the whole training"
+    )
+    pct_start: float | None = Field(default=None, gt=0, lt=1, description="rising share of one_cycle; None is 0.3")
+    patience: int | None = Field(
+        default=None, ge=0, description="epochs without a better val_loss before plateau acts; 10"
+    )
 
     # Length, seed, precision
-    epochs: int | None = Field(None, ge=1, description="passes over the training split; 10 when steps is not given")
-    steps: int | None = Field(None, ge=1, description="steps of the optimizer, instead of epochs")
-    seed: int = Field(0, ge=0, lt=2**63, description="decides initial weights, order, dropout and augmentation")
+    epochs: int | None = Field(
+        default=None, ge=1, description="passes over the training split; 10 when steps is not given"
+    )
+    steps: int | None = Field(default=None, ge=1, description="steps of the optimizer, instead of epochs")
+    seed: int = Field(default=0, ge=0, lt=2**63, description="decides initial weights, order, dropout and augmentation")
     precision: Literal["float32", "bfloat16", "float64"] = Field(
-        "float32", description="of the computation; bfloat16 is torch.autocast over float32 weights"
+        default="float32", description="of the computation; bfloat16 is torch.autocast over float32 weights"
     )
 
     @model_validator(mode="before")
