@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import importlib
-import importlib.util
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,11 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ValidationError
 
 from study.errors import RecipeError, StudyFileError
+from study.imports import load_file
 from study.recipe import Recipe, explain
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     import optuna
 
 OUR_TRAIN = "study.engine:train"
@@ -200,61 +197,6 @@ def load(name: str) -> Study:
     return study
 
 
-def load_file(path: Path) -> ModuleType:
-    """Import a Python file once, by its path; what lies beside it and in the working folder can be imported by it.
-
-    Raises:
-        StudyFileError: it does not import; with its line.
-
-    """
-    path = path.resolve()
-    module_name = f"study_file_{path.stem}_{abs(hash(str(path))):x}"
-    if module_name in sys.modules:
-        return sys.modules[module_name]
-    _see_working_folder(path.parent)
-    spec = importlib.util.spec_from_file_location(module_name, path)
-    if spec is None or spec.loader is None:
-        raise StudyFileError("not a Python file", where=str(path))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module_name] = module
-    try:
-        spec.loader.exec_module(module)
-    except SyntaxError as error:
-        del sys.modules[module_name]
-        raise StudyFileError(f"syntax error: {error.msg}", where=f"{path}, line {error.lineno}") from error
-    except ValidationError as error:
-        del sys.modules[module_name]
-        raise StudyFileError(explain(error).what, where=_line_of(error, path)) from error
-    except Exception as error:
-        del sys.modules[module_name]
-        raise StudyFileError(f"{type(error).__name__}: {error}", where=_line_of(error, path)) from error
-    return module
-
-
-def import_object(reference: str) -> Any:
-    """Import `package.module:name` or `path/to/file.py:name`.
-
-    Raises:
-        StudyFileError: the module or the name cannot be imported, and why.
-
-    """
-    place, _, name = reference.rpartition(":")
-    if not place or not name:
-        raise StudyFileError(f"not an import path: {reference!r}", fix="Write it as package.module:name.")
-    _see_working_folder()
-    try:
-        module = load_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
-        found: Any = module
-        for part in name.split("."):
-            found = getattr(found, part)
-    except StudyFileError:
-        raise
-    except Exception as error:
-        reason = f"cannot import {reference!r}: {type(error).__name__}: {error}"
-        raise StudyFileError(reason, fix="Is it installed, or in the folder you stand in?") from error
-    return found
-
-
 def reference_to(thing: Any) -> str:
     """Name a function or class such that another process can import it: the reverse of `import_object`.
 
@@ -273,19 +215,3 @@ def reference_to(thing: Any) -> str:
     file = getattr(module, "__file__", None)
     place = file if thing.__module__.startswith("study_file_") else thing.__module__
     return f"{place}:{thing.__qualname__}"
-
-
-def _see_working_folder(*others: Path) -> None:
-    for folder in (*others, Path.cwd()):
-        if str(folder) not in sys.path:
-            sys.path.append(str(folder))
-
-
-def _line_of(error: Exception, path: Path) -> str:
-    """`file, line n` of the deepest frame of the traceback that lies in the file."""
-    line, step = 0, error.__traceback__
-    while step is not None:
-        if step.tb_frame.f_code.co_filename == str(path):
-            line = step.tb_lineno
-        step = step.tb_next
-    return f"{path}, line {line}" if line else str(path)

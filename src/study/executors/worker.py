@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from study.definition import import_object
 from study.errors import StudyError
 from study.events import Epoch, Event, Failed, Finished, Started, Stopped
+from study.imports import import_object
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
