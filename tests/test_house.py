@@ -1,0 +1,184 @@
+"""The house's rules, held by script: format, lint, types, layers, sizes, names, spelling of knobs, public faces."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import study
+from study import Recipe
+
+REPOSITORY = Path(__file__).parents[1]
+SOURCE = REPOSITORY / "src" / "study"
+MODULES = sorted(SOURCE.rglob("*.py"))
+OUR_CODE = sorted(
+    file for folder in ("src", "studies", "tests", "benchmarks", "docs") for file in (REPOSITORY / folder).rglob("*.py")
+)
+TREES = {file: ast.parse(file.read_text()) for file in MODULES}
+SCRIPTS = Path(sys.executable).parent
+
+# A broad except is right where a person's own code runs, and where nothing may end the process but a sentence.
+BROAD_EXCEPTS = {
+    "cli/__init__.py": 1,  # the one place that turns what nobody expected into a line and an exit code
+    "definition.py": 2,  # a study file and an import path run a person's code
+    "executors/worker.py": 1,  # a training may raise anything; its trial fails, the search goes on
+    "space.py": 1,  # a search space is a person's code
+}
+# Ordinary words as well as knobs: of these only `recipe.WORD` counts as a spelling.
+WORDS = {"dataset", "epochs", "hidden", "init", "loss", "model", "precision", "seed", "steps"}
+HEAVY = {"torch", "optuna", "mlflow", "pandas", "numpy", "sklearn", "sqlalchemy", "matplotlib"}
+MACHINE = re.compile(
+    r"/(work|root|home/\w+|Users/\w+)/|pypi[.]org|pythonhosted[.]org|npmjs[.]|anaconda[.]org|crates[.]io|"
+    r"download[.]pytorch[.]org|proxy[.]golang[.]org"
+)
+
+
+def inside(file):
+    return file.relative_to(SOURCE).as_posix()
+
+
+def run(*command):
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_code_is_formatted():
+    run(sys.executable, "-m", "ruff", "format", "--check", ".")
+
+
+def test_the_linter_has_nothing_to_say():
+    run(sys.executable, "-m", "ruff", "check", "--no-cache", ".")
+
+
+@pytest.mark.slow
+def test_the_types_fit():
+    run(sys.executable, "-m", "pyright", "--pythonpath", sys.executable)
+
+
+def test_every_import_goes_down_and_each_library_has_its_room():
+    run(str(SCRIPTS / "lint-imports"), "--no-cache", "--no-logo")
+
+
+def test_every_module_says_why_it_exists():
+    assert [inside(file) for file, tree in TREES.items() if not ast.get_docstring(tree)] == []
+
+
+def test_no_file_is_longer_than_350_lines():
+    lengths = {file: len(file.read_text().splitlines()) for file in OUR_CODE}
+    assert {str(file): length for file, length in lengths.items() if length > 350} == {}
+
+
+def test_no_function_is_longer_than_60_lines():
+    """Its signature apart: a command's is the table of its options."""
+    functions = [
+        (f"{inside(file)}:{node.name}", node.end_lineno - node.body[0].lineno + 2)
+        for file, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+    ]
+    assert [function for function in functions if function[1] > 60] == []
+
+
+def test_no_file_has_a_name_that_says_nothing():
+    nothing = re.compile(r"util|helper|common|base|manager|misc")
+    assert [inside(file) for file in MODULES if nothing.search(file.stem)] == []
+
+
+def spelt(tree):
+    """Every name, attribute, argument, keyword and whole string; `recipe.NAME` where it is read of a recipe."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(value=ast.Name(id=owner) | ast.Attribute(attr=owner), attr=name):
+                yield f"recipe.{name}" if owner.endswith("recipe") else name
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name) | ast.keyword(arg=str(name)):
+                yield name
+            case ast.Constant(value=str(name)):
+                yield name
+
+
+@pytest.mark.parametrize("knob", Recipe.model_fields)
+def test_a_knob_is_spelt_in_the_recipe_and_in_one_module_of_the_engine(knob):
+    ways = {f"recipe.{knob}"} if knob in WORDS else {knob, f"recipe.{knob}"}
+    rooms = [inside(file) for file, tree in TREES.items() if ways & set(spelt(tree)) and file.name != "recipe.py"]
+    assert len(rooms) <= 1, rooms
+    assert all(room.startswith("engine/") for room in rooms)
+
+
+def test_nothing_prints_but_the_command_line():
+    printing = [
+        inside(file)
+        for file, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+    ]
+    assert [file for file in printing if not file.startswith("cli/")] == []
+
+
+def is_broad(handler):
+    kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return any(kind is None or getattr(kind, "id", "") in {"Exception", "BaseException"} for kind in kinds)
+
+
+def test_broad_excepts_are_where_they_belong():
+    found = Counter(
+        inside(file)
+        for file, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ExceptHandler) and is_broad(node)
+    )
+    assert found == BROAD_EXCEPTS
+
+
+def test_nothing_is_left_unfinished():
+    unfinished = re.compile(r"\bTODO\b|\bFIXME\b|\bXXX\b|NotImplementedError")
+    assert [inside(file) for file in MODULES if unfinished.search(file.read_text())] == []
+
+
+def test_the_public_names_are_these():
+    assert study.__all__ == ["Epoch", "Published", "Recipe", "Study", "StudyError", "load"]
+    assert all(getattr(study, name) for name in study.__all__)
+
+
+def test_a_name_that_is_not_public_is_refused():
+    with pytest.raises(AttributeError, match="no attribute 'Trainer'"):
+        study.Trainer  # noqa: B018 - asking is the test
+
+
+def test_the_knobs_are_these():
+    assert " ".join(Recipe.model_fields) == (
+        "dataset train_size val_fraction split_seed normalize pixel_range augment_flip augment_crop augment_rotate "
+        "augment_cutout batch_size model hidden activation init init_scale batch_norm dropout_conv dropout_dense "
+        "dropout_at_test loss label_smoothing l1 l2 grad_clip optimizer lr momentum dampening nesterov beta1 beta2 eps "
+        "amsgrad momentum_decay rho alpha centered lr_decay initial_accumulator_value weight_decay schedule "
+        "schedule_interval warmup_epochs gamma step_size t_max eta_min t_0 t_mult max_lr step_size_up cycle_mode "
+        "cycle_momentum total_steps pct_start patience epochs steps seed precision"
+    )
+
+
+@pytest.mark.parametrize("arguments", ["import study", "from study import *", "from study.cli import main; main()"])
+def test_neither_the_import_nor_the_help_loads_anything_heavy(arguments):
+    code = f"import atexit, sys; atexit.register(lambda: sys.stderr.write(' '.join(sys.modules))); {arguments}"
+    done = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=True)
+    assert HEAVY & set(done.stderr.split()) == set()
+
+
+def tracked_files():
+    if not (REPOSITORY / ".git").exists():
+        pytest.skip("not a git checkout")
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    return [Path(name) for name in done.stdout.split("\0") if name and (REPOSITORY / name).is_file()]
+
+
+def test_no_file_names_a_machine_or_a_registry():
+    texts = {file: (REPOSITORY / file).read_text(errors="replace") for file in tracked_files()}
+    found = {str(file): match.group() for file, text in texts.items() if (match := MACHINE.search(text))}
+    assert found == {}
+
+
+def test_no_data_and_no_results_are_kept_in_git():
+    kinds = {".db", ".pt", ".safetensors", ".npy", ".npz", ".xz", ".gz", ".log", ".lock"}
+    assert [str(file) for file in tracked_files() if file.suffix in kinds] == []
