@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+from study.definition import reference_to
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from study.definition import Study
     from study.events import Event
 
 
@@ -37,6 +40,25 @@ class Job:
     checkpoint: Path
     best: Path
 
+    @classmethod
+    def of(cls, study: Study, number: int, recipe: Mapping[str, Any], checkpoint: Path, best: Path) -> Job:
+        """Make the job of one of the study's trials.
+
+        Raises:
+            StudyFileError: the training or the recipe's class cannot be imported by another process.
+
+        """
+        return cls(
+            number=number,
+            recipe=recipe,
+            recipe_type=reference_to(type(study.recipe)),
+            train=reference_to(study.train),
+            metric=study.metric,
+            maximize=study.direction == "maximize",
+            checkpoint=checkpoint,
+            best=best,
+        )
+
 
 class Executor(Protocol):
     """Runs up to `slots` jobs at a time.
@@ -64,6 +86,3 @@ class Executor(Protocol):
     def close(self) -> None:
         """End all processes at once; safe to call twice."""
         ...
-
-
-Kind = Literal["inline", "local"]

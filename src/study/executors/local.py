@@ -106,7 +106,7 @@ class Local:
         return event
 
 
-def _send(each: _Worker, message: Job | bool) -> None:
+def _send(each: _Worker, message: object) -> None:
     with suppress(BrokenPipeError, ConnectionResetError):  # it has died; `events` will find it and say so
         each.connection.send(message)
 

@@ -1,0 +1,44 @@
+"""What a trial ran with: versions, platform, the commit of the code that stands around it."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+PACKAGES = ("study", "torch", "torchvision", "optuna", "mlflow", "numpy", "scikit-learn", "pandas")
+
+
+def versions() -> dict[str, str]:
+    """Give the versions of what decides the numbers, and the platform; nothing is imported for it."""
+    found = {"python": platform.python_version(), "platform": platform.platform(), "processor": _processor()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def git() -> dict[str, Any]:
+    """Give the commit of the working folder and whether it has changes; both None outside a repository."""
+    commit = _ask_git("rev-parse", "HEAD")
+    return {"commit": commit, "dirty": bool(_ask_git("status", "--porcelain")) if commit else None}
+
+
+def _ask_git(*words: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *words], capture_output=True, text=True, timeout=5, check=True)  # noqa: S603, S607
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123 - a file of Linux's, not of ours
+            names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()

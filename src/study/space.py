@@ -1,0 +1,237 @@
+"""A study's search space as Optuna sees it: found by asking, written down, compared with what is stored."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+    check_distribution_compatibility,
+    distribution_to_json,
+    json_to_distribution,
+)
+
+from study.definition import reference_to
+from study.errors import DefinitionChanged, RecipeError, StudyFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pydantic import BaseModel
+
+    from study.definition import Overrides, Study
+
+PROBES = 200  # a branch that is taken once in 50 is missed with a chance of 2 %
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """What 200 random samples of the space showed: the distribution of each name, and the recipes that came of it."""
+
+    distributions: Mapping[str, BaseDistribution]
+    recipes: Sequence[BaseModel]
+
+
+def probe(study: Study) -> Space:
+    """Sample the space at random, the same samples every time, and check every recipe that comes of it.
+
+    Raises:
+        StudyFileError: the space raises, names an unknown knob, leaves a knob's range, or gives one name two ranges.
+
+    """
+    if study.space is None:
+        return Space({}, [study.recipe])
+    memory = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    found: dict[str, BaseDistribution] = {}
+    recipes: list[BaseModel] = []
+    for _ in range(PROBES):
+        trial = memory.ask()
+        recipes.append(recipe_of(study, suggest(study, trial), trial.params))
+        for name, distribution in trial.distributions.items():
+            if found.setdefault(name, distribution) != distribution:
+                raise StudyFileError(
+                    f"{name!r} is suggested with two ranges, {spell(found[name])} and {spell(distribution)}",
+                    where=f"{study.name}, space",
+                    fix="Give each its own name, and return both under the knob's.",
+                )
+    return Space(found, recipes)
+
+
+def suggest(study: Study, trial: optuna.Trial) -> Overrides:
+    """Run the space on a trial.
+
+    Raises:
+        StudyFileError: the space raises, or returns no dict.
+
+    """
+    try:
+        overrides = study.suggest(trial)
+    except Exception as error:  # a person's function may raise anything; they want its name and line
+        step, line = error.__traceback__, 0
+        while step is not None:
+            line, step = step.tb_lineno, step.tb_next
+        where = f"{study.name}, space, line {line}"
+        raise StudyFileError(f"{type(error).__name__}: {error}", where=where) from error
+    if not isinstance(overrides, dict):
+        raise StudyFileError("must return a dict of knobs", where=f"{study.name}, space")
+    return overrides
+
+
+def recipe_of(study: Study, overrides: Overrides, params: Mapping[str, Any]) -> BaseModel:
+    """Build the recipe of a sample.
+
+    Raises:
+        StudyFileError: an unknown knob, or a combination that the recipe refuses, with the sample that leads there.
+
+    """
+    try:
+        return study.recipe_for(overrides)
+    except RecipeError as error:
+        sample = ", ".join(f"{name}={value}" for name, value in params.items())
+        fix = f"{error.fix} " if error.fix else ""
+        raise StudyFileError(error.what, where=f"{study.name}, space", fix=f"{fix}(sample: {sample})") from error
+
+
+def params_of(study: Study, overrides: Overrides) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
+    """Find the parameters by which Optuna would have made this recipe, as far as the space can express it.
+
+    A suggestion is taken to decide the knob of its own name; others are left out.
+    """
+    asked = _Asked(study.recipe_for(overrides).model_dump())
+    suggest(study, asked)  # pyright: ignore[reportArgumentType] - answers all that a space asks
+    params = {name: value for name, value in asked.params.items() if _holds(asked.distributions[name], value)}
+    return params, {name: asked.distributions[name] for name in params}
+
+
+class _Asked:
+    """A trial that answers with the values of a recipe and remembers what it was asked."""
+
+    number = 0
+
+    def __init__(self, knobs: Mapping[str, Any]) -> None:
+        self._knobs = knobs
+        self.params: dict[str, Any] = {}
+        self.distributions: dict[str, BaseDistribution] = {}
+
+    def suggest_float(self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False) -> Any:
+        return self._answer(name, FloatDistribution(low, high, log=log, step=step), low)
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> Any:
+        return self._answer(name, IntDistribution(low, high, log=log, step=step), low)
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        return self._answer(name, CategoricalDistribution(tuple(choices)), choices[0])
+
+    def _answer(self, name: str, distribution: BaseDistribution, otherwise: Any) -> Any:
+        value = self._knobs.get(name)
+        if name not in self._knobs or not _holds(distribution, value):
+            return otherwise if value is None else value
+        self.params[name], self.distributions[name] = value, distribution
+        return value
+
+
+def _holds(distribution: BaseDistribution, value: Any) -> bool:
+    try:
+        optuna.trial.create_trial(value=0.0, params={"x": value}, distributions={"x": distribution})
+    except (ValueError, TypeError):
+        return False
+    return True
+
+
+def describe(study: Study, space: Space, **more: Any) -> dict[str, Any]:
+    """Write down what defines the study, as JSON values."""
+    description = {
+        "study": study.name,
+        "metric": study.metric,
+        "direction": study.direction,
+        "train": reference_to(study.train),
+        "recipe_type": reference_to(type(study.recipe)),
+        "recipe": study.recipe.model_dump(mode="json"),
+        "space": {name: distribution_to_json(each) for name, each in space.distributions.items()},
+        "variants": {name: dict(overrides) for name, overrides in study.variants.items()},
+        "fixed": dict(study.fixed),
+        **more,
+    }
+    return json.loads(json.dumps(description))
+
+
+def differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+    """Say, name by name, how the study asked for differs from the stored one; empty when they are the same."""
+    lines = [
+        f"{key}: stored {stored.get(key)}, now {asked.get(key)}"
+        for key in ("metric", "direction", "train", "recipe_type", "sampler", "pruner", "seed")
+        if stored.get(key) != asked.get(key) and not (key in {"train", "recipe_type"} and _moved(stored, asked, key))
+    ]
+    for group in ("recipe", "space", "variants"):
+        before, now = stored.get(group) or {}, asked.get(group) or {}
+        lines.extend(
+            f"{group} {name}: {_said(group, before, name)} stored, {_said(group, now, name)} now"
+            for name in dict.fromkeys([*before, *now])
+            if before.get(name) != now.get(name) or (name in before) != (name in now)
+        )
+    data_before, data_now = stored.get("data") or {}, asked.get("data") or {}
+    if data_before.get("sha256") != data_now.get("sha256"):
+        lines.append(f"data: {data_before.get('source')} stored, {data_now.get('source')} now (other sha256)")
+    return lines
+
+
+def _moved(stored: Mapping[str, Any], asked: Mapping[str, Any], key: str) -> bool:
+    """A study file in another folder is the same file."""
+    return str(stored[key]).rsplit("/", 1)[-1] == str(asked[key]).rsplit("/", 1)[-1]
+
+
+def require_same(stored: Mapping[str, Any], asked: Mapping[str, Any], *, accept: bool) -> list[str]:
+    """Compare the stored definition with the one asked for.
+
+    Returns:
+        The differences that were accepted.
+
+    Raises:
+        DefinitionChanged: they differ and that was not accepted, or Optuna cannot hold both in one study.
+
+    """
+    lines = differences(stored, asked)
+    if not lines:
+        return []
+    shown = "".join(f"\n  {line}" for line in lines)
+    name = asked["study"]
+    if stuck := _incompatible(stored.get("space") or {}, asked["space"]):
+        fix = f"Optuna cannot hold both kinds of {', '.join(stuck)}: `--name NEW` starts a separate study."
+        raise DefinitionChanged(f"the stored study and this one differ:{shown}\n{fix}", where=name)
+    if not accept:
+        fix = "`--name NEW` starts a separate study; `--accept` goes on with this one under the new definition."
+        raise DefinitionChanged(f"the stored study and this one differ:{shown}\n{fix}", where=name)
+    return lines
+
+
+def _incompatible(stored: Mapping[str, str], asked: Mapping[str, str]) -> list[str]:
+    stuck: list[str] = []
+    for name in stored.keys() & asked.keys():
+        try:
+            check_distribution_compatibility(json_to_distribution(stored[name]), json_to_distribution(asked[name]))
+        except ValueError:
+            stuck.append(name)
+    return sorted(stuck)
+
+
+def _said(group: str, values: Mapping[str, Any], name: str) -> str:
+    if name not in values:
+        return "none"
+    return spell(json_to_distribution(values[name])) if group == "space" else json.dumps(values[name])
+
+
+def spell(distribution: BaseDistribution) -> str:
+    """Spell a distribution as people do: `0.0001 to 0.1 (log)`, `one of relu, tanh`."""
+    if isinstance(distribution, CategoricalDistribution):
+        return f"one of {', '.join(map(str, distribution.choices))}"
+    if isinstance(distribution, FloatDistribution | IntDistribution):
+        step = f", step {distribution.step}" if distribution.step not in (None, 1) else ""
+        return f"{distribution.low} to {distribution.high}{' (log)' if distribution.log else ''}{step}"
+    return str(distribution)
