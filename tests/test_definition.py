@@ -1,0 +1,118 @@
+"""Studies: found, loaded, overridden, fixed; each mistake in one line that says where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import optuna
+import pytest
+from pydantic import BaseModel, ConfigDict
+
+from study.definition import Study, find, load, override, reference_to
+from study.errors import RecipeError, StudyFileError
+from study.imports import import_object
+from study.recipe import Recipe
+
+GOOD = """
+from study import Recipe, Study
+study = Study(name="mine", recipe=Recipe(dataset="digits", epochs=1), variants={"wide": {"dropout_conv": 0.1}})
+"""
+
+
+class Own(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    depth: int = 2
+
+
+def write(name, text):
+    path = Path("studies") / f"{name}.py"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_a_study_of_ones_own_comes_before_a_built_in_one():
+    own = write("cifar_tricks", GOOD)
+    assert find("cifar_tricks") == own.absolute()
+    own.unlink()
+    assert find("cifar_tricks").name == "cifar_tricks.py"
+
+
+def test_a_path_to_a_file_is_loaded(tmp_path):
+    path = tmp_path / "elsewhere.py"
+    path.write_text(GOOD)
+    assert load(str(path)).name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("study = Study(", r"mine\.py, line 1: syntax error"),
+        ("import nothing_of_this_name\n", r"mine\.py, line 1: ModuleNotFoundError: No module named"),
+        ("x = 1\n", "no object `study`"),
+        (GOOD.replace("epochs=1", "epoch=1"), r"mine\.py, line 3: unknown knob 'epoch'"),
+        (GOOD.replace("epochs=1", "epochs=0"), r"mine\.py, line 3: epochs=0: input should be greater"),
+        (GOOD.replace("dropout_conv", "dropout_cnov"), "mine, variant 'wide': unknown knob 'dropout_cnov'"),
+        (GOOD.replace("0.1", "7"), "mine, variant 'wide': dropout_conv=7: input should be less than 1"),
+    ],
+)
+def test_a_bad_study_file_says_what_and_where(text, message):
+    write("mine", text)
+    with pytest.raises(StudyFileError, match=message):
+        load("mine")
+
+
+def test_an_unknown_study_says_the_nearest_name():
+    with pytest.raises(StudyFileError, match="Did you mean 'cifar_tricks'"):
+        find("cifar_trick")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"dropout_cnov": 0.1}, "Did you mean 'dropout_conv'"),
+        ({"dropout_conv": 7}, "less than 1"),
+        ({"optimizer": "sgd", "beta1": 0.9}, r"beta1=0\.9 has no effect with optimizer=sgd"),
+        ({"model": "mlp", "dropout_conv": 0.2}, "has no effect with model=mlp"),
+        ({"schedule": "step"}, "schedule=step needs step_size"),
+        ({"nesterov": True, "optimizer": "sgd"}, "nesterov has no effect without momentum"),
+        ({"epochs": 1, "steps": 5}, "exclude each other"),
+    ],
+)
+def test_an_override_is_checked_like_a_new_recipe(overrides, message):
+    with pytest.raises(RecipeError, match=message):
+        override(Recipe(), overrides)
+
+
+def test_giving_steps_takes_epochs_back_and_the_other_way_round():
+    in_steps = override(Recipe(), {"steps": 30})
+    assert (in_steps.epochs, in_steps.steps) == (None, 30)
+    assert override(in_steps, {"epochs": 2}).steps is None
+
+
+def test_a_recipe_of_ones_own_is_checked_in_the_same_words():
+    with pytest.raises(RecipeError, match="unknown knob 'depht'. Did you mean 'depth'"):
+        override(Own(), {"depht": 3})
+
+
+def test_a_fixed_knob_is_neither_suggested_nor_changed_by_a_variant():
+    def space(trial):
+        return {"lr": trial.suggest_float("lr", 1e-4, 1e-1), "normalize": trial.suggest_categorical("n", [True, False])}
+
+    study = Study(name="s", recipe=Recipe(), space=space, variants={"slow": {"lr": 1e-5}}).fix({"lr": 0.01})
+    trial = optuna.create_study().ask()
+    study.suggest(trial)
+    assert set(trial.params) == {"n"}
+    assert study.recipe_for(study.variants["slow"]).lr == 0.01
+
+
+def test_what_is_named_by_reference_is_imported_again():
+    assert import_object(reference_to(Recipe)) is Recipe
+    path = write("mine", GOOD + "\ndef train(recipe, resume):\n    yield\n")
+    function = import_object(f"{path.absolute()}:train")
+    assert import_object(reference_to(function)) is function
+
+
+def test_what_no_other_process_can_import_is_refused():
+    with pytest.raises(StudyFileError, match="cannot be imported by a worker"):
+        reference_to(lambda recipe, resume: iter(()))
