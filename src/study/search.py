@@ -301,8 +301,7 @@ def run(study: Study, settings: Settings, options: Options, stop: threading.Even
     journal = Journal(settings.study_folder(study.name))
     how = {"sampler": options.sampler, "pruner": options.pruner, "seed": options.seed}
     description = space.describe(study, space_found, **how, data=data)
-    database = storage.connect(settings.storage)
-    with storage.held(study.name, journal.folder, database):
+    with storage.opened(settings.storage) as database, storage.held(study.name, journal.folder, database):
         _settle_definition(journal, description, accept=options.accept)
         storage.sync(journal, database, study.name, study.direction)
         trials = Trials(study, database, SAMPLERS[options.sampler], PRUNERS[options.pruner](), options.seed)

@@ -57,6 +57,16 @@ def connect(url: str) -> RDBStorage:
         ) from error
 
 
+@contextmanager
+def opened(url: str) -> Generator[RDBStorage]:
+    """Open Optuna's database for a block, as `connect`; its connections are closed at the end."""
+    storage = connect(url)
+    try:
+        yield storage
+    finally:
+        storage.engine.dispose()
+
+
 def _connect_sqlite(url: str, file: str | None) -> RDBStorage:
     options: dict[str, Any] = {"connect_args": {"timeout": 60}}
     if not file or file == ":memory:":
@@ -112,12 +122,11 @@ def check(url: str) -> str:
         PlaceError: as `connect`.
 
     """
-    storage = connect(url)
-    studies = len(storage.get_all_studies())
-    version = storage.engine.dialect.server_version_info
-    dotted = ".".join(map(str, version)) if version else ""
-    storage.engine.dispose()
-    return f"{storage.engine.dialect.name} {dotted}, {studies} {'study' if studies == 1 else 'studies'}"
+    with opened(url) as storage:
+        studies = len(storage.get_all_studies())
+        version = storage.engine.dialect.server_version_info
+        dotted = ".".join(map(str, version)) if version else ""
+        return f"{storage.engine.dialect.name} {dotted}, {studies} {'study' if studies == 1 else 'studies'}"
 
 
 @contextmanager
