@@ -6,12 +6,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from study.api import run
     from study.definition import Published, Study, load
     from study.errors import StudyError
     from study.events import Epoch
     from study.recipe import Recipe
 
-__all__ = ["Epoch", "Published", "Recipe", "Study", "StudyError", "load"]
+__all__ = ["Epoch", "Published", "Recipe", "Study", "StudyError", "load", "run"]
 
 _PLACES = {
     "Epoch": "study.events",
@@ -20,6 +21,7 @@ _PLACES = {
     "Study": "study.definition",
     "StudyError": "study.errors",
     "load": "study.definition",
+    "run": "study.api",
 }
 
 

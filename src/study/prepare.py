@@ -144,11 +144,11 @@ def make_executor(options: Options) -> Executor:
 
 
 def _all_of(device: str) -> list[str]:
-    if not device.startswith("cuda"):
-        return [device]
-    from study.engine.device import gpus  # noqa: PLC0415 - torch
+    """Every device of the chosen one's kind."""
+    from study.engine.device import devices  # noqa: PLC0415 - torch
 
-    return gpus()
+    kind = device.removesuffix(":0")
+    return [each for each in devices() if each.startswith(kind)]
 
 
 def plan(study: Study, options: Options, finished: int) -> Plan:

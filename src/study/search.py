@@ -7,6 +7,7 @@ anywhere is continued by reading: the same trials, from their checkpoints, to ex
 from __future__ import annotations
 
 import math
+import queue
 import time
 import uuid
 from contextlib import closing
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 RETRIES = 3  # of a trial whose worker died
 FAILURES = 5  # in a row, after which a search gives up
+FLUSH = 20.0  # seconds that a search waits at its end for MLflow
 PATIENCE = 0.5  # seconds between two looks at the clock and at a database that is away
 
 
@@ -291,7 +293,6 @@ def run(study: Study, settings: Settings, options: Options, stop: threading.Even
 
     """
     from study.prepare import check_recipes, make_executor  # noqa: PLC0415 - torch
-    from study.tracking.mirror import tracked  # noqa: PLC0415 - a thread that loads mlflow
 
     options.check()
     if hasattr(study.recipe, "seed") and "seed" not in study.fixed and options.seed:
@@ -312,7 +313,7 @@ def run(study: Study, settings: Settings, options: Options, stop: threading.Even
         about |= {"environment": environment.versions(), "git": environment.git()}
         with closing(make_executor(options)) as executor:
             search = Search(study, journal, trials, executor, options, stop, about)
-            yield from tracked(search.run(), journal, settings) if options.track else search.run()
+            yield from _tracked(search.run(), journal, settings) if options.track else search.run()
             trials.catch_up(journal)
         if stop.is_set() and trials.finished() < options.trials:
             raise Interrupted(
@@ -320,6 +321,26 @@ def run(study: Study, settings: Settings, options: Options, stop: threading.Even
                 where=study.name,
                 fix="The same command goes on.",
             )
+
+
+def _tracked(progress: Iterator[Progress], journal: Journal, settings: Settings) -> Iterator[Progress]:
+    """Pass the loop's progress on, while a thread tells MLflow what the folders say."""
+    from study.tracking import mirror_of  # noqa: PLC0415 - a thread that loads mlflow
+
+    warnings: queue.SimpleQueue[str] = queue.SimpleQueue()
+    mirror = mirror_of(journal, settings, warnings.put)
+    pending = 0
+    try:
+        for each in progress:
+            if isinstance(each, TrialStarted | TrialEpoch | TrialEnded):
+                mirror.wake()
+            yield each
+            while not warnings.empty():
+                yield Notice(warnings.get())
+    finally:
+        pending = mirror.close(FLUSH)
+    if pending:
+        yield Notice(f"MLflow has not heard of all yet ({pending} trials); `study sync` tells it the rest")
 
 
 def _settle_definition(journal: Journal, description: dict[str, Any], *, accept: bool) -> None:
