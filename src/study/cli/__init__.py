@@ -1,0 +1,110 @@
+"""The command line: parse, call one function, show. Data goes to stdout, all else to stderr.
+
+Exit codes: 0 done, 1 failed, 2 something given is wrong, 130 stopped by Ctrl-C, 141 the reader of the output has gone.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from study.errors import StudyError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import typer
+
+GLOBAL_FLAGS = {"--debug", "--no-progress", "-v", "-vv", "--verbose", "-q", "--quiet"}
+GLOBAL_OPTIONS = {"-C", "--chdir", "--log-file", "--env-file"}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and end the process with its exit code: the console script `study`."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = exit_code(given)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more at its end
+        code = 141
+    sys.exit(code)
+
+
+def exit_code(arguments: list[str]) -> int:
+    """Run one command and return its exit code; errors become one line on stderr."""
+    try:
+        return _command(arguments)
+    except StudyError as error:
+        if _debug(arguments):
+            raise
+        _complain(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # the last place that can turn a fault of ours into a line that a person can act on
+        if _debug(arguments):
+            raise
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        _complain(f"{reason}. This is a bug; run with --debug for the traceback.")
+        return 1
+
+
+def _command(arguments: list[str]) -> int:
+    import typer
+
+    from study.cli.app import app
+
+    try:
+        code = typer.main.get_command(app).main(hoist(arguments), prog_name="study", standalone_mode=False)
+    except typer.TyperException as error:
+        return _usage(error)
+    except typer.Abort:
+        return 130
+    return code if isinstance(code, int) else 0
+
+
+def _usage(error: typer.TyperException) -> int:
+    """Say in one line what is wrong with the arguments; without any, show the help."""
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "study"
+    message = " ".join(error.format_message().split())
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(error.format_message(), file=sys.stderr)
+    else:
+        _complain(f"{path}: {message.rstrip('.')}. See `{path} --help`.".replace("?. See", "? See"))
+    return error.exit_code
+
+
+def hoist(arguments: Sequence[str]) -> list[str]:
+    """Move the options that every command understands to the front, where Typer looks for them; stop at `--`."""
+    front: list[str] = []
+    rest: list[str] = []
+    remaining = list(arguments)
+    while remaining:
+        word = remaining.pop(0)
+        if word == "--":
+            rest += [word, *remaining]
+            break
+        if word in GLOBAL_FLAGS or ("=" in word and word.partition("=")[0] in GLOBAL_OPTIONS):
+            front.append(word)
+        elif word in GLOBAL_OPTIONS:
+            front += [word, *remaining[:1]]
+            del remaining[:1]
+        else:
+            rest.append(word)
+    return front + rest
+
+
+def _complain(line: str) -> None:
+    from study.cli.text import without_password
+
+    print(f"error: {without_password(line)}", file=sys.stderr)
+
+
+def _debug(arguments: Sequence[str]) -> bool:
+    wanted = os.environ.get("STUDY_DEBUG", "").lower()
+    return "--debug" in arguments or wanted not in {"", "0", "false", "no", "off"}

@@ -1,0 +1,148 @@
+"""The commands, and the options that all of them understand."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from study.cli import author, data, doctor, run, service, show, transfer
+from study.cli.terminal import open_terminal
+from study.errors import PlaceError
+
+EPILOG = "Options above stand before or after a command. Each option's environment variable gives way to the option."
+
+
+def chdir(folder: Path | None) -> Path | None:
+    """Go to the folder, before anything else is looked for."""
+    if folder is not None:
+        try:
+            os.chdir(folder)
+        except OSError as error:
+            raise PlaceError(
+                f"cannot go there: {error.strerror}", where=str(folder), fix="Choose another -C."
+            ) from error
+    return folder
+
+
+def read_env_file(file: Path | None) -> Path | None:
+    """Set the variables of a file of NAME=VALUE lines, none that is set already.
+
+    Raises:
+        PlaceError: it cannot be read, or a line is neither that nor a comment.
+
+    """
+    if file is None:
+        return None
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise PlaceError(f"cannot be read: {error}", where="--env-file") from error
+    for number, line in enumerate(lines, 1):
+        words = _words(line, f"{file}, line {number}")
+        for name, equals, value in (word.partition("=") for word in words):
+            if not equals or not name.isidentifier():
+                raise PlaceError("is not NAME=VALUE", where=f"{file}, line {number}", fix="Quote a value with spaces.")
+            os.environ.setdefault(name, value)
+    return file
+
+
+def _words(line: str, where: str) -> list[str]:
+    try:
+        return shlex.split(line.removeprefix("export "), comments=True)
+    except ValueError as error:
+        raise PlaceError(f"cannot be read: {error}", where=where) from error
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and end."""
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"study {version('study')}")
+        raise typer.Exit
+
+
+def everywhere(
+    context: typer.Context,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--chdir",
+            "-C",
+            envvar="STUDY_CHDIR",
+            metavar="FOLDER",
+            is_eager=True,
+            callback=chdir,
+            help="Work in this folder.",
+        ),
+    ] = None,
+    env_file: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="STUDY_ENV_FILE",
+            metavar="FILE",
+            is_eager=True,
+            callback=read_env_file,
+            help="Set variables from this file, none that is set already.",
+        ),
+    ] = None,
+    verbose: Annotated[
+        int,
+        typer.Option(
+            "--verbose",
+            "-v",
+            envvar="STUDY_VERBOSE",
+            count=True,
+            metavar="",
+            show_default=False,
+            help="Show every epoch; twice: what the libraries say too.",
+        ),
+    ] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", envvar="STUDY_QUIET", help="Show errors only.")] = False,
+    log_file: Annotated[
+        Path | None,
+        typer.Option(envvar="STUDY_LOG_FILE", metavar="FILE", help="Append all that could be shown to this file."),
+    ] = None,
+    no_progress: Annotated[
+        bool,
+        typer.Option("--no-progress", envvar="STUDY_NO_PROGRESS", help="Plain lines instead of a live view."),
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", envvar="STUDY_DEBUG", help="Show tracebacks.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=show_version, help="Show the version and end.")
+    ] = False,
+) -> None:
+    """Hyperparameter search and study tracking for PyTorch that people can trust."""
+    del folder, env_file, debug, version  # have had their effect
+    context.obj = open_terminal(verbose, quiet=quiet, progress=not no_progress, log_file=log_file)
+
+
+def _app() -> typer.Typer:
+    made = typer.Typer(
+        name="study",
+        callback=everywhere,
+        no_args_is_help=True,
+        rich_markup_mode=None,  # Rich's help takes 0.3 s to load
+        add_completion=False,
+        epilog=EPILOG,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+    made.command("run")(run.run)
+    made.command("list")(show.list_)
+    made.command("show")(show.show)
+    made.command("best")(show.best)
+    made.command("export")(transfer.export)
+    made.command("sync")(transfer.sync)
+    made.command("ui")(service.ui)
+    made.command("check")(author.check)
+    made.command("new")(author.new)
+    made.add_typer(data.app, name="data")
+    made.command("doctor")(doctor.doctor)
+    return made
+
+
+app = _app()

@@ -1,0 +1,122 @@
+"""Where a search stands, kept by its progress events: what the live view draws and the lines tell."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from study.progress import SearchStarted, TrialEnded, TrialEpoch, TrialStarted
+from study.results import Goal, TrialRow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from study.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A trial that a worker trains: its epochs so far, those it had when taken up, the metric after the last."""
+
+    number: int
+    variant: str | None
+    overrides: Mapping[str, Any]
+    epochs: int
+    before: int
+    value: float | None
+
+
+@dataclass(slots=True)
+class Board:
+    """The state of a search as far as it can be seen from here.
+
+    Args:
+        goal: metric and direction.
+        epochs: epochs of a full-length trial, if known.
+        clock: seconds, monotonic.
+
+    """
+
+    goal: Goal
+    epochs: int | None = None
+    clock: Callable[[], float] = time.monotonic
+    study: str = ""
+    target: int = 0
+    complete: int = 0
+    pruned: int = 0
+    failed: int = 0
+    best: tuple[int, float, str | None, Mapping[str, Any]] | None = None
+    running: dict[int, Running] = field(default_factory=dict[int, Running])
+    began: float = 0.0
+    ended_here: int = 0
+    stopping: bool = False
+
+    @property
+    def finished(self) -> int:
+        """Trials that count towards the target."""
+        return self.complete + self.pruned
+
+    def start(self, progress: SearchStarted, before: Sequence[TrialRow]) -> None:
+        """Begin from what the folders tell; call it before `take` gets the same event."""
+        self.study, self.target, self.began = progress.study, progress.target, self.clock()
+        self.epochs = progress.epochs
+        for row in before:
+            self.complete += row.state == "complete"
+            self.pruned += row.state == "pruned"
+            self.failed += row.state == "failed"
+            if row.state == "complete" and row.value is not None:
+                self._better(row.number, row.value, row.variant, row.overrides)
+
+    def take(self, progress: Progress) -> None:
+        """Apply the next event."""
+        match progress:
+            case TrialStarted():
+                self.running[progress.trial] = Running(
+                    progress.trial, progress.variant, progress.overrides, progress.epochs, progress.epochs, None
+                )
+            case TrialEpoch():
+                self._epoch(progress)
+            case TrialEnded():
+                self._ended(progress)
+            case _:
+                pass
+
+    def length(self, trial: Running) -> int | None:
+        """Epochs of the trial at full length, if known."""
+        own = trial.overrides.get("epochs")
+        return own if isinstance(own, int) else self.epochs
+
+    def per_minute(self) -> float | None:
+        """Trials a minute since the start, running ones by their share of epochs; None too early to tell."""
+        seconds = self.clock() - self.began
+        done = self.ended_here + self._shares()
+        return 60 * done / seconds if seconds > 1 and done >= 0.5 else None
+
+    def seconds_left(self) -> float | None:
+        """Expected seconds until the target is reached."""
+        rate = self.per_minute()
+        return None if rate is None else 60 * max(0.0, self.target - self.finished - self._shares()) / rate
+
+    def _shares(self) -> float:
+        running = tuple(self.running.values())  # the live view asks from its own thread
+        return sum(min(1.0, (trial.epochs - trial.before) / (self.length(trial) or 10)) for trial in running)
+
+    def _epoch(self, progress: TrialEpoch) -> None:
+        known = self.running.get(progress.trial) or Running(progress.trial, None, {}, 0, 0, None)
+        value = progress.epoch.metrics.get(self.goal.metric)
+        self.running[progress.trial] = replace(known, epochs=progress.epoch.number, value=value)
+
+    def _ended(self, progress: TrialEnded) -> None:
+        self.running.pop(progress.trial, None)
+        self.ended_here += 1
+        ended = progress.ended
+        self.complete += ended.state == "complete"
+        self.pruned += ended.state == "pruned"
+        self.failed += ended.state == "failed"
+        if ended.state == "complete" and ended.value is not None:
+            self._better(progress.trial, ended.value, progress.variant, progress.overrides)
+
+    def _better(self, number: int, value: float, variant: str | None, overrides: Mapping[str, Any]) -> None:
+        if self.best is None or self.goal.better(value, self.best[1]):
+            self.best = (number, value, variant, overrides)

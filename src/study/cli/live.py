@@ -1,0 +1,162 @@
+"""The search as it goes on: a view redrawn in place on a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from study.cli.text import clip, duration, knobs, number, plural
+from study.progress import Notice, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from rich.console import Console, RenderableType
+
+    from study.cli.board import Board, Running
+    from study.cli.terminal import Terminal
+
+log = logging.getLogger("study")
+FRAMES_PER_SECOND = 4
+
+
+@contextmanager
+def shown(terminal: Terminal, board: Board) -> Generator[Callable[[Progress], None]]:
+    """Give a function that shows each event, after the board has taken it."""
+    if not terminal.live:
+        yield lambda progress: tell(progress, board)
+        return
+    from rich.live import Live
+
+    console = terminal.console()
+    view = Live(
+        console=console,
+        get_renderable=lambda: draw(board, console),
+        refresh_per_second=FRAMES_PER_SECOND,
+        transient=True,
+    )
+    with view:
+        yield lambda progress: tell(progress, board)
+        view.refresh()
+
+
+def tell(progress: Progress, board: Board) -> None:
+    """Log an event in one line; which of them are shown is the log level's matter."""
+    match progress:
+        case SearchStarted():
+            log.info(_opening(progress))
+        case TrialStarted():
+            log.debug("Trial %d starts%s %s", progress.trial, _named(progress.variant), knobs(progress.overrides))
+        case TrialEpoch():
+            value = number(progress.epoch.metrics.get(board.goal.metric))
+            log.debug("Trial %d epoch %d: %s %s", progress.trial, progress.epoch.number, board.goal.metric, value)
+        case TrialEnded():
+            log.log(logging.WARNING if progress.ended.state == "failed" else logging.INFO, _ending(progress, board))
+        case Notice():
+            log.warning(progress.text)
+
+
+def _opening(progress: SearchStarted) -> str:
+    going_on = f", {plural(progress.resumed, 'trial')} to go on with" if progress.resumed else ""
+    slots = plural(progress.slots, "trial")
+    return f"{progress.study}: {progress.finished} of {progress.target} trials finished{going_on}; {slots} at a time"
+
+
+def _ending(progress: TrialEnded, board: Board) -> str:
+    """As Optuna writes it, and how far the search is."""
+    ended, what = progress.ended, f"Trial {progress.trial}{_named(progress.variant)}"
+    value, changed = number(ended.value), f" ({knobs(progress.overrides)})" if progress.overrides else ""
+    so_far = f" [{board.finished}/{board.target}]"
+    if board.best is not None:
+        so_far += f" Best is trial {board.best[0]} with value: {number(board.best[1])}."
+    if ended.state == "complete":
+        return f"{what} finished with value: {value}{changed}.{so_far}"
+    if ended.state == "pruned":
+        reached = f", value: {value}" if ended.value is not None else ""
+        return f"{what} pruned after {plural(progress.epochs, 'epoch')}{reached}: {ended.reason}{changed}.{so_far}"
+    return f"{what} failed after {plural(progress.epochs, 'epoch')}: {ended.reason}{changed}.{so_far}"
+
+
+def _named(variant: str | None) -> str:
+    return f" ({variant})" if variant else ""
+
+
+def draw(board: Board, console: Console) -> RenderableType:
+    """Draw the board at the console's width: where the search stands, the best so far, a line for each worker."""
+    from rich.console import Group
+    from rich.text import Text
+
+    width = console.width
+    lines: list[RenderableType] = [_progress(board, width), Text(clip(_counts(board), width))]
+    lines.append(_best(board, width))
+    workers = sorted(board.running.values(), key=lambda trial: trial.number)
+    room = max(2, console.height - 7)
+    lines += [_worker(trial, board, width) for trial in workers[:room]]
+    if len(workers) > room:
+        lines.append(Text(f"  and {len(workers) - room} more", style="dim"))
+    if board.stopping:
+        lines.append(Text("stopping after the present epochs; Ctrl-C once more to stop at once", style="bold yellow"))
+    return Group(*lines)
+
+
+def _progress(board: Board, width: int) -> RenderableType:
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    row = Table.grid(padding=(0, 2, 0, 0))
+    row.add_column(no_wrap=True)
+    row.add_column(width=max(10, min(40, width // 3)))
+    row.add_column(no_wrap=True)
+    shares = sum(trial.epochs / (board.length(trial) or 10) for trial in tuple(board.running.values()))
+    row.add_row(
+        Text(clip(board.study, max(12, width // 3)), style="bold"),
+        ProgressBar(total=max(1, board.target), completed=min(board.target, board.finished + shares)),
+        f"{board.finished}/{board.target} trials",
+    )
+    return row
+
+
+def _counts(board: Board) -> str:
+    parts = [
+        f"{board.complete} complete",
+        f"{board.pruned} pruned",
+        f"{board.failed} failed",
+        f"{len(board.running)} running",
+    ]
+    if (rate := board.per_minute()) is not None:
+        parts.append(f"{rate:.1f} trials/min")
+    if (left := board.seconds_left()) is not None:
+        ends = datetime.now().astimezone() + timedelta(seconds=left)
+        day = "" if left < 12 * 3600 else f"{ends:%a} "
+        parts.append(f"ends about {day}{ends:%H:%M}, in {duration(left)}")
+    return "  ".join(parts)
+
+
+def _best(board: Board, width: int) -> RenderableType:
+    from rich.text import Text
+
+    if board.best is None:
+        return Text("best: none yet", style="dim")
+    trial, value, variant, overrides = board.best
+    head = f"best {board.goal.metric} {number(value)}"
+    tail = f"  trial {trial}{_named(variant)}  {knobs(overrides)}"
+    return Text.assemble((head, "bold green"), clip(tail, max(0, width - len(head))))
+
+
+def _worker(trial: Running, board: Board, width: int) -> RenderableType:
+    from rich.text import Text
+
+    length = board.length(trial)
+    epochs = f"epoch {trial.epochs}/{length}" if length else f"epoch {trial.epochs}"
+    head = f"  trial {trial.number:<4} {epochs:<12}{_bar(trial.epochs, length)} {number(trial.value):>7}"
+    tail = f"  {trial.variant or ''}{' ' if trial.variant else ''}{knobs(trial.overrides)}"
+    return Text.assemble((head, "cyan"), (clip(tail, max(0, width - len(head))), "dim"))
+
+
+def _bar(done: int, length: int | None) -> str:
+    """Ten characters of an epoch's bar."""
+    filled = 0 if not length else round(10 * min(1.0, done / length))
+    return "━" * filled + "─" * (10 - filled)

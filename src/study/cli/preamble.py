@@ -1,0 +1,100 @@
+"""What is shown before a search: the data's download, the banner over fallback data, the plan of a dry run."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import textwrap
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from study.cli.text import clip, duration, plural, size, to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from study.cli.terminal import Terminal
+    from study.definition import Study
+    from study.prepare import Plan
+
+log = logging.getLogger("study")
+BANNER_WIDTH = 78
+
+
+@contextmanager
+def reporting(terminal: Terminal) -> Generator[Callable[[str, float | None], None]]:
+    """Give a function that shows how far a long piece of work is: a text, and a share in [0, 1] or None."""
+    if not terminal.live:
+        yield _Steps().tell
+        return
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=terminal.console(), transient=True) as bar:
+        task = bar.add_task("", total=1.0, visible=False)
+
+        def show(text: str, share: float | None) -> None:
+            room = max(20, bar.console.width - 60)
+            total = None if share is None else 1.0
+            bar.update(task, description=clip(text, room), completed=share or 0.0, total=total, visible=True)
+
+        yield show
+
+
+class _Steps:
+    """Logs a new text at once and a share in steps of a tenth."""
+
+    def __init__(self) -> None:
+        self._last = ("", -1)
+
+    def tell(self, text: str, share: float | None) -> None:
+        now = (text, int(10 * (share or 0)))
+        if now != self._last:
+            self._last = now
+            log.info(text if share is None else f"{text}: {10 * now[1]} %")
+
+
+def banner(terminal: Terminal, asked: Study, study: Study, reason: str) -> None:
+    """Say that this is not the data asked for, such that nobody misses it; even `--quiet` does not hide it."""
+    wanted, taken = getattr(asked.recipe, "dataset", "the data"), getattr(study.recipe, "dataset", "other data")
+    title = f"NOT {wanted}: this search runs on the fallback data {taken}"
+    lines = [
+        f"Why: {reason}.",
+        f"Its results are kept apart, as the study {study.name}; they say nothing about {wanted}.",
+        f"To get {wanted}: go online, or `study data import {wanted} FILE`. To fail instead: --no-fallback.",
+    ]
+    if terminal.live:
+        from rich.panel import Panel
+        from rich.text import Text
+
+        body = Text("\n".join(lines))
+        terminal.console().print(Panel(body, title=f"[bold]{title}[/bold]", border_style="bold red", padding=(1, 2)))
+        return
+    rule = "!" * BANNER_WIDTH
+    wrapped = [part for line in (title.upper(), *lines) for part in textwrap.wrap(line, BANNER_WIDTH - 4)]
+    print("\n".join([rule, *(f"!! {part}" for part in wrapped), rule]), file=sys.stderr, flush=True)
+
+
+def show_plan(plan: Plan, *, as_json: bool) -> None:
+    """Print what a search would do."""
+    if as_json:
+        print(to_json({"type": "plan", **asdict(plan)}))
+        return
+    left = max(0, plan.target - plan.finished)
+    lines = [
+        f"Study       {plan.study}",
+        f"Trials      {plan.target}, {plan.finished} of them finished already, {left} to run",
+        f"At a time   {plural(plan.slots, 'trial')} on {plan.device}",
+        f"Epoch       {duration(plan.seconds_per_epoch)}, measured",
+    ]
+    if plan.epochs is not None:
+        lines.append(f"Trial       {plural(plan.epochs, 'epoch')}")
+    if plan.expected_seconds is not None:
+        ends = datetime.now().astimezone() + timedelta(seconds=plan.expected_seconds)
+        lines.append(
+            f"Time        {duration(plan.expected_seconds)} at most, until {ends:%a %H:%M}; pruning shortens it"
+        )
+    lines.append(f"Disk        {size(plan.disk_bytes)}")
+    print("\n".join(lines))

@@ -1,0 +1,170 @@
+"""What a person asks `study run` for, made into one study: its file or a recipe, knobs held fixed, data, name."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ValidationError
+
+from study.definition import OUR_TRAIN, Study, load, override
+from study.errors import InputError, RecipeError, StudyFileError
+from study.imports import import_object
+from study.prepare import with_data
+from study.recipe import Recipe, explain, fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The study to run, and the value that its one training had before, where a recipe file recorded it."""
+
+    study: Study
+    recorded: float | None = None
+
+
+def seconds(text: str) -> float:
+    """Read `2h`, `30m`, `90s`, `1h30m` or plain seconds.
+
+    Raises:
+        InputError: it is none of these, or nothing.
+
+    """
+    match = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", text.strip())
+    parts = [float(part or 0) for part in match.groups()] if match else [0.0, 0.0, 0.0]
+    total = sum(part * unit for part, unit in zip(parts, (3600, 60, 1), strict=True))
+    if total <= 0:
+        raise InputError(f"not a duration: {text!r}", where="--timeout", fix="Write it as 2h, 30m, 90s or 1h30m.")
+    return total
+
+
+def overrides(assignments: Sequence[str]) -> dict[str, Any]:
+    """Read `knob=value` pairs; a value is JSON (`0.1`, `true`, `null`, `[64, 64]`) where it can be, else text.
+
+    Raises:
+        InputError: no `=`, or a knob that is given twice.
+
+    """
+    found: dict[str, Any] = {}
+    for assignment in assignments:
+        knob, equals, value = assignment.partition("=")
+        if not equals or not knob.strip():
+            raise InputError(f"not an assignment: {assignment!r}", where="--set", fix="Write it as --set lr=0.01.")
+        if knob.strip() in found:
+            raise InputError(f"{knob.strip()!r} is given twice", where="--set", fix="Keep one of them.")
+        try:
+            found[knob.strip()] = json.loads(value)
+        except ValueError:
+            found[knob.strip()] = value
+    return found
+
+
+def read(
+    name: str | None,
+    *,
+    recipe: Path | None,
+    fixed: Mapping[str, Any],
+    data: str | None,
+    rename: str | None,
+) -> Asked:
+    """Build the study that is asked for.
+
+    Args:
+        name: of a study, or the path of its file; optional with a recipe.
+        recipe: a file that holds one recipe.
+        fixed: knobs that are held.
+        data: the data set to take instead of the study's own.
+        rename: the study's new name.
+
+    Raises:
+        InputError: no study and no recipe, a file that cannot be used, or a knob that does not exist.
+
+    """
+    if recipe is not None:
+        asked = _of_recipe(recipe, load(name) if name else None)
+    elif name is not None:
+        asked = Asked(load(name))
+    else:
+        raise InputError("which study?", where="study run", fix="`study list` shows those that can be run.")
+    study = asked.study
+    try:
+        study = study.fix(fixed) if fixed else study
+    except RecipeError as error:
+        raise RecipeError(error.what, where="--set", fix=error.fix) from error
+    study.check()
+    if rename is not None:
+        study = replace(study, name=checked_name(rename))
+    return replace(asked, study=study if data is None else _on(study, data))
+
+
+def checked_name(name: str) -> str:
+    """Let a name pass that can be a folder, a database's key and part of a command.
+
+    Raises:
+        InputError: it cannot.
+
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][\w.@+-]*", name, re.ASCII):
+        raise InputError(
+            f"not a name for a study: {name!r}", where="--name", fix="Use letters, digits and . _ - + @ only."
+        )
+    return name
+
+
+def _on(study: Study, data: str) -> Study:
+    if getattr(study.recipe, "dataset", None) == data:
+        return study
+    try:
+        return with_data(study, data)
+    except RecipeError as error:
+        raise RecipeError(error.what, where="--data", fix="Leave --data out.") from error
+
+
+def _of_recipe(path: Path, study: Study | None) -> Asked:
+    """Make a study of one training from a recipe file: plain knobs, or what `study best` prints."""
+    content = _read(path)
+    record = content if {"recipe", "study"} <= content.keys() else {"recipe": content}
+    try:
+        recipe = _recipe(record, study)
+    except RecipeError as error:
+        raise RecipeError(error.what, where=str(path), fix=error.fix) from error
+    base = study or Study(
+        name=str(record.get("study", "recipe")),
+        recipe=recipe,
+        train=str(record.get("train", OUR_TRAIN)),
+        metric=str(record.get("metric", Study.metric)),
+    )
+    one = replace(base, name=f"{base.name}-recipe-{fingerprint(recipe)[:8]}", recipe=recipe, space=None)
+    value = record.get("value")
+    recorded = float(value) if isinstance(value, int | float) else None
+    return Asked(replace(one, variants={}, published={}, fallback=None), recorded)
+
+
+def _recipe(record: Mapping[str, Any], study: Study | None) -> BaseModel:
+    knobs = record["recipe"]
+    if study is not None:
+        return override(study.recipe, knobs)
+    kind = import_object(record["recipe_type"]) if "recipe_type" in record else Recipe
+    if kind is Recipe:
+        return override(Recipe(), knobs)
+    try:
+        return kind.model_validate(knobs)
+    except ValidationError as error:
+        raise explain(error) from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StudyFileError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    except ValueError as error:
+        raise StudyFileError(f"not JSON: {error}", where=str(path), fix="`study best NAME` prints one.") from error
+    if not isinstance(content, dict) or not isinstance(content.get("recipe", {}), dict):
+        raise StudyFileError("holds no recipe", where=str(path), fix="`study best NAME` prints one.")
+    return content

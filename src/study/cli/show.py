@@ -1,0 +1,164 @@
+"""`study list`, `study show` and `study best`: what the trial folders tell."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from study import results, settings
+from study.cli import one_trial, options, records
+from study.cli.terminal import width
+from study.cli.text import number, table, to_json
+from study.errors import InputError, StudyError
+from study.journal import Journal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from study.results import Summary, TrialRow
+
+SHOWN = 20
+COLUMNS = ("trial", "state", "value", "epochs", "seconds", "variant", "reason")
+
+
+def journal_of(name: str, home: Path | None) -> Journal:
+    """Find the results of a study.
+
+    Raises:
+        InputError: there are none of that name; says the nearest.
+
+    """
+    from difflib import get_close_matches
+
+    place = settings.resolve(home)
+    known = results.studies(place.home)
+    if name in known:
+        return Journal(place.study_folder(name))
+    near = get_close_matches(name, known, n=1)
+    hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(known) or 'none'}."
+    raise InputError(
+        f"no results of a study {name!r}", where=str(place.home), fix=f"{hint} `study run {name}` makes some."
+    )
+
+
+def list_(as_json: options.AsJson = False, home: options.Home = None) -> None:
+    """List the studies that can be run or have results here."""
+    from study.definition import available
+
+    place, files = settings.resolve(home), available()
+    names = dict.fromkeys([*sorted(files), *results.studies(place.home)])
+    found = [_listed(name, files.get(name), Journal(place.study_folder(name))) for name in names]
+    if as_json:
+        print(to_json(found, indent=2))
+        return
+    states = ("complete", "pruned", "failed", "running")
+    rows = [
+        [each["study"], *(_count(each[state]) for state in states), number(each["best"]), each["description"]]
+        for each in found
+    ]
+    print(table(["Study", "Complete", "Pruned", "Failed", "Unfinished", "Best", "What it is"], rows, width=width()))
+
+
+def _listed(name: str, file: Path | None, journal: Journal) -> dict[str, Any]:
+    """One study as JSON values; a damaged one is listed with its damage."""
+    listed: dict[str, Any] = {"study": name, "file": str(file) if file else None, "description": _about(name, file)}
+    listed |= dict.fromkeys([*results.STATES, "metric", "best"])
+    if not journal.trials():
+        return listed
+    try:
+        summary = results.summary(journal)
+    except StudyError as error:
+        return {**listed, "description": f"damaged: {error}"}
+    best = summary.best.value if summary.best else None
+    return {**listed, **summary.counts, "metric": summary.goal.metric, "best": best}
+
+
+def _about(name: str, file: Path | None) -> str:
+    """First line of the file's docstring; the file is not run for it."""
+    if file is None:
+        start, _, dataset = name.partition("@")
+        return f"{start} on {dataset}" if dataset else ""
+    try:
+        return (ast.get_docstring(ast.parse(file.read_bytes())) or "").partition("\n")[0]
+    except (OSError, SyntaxError, ValueError) as error:
+        return f"cannot be read: {error}"
+
+
+def _count(value: int | None) -> str:
+    return "-" if value is None else str(value)
+
+
+def show(
+    name: options.StudyName,
+    trial: options.TrialNumber = None,
+    form: options.ShowFormat = "table",
+    sort_by: options.SortBy = None,
+    top: options.Top = None,
+    home: options.Home = None,
+) -> None:
+    """Show a study's trials, or one of them with all its epochs."""
+    journal = journal_of(name, home)
+    if trial is not None:
+        one_trial.show(journal, trial, form)
+        return
+    summary, rows = results.summary(journal), results.rows(journal)
+    rows = sorted_by(rows, sort_by, summary)
+    if form == "json":
+        trials = [records.row_json(row) for row in rows[:top]]
+        print(to_json({**records.summary_json(summary), "trials": trials}, indent=2))
+    elif form == "csv":
+        print(records.csv_of([_flat(row) for row in rows[:top]]), end="")
+    else:
+        _show_table(summary, rows, top or SHOWN)
+
+
+def sorted_by(rows: Sequence[TrialRow], column: str | None, summary: Summary) -> list[TrialRow]:
+    """Sort by a column of the table or by a knob; what lacks it comes last.
+
+    Raises:
+        InputError: no such column or knob.
+
+    """
+    if column in {None, "value"}:
+        return results.ranked(rows, summary.goal)
+    knobs = dict.fromkeys(name for row in rows for name in row.overrides)
+    if column not in COLUMNS and column not in knobs:
+        fix = f"There are: {', '.join([*COLUMNS, *knobs])}."
+        raise InputError(f"no column {column!r}", where="--sort-by", fix=fix)
+
+    def key(row: TrialRow) -> tuple[bool, int, Any, int]:
+        value = records.row_json(row)[column] if column in COLUMNS else row.overrides.get(column)
+        if isinstance(value, int | float):
+            return False, 0, float(value), row.number
+        return value is None, 1, str(value), row.number
+
+    return sorted(rows, key=key)
+
+
+def _flat(row: TrialRow) -> dict[str, Any]:
+    """A trial's row with a column for each knob that it changes."""
+    values = {column: records.row_json(row)[column] for column in COLUMNS}
+    return {**values, **{f"recipe.{name}": value for name, value in row.overrides.items()}}
+
+
+def _show_table(summary: Summary, rows: Sequence[TrialRow], top: int) -> None:
+    direction = "maximize" if summary.goal.maximize else "minimize"
+    print(f"{summary.name}: {direction} {summary.goal.metric}")
+    print(records.counts_line(summary))
+    print("\n".join(records.best_lines(summary)))
+    if summary.variants:
+        print(f"\n{records.variants_table(summary, width())}")
+    print(f"\n{records.trials_table(rows[:top], summary.goal.metric, width())}")
+    if len(rows) > top:
+        print(f"and {len(rows) - top} more (--top {len(rows)})")
+    if line := records.failures(summary, rows):
+        print(f"\n{line}")
+
+
+def best(name: options.StudyName, home: options.Home = None) -> None:
+    """Print the best recipe as JSON, for `study run --recipe`."""
+    found = results.best_recipe(journal_of(name, home))
+    if found is None:
+        raise StudyError("no trial is complete yet", where=name, fix=f"`study run {name}` goes on.")
+    print(to_json(found, indent=2))

@@ -1,0 +1,112 @@
+"""What the person's terminal can show and what they want to see: live view, verbosity, colour, log file."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from study.cli.text import without_password
+from study.errors import PlaceError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+
+log = logging.getLogger("study")
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """How to talk to the person at this terminal.
+
+    Args:
+        live: redraw a view in place; otherwise plain lines.
+        quiet: nothing but errors on stderr.
+        color: on stderr.
+
+    """
+
+    live: bool = False
+    quiet: bool = False
+    color: bool = False
+
+    def console(self) -> Console:
+        """Make a Rich console on stderr that keeps to this."""
+        from rich.console import Console
+
+        width = None if sys.stderr.isatty() else 100
+        return Console(stderr=True, no_color=not self.color, highlight=False, soft_wrap=False, width=width)
+
+
+def open_terminal(verbose: int, *, quiet: bool, progress: bool, log_file: Path | None) -> Terminal:
+    """Set up what is shown on stderr and what is written to the log file.
+
+    Args:
+        verbose: 1 shows every epoch, 2 what the libraries say too.
+        quiet: only errors.
+        progress: whether a live view is welcome.
+        log_file: gets everything, at the level of `verbose=1`, whatever is shown.
+
+    Raises:
+        PlaceError: the log file cannot be written.
+
+    """
+    here = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    terminal = Terminal(live=here and progress and not quiet, quiet=quiet, color=wants_color(here=here))
+    shown = _Stderr()
+    shown.setFormatter(_Lines())
+    level = logging.DEBUG if verbose else logging.WARNING if terminal.live else logging.INFO
+    shown.setLevel(logging.ERROR if quiet else level)
+    shown.addFilter(lambda record: record.name.startswith("study") or verbose > 1)
+    handlers: list[logging.Handler] = [shown]
+    if log_file is not None:
+        handlers.append(_file(log_file))
+    root = logging.getLogger()
+    root.handlers[:] = handlers
+    root.setLevel(logging.DEBUG if verbose > 1 else logging.INFO)
+    log.setLevel(logging.DEBUG)
+    logging.captureWarnings(True)
+    return terminal
+
+
+def wants_color(*, here: bool) -> bool:
+    """Colour on a terminal, or where FORCE_COLOR asks for it; NO_COLOR wins over both."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return here or bool(os.environ.get("FORCE_COLOR"))
+
+
+def width() -> int | None:
+    """Columns of the terminal that stdout is; None where a program reads it and lines should stay whole."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+class _Stderr(logging.Handler):
+    """Writes to what sys.stderr is at that moment: a live view puts itself there and keeps lines above it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), file=sys.stderr)
+
+
+class _Lines(logging.Formatter):
+    """`[I 2026-11-21 06:00:00,000] Trial 12 finished ...`, as Optuna writes its own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return f"[{record.levelname[0]} {self.formatTime(record)}] {without_password(record.getMessage())}"
+
+
+def _file(path: Path) -> logging.Handler:
+    try:
+        handler = logging.FileHandler(path, encoding="utf-8")
+    except OSError as error:
+        raise PlaceError(
+            f"cannot be written: {error.strerror}", where=str(path), fix="Choose another --log-file."
+        ) from error
+    handler.setFormatter(_Lines())
+    handler.setLevel(logging.DEBUG)
+    return handler

@@ -1,0 +1,160 @@
+"""`study export` and `study sync`: the trial folders' content, given to other programs."""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from study import results, settings
+from study.cli import options, records
+from study.cli.show import journal_of
+from study.cli.terminal import width
+from study.cli.text import plural, table, to_json
+from study.errors import InputError, PlaceError, StudyLocked
+from study.journal import Journal, replace_durably
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from study.settings import Settings
+
+log = logging.getLogger("study")
+FORMATS = ("csv", "json", "parquet")
+
+
+def export(
+    name: options.StudyName,
+    form: options.ExportFormat = None,
+    output: options.Output = None,
+    per_epoch: options.PerEpoch = False,
+    home: options.Home = None,
+) -> None:
+    """Write a row a trial: every knob, the last epoch's metrics."""
+    suffix = output.suffix.removeprefix(".") if output else ""
+    form = form or (suffix if suffix in FORMATS else "csv")
+    if form == "parquet" and output is None and sys.stdout.isatty():
+        raise InputError("Parquet is no text", where="--format", fix="Give a file with -o, or pipe it.")
+    journal = journal_of(name, home)
+    rows = epoch_rows(journal) if per_epoch else trial_rows(journal)
+    content = _encode(rows, form)
+    if output is None:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        replace_durably(output, content)
+    except OSError as error:
+        raise PlaceError(f"cannot be written: {error.strerror}", where=str(output), fix="Choose another -o.") from error
+    log.info("%s in %s", plural(len(rows), "row"), output)
+
+
+def trial_rows(journal: Journal) -> list[dict[str, Any]]:
+    """One row a trial: how it went, `metrics.NAME` of its last epoch, `recipe.KNOB` of every knob."""
+    found: list[dict[str, Any]] = []
+    for row in results.rows(journal):
+        values = records.row_json(row)
+        del values["overrides"], values["metrics"]
+        metrics = {f"metrics.{name}": value for name, value in row.metrics.items()}
+        recipe = journal.trial(row.number).recipe()
+        found.append({**values, **metrics, **{f"recipe.{knob}": value for knob, value in recipe.items()}})
+    return found
+
+
+def epoch_rows(journal: Journal) -> list[dict[str, Any]]:
+    """One row an epoch: its trial, its number, its metrics and its time."""
+    return [
+        {"trial": folder.number, "epoch": epoch.number, **epoch.metrics, "seconds": epoch.seconds}
+        for folder in journal.trials()
+        for epoch in folder.history().epochs
+    ]
+
+
+def _encode(rows: Sequence[dict[str, Any]], form: str) -> bytes:
+    if form == "csv":
+        return records.csv_of(rows).encode()
+    if form == "json":
+        return f"{to_json(list(rows), indent=2)}\n".encode()
+    import pandas as pd
+
+    frame = pd.DataFrame([{name: records.cell(value) for name, value in row.items()} for row in rows])
+    for column in frame.columns:
+        kinds = {type(value) for value in frame[column] if value is not None and value == value}  # noqa: PLR0124 - NaN
+        if len(kinds) > 1 and str in kinds:  # Parquet holds one type a column: batch_size may be 64 or "full"
+            frame[column] = frame[column].map(lambda value: value if value is None else str(value))
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False)
+    return buffer.getvalue()
+
+
+def sync(
+    names: options.StudyNames = None,
+    dry_run: options.ListOnly = False,
+    as_json: options.AsJson = False,
+    home: options.Home = None,
+    storage: options.Storage = None,
+    tracking_uri: options.TrackingUri = None,
+) -> None:
+    """Make Optuna and MLflow equal to the trial folders."""
+    places = settings.resolve(home, storage, tracking_uri)
+    chosen = [journal_of(name, home).folder.name for name in names or results.studies(places.home)]
+    done = _pending(places, chosen) if dry_run else _synced(places, chosen)
+    if as_json:
+        print(to_json(done, indent=2))
+    else:
+        cells = [[str("-" if value is None else value) for value in each.values()] for each in done]
+        print(
+            table(
+                ["Study", "Optuna trials changed", "MLflow trials sent", "Still to send", "Trouble"],
+                cells,
+                width=width(),
+            )
+        )
+    if any(each["trouble"] for each in done):
+        raise typer.Exit(1)
+
+
+def _pending(places: Settings, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Say what MLflow lacks, from the files alone."""
+    from study import tracking
+    from study.tracking.mirror import pending
+
+    server = tracking.place(places)
+    return [_line(name, pending=pending(Journal(places.study_folder(name)), server)) for name in names]
+
+
+def _synced(places: Settings, names: Sequence[str]) -> list[dict[str, Any]]:
+    from study import tracking
+
+    database = _in_optuna(places, names)
+    reports = tracking.sync_studies(places, names) if names else []
+    return [
+        _line(each.study, optuna=database[each.study], mlflow=each.sent, pending=each.pending, trouble=each.error)
+        for each in reports
+    ]
+
+
+def _in_optuna(places: Settings, names: Sequence[str]) -> dict[str, int | None]:
+    """Trials changed in Optuna's database by study; None for one that is being searched, whose search sees to it."""
+    from study import storage
+
+    database, changed = storage.connect(places.storage), dict[str, int | None]()
+    for name in names:
+        journal = Journal(places.study_folder(name))
+        direction = "maximize" if results.goal(journal).maximize else "minimize"
+        try:
+            with storage.held(name, journal.folder, database):
+                changed[name] = storage.sync(journal, database, name, direction)
+        except StudyLocked as error:
+            log.warning("%s: %s; its search keeps Optuna equal", name, error.what)
+            changed[name] = None
+    return changed
+
+
+def _line(
+    study: str, *, optuna: int | None = None, mlflow: int | None = None, pending: int, trouble: str | None = None
+) -> dict[str, Any]:
+    return {"study": study, "optuna": optuna, "mlflow": mlflow, "pending": pending, "trouble": trouble}
