@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from study.journal import Journal
+from study.recipe import Recipe, to_json
+
 REPOSITORY = Path(__file__).parents[1]
 SHARED = REPOSITORY.parent / "shared" / "data"
 
@@ -53,3 +56,47 @@ def postgres(tmp_path_factory):
 
     yield make
     server.cleanup()
+
+
+RECIPE = Recipe(dataset="digits", model="mlp", hidden=(64, 32), epochs=3)
+
+
+def make_trial(journal, number, overrides, values, *, variant=None, end=None):
+    """Write one trial's folder: an epoch for each value, then perhaps an end."""
+    recipe = Recipe.model_validate({**RECIPE.model_dump(), **overrides})
+    about = {
+        "uid": f"uid{number}", "variant": variant, "overrides": overrides, "params": {}, "distributions": {},
+        "created": 1_795_000_000 + 60 * number, "study": journal.folder.name, "metric": "val_accuracy",
+        "direction": "maximize", "environment": {"torch": "2.15.0"},
+    }  # fmt: skip
+    folder = journal.create(number, to_json(recipe), about)
+    folder.append("started", device="cpu")
+    for epoch, value in enumerate(values, 1):
+        metrics = {"val_accuracy": value, "val_loss": 1 - value}
+        folder.append("epoch", number=epoch, metrics=metrics, seconds=0.5)
+    if end is not None:
+        value = values[-1] if values else None
+        folder.append("ended", **{"state": "complete", "value": value, "reason": "", "evaluation": None, **end})
+    return folder
+
+
+@pytest.fixture
+def made():
+    """Seven trials of a study `made`: two variants, pruned, failed, diverged and unfinished ones."""
+    journal = Journal(Path("mlruns/studies/made").absolute())
+    journal.store_definition({
+        "study": "made", "metric": "val_accuracy", "direction": "maximize", "train": "study.engine:train",
+        "recipe_type": "study.recipe:Recipe", "recipe": RECIPE.model_dump(mode="json"), "space": {}, "fixed": {},
+        "variants": {"baseline": {}, "norm_inputs": {"normalize": True}},
+        "sampler": "tpe", "pruner": "median", "seed": 0, "data": {},
+    })  # fmt: skip
+    evaluation = {"confusion_matrix": [[9, 1], [2, 8]], "f1": [0.86, 0.84]}
+    make_trial(journal, 0, {}, [0.5, 0.6, 0.7], variant="baseline", end={"evaluation": evaluation})
+    make_trial(journal, 1, {"normalize": True}, [0.6, 0.8, 0.75], variant="norm_inputs", end={})
+    make_trial(journal, 2, {"lr": 0.0123456, "batch_size": "full"}, [0.7, 0.8, 0.9125], end={})
+    make_trial(journal, 3, {"lr": 0.5}, [0.1], end={"state": "pruned", "reason": "median pruner"})
+    make_trial(journal, 4, {"lr": 0.6}, [], end={"state": "failed", "reason": "ValueError: boom"})
+    diverged = {"state": "pruned", "value": None, "reason": "diverged in epoch 1: val_loss is nan"}
+    make_trial(journal, 5, {"lr": 5.0}, [float("nan")], end=diverged)
+    make_trial(journal, 6, {"activation": "tanh", "lr": 0.01}, [0.4, 0.5])
+    return journal

@@ -1,7 +1,7 @@
-"""The data sets that are known by name: what they are, where they come from, and their classes in torchvision's order.
+"""What is settled about data sets before one is read: those known by name, their classes, and how a test is held out.
 
-Without torch, so that listing and importing need none. An import under one of these names takes the classes from here,
-so that a label's number means the same as in torchvision's files.
+Without torch, so that listing and importing need none. An import under a known name takes the classes from here, so
+that a label's number means the same as in torchvision's files.
 """
 
 from __future__ import annotations
@@ -9,7 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
+from study.errors import DataError
+
 DIGITS = tuple("0123456789")
+TEST_SHARE = 0.2  # held out where a data set has no test split of its own
+TEST_SEED = 42  # so that breast_cancer is split as in the write-up of the NYU course that uses it
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +50,36 @@ KNOWN: dict[str, Known] = {
     "digits": Known("image", "scikit-learn", "load_digits", DIGITS),
     "breast_cancer": Known("table", "scikit-learn", "load_breast_cancer", ("benign", "malignant")),
 }  # fmt: skip
+
+
+def hold_out(
+    labels: np.ndarray, *, share: float = TEST_SHARE, stratify: bool = True, where: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Choose test examples where a data set has no test split of its own, always the same ones.
+
+    Args:
+        labels: int [N].
+        share: of the test split, in (0, 1).
+        stratify: the same share of every class.
+        where: named in errors.
+
+    Returns:
+        Indices of the training examples and of the test examples, both in random order.
+
+    Raises:
+        DataError: too few examples for that share.
+
+    """
+    from sklearn.model_selection import train_test_split  # noqa: PLC0415 - a second that only an import needs
+
+    if not 0 < share < 1:
+        raise DataError(f"a share of {share:g} cannot be held out for the test", where=where, fix="Give 0.2, say.")
+    try:
+        train, test = train_test_split(
+            np.arange(len(labels)), test_size=share, random_state=TEST_SEED, stratify=labels if stratify else None
+        )
+    except ValueError as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        fix = "Bring more examples of each class, or a test split."
+        raise DataError(f"{share:.0%} cannot be held out for the test: {reason}", where=where, fix=fix) from error
+    return train, test

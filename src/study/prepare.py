@@ -108,7 +108,6 @@ def check_recipes(study: Study, space: Space, device: str) -> dict[str, Any]:
         InputError: a device, an import path, a data set or a knob that does not fit, by name.
 
     """
-    from study.engine import check  # noqa: PLC0415 - torch
     from study.engine.device import pick  # noqa: PLC0415 - torch
 
     chosen = pick(device)
@@ -119,12 +118,13 @@ def check_recipes(study: Study, space: Space, device: str) -> dict[str, Any]:
     recipe = study.recipe
     if not isinstance(recipe, Recipe):
         return {}
+    from study import packs  # noqa: PLC0415 - only where there is data
+    from study.engine import check  # noqa: PLC0415 - torch
+
     variants = [study.recipe_for(overrides) for overrides in study.variants.values()]
     for each in (recipe, *variants, *space.recipes[:CHECKED_SAMPLES]):
         assert isinstance(each, Recipe)
         check(each, chosen)
-    from study import packs  # noqa: PLC0415 - only where there is data
-
     pack = packs.find(recipe.dataset)
     assert pack is not None
     return {"name": pack.name, "sha256": pack.sha256, "source": pack.source, "imported": pack.imported}

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed, 2 something given is wrong, 130 stopped by Ctrl-C,
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -69,14 +70,24 @@ def _command(arguments: list[str]) -> int:
 
 def _usage(error: typer.TyperException) -> int:
     """Say in one line what is wrong with the arguments; without any, show the help."""
-    context = getattr(error, "ctx", None)
-    path = context.command_path if context else "study"
-    message = " ".join(error.format_message().split())
     if type(error).__name__ == "NoArgsIsHelpError":
         print(error.format_message(), file=sys.stderr)
-    else:
-        _complain(f"{path}: {message.rstrip('.')}. See `{path} --help`.".replace("?. See", "? See"))
+        return error.exit_code
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "study"
+    message = " ".join(error.format_message().split()).removesuffix(".").replace("Value error, ", "")
+    if not _from_environment(error):
+        message = re.sub(r" \(env var: [^)]*\)", "", message)
+    stop = "" if message.endswith("?") else "."
+    _complain(f"{path}: {message[:1].lower()}{message[1:]}{stop} See `{path} --help`.")
     return error.exit_code
+
+
+def _from_environment(error: typer.TyperException) -> bool:
+    """Whether the value that is complained of came from an environment variable."""
+    context, parameter = getattr(error, "ctx", None), getattr(error, "param", None)
+    source = context.get_parameter_source(parameter.name) if context and parameter else None
+    return source is not None and source.name == "ENVIRONMENT"
 
 
 def hoist(arguments: Sequence[str]) -> list[str]:

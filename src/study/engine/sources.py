@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from study import packs
-from study.datasets import KNOWN, Known
+from study.datasets import KNOWN, TEST_SEED, TEST_SHARE, Known, hold_out
 from study.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from study.packs import Pack
-
-TEST_SHARE = 0.2  # of the data sets that have no test split of their own
-TEST_SEED = 42  # the split that the NYU course's write-up on optimizers draws from the breast cancer data
 
 
 def ensure(name: str, report: Callable[[str, float | None], None] | None = None) -> Pack:
@@ -53,17 +50,15 @@ def _unknown(name: str) -> DataError:
 
 def _from_scikit_learn(name: str, known: Known) -> Pack:
     from sklearn import datasets  # noqa: PLC0415 - half a second that only the making needs
-    from sklearn.model_selection import train_test_split  # noqa: PLC0415
 
     data = getattr(datasets, known.made_by)()
-    if known.kind == "image":  # digits: 0 to 16
-        x, y = np.rint(data.images * (255 / 16)).astype(np.uint8)[..., None], data.target
+    images = known.kind == "image"
+    if images:  # digits: 0 to 16
+        x, y = np.rint(data.images * (255 / 16)).astype(np.uint8)[..., None], data.target.astype(np.int64)
     else:  # breast_cancer: scikit-learn counts malignant as 0
-        x, y = data.data.astype(np.float32), 1 - data.target
-    stratify = y if known.kind == "image" else None
-    train, test = train_test_split(np.arange(len(y)), test_size=TEST_SHARE, random_state=TEST_SEED, stratify=stratify)
-    y = y.astype(np.int64)
-    drawn = f"{TEST_SHARE:.0%} held out for the test{', stratified' if known.kind == 'image' else ''}, seed {TEST_SEED}"
+        x, y = data.data.astype(np.float32), 1 - data.target.astype(np.int64)
+    train, test = hold_out(y, stratify=images, where=name)
+    drawn = f"{TEST_SHARE:.0%} held out for the test{', stratified' if images else ''}, seed {TEST_SEED}"
     return packs.write(
         name,
         {"train_x": x[train], "train_y": y[train], "test_x": x[test], "test_y": y[test]},
@@ -71,5 +66,5 @@ def _from_scikit_learn(name: str, known: Known) -> Pack:
         classes=known.classes,
         source=f"scikit-learn ({known.made_by}; {drawn})",
         imported=False,
-        columns=() if known.kind == "image" else [str(column) for column in data.feature_names],
+        columns=() if images else [str(column) for column in data.feature_names],
     )
