@@ -1,0 +1,81 @@
+"""Augmentation: functions from a batch and a generator to a batch; images as they lie in the data set, (N, H, W, C)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - its usual name
+from torch import Generator, Tensor
+
+if TYPE_CHECKING:
+    from study.recipe import Recipe
+
+Augment = Callable[[Tensor, Generator], Tensor]
+
+
+def augmentation(recipe: Recipe) -> Augment | None:
+    """Chain what the recipe asks for, in the order of this file; None if that is nothing."""
+    chain: list[Augment] = []
+    if recipe.augment_flip:
+        chain.append(flip)
+    if recipe.augment_crop:
+        chain.append(lambda images, generator: shift(images, generator, recipe.augment_crop))
+    if recipe.augment_rotate:
+        chain.append(lambda images, generator: rotate(images, generator, recipe.augment_rotate))
+    if recipe.augment_cutout:
+        chain.append(lambda images, generator: cutout(images, generator, recipe.augment_cutout))
+
+    def augment(images: Tensor, generator: Generator) -> Tensor:
+        for each in chain:
+            images = each(images, generator)
+        return images
+
+    return augment if chain else None
+
+
+def flip(images: Tensor, generator: Generator) -> Tensor:
+    """Mirror about half of the images, left to right."""
+    mirrored = _uniform(len(images), generator) < 0.5
+    return torch.where(mirrored[:, None, None, None], images.flip(2), images)
+
+
+def shift(images: Tensor, generator: Generator, pixels: int) -> Tensor:
+    """Shift each image by up to so many pixels in both directions, filling with zero."""
+    count, height, width, channels = images.shape
+    device = images.device
+    padded = F.pad(images, (0, 0, pixels, pixels, pixels, pixels))
+    top, left = torch.randint(0, 2 * pixels + 1, (2, count, 1), generator=generator, device=device)
+    rows = torch.arange(height, device=device) + top + torch.arange(count, device=device)[:, None] * padded.shape[1]
+    columns = torch.arange(width, device=device) + left
+    index = rows[:, :, None] * padded.shape[2] + columns[:, None, :]
+    return padded.view(-1, channels).index_select(0, index.flatten()).view(count, height, width, channels)
+
+
+def rotate(images: Tensor, generator: Generator, degrees: float) -> Tensor:
+    """Rotate each image about its middle by up to so many degrees either way; bilinear, so the result is float."""
+    count, height, width, channels = images.shape
+    angle = (_uniform(count, generator) * 2 - 1) * math.radians(degrees)
+    cosine, sine, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
+    # In affine_grid's coordinates both sides are 2 long: the aspect ratio keeps the rotation one.
+    turn = torch.stack([cosine, -sine * height / width, zero, sine * width / height, cosine, zero], 1).view(-1, 2, 3)
+    grid = F.affine_grid(turn, [count, channels, height, width], align_corners=False)
+    turned = F.grid_sample(images.permute(0, 3, 1, 2).float(), grid, align_corners=False)
+    return turned.permute(0, 2, 3, 1).contiguous()
+
+
+def cutout(images: Tensor, generator: Generator, side: int) -> Tensor:
+    """Set a square of each image to zero; its middle is any pixel, so part of it may lie outside."""
+    count, height, width, _ = images.shape
+    rows, columns = (
+        torch.arange(length, device=images.device) - (_uniform((count, 1), generator) * length).long() + side // 2
+        for length in (height, width)
+    )
+    hit_rows, hit_columns = (rows >= 0) & (rows < side), (columns >= 0) & (columns < side)
+    return images.masked_fill((hit_rows[:, :, None] & hit_columns[:, None, :])[..., None], 0)
+
+
+def _uniform(shape: int | tuple[int, ...], generator: Generator) -> Tensor:
+    return torch.rand(shape, generator=generator, device=generator.device)

@@ -1,0 +1,214 @@
+"""Data sets as tensors on the device, with fixed splits: a batch is an index, and nothing is copied on the CPU.
+
+Images stay uint8 as they lie in the pack's file, which is mapped into memory: processes share its pages. The test split
+has its own function, and nothing else reads it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from hashlib import sha256
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from study.engine.sources import ensure
+from study.errors import DataError, RecipeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from study.packs import Pack
+    from study.recipe import Recipe
+
+BRIGHTEST = 255  # of a uint8 pixel
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Some examples of a data set.
+
+    Args:
+        x: uint8 (N, H, W, C) or float32 (N, F), all examples of the file.
+        y: int64 (N,), their classes, counted from 0.
+        rows: int64, which of them belong to the split.
+
+    """
+
+    x: Tensor
+    y: Tensor
+    rows: Tensor
+
+    def __len__(self) -> int:
+        """Count the examples of the split."""
+        return len(self.rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """What a search may see of a data set.
+
+    Args:
+        name: of the data set.
+        kind: images are uint8; a table is float32, standardised by its training part, what is missing 0.
+        classes: their names.
+        shape: of one example as a network sees it, (C, H, W) or (F,).
+        train: examples to train on.
+        val: examples held out of the training split.
+        sha256: of the pack's file.
+
+    """
+
+    name: str
+    kind: Literal["image", "table"]
+    classes: tuple[str, ...]
+    shape: tuple[int, ...]
+    train: Split
+    val: Split
+    sha256: str
+
+    @cached_property
+    def moments(self) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of the training part's pixels, float64 (C,) in [0, 255], from exact counts."""
+        counts = torch.zeros(self.shape[0], BRIGHTEST + 1, dtype=torch.int64, device=self.train.x.device)
+        for rows in self.train.rows.split(4096):
+            images = self.train.x.index_select(0, rows)
+            for channel in range(len(counts)):
+                counts[channel] += torch.bincount(images[..., channel].flatten(), minlength=BRIGHTEST + 1)
+        share = counts.double().cpu() / counts[0].sum().item()
+        value = torch.arange(BRIGHTEST + 1, dtype=torch.float64)
+        mean = share @ value
+        return mean, (share * (value - mean[:, None]).square()).sum(1).sqrt()
+
+
+def open_data(recipe: Recipe, device: str) -> Data:
+    """Open the training split of the recipe's data set, part of it held out for validation.
+
+    Args:
+        recipe: its dataset, train_size, val_fraction and split_seed.
+        device: where the tensors shall lie, as torch spells it.
+
+    Raises:
+        DataError: the data set cannot be had, or its file is damaged.
+        RecipeError: the splits asked for cannot be made.
+
+    """
+    return _open(ensure(recipe.dataset), recipe.val_fraction, recipe.split_seed, recipe.train_size, device)
+
+
+def open_test(recipe: Recipe, device: str) -> Split:
+    """Open the test split, for a final figure and never for a choice; a table is standardised as `open_data` does.
+
+    Raises:
+        DataError: as `open_data`.
+        RecipeError: as `open_data`.
+
+    """
+    pack = ensure(recipe.dataset)
+    x, y = _read(pack, "test")
+    if pack.kind == "table":
+        whole, labels = _read(pack, "train")
+        x = _standardise(x, whole[_split(labels, recipe.val_fraction, recipe.split_seed, recipe.train_size)[0]])
+    return Split(x.to(device), y.to(device), torch.arange(len(y), device=device))
+
+
+def preparation(recipe: Recipe, data: Data, upscaling: int) -> Callable[[Tensor], Tensor]:
+    """Make the function from a batch of examples, as they lie in the data set, to the input of a network.
+
+    Args:
+        recipe: its normalize, pixel_range and precision.
+        data: of which the batches are.
+        upscaling: whole factor by which images grow.
+
+    Returns:
+        A function from uint8 or float (N, H, W, C) to float (N, C, H * upscaling, W * upscaling) in channels_last, or
+        from float (N, F) to the same.
+
+    """
+    dtype = torch.float64 if recipe.precision == "float64" else torch.float32
+    if data.kind == "table":
+        return lambda rows: rows.to(dtype)
+    channels, height, width = data.shape
+    if recipe.normalize:
+        mean, deviation = data.moments
+        deviation = deviation.where(deviation > 0, 1)
+    else:
+        middle, half = (0.5, 0.5) if recipe.pixel_range == "symmetric" else (0.0, 1.0)
+        mean, deviation = (torch.full((channels,), part * BRIGHTEST, dtype=torch.float64) for part in (middle, half))
+    # Of a whole image's shape, for a sum over the last dimension of 3 is slow.
+    full = torch.ones(height, width, 1, dtype=torch.float64)
+    factor = (full / deviation).to(data.train.x.device, dtype)
+    shift = (full * (-mean / deviation)).to(data.train.x.device, dtype)
+
+    def prepare(images: Tensor) -> Tensor:
+        pixels = torch.addcmul(shift, images.to(dtype), factor)
+        if upscaling > 1:
+            pixels = pixels.repeat_interleave(upscaling, 1).repeat_interleave(upscaling, 2)
+        return pixels.permute(0, 3, 1, 2)
+
+    return prepare
+
+
+@lru_cache(maxsize=2)  # a search stays with its data set
+def _open(pack: Pack, val_fraction: float, split_seed: int, train_size: int | None, device: str) -> Data:
+    x, y = _read(pack, "train")
+    train, val = (rows for rows in _split(y, val_fraction, split_seed, train_size))
+    if pack.kind == "table":
+        x = _standardise(x, x[train])
+    x, y, train, val = (tensor.to(device) for tensor in (x, y, train, val))
+    shape = (pack.shape[2], *pack.shape[:2]) if pack.kind == "image" else pack.shape
+    return Data(pack.name, pack.kind, pack.classes, shape, Split(x, y, train), Split(x, y, val), pack.sha256)
+
+
+def _read(pack: Pack, split: str) -> tuple[Tensor, Tensor]:
+    """Map the examples of a split into memory; their labels as int64, as the losses want them."""
+    try:
+        with safe_open(pack.path, "pt") as file:
+            return file.get_tensor(f"{split}_x"), file.get_tensor(f"{split}_y").long()
+    except (OSError, SafetensorError) as error:
+        raise DataError(
+            f"the file of {pack.name} cannot be read: {error}", where=str(pack.path), fix="Delete it to make it anew."
+        ) from error
+
+
+def _standardise(x: Tensor, train: Tensor) -> Tensor:
+    """Subtract the mean and divide by the standard deviation of the training rows; what is missing becomes 0."""
+    known = ~train.isnan()
+    count = known.sum(0).clamp(min=1)
+    values = train.double().where(known, 0)
+    mean = values.sum(0) / count
+    deviation = ((values - mean).where(known, 0).square().sum(0) / count).sqrt()
+    return ((x - mean) / deviation.where(deviation > 0, 1)).nan_to_num(0).float()
+
+
+def _split(labels: Tensor, val_fraction: float, seed: int, train_size: int | None) -> tuple[Tensor, Tensor]:
+    """Choose the rows to train on and those to hold out, both stratified by class and in the order of the file."""
+    total = len(labels)
+    classes, counts = np.unique(labels.numpy(), return_counts=True)
+    held = round(val_fraction * total)
+    size = total - held if train_size is None else train_size
+    if not held or held == total:
+        raise RecipeError(f"val_fraction={val_fraction} of {total} examples leaves a split empty")
+    if size > total - held:
+        raise RecipeError(f"train_size={size} is more than the {total - held} examples that there are to train on")
+    # RandomState, for numpy promises its numbers for all versions to come.
+    random = np.random.RandomState(np.frombuffer(sha256(b"split %d" % seed).digest(), np.uint32))
+    shuffled = [random.permutation(np.flatnonzero(labels.numpy() == each)) for each in classes]
+    to_hold = _shares(counts, held)
+    to_train = _shares(counts - to_hold, size)
+    val = np.concatenate([rows[:n] for rows, n in zip(shuffled, to_hold, strict=True)])
+    train = np.concatenate([rows[n : n + m] for rows, n, m in zip(shuffled, to_hold, to_train, strict=True)])
+    return torch.from_numpy(np.sort(train)), torch.from_numpy(np.sort(val))
+
+
+def _shares(counts: np.ndarray, total: int) -> np.ndarray:
+    """Share out a total in proportion to the counts, by largest remainders."""
+    exact = counts * (total / counts.sum())
+    shares = np.floor(exact).astype(np.int64)
+    left = np.argsort(-(exact - shares), kind="stable")[: total - shares.sum()]
+    shares[left] += 1
+    return shares

@@ -1,0 +1,57 @@
+"""Losses: cross-entropy or binary cross-entropy, what they predict, and the penalties on weights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import torch.nn.functional as F  # noqa: N812 - its usual name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from study.recipe import Recipe
+
+
+class Loss(Protocol):
+    """From logits (N, outputs) and classes (N,) to the mean or the sum over the batch, a scalar."""
+
+    def __call__(self, logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
+        """Compute the loss."""
+        ...
+
+
+def loss_of(recipe: Recipe, *, training: bool) -> Loss:
+    """Choose the recipe's loss; labels are smoothed in training alone, so that val_loss compares between recipes."""
+    if recipe.loss == "bce":
+        return _binary_cross_entropy
+    smoothing = recipe.label_smoothing if training else 0.0
+
+    def cross_entropy(logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
+        return F.cross_entropy(logits, targets, reduction=reduction, label_smoothing=smoothing)
+
+    return cross_entropy
+
+
+def outputs_of(recipe: Recipe, classes: int) -> int:
+    """Count the outputs that the network needs."""
+    return 1 if recipe.loss == "bce" else classes
+
+
+def predict(logits: Tensor) -> Tensor:
+    """Give the likeliest class of each row, int64; one output decides by its sign."""
+    return logits.argmax(1) if logits.shape[1] > 1 else (logits[:, 0] > 0).long()
+
+
+def add_penalties(weights: Sequence[Tensor], l1: float, l2: float) -> None:
+    """Add to the gradients what l1 * sum |w| + l2 * sum w^2 in the loss would."""
+    for weight in weights:
+        if weight.grad is not None and l2:
+            weight.grad.add_(weight.detach(), alpha=2 * l2)
+        if weight.grad is not None and l1:
+            weight.grad.add_(weight.detach().sign(), alpha=l1)
+
+
+def _binary_cross_entropy(logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
+    return F.binary_cross_entropy_with_logits(logits[:, 0], targets.to(logits.dtype), reduction=reduction)

@@ -1,0 +1,289 @@
+"""Networks: ours, torchvision's, or a person's own by import path; and how their weights are drawn."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from study.errors import RecipeError, StudyFileError
+from study.imports import import_object
+from study.recipe import USED_BY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from study.recipe import Recipe
+
+LARGEST_SIDE = 1024  # pixels; images are not scaled up beyond
+TORCHVISION = "torchvision:"
+# Without these the two warn, and give three outputs in training.
+TORCHVISION_EXTRAS = {name: {"aux_logits": False, "init_weights": True} for name in ("googlenet", "inception_v3")}
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "sigmoid": nn.Sigmoid,
+    "tanh": nn.Tanh,
+    "softmax": lambda: nn.Softmax(dim=1),
+    "elu": nn.ELU,
+    "selu": nn.SELU,
+    "celu": nn.CELU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "mish": nn.Mish,
+    "softplus": nn.Softplus,
+    "relu6": nn.ReLU6,
+    "hardswish": nn.Hardswish,
+    "identity": nn.Identity,
+}
+# These never fall, so the activation of a maximum is the maximum of the activations: equal values for a quarter of the
+# work when they come after a 2x2 pool.
+MONOTONE = frozenset(ACTIVATIONS) - {"softmax", "gelu", "silu", "mish", "hardswish"}
+
+Shape = tuple[int, ...]
+
+
+def build(recipe: Recipe, shape: Shape, outputs: int) -> nn.Module:
+    """Build the network of a recipe with its initial weights, drawn from torch's global generator.
+
+    Args:
+        recipe: its model, and the knobs of the network.
+        shape: of one input, (C, H, W) or (F,).
+        outputs: classes, or 1 for a single logit.
+
+    Raises:
+        RecipeError: the model does not exist or does not fit, or a knob has no effect on it, by name.
+        StudyFileError: the import path fails.
+
+    """
+    refuse_unused(recipe)
+    if len(shape) == 1 and (recipe.model in SMALLEST or recipe.model.startswith(TORCHVISION)):
+        raise RecipeError(
+            f"model={recipe.model} needs images, and dataset={recipe.dataset} is a table", fix="Take model=mlp."
+        )
+    if recipe.model in OURS:
+        model = OURS[recipe.model](recipe, shape, outputs)
+    elif recipe.model.startswith(TORCHVISION):
+        model = _Torchvision(recipe.model, shape, outputs)
+    else:
+        model = _imported(recipe, shape, outputs)
+    initialize(model, recipe.init, recipe.init_scale)
+    return model
+
+
+def refuse_unused(recipe: Recipe) -> None:
+    """Refuse a knob of the network that has no effect on the recipe's model.
+
+    Raises:
+        RecipeError: the knob, its value and the models that do use it.
+
+    """
+    used_by = dict(USED_BY["model"])
+    if not recipe.hidden:
+        used_by["mlp"] = frozenset({"hidden"})  # an mlp without hidden layers has nothing else to adjust
+    if recipe.model.startswith(TORCHVISION):
+        used_by[recipe.model] = frozenset()
+    elif recipe.model not in OURS:
+        used_by[recipe.model] = frozenset(_parameters(import_object(recipe.model)))
+    try:
+        recipe.refuse_unused("model", used_by)
+    except ValueError as error:
+        raise RecipeError(str(error)) from error
+
+
+def upscaling(recipe: Recipe, shape: Shape) -> int:
+    """Find the smallest whole factor by which images must grow for the recipe's model; 1 for an imported one.
+
+    Args:
+        recipe: its model.
+        shape: of one image as the data set has it, (C, H, W), or (F,) for a table.
+
+    Raises:
+        RecipeError: the model takes no images of this shape at any size.
+
+    """
+    if len(shape) == 1 or recipe.model in {"mlp", "logistic"}:
+        return 1
+    if recipe.model in SMALLEST:
+        return -(-SMALLEST[recipe.model] // min(shape[1:]))
+    return _torchvision_upscaling(recipe.model, shape) if recipe.model.startswith(TORCHVISION) else 1
+
+
+def initialize(model: nn.Module, init: str, scale: float | None) -> None:
+    """Draw all weights, which are the parameters with two dimensions or more, anew; "default" leaves them."""
+    if init == "default":
+        return
+    scale = 1.0 if scale is None else scale
+    draw: dict[str, Callable[[Tensor], Any]] = {
+        "zero": nn.init.zeros_,
+        "normal": lambda weight: nn.init.normal_(weight, std=scale),
+        "uniform": lambda weight: nn.init.uniform_(weight, -scale, scale),
+        "xavier_uniform": nn.init.xavier_uniform_,
+        "xavier_normal": nn.init.xavier_normal_,
+        "kaiming_uniform": lambda weight: nn.init.kaiming_uniform_(weight, nonlinearity="relu"),
+        "kaiming_normal": lambda weight: nn.init.kaiming_normal_(weight, nonlinearity="relu"),
+        "orthogonal": nn.init.orthogonal_,
+    }
+    for weight in weights(model):
+        draw[init](weight)
+
+
+def weights(model: nn.Module) -> list[nn.Parameter]:
+    """List what is drawn by `init` and shrunk by `l1` and `l2`: parameters with two dimensions or more."""
+    return [parameter for parameter in model.parameters() if parameter.ndim >= 2]
+
+
+def has_batch_norm(model: nn.Module) -> bool:
+    """Tell whether the network looks at a batch as a whole, such that no piece of it can do."""
+    return any(isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)) for module in model.modules())
+
+
+def keep_dropout_on(model: nn.Module) -> None:
+    """Let dropout go on after `model.eval()`."""
+    for module in model.modules():
+        if isinstance(module, nn.modules.dropout._DropoutNd):  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - the class that all have in common
+            module.train()
+
+
+def _mlp(recipe: Recipe, shape: Shape, outputs: int) -> nn.Module:
+    layers: list[nn.Module] = [nn.Flatten()]
+    width = _product(shape)
+    for units in recipe.hidden:
+        layers += [nn.Linear(width, units), *_hidden(recipe, nn.BatchNorm1d(units))]
+        width = units
+    return nn.Sequential(*layers, nn.Linear(width, outputs))
+
+
+def _logistic(_: Recipe, shape: Shape, outputs: int) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(_product(shape), outputs))
+
+
+def _cnn3(recipe: Recipe, shape: Shape, outputs: int) -> nn.Module:
+    """The network of TensorFlow's tutorial "Convolutional Neural Network (CNN)"."""
+    return nn.Sequential(
+        *_conv(recipe, shape[0], 32, kernel=3, pool=True),
+        *_conv(recipe, 32, 64, kernel=3, pool=True),
+        *_conv(recipe, 64, 64, kernel=3, pool=False),
+        nn.Flatten(),
+        nn.Linear(64 * _product([((side - 2) // 2 - 2) // 2 - 2 for side in shape[1:]]), 64),
+        *_hidden(recipe, nn.BatchNorm1d(64)),
+        nn.Linear(64, outputs),
+    )
+
+
+def _cnn2(recipe: Recipe, shape: Shape, outputs: int) -> nn.Module:
+    """The network of 5,994 parameters (on MNIST) of the University of Melbourne's workshop on CNNs."""
+    return nn.Sequential(
+        *_conv(recipe, shape[0], 8, kernel=5, pool=True),
+        *_conv(recipe, 8, 16, kernel=5, pool=True),
+        nn.Flatten(),
+        *_dropout(recipe.dropout_dense, nn.Dropout),
+        nn.Linear(16 * _product([((side - 4) // 2 - 4) // 2 for side in shape[1:]]), outputs),
+    )
+
+
+OURS: dict[str, Callable[[Recipe, Shape, int], nn.Module]] = {
+    "mlp": _mlp,
+    "logistic": _logistic,
+    "cnn3": _cnn3,
+    "cnn2": _cnn2,
+}
+SMALLEST = {"cnn3": 18, "cnn2": 16}  # pixels a side that leave one pixel to the last convolution
+
+
+def _conv(recipe: Recipe, before: int, after: int, *, kernel: int, pool: bool) -> list[nn.Module]:
+    """A conv block: convolution, norm, activation and pool (in the cheaper order of the two), dropout."""
+    norm = [nn.BatchNorm2d(after)] if recipe.batch_norm else []
+    tail: list[nn.Module] = [ACTIVATIONS[recipe.activation](), *([nn.MaxPool2d(2)] if pool else [])]
+    if recipe.activation in MONOTONE:
+        tail.reverse()
+    return [nn.Conv2d(before, after, kernel), *norm, *tail, *_dropout(recipe.dropout_conv, nn.Dropout)]
+
+
+def _hidden(recipe: Recipe, norm: nn.Module) -> list[nn.Module]:
+    """What follows a hidden dense layer."""
+    activation = ACTIVATIONS[recipe.activation]()
+    return [*([norm] if recipe.batch_norm else []), activation, *_dropout(recipe.dropout_dense, nn.Dropout)]
+
+
+def _dropout(probability: float, layer: type[nn.Module]) -> list[nn.Module]:
+    return [layer(probability)] if probability else []
+
+
+def _product(sides: Sequence[int]) -> int:
+    product = 1
+    for side in sides:
+        product *= side
+    return product
+
+
+class _Torchvision(nn.Module):
+    """A classifier of torchvision, without its trained weights; grey images are given to it as three channels."""
+
+    def __init__(self, name: str, shape: Shape, outputs: int) -> None:
+        super().__init__()
+        self.net = _torchvision_net(name, outputs)
+        self.grey = shape[0] == 1
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.net(images.expand(-1, 3, -1, -1) if self.grey else images)
+
+
+def _torchvision_net(name: str, outputs: int) -> nn.Module:
+    import torchvision  # noqa: PLC0415 - a second that only its networks cost
+
+    net = name.removeprefix(TORCHVISION)
+    there = torchvision.models.list_models(module=torchvision.models)
+    if net not in there:
+        near = difflib.get_close_matches(net, there, n=1)
+        raise RecipeError(
+            f"torchvision has no classifier {net!r}",
+            fix=f"Did you mean {TORCHVISION}{near[0]}?" if near else f"It has: {', '.join(there)}.",
+        )
+    return torchvision.models.get_model(net, weights=None, num_classes=outputs, **TORCHVISION_EXTRAS.get(net, {}))
+
+
+@lru_cache(maxsize=16)
+def _torchvision_upscaling(name: str, shape: Shape) -> int:
+    """Try one factor after the other on torch's meta device, where a forward pass computes shapes alone."""
+    with torch.device("meta"):
+        model = _Torchvision(name, shape, 2).eval()
+    for factor in range(1, max(1, LARGEST_SIDE // max(shape[1:])) + 1):
+        try:
+            model(torch.empty(2, shape[0], shape[1] * factor, shape[2] * factor, device="meta"))
+        except (RuntimeError, AssertionError, ValueError):  # torchvision's ways to say that a size does not fit
+            continue
+        return factor
+    raise RecipeError(f"model={name} takes no images of {shape[1]}x{shape[2]} pixels, however scaled up")
+
+
+def _imported(recipe: Recipe, shape: Shape, outputs: int) -> nn.Module:
+    """Call a person's own class or function with those of our names that are in its signature."""
+    make = import_object(recipe.model)
+    offered = {knob: getattr(recipe, knob) for knob in type(recipe).model_fields}
+    offered |= {"input_shape": shape, "num_classes": outputs}
+    wanted = _parameters(make)
+    for name, parameter in wanted.items():
+        if parameter.default is parameter.empty and name not in offered:
+            raise StudyFileError(
+                f"it needs {name!r}, which is no knob", where=recipe.model, fix="Give it a default, or another name."
+            )
+    try:
+        model = make(**{name: offered[name] for name in wanted if name in offered})
+    except Exception as error:  # it is a person's own code, which may raise anything
+        raise StudyFileError(f"{type(error).__name__}: {error}", where=recipe.model) from error
+    if not isinstance(model, nn.Module):
+        raise StudyFileError(f"it gave a {type(model).__name__}, not a torch.nn.Module", where=recipe.model)
+    return model
+
+
+def _parameters(make: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """Parameters that can be given by name."""
+    variable = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+    found = inspect.signature(make).parameters
+    return {name: parameter for name, parameter in found.items() if parameter.kind not in variable}

@@ -1,0 +1,59 @@
+"""torch's optimizers by the names of the Recipe; a knob that is None keeps torch's own default."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from study.recipe import Recipe
+
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "sgd": torch.optim.SGD,
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "nadam": torch.optim.NAdam,
+    "radam": torch.optim.RAdam,
+    "adamax": torch.optim.Adamax,
+    "adagrad": torch.optim.Adagrad,
+    "adadelta": torch.optim.Adadelta,
+    "adafactor": torch.optim.Adafactor,
+    "rmsprop": torch.optim.RMSprop,
+    "rprop": torch.optim.Rprop,
+    "asgd": torch.optim.ASGD,
+}
+# Spelt in torch as in the Recipe, and passed on as they are.
+SAME_NAMES = (
+    "momentum", "dampening", "nesterov", "eps", "amsgrad", "momentum_decay", "rho", "alpha", "centered", "lr_decay",
+    "initial_accumulator_value",
+)  # fmt: skip
+
+
+def build(recipe: Recipe, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
+    """Build the recipe's optimizer with one parameter group, fused into one kernel where torch can.
+
+    Args:
+        recipe: its optimizer, learning rate, weight decay and the optimizer's own knobs.
+        parameters: what to optimize, already on its device.
+
+    """
+    parameters = list(parameters)
+    make = OPTIMIZERS[recipe.optimizer]
+    has = inspect.signature(make).parameters
+    knobs: dict[str, Any] = {name: getattr(recipe, name) for name in SAME_NAMES}
+    given = {name: value for name, value in knobs.items() if value is not None and value is not False}
+    if "weight_decay" in has:
+        given["weight_decay"] = recipe.weight_decay  # never torch's own default, which is 0.01 for AdamW
+    if recipe.beta1 is not None or recipe.beta2 is not None:
+        beta1, beta2 = has["betas"].default
+        given["betas"] = (
+            beta1 if recipe.beta1 is None else recipe.beta1,
+            beta2 if recipe.beta2 is None else recipe.beta2,
+        )
+    if "fused" in has and all(parameter.device.type in {"cpu", "cuda"} for parameter in parameters):
+        given["fused"] = True
+    return make(parameters, lr=recipe.lr, **given)

@@ -1,0 +1,255 @@
+"""The training: data, model, optimizer, schedule, loop. A generator: to prune is to ask it no more.
+
+Every random number comes from the seed, the epoch and what it is for, so that no generator has to be stored: an epoch
+stopped and begun again is the same, and two recipes of one seed see their examples in the same order.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from study.engine import models, optim
+from study.engine.augment import Augment, augmentation
+from study.engine.data import Data, open_data, preparation
+from study.engine.evaluate import Evaluation, evaluate, report
+from study.engine.fit import refuse_misfits
+from study.engine.losses import Loss, add_penalties, loss_of, outputs_of, predict
+from study.engine.schedules import Schedule
+from study.events import Epoch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+
+    from torch import Tensor, nn
+
+    from study.recipe import Recipe
+
+PIECE = 2048  # examples whose gradient is computed at once: a full batch does not fill the memory
+LOOK = 100  # steps between two looks whether the loss is still finite
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """All that a training is made of."""
+
+    recipe: Recipe
+    device: str
+    data: Data
+    model: nn.Module
+    forward: Callable[[Tensor], Tensor]
+    prepare: Callable[[Tensor], Tensor]
+    loss: Loss
+    optimizer: torch.optim.Optimizer
+    schedule: Schedule
+    augment: Augment | None
+    batch_size: int
+    piece: int
+    steps_per_epoch: int
+    steps: int
+
+
+def train(
+    recipe: Recipe, resume: Mapping[str, Any] | None = None, device: str = "cpu"
+) -> Generator[Epoch, None, Mapping[str, Any] | None]:
+    """Train a recipe, epoch by epoch.
+
+    Args:
+        recipe: every knob.
+        resume: what the last epoch's `state()` gave; None to start.
+        device: as torch spells it.
+
+    Yields:
+        Epochs with train_loss and train_accuracy (means over the epoch, in training mode), val_loss, val_accuracy and
+        lr (of the last step). After one with a figure that is not finite there is no more.
+
+    Returns:
+        The report on the last epoch's model over the validation examples; None if the training diverged.
+
+    Raises:
+        RecipeError: knobs, model and data set that do not go together, by name.
+        DataError: the data set cannot be had.
+
+    """
+    parts = assemble(recipe, device)
+    done = _take_up(parts, resume) if resume is not None else 0
+    evaluation: Evaluation | None = None
+    for number in range(done + 1, -(-parts.steps // parts.steps_per_epoch) + 1):
+        began = time.perf_counter()
+        with random_numbers_apart(device):
+            metrics = _pass(parts, number)
+            evaluation = _validate(parts, number) if math.isfinite(metrics["train_loss"]) else None
+        metrics["val_loss"] = evaluation.loss if evaluation else math.nan
+        metrics["val_accuracy"] = evaluation.accuracy if evaluation else math.nan
+        last = min(number * parts.steps_per_epoch, parts.steps)
+        metrics["lr"] = parts.schedule.at(last - 1)["lr"]
+        finite = all(map(math.isfinite, metrics.values()))
+        if finite:
+            parts.schedule.epoch_ended(last, metrics["val_loss"])
+        yield Epoch(number, metrics, time.perf_counter() - began, partial(_state, parts, number))
+        if not finite:
+            return None
+    if evaluation is None:  # resumed after the last epoch
+        with random_numbers_apart(device):
+            evaluation = _validate(parts, done)
+    return report(evaluation, parts.data.classes)
+
+
+def assemble(recipe: Recipe, device: str) -> Parts:
+    """Make data, model, optimizer and schedule of a recipe.
+
+    Raises:
+        RecipeError: knobs, model and data set that do not go together, by name.
+        DataError: the data set cannot be had.
+        StudyFileError: the model's import path fails.
+
+    """
+    if device.startswith("cuda"):
+        _choose_deterministic_kernels()
+    data = open_data(recipe, device)
+    refuse_misfits(recipe, data)
+    upscaling = models.upscaling(recipe, data.shape)
+    shape = (data.shape[0], *(side * upscaling for side in data.shape[1:]))
+    with random_numbers_apart(device):
+        torch.manual_seed(_seed(recipe, 0, "init"))
+        model = models.build(recipe, shape, outputs_of(recipe, len(data.classes)))
+    model.to(device, torch.float64 if recipe.precision == "float64" else torch.float32)
+    if data.kind == "image":
+        model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - torch's stub lacks it
+    batch_size = len(data.train) if recipe.batch_size == "full" else recipe.batch_size
+    steps_per_epoch = -(-len(data.train) // batch_size)
+    steps = recipe.steps or (recipe.epochs or 0) * steps_per_epoch
+    return Parts(
+        recipe=recipe,
+        device=device,
+        data=data,
+        model=model,
+        forward=_forward(recipe, model, device),
+        prepare=preparation(recipe, data, upscaling),
+        optimizer=optim.build(recipe, model.parameters()),
+        schedule=Schedule(recipe, steps, steps_per_epoch),
+        loss=loss_of(recipe, training=True),
+        augment=augmentation(recipe),
+        batch_size=batch_size,
+        piece=batch_size if models.has_batch_norm(model) else PIECE,
+        steps_per_epoch=steps_per_epoch,
+        steps=steps,
+    )
+
+
+def _pass(parts: Parts, number: int) -> dict[str, float]:
+    """Train for one epoch; nothing is read back from the device but, now and then, whether the loss is finite."""
+    recipe, train = parts.recipe, parts.data.train
+    first = (number - 1) * parts.steps_per_epoch
+    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(_seed(recipe, number, "order")))
+    rows = train.rows.index_select(0, order[: (parts.steps - first) * parts.batch_size].to(parts.device))
+    targets = train.y.index_select(0, rows)
+    generator = torch.Generator(parts.device).manual_seed(_seed(recipe, number, "augmentation"))
+    torch.manual_seed(_seed(recipe, number, "dropout"))
+    parts.model.train()
+    parameters, weights = list(parts.model.parameters()), models.weights(parts.model)
+    group = parts.optimizer.param_groups[0]
+    batches = list(zip(rows.split(parts.batch_size), targets.split(parts.batch_size), strict=True))
+    losses: list[Tensor] = []
+    predictions: list[Tensor] = []
+    for step, (some, theirs) in enumerate(batches, first):
+        parts.optimizer.zero_grad()
+        loss, predicted = _gradient(parts, some, theirs, generator)
+        if recipe.l1 or recipe.l2:
+            add_penalties(weights, recipe.l1, recipe.l2)
+        if recipe.grad_clip is not None:
+            torch.nn.utils.clip_grad_norm_(parameters, recipe.grad_clip)
+        group.update(parts.schedule.at(step))
+        parts.optimizer.step()
+        losses.append(loss)
+        predictions.append(predicted)
+        if step % LOOK == LOOK - 1 and not math.isfinite(loss.item()):
+            return {"train_loss": loss.item(), "train_accuracy": math.nan}
+    sizes = torch.tensor([len(some) for some, _ in batches], dtype=torch.float64)
+    mean = torch.stack(losses).cpu().double() @ sizes / len(rows)
+    right = (torch.cat(predictions) == targets).sum()
+    return {"train_loss": mean.item(), "train_accuracy": right.item() / len(rows)}
+
+
+def _gradient(parts: Parts, rows: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Compute the gradient of a batch's mean loss, in pieces that fit the memory; give the loss and the predictions."""
+    losses: list[Tensor] = []
+    predictions: list[Tensor] = []
+    for some, theirs in zip(rows.split(parts.piece), targets.split(parts.piece), strict=True):
+        examples = parts.data.train.x.index_select(0, some)
+        if parts.augment:
+            examples = parts.augment(examples, generator)
+        logits = parts.forward(parts.prepare(examples))
+        loss = parts.loss(logits, theirs)
+        if len(some) < len(rows):
+            loss = loss * (len(some) / len(rows))
+        loss.backward()
+        losses.append(loss.detach())
+        predictions.append(predict(logits))
+    return (losses[0], predictions[0]) if len(losses) == 1 else (torch.stack(losses).sum(), torch.cat(predictions))
+
+
+def _validate(parts: Parts, number: int) -> Evaluation:
+    """Evaluate the model on the validation examples."""
+    torch.manual_seed(_seed(parts.recipe, number, "validation"))
+    parts.model.eval()
+    if parts.recipe.dropout_at_test:
+        models.keep_dropout_on(parts.model)
+    return evaluate(parts.forward, parts.prepare, loss_of(parts.recipe, training=False), parts.data.val)
+
+
+def _state(parts: Parts, number: int) -> dict[str, Any]:
+    """Copy what is needed to go on after an epoch, and cannot be derived from the recipe."""
+    state = {"model": parts.model.state_dict(), "optimizer": parts.optimizer.state_dict()}
+    return {"epoch": number, **copy.deepcopy(state), "schedule": parts.schedule.state_dict()}
+
+
+def _take_up(parts: Parts, state: Mapping[str, Any]) -> int:
+    """Put back what `_state` gave; the number of its epoch."""
+    parts.model.load_state_dict(state["model"])
+    parts.optimizer.load_state_dict(state["optimizer"])
+    parts.schedule.load_state_dict(state["schedule"])
+    return state["epoch"]
+
+
+def _forward(recipe: Recipe, model: nn.Module, device: str) -> Callable[[Tensor], Tensor]:
+    """Give the model itself, or for bfloat16 the model under autocast with its logits made float32 again."""
+    if recipe.precision != "bfloat16":
+        return model
+
+    def forward(inputs: Tensor) -> Tensor:
+        with torch.autocast(torch.device(device).type, torch.bfloat16):
+            return model(inputs).float()
+
+    return forward
+
+
+def _seed(recipe: Recipe, epoch: int, purpose: str) -> int:
+    """Derive an independent 63-bit seed."""
+    digest = sha256(f"{recipe.seed}/{epoch}/{purpose}".encode()).digest()
+    return int.from_bytes(digest[:8], "little") >> 1
+
+
+@contextmanager
+def random_numbers_apart(device: str) -> Generator[None]:
+    """Leave the caller's global random numbers as they were."""
+    with torch.random.fork_rng([device] if device.startswith("cuda") else []):
+        yield
+
+
+def _choose_deterministic_kernels() -> None:
+    """Give equal bits on equal GPUs; what has no such kernel warns once."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA is first used
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
+    torch.use_deterministic_algorithms(mode=True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue] - there
