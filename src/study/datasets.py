@@ -82,4 +82,4 @@ def hold_out(
         reason = " ".join(str(error).split()).rstrip(".")
         fix = "Bring more examples of each class, or a test split."
         raise DataError(f"{share:.0%} cannot be held out for the test: {reason}", where=where, fix=fix) from error
-    return train, test
+    return np.asarray(train), np.asarray(test)

@@ -1,0 +1,175 @@
+"""The files of a folder, a tar or a zip, one after the other in one pass, with nothing unpacked to disk.
+
+A tar cut short or damaged must never pass for a smaller one: Python's tarfile ends in silence at a damaged header and
+at a file that stops between two members, so the end of the archive is checked here.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import re
+import stat
+import tarfile
+import zipfile
+import zlib
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, cast
+
+from study.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+Parts = tuple[str, ...]
+LARGEST = 2**28  # bytes of one file: more is no picture, or an archive made to fill the memory
+BLOCK = 512  # bytes, in which a tar is laid out
+DAMAGE = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError)
+OPENERS = {b"\xfd7zXZ": lzma.open, b"\x1f\x8b": gzip.open, b"BZh": bz2.open}
+ZIP_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file.
+
+    Args:
+        parts: its path, relative, from the top.
+        content: None where it was not wanted.
+        share: how much of the whole has been read, in [0, 1].
+
+    """
+
+    parts: Parts
+    content: bytes | None
+    share: float
+
+
+def files(path: Path, wanted: Callable[[Parts], bool]) -> Iterator[File]:
+    """Read the files of a folder (those up to four levels deep), of a .tar, .tar.gz, .tar.bz2, .tar.xz or .zip.
+
+    Args:
+        path: the folder or archive; what it is, is told by its first bytes and not by its name.
+        wanted: whether to read the content of the file of these parts.
+
+    Raises:
+        DataError: not there, no archive, cut short, damaged, or with names that point outside; names the member.
+
+    """
+    if path.is_dir():
+        yield from _folder(path, wanted)
+        return
+    try:
+        with path.open("rb") as file:
+            start = file.read(6)
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    reader = _zip if start.startswith(b"PK") else _tar
+    last = ""
+    try:
+        for file in reader(path, wanted):
+            last = "/".join(file.parts)
+            yield file
+    except DAMAGE as error:
+        if not last and not start.startswith((b"PK", *OPENERS)):
+            fix = "Give a folder, a .tar, .tar.gz, .tar.bz2, .tar.xz or .zip of images, or a .csv or .parquet table."
+            raise DataError("is not an archive", where=str(path), fix=fix) from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        what = f"the archive is cut short or damaged, {f'after {last}' if last else 'from its start'} ({reason})"
+        raise DataError(what, where=str(path), fix="Fetch or pack it again; nothing was written.") from error
+
+
+def _folder(path: Path, wanted: Callable[[Parts], bool], depth: int = 4) -> Iterator[File]:
+    pattern = "/".join(["*"] * depth)
+    paths = sorted(found for level in range(1, depth + 1) for found in path.glob(pattern[: 2 * level - 1]))
+    for index, found in enumerate(paths):
+        if not found.is_file():
+            continue
+        parts = found.relative_to(path).parts
+        try:
+            content = found.read_bytes() if wanted(parts) else None
+        except OSError as error:
+            raise DataError(f"cannot be read: {error.strerror}", where=str(found)) from error
+        yield File(parts, content, index / len(paths))
+
+
+def _tar(path: Path, wanted: Callable[[Parts], bool]) -> Iterator[File]:
+    size = path.stat().st_size or 1
+    with path.open("rb") as raw, _decompressed(raw) as stream:
+        blocks = _Blocks(stream)
+        with tarfile.open(fileobj=cast("IO[bytes]", blocks), mode="r|", bufsize=BLOCK) as tar:
+            for member in tar:
+                parts = _safe(path, member.name)
+                if member.isdir():
+                    continue
+                if not member.isreg():
+                    raise _trick(path, member.name, "is a link or a device")
+                content = _content(tar, path, member) if wanted(parts) else None
+                yield File(parts, content, min(1.0, raw.tell() / size))
+        if not blocks.last or any(blocks.last):
+            raise EOFError("the end of the archive is missing")
+        while stream.read(2**20):  # whatever follows must decompress, its checksum be right
+            pass
+
+
+def _decompressed(raw: IO[bytes]) -> IO[bytes]:
+    start = raw.read(6)
+    raw.seek(0)
+    for magic, opener in OPENERS.items():
+        if start.startswith(magic):
+            return cast("IO[bytes]", opener(raw))
+    return raw
+
+
+def _content(tar: tarfile.TarFile, path: Path, member: tarfile.TarInfo) -> bytes:
+    if member.size > LARGEST:
+        raise _trick(path, member.name, f"would take {member.size:,} bytes")
+    file = tar.extractfile(member)
+    assert file is not None
+    return file.read()
+
+
+class _Blocks:
+    """Passes blocks of a tar on and keeps the last one, which must be the empty block that ends an archive."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.stream = stream
+        self.last = b""
+
+    def read(self, size: int) -> bytes:
+        self.last = self.stream.read(size)
+        return self.last
+
+
+def _zip(path: Path, wanted: Callable[[Parts], bool]) -> Iterator[File]:
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        for index, member in enumerate(members):
+            parts = _safe(path, member.filename)
+            if member.is_dir():
+                continue
+            if stat.S_ISLNK(member.external_attr >> 16):
+                raise _trick(path, member.filename, "is a link")
+            if not wanted(parts):
+                yield File(parts, None, index / len(members))
+                continue
+            if member.file_size > LARGEST:
+                raise _trick(path, member.filename, f"would take {member.file_size:,} bytes")
+            if member.flag_bits & 1 or member.compress_type not in ZIP_METHODS:
+                raise _trick(path, member.filename, "is encrypted or compressed in an unusual way")
+            yield File(parts, archive.read(member), index / len(members))
+
+
+def _safe(path: Path, name: str) -> Parts:
+    """Split a member's name; refuse one that points outside of the archive."""
+    name = name.replace("\\", "/")
+    parts = tuple(part for part in name.split("/") if part not in {"", "."})
+    if name.startswith("/") or ".." in parts or re.match(r"[A-Za-z]:", name):
+        raise _trick(path, name, "points outside of the archive")
+    return parts
+
+
+def _trick(path: Path, member: str, what: str) -> DataError:
+    return DataError(f"{member!r} {what}", where=str(path), fix="Pack plain files only; nothing was written.")
