@@ -8,6 +8,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+import sqlalchemy
 from optuna.trial import TrialState
 
 from study import settings as places
@@ -205,11 +206,11 @@ def test_two_workers_end_with_exactly_the_trials_asked_for(toy):
 
 def test_a_database_that_goes_away_is_caught_up_and_no_trial_waits(toy, postgres):
     url = postgres()
-    name = url.rsplit("/", 1)[1].split("?")[0]
+    name = sqlalchemy.make_url(url).database
     import psycopg
 
     def rename(old, new):
-        with psycopg.connect(url.replace(f"/{name}", "/postgres"), autocommit=True) as connection:
+        with psycopg.connect(url.replace(f"/{name}?", "/postgres?"), autocommit=True) as connection:
             connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (old,))
             connection.execute(f"ALTER DATABASE {old} RENAME TO {new}")
 
@@ -234,7 +235,7 @@ def test_a_database_that_goes_away_is_caught_up_and_no_trial_waits(toy, postgres
 def test_a_folder_that_does_not_repeat_stops_the_study_with_both_values(tmp_path):
     from study import Recipe, Study
 
-    recipe = Recipe(dataset="digits", model="logistic", epochs=2, train_size=50)
+    recipe = Recipe(dataset="digits", model="logistic", epochs=2, train_size=200)
     study = Study(name="real", recipe=recipe, variants={"a": {}})
     with pytest.raises(Interrupted):
         stop_after_an_epoch(study, 1)
