@@ -1,0 +1,118 @@
+"""Tracking: mirrors the trial folders to MLflow, which is loaded by whoever first talks to it."""
+
+from __future__ import annotations
+
+import os
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from study.errors import PlaceError
+from study.journal import Journal
+from study.progress import Notice
+from study.tracking import cursor, mirror
+from study.tracking.mirror import Mirror, Report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from study.progress import Progress
+    from study.settings import Settings
+    from study.tracking.mirror import Client
+
+LAST_WORDS = 20.0  # seconds that the end of a search waits for MLflow to hear the rest
+
+
+def tracked(progress: Iterator[Progress], journal: Journal, settings: Settings) -> Iterator[Progress]:
+    """Mirror a study to MLflow while it is searched; MLflow's troubles become one notice.
+
+    Args:
+        progress: the search.
+        journal: the folders it writes.
+        settings: where MLflow is.
+
+    Yields:
+        What the search yields, and notices.
+
+    """
+    notices: SimpleQueue[str] = SimpleQueue()
+    running = Mirror(journal, place(settings), lambda: connect(settings), notices.put)
+    try:
+        for each in progress:
+            running.wake()
+            yield each
+            while not notices.empty():
+                yield Notice(f"{notices.get()} (the search goes on and MLflow is told later)")
+    finally:
+        behind = running.close(LAST_WORDS)
+    if behind:
+        name = journal.folder.name
+        yield Notice(f"MLflow has not been told everything of {behind} trials: `study sync {name}` makes it equal")
+
+
+def sync_studies(settings: Settings, names: Sequence[str] = ()) -> list[Report]:
+    """Make MLflow equal to the folders of the studies, of all that there are when none is named.
+
+    Args:
+        settings: where the folders and MLflow are.
+        names: of studies.
+
+    Returns:
+        What was done, a report a study.
+
+    Raises:
+        PlaceError: there is no such study, or MLflow cannot be reached.
+
+    """
+    journals = [_journal(settings, name) for name in names] or _all(settings)
+    if not journals:
+        return []
+    client = connect(settings)
+    for journal in journals:
+        cursor.forget_replaced(journal, client.place)
+    return [mirror.sync(journal, client) for journal in journals]
+
+
+def connect(settings: Settings) -> Client:
+    """Reach MLflow; loads it, which takes seconds.
+
+    Raises:
+        PlaceError: it cannot be reached or used.
+
+    """
+    from study.tracking.mlflow import Runs  # noqa: PLC0415 - loads mlflow
+
+    return Runs(settings.tracking_uri, place(settings), settings.artifacts)
+
+
+def check(settings: Settings) -> str:
+    """Say what MLflow is there and that it answers, for `study doctor`.
+
+    Raises:
+        PlaceError: it cannot be reached or used, and the cure.
+
+    """
+    from study.tracking import mlflow  # noqa: PLC0415 - loads mlflow
+
+    return mlflow.check(settings.tracking_uri, place(settings), settings.artifacts)
+
+
+def place(settings: Settings) -> str:
+    """Name the server or database without its password, with the experiment if one is forced upon all studies."""
+    parts = urlsplit(settings.tracking_uri)
+    named = settings.tracking_uri.replace(f":{parts.password}@", ":***@") if parts.password else settings.tracking_uri
+    experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME")
+    return f"{named}#{experiment}" if experiment else named
+
+
+def _journal(settings: Settings, name: str) -> Journal:
+    journal = Journal(settings.study_folder(name))
+    if journal.definition() is None:
+        raise PlaceError(f"no results of a study {name!r}", where=str(settings.home), fix="`study list` names them.")
+    return journal
+
+
+def _all(settings: Settings) -> list[Journal]:
+    folder = settings.home / "studies"
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [Journal(path) for path in paths if Journal(path).definition_file.exists()]

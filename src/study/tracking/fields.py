@@ -1,0 +1,202 @@
+"""What a run shows: parameters, points, tags and small artifacts made of folders, as plain values; knows no MLflow.
+
+Names that MLflow's pages and other tools know begin with `mlflow.`, ours with `study`.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from study.tracking import pictures
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from study.journal import Record
+    from study.tracking.snapshot import Snapshot, Summary
+
+LONGEST_NAME = 250  # MLflow's limit
+STATES = {"complete": "COMPLETE", "pruned": "PRUNED", "failed": "FAIL"}  # Optuna's words
+
+
+class Point(NamedTuple):
+    """One value of a metric at one step; `time` in milliseconds since 1970."""
+
+    name: str
+    value: float
+    time: int
+    step: int
+
+
+def params(recipe: Mapping[str, Any]) -> dict[str, str]:
+    """Write every knob as a parameter: strings as they are, lists and nested knobs as JSON, the rest as Python does."""
+    return {name_of(knob): _text(value) for knob, value in recipe.items()}
+
+
+def points_of_epoch(record: Record) -> list[Point]:
+    """Give every metric of a logged epoch, and its seconds, at the epoch's number and the recorded time."""
+    values = {"seconds": record["seconds"], **record["metrics"]}
+    time = milliseconds(record["time"])
+    return [Point(name_of(name), float(value), time, record["number"]) for name, value in values.items()]
+
+
+def points_of_end(snapshot: Snapshot) -> list[Point]:
+    """Give the plain numbers of the evaluation, such as `val_f1_macro`, at the last epoch."""
+    if snapshot.ended is None:
+        return []
+    time = milliseconds(snapshot.ended.time)
+    numbers = {name: value for name, value in (snapshot.ended.evaluation or {}).items() if _is_number(value)}
+    return [Point(_of_validation(name), float(value), time, snapshot.last) for name, value in numbers.items()]
+
+
+def points_of_summary(summary: Summary) -> list[Point]:
+    """Give how the best value rose, with the trial's number as step."""
+    return [
+        Point(name, float(value), milliseconds(climb.time), climb.trial)
+        for climb in summary.climbs
+        for name, value in (("best_value", climb.value), ("best_trial", climb.trial))
+    ]
+
+
+def run_name(about: Mapping[str, Any], number: int) -> str:
+    """Name a trial's run: `norm_inputs (trial 1)` for a variant, else `trial 7`."""
+    variant = about.get("variant")
+    return f"{variant} (trial {number})" if variant else f"trial {number}"
+
+
+def tags_of_study(definition: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, str]:
+    """Give what is known of a study from its start; its uid is made of its first trial's."""
+    tags: dict[str, Any] = {
+        "study": definition["study"],
+        "study.uid": f"study-{first['uid']}",
+        "study.metric": definition["metric"],
+        "study.direction": definition["direction"],
+        "study.sampler": definition.get("sampler"),
+        "study.pruner": definition.get("pruner"),
+        "mlflow.note.content": definition.get("description"),
+        **_data(definition.get("data")),
+    }
+    return _written(tags)
+
+
+def tags_of_trial(snapshot: Snapshot) -> dict[str, str]:
+    """Give what is known of a trial from its start."""
+    about = snapshot.about
+    commit = (about.get("git") or {}).get("commit")
+    tags: dict[str, Any] = {
+        "study": about["study"],
+        "study.trial": snapshot.trial.number,
+        "study.uid": about["uid"],
+        "study.replays": snapshot.replays,
+        "study.state": "RUNNING",
+        "study.variant": about.get("variant"),
+        "study.overrides": about.get("overrides"),
+        "study.device": snapshot.device,
+        "study.git_commit": commit,
+        "study.git_dirty": (about.get("git") or {}).get("dirty"),
+        "mlflow.source.git.commit": commit,
+        **_data(about.get("data")),
+        **{f"study.with.{name}": text for name, text in (about.get("environment") or {}).items()},
+    }
+    return _written(tags)
+
+
+def tags_of_end(snapshot: Snapshot) -> dict[str, str]:
+    """Give how a trial ended."""
+    ended = snapshot.ended
+    if ended is None:
+        return {}
+    tags: dict[str, Any] = {
+        "study.state": STATES[ended.state],
+        "study.reason": ended.reason or None,
+        "study.pruned_at": snapshot.last if ended.state == "pruned" else None,
+        "study.device": snapshot.device,
+        "study.deaths": snapshot.deaths or None,
+    }
+    return _written(tags)
+
+
+def tags_of_summary(summary: Summary) -> dict[str, str]:
+    """Give the counts of trials, and the best."""
+    best = summary.best
+    tags: dict[str, Any] = {f"study.{state}": count for state, count in summary.counts.items()}
+    return _written({**tags, "study.best_trial": best and best.trial, "study.best_value": best and best.value})
+
+
+def artifacts_of_trial(snapshot: Snapshot) -> dict[str, bytes]:
+    """Make the small files of a trial that has ended: its evaluation, and pictures where there is something to see."""
+    if snapshot.ended is None:
+        return {}
+    evaluation = snapshot.ended.evaluation or {}
+    title = f"{snapshot.about['study']}, {run_name(snapshot.about, snapshot.trial.number)}"
+    files: dict[str, bytes] = {}
+    if evaluation:
+        files["evaluation.json"] = as_json(evaluation)
+    if evaluation.get("confusion"):
+        files["confusion.png"] = pictures.confusion(evaluation["confusion"], evaluation.get("classes"), title)
+    if snapshot.epochs:
+        curves = [record["metrics"] for _, record in sorted(snapshot.epochs.items())]
+        pruned = snapshot.ended.reason if snapshot.ended.state == "pruned" else None
+        files["curves.png"] = pictures.curves(curves, title, pruned)
+    return files
+
+
+def artifacts_of_study(summary: Summary) -> dict[str, bytes]:
+    """Make the files of a study: its definition, and of its best trial what `study run --recipe` repeats."""
+    definition = summary.definition
+    files = {"study.json": as_json(definition)}
+    if summary.best is not None:
+        files["best.json"] = as_json({
+            "study": definition["study"],
+            "trial": summary.best.trial,
+            "value": summary.best.value,
+            "metric": definition["metric"],
+            "recipe_type": definition["recipe_type"],
+            "train": definition["train"],
+            "recipe": summary.recipe,
+        })  # fmt: skip
+    return files
+
+
+def name_of(name: str) -> str:
+    """Write a person's name of a metric or knob in the characters that MLflow takes: `val/acc@1` is `val/acc_1`."""
+    clean = re.sub(r"[^/\w.\- :]", "_", name)
+    path = posixpath.normpath(clean).lstrip("/")
+    return (path.replace("..", "_") or "_")[:LONGEST_NAME]
+
+
+def milliseconds(seconds: float) -> int:
+    """Turn the recorded time into MLflow's."""
+    return round(1000 * seconds)
+
+
+def as_json(value: Any) -> bytes:
+    """Write a file that people can read too."""
+    return json.dumps(value, indent=2).encode() + b"\n"
+
+
+def _data(data: Mapping[str, Any] | None) -> dict[str, Any]:
+    known = data or {}
+    tags = {"study.data": known.get("name"), "study.data_sha256": known.get("sha256")}
+    return {**tags, "study.data_source": known.get("source"), "study.data_imported": known.get("imported")}
+
+
+def _written(tags: Mapping[str, Any]) -> dict[str, str]:
+    """Leave out what is not known."""
+    return {name_of(name): _text(value) for name, value in tags.items() if value is not None}
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, list | tuple | dict) else str(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _of_validation(name: str) -> str:
+    clean = name_of(name)
+    return clean if clean.startswith("val_") else f"val_{clean}"
