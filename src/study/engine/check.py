@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from study.engine import models
 from study.engine.losses import outputs_of
 from study.engine.train import assemble, random_numbers_apart
-from study.errors import RecipeError
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from study.engine.train import Parts
     from study.recipe import Recipe
 
 
@@ -32,21 +29,8 @@ def check(recipe: Recipe, device: str = "cpu") -> None:
     """
     parts = assemble(recipe, device)
     train = parts.data.train
-    last = len(train) % parts.batch_size or parts.batch_size  # examples in an epoch's last batch: batch norm minds one
+    last = len(train) % parts.batch or parts.batch  # examples in an epoch's last batch: batch norm minds a single one
     examples = train.x.index_select(0, train.rows[: min(last, 2)])
-    with random_numbers_apart(device):
-        logits = _try(parts, examples)
-    wanted = (len(examples), outputs_of(recipe, len(parts.data.classes)))
-    if tuple(logits.shape) != wanted:
-        raise RecipeError(f"model={recipe.model} gives an output of shape {tuple(logits.shape)} instead of {wanted}")
-
-
-def _try(parts: Parts, examples: Tensor) -> Tensor:
     parts.model.train()
-    try:
-        return parts.forward(parts.prepare(examples))
-    except Exception as error:  # the model may be a person's own, which may raise anything
-        count, *shape = examples.shape
-        what = f"model={parts.recipe.model} cannot take a batch of {count} examples of shape {tuple(shape)}: {error}"
-        fix = "Take a batch_size that leaves no single example over." if count == 1 else ""
-        raise RecipeError(what, fix=fix) from error
+    with random_numbers_apart(device):
+        models.prove(recipe, parts.forward, parts.prepare(examples), outputs_of(recipe, len(parts.data.classes)))

@@ -20,7 +20,7 @@ from study.engine.sources import ensure
 from study.errors import DataError, RecipeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from study.packs import Pack
     from study.recipe import Recipe
@@ -116,21 +116,25 @@ def open_test(recipe: Recipe, device: str) -> Split:
     return Split(x.to(device), y.to(device), torch.arange(len(y), device=device))
 
 
-def preparation(recipe: Recipe, data: Data, upscaling: int) -> Callable[[Tensor], Tensor]:
+def preparation(recipe: Recipe, data: Data, dtype: torch.dtype, upscaling: int) -> Callable[[Tensor], Tensor]:
     """Make the function from a batch of examples, as they lie in the data set, to the input of a network.
 
     Args:
-        recipe: its normalize, pixel_range and precision.
+        recipe: its normalize and pixel_range.
         data: of which the batches are.
+        dtype: of the input.
         upscaling: whole factor by which images grow.
 
     Returns:
         A function from uint8 or float (N, H, W, C) to float (N, C, H * upscaling, W * upscaling) in channels_last, or
         from float (N, F) to the same.
 
+    Raises:
+        RecipeError: a knob that has no effect on a table.
+
     """
-    dtype = torch.float64 if recipe.precision == "float64" else torch.float32
     if data.kind == "table":
+        refuse_on_table(recipe, data, ("normalize", "pixel_range"))
         return lambda rows: rows.to(dtype)
     channels, height, width = data.shape
     if recipe.normalize:
@@ -151,6 +155,19 @@ def preparation(recipe: Recipe, data: Data, upscaling: int) -> Callable[[Tensor]
         return pixels.permute(0, 3, 1, 2)
 
     return prepare
+
+
+def refuse_on_table(recipe: Recipe, data: Data, knobs: Iterable[str]) -> None:
+    """Refuse knobs that only images feel, where the data set is a table.
+
+    Raises:
+        RecipeError: the knob and its value.
+
+    """
+    for knob in knobs if data.kind == "table" else ():
+        value = getattr(recipe, knob)
+        if value != type(recipe).model_fields[knob].default:
+            raise RecipeError(f"{knob}={value} has no effect with dataset={data.name}, which is a table")
 
 
 @lru_cache(maxsize=2)  # a search stays with its data set

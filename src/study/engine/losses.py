@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import torch.nn.functional as F  # noqa: N812 - its usual name
 
+from study.errors import RecipeError
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable
 
     from torch import Tensor
 
@@ -35,7 +37,14 @@ def loss_of(recipe: Recipe, *, training: bool) -> Loss:
 
 
 def outputs_of(recipe: Recipe, classes: int) -> int:
-    """Count the outputs that the network needs."""
+    """Count the outputs that the network needs.
+
+    Raises:
+        RecipeError: the loss is for another number of classes.
+
+    """
+    if recipe.loss == "bce" and classes != 2:
+        raise RecipeError(f"loss=bce is for two classes, and the data set has {classes}")
     return 1 if recipe.loss == "bce" else classes
 
 
@@ -44,13 +53,17 @@ def predict(logits: Tensor) -> Tensor:
     return logits.argmax(1) if logits.shape[1] > 1 else (logits[:, 0] > 0).long()
 
 
-def add_penalties(weights: Sequence[Tensor], l1: float, l2: float) -> None:
-    """Add to the gradients what l1 * sum |w| + l2 * sum w^2 in the loss would."""
-    for weight in weights:
-        if weight.grad is not None and l2:
-            weight.grad.add_(weight.detach(), alpha=2 * l2)
-        if weight.grad is not None and l1:
-            weight.grad.add_(weight.detach().sign(), alpha=l1)
+def penalty_of(recipe: Recipe) -> Callable[[Iterable[Tensor]], None] | None:
+    """Make the function that adds to the gradients of weights what l1 * sum |w| + l2 * sum w^2 in the loss would."""
+
+    def add(weights: Iterable[Tensor]) -> None:
+        for weight in weights:
+            if weight.grad is not None and recipe.l2:
+                weight.grad += weight.detach() * (2 * recipe.l2)
+            if weight.grad is not None and recipe.l1:
+                weight.grad += weight.detach().sign() * recipe.l1
+
+    return add if recipe.l1 or recipe.l2 else None
 
 
 def _binary_cross_entropy(logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:

@@ -64,7 +64,7 @@ def build(recipe: Recipe, shape: Shape, outputs: int) -> nn.Module:
     refuse_unused(recipe)
     if len(shape) == 1 and (recipe.model in SMALLEST or recipe.model.startswith(TORCHVISION)):
         raise RecipeError(
-            f"model={recipe.model} needs images, and dataset={recipe.dataset} is a table", fix="Take model=mlp."
+            f"model={recipe.model} needs images, and the data set is a table", fix="Take model=mlp or logistic."
         )
     if recipe.model in OURS:
         model = OURS[recipe.model](recipe, shape, outputs)
@@ -74,6 +74,24 @@ def build(recipe: Recipe, shape: Shape, outputs: int) -> nn.Module:
         model = _imported(recipe, shape, outputs)
     initialize(model, recipe.init, recipe.init_scale)
     return model
+
+
+def prove(recipe: Recipe, forward: Callable[[Tensor], Tensor], inputs: Tensor, outputs: int) -> None:
+    """Run a batch through a network, to see that it takes it and gives what the loss wants.
+
+    Raises:
+        RecipeError: it does not, and why.
+
+    """
+    try:
+        shape = tuple(forward(inputs).shape)
+    except Exception as error:  # the network may be a person's own, which may raise anything
+        what = f"model={recipe.model} cannot take a batch of shape {tuple(inputs.shape)}: {error}"
+        fix = "Take a batch_size that leaves no single example over." if len(inputs) == 1 else ""
+        raise RecipeError(what, fix=fix) from error
+    if shape != (len(inputs), outputs):
+        wanted = (len(inputs), outputs)
+        raise RecipeError(f"model={recipe.model} gives an output of shape {shape} where {wanted} is wanted")
 
 
 def refuse_unused(recipe: Recipe) -> None:

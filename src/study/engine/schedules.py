@@ -74,20 +74,21 @@ class Schedule:
 
 def _scheduler(recipe: Recipe, optimizer: torch.optim.Optimizer, intervals: int) -> Any:
     """Make torch's scheduler; a knob that is None keeps torch's default, or is the whole training."""
+    base = optimizer.defaults["lr"]
     knobs = {
         "step": {"step_size": recipe.step_size, "gamma": recipe.gamma},
         "exponential": {"gamma": recipe.gamma},
         "cosine": {"T_max": recipe.t_max or intervals, "eta_min": recipe.eta_min},
         "warm_restarts": {"T_0": recipe.t_0, "T_mult": recipe.t_mult, "eta_min": recipe.eta_min},
         "cyclic": {
-            "base_lr": recipe.lr,
+            "base_lr": base,
             "max_lr": recipe.max_lr,
             "step_size_up": recipe.step_size_up,
             "mode": recipe.cycle_mode,
             "cycle_momentum": _cycles_momentum(recipe, optimizer),
         },
         "one_cycle": {
-            "max_lr": recipe.lr,
+            "max_lr": base,
             "total_steps": recipe.total_steps or intervals,
             "pct_start": recipe.pct_start,
             "cycle_momentum": _cycles_momentum(recipe, optimizer),
@@ -120,7 +121,7 @@ SCHEDULERS: dict[str, Any] = {
 
 def _cycles_momentum(recipe: Recipe, optimizer: torch.optim.Optimizer) -> bool:
     """Tell whether there is a momentum to move: torch itself would switch one on for plain sgd."""
-    return recipe.cycle_momentum and bool(recipe.momentum or "betas" in optimizer.defaults)
+    return recipe.cycle_momentum and bool(optimizer.defaults.get("momentum") or "betas" in optimizer.defaults)
 
 
 def _table(recipe: Recipe, optimizer: torch.optim.Optimizer, scheduler: Any, intervals: int) -> list[Mapping[str, Any]]:
@@ -131,7 +132,7 @@ def _table(recipe: Recipe, optimizer: torch.optim.Optimizer, scheduler: Any, int
     group = optimizer.param_groups[0]
     names = [name for name in moved if name in group]
     if scheduler is None:
-        return [{"lr": recipe.lr}] * intervals
+        return [{"lr": group["lr"]}] * intervals
     table: list[Mapping[str, Any]] = [{name: group[name] for name in names}]
     optimizer.step()  # without a gradient it does nothing, but torch warns where it is not called
     for _ in range(intervals - 1):

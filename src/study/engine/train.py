@@ -22,9 +22,9 @@ from study.engine import models, optim
 from study.engine.augment import Augment, augmentation
 from study.engine.data import Data, open_data, preparation
 from study.engine.evaluate import Evaluation, evaluate, report
-from study.engine.fit import refuse_misfits
-from study.engine.losses import Loss, add_penalties, loss_of, outputs_of, predict
+from study.engine.losses import Loss, loss_of, outputs_of, penalty_of, predict
 from study.engine.schedules import Schedule
+from study.errors import RecipeError
 from study.events import Epoch
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Parts:
     optimizer: torch.optim.Optimizer
     schedule: Schedule
     augment: Augment | None
-    batch_size: int
+    batch: int
     piece: int
     steps_per_epoch: int
     steps: int
@@ -116,17 +116,19 @@ def assemble(recipe: Recipe, device: str) -> Parts:
     if device.startswith("cuda"):
         _choose_deterministic_kernels()
     data = open_data(recipe, device)
-    refuse_misfits(recipe, data)
     upscaling = models.upscaling(recipe, data.shape)
     shape = (data.shape[0], *(side * upscaling for side in data.shape[1:]))
     with random_numbers_apart(device):
         torch.manual_seed(_seed(recipe, 0, "init"))
         model = models.build(recipe, shape, outputs_of(recipe, len(data.classes)))
-    model.to(device, torch.float64 if recipe.precision == "float64" else torch.float32)
+    dtype = torch.float64 if recipe.precision == "float64" else torch.float32
+    model.to(device, dtype)
     if data.kind == "image":
         model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - torch's stub lacks it
-    batch_size = len(data.train) if recipe.batch_size == "full" else recipe.batch_size
-    steps_per_epoch = -(-len(data.train) // batch_size)
+    batch = len(data.train) if recipe.batch_size == "full" else recipe.batch_size
+    if batch > len(data.train):
+        raise RecipeError(f"batch_size={batch} is more than the {len(data.train)} examples that there are to train on")
+    steps_per_epoch = -(-len(data.train) // batch)
     steps = recipe.steps or (recipe.epochs or 0) * steps_per_epoch
     return Parts(
         recipe=recipe,
@@ -134,13 +136,13 @@ def assemble(recipe: Recipe, device: str) -> Parts:
         data=data,
         model=model,
         forward=_forward(recipe, model, device),
-        prepare=preparation(recipe, data, upscaling),
+        prepare=preparation(recipe, data, dtype, upscaling),
         optimizer=optim.build(recipe, model.parameters()),
         schedule=Schedule(recipe, steps, steps_per_epoch),
         loss=loss_of(recipe, training=True),
-        augment=augmentation(recipe),
-        batch_size=batch_size,
-        piece=batch_size if models.has_batch_norm(model) else PIECE,
+        augment=augmentation(recipe, data),
+        batch=batch,
+        piece=batch if models.has_batch_norm(model) else PIECE,
         steps_per_epoch=steps_per_epoch,
         steps=steps,
     )
@@ -151,21 +153,22 @@ def _pass(parts: Parts, number: int) -> dict[str, float]:
     recipe, train = parts.recipe, parts.data.train
     first = (number - 1) * parts.steps_per_epoch
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(_seed(recipe, number, "order")))
-    rows = train.rows.index_select(0, order[: (parts.steps - first) * parts.batch_size].to(parts.device))
+    rows = train.rows.index_select(0, order[: (parts.steps - first) * parts.batch].to(parts.device))
     targets = train.y.index_select(0, rows)
     generator = torch.Generator(parts.device).manual_seed(_seed(recipe, number, "augmentation"))
     torch.manual_seed(_seed(recipe, number, "dropout"))
     parts.model.train()
     parameters, weights = list(parts.model.parameters()), models.weights(parts.model)
+    add_penalty = penalty_of(recipe)
     group = parts.optimizer.param_groups[0]
-    batches = list(zip(rows.split(parts.batch_size), targets.split(parts.batch_size), strict=True))
+    batches = list(zip(rows.split(parts.batch), targets.split(parts.batch), strict=True))
     losses: list[Tensor] = []
     predictions: list[Tensor] = []
     for step, (some, theirs) in enumerate(batches, first):
         parts.optimizer.zero_grad()
         loss, predicted = _gradient(parts, some, theirs, generator)
-        if recipe.l1 or recipe.l2:
-            add_penalties(weights, recipe.l1, recipe.l2)
+        if add_penalty:
+            add_penalty(weights)
         if recipe.grad_clip is not None:
             torch.nn.utils.clip_grad_norm_(parameters, recipe.grad_clip)
         group.update(parts.schedule.at(step))
