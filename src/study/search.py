@@ -7,7 +7,6 @@ anywhere is continued by reading: the same trials, from their checkpoints, to ex
 from __future__ import annotations
 
 import math
-import queue
 import time
 import uuid
 from contextlib import closing
@@ -23,6 +22,7 @@ from study.journal import History, Journal, State, TrialFolder
 from study.progress import Notice, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
 from study.pruning import PRUNERS
 from study.recipe import to_json
+from study.tracking import tracked
 from study.trials import SAMPLERS, Candidate, Trials
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 RETRIES = 3  # of a trial whose worker died
 FAILURES = 5  # in a row, after which a search gives up
-FLUSH = 20.0  # seconds that a search waits at its end for MLflow
 PATIENCE = 0.5  # seconds between two looks at the clock and at a database that is away
 
 
@@ -313,7 +312,7 @@ def run(study: Study, settings: Settings, options: Options, stop: threading.Even
         about |= {"environment": environment.versions(), "git": environment.git()}
         with closing(make_executor(options)) as executor:
             search = Search(study, journal, trials, executor, options, stop, about)
-            yield from _tracked(search.run(), journal, settings) if options.track else search.run()
+            yield from tracked(search.run(), journal, settings) if options.track else search.run()
             trials.catch_up(journal)
         if stop.is_set() and trials.finished() < options.trials:
             raise Interrupted(
@@ -321,26 +320,6 @@ def run(study: Study, settings: Settings, options: Options, stop: threading.Even
                 where=study.name,
                 fix="The same command goes on.",
             )
-
-
-def _tracked(progress: Iterator[Progress], journal: Journal, settings: Settings) -> Iterator[Progress]:
-    """Pass the loop's progress on, while a thread tells MLflow what the folders say."""
-    from study.tracking import mirror_of  # noqa: PLC0415 - a thread that loads mlflow
-
-    warnings: queue.SimpleQueue[str] = queue.SimpleQueue()
-    mirror = mirror_of(journal, settings, warnings.put)
-    pending = 0
-    try:
-        for each in progress:
-            if isinstance(each, TrialStarted | TrialEpoch | TrialEnded):
-                mirror.wake()
-            yield each
-            while not warnings.empty():
-                yield Notice(warnings.get())
-    finally:
-        pending = mirror.close(FLUSH)
-    if pending:
-        yield Notice(f"MLflow has not heard of all yet ({pending} trials); `study sync` tells it the rest")
 
 
 def _settle_definition(journal: Journal, description: dict[str, Any], *, accept: bool) -> None:
