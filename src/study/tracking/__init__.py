@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from study.settings import Settings
     from study.tracking.mirror import Client
 
-LAST_WORDS = 20.0  # seconds that the end of a search waits for MLflow to hear the rest
+LAST_WORDS = 30.0  # seconds that the end of a search waits for MLflow to hear the rest
+LAST_TRY = 5.0  # the same, where MLflow was in trouble before
 
 
 def tracked(progress: Iterator[Progress], journal: Journal, settings: Settings) -> Iterator[Progress]:
@@ -37,14 +38,16 @@ def tracked(progress: Iterator[Progress], journal: Journal, settings: Settings) 
     """
     notices: SimpleQueue[str] = SimpleQueue()
     running = Mirror(journal, place(settings), lambda: connect(settings), notices.put)
+    patience = LAST_WORDS
     try:
         for each in progress:
             running.wake()
             yield each
             while not notices.empty():
-                yield Notice(f"{notices.get()} (the search goes on and MLflow is told later)")
+                yield Notice(f"{notices.get()} (the search goes on, MLflow is told later)")
+                patience = LAST_TRY
     finally:
-        behind = running.close(LAST_WORDS)
+        behind = running.close(patience)
     if behind:
         name = journal.folder.name
         yield Notice(f"MLflow has not been told everything of {behind} trials: `study sync {name}` makes it equal")

@@ -44,12 +44,16 @@ def points_of_epoch(record: Record) -> list[Point]:
 
 
 def points_of_end(snapshot: Snapshot) -> list[Point]:
-    """Give the plain numbers of the evaluation, such as `val_f1_macro`, at the last epoch."""
+    """Give the evaluation's numbers at the last epoch, such as `val_f1_macro`; what the epochs have told is left out."""
     if snapshot.ended is None:
         return []
+    told = {name for record in snapshot.epochs.values() for name in record["metrics"]}
     time = milliseconds(snapshot.ended.time)
-    numbers = {name: value for name, value in (snapshot.ended.evaluation or {}).items() if _is_number(value)}
-    return [Point(_of_validation(name), float(value), time, snapshot.last) for name, value in numbers.items()]
+    return [
+        Point(name_of(name), float(value), time, snapshot.last)
+        for name, value in _figures(snapshot.ended.evaluation or {}).items()
+        if name not in told
+    ]
 
 
 def points_of_summary(summary: Summary) -> list[Point]:
@@ -197,6 +201,11 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _of_validation(name: str) -> str:
-    clean = name_of(name)
-    return clean if clean.startswith("val_") else f"val_{clean}"
+def _figures(evaluation: Mapping[str, Any]) -> dict[str, float]:
+    """Collect an evaluation's plain numbers, and the unweighted mean over the classes of each figure `per_class`."""
+    figures = {name: value for name, value in evaluation.items() if _is_number(value)}
+    classes = evaluation.get("per_class") or []
+    for name, first in (classes[0] if classes else {}).items():
+        if _is_number(first) and name != "support":
+            figures[f"{name}_macro"] = sum(each[name] for each in classes) / len(classes)
+    return {name if name.startswith("val_") else f"val_{name}": value for name, value in figures.items()}
