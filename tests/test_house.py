@@ -24,13 +24,17 @@ SCRIPTS = Path(sys.executable).parent
 # A broad except is right where a person's own code runs, and where nothing may end the process but a sentence.
 BROAD_EXCEPTS = {
     "cli/__init__.py": 1,  # the one place that turns what nobody expected into a line and an exit code
-    "definition.py": 2,  # a study file and an import path run a person's code
+    "engine/models.py": 2,  # a network by import path runs a person's code
+    "imports.py": 2,  # a study file and an import path run a person's code
     "executors/worker.py": 1,  # a training may raise anything; its trial fails, the search goes on
     "space.py": 1,  # a search space is a person's code
     "tracking/mirror.py": 1,  # a thread's main: what a server's library raises must not reach the training
 }
 # Ordinary words as well as knobs: of these only `recipe.WORD` counts as a spelling.
-WORDS = {"dataset", "epochs", "hidden", "init", "loss", "model", "precision", "seed", "steps"}
+WORDS = {
+    "dataset", "epochs", "hidden", "init", "loss", "lr", "model", "momentum", "optimizer", "precision", "schedule", "seed",
+    "steps",
+}  # fmt: skip
 HEAVY = {"torch", "optuna", "mlflow", "pandas", "numpy", "sklearn", "sqlalchemy", "matplotlib"}
 MACHINE = re.compile(
     r"/(work|root|home/\w+|Users/\w+)/|pypi[.]org|pythonhosted[.]org|npmjs[.]|anaconda[.]org|crates[.]io|"
