@@ -9,7 +9,7 @@ import study
 from study.journal import Journal
 
 DOCS = Path(__file__).parents[2] / "docs"
-EXAMPLE = DOCS / "examples" / "own_training.py"
+EXAMPLE = DOCS / "examples" / "own_script.py"
 
 
 def epochs_of(wrapped, recipe, resume=None):
@@ -40,6 +40,6 @@ def test_a_resumed_training_gives_the_same_epochs_to_the_bit():
 @pytest.mark.parametrize("executor", ["inline", pytest.param("local", marks=pytest.mark.slow)])
 def test_the_search_runs_it_to_the_end(executor, tmp_path):
     study.run(str(EXAMPLE), 4, home=tmp_path / "home", executor=executor)
-    histories = [trial.history() for trial in Journal(tmp_path / "home" / "studies" / "own_training").trials()]
+    histories = [trial.history() for trial in Journal(tmp_path / "home" / "studies" / "own_script").trials()]
     assert [history.ended.state in {"complete", "pruned"} for history in histories] == [True] * 4
     assert histories[0].ended.value > 0.8

@@ -31,8 +31,5 @@ def train(recipe: MyRecipe, resume: dict[str, Any] | None) -> Iterator[Epoch]:
 
 
 study = Study(
-    name="own_training",
-    recipe=MyRecipe(),
-    train=train,
-    space=lambda t: {"lr": t.suggest_float("lr", 1e-4, 1, log=True)},
+    name="own_script", recipe=MyRecipe(), train=train, space=lambda t: {"lr": t.suggest_float("lr", 1e-4, 1, log=True)}
 )
