@@ -2,22 +2,47 @@
 
 from __future__ import annotations
 
+import os
+import pickle
+import shutil
+import tempfile
+import time
+import warnings
+from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from study import packs
 from study.datasets import KNOWN, TEST_SEED, TEST_SHARE, Known, hold_out
-from study.errors import DataError
+from study.download import fetch, intact
+from study.errors import DataError, PlaceError
+from study.settings import cache_folder, data_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from study.packs import Pack
 
+    Report = Callable[[str, float | None], None]
 
-def ensure(name: str, report: Callable[[str, float | None], None] | None = None) -> Pack:
+ABANDONED = 86400.0  # seconds after which a folder of files on their way is nobody's
+# What torchvision raises for files that are missing, cut short or not what they should be.
+UNREADABLE = (RuntimeError, ValueError, AssertionError, TypeError, KeyError, EOFError, OSError, pickle.UnpicklingError)
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A file as torchvision knows it: its servers, its path below the data folder, and its MD5."""
+
+    urls: tuple[str, ...]
+    path: str
+    md5: str
+
+
+def ensure(name: str, report: Report | None = None) -> Pack:
     """Find a data set's pack, or make it.
 
     A pack that is there is taken as it is: what a person has imported under a known name wins over its usual source.
@@ -28,7 +53,7 @@ def ensure(name: str, report: Callable[[str, float | None], None] | None = None)
 
     Raises:
         DataError: not a known name; or neither here nor to be had, with the ways to mend that.
-        PlaceError: the cache folder cannot be written or is full.
+        PlaceError: a folder that cannot be written or is full.
 
     """
     pack = packs.find(name)
@@ -36,9 +61,8 @@ def ensure(name: str, report: Callable[[str, float | None], None] | None = None)
         return pack
     if name not in KNOWN:
         raise _unknown(name)
-    if report is not None:
-        report(f"Making {name}", None)
-    return _from_scikit_learn(name, KNOWN[name])
+    known = KNOWN[name]
+    return _from_scikit_learn(name, known) if known.origin == "scikit-learn" else _from_torchvision(name, known, report)
 
 
 def _unknown(name: str) -> DataError:
@@ -67,4 +91,127 @@ def _from_scikit_learn(name: str, known: Known) -> Pack:
         source=f"scikit-learn ({known.made_by}; {drawn})",
         imported=False,
         columns=() if images else [str(column) for column in data.feature_names],
+    )
+
+
+def _from_torchvision(name: str, known: Known, report: Report | None) -> Pack:
+    from torchvision import datasets  # noqa: PLC0415 - seconds that only the making needs
+
+    reader = getattr(datasets, known.made_by)
+    roots = list(dict.fromkeys([data_folder(), cache_folder() / "data"]))
+    looked: list[str] = []
+    for root in roots:
+        damaged = any((root / file).exists() for file in _unpacked(reader))
+        try:
+            arrays, classes = _load(reader, root)
+        except UNREADABLE:
+            looked.append(f"{root}, where its files are cut short or damaged" if damaged else str(root))
+        else:
+            return _write(name, known, arrays, classes, f"files in {root}")
+    tell = report or _silent
+    try:
+        return _download(name, known, reader, roots, tell)
+    except ConnectionError as error:
+        what = f"{name} is neither on disk (looked in {' and in '.join(looked)}) nor downloadable ({error})"
+        fix = f"Point STUDY_DATA at torchvision's files, or bring one's own: `study data import {name} FILE`."
+        raise DataError(what, fix=fix) from error
+
+
+def _silent(_text: str, _share: float | None) -> None:
+    """Tell nobody."""
+
+
+def _download(name: str, known: Known, reader: Any, roots: Sequence[Path], report: Report) -> Pack:
+    """Fetch and unpack beside the final place, then move: a kill leaves no half of a data set to trip over."""
+    root = next((root for root in roots if _writable(root)), roots[-1])
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        _sweep(root)
+        with tempfile.TemporaryDirectory(prefix=".study-", dir=root) as stage:
+            for remote in _remotes(reader):
+                _obtain(remote, Path(stage), roots, report)
+            report(f"Unpacking {name}", None)
+            arrays, classes = _load(reader, Path(stage), download=True)
+            for file in [path for path in Path(stage).rglob("*") if path.is_file()]:
+                target = root / file.relative_to(stage)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                file.replace(target)
+    except ConnectionError:
+        raise
+    except OSError as error:
+        fix = "Free some space, or point STUDY_DATA elsewhere."
+        raise PlaceError(f"cannot be written: {error.strerror or error}", where=str(root), fix=fix) from error
+    return _write(name, known, arrays, classes, "downloaded")
+
+
+def _writable(root: Path) -> bool:
+    there = next(place for place in (root, *root.parents) if place.exists())
+    return os.access(there, os.W_OK)
+
+
+def _sweep(root: Path) -> None:
+    """Delete what killed downloads have left behind."""
+    for left in root.glob(".study-*"):
+        if time.time() - left.stat().st_mtime > ABANDONED:
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _obtain(remote: Remote, stage: Path, roots: Sequence[Path], report: Report) -> None:
+    """Get a file from the disk if it is there, perhaps on one that can only be read, else from the network."""
+    target = stage / remote.path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for root in roots:
+        if intact(root / remote.path, remote.md5):
+            shutil.copyfile(root / remote.path, target)
+            return
+    fetch(remote.urls, target, remote.md5, report)
+
+
+def _remotes(reader: Any) -> list[Remote]:
+    """List what torchvision would download: MNIST and its kin, SVHN, or CIFAR."""
+    if hasattr(reader, "resources"):
+        folder = f"{reader.__name__}/raw"
+        return [
+            Remote(tuple(mirror + file for mirror in reader.mirrors), f"{folder}/{file}", md5)
+            for file, md5 in reader.resources
+        ]
+    if hasattr(reader, "split_list"):
+        return [Remote((url,), file, md5) for url, file, md5 in map(reader.split_list.get, ("train", "test"))]
+    return [Remote((reader.url,), reader.filename, reader.tgz_md5)]
+
+
+def _unpacked(reader: Any) -> list[str]:
+    """List what is there once a data set has been unpacked."""
+    if hasattr(reader, "base_folder"):
+        return [reader.base_folder]
+    return [remote.path.removesuffix(".gz") for remote in _remotes(reader)]
+
+
+def _load(reader: Any, root: Path, *, download: bool = False) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """Let torchvision read its files; images as [N, height, width, channels]."""
+    arrays: dict[str, np.ndarray] = {}
+    classes: tuple[str, ...] = ()
+    with warnings.catch_warnings():
+        # CIFAR's files were pickled by an old numpy, which newer ones remark on.
+        warnings.filterwarnings("ignore", message=r"dtype\(\): align should be passed")
+        for split in ("train", "test"):
+            which: dict[str, Any] = {"split": split} if hasattr(reader, "split_list") else {"train": split == "train"}
+            data = reader(root, download=download, **which)
+            x = np.asarray(data.data)
+            if hasattr(reader, "split_list"):
+                x = x.transpose(0, 2, 3, 1)
+            arrays[f"{split}_x"] = x if x.ndim == 4 else x[..., None]
+            arrays[f"{split}_y"] = np.asarray(data.labels if hasattr(data, "labels") else data.targets, np.int64)
+            classes = tuple(getattr(data, "classes", ()))
+    return arrays, classes
+
+
+def _write(name: str, known: Known, arrays: dict[str, np.ndarray], classes: tuple[str, ...], origin: str) -> Pack:
+    return packs.write(
+        name,
+        arrays,
+        kind=known.kind,
+        classes=known.classes or classes,
+        source=f"torchvision ({known.made_by}, {origin})",
+        imported=False,
     )

@@ -1,0 +1,107 @@
+"""One file from the network: gives up at once where there is none, tells how far it is, leaves no half of a file."""
+
+from __future__ import annotations
+
+import errno
+import os
+import queue
+import threading
+import urllib.request
+from hashlib import md5 as new_md5
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Any
+
+from study.errors import PlaceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    Report = Callable[[str, float | None], None]
+
+ANSWER = 8.0  # seconds for the first answer of all servers together: name look-up, every address and redirects included
+STALL = 30.0  # seconds without a byte after which a connection is dead
+CHUNK = 2**18  # bytes
+NETWORK = (OSError, HTTPException, ValueError)  # ValueError: a proxy's address that is none
+
+
+def intact(path: Path, md5: str) -> bool:
+    """Whether a file is there and has this MD5, in hex (against damage, not against forgery)."""
+    if not path.is_file():
+        return False
+    digest = new_md5(usedforsecurity=False)
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest() == md5
+
+
+def fetch(urls: Sequence[str], target: Path, md5: str, report: Report) -> None:
+    """Fetch a file from the first of several servers that has it.
+
+    Args:
+        urls: of the same file.
+        target: where to put it; its folder is there.
+        md5: of the file, in hex.
+        report: is told the share that is done, in [0, 1].
+
+    Raises:
+        ConnectionError: no server gave it; the reasons, one line.
+        PlaceError: the disk is full or cannot be written.
+
+    """
+    reasons: list[str] = []
+    for url in urls:
+        try:
+            _fetch(url, target, md5, report, ANSWER / len(urls))
+        except NETWORK as error:
+            reasons.append(" ".join(str(getattr(error, "reason", None) or error).split()))
+        else:
+            return
+    raise ConnectionError("; ".join(dict.fromkeys(reasons)))
+
+
+def _fetch(url: str, target: Path, md5: str, report: Report, seconds: float) -> None:
+    part = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        with _answer(url, seconds) as answer, part.open("wb") as file:
+            total, done = int(answer.headers.get("Content-Length") or 0), 0
+            while chunk := answer.read(CHUNK):
+                _write(file, chunk)
+                done += len(chunk)
+                if total:
+                    report(f"Downloading {target.name}", min(1.0, done / total))
+        if not intact(part, md5):
+            raise ConnectionError("what came was not the right file (its MD5 is another)")
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _answer(url: str, seconds: float) -> Any:
+    """Wait for a server's answer, in a thread of its own: a name look-up cannot be told when to give up."""
+    answers: queue.Queue[Any] = queue.Queue()
+
+    def ask() -> None:
+        try:
+            request = urllib.request.Request(url, headers={"User-Agent": "study"})  # noqa: S310 - torchvision's own URLs
+            answers.put(urllib.request.urlopen(request, timeout=STALL))  # noqa: S310
+        except NETWORK as error:
+            answers.put(error)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        answer = answers.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError(f"no answer in {seconds:.0f} s") from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _write(file: Any, chunk: bytes) -> None:
+    try:
+        file.write(chunk)
+    except OSError as error:
+        reason = "the disk is full" if error.errno == errno.ENOSPC else f"cannot be written: {error.strerror}"
+        raise PlaceError(reason, where=file.name, fix="Free some space, or point STUDY_DATA elsewhere.") from error
