@@ -7,7 +7,8 @@ StudyError                exit 1  the work could not be finished
     ├── StudyFileError            a study that cannot be found, read or used
     ├── DefinitionChanged         the stored study is no longer the one in the file
     ├── StudyLocked               another process runs this study
-    ├── DataError                 a data set that is missing, cut short or unfit
+    ├── DataError                 a data set that is unknown, cut short or unfit
+    │   └── DataMissing               a known data set that is neither on disk nor downloadable
     ├── DeviceError               a device that is not there
     └── PlaceError                a folder, disk or database that cannot be used
 """
@@ -64,7 +65,11 @@ class StudyLocked(InputError):
 
 
 class DataError(InputError):
-    """A data set that is missing, cut short or unfit for the recipe."""
+    """A data set that is unknown, cut short or unfit for the recipe."""
+
+
+class DataMissing(DataError):
+    """A known data set that is neither on disk nor downloadable: another may stand in for it."""
 
 
 class DeviceError(InputError):

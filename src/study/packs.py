@@ -296,9 +296,10 @@ def _replace(path: Path, header: bytes, arrays: Mapping[str, np.ndarray]) -> Non
         making.replace(path)
         _sync(path.parent)
     except OSError as error:
-        with suppress(OSError):
-            making.unlink()
         raise _cannot_write(path, error) from error
+    finally:  # Ctrl-C too
+        with suppress(OSError):
+            making.unlink(missing_ok=True)
 
 
 def _sweep(path: Path) -> None:

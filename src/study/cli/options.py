@@ -182,3 +182,45 @@ ListOnly = Annotated[
     bool,
     typer.Option("--dry-run", envvar="STUDY_DRY_RUN", help="Only say what MLflow lacks; nothing is asked or sent."),
 ]
+
+# study data
+NewDataName = Annotated[
+    str, typer.Argument(metavar="NAME", help="How recipes will call it; a known name such as cifar10 is taken over.")
+]
+DataPath = Annotated[Path, typer.Argument(metavar="PATH", help="A folder, an archive, a .csv or a .parquet.")]
+DataName = Annotated[str, typer.Argument(metavar="NAME", help="A data set that is here.")]
+DataNames = Annotated[
+    list[str] | None, typer.Argument(metavar="NAME", show_default="all", help="Data sets that are here.")
+]
+Label = Annotated[
+    str | None, typer.Option(envvar="STUDY_LABEL", metavar="COLUMN", help="Of a table: the column to predict.")
+]
+TestFile = Annotated[
+    Path | None, typer.Option("--test", envvar="STUDY_TEST", metavar="FILE", help="Of a table: its test rows.")
+]
+TestFraction = Annotated[
+    float | None,
+    typer.Option(
+        envvar="STUDY_TEST_FRACTION",
+        metavar="F",
+        show_default="0.2",
+        help="Share held out, stratified, where there is no test split.",
+    ),
+]
+ImageSize = Annotated[
+    int | None,
+    typer.Option(
+        "--size",
+        envvar="STUDY_SIZE",
+        min=1,
+        max=4096,
+        metavar="N",
+        help="Cut images to squares and scale them to NxN pixels.",
+    ),
+]
+DropColumns = Annotated[
+    list[str] | None,
+    typer.Option("--drop", envvar="STUDY_DROP", metavar="COLUMN", help="Of a table: leave it out. Repeatable."),
+]
+Force = Annotated[bool, typer.Option("--force", envvar="STUDY_FORCE", help="Replace what is here under this name.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", envvar="STUDY_YES", help="Do not ask.")]

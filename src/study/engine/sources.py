@@ -18,7 +18,7 @@ import numpy as np
 from study import packs
 from study.datasets import KNOWN, TEST_SEED, TEST_SHARE, Known, hold_out
 from study.download import fetch, intact
-from study.errors import DataError, PlaceError
+from study.errors import DataError, DataMissing, PlaceError
 from study.settings import cache_folder, data_folder
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ def ensure(name: str, report: Report | None = None) -> Pack:
         report: is told what is going on, with the share that is done, in [0, 1], or None for a single line.
 
     Raises:
-        DataError: not a known name; or neither here nor to be had, with the ways to mend that.
+        DataMissing: neither on disk nor downloadable; says where it was looked for and how to bring it.
+        DataError: not a known name, or a pack that is cut short.
         PlaceError: a folder that cannot be written or is full.
 
     """
@@ -114,7 +115,7 @@ def _from_torchvision(name: str, known: Known, report: Report | None) -> Pack:
     except ConnectionError as error:
         what = f"{name} is neither on disk (looked in {' and in '.join(looked)}) nor downloadable ({error})"
         fix = f"Point STUDY_DATA at torchvision's files, or bring one's own: `study data import {name} FILE`."
-        raise DataError(what, fix=fix) from error
+        raise DataMissing(what, fix=fix) from error
 
 
 def _silent(_text: str, _share: float | None) -> None:
