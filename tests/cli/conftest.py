@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import NamedTuple
 
 import pytest
@@ -24,7 +25,9 @@ class Answer(NamedTuple):
 
 @pytest.fixture
 def study(capsys):
-    """Run a command line in this process, as the console script would."""
+    """Run a command line in this process, and put logging back as it was."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
 
     def run(*arguments):
         capsys.readouterr()
@@ -32,4 +35,9 @@ def study(capsys):
         answered = capsys.readouterr()
         return Answer(code, answered.out, answered.err)
 
-    return run
+    yield run
+    for handler in set(root.handlers) - set(handlers):
+        handler.close()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(capture=False)

@@ -59,13 +59,15 @@ def _command(arguments: list[str]) -> int:
 
     from study.cli.app import app
 
-    try:
-        code = typer.main.get_command(app).main(hoist(arguments), prog_name="study", standalone_mode=False)
+    command = typer.main.get_command(app)
+    try:  # not command.main(), which makes 1 of a broken pipe
+        with command.make_context("study", hoist(arguments)) as context:
+            command.invoke(context)
+    except typer.Exit as end:
+        return end.exit_code
     except typer.TyperException as error:
         return _usage(error)
-    except typer.Abort:
-        return 130
-    return code if isinstance(code, int) else 0
+    return 0
 
 
 def _usage(error: typer.TyperException) -> int:

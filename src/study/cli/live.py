@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import textwrap
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -88,11 +89,12 @@ def draw(board: Board, console: Console) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
+    if not board.target:
+        return Text("checking the study, its recipes and its data", style="dim")
     width = console.width
-    lines: list[RenderableType] = [_progress(board, width), Text(clip(_counts(board), width))]
-    lines.append(_best(board, width))
+    lines: list[RenderableType] = [_progress(board, width), *_pace(board, width), *_best(board, width)]
     workers = sorted(board.running.values(), key=lambda trial: trial.number)
-    room = max(2, console.height - 7)
+    room = max(2, console.height - len(lines) - 3)
     lines += [_worker(trial, board, width) for trial in workers[:room]]
     if len(workers) > room:
         lines.append(Text(f"  and {len(workers) - room} more", style="dim"))
@@ -119,31 +121,35 @@ def _progress(board: Board, width: int) -> RenderableType:
     return row
 
 
-def _counts(board: Board) -> str:
-    parts = [
-        f"{board.complete} complete",
-        f"{board.pruned} pruned",
-        f"{board.failed} failed",
-        f"{len(board.running)} running",
-    ]
+def _pace(board: Board, width: int) -> list[RenderableType]:
+    """Trials by state, how fast they come and when the last one is expected: one line where there is room, else two."""
+    from rich.text import Text
+
+    counts = f"{board.complete} complete  {board.pruned} pruned  "
+    failed = f"{board.failed} failed"
+    line = Text.assemble(counts, (failed, "bold red" if board.failed else ""), f"  {len(board.running)} running")
+    pace: list[str] = []
     if (rate := board.per_minute()) is not None:
-        parts.append(f"{rate:.1f} trials/min")
+        pace.append(f"{rate:.1f} trials/min")
     if (left := board.seconds_left()) is not None:
         ends = datetime.now().astimezone() + timedelta(seconds=left)
         day = "" if left < 12 * 3600 else f"{ends:%a} "
-        parts.append(f"ends about {day}{ends:%H:%M}, in {duration(left)}")
-    return "  ".join(parts)
+        pace.append(f"ends about {day}{ends:%H:%M}, in {duration(left)}")
+    if len(line) + sum(map(len, pace)) + 4 <= width:
+        return [Text("  ").join([line, *map(Text, pace)])]
+    return [line, Text(clip("  ".join(pace), width))]
 
 
-def _best(board: Board, width: int) -> RenderableType:
+def _best(board: Board, width: int) -> list[RenderableType]:
+    """The best value and its trial, and on lines of their own the knobs."""
     from rich.text import Text
 
     if board.best is None:
-        return Text("best: none yet", style="dim")
+        return [Text("best: none yet", style="dim")]
     trial, value, variant, overrides = board.best
-    head = f"best {board.goal.metric} {number(value)}"
-    tail = f"  trial {trial}{_named(variant)}  {knobs(overrides)}"
-    return Text.assemble((head, "bold green"), clip(tail, max(0, width - len(head))))
+    head = Text(f"best {board.goal.metric} {number(value)}  trial {trial}{_named(variant)}", style="bold green")
+    changed = textwrap.wrap(knobs(overrides), width - 2, max_lines=2, placeholder=" …", break_on_hyphens=False)
+    return [head, *(Text(f"  {line}") for line in changed)]
 
 
 def _worker(trial: Running, board: Board, width: int) -> RenderableType:

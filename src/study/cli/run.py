@@ -150,7 +150,7 @@ def _signals(stop: threading.Event, board: Board, *, live: bool) -> Generator[Ca
 
     def take(number: int, _frame: object) -> None:
         came.append(number)
-        if len(came) == 1:
+        if len(came) == 1 and board.target:  # before the search begins there is nothing to save
             stop.set()
             board.stopping = True
             if not live:  # os.write, since the signal may have come in the middle of a print

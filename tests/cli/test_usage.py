@@ -1,0 +1,184 @@
+"""The command line itself: help, options everywhere, files of variables, errors in one line, exit codes, speed."""
+
+import logging
+import os
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from study import cli
+
+STUDY = [sys.executable, "-m", "study"]
+
+
+def run(*arguments, **more):
+    return subprocess.run([*STUDY, *arguments], capture_output=True, text=True, check=False, timeout=60, **more)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["run", "-h"], ["--version"]])
+def test_help_and_version_answer_in_half_a_second(arguments):
+    """By processor time, which is the same on a busy machine."""
+
+    def seconds():
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert run(*arguments).returncode == 0
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    assert min(seconds() for _ in range(3)) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["shwo"], "study: no such command 'shwo'. Did you mean 'show'? See `study --help`."),
+        (["run", "x", "--trails", "3"], "study run: no such option: --trails (Possible options: --trials)"),
+        (["run", "x", "--trials", "0"], "study run: invalid value for '--trials' / '-n': Input should be greater"),
+        (["run", "x", "--trials", "-3"], "study run: invalid value for '--trials' / '-n': Input should be greater"),
+        (["run", "x", "--trials", "x"], "study run: invalid value for '--trials' / '-n': Input should be a valid int"),
+        (["run", "x", "--sampler", "best"], "'best' is not one of 'tpe', 'random'"),
+        (["run", "x", "--timeout"], "'--timeout' requires an argument"),
+        (["show"], "study show: missing argument 'NAME'"),
+        (["run", "cifar_trick"], "no study 'cifar_trick'. Did you mean 'cifar_tricks'?"),
+        (["run", "cifar_tricks", "--timeout", "soon"], "--timeout: not a duration: 'soon'"),
+        (["run", "cifar_tricks", "-S", "lr=1", "-S", "lr=2"], "--set: 'lr' is given twice"),
+        (["run", "cifar_tricks", "--epochs", "2", "--set", "epochs=3"], "--set: 'epochs' is given twice"),
+        (["run", "cifar_tricks", "--set", "lr=0"], "--set: lr=0: input should be greater than 0"),
+        (["-C", "nowhere", "list"], "nowhere: cannot go there: No such file or directory"),
+        (["--env-file", "nowhere", "list"], "--env-file: cannot be read"),
+        (["--log-file", "no/where", "list"], "no/where: cannot be written"),
+        (["new", "two words"], "study new: not a name for a study: 'two words'"),
+        (["new", "class"], "study new: not a name for a study: 'class'"),
+    ],
+)
+def test_bad_input_is_one_clear_line_and_nothing_is_written(study, arguments, complaint, tmp_path):
+    answer = study(*arguments)
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith("error: ")
+    assert complaint in answer.err
+    assert answer.err.count("\n") == 1
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_without_a_command_the_help_is_shown_on_stderr(study):
+    answer = study()
+    assert (answer.code, answer.out) == (2, "")
+    assert "Usage: study" in answer.err
+
+
+def test_a_variable_with_a_bad_value_is_named(study, monkeypatch):
+    monkeypatch.setenv("STUDY_TRIALS", "x")
+    assert "(env var: 'STUDY_TRIALS')" in study("run", "cifar_tricks").err
+
+
+@pytest.mark.parametrize(
+    ("given", "hoisted"),
+    [
+        (["show", "x", "-v", "--top", "3"], ["-v", "show", "x", "--top", "3"]),
+        (["run", "--log-file", "f", "x", "-C", "d"], ["--log-file", "f", "-C", "d", "run", "x"]),
+        (["run", "--env-file=f", "x"], ["--env-file=f", "run", "x"]),
+        (["run", "--", "-v"], ["run", "--", "-v"]),
+        (["run", "x", "--log-file"], ["--log-file", "run", "x"]),
+        (["run", "x", "--set", "a=b"], ["run", "x", "--set", "a=b"]),
+    ],
+)
+def test_options_of_all_commands_may_stand_anywhere(given, hoisted):
+    assert cli.hoist(given) == hoisted
+
+
+def test_another_folder_is_worked_in(study, made, tmp_path, monkeypatch):
+    folder = tmp_path / "work"
+    monkeypatch.chdir(tmp_path)
+    assert study("show", "made").code == 2
+    assert study("show", "made", "-C", folder).code == 0
+
+
+def test_an_env_file_sets_what_is_not_set(study, made, tmp_path, monkeypatch):
+    (tmp_path / "work" / "mlruns").rename(tmp_path / "results")
+    file = tmp_path / "my.env"
+    file.write_text(f"# places\nexport STUDY_HOME='{tmp_path / 'results'}'  # where\n\nSTUDY_TOP=1\n")
+    monkeypatch.setenv("STUDY_TOP", "2")
+    answer = study("show", "made", "-f", "json", "--env-file", file)
+    assert len(answer.json["trials"]) == 2
+    for name in ("STUDY_HOME", "STUDY_TOP"):
+        monkeypatch.delenv(name)
+
+
+@pytest.mark.parametrize("line", ["NOT A VARIABLE", "A='open", "1A=b"])
+def test_an_env_file_with_a_bad_line_is_refused_by_line(study, tmp_path, line):
+    file = tmp_path / "my.env"
+    file.write_text(f"\n{line}\n")
+    answer = study("list", "--env-file", file)
+    assert answer.code == 2
+    assert f"{file}, line 2" in answer.err
+
+
+def test_an_argument_wins_over_its_variable(study, made, monkeypatch):
+    monkeypatch.setenv("STUDY_TOP", "1")
+    assert len(study("show", "made", "-f", "json", "--top", "3").json["trials"]) == 3
+    assert len(study("show", "made", "-f", "json").json["trials"]) == 1
+
+
+def test_an_unexpected_error_is_one_line_that_names_debug(study, monkeypatch):
+    monkeypatch.setattr("study.results.studies", lambda home: 1 / 0)
+    answer = study("list")
+    assert answer.code == 1
+    assert answer.err == (
+        "error: ZeroDivisionError: division by zero. This is a bug; run with --debug for the traceback.\n"
+    )
+
+
+@pytest.mark.parametrize("arguments", [["list", "--debug"], ["--debug", "list"]])
+def test_debug_shows_the_traceback(study, monkeypatch, arguments):
+    monkeypatch.setattr("study.results.studies", lambda home: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        study(*arguments)
+
+
+def test_the_log_file_gets_what_the_screen_gets(study, tmp_path):
+    log = tmp_path / "log"
+    answer = study("new", "mine", "--log-file", log)
+    assert answer.out == "studies/mine.py\n"
+    assert "try it: study check mine" in answer.err
+    assert log.read_text() == answer.err
+
+
+def test_quiet_shows_errors_only(study):
+    assert study("new", "mine", "-q").err == ""
+    assert "is there already" in study("new", "mine", "-q").err
+
+
+def test_warnings_of_libraries_are_shown_only_when_asked_for(study, monkeypatch, capsys):
+    study("list")
+    logging.getLogger("alembic").warning("something experimental")
+    assert capsys.readouterr().err == ""
+    study("list", "-vv")
+    logging.getLogger("alembic").warning("something experimental")
+    assert "something experimental" in capsys.readouterr().err
+
+
+def test_a_reader_that_leaves_ends_the_command_with_141(made, tmp_path):
+    """`study show made | head -1`, with more than a pipe holds."""
+    env = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    command = [*STUDY, "export", "made", "--format", "json"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, cwd=tmp_path / "work"
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        complaint = process.stderr.read()
+        assert process.wait(30) == 141
+    assert complaint == b""
+
+
+def test_a_new_study_is_a_file_that_is_never_overwritten(study, tmp_path):
+    assert study("new", "mine").code == 0
+    file = tmp_path / "work" / "studies" / "mine.py"
+    file.write_text("mine = 1\n")
+    answer = study("new", "mine")
+    assert answer.code == 2
+    assert "studies/mine.py: is there already" in answer.err
+    assert file.read_text() == "mine = 1\n"
