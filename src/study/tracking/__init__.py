@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -86,6 +87,18 @@ def connect(settings: Settings) -> Client:
     from study.tracking.mlflow import Runs  # noqa: PLC0415 - loads mlflow
 
     return Runs(settings.tracking_uri, place(settings), settings.artifacts)
+
+
+def prepare(settings: Settings) -> None:
+    """Make MLflow's SQLite file if it is missing, whole or not at all; another server or database sees to itself.
+
+    Raises:
+        PlaceError: it cannot be made.
+
+    """
+    file = settings.tracking_uri.removeprefix("sqlite:///")
+    if file != settings.tracking_uri and not Path(file).exists():
+        connect(settings)
 
 
 def check(settings: Settings) -> str:

@@ -44,7 +44,7 @@ def points_of_epoch(record: Record) -> list[Point]:
 
 
 def points_of_end(snapshot: Snapshot) -> list[Point]:
-    """Give the evaluation's numbers at the last epoch, such as `val_f1_macro`; what the epochs have told is left out."""
+    """Give the numbers of the evaluation that no epoch has told, such as `val_f1_macro`, at the last epoch."""
     if snapshot.ended is None:
         return []
     told = {name for record in snapshot.epochs.values() for name in record["metrics"]}
@@ -169,7 +169,7 @@ def name_of(name: str) -> str:
     """Write a person's name of a metric or knob in the characters that MLflow takes: `val/acc@1` is `val/acc_1`."""
     clean = re.sub(r"[^/\w.\- :]", "_", name)
     path = posixpath.normpath(clean).lstrip("/")
-    return (path.replace("..", "_") or "_")[:LONGEST_NAME]
+    return "_" if path in {"", "."} else path.replace("..", "_")[:LONGEST_NAME]
 
 
 def milliseconds(seconds: float) -> int:
