@@ -157,6 +157,7 @@ def _worker(trial: Running, board: Board, width: int) -> RenderableType:
 
     length = board.length(trial)
     epochs = f"epoch {trial.epochs}/{length}" if length else f"epoch {trial.epochs}"
+    epochs = epochs if trial.epochs else "starting"
     head = f"  trial {trial.number:<4} {epochs:<12}{_bar(trial.epochs, length)} {number(trial.value):>7}"
     tail = f"  {trial.variant or ''}{' ' if trial.variant else ''}{knobs(trial.overrides)}"
     return Text.assemble((head, "cyan"), (clip(tail, max(0, width - len(head))), "dim"))

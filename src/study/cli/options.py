@@ -174,6 +174,25 @@ PerEpoch = Annotated[
     bool, typer.Option("--epochs", envvar="STUDY_PER_EPOCH", help="One row an epoch instead of one a trial.")
 ]
 
+# study ui
+OptunaPort = Annotated[
+    int | None,
+    typer.Option(
+        envvar="STUDY_OPTUNA_PORT",
+        min=1,
+        max=65535,
+        metavar="PORT",
+        show_default="a free one",
+        help="Of the dashboard.",
+    ),
+]
+MlflowPort = Annotated[
+    int | None,
+    typer.Option(
+        envvar="STUDY_MLFLOW_PORT", min=1, max=65535, metavar="PORT", show_default="a free one", help="Of MLflow."
+    ),
+]
+
 # study sync
 StudyNames = Annotated[
     list[str] | None, typer.Argument(metavar="NAME", show_default="all", help="Studies that have results here.")

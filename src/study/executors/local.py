@@ -86,8 +86,10 @@ class Local:
                 break
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=worker.main, args=(theirs, dict(os.environ), device), daemon=True)
-        with _interrupts_held(), _no_main_module():
-            process.start()
+        with _interrupts_held():
+            forkserver.ensure_running()  # again, should it have died
+        with _no_main_module():
+            process.start()  # waits for a server that still loads; Ctrl-C is heard
         theirs.close()
         made = _Worker(process, ours, device)
         self._workers.append(made)
