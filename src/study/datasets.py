@@ -14,6 +14,8 @@ import numpy as np
 from study.errors import DataError
 
 DIGITS = tuple("0123456789")
+PARQUET = frozenset({".parquet", ".pq"})
+TABLES = frozenset({".csv", ".tsv", ".txt"}) | PARQUET  # endings of files that hold tables; all else holds images
 TEST_SHARE = 0.2  # held out where a data set has no test split of its own
 TEST_SEED = 42  # so that breast_cancer is split as in the write-up of the NYU course that uses it
 

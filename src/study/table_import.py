@@ -13,7 +13,7 @@ import pandas as pd
 from pandas.api import types
 
 from study import packs
-from study.datasets import TEST_SEED, TEST_SHARE, hold_out
+from study.datasets import PARQUET, TEST_SEED, TEST_SHARE, hold_out
 from study.errors import DataError
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     Report = Callable[[str, float | None], None]
 
-CSV = {".csv", ".tsv", ".txt"}
-PARQUET = {".parquet", ".pq"}
 SEPARATORS = ",;\t|"
 MISSING = ["?"]  # in UCI's files, besides what pandas takes for a missing value
 CATEGORIES = 1000  # more texts than this in one column are names or sentences
@@ -107,11 +105,6 @@ def _silent(_text: str, _share: float | None) -> None:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return file_digest(file, "sha256").hexdigest()
-
-
-def is_table(path: Path) -> bool:
-    """Whether a file's name says that it holds a table."""
-    return path.suffix.lower() in CSV | PARQUET
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from dataclasses import fields
 from difflib import get_close_matches
@@ -44,11 +45,11 @@ def import_(
     used for it from then on.
     """
     from study import packs
-    from study.table_import import import_table, is_table
+    from study.datasets import TABLES
 
     if not force and (there := packs.find(name)) is not None:
         raise DataError(f"{name} is here already: {_described(there)}, {there.source}", fix="Replace it by --force.")
-    table_given = path.is_file() and is_table(path)
+    table_given = path.suffix.lower() in TABLES and not path.is_dir()
     unused = {"--size": image_size} if table_given else {"--label": label, "--test": test, "--drop": drop}
     for option, value in unused.items():
         if value:
@@ -65,6 +66,8 @@ def import_(
         else:
             if label is None:
                 raise InputError("is needed for a table", where="--label", fix="Name the column to predict.")
+            from study.table_import import import_table
+
             pack = import_table(
                 name, path, label, test=test, test_fraction=test_fraction, drop=drop or (), report=report
             )
@@ -138,7 +141,7 @@ def _row(listed: dict[str, Any]) -> list[str]:
         size(listed["size"]),
         listed["sha256"][:12],
         "yes" if listed["imported"] else "no",
-        listed["source"],
+        re.sub(r"[0-9a-f]{64}", lambda digest: digest[0][:12], listed["source"]),
     ]
 
 
