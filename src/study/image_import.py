@@ -197,7 +197,8 @@ def _decode(path: Path, slot: Slot, content: bytes, size: int | None) -> Picture
             if size is not None:
                 plain = ImageOps.fit(plain, (size, size), Image.Resampling.BICUBIC)
     except UNREADABLE as error:
-        reason = "of an unknown format" if isinstance(error, Image.UnidentifiedImageError) else str(error)
+        known = not isinstance(error, Image.UnidentifiedImageError)
+        reason = " ".join(str(error).split())[:200] if known else "of an unknown format"
         fix = "Mend or remove it; nothing was written."
         raise DataError(f"{slot} cannot be decoded ({reason})", where=str(path), fix=fix) from error
     pixels = np.asarray(plain)
