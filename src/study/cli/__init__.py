@@ -40,7 +40,7 @@ def exit_code(arguments: list[str]) -> int:
     except StudyError as error:
         if _debug(arguments):
             raise
-        _complain(str(error))
+        _complain(str(error), interrupted=error.exit_code == 130)
         return error.exit_code
     except KeyboardInterrupt:
         return 130
@@ -112,10 +112,10 @@ def hoist(arguments: Sequence[str]) -> list[str]:
     return front + rest
 
 
-def _complain(line: str) -> None:
+def _complain(line: str, *, interrupted: bool = False) -> None:
     from study.cli.text import without_password
 
-    print(f"error: {without_password(line)}", file=sys.stderr)
+    print("" if interrupted else "error: ", without_password(line), sep="", file=sys.stderr)
 
 
 def _debug(arguments: Sequence[str]) -> bool:

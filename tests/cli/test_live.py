@@ -1,0 +1,230 @@
+"""The live view at the widths that people have, the plain lines, the banner: what they say of a search."""
+
+from __future__ import annotations
+
+import io
+import logging
+
+import pytest
+from rich.console import Console
+
+from study.cli import live, preamble
+from study.cli.board import Board
+from study.cli.terminal import Terminal, wants_color
+from study.definition import Study
+from study.events import Epoch
+from study.journal import Ended
+from study.progress import Notice, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
+from study.recipe import Recipe
+from study.results import Goal, TrialRow
+
+LONG = {"optimizer": "adamw", "lr": 0.0123456, "activation": "leaky_relu", "dropout_conv": 0.25, "schedule": "cosine"}
+BEST = "[3/10] Best is trial 0 with value: 0.5000."
+STARTED = SearchStarted(study="toy", target=10, finished=3, resumed=1, slots=2, epochs=4)
+
+
+class Clock:
+    """Seconds that go when told to."""
+
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+def ended(trial, state, value, *, reason="", epochs=4, variant=None, overrides=None):
+    return TrialEnded(trial, variant, overrides or {}, epochs, Ended(state, value, reason, None, 0.0))
+
+
+def row(number, state, value):
+    return TrialRow(number, None, state, value, value, 4, 1.0, {"lr": 0.1}, "", None, "cpu")
+
+
+@pytest.fixture
+def board():
+    """Three trials from before, two running, one of them after two epochs."""
+    made = Board(Goal("val_accuracy", maximize=True), clock=Clock())
+    made.start(
+        STARTED, [row(0, "complete", 0.5), row(1, "pruned", 0.9), row(2, "complete", 0.4), row(3, "failed", None)]
+    )
+    for progress in (
+        STARTED,
+        TrialStarted(4, None, LONG, 1),
+        TrialStarted(5, "norm_inputs", {"normalize": True}, 0),
+        TrialEpoch(4, Epoch(2, {"val_accuracy": 0.61})),
+    ):
+        made.take(progress)
+    return made
+
+
+def drawn(board, width):
+    stream = io.StringIO()
+    console = Console(file=stream, width=width, height=24, force_terminal=False)
+    console.print(live.draw(board, console))
+    return stream.getvalue().splitlines()
+
+
+def test_the_board_counts_from_what_was_there_before(board):
+    assert (board.complete, board.pruned, board.failed, board.finished) == (2, 1, 1, 3)
+    assert board.best is not None
+    assert board.best[:2] == (0, 0.5)
+
+
+def test_the_best_is_the_best_complete_trial(board):
+    board.take(ended(4, "pruned", 0.99))
+    board.take(ended(5, "complete", 0.7, variant="norm_inputs", overrides={"normalize": True}))
+    assert board.best == (5, 0.7, "norm_inputs", {"normalize": True})
+    assert (board.complete, board.pruned, board.finished, list(board.running)) == (3, 2, 5, [])
+
+
+def test_pace_and_end_count_running_trials_by_their_share(board):
+    assert board.per_minute() is None
+    board.take(ended(5, "complete", 0.7))
+    board.clock.now += 75
+    assert board.per_minute() == pytest.approx(1.0)  # one trial and a quarter: epoch 1 was there before
+    assert board.seconds_left() == pytest.approx(60 * (10 - 4 - 0.25))
+
+
+def test_a_trials_own_length_wins_over_the_studys(board):
+    board.take(TrialStarted(6, None, {"epochs": 20}, 0))
+    assert board.length(board.running[6]) == 20
+    assert board.length(board.running[4]) == 4
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 140])
+def test_the_live_view_fits_its_width(board, width):
+    board.take(ended(5, "complete", 0.7, overrides=LONG))
+    board.clock.now += 75
+    lines = drawn(board, width)
+    assert max(map(len, lines)) <= width
+    assert len(lines) <= 9
+
+
+def test_the_live_view_tells_where_the_search_stands(board):
+    board.clock.now += 75
+    board.take(ended(6, "complete", 0.7, variant="wide", overrides=LONG))
+    text = "\n".join(drawn(board, 140))
+    for part in (
+        "4/10 trials", "3 complete  1 pruned  1 failed  2 running", "trials/min", "ends about",
+        "best val_accuracy 0.7000  trial 6 (wide)", "  optimizer=adamw lr=0.01235 activation=leaky_relu",
+        "trial 4    epoch 2/4   ━━━━━─────  0.6100  optimizer=adamw", "trial 5    starting",
+        "norm_inputs normalize=true",
+    ):  # fmt: skip
+        assert part in text
+
+
+def test_the_live_view_says_that_it_is_stopping(board):
+    board.stopping = True
+    assert "Ctrl-C once more to stop at once" in drawn(board, 80)[-1]
+
+
+def test_the_live_view_of_many_workers_keeps_to_the_screen(board):
+    for trial in range(10, 90):
+        board.take(TrialStarted(trial, None, {}, 0))
+    lines = drawn(board, 80)
+    assert len(lines) < 24
+    assert lines[-1].endswith("more")
+
+
+def test_before_the_search_begins_the_view_says_what_is_done():
+    assert drawn(Board(Goal("score", maximize=True)), 80) == ["checking the study, its recipes and its data"]
+
+
+@pytest.mark.parametrize(
+    ("progress", "level", "line"),
+    [
+        (STARTED, "INFO", "toy: 3 of 10 trials finished, 1 trial to go on with; 2 trials at a time"),
+        (
+            ended(12, "complete", 0.9134, overrides={"lr": 0.00213}),
+            "INFO",
+            f"Trial 12 finished with value: 0.9134 (lr=0.00213). {BEST}",
+        ),
+        (
+            ended(12, "pruned", 0.2, reason="median pruner", epochs=1, variant="wide"),
+            "INFO",
+            f"Trial 12 (wide) pruned after 1 epoch, value: 0.2000: median pruner. {BEST}",
+        ),
+        (
+            ended(12, "pruned", None, reason="diverged in epoch 1: val_loss is nan", epochs=1),
+            "INFO",
+            f"Trial 12 pruned after 1 epoch: diverged in epoch 1: val_loss is nan. {BEST}",
+        ),
+        (
+            ended(12, "failed", None, reason="ValueError: boom", epochs=0),
+            "WARNING",
+            f"Trial 12 failed after 0 epochs: ValueError: boom. {BEST}",
+        ),
+        (TrialStarted(7, "wide", {"hidden": [9]}, 0), "DEBUG", "Trial 7 starts (wide) hidden=[9]"),
+        (TrialEpoch(7, Epoch(2, {"val_accuracy": 0.5})), "DEBUG", "Trial 7 epoch 2: val_accuracy 0.5000"),
+        (Notice("MLflow is away"), "WARNING", "MLflow is away"),
+    ],
+)
+def test_every_event_is_one_line_of_the_log(board, caplog, progress, level, line):
+    caplog.set_level(logging.DEBUG, logger="study")
+    live.tell(progress, board)
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [(level, line)]
+
+
+def test_off_a_terminal_the_events_become_lines(board, caplog):
+    caplog.set_level(logging.INFO, logger="study")
+    with live.shown(Terminal(live=False), board) as show:
+        show(ended(4, "complete", 0.8))
+    assert "Trial 4 finished with value: 0.8000." in caplog.text
+
+
+def on(dataset, name):
+    return Study(name=name, recipe=Recipe(dataset=dataset))
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_the_banner_over_fallback_data_is_shown_even_when_quiet(capsys, quiet):
+    asked, taken = on("cifar10", "cifar_tricks"), on("digits", "cifar_tricks@digits")
+    preamble.banner(Terminal(quiet=quiet), asked, taken, "cifar10 cannot be downloaded: no network")
+    answered = capsys.readouterr()
+    assert answered.out == ""
+    lines = answered.err.splitlines()
+    assert lines[0] == lines[-1] == "!" * 78
+    text = " ".join(line.removeprefix("!! ") for line in lines)
+    for part in (
+        "NOT CIFAR10",
+        "no network",
+        "the study cifar_tricks@digits",
+        "study data import cifar10",
+        "--no-fallback",
+    ):
+        assert part in text
+
+
+def test_the_banner_on_a_terminal_is_a_panel(capsys):
+    asked, taken = on("cifar10", "cifar_tricks"), on("digits", "cifar_tricks@digits")
+    preamble.banner(Terminal(live=True), asked, taken, "no network")
+    text = capsys.readouterr().err
+    assert "╭" in text
+    assert "NOT cifar10" in text
+
+
+def test_progress_off_a_terminal_is_a_line_for_each_tenth(caplog):
+    caplog.set_level(logging.INFO, logger="study")
+    with preamble.reporting(Terminal(live=False)) as report:
+        for step in range(101):
+            report("downloading", step / 100)
+        report("unpacking", None)
+    assert [record.getMessage() for record in caplog.records] == [
+        *(f"downloading: {10 * tenth} %" for tenth in range(11)), "unpacking",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("variables", "here", "wanted"),
+    [
+        ({}, True, True), ({}, False, False), ({"FORCE_COLOR": "1"}, False, True), ({"NO_COLOR": "1"}, True, False),
+        ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, True, False), ({"NO_COLOR": ""}, True, True),
+    ],
+)  # fmt: skip
+def test_colour_is_for_terminals_and_no_color_wins(monkeypatch, variables, here, wanted):
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert wants_color(here=here) is wanted

@@ -1,0 +1,74 @@
+"""All commands and options together: written down, each with its variable, none added or lost by chance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import typer
+
+from study.cli import reference
+from study.cli.app import app
+
+REPOSITORY = Path(__file__).parents[2]
+SNAPSHOT = Path(__file__).with_name("options.txt")
+COMMANDS = dict(reference.commands(typer.main.get_command(app)))
+OPTIONS = [
+    (path, parameter)
+    for path, command in COMMANDS.items()
+    for parameter in command.params
+    if parameter.param_type_name == "option"
+]
+
+
+def variables(parameter):
+    names = parameter.envvar or []
+    return [names] if isinstance(names, str) else list(names)
+
+
+def test_the_options_are_these():
+    """Growth is deliberate: a new option is a new line in options.txt."""
+    lines = [
+        f"{path} {'/'.join(parameter.opts)} {' '.join(variables(parameter))}".strip() for path, parameter in OPTIONS
+    ]
+    assert lines == SNAPSHOT.read_text().splitlines()
+
+
+def test_the_commands_are_these():
+    assert [path.removeprefix("study ") for path in COMMANDS][1:] == [
+        "run", "list", "show", "best", "export", "sync", "ui", "check", "new", "doctor", "data",
+        "data import", "data list", "data verify", "data remove",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_every_command_and_option_says_what_it_does(path):
+    command = COMMANDS[path]
+    assert command.help
+    assert [parameter.name for parameter in command.params if not parameter.help] == []
+
+
+def test_every_option_has_a_variable_of_its_own():
+    silent = [f"{path} {parameter.opts[0]}" for path, parameter in OPTIONS if not variables(parameter)]
+    assert silent == ["study --version"]
+    owners: dict[str, set[str]] = {}
+    for _, parameter in OPTIONS:
+        for variable in variables(parameter):
+            owners.setdefault(variable, set()).add(parameter.opts[0])
+    assert {variable: names for variable, names in owners.items() if len(names) > 1} == {}
+    assert all(
+        variable.startswith("STUDY_") for variable in owners if "OPTUNA" not in variable and "MLFLOW" not in variable
+    )
+    assert not {"STUDY_DATA", "STUDY_CACHE"} & set(owners)  # these two are places, not options
+
+
+def test_the_samplers_and_pruners_are_those_of_the_search():
+    from study.search import PRUNERS, SAMPLERS
+
+    choices = {parameter.name: parameter.type_descriptor.choices for path, parameter in OPTIONS if path == "study run"}
+    assert list(choices["sampler"]) == list(SAMPLERS)
+    assert list(choices["pruner"]) == list(PRUNERS)
+
+
+def test_the_reference_in_docs_is_made_from_the_commands():
+    assert (REPOSITORY / "docs" / "cli.md").read_text() == reference.reference()
