@@ -120,7 +120,8 @@ def time_study(arguments: argparse.Namespace, folder: Path) -> Timing:
 def cifar_as_arrays(folder: Path) -> Path:
     """Write the imported CIFAR-10's training split for peer.py: the same pixels, held in memory as torchvision does."""
     pack = packs.find("cifar10")
-    assert pack, "CIFAR-10 is not imported"
+    if pack is None:
+        sys.exit("CIFAR-10 is not imported: study data import cifar10 ARCHIVE")
     arrays = packs.read(pack)
     np.savez(folder / "cifar10.npz", images=arrays["train_x"], labels=arrays["train_y"])
     return folder / "cifar10.npz"
