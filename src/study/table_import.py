@@ -115,10 +115,14 @@ def _read(path: Path) -> pd.DataFrame:
         raise DataError(f"cannot be read as a table ({reason})", where=str(path),
                         fix="Give a .csv with a header line in UTF-8, or a .parquet file.") from error  # fmt: skip
     frame.columns = [str(column) for column in frame.columns]
-    if not frame.columns.is_unique:
-        twice = next(iter(frame.columns[frame.columns.duplicated()]))
-        raise DataError(f"two columns are called {twice!r}", where=str(path), fix="Rename one.")
+    _check_names(path, list(frame.columns))
     return frame
+
+
+def _check_names(path: Path, names: Sequence[str]) -> None:
+    for name in names:
+        if list(names).count(name) > 1:
+            raise DataError(f"two columns are called {name!r}", where=str(path), fix="Rename one.")
 
 
 def _column(frame: pd.DataFrame, name: str) -> pd.Series:
@@ -132,10 +136,11 @@ def _read_csv(path: Path) -> pd.DataFrame:
         separator = max(SEPARATORS, key=header.count)
         file.seek(0)
         lines = csv.reader(file, delimiter=separator)
-        fields = len(next(lines, []))
+        names = next(lines, [])
+        _check_names(path, names)
         for line in lines:
-            if line and len(line) != fields:
-                what = f"line {lines.line_num} has {len(line)} fields, the header {fields}"
+            if line and len(line) != len(names):
+                what = f"line {lines.line_num} has {len(line)} fields, the header {len(names)}"
                 raise DataError(what, where=str(path), fix="Is the file cut short? Mend or fetch it again.")
     return pd.read_csv(path, sep=separator, encoding="utf-8-sig", na_values=MISSING, low_memory=False, index_col=False)
 
@@ -247,9 +252,7 @@ def _one_hot(column: pd.Series, texts: Sequence[str]) -> np.ndarray:
 
 
 def _numbers(path: Path, column: pd.Series) -> np.ndarray | None:
-    """Read a column as float32, NaN where missing; None if it holds text or pandas' categories."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        return None
+    """Read a column as float32, NaN where missing; None if it holds text."""
     if not types.is_numeric_dtype(column.dtype):  # true and false are numeric
         values = [value for value in column.dropna() if not isinstance(value, bool | int | float | Decimal)]
         if any(not isinstance(value, str) for value in values):
@@ -258,8 +261,8 @@ def _numbers(path: Path, column: pd.Series) -> np.ndarray | None:
             return None
     with np.errstate(over="ignore"):
         found = column.astype("object").where(column.notna(), np.nan).to_numpy(np.float64).astype(np.float32)
-    if infinite := int(np.isinf(found).sum()):
-        raise _unfit(path, column, f"has {infinite:,} infinite values", "Mend them")
+    if np.isinf(found).any():
+        raise _unfit(path, column, "has infinite values, or some too large for float32", "Mend them")
     return found
 
 
