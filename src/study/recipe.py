@@ -257,6 +257,10 @@ class Recipe(BaseModel):
             raise ValueError("dropout_at_test has no effect without dropout")
         if not self.cycle_momentum and not (self.momentum or "beta1" in USED_BY["optimizer"][self.optimizer]):
             raise ValueError(f"cycle_momentum has no effect: optimizer={self.optimizer} has no momentum here")
+        if self.beta1 is not None and self.schedule in {"cyclic", "one_cycle"} and self.cycle_momentum:
+            raise ValueError(f"beta1 has no effect with schedule={self.schedule} unless cycle_momentum is off")
+        if self.optimizer == "rprop" and self.schedule != "constant":
+            raise ValueError(f"schedule={self.schedule} has no effect with optimizer=rprop, which finds its own steps")
         if self.max_lr is not None and self.max_lr <= self.lr:
             raise ValueError("max_lr must be above lr")
         return self

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from study.engine import models
 from study.engine.losses import outputs_of
-from study.engine.train import assemble, random_numbers_apart
+from study.engine.train import assemble, own_state
 
 if TYPE_CHECKING:
     from study.recipe import Recipe
@@ -32,5 +32,5 @@ def check(recipe: Recipe, device: str = "cpu") -> None:
     last = len(train) % parts.batch or parts.batch  # examples in an epoch's last batch: batch norm minds a single one
     examples = train.x.index_select(0, train.rows[: min(last, 2)])
     parts.model.train()
-    with random_numbers_apart(device):
+    with own_state(device):
         models.prove(recipe, parts.forward, parts.prepare(examples), outputs_of(recipe, len(parts.data.classes)))

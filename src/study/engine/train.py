@@ -85,7 +85,7 @@ def train(
     evaluation: Evaluation | None = None
     for number in range(done + 1, -(-parts.steps // parts.steps_per_epoch) + 1):
         began = time.perf_counter()
-        with random_numbers_apart(device):
+        with own_state(device):
             metrics = _pass(parts, number)
             evaluation = _validate(parts, number) if math.isfinite(metrics["train_loss"]) else None
         metrics["val_loss"] = evaluation.loss if evaluation else math.nan
@@ -99,7 +99,7 @@ def train(
         if not finite:
             return None
     if evaluation is None:  # resumed after the last epoch
-        with random_numbers_apart(device):
+        with own_state(device):
             evaluation = _validate(parts, done)
     return report(evaluation, parts.data.classes)
 
@@ -118,7 +118,7 @@ def assemble(recipe: Recipe, device: str) -> Parts:
     data = open_data(recipe, device)
     upscaling = models.upscaling(recipe, data.shape)
     shape = (data.shape[0], *(side * upscaling for side in data.shape[1:]))
-    with random_numbers_apart(device):
+    with own_state(device):
         torch.manual_seed(_seed(recipe, 0, "init"))
         model = models.build(recipe, shape, outputs_of(recipe, len(data.classes)))
     dtype = torch.float64 if recipe.precision == "float64" else torch.float32
@@ -243,10 +243,18 @@ def _seed(recipe: Recipe, epoch: int, purpose: str) -> int:
 
 
 @contextmanager
-def random_numbers_apart(device: str) -> Generator[None]:
-    """Leave the caller's global random numbers as they were."""
-    with torch.random.fork_rng([device] if device.startswith("cuda") else []):
-        yield
+def own_state(device: str) -> Generator[None]:
+    """Leave the caller's global random numbers as they were, and let denormal numbers count as zero meanwhile.
+
+    A network that has learnt its task has denormal gradients, which cost a CPU up to a third of its speed.
+    """
+    flushed = float(torch.tensor(1e-40) * 1) == 0.0
+    torch.set_flush_denormal(True)  # noqa: FBT003 - it takes no names
+    try:
+        with torch.random.fork_rng([device] if device.startswith("cuda") else []):
+            yield
+    finally:
+        torch.set_flush_denormal(flushed)
 
 
 def _choose_deterministic_kernels() -> None:
