@@ -160,6 +160,7 @@ def _file(journal: Journal) -> Path:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return json.loads(file.read_bytes())
+        kept = json.loads(file.read_bytes())
     except (OSError, ValueError):
         return {}
+    return kept if isinstance(kept, dict) else {}

@@ -1,0 +1,373 @@
+"""The mirror: whatever happens to the server, a training is not slowed and nothing is lost or doubled."""
+
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+
+from study import tracking
+from study.errors import PlaceError
+from study.events import Epoch
+from study.progress import Notice, TrialEpoch
+from study.settings import resolve
+from study.tracking import mirror
+from study.tracking.mirror import Mirror
+
+
+@pytest.fixture
+def running(settings, folders):
+    """Start mirrors; what they warn of is in `warnings`. All are closed at the end."""
+    started = []
+
+    def start(places=settings):
+        warnings = []
+        each = Mirror(folders.journal, tracking.place(places), lambda: tracking.connect(places), warnings.append)
+        started.append(each)
+        return each, warnings
+
+    yield start
+    for each in started:
+        each.close(0.1)
+
+
+@pytest.fixture
+def deaf_server():
+    """Connections to it are made, by the kernel, and never answered."""
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def sync_elsewhere(home, *names):
+    """`study sync` in a process of its own, which fails if anything is left to send."""
+    code = (
+        "from study import settings, tracking; import sys; "
+        "reports = tracking.sync_studies(settings.resolve(sys.argv[1]), sys.argv[2:]); "
+        "sys.exit(any(report.error or report.pending for report in reports))"
+    )
+    return subprocess.Popen([sys.executable, "-c", code, str(home), *names])
+
+
+def wait_for(condition, seconds=60.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_second_sync_finds_nothing_to_send(settings, folders, seen):
+    folders.trial(epochs=3, end="complete")
+    folders.trial(epochs=1)
+    tracking.sync_studies(settings)
+    (again,) = tracking.sync_studies(settings)
+    assert (again.sent, again.points, again.pending) == (0, 0, 0)
+    assert seen.points() == folders.points()
+
+
+def test_without_its_cursor_a_sync_doubles_nothing(settings, folders, seen):
+    folders.trial(epochs=3, end="complete")
+    folders.trial(epochs=2, end="pruned")
+    folders.trial(epochs=1)
+    tracking.sync_studies(settings)
+    before = {run.info.run_id: seen.history(run) for run in seen.runs()}
+    (folders.journal.folder / "mirror.json").unlink()
+    (report,) = tracking.sync_studies(settings)
+    assert (report.sent, report.pending) == (3, 0)
+    assert {run.info.run_id: seen.history(run) for run in seen.runs()} == before
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"x": 1}'])
+def test_a_damaged_cursor_is_as_good_as_none(settings, folders, seen, content):
+    folders.trial(epochs=2, end="complete")
+    tracking.sync_studies(settings)
+    (folders.journal.folder / "mirror.json").write_bytes(content)
+    tracking.sync_studies(settings)
+    assert seen.points() == folders.points()
+
+
+def test_when_mlflows_database_is_lost_all_of_it_is_told_again(settings, folders, seen, look, tmp_path, database):
+    folders.trial(epochs=2, end="complete")
+    tracking.sync_studies(settings)
+    other = replace(settings, tracking_uri=f"sqlite:///{tmp_path / 'new.db'}")
+    (tmp_path / "new.db").write_bytes(database.read_bytes())
+    cursors = folders.journal.folder / "mirror.json"
+    cursors.write_text(cursors.read_text().replace(settings.tracking_uri, other.tracking_uri))
+    tracking.sync_studies(other)
+    assert look(other.tracking_uri).points() == folders.points()
+
+
+def test_every_server_has_a_cursor_of_its_own(settings, folders, look, tmp_path, database):
+    folders.trial(epochs=2, end="complete")
+    (tmp_path / "new.db").write_bytes(database.read_bytes())
+    both = [settings, replace(settings, tracking_uri=f"sqlite:///{tmp_path / 'new.db'}")]
+    sent = [tracking.sync_studies(places)[0].sent for places in [*both, *both]]
+    assert sent == [1, 1, 0, 0]
+    assert [look(places.tracking_uri).points() for places in both] == [folders.points()] * 2
+
+
+@pytest.mark.slow
+def test_processes_that_sync_at_once_make_every_run_once(settings, folders, seen):
+    for _ in range(6):
+        folders.trial(epochs=3, end="complete")
+    processes = [sync_elsewhere(settings.home) for _ in range(3)]
+    assert [process.wait() for process in processes] == [0, 0, 0]
+    assert len(seen.runs()) == 7
+    assert seen.points() == folders.points()
+
+
+@pytest.mark.slow
+def test_two_first_uses_at_once_make_one_database(tmp_path, study_folders, look):
+    home = tmp_path / "mlruns"
+    for name in ("one", "two"):
+        study_folders(name).trial(epochs=1, end="complete")
+    processes = [sync_elsewhere(home, name) for name in ("one", "two")]
+    assert [process.wait() for process in processes] == [0, 0]
+    assert [len(look(f"sqlite:///{home / 'mlflow.db'}", name).children()) for name in ("one", "two")] == [1, 1]
+
+
+@pytest.mark.slow
+def test_a_first_use_that_was_killed_leaves_nothing_in_the_way(tmp_path, study_folders, look):
+    home = tmp_path / "mlruns"
+    folders = study_folders("tiny")
+    folders.trial(epochs=1, end="complete")
+    process = sync_elsewhere(home)
+    wait_for((home / ".mlflow.db.making").exists)
+    process.kill()
+    process.wait()
+    assert not (home / "mlflow.db").exists()
+    tracking.sync_studies(resolve(home))
+    assert look(f"sqlite:///{home / 'mlflow.db'}").points() == folders.points()
+
+
+@pytest.mark.slow
+def test_a_sync_that_is_killed_is_made_good_by_the_next(settings, folders, seen):
+    for _ in range(12):
+        folders.trial(epochs=3, end="complete")
+    for runs in (3, 8):
+        process = sync_elsewhere(settings.home)
+        wait_for(lambda runs=runs: len(seen.runs()) >= runs)
+        process.kill()
+        process.wait()
+    (report,) = tracking.sync_studies(settings)
+    assert (report.error, report.pending, len(seen.runs())) == (None, 0, 13)
+    assert seen.points() == folders.points()
+    assert {run.info.status for run in seen.runs()} == {"FINISHED"}
+
+
+def test_epochs_appear_while_the_trial_runs(folders, seen, running):
+    live, warnings = running()
+    trial = folders.trial(epochs=1)
+    live.wake()
+    wait_for(lambda: folders.points() == seen.points())
+    assert seen.of(trial).info.status == "RUNNING"
+    folders.epoch(trial, 2)
+    live.wake()
+    wait_for(lambda: folders.points() == seen.points())
+    folders.end(trial, "complete")
+    live.wake()
+    assert live.close(60) == 0
+    assert seen.of(trial).info.status == "FINISHED"
+    assert warnings == []
+
+
+@pytest.mark.slow
+def test_a_server_killed_and_started_again_catches_up_by_itself(settings, folders, look, running, server):
+    live, warnings = running(replace(settings, tracking_uri=server.uri))
+    trial = folders.trial(epochs=2)
+    live.wake()
+    there = look(server.uri)
+    wait_for(lambda: there.points() == folders.points())
+    server.kill()
+    for epoch in (3, 4, 5):
+        folders.epoch(trial, epoch)
+        live.wake()
+    wait_for(lambda: warnings)
+    folders.end(trial, "complete")
+    folders.trial(epochs=2, end="pruned")
+    live.wake()
+    server.start()
+    wait_for(lambda: mirror.pending(folders.journal, server.uri) == 0)
+    assert live.close(60) == 0
+    assert there.points() == folders.points()
+    assert len(warnings) == 1
+
+
+def test_a_server_that_never_answers_delays_nothing(settings, folders, running, deaf_server):
+    live, _ = running(replace(settings, tracking_uri=deaf_server))
+    began = time.monotonic()
+    trial = folders.trial()
+    for epoch in range(1, 101):
+        folders.epoch(trial, epoch)
+        live.wake()
+    folders.end(trial, "complete")
+    assert time.monotonic() - began < 5
+    began = time.monotonic()
+    assert live.close(2) == 1
+    assert 1.9 < time.monotonic() - began < 4
+
+
+def test_a_read_only_database_is_one_warning(settings, folders, running):
+    places = replace(settings, tracking_uri=f"sqlite:///file:{settings.home / 'mlflow.db'}?mode=ro&uri=true")
+    live, warnings = running(places)
+    trial = folders.trial(epochs=1, end="complete")
+    for _ in range(3):
+        live.wake()
+        time.sleep(0.2)
+    assert live.close(30) == 1
+    assert len(warnings) == 1
+    assert "readonly database" in warnings[0]
+    assert trial.history().ended is not None
+
+
+def test_where_nothing_listens_the_warning_names_the_place_without_its_password(settings, folders, running):
+    live, warnings = running(replace(settings, tracking_uri="http://me:secret@127.0.0.1:9"))
+    folders.trial(epochs=1)
+    live.wake()
+    assert live.close(30) == 1
+    assert warnings == ["MLflow at http://me:***@127.0.0.1:9: nothing answers there"]
+
+
+def test_a_mirror_that_is_never_woken_sends_what_was_left_when_it_is_closed(folders, seen, running):
+    folders.trial(epochs=1, end="complete")
+    live, _ = running()
+    assert live.close(60) == 0
+    assert seen.points() == folders.points()
+
+
+def test_a_training_gone_on_otherwise_gets_a_run_of_its_own(settings, folders, seen):
+    trial = folders.trial(epochs=3)
+    tracking.sync_studies(settings)
+    first = seen.of(trial).info.run_id
+    trial.append("restarted", epochs=1)
+    folders.epoch(trial, 2, val_loss=0.123)
+    folders.epoch(trial, 3)
+    folders.end(trial, "complete")
+    tracking.sync_studies(settings)
+    assert seen.of(trial).info.run_id != first
+    steps = [(step, value) for name, step, value, _ in seen.history(seen.of(trial)) if name == "val_loss"]
+    assert sorted(steps) == [(1, 2 / 3), (2, 0.123), (3, 2 / 9)]
+
+
+def test_a_damaged_folder_does_not_keep_the_others_back(settings, folders, seen):
+    trials = [folders.trial(epochs=2) for _ in range(3)]
+    log = trials[1].path / "log.jsonl"
+    log.write_bytes(log.read_bytes().replace(b'"number": 1', b'"number": 7'))
+    (report,) = tracking.sync_studies(settings)
+    assert (report.sent, report.pending) == (2, 1)
+    assert "damaged line" in report.error
+    assert set(seen.children()) == {trial.about()["uid"] for trial in (trials[0], trials[2])}
+
+
+def test_a_trial_that_mlflow_refuses_does_not_keep_the_others_back(settings, folders, seen):
+    first = folders.trial(epochs=1)
+    tracking.sync_studies(settings)
+    recipe = first.path / "recipe.json"
+    recipe.write_text(recipe.read_text().replace('"mlp"', '"logistic"'))
+    (folders.journal.folder / "mirror.json").unlink()
+    second = folders.trial(epochs=1)
+    (report,) = tracking.sync_studies(settings)
+    assert (report.sent, report.pending) == (1, 1)
+    assert "Changing param values" in report.error
+    assert second.about()["uid"] in seen.children()
+
+
+def test_a_trial_whose_folder_was_made_anew_is_told_anew(settings, folders, seen):
+    trial = folders.trial(epochs=2, end="complete")
+    tracking.sync_studies(settings)
+    about = trial.path / "trial.json"
+    about.write_text(about.read_text().replace(trial.about()["uid"], "0123456789abcdef"))
+    (report,) = tracking.sync_studies(settings)
+    assert report.sent == 1
+    assert seen.of(trial).data.tags["study.uid"] == "0123456789abcdef"
+
+
+def test_a_run_that_a_person_deleted_while_its_trial_runs_comes_back(settings, folders, seen):
+    trial = folders.trial(epochs=1)
+    tracking.sync_studies(settings)
+    seen.client.delete_run(seen.of(trial).info.run_id)
+    folders.epoch(trial, 2)
+    first, second = (tracking.sync_studies(settings)[0] for _ in range(2))
+    assert "deleted" in first.error
+    assert second.error is None
+    assert seen.points() == folders.points()
+
+
+def test_when_the_parent_run_was_deleted_the_study_gets_another(settings, folders, seen):
+    trials = [folders.trial(epochs=1, end="complete"), folders.trial(epochs=1)]
+    tracking.sync_studies(settings)
+    seen.client.delete_run(seen.parent().info.run_id)
+    tracking.sync_studies(settings)
+    parents = {seen.of(trial).data.tags["mlflow.parentRunId"] for trial in trials}
+    assert parents == {seen.parent().info.run_id}
+    assert seen.points() == folders.points()
+
+
+def test_an_experiment_that_a_person_deleted_is_not_brought_back(settings, folders, seen):
+    folders.trial(epochs=1)
+    tracking.sync_studies(settings)
+    seen.client.delete_experiment(seen.parent().info.experiment_id)
+    (report,) = tracking.sync_studies(settings)
+    assert "experiment 'tiny' was deleted" in report.error
+
+
+def test_the_best_value_rises_by_trial_number_whatever_ends_first(settings, folders, seen):
+    slow, middle, fast = (folders.trial(epochs=number) for number in (2, 3, 1))
+    for trial in (fast, middle, slow):
+        folders.end(trial, "complete")
+        tracking.sync_studies(settings)
+    rise = seen.client.get_metric_history(seen.parent().info.run_id, "best_trial")
+    assert sorted((point.step, point.value) for point in rise) == [(0, 0), (1, 1)]
+
+
+@pytest.mark.parametrize(("direction", "best"), [("maximize", "2"), ("minimize", "0")])
+def test_the_best_is_the_best_in_the_studys_direction(settings, study_folders, look, direction, best):
+    folders = study_folders("directed", direction=direction)
+    for epochs in (1, 2, 3):
+        folders.trial(epochs=epochs, end="complete")
+    tracking.sync_studies(settings)
+    assert look(settings.tracking_uri, "directed").parent().data.tags["study.best_trial"] == best
+
+
+def test_a_search_is_told_once_that_mlflow_is_away_and_at_its_end_what_to_do(settings, folders):
+    def search():
+        trial = folders.trial()
+        for epoch in range(1, 4):
+            folders.epoch(trial, epoch)
+            yield TrialEpoch(trial.number, Epoch(epoch, {}))
+            time.sleep(1.5)
+
+    away = replace(settings, tracking_uri="http://127.0.0.1:9")
+    seen = list(tracking.tracked(search(), folders.journal, away))
+    notices = [each.text for each in seen if isinstance(each, Notice)]
+    assert [each.epoch.number for each in seen if isinstance(each, TrialEpoch)] == [1, 2, 3]
+    assert notices == [
+        "MLflow at http://127.0.0.1:9: nothing answers there (the search goes on, MLflow is told later)",
+        "MLflow has not been told everything of 1 trials: `study sync tiny` makes it equal",
+    ]
+
+
+def test_a_search_that_breaks_off_has_its_trials_in_mlflow(settings, folders, seen):
+    def search():
+        trial = folders.trial(epochs=2)
+        yield TrialEpoch(trial.number, Epoch(2, {}))
+        raise PlaceError("the disk is full")
+
+    with pytest.raises(PlaceError, match="disk is full"):
+        list(tracking.tracked(search(), folders.journal, settings))
+    assert seen.points() == folders.points()
+
+
+def test_all_studies_are_synced_when_none_is_named(settings, study_folders):
+    for name in ("one", "two@digits"):
+        study_folders(name).trial(epochs=1, end="complete")
+    assert [(report.study, report.sent) for report in tracking.sync_studies(settings)] == [
+        ("one", 1),
+        ("two@digits", 1),
+    ]
+
+
+def test_a_study_without_results_is_named(settings):
+    with pytest.raises(PlaceError, match="no results of a study 'tinny'"):
+        tracking.sync_studies(settings, ["tinny"])

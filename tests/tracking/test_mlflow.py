@@ -1,0 +1,237 @@
+"""What MLflow shows: the layout, number by number, on SQLite and over HTTP."""
+
+import json
+import math
+import os
+import re
+import sqlite3
+import sys
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+
+from study import tracking
+from study.errors import PlaceError
+from study.recipe import Recipe
+from study.settings import resolve
+
+
+@pytest.fixture
+def four(folders):
+    """A variant and a better trial complete, one pruned, one failed."""
+    return {
+        "variant": folders.trial(epochs=4, end="complete", variant="baseline"),
+        "pruned": folders.trial(epochs=2, end="pruned", overrides={"lr": 0.03}),
+        "complete": folders.trial(epochs=4, end="complete"),
+        "failed": folders.trial(epochs=1, end="failed"),
+    }
+
+
+def test_every_point_of_every_epoch_is_in_mlflow_with_its_time(settings, folders, seen, four):
+    (report,) = tracking.sync_studies(settings)
+    assert (report.study, report.sent, report.pending, report.error) == ("tiny", 4, 0, None)
+    assert seen.points() == folders.points()
+    assert report.points == sum(map(len, folders.points().values()))
+
+
+def test_a_trial_is_a_child_run_with_its_recipe_as_parameters(settings, seen, four):
+    tracking.sync_studies(settings)
+    run = seen.of(four["pruned"])
+    assert run.data.tags["mlflow.parentRunId"] == seen.parent().info.run_id
+    assert set(run.data.params) == set(Recipe.model_fields)
+    assert run.data.params["hidden"] == "[8]"
+
+
+def test_the_state_of_a_trial_is_seen_in_status_and_tags(settings, seen, four):
+    tracking.sync_studies(settings)
+    found = {name: seen.of(trial) for name, trial in four.items()}
+    shown = {name: (run.info.status, run.data.tags["study.state"], run.info.run_name) for name, run in found.items()}
+    assert shown == {
+        "variant": ("FINISHED", "COMPLETE", "baseline (trial 0)"),
+        "pruned": ("KILLED", "PRUNED", "trial 1"),
+        "complete": ("FINISHED", "COMPLETE", "trial 2"),
+        "failed": ("FAILED", "FAIL", "trial 3"),
+    }
+    assert found["pruned"].data.tags["study.pruned_at"] == "2"
+    assert found["failed"].data.tags["study.reason"] == "RuntimeError: no memory"
+
+
+def test_a_trial_carries_where_and_of_what_it_was_made(settings, seen, four):
+    tracking.sync_studies(settings)
+    expected = {
+        "study": "tiny",
+        "study.trial": "1",
+        "study.uid": four["pruned"].about()["uid"],
+        "study.overrides": '{"lr": 0.03}',
+        "study.device": "cpu",
+        "study.git_commit": "c0ffee",
+        "study.data": "digits",
+        "study.data_sha256": "d1" * 32,
+        "study.data_imported": "False",
+        "study.with.torch": "2.15.0",
+    }
+    assert expected.items() <= seen.of(four["pruned"]).data.tags.items()
+
+
+def test_a_run_begins_and_ends_when_the_trial_did(settings, seen, four):
+    tracking.sync_studies(settings)
+    trial, run = four["complete"], seen.of(four["complete"])
+    assert run.info.start_time == round(1000 * trial.about()["created"])
+    assert run.info.end_time == round(1000 * trial.history().ended.time)
+
+
+def test_a_complete_trial_has_its_evaluation_pictures_recipe_and_weights(settings, seen, four):
+    tracking.sync_studies(settings)
+    run = seen.of(four["complete"])
+    kept = seen.artifacts(run)
+    assert set(kept) == {"recipe.json", "best.safetensors", "confusion.png", "curves.png", "evaluation.json"}
+    assert json.loads(kept["recipe.json"]) == four["complete"].recipe()
+    assert kept["best.safetensors"] == four["complete"].best.read_bytes()
+    assert round(run.data.metrics["val_f1_macro"], 6) == 0.6
+
+
+def test_artifacts_of_the_default_database_lie_beside_it(settings, four):
+    tracking.sync_studies(settings)
+    assert len(list(settings.artifacts.glob("*/artifacts/recipe.json"))) == 4
+
+
+def test_the_parent_run_sums_the_study_up(settings, seen, four):
+    tracking.sync_studies(settings)
+    parent = seen.parent()
+    assert parent.info.status == "FINISHED"
+    assert parent.info.end_time == round(1000 * four["failed"].history().ended.time)
+    best = four["complete"].history().ended.value
+    assert {
+        "study.direction": "maximize",
+        "study.metric": "val_accuracy",
+        "study.data_sha256": "d1" * 32,
+        "study.complete": "2",
+        "study.pruned": "1",
+        "study.failed": "1",
+        "study.running": "0",
+        "study.best_trial": "2",
+        "study.best_value": str(best),
+        "mlflow.note.content": "What a small network makes of digits.",
+    }.items() <= parent.data.tags.items()
+    assert (parent.data.metrics["best_value"], parent.data.metrics["best_trial"]) == (best, 2)
+    assert json.loads(seen.artifacts(parent)["best.json"])["recipe"] == four["complete"].recipe()
+
+
+def test_a_study_that_goes_on_is_running_again(settings, folders, seen, four):
+    tracking.sync_studies(settings)
+    trial = folders.trial(epochs=1)
+    tracking.sync_studies(settings)
+    assert [run.info.status for run in (seen.parent(), seen.of(trial))] == ["RUNNING", "RUNNING"]
+    folders.end(trial, "complete")
+    tracking.sync_studies(settings)
+    assert [run.info.status for run in (seen.parent(), seen.of(trial))] == ["FINISHED", "FINISHED"]
+
+
+def test_a_changed_definition_is_kept_although_parameters_cannot_change(settings, folders, seen, four):
+    tracking.sync_studies(settings)
+    folders.journal.store_definition(
+        {**folders.journal.definition(), "recipe": Recipe(epochs=9).model_dump(mode="json")}
+    )
+    (report,) = tracking.sync_studies(settings)
+    assert report.error is None
+    assert json.loads(seen.artifacts(seen.parent())["study.json"])["recipe"]["epochs"] == 9
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("way", ["sqlite", "http"])
+def test_a_value_that_is_not_finite_does_not_hold_up_the_others(request, settings, study_folders, look, way, value):
+    if way == "http":
+        settings = replace(settings, tracking_uri=request.getfixturevalue("lasting_server").uri)
+    folders = study_folders(f"diverged {value}")
+    trial = folders.trial(epochs=1)
+    folders.epoch(trial, 2, val_loss=value)
+    (report,) = tracking.sync_studies(settings)
+    points = look(settings.tracking_uri, f"diverged {value}").points()[trial.about()["uid"]]
+    assert (report.error, report.pending, len(points)) == (None, 0, 6)
+    (shown,) = [each for name, step, each, _ in points if (name, step) == ("val_loss", 2)]
+    assert math.isnan(shown) if math.isnan(value) else shown == math.copysign(sys.float_info.max, value)
+
+
+def test_over_http_mlflow_has_the_same(settings, lasting_server, study_folders, look):
+    settings = replace(settings, tracking_uri=lasting_server.uri)
+    folders = study_folders("over http")
+    trial = folders.trial(epochs=4, end="complete")
+    tracking.sync_studies(settings)
+    (report,) = tracking.sync_studies(settings)
+    (folders.journal.folder / "mirror.json").unlink()
+    tracking.sync_studies(settings)
+    there = look(lasting_server.uri, "over http")
+    assert (report.sent, there.points()) == (0, folders.points())
+    assert there.artifacts(there.of(trial))["best.safetensors"] == trial.best.read_bytes()
+
+
+def test_more_knobs_and_metrics_than_one_request_takes_are_all_there(settings, folders, seen):
+    many = {f"knob {number}": "x" * 7000 if number == 7 else number for number in range(230)}
+    trial = folders.trial(environment={f"package {number}": "1.0" for number in range(150)})
+    (trial.path / "recipe.json").write_text(json.dumps(many))
+    for epoch in range(1, 13):
+        folders.epoch(trial, epoch, **{f"metric {number}": number / epoch for number in range(130)})
+    (report,) = tracking.sync_studies(settings)
+    run = seen.of(trial)
+    assert report.error is None
+    assert len(run.data.params) == 230
+    assert len(run.data.params["knob 7"]) == 6000
+    assert sum(tag.startswith("study.with.") for tag in run.data.tags) == 150
+    assert seen.points() == folders.points()
+
+
+def test_the_experiment_can_be_named_by_mlflows_own_variable(monkeypatch, settings, folders, look, four):
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "everything")
+    tracking.sync_studies(settings)
+    assert len(look(settings.tracking_uri, "everything").children()) == 4
+
+
+def test_a_persons_time_limits_are_left_alone(monkeypatch, settings, four):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "77")
+    tracking.sync_studies(settings)
+    assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "77"
+    assert int(os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"]) <= 2
+
+
+def test_nothing_of_mlflows_talk_reaches_the_terminal(capfd, tmp_path, study_folders):
+    study_folders("quiet").trial(epochs=1, end="complete")
+    tracking.sync_studies(resolve(tmp_path / "mlruns"))  # with the database's first migration
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("uri", "words"),
+    [
+        ("mlruns", "plain folder.*migrate-filestore"),
+        ("file:///tmp/mlruns", "plain folder"),
+        ("nonsense://x", "nonsense"),
+        ("sqlite:////proc/nowhere/mlflow.db", "No such file|Permission|Read-only"),
+        ("http://127.0.0.1:9", "nothing answers there"),
+        ("postgresql+psycopg://me:secret@127.0.0.1:9/mlflow", "nothing answers there"),
+    ],
+)
+def test_an_mlflow_that_cannot_be_used_is_one_line_with_the_cure(tmp_path, uri, words):
+    with pytest.raises(PlaceError, match=words) as raised:
+        tracking.connect(resolve(tmp_path / "mlruns", None, uri))
+    assert "\n" not in str(raised.value)
+    assert "secret" not in str(raised.value)
+
+
+def test_an_out_of_date_database_is_named_with_mlflows_own_cure(settings):
+    with closing(sqlite3.connect(settings.home / "mlflow.db")) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
+    with pytest.raises(PlaceError, match="mlflow db upgrade"):
+        tracking.check(settings)
+
+
+def test_the_check_says_what_answers_and_makes_nothing(tmp_path, settings):
+    assert re.fullmatch(r"MLflow 3[.]\d+[.]\d+, sqlite:///.*mlflow.db answers", tracking.check(settings))
+    other = resolve(tmp_path / "other")
+    assert tracking.check(other).endswith("is made by the first run")
+    assert not other.home.exists()
+
+
+def test_a_password_is_not_kept_and_not_shown(tmp_path):
+    shown = tracking.place(resolve(tmp_path, None, "https://me:se:cr@t@example.com:5000/mlflow"))
+    assert shown == "https://me:***@example.com:5000/mlflow"
