@@ -17,12 +17,12 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from study import space
+from study.pruning import PRUNERS
 from study.storage import DATABASE_ERRORS, end, first_line, frozen, study_id, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from optuna.pruners import BasePruner
     from optuna.samplers import BaseSampler
     from optuna.storages import RDBStorage
 
@@ -39,13 +39,14 @@ SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A trial that is about to be made: its number, the knobs it changes, and Optuna's parameters behind them."""
+    """A trial to run: its number, the knobs it changes, Optuna's parameters behind them, and whether it was begun."""
 
     number: int
     overrides: Mapping[str, Any]
     variant: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict[str, Any])
     distributions: Mapping[str, BaseDistribution] = field(default_factory=dict[str, BaseDistribution])
+    resumed: bool = False
 
     def about(self) -> dict[str, Any]:
         """Give what a trial's folder keeps of it."""
@@ -64,12 +65,12 @@ class Trials:
         self,
         study: Study,
         database: RDBStorage,
-        make_sampler: Callable[[int], BaseSampler],
-        pruner: BasePruner,
+        sampler: str,
+        pruner: str,
         seed: int,
     ) -> None:
         """Open the study in the database, making it if need be, and copy its trials to memory."""
-        self._study, self._make_sampler, self._seed = study, make_sampler, seed
+        self._study, self._make_sampler, self._seed, self.pruner = study, SAMPLERS[sampler], seed, pruner
         self.database = database
         self.behind = ""  # why the database could not be written, while it is away
         self.database_id = study_id(database, study.name, study.direction)
@@ -78,8 +79,8 @@ class Trials:
             study_name=study.name,
             storage=self._memory,
             direction=study.direction,
-            pruner=pruner,
-            sampler=make_sampler(0),
+            pruner=PRUNERS[pruner](),
+            sampler=SAMPLERS[sampler](0),
         )
         self._copy_id = self._memory.get_study_id_from_name(study.name)
         self.refresh()
@@ -103,12 +104,17 @@ class Trials:
         trials = self._memory.get_all_trials(self._copy_id, deepcopy=False, states=(TrialState.RUNNING,))
         return [trial.number for trial in trials]
 
-    def about(self, number: int) -> dict[str, Any]:
-        """Give what a folder keeps of a trial, from the database alone: its folder lies on another machine."""
+    def left(self, number: int) -> Candidate:
+        """Make the candidate of a trial that was begun and is not finished."""
         trial = self._memory.get_all_trials(self._copy_id, deepcopy=False)[number]
-        overrides = trial.user_attrs.get("overrides") or trial.params
-        candidate = Candidate(number, overrides, trial.user_attrs.get("variant"), trial.params, trial.distributions)
-        return {**candidate.about(), "uid": trial.user_attrs.get("uid", f"optuna-{self.database_id}-{number}")}
+        overrides = trial.user_attrs.get("overrides", trial.params)
+        variant = trial.user_attrs.get("variant")
+        return Candidate(number, overrides, variant, trial.params, trial.distributions, resumed=True)
+
+    def uid(self, number: int) -> str:
+        """Give a trial's unique name, which Optuna's own trials do not have."""
+        trial = self._memory.get_all_trials(self._copy_id, deepcopy=False)[number]
+        return trial.user_attrs.get("uid", f"optuna-{self.database_id}-{number}")
 
     def variants_seen(self) -> set[str]:
         """Give the variants that have a trial, whatever became of it."""
