@@ -39,7 +39,7 @@ def run(
         tracking_uri: MLflow's; `MLFLOW_TRACKING_URI`, else SQLite in `home`.
         fallback: take the study's other data set, under another name, when its own cannot be had.
         watch: is called with everything that happens, such as `progress.TrialEnded`.
-        options: the fields of `search.Options`: workers, device, executor, sampler, pruner, seed, timeout, ...
+        options: the fields of `conduct.Options`: workers, device, executor, sampler, pruner, seed, timeout, ...
 
     Returns:
         How many trials ended how, and the best one with its knobs.
@@ -48,13 +48,13 @@ def run(
         StudyError: see `study.errors`; an `InputError` before anything was written.
 
     """
-    from study import prepare, search  # noqa: PLC0415 - optuna, only when something is to be searched
+    from study import conduct, prepare, search  # noqa: PLC0415 - optuna, only when something is to be searched
 
     settings = resolve(home, storage, tracking_uri)
     wanted = definition.load(study) if isinstance(study, str) else study
     wanted.check()
     settled, _, _ = prepare.available_data(wanted, fallback=fallback)
-    for progress in search.run(settled, settings, search.Options(trials=trials, **options), threading.Event()):
+    for progress in search.run(settled, settings, conduct.Options(trials=trials, **options), threading.Event()):
         if watch:
             watch(progress)
     return results.summary(Journal(settings.study_folder(settled.name)))

@@ -48,7 +48,8 @@ class Study:
         variants: named overrides of the recipe, tried first in a search and compared on equal seeds by `compare`.
         published: for a variant, what others have published.
         train: the training, as a function or an import path: `train(recipe, resume) -> Iterator[Epoch]`; where it has a
-            third parameter `device`, it is given torch's name of the device.
+            parameter `device`, it is given torch's name of the device; where it has `test`, it is told whether to
+            return `{"test": {metric: value}}` of its final model.
         metric: the objective, by its name in `Epoch.metrics`, taken at the last epoch.
         direction: whether more or less of the metric is better.
         fallback: a data set to take when the recipe's own is neither on disk nor to be downloaded.

@@ -40,6 +40,10 @@ class Source(Protocol):
         """Give the number of finished trials in the end, as far as it is known."""
         ...
 
+    def is_done(self, trials: Trials) -> bool:
+        """Tell whether there is nothing more to run."""
+        ...
+
     def next(self, trials: Trials, under_way: Collection[int]) -> Candidate | None:
         """Give the next trial to run, a left one first; None while there is none beside those under way."""
         ...
@@ -123,7 +127,7 @@ class Loop:
 
     def _submit(self, each: _Running) -> None:
         folder = each.folder
-        job = Job.of(self.study, folder.number, folder.recipe(), folder.checkpoint, folder.best)
+        job = Job.of(self.study, folder.number, folder.recipe(), folder.checkpoint, folder.best, test=self.test)
         self.executor.submit(job)
 
     def _new(self, candidate: Candidate) -> TrialFolder:
@@ -197,6 +201,8 @@ class Loop:
         number, epochs = each.folder.number, each.history.epochs
         values = [epoch.metrics[self.study.metric] for epoch in epochs]
         value = next((value for value in reversed(values) if math.isfinite(value)), None)
+        if self.test and state == "complete":
+            value = more["evaluation"]["test"][self.study.metric.removeprefix("val_")]
         if state == "complete" and value is None:
             state, reason = "failed", "the training yielded no epoch"
         more = {"evaluation": None, **more}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from study.definition import Study
     from study.packs import Pack
-    from study.search import Options
+    from study.conduct import Options
     from study.space import Space
 
 CHECKED_SAMPLES = 12  # of the space, for which the network is built before anything is written

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from study.definition import Study
-    from study.search import Options
+    from study.conduct import Options
     from study.settings import Settings
 
 log = logging.getLogger("study")

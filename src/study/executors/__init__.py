@@ -28,6 +28,7 @@ class Job:
         maximize: whether more of it is better.
         checkpoint: file to go on from, if it is there, and to replace after every epoch.
         best: file for the weights of the best epoch so far.
+        test: whether the finished model is also judged on the test split.
 
     """
 
@@ -39,9 +40,12 @@ class Job:
     maximize: bool
     checkpoint: Path
     best: Path
+    test: bool = False
 
     @classmethod
-    def of(cls, study: Study, number: int, recipe: Mapping[str, Any], checkpoint: Path, best: Path) -> Job:
+    def of(
+        cls, study: Study, number: int, recipe: Mapping[str, Any], checkpoint: Path, best: Path, *, test: bool = False
+    ) -> Job:
         """Make the job of one of the study's trials.
 
         Raises:
@@ -57,6 +61,7 @@ class Job:
             maximize=study.direction == "maximize",
             checkpoint=checkpoint,
             best=best,
+            test=test,
         )
 
 

@@ -45,7 +45,7 @@ def _train(job: Job, device: str) -> Iterator[Event]:
     epochs = [Epoch(**epoch) for epoch in saved["epochs"]] if saved else []
     yield Started(len(epochs), device)
     yield from epochs
-    training = _call(train, recipe, saved["state"] if saved else None, device)
+    training = _call(train, recipe, saved["state"] if saved else None, {"device": device, "test": job.test})
     while True:
         began = time.perf_counter()
         try:
@@ -61,10 +61,10 @@ def _train(job: Job, device: str) -> Iterator[Event]:
         yield epochs[-1]
 
 
-def _call(train: Any, recipe: Any, resume: Any, device: str) -> Generator[Epoch, None, Mapping[str, Any] | None]:
-    takes_device = "device" in inspect.signature(train).parameters
-    training = train(recipe, resume, device=device) if takes_device else train(recipe, resume)
-    return cast("Generator[Epoch, None, Mapping[str, Any] | None]", iter(training))
+def _call(train: Any, recipe: Any, resume: Any, offered: Mapping[str, Any]) -> Generator[Epoch, None, Any]:
+    """Call the training with what its signature takes of what is offered."""
+    taken = {name: value for name, value in offered.items() if name in inspect.signature(train).parameters}
+    return cast("Generator[Epoch, None, Any]", iter(train(recipe, resume, **taken)))
 
 
 def _require_metric(job: Job, epoch: Epoch) -> None:
