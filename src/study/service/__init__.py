@@ -1,0 +1,1 @@
+"""Services: the web pages of Optuna and MLflow on what is recorded here."""

@@ -1,0 +1,151 @@
+"""`study ui` as a person runs it: both pages on this machine alone, started together, ended together."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
+class Ui:
+    """A running `study ui`."""
+
+    def __init__(self, folder, *arguments, **environment):
+        self.errors = folder / "stderr"
+        with self.errors.open("wb") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "study", "ui", *arguments],
+                env={**os.environ, **environment},
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+
+    def addresses(self):
+        """Wait for both addresses, Optuna dashboard's first."""
+        lines = [self.process.stdout.readline() for _ in range(2)]
+        found = [re.search(r"http://\S+", line) for line in lines]
+        assert all(found), self.errors.read_text()
+        return [match.group() for match in found]
+
+    def children(self):
+        done = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False)
+        return [int(pid) for pid in done.stdout.split()]
+
+    def end(self, number=signal.SIGINT):
+        self.process.send_signal(number)
+        return self.process.wait(60)
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start `study ui`; what a test leaves running is ended."""
+    started = []
+
+    def begin(*arguments, **environment):
+        started.append(Ui(tmp_path, *arguments, **environment))
+        return started[-1]
+
+    yield begin
+    for each in started:
+        if each.process.poll() is None:
+            each.end(signal.SIGTERM)
+        each.process.stdout.close()
+
+
+def ask(address, path="/", method="GET", body=None, **headers):
+    place = urlsplit(address)
+    connection = http.client.HTTPConnection(place.hostname, place.port, timeout=30)
+    try:
+        connection.request(method, path, body, {"Content-Type": "application/json", **headers})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def is_gone(group):
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def wait_for(condition, seconds=60.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_both_pages_answer_on_loopback_without_a_database_before_and_end_with_ctrl_c(start):
+    ui = start()
+    dashboard, mlflow = ui.addresses()
+    assert ask(dashboard, "/api/studies")[0] == 200
+    found = ask(mlflow, "/api/2.0/mlflow/experiments/search", "POST", '{"max_results": 5}')
+    assert [each["name"] for each in json.loads(found[1])["experiments"]] == ["Default"]
+    assert Path("mlruns/optuna.db").exists()
+    assert sorted(path.name for path in Path().iterdir()) == ["mlruns"]
+
+    stranger = ask(mlflow, "/api/2.0/mlflow/experiments/search", "POST", '{"max_results": 5}', Host="evil.example")
+    assert stranger[0] == 403
+    for address in (dashboard, mlflow):
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.2", urlsplit(address).port), timeout=5)
+
+    servers = ui.children()
+    assert len(servers) == 2
+    assert ui.end(signal.SIGINT) == 0
+    assert all(map(is_gone, servers))
+
+
+def test_when_one_of_them_dies_the_other_is_ended_and_the_dead_one_named(start):
+    ui = start()
+    ui.addresses()
+    dashboard, mlflow = sorted(ui.children())
+    os.kill(dashboard, signal.SIGKILL)
+    assert ui.process.wait(60) == 1
+    assert "Optuna dashboard ended" in ui.errors.read_text().splitlines()[-1]
+    assert is_gone(mlflow)
+
+
+def test_a_signal_before_they_are_ready_ends_both(start):
+    ui = start()
+    wait_for(ui.children)
+    servers = ui.children()
+    assert ui.end(signal.SIGTERM) == 0
+    assert all(map(is_gone, servers))
+
+
+def test_a_tracking_server_that_runs_elsewhere_is_only_named(start):
+    ui = start("--tracking-uri", "http://127.0.0.1:9")
+    dashboard, mlflow = ui.addresses()
+    assert (ask(dashboard, "/dashboard")[0], mlflow) == (200, "http://127.0.0.1:9")
+    assert len(ui.children()) == 1
+
+
+def test_ports_can_be_chosen_and_a_taken_one_is_one_line(start):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ui = start("--optuna-port", str(port))
+        assert ui.process.wait(60) == 2
+    assert f"port {port} cannot be used" in ui.errors.read_text().splitlines()[-1]
+
+
+def test_a_storage_that_does_not_answer_is_one_line_without_its_password(start):
+    ui = start("--storage", "postgresql://me:secret@127.0.0.1:9/optuna")
+    assert ui.process.wait(60) == 2
+    text = ui.errors.read_text()
+    assert "127.0.0.1:9" in text.splitlines()[-1]
+    assert "secret" not in text
