@@ -43,7 +43,7 @@ class Options:
 
     """
 
-    trials: int
+    trials: int = 100
     workers: int | None = None
     device: str = "auto"
     executor: str = "local"

@@ -36,6 +36,15 @@ class Published:
     source: str
 
 
+class Variant(dict[str, Any]):
+    """Overrides of one variant; `as_published` marks the literal protocol of a publication beside the fair version."""
+
+    def __init__(self, overrides: Overrides | None = None, *, as_published: bool = False, **knobs: Any) -> None:
+        """Take the overrides as a mapping, as keywords, or both."""
+        super().__init__(overrides or {}, **knobs)
+        self.as_published = as_published
+
+
 @dataclass(frozen=True, kw_only=True)
 class Study:
     """A question to search: where to start from, what may change, which named variants to try first.
@@ -45,7 +54,9 @@ class Study:
         recipe: the complete starting point: our `Recipe`, or any frozen pydantic model for a training of one's own.
         space: plain Optuna, conditionals and all; returns the knobs that it changes. A suggestion is best named as the
             knob that it decides. None when there is nothing to search.
-        variants: named overrides of the recipe, tried first in a search and compared on equal seeds by `compare`.
+        variants: named overrides of the recipe, tried first in a search and compared on equal seeds by `compare`; a
+            `Variant` with `as_published=True` is left out of both unless asked for.
+        final: overrides for `compare`, whose trainings are judged on the test split: `val_fraction` 0 trains on all.
         published: for a variant, what others have published.
         train: the training, as a function or an import path: `train(recipe, resume) -> Iterator[Epoch]`; where it has a
             parameter `device`, it is given torch's name of the device; where it has `test`, it is told whether to
@@ -65,7 +76,13 @@ class Study:
     metric: str = "val_accuracy"
     direction: Literal["maximize", "minimize"] = "maximize"
     fallback: str | None = None
+    final: Overrides = field(default_factory=dict[str, Any])
     fixed: Overrides = field(default_factory=dict[str, Any])
+
+    @property
+    def fair_variants(self) -> dict[str, Overrides]:
+        """Give the variants that are not a publication's literal protocol."""
+        return {name: each for name, each in self.variants.items() if not getattr(each, "as_published", False)}
 
     def recipe_for(self, overrides: Overrides) -> BaseModel:
         """Build the recipe with the overrides, then with what `--set` fixed; all checks run anew.

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
+    from study.conduct import Options
     from study.definition import Study
     from study.packs import Pack
-    from study.conduct import Options
     from study.space import Space
 
 CHECKED_SAMPLES = 12  # of the space, for which the network is built before anything is written

@@ -41,7 +41,7 @@ class Asking:
             if number not in under_way:
                 return trials.left(number)
         seen = trials.variants_seen()
-        variant = next((name for name in self.study.variants if name not in seen), None)
+        variant = next((name for name in self.study.fair_variants if name not in seen), None)
         return trials.of_variant(variant) if variant else trials.ask()
 
     def may_prune(self, candidate: Candidate) -> bool:

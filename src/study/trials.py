@@ -127,6 +127,10 @@ class Trials:
         params, distributions = space.params_of(self._study, overrides)
         return Candidate(self._memory.get_n_trials(self._copy_id), overrides, name, params, distributions)
 
+    def fixed(self, overrides: Mapping[str, Any], variant: str) -> Candidate:
+        """Make the candidate of a recipe that is given, with no parameters of Optuna's behind it."""
+        return Candidate(self._memory.get_n_trials(self._copy_id), overrides, variant)
+
     def ask(self) -> Candidate:
         """Sample the next candidate; the same one whenever asked with the same trials before it.
 
