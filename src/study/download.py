@@ -6,6 +6,7 @@ import errno
 import os
 import queue
 import threading
+import urllib.error
 import urllib.request
 from hashlib import md5 as new_md5
 from http.client import HTTPException
@@ -55,6 +56,8 @@ def fetch(urls: Sequence[str], target: Path, md5: str, report: Report) -> None:
         try:
             _fetch(url, target, md5, report, ANSWER / len(urls))
         except NETWORK as error:
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()
             reasons.append(" ".join(str(getattr(error, "reason", None) or error).split()))
         else:
             return
@@ -85,7 +88,8 @@ def _answer(url: str, seconds: float) -> Any:
     def ask() -> None:
         try:
             request = urllib.request.Request(url, headers={"User-Agent": "study"})  # noqa: S310 - torchvision's own URLs
-            answers.put(urllib.request.urlopen(request, timeout=STALL))  # noqa: S310
+            opener = urllib.request.build_opener()  # urlopen would keep to the proxies of its first call
+            answers.put(opener.open(request, timeout=STALL))
         except NETWORK as error:
             answers.put(error)
 
