@@ -1,0 +1,243 @@
+"""`study run` from its arguments to its last line, on real searches of a training that takes no time."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from study import settings, tracking
+
+TOY = Path(__file__).parents[1] / "toy.py"
+TYPO = """
+from study import Recipe, Study
+recipe = Recipe(dataset="digits", model="mlp")
+study = Study(name="broken", recipe=recipe, space=lambda trial: {"lrr": trial.suggest_float("lrr", 0, 1)})
+"""
+QUICK = ("--executor", "inline", "--set", "epochs=2")
+SUMMARY = [
+    "type", "status", "target", "study", "metric", "direction", "finished", "complete", "pruned", "failed", "running",
+    "seconds", "best", "variants",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def mlflow_tables(tmp_path_factory):
+    """MLflow's empty database, which takes seconds to make."""
+    home = tmp_path_factory.mktemp("mlflow")
+    tracking.connect(settings.resolve(home))
+    return home / "mlflow.db"
+
+
+@pytest.fixture
+def toy():
+    """Make the study `toy` one of the working folder's own."""
+    Path("studies").mkdir()
+    shutil.copy(TOY, "studies/toy.py")
+
+
+@pytest.fixture
+def ready(toy, mlflow_tables):
+    """The study `toy`, and a home that has been used before."""
+    Path("mlruns").mkdir()
+    shutil.copy(mlflow_tables, "mlruns/mlflow.db")
+
+
+def lines(answer):
+    return [json.loads(line) for line in answer.out.splitlines()]
+
+
+def test_a_search_tells_each_trial_and_what_it_came_to(study, ready):
+    answer = study("run", "toy", "--trials", "4", *QUICK)
+    assert answer.code == 0
+    told = [line for line in answer.err.splitlines() if " finished with value: " in line]
+    assert len(told) == 4
+    assert "Trial 1 (right) finished with value: 0.6667 (x=0.3). [2/4] Best is trial 1" in told[1]
+    assert answer.out.splitlines()[:3] == [
+        f"toy: 4 finished (4 complete, 0 pruned); {answer.out.splitlines()[0].rpartition('; ')[2]}",
+        "Best score: 0.6667 by trial 1 (right)",
+        "  x=0.3",
+    ]
+    assert ["right", "1", "complete", "0.6667", "+0.0900"] in [line.split() for line in answer.out.splitlines()]
+    assert "study show toy" in answer.out
+
+    again = study("run", "toy", "--trials", "4", *QUICK)
+    assert again.code == 0
+    assert "toy has its 4 finished trials already; a larger --trials adds to them" in again.err
+
+    more = study("run", "toy", "--trials", "6", "--json", *QUICK)
+    assert [each.get("trial") for each in lines(more)] == [4, 5, None]
+
+
+def test_json_is_a_line_a_trial_and_a_summary_with_these_keys(study, ready):
+    answer = study("run", "toy", "--trials", "3", "--json", *QUICK)
+    *trials, summary = lines(answer)
+    assert [(each["type"], each["study"], each["trial"]) for each in trials] == [("trial", "toy", n) for n in range(3)]
+    assert list(summary) == SUMMARY
+    assert (summary["status"], summary["target"], summary["finished"]) == ("finished", 3, 3)
+    assert summary["best"]["overrides"] == {"x": 0.3}
+    assert [each["variant"] for each in summary["variants"]] == ["right", "zero"]
+
+
+def test_a_diverged_trial_is_null_in_json(study, ready):
+    answer = study("run", "toy", "--trials", "1", "--json", "--executor", "inline", "--set", "kind=diverges")
+    trial = lines(answer)[0]
+    assert trial["state"] == "pruned"
+    assert trial["reason"] == "diverged in epoch 2: score is inf"
+    assert trial["metrics"]["score"] is None
+
+
+def test_a_search_whose_trials_all_fail_ends_with_1_and_says_why(study, ready):
+    answer = study("run", "toy", "--trials", "9", "--executor", "inline", "--set", "kind=raises", "--json")
+    assert answer.code == 1
+    assert "ValueError: boom" in answer.err.splitlines()[-1]
+    assert lines(answer)[-1]["status"] == "failed"
+
+
+def test_the_best_recipe_is_repeated_and_compared(study, ready):
+    study("run", "toy", "--trials", "2", *QUICK)
+    Path("best.json").write_text(study("best", "toy").out)
+    answer = study("run", "--recipe", "best.json", "--executor", "inline")
+    assert answer.code == 0
+    assert answer.out.splitlines()[-1].startswith("The value equals the recorded one to the bit: 0.66")
+    assert answer.out.startswith("toy-recipe-")
+    assert study("show", "toy", "-f", "json").json["finished"] == 2
+
+
+def test_a_repeated_recipe_that_differs_says_by_how_much(study, ready):
+    study("run", "toy", "--trials", "1", *QUICK)
+    best = study("best", "toy").json
+    Path("best.json").write_text(json.dumps({**best, "value": best["value"] + 0.25}))
+    answer = study("run", "--recipe", "best.json", "--executor", "inline")
+    assert "The value differs from the recorded one by 0.2500" in answer.out
+
+
+def test_a_dry_run_says_what_would_be_and_writes_nothing(study, toy):
+    answer = study("run", "toy", "--trials", "10", "--dry-run", "--executor", "inline")
+    assert answer.code == 0
+    assert "10, 0 of them finished already, 10 to run" in answer.out
+    plan = study("run", "toy", "--trials", "10", "--dry-run", "--executor", "inline", "--json").json
+    assert list(plan) == [
+        "type", "study", "finished", "target", "slots", "device", "epochs", "seconds_per_epoch", "expected_seconds",
+        "disk_bytes",
+    ]  # fmt: skip
+    assert [path.name for path in Path().iterdir()] == ["studies"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--set", "y=1"], "--set: unknown knob 'y'"),
+        (["--data", "digits"], "--data: unknown knob 'dataset'"),
+        (["--device", "cuda:7"], "no device 'cuda:7' on this machine. There are: "),
+        (["--storage", "nonsense"], "Optuna's storage cannot be used"),
+        (["--storage", "postgresql://me:secret@127.0.0.1:1/x"], "me:***@127.0.0.1"),
+        (["--home", "/proc/nowhere"], "/proc/nowhere"),
+    ],
+)
+def test_what_cannot_be_run_is_one_clear_line_and_nothing_is_written(study, toy, arguments, complaint):
+    answer = study("run", "toy", "--trials", "2", *QUICK, *arguments)
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith("error: ")
+    assert complaint in answer.err
+    assert "secret" not in answer.err
+    assert answer.err.count("\n") == 1
+    assert [path.name for path in Path().iterdir()] == ["studies"]
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("study = 1 +", "broken.py, line 1: syntax error"),
+        ("x = 1", "broken.py: no object `study`"),
+        ("import nowhere_at_all", "broken.py, line 1: ModuleNotFoundError"),
+        (TYPO, "broken, space: unknown knob 'lrr'. Did you mean 'lr'?"),
+    ],
+)
+def test_a_study_file_that_cannot_be_used_is_one_clear_line(study, content, complaint):
+    Path("broken.py").write_text(content)
+    for command in ("check", "run"):
+        answer = study(command, "broken.py")
+        assert (answer.code, answer.out) == (2, "")
+        assert complaint in answer.err
+        assert answer.err.count("\n") == 1
+    assert [path.name for path in Path().iterdir()] == ["broken.py"]
+
+
+def start(*arguments, seconds=0.3):
+    command = [sys.executable, "-m", "study", "run", "toy", "-v", "--executor", "inline", "--set", f"seconds={seconds}"]
+    env = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    return subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+
+
+def wait_for(process, text):
+    for line in process.stderr:
+        if text in line:
+            return
+    pytest.fail(f"ended without {text!r}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_ends_after_saving_with_130_and_the_same_command_goes_on(study, ready, sign):
+    with start("--trials", "3", "--json") as process:
+        wait_for(process, "Trial 0 epoch 1")
+        process.send_signal(sign)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "stopping after the present epochs" in err
+    assert err.splitlines()[-1].endswith("The same command goes on.")
+    assert json.loads(out.splitlines()[-1])["status"] == "interrupted"
+    answer = study("run", "toy", "--trials", "3", "--executor", "inline", "--set", "seconds=0.3", "--json")
+    assert [each["trial"] for each in lines(answer)[:-1]] == [0, 1, 2]
+
+
+@pytest.mark.slow
+def test_the_second_signal_ends_at_once(ready):
+    with start("--trials", "3", seconds=30) as process:
+        pass_time = time.monotonic() + 60
+        while not Path("mlruns/studies/toy/trials").is_dir() and time.monotonic() < pass_time:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        process.communicate(timeout=60)
+        assert time.monotonic() - began < 10
+    assert process.returncode == 130
+
+
+def test_a_second_run_of_the_same_study_is_told_who_runs_it(study, ready):
+    with start("--trials", "3") as process:
+        wait_for(process, "Trial 0 epoch 1")
+        answer = study("run", "toy", "--trials", "3", "--executor", "inline", "--set", "seconds=0.3")
+        process.kill()
+    assert answer.code == 2
+    assert f"process {process.pid}" in answer.err
+
+
+def test_a_changed_study_is_refused_with_its_differences_and_the_ways_on(study, ready):
+    study("run", "toy", "--trials", "1", *QUICK)
+    answer = study("run", "toy", "--trials", "2", *QUICK, "--set", "x=0.5")
+    assert answer.code == 2
+    for part in ("x:", "--name", "--accept"):
+        assert part in answer.err
+    assert study("run", "toy", "--trials", "2", *QUICK, "--set", "x=0.5", "--accept").code == 0
+    assert study("run", "toy", "--trials", "1", *QUICK, "--name", "other").code == 0
+
+
+def test_a_new_study_runs_as_it_is(study):
+    assert study("new", "mine").code == 0
+    checked = study("check", "mine")
+    assert checked.code == 0
+    assert "3 variants:" in checked.out
+    answer = study("run", "mine", "--trials", "3", "--executor", "inline", "--epochs", "2")
+    assert answer.code == 0
+    assert ["norm_inputs", "1", "complete"] in [line.split()[:3] for line in answer.out.splitlines()]
