@@ -1,0 +1,155 @@
+"""What a search was worth for its budget: the expected best of n trials, and best-so-far curves with their bands.
+
+The expected best of n random trials is Dodge et al. 2019, "Show Your Work: Improved Reporting of Experimental Results"
+(EMNLP, section 3.1). Theirs draws with replacement and is too low; what is computed here is the unbiased estimator of
+Tang et al. 2020, "Showing Your Work Doesn't Always Work" (ACL, eq. 5): n of the trials without replacement, over all
+choices. Both speak of trials that do not depend on each other, as random search makes them; for another sampler the
+curve says what its trials would have given in random order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from study.stats.intervals import moments, reach, student_critical
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from study.stats.intervals import Direction
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curve:
+    """A line with a band; four arrays of shape (points,).
+
+    Args:
+        at: trials, seconds or epochs.
+        mean: the line.
+        low: lower edge of the band.
+        high: upper edge.
+
+    """
+
+    at: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+def expected_best(values: ArrayLike, direction: Direction = "maximize", inside: float = 0.9) -> Curve:
+    """Expected best of 1, 2, ... all trials, with the range in which the best of so many lies.
+
+    The band is the spread of luck between searches of that size. It closes at the right end, where every search would
+    hold the same trials: read the curve up to about half of them.
+
+    Args:
+        values: shape (trials,), one a trial; trials without a finite value are left out.
+        direction: whether more or less is better.
+        inside: share of searches of that size within the band, in (0, 1).
+
+    >>> curve = expected_best([0.1, 0.4, 0.2, 0.3])
+    >>> curve.at, curve.mean.round(3)
+    (array([1., 2., 3., 4.]), array([0.25 , 0.333, 0.375, 0.4  ]))
+    >>> curve.low, curve.high
+    (array([0.1, 0.2, 0.3, 0.4]), array([0.4, 0.4, 0.4, 0.4]))
+
+    """
+    sign = 1.0 if direction == "maximize" else -1.0
+    values = np.asarray(values, dtype=np.float64)
+    ranked = np.sort(sign * values[np.isfinite(values)])
+    total = ranked.size
+    if total == 0:
+        return Curve(*(np.empty(0) for _ in range(4)))
+    rank, n = np.arange(1, total + 1), np.arange(total)[:, None]
+    # Chance that n + 1 trials all rank at most so high: one factor a trial drawn.
+    chance = np.cumprod(np.maximum(rank - n, 0) / (total - n), axis=0)
+    mean = np.diff(chance, axis=1, prepend=0.0) @ ranked
+    worse, better = (ranked[(chance >= tail - 1e-12).argmax(1)] for tail in ((1 - inside) / 2, (1 + inside) / 2))
+    return _oriented(np.arange(1.0, total + 1), sign, mean, worse, better)
+
+
+def best_so_far(values: ArrayLike, direction: Direction = "maximize") -> NDArray[np.float64]:
+    """Best value up to and including each trial; NaN before the first finite one.
+
+    Args:
+        values: shape (..., trials), in the order in which they were run.
+        direction: whether more or less is better.
+
+    >>> best_so_far([float("nan"), 0.3, 0.1, 0.5])
+    array([nan, 0.3, 0.3, 0.5])
+
+    """
+    values = np.asarray(values, dtype=np.float64)
+    values = np.where(np.isfinite(values), values, np.nan)
+    return (np.fmax if direction == "maximize" else np.fmin).accumulate(values, axis=-1)
+
+
+def best_in_time(
+    values: ArrayLike,
+    seconds: ArrayLike,
+    at: ArrayLike,
+    *,
+    direction: Direction = "maximize",
+    inside: float = 0.9,
+    orders: int = 1000,
+    seed: int = 0,
+) -> Curve:
+    """Best value after so many seconds of training, over random orders of one search's trials.
+
+    Args:
+        values: shape (trials,); a trial without a finite value costs its seconds and brings nothing.
+        seconds: shape (trials,), what each trial cost, 0 or more.
+        at: shape (points,), seconds at which to look.
+        direction: whether more or less is better.
+        inside: share of the orders within the band, in (0, 1).
+        orders: how many.
+        seed: of the orders; the same seed gives the same curve.
+
+    Returns:
+        NaN at points where not every order has finished a trial with a value.
+
+    >>> best_in_time([0.3, 0.3, 0.3], [1.0, 1.0, 1.0], at=[0.5, 1.0, 3.0]).mean
+    array([nan, 0.3, 0.3])
+
+    """
+    values, seconds, at = (np.asarray(each, dtype=np.float64) for each in (values, seconds, at))
+    drawn = np.random.default_rng(seed).permuted(np.tile(np.arange(values.size), (orders, 1)), axis=1)
+    nothing_yet = np.full((orders, 1), np.nan)
+    best = np.concatenate([nothing_yet, best_so_far(values[drawn], direction)], axis=1)
+    finished = seconds[drawn].cumsum(1)
+    done = np.stack([np.searchsorted(row, at, side="right") for row in finished])
+    curves = np.take_along_axis(best, done, 1)
+    low, high = np.quantile(curves, [(1 - inside) / 2, (1 + inside) / 2], axis=0)
+    return Curve(at, curves.mean(0), low, high)
+
+
+def mean_curve(at: ArrayLike, curves: ArrayLike, level: float = 0.95) -> Curve:
+    """Mean of repeated curves with Student's t interval at each point by itself.
+
+    Args:
+        at: shape (points,).
+        curves: shape (repetitions, points): searches or seeds; what is not finite is left out at that point.
+        level: of the interval at a point, in (0, 1).
+
+    >>> mean_curve([1, 2], [[0.5, 0.7], [0.6, 0.8], [0.7, 0.9]]).high.round(3)
+    array([0.848, 1.048])
+
+    """
+    n, center, sd = moments(np.asarray(curves, dtype=np.float64).T)
+    half = reach(student_critical(1 - level, n), n, sd)
+    return Curve(np.asarray(at, dtype=np.float64), center, center - half, center + half)
+
+
+def _oriented(
+    at: NDArray[np.float64],
+    sign: float,
+    mean: NDArray[np.float64],
+    worse: NDArray[np.float64],
+    better: NDArray[np.float64],
+) -> Curve:
+    low, high = (worse, better) if sign > 0 else (-better, -worse)
+    return Curve(at, sign * mean, low, high)

@@ -1,0 +1,285 @@
+"""Intervals for means, paired differences, shares and single runs: what a handful of seeds can and cannot tell.
+
+Below 20 seeds they rest on Student's t: a bootstrap of five values covers 83%, not 95%. A value that is not finite is a
+missing one. With fewer than two values nothing is known of the spread: the interval is the whole line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from scipy import special
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+Direction = Literal["maximize", "minimize"]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Everything from `low` to `high`, both included."""
+
+    low: float
+    high: float
+
+    def contains(self, value: float, rounding: float = 0.0) -> bool:
+        """Tell whether the value lies inside.
+
+        Args:
+            value: in the interval's unit.
+            rounding: the most by which the value may have been rounded: 0.00005 for a published 0.9778.
+
+        >>> Interval(0.9702, 0.9777).contains(0.9778), Interval(0.9702, 0.9777).contains(0.9778, rounding=0.00005)
+        (False, False)
+        >>> Interval(0.9702, 0.97776).contains(0.9778, rounding=0.00005)
+        True
+
+        """
+        return self.low - rounding <= value <= self.high + rounding
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """A mean over seeds.
+
+    Args:
+        value: the mean; NaN without a value.
+        interval: of the mean, Student's t.
+        sd: standard deviation between seeds, n - 1 in the denominator; NaN below two values.
+        n: finite values that it rests on.
+
+    """
+
+    value: float
+    interval: Interval
+    sd: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """The mean difference of pairs: a less b, seed by seed.
+
+    Args:
+        difference: its mean over the seeds that both have; NaN without one.
+        interval: of that mean, Student's t on the differences.
+        p: two-sided, of the paired t test; 1 below two pairs.
+        sd: standard deviation of the differences; NaN below two pairs.
+        n: pairs.
+
+    """
+
+    difference: float
+    interval: Interval
+    p: float
+    sd: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A share of n, in [0, 1], with Wilson's interval; NaN when n is 0."""
+
+    value: float
+    interval: Interval
+    n: int
+
+
+def mean(values: ArrayLike, level: float = 0.95) -> Mean:
+    """Mean over seeds with Student's t interval.
+
+    Args:
+        values: shape (seeds,); what is not finite is left out.
+        level: share of such intervals that hold the true mean, in (0, 1).
+
+    >>> accuracy = mean([0.91, 0.93, 0.92])
+    >>> accuracy.value, round(accuracy.interval.low, 4), round(accuracy.interval.high, 4), accuracy.n
+    (0.92, 0.8952, 0.9448, 3)
+    >>> mean([0.1135, 0.1135]).interval
+    Interval(low=0.1135, high=0.1135)
+
+    """
+    n, center, sd = moments(values)
+    return Mean(float(center), _around(center, sd / np.sqrt(n), n, level), float(sd), int(n))
+
+
+def paired(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Paired:
+    """Mean of a less b over the seeds that both have, with Student's t interval and test.
+
+    Args:
+        a: shape (seeds,).
+        b: shape (seeds,), the same seeds in the same order.
+        level: share of such intervals that hold the true difference, in (0, 1).
+
+    >>> round(paired([0.93, 0.95, 0.94], [0.91, 0.92, 0.93]).p, 4)
+    0.0742
+    >>> paired([0.91, 0.93], [0.91, 0.93])
+    Paired(difference=0.0, interval=Interval(low=0.0, high=0.0), p=1.0, sd=0.0, n=2)
+
+    """
+    n, center, sd = moments(differences(a, b))
+    interval = _around(center, sd / np.sqrt(n), n, level)
+    return Paired(float(center), interval, float(student_p(n, center, sd)), float(sd), int(n))
+
+
+def single_run(values: ArrayLike, level: float = 0.95) -> Interval:
+    """Prediction interval: where one more run should lie, a published single figure for example.
+
+    mean +- t * sd * sqrt(1 + 1/n), as in Hahn and Meeker 1991, "Statistical Intervals", section 4.7.
+
+    Args:
+        values: shape (seeds,), single runs of the same recipe.
+        level: share of further runs that such intervals hold, in (0, 1).
+
+    >>> single_run([0.91, 0.93, 0.92]).contains(0.96), mean([0.91, 0.93, 0.92]).interval.contains(0.96)
+    (True, False)
+
+    """
+    n, center, sd = moments(values)
+    return _around(center, sd * np.sqrt(1 + 1 / np.maximum(n, 1)), n, level)
+
+
+def share(hits: float, n: int, level: float = 0.95) -> Share:
+    """Share of n with its interval (Wilson 1927, J. Am. Stat. Assoc. 22, p. 209).
+
+    Args:
+        hits: 0 to n; a half hit is allowed.
+        n: 0 or more.
+        level: about the share of such intervals that hold the true share, in (0, 1).
+
+    >>> wins = share(8, 10)
+    >>> wins.value, round(wins.interval.low, 3), round(wins.interval.high, 3)
+    (0.8, 0.49, 0.943)
+
+    """
+    if n == 0:
+        return Share(float("nan"), Interval(0.0, 1.0), 0)
+    z = float(special.ndtri((1 + level) / 2))
+    center = (hits + z * z / 2) / (n + z * z)
+    half = z / (n + z * z) * float(np.sqrt(hits * (n - hits) / n + z * z / 4))
+    low = 0.0 if hits == 0 else center - half
+    high = 1.0 if hits == n else center + half
+    return Share(hits / n, Interval(low, high), n)
+
+
+def win_rate(values: ArrayLike, baseline: ArrayLike, direction: Direction = "maximize", level: float = 0.95) -> Share:
+    """Share of the seeds that both have in which the variant is the better one; a tie counts half.
+
+    Args:
+        values: shape (seeds,), the variant's.
+        baseline: shape (seeds,), the same seeds in the same order.
+        direction: whether more or less is better.
+        level: as in `share`.
+
+    >>> win_rate([3, 2, 1, 1], [1, 2, 0, 3]).value
+    0.625
+
+    """
+    gaps = differences(values, baseline)
+    gaps = gaps[np.isfinite(gaps)] * (1 if direction == "maximize" else -1)
+    return share(float(np.sum(gaps > 0) + np.sum(gaps == 0) / 2), gaps.size, level)
+
+
+def differences(a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
+    """Subtract b from a; NaN where either has no finite value.
+
+    Args:
+        a: shape (..., seeds).
+        b: of a's shape, or one that broadcasts to it.
+
+    Raises:
+        ValueError: the two have different numbers of seeds.
+
+    >>> differences([1.0, 2.0, float("inf")], [0.5, float("nan"), 1.0])
+    array([0.5, nan, nan])
+
+    """
+    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    if a.shape[-1:] != b.shape[-1:]:
+        raise ValueError(f"pairs need equal numbers of seeds: {a.shape[-1:]} and {b.shape[-1:]}")
+    return np.where(np.isfinite(a), a, np.nan) - np.where(np.isfinite(b), b, np.nan)
+
+
+def moments(values: ArrayLike) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.float64]]:
+    """Count, mean and standard deviation of the finite values along the last axis.
+
+    Equal values have that value as their mean and exactly 0 as their standard deviation.
+
+    Args:
+        values: shape (..., seeds).
+
+    >>> n, center, sd = moments([[0.1, 0.1, 0.1], [1.0, 3.0, float("nan")]])
+    >>> n, center, sd
+    (array([3, 2]), array([0.1, 2. ]), array([0.        , 1.41421356]))
+
+    """
+    values = np.asarray(values, dtype=np.float64)
+    there = np.isfinite(values)
+    n = there.sum(-1)
+    first = np.take_along_axis(values, there.argmax(-1, keepdims=True), -1)
+    shifted = np.where(there, values - first, 0.0)
+    offset = shifted.sum(-1, keepdims=True) / np.maximum(n, 1)[..., None]
+    squares = np.where(there, (shifted - offset) ** 2, 0.0).sum(-1)
+    sd = np.where(n > 1, np.sqrt(squares / np.maximum(n - 1, 1)), np.nan)
+    return n, np.where(n > 0, (first + offset)[..., 0], np.nan), sd
+
+
+def student_p(n: ArrayLike, center: ArrayLike, sd: ArrayLike) -> NDArray[np.float64]:
+    """Two-sided p value of Student's t test that the true mean is 0; 1 below two values.
+
+    Args:
+        n: number of values.
+        center: their mean.
+        sd: their standard deviation; 0 with a mean other than 0 gives p = 0.
+
+    >>> student_p([5, 5, 1], [1.0, 0.0, 3.0], [1.0, 0.0, float("nan")]).round(4)
+    array([0.089, 1.   , 1.   ])
+
+    """
+    n, center, sd = np.asarray(n), np.asarray(center), np.asarray(sd)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.where(center == 0, 0.0, np.abs(center) * np.sqrt(n) / sd)
+    return np.where(n > 1, 2 * special.stdtr(np.maximum(n - 1, 1), -t), 1.0)
+
+
+def student_critical(error: float, n: ArrayLike) -> NDArray[np.float64]:
+    """How many standard errors a mean may lie from the truth but for the two-sided error; infinite below two values.
+
+    Args:
+        error: in (0, 1): 0.05 for an interval of 95%.
+        n: number of values.
+
+    >>> student_critical(0.05, [1, 2, 10, 1000]).round(3)
+    array([   inf, 12.706,  2.262,  1.962])
+
+    """
+    n = np.asarray(n)
+    return np.where(n > 1, special.stdtrit(np.maximum(n - 1, 1), 1 - error / 2), inf)
+
+
+def reach(critical: ArrayLike, n: ArrayLike, sd: ArrayLike) -> NDArray[np.float64]:
+    """Half the width of a mean's interval: critical standard errors; infinite where the critical value is.
+
+    Args:
+        critical: in standard errors.
+        n: number of values.
+        sd: their standard deviation.
+
+    >>> reach([2.0, float("inf")], [4, 1], [0.1, float("nan")])
+    array([0.1, inf])
+
+    """
+    critical, n = np.asarray(critical), np.asarray(n)
+    finite = np.isfinite(critical)
+    return np.where(finite, np.where(finite, critical, 0.0) * sd / np.sqrt(np.maximum(n, 1)), inf)
+
+
+def _around(center: Any, error: Any, n: Any, level: float) -> Interval:
+    if n < 2:
+        return Interval(-inf, inf)
+    half = float(student_critical(1 - level, n) * error)
+    return Interval(float(center) - half, float(center) + half)

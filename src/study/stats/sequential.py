@@ -1,0 +1,168 @@
+"""Verdicts while seeds are still being added: the promised error holds however often one looks.
+
+The test is the scale-invariant Gaussian mixture of Wang and Ramdas 2024, "Anytime-valid t-tests and confidence
+sequences for Gaussian means with unknown variance" (arXiv 2310.03722; the idea is Lai's, 1976): the likelihood ratio of
+all t statistics so far, with mean / sd of the differences drawn from a normal distribution of variance 4, against 0. It
+is a martingale that starts at 1 for normal differences of any variance, so that by Ville's inequality it ever exceeds
+1 / error with a chance of at most `error`.
+
+Holm's procedure on the smallest 1 / ratio so far keeps the family's error: a false verdict at any time needs one of the
+k variants without effect to exceed k / error at some time. No average over variants is taken, because each ratio is a
+martingale only in what its own variant has shown.
+
+Why this one: a group-sequential t test with exact bounds, its error spent as the root of the seeds up to a cap of 30,
+needs 9, 3 and 6% fewer seeds at effects of 1, 2 and 3 standard deviations in a family of 8, but promises nothing once
+somebody raises the cap, and has no bounds in closed form. Without a cap it needs 0 to 6% fewer. docs/statistics.md has
+the figures, benchmarks/statistics.py measures them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from study.stats.intervals import differences, reach, win_rate
+from study.stats.verdicts import Comparison, Evidence, checked, identical, judge
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from study.stats.intervals import Direction
+
+EFFECT_VARIANCE = 4.0  # effects of two standard deviations: tricks worth a study; 1 to 10 cost hardly more seeds
+
+
+def compare(
+    values: ArrayLike,
+    baseline: ArrayLike,
+    *,
+    direction: Direction = "maximize",
+    smallest: float = 0.005,
+    level: float = 0.95,
+    step: float = 0.0,
+) -> tuple[Comparison, ...]:
+    """Compare a family of variants with a baseline after every new seed, or as often as one likes.
+
+    A verdict that was settled once stays: p values are the smallest so far, intervals the overlap of all so far. A
+    variant whose verdict is settled needs no more seeds (leave its later ones NaN).
+
+    Args:
+        values: shape (variants, seeds), seeds in the order in which they were run; NaN where there is none.
+        baseline: shape (seeds,), the same seeds in the same order.
+        direction: whether more or less of the metric is better.
+        smallest: the smallest difference that matters, 0 or more; 0.005 is half a point of accuracy.
+        level: 1 less the error of the whole family over all looks, in (0, 1).
+        step: the smallest difference that the metric can show, as in `verdicts.compare`.
+
+    Raises:
+        ValueError: other shapes, or numbers out of range.
+
+    >>> baseline = [0.91, 0.93, 0.92, 0.94, 0.91, 0.92]
+    >>> better = [0.94, 0.96, 0.96, 0.97, 0.94, 0.95]
+    >>> [compare([better[:n]], baseline[:n])[0].verdict for n in (2, 3, 4, 5)]
+    ['not enough seeds', 'not enough seeds', 'helps', 'helps']
+
+    """
+    values, baseline = checked(values, baseline, smallest, level, step)
+    gaps = differences(values, baseline)
+    error = (1 - level) / max(len(values), 1)
+    evidence = _evidence(gaps, error, step)
+    wins = [win_rate(row, baseline, direction) for row in values]
+    return judge(evidence, wins, critical, direction=direction, smallest=smallest, level=level)
+
+
+def confidence_sequence(
+    gaps: ArrayLike, level: float = 0.95, step: float = 0.0
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Intervals for a mean after every value: all of them together hold the truth at the level.
+
+    Args:
+        gaps: shape (..., seeds), differences of pairs in the order in which they were run; NaN is left out.
+        level: the chance that the truth never lies outside, in (0, 1).
+        step: the smallest standard deviation believed.
+
+    Returns:
+        Lower and upper ends, each of the shape of `gaps`: the overlap of all intervals so far, or the newest alone
+        where nothing overlaps. While all values are 0 they are infinite: nothing is known of the spread.
+
+    >>> low, high = confidence_sequence([0.03, 0.03, 0.04, 0.03, 0.03])
+    >>> low.round(3), high.round(3)
+    (array([ -inf,  -inf,  -inf, 0.014, 0.021]), array([  inf,   inf,   inf, 0.051, 0.043]))
+
+    """
+    n, center, sd = _running(np.asarray(gaps, dtype=np.float64))
+    half = np.where(identical(n, center, sd), np.inf, reach(critical(1 - level, n), n, np.maximum(sd, step)))
+    with np.errstate(invalid="ignore"):
+        low, high = np.where(half < np.inf, center - half, -np.inf), np.where(half < np.inf, center + half, np.inf)
+    lowest, highest = np.maximum.accumulate(low, -1), np.minimum.accumulate(high, -1)
+    overlap = lowest <= highest
+    return np.where(overlap, lowest, low), np.where(overlap, highest, high)
+
+
+def log_ratios(gaps: ArrayLike, step: float = 0.0) -> NDArray[np.float64]:
+    """Logarithm of the likelihood ratio after every value; 0 at the start.
+
+    Args:
+        gaps: shape (..., seeds), as in `confidence_sequence`.
+        step: the smallest standard deviation believed.
+
+    >>> log_ratios([0.03, 0.03, 0.04, 0.03, 0.03]).round(2)
+    array([0.  , 1.1 , 2.25, 3.76, 5.42])
+
+    """
+    n, center, sd = _running(np.asarray(gaps, dtype=np.float64))
+    return _log_ratio(n, center, np.maximum(sd, step))
+
+
+def critical(error: float, n: ArrayLike) -> NDArray[np.float64]:
+    """How many standard errors a mean may ever lie from the truth but for the error; infinite after too few values.
+
+    Args:
+        error: in (0, 1).
+        n: number of values.
+
+    >>> critical(0.05, [3, 4, 5, 10, 30]).round(2)
+    array([ inf, 7.21, 5.36, 3.97, 3.56])
+
+    """
+    n = np.asarray(n, dtype=np.float64)
+    grown = 1 + n * EFFECT_VARIANCE
+    power = (np.sqrt(grown) / error) ** (2 / np.maximum(n, 1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where((n > 1) & (power < grown), np.sqrt((n - 1) * (power - 1) / (1 - power / grown)), np.inf)
+
+
+def _evidence(gaps: NDArray[np.float64], error: float, step: float) -> Evidence:
+    n, center, sd = _running(gaps)
+    p = np.exp(-np.maximum(_log_ratio(n, center, np.maximum(sd, step)), 0.0))
+    low, high = (end[:, -1] for end in confidence_sequence(gaps, 1 - error, step))
+    best = p.argmin(-1, keepdims=True)
+    p, sign = (np.take_along_axis(each, best, -1)[:, 0] for each in (p, np.sign(center)))
+    n, center, sd = n[:, -1], center[:, -1], sd[:, -1]
+    same = identical(n, center, sd)
+    low, high = (np.where(same & np.isfinite(critical(error, n)), 0.0, end) for end in (low, high))
+    return Evidence(n, center, np.where(same, 0.0, np.maximum(sd, step)), p, sign, low, high)
+
+
+def _log_ratio(n: NDArray[np.int_], center: NDArray[np.float64], sd: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n / 2) log((S + M) / (S + M / k)) - log(k) / 2: S squares about the mean, M those of the mean, k = 1 + n g."""
+    grown = 1 + n * EFFECT_VARIANCE
+    about = (n - 1) * np.where(n > 1, sd, 0.0) ** 2
+    of_mean = n * np.where(n > 0, center, 0.0) ** 2
+    whole, shrunk = about + of_mean, about + of_mean / grown
+    ratio = np.divide(whole, shrunk, out=np.ones_like(whole), where=shrunk > 0)
+    return np.where(n > 0, (n * np.log(ratio) - np.log(grown)) / 2, 0.0)
+
+
+def _running(gaps: NDArray[np.float64]) -> tuple[NDArray[np.int_], NDArray[np.float64], NDArray[np.float64]]:
+    """Count, mean and standard deviation after every value; the mean is NaN before the first, the other before two."""
+    there = np.isfinite(gaps)
+    n = there.cumsum(-1)
+    first = np.take_along_axis(gaps, there.argmax(-1)[..., None], -1)
+    shifted = np.where(there, gaps - first, 0.0)
+    offset = shifted.cumsum(-1) / np.maximum(n, 1)
+    squares = (shifted**2).cumsum(-1) - n * offset**2
+    sd = np.where(n > 1, np.sqrt(np.maximum(squares, 0.0) / np.maximum(n - 1, 1)), np.nan)
+    center = np.where(n > 0, first + offset, np.nan)
+    return n, center, sd

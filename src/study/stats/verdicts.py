@@ -1,0 +1,316 @@
+"""Which variants help, which hurt, which make no difference: a family of paired comparisons with one baseline.
+
+Helps and hurts: paired t tests, their p values adjusted by Holm (1979, "A simple sequentially rejective multiple test
+procedure", Scand. J. Stat. 6): whatever the truth, the chance that any variant without effect gets one of these
+verdicts is at most 1 - level, for any dependence between the variants.
+
+Intervals: simultaneous by Bonferroni, each at 1 - (1 - level) / variants. Where Holm settles a sign that Bonferroni
+leaves open, the interval is cut at 0, as compatible bounds are (Strassburger and Bretz 2008, "Compatible simultaneous
+lower confidence bounds for the Holm procedure", Stat. Med. 27), so that the verdict can always be read from it.
+
+No difference larger than x: the interval lies within +-x. That is two one-sided tests (Schuirmann 1987, J.
+Pharmacokinet. Biopharm. 15), each at half the error that would be allowed; over the family it errs in at most half of
+1 - level.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from math import inf
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from scipy import special
+
+from study.stats.intervals import (
+    Direction,
+    Interval,
+    Share,
+    differences,
+    moments,
+    reach,
+    student_critical,
+    student_p,
+    win_rate,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import ArrayLike, NDArray
+
+    Critical = Callable[[float, ArrayLike], NDArray[np.float64]]
+
+Verdict = Literal["helps", "hurts", "no difference", "not enough seeds"]
+POWER = 0.8  # Cohen 1988, "Statistical Power Analysis for the Behavioral Sciences", section 2.4
+MOST_SEEDS = 10_000  # beyond, a number would only pretend to be known
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One variant against the baseline.
+
+    Args:
+        verdict: what can be said of the difference.
+        difference: mean of variant less baseline over the seeds that both have, in the metric's unit; NaN without one.
+        interval: of that difference, simultaneous over the family.
+        p: two-sided, of this variant alone; 1 below two pairs.
+        p_adjusted: Holm's over the family; at most 1 - level exactly when the verdict is helps or hurts.
+        sd: standard deviation of the differences, not below `step`; NaN below two pairs.
+        n: pairs.
+        wins: share of pairs in which the variant is better, ties half.
+        smallest: the smallest difference that matters, x.
+        more: about as many more seeds as settle it in four cases of five if mean and spread stay as they are; 0 when it
+            is settled, None when that is more than 10,000 or cannot be known.
+
+    """
+
+    verdict: Verdict
+    difference: float
+    interval: Interval
+    p: float
+    p_adjusted: float
+    sd: float
+    n: int
+    wins: Share
+    smallest: float
+    more: int | None
+
+    @property
+    def small(self) -> bool:
+        """Whether the difference is surely smaller than the smallest one that matters."""
+        return -self.smallest < self.interval.low and self.interval.high < self.smallest
+
+    def words(self, factor: float = 1.0, unit: str = "") -> str:
+        """Say the verdict.
+
+        Args:
+            factor: from the metric's unit to the one shown: 100 for an accuracy in points.
+            unit: the one shown.
+
+        >>> compare([[0.93, 0.95, 0.94]], [0.91, 0.92, 0.93])[0].words(100, " points")
+        'not enough seeds (about 2 more needed)'
+        >>> compare([[0.93, 0.95, 0.94]], [0.93, 0.95, 0.94])[0].words()
+        'no difference: equal in all 3 seeds'
+
+        """
+        largest = f"{self.smallest * factor:g}{unit}"
+        match self.verdict:
+            case "no difference" if self.interval == Interval(0.0, 0.0):
+                return f"no difference: equal in all {self.n} seeds"
+            case "no difference":
+                return f"no difference larger than {largest}"
+            case "not enough seeds":
+                more = f"about {self.more:,}" if self.more else f"over {MOST_SEEDS:,}"
+                return f"not enough seeds ({more} more needed)"
+            case _:
+                return f"{self.verdict}, by less than {largest}" if self.small else self.verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the seeds say about each variant before the family is judged; arrays of shape (variants,).
+
+    Args:
+        n: pairs.
+        center: mean differences.
+        sd: their standard deviations.
+        p: two-sided p values, each variant alone.
+        sign: of the difference that the p value speaks of.
+        low: lower ends of the simultaneous intervals.
+        high: upper ends.
+
+    """
+
+    n: NDArray[np.int_]
+    center: NDArray[np.float64]
+    sd: NDArray[np.float64]
+    p: NDArray[np.float64]
+    sign: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+def compare(
+    values: ArrayLike,
+    baseline: ArrayLike,
+    *,
+    direction: Direction = "maximize",
+    smallest: float = 0.005,
+    level: float = 0.95,
+    step: float = 0.0,
+) -> tuple[Comparison, ...]:
+    """Compare a family of variants with a baseline over a number of seeds that was fixed beforehand.
+
+    Whoever looks again and again while seeds are added takes `sequential.compare` instead.
+
+    Args:
+        values: shape (variants, seeds); a seed that is missing or not finite is left out of that variant's pairs.
+        baseline: shape (seeds,), the same seeds in the same order.
+        direction: whether more or less of the metric is better.
+        smallest: the smallest difference that matters, 0 or more; 0.005 is half a point of accuracy.
+        level: 1 less the error of the whole family, in (0, 1).
+        step: the smallest difference that the metric can show, 1 / test examples for an accuracy. The standard
+            deviation of the differences counts as no smaller: three equal differences may be chance on a coarse metric.
+
+    Raises:
+        ValueError: other shapes, or numbers out of range.
+
+    >>> better, same = compare([[0.93, 0.96, 0.95, 0.97], [0.91, 0.93, 0.92, 0.94]], [0.91, 0.93, 0.92, 0.94])
+    >>> better.verdict, round(better.difference, 4), round(better.p_adjusted, 4), better.wins.value
+    ('helps', 0.0275, 0.0032, 1.0)
+    >>> same.verdict, same.interval
+    ('no difference', Interval(low=0.0, high=0.0))
+
+    """
+    values, baseline = checked(values, baseline, smallest, level, step)
+    n, center, sd = moments(differences(values, baseline))
+    sd = np.where(identical(n, center, sd), 0.0, np.maximum(sd, step))
+    half = reach(student_critical((1 - level) / max(len(values), 1), n), n, sd)
+    evidence = Evidence(n, center, sd, student_p(n, center, sd), np.sign(center), center - half, center + half)
+    wins = [win_rate(row, baseline, direction) for row in values]
+    return judge(evidence, wins, student_critical, direction=direction, smallest=smallest, level=level)
+
+
+def holm(p: ArrayLike) -> NDArray[np.float64]:
+    """Adjust p values for the size of their family (Holm 1979).
+
+    Args:
+        p: shape (..., variants).
+
+    >>> holm([0.01, 0.04, 0.03])
+    array([0.03, 0.06, 0.06])
+
+    """
+    p = np.asarray(p, dtype=np.float64)
+    order = np.argsort(p, axis=-1)
+    stepped = np.take_along_axis(p, order, -1) * np.arange(p.shape[-1], 0, -1)
+    adjusted = np.empty_like(p)
+    np.put_along_axis(adjusted, order, np.minimum(np.maximum.accumulate(stepped, axis=-1), 1.0), -1)
+    return adjusted
+
+
+def seeds_needed(
+    difference: float,
+    sd: float,
+    *,
+    smallest: float = 0.0,
+    error: float = 0.05,
+    family: int = 1,
+    start: int = 2,
+    critical: Critical = student_critical,
+) -> int | None:
+    """Count the seeds that settle a paired comparison in four cases of five.
+
+    Settled is a difference that is found, by a two-sided test at `error`, or ruled out: its interval at
+    `error / family` lies within +-smallest. Power from the noncentral t distribution (Cohen 1988, section 2.3, for
+    finding; Phillips 1990, J. Pharmacokinet. Biopharm. 18, for ruling out).
+
+    Args:
+        difference: the true one, in any unit.
+        sd: of the differences between pairs of seeds, in that unit.
+        smallest: the smallest difference that matters; 0 means that none is ruled out.
+        error: two-sided, after Holm's division.
+        family: variants whose intervals hold together.
+        start: the fewest seeds that may be the answer, from 2.
+        critical: how many standard errors a mean may lie from the truth, from (error, seeds).
+
+    Returns:
+        The number, or None when 10,000 are not enough.
+
+    >>> seeds_needed(difference=0.005, sd=0.005), seeds_needed(difference=0.0, sd=0.005, smallest=0.005)
+    (10, 13)
+
+    """
+
+    def power(n: int) -> float:
+        found = _power_to_find(difference, sd, n, float(critical(error, n)))
+        return max(found, _power_to_rule_out(difference, sd, smallest, n, float(critical(error / family, n))))
+
+    seeds = start + bisect_left(range(start, MOST_SEEDS + 1), POWER, key=power)
+    return seeds if seeds <= MOST_SEEDS else None
+
+
+def judge(
+    evidence: Evidence,
+    wins: list[Share],
+    critical: Critical,
+    *,
+    direction: Direction,
+    smallest: float,
+    level: float,
+) -> tuple[Comparison, ...]:
+    """Turn the evidence on each variant into the family's verdicts; the arguments are those of `compare`."""
+    error, family = 1 - level, len(wins)
+    adjusted = holm(evidence.p)
+    signs = np.where(adjusted <= error, evidence.sign, 0.0)
+    holm_error = error / max(1, int(np.sum(signs == 0)))
+    judged: list[Comparison] = []
+    for i in range(family):
+        n, center, sd = int(evidence.n[i]), float(evidence.center[i]), float(evidence.sd[i])
+        interval = _cut(float(evidence.low[i]), float(evidence.high[i]), signs[i])
+        verdict = _verdict(interval, signs[i], direction, smallest)
+        more = 0
+        if verdict == "not enough seeds":
+            more = _more(n, center, sd, smallest, holm_error, family, critical)
+        p, p_adjusted = float(evidence.p[i]), float(adjusted[i])
+        judged.append(Comparison(verdict, center, interval, p, p_adjusted, sd, n, wins[i], smallest, more))
+    return tuple(judged)
+
+
+def checked(
+    values: ArrayLike, baseline: ArrayLike, smallest: float, level: float, step: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Make arrays of a family and its baseline; the arguments are those of `compare`.
+
+    Raises:
+        ValueError: other shapes, or numbers out of range.
+
+    """
+    values, baseline = np.asarray(values, dtype=np.float64), np.asarray(baseline, dtype=np.float64)
+    if values.ndim != 2 or values.shape[1:] != baseline.shape:
+        raise ValueError(f"want (variants, seeds) and (seeds,), got {values.shape} and {baseline.shape}")
+    if not (0 < level < 1 and smallest >= 0 and step >= 0):
+        raise ValueError(f"want 0 < level < 1, smallest >= 0, step >= 0, got {level}, {smallest} and {step}")
+    return values, baseline
+
+
+def identical(n: NDArray[np.int_], center: NDArray[np.float64], sd: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Where two or more pairs are all equal, as of one recipe run twice."""
+    return (n > 1) & (center == 0) & (sd == 0)
+
+
+def _cut(low: float, high: float, sign: float) -> Interval:
+    if sign > 0 and high > 0:
+        return Interval(max(low, 0.0), high)
+    return Interval(low, min(high, 0.0)) if sign < 0 and low < 0 else Interval(low, high)
+
+
+def _verdict(interval: Interval, sign: float, direction: Direction, smallest: float) -> Verdict:
+    if sign:
+        return "helps" if (sign > 0) == (direction == "maximize") else "hurts"
+    same = interval == Interval(0.0, 0.0)
+    return "no difference" if same or (-smallest < interval.low and interval.high < smallest) else "not enough seeds"
+
+
+def _more(
+    n: int, center: float, sd: float, smallest: float, error: float, family: int, critical: Critical
+) -> int | None:
+    if n < 2:
+        return 3 - n  # two show a spread, three that it is one
+    needed = seeds_needed(center, sd, smallest=smallest, error=error, family=family, start=n + 1, critical=critical)
+    return needed - n if needed else None
+
+
+def _power_to_find(difference: float, sd: float, n: int, critical: float) -> float:
+    if sd == 0 or critical == inf:
+        return float(critical < inf)
+    return 1 - float(special.nctdtr(n - 1, abs(difference) * n**0.5 / sd, critical))
+
+
+def _power_to_rule_out(difference: float, sd: float, smallest: float, n: int, critical: float) -> float:
+    if sd == 0 or critical == inf:
+        return float(critical < inf)
+    below, above = ((abs(difference) + x) * n**0.5 / sd for x in (-smallest, smallest))
+    return float(special.nctdtr(n - 1, below, -critical) - special.nctdtr(n - 1, above, critical))
