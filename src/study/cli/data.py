@@ -195,6 +195,9 @@ def remove(name: options.DataName, yes: options.Yes = False) -> None:
     if not yes:
         if not sys.stdin.isatty():
             raise InputError("nobody is here to be asked", where=f"study data remove {name}", fix="Say --yes.")
-        typer.confirm(f"Delete {path} ({size(path.stat().st_size)})?", abort=True, err=True)
+        print(f"Delete {path} ({size(path.stat().st_size)})? [y/N] ", end="", file=sys.stderr, flush=True)
+        if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+            log.warning("Nothing was deleted")
+            raise typer.Exit(1)
     packs.remove(name)
     log.info("Deleted %s", path)
