@@ -178,5 +178,5 @@ def test_a_network_of_ones_own_that_does_not_fit_is_refused_with_the_reason(smal
 
 
 def test_a_network_that_cannot_be_imported_is_refused(small):
-    with pytest.raises(StudyFileError, match="cannot import 'no[.]such[.]module:Net'"):
+    with pytest.raises(StudyFileError, match=r"cannot import 'no[.]such[.]module:Net'"):
         check(small(model="no.such.module:Net"))

@@ -249,7 +249,7 @@ def own_state(device: str) -> Generator[None]:
     A network that has learnt its task has denormal gradients, which cost a CPU up to a third of its speed.
     """
     flushed = float(torch.tensor(1e-40) * 1) == 0.0
-    torch.set_flush_denormal(True)  # noqa: FBT003 - it takes no names
+    torch.set_flush_denormal(True)
     try:
         with torch.random.fork_rng([device] if device.startswith("cuda") else []):
             yield
