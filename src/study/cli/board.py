@@ -50,6 +50,7 @@ class Board:
     running: dict[int, Running] = field(default_factory=dict[int, Running])
     began: float = 0.0
     ended_here: int = 0
+    epochs_here: int = 0
     stopping: bool = False
 
     @property
@@ -103,6 +104,9 @@ class Board:
         return sum(min(1.0, (trial.epochs - trial.before) / (self.length(trial) or 10)) for trial in running)
 
     def _epoch(self, progress: TrialEpoch) -> None:
+        if not self.epochs_here:
+            self.began = self.clock() - progress.epoch.seconds  # what workers need to start is no part of the pace
+        self.epochs_here += 1
         known = self.running.get(progress.trial) or Running(progress.trial, None, {}, 0, 0, None)
         value = progress.epoch.metrics.get(self.goal.metric)
         self.running[progress.trial] = replace(known, epochs=progress.epoch.number, value=value)

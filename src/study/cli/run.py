@@ -24,8 +24,8 @@ from study.progress import SearchStarted, TrialEnded
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from study.definition import Study
     from study.conduct import Options
+    from study.definition import Study
     from study.settings import Settings
 
 log = logging.getLogger("study")
@@ -58,24 +58,26 @@ def run(
     tracking_uri: options.TrackingUri = None,
 ) -> None:
     """Search a study until it has N finished trials. Stop it as you like: the same command goes on."""
-    from study import prepare, search, settings
-    from study.cli import request
-
-    fixed = request.overrides([*(assignments or []), *([f"epochs={epochs}"] if epochs else [])])
-    asked = request.read(name, recipe=recipe, fixed=fixed, data=data, rename=new_name)
-    how = search.Options(
-        trials=trials or (1 if recipe else TRIALS),
-        workers=workers,
-        device=device,
-        executor=executor,
-        sampler=sampler,
-        pruner=pruner,
-        seed=seed,
-        timeout=request.seconds(timeout) if timeout else None,
-        accept=accept,
-    )
     terminal = context.ensure_object(Terminal)
     with preamble.reporting(terminal) as report:
+        if terminal.live:
+            report("loading", None)
+        from study import prepare, search, settings
+        from study.cli import request
+
+        fixed = request.overrides([*(assignments or []), *([f"epochs={epochs}"] if epochs else [])])
+        asked = request.read(name, recipe=recipe, fixed=fixed, data=data, rename=new_name)
+        how = search.Options(
+            trials=trials or (1 if recipe else TRIALS),
+            workers=workers,
+            device=device,
+            executor=executor,
+            sampler=sampler,
+            pruner=pruner,
+            seed=seed,
+            timeout=request.seconds(timeout) if timeout else None,
+            accept=accept,
+        )
         may_fall_back = not no_fallback and data is None
         study, _, reason = prepare.available_data(asked.study, fallback=may_fall_back, report=report)
     if reason:
