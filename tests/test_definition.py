@@ -91,7 +91,7 @@ def test_giving_steps_takes_epochs_back_and_the_other_way_round():
 
 
 def test_a_recipe_of_ones_own_is_checked_in_the_same_words():
-    with pytest.raises(RecipeError, match="unknown knob 'depht'. Did you mean 'depth'"):
+    with pytest.raises(RecipeError, match=r"unknown knob 'depht'. Did you mean 'depth'"):
         override(Own(), {"depht": 3})
 
 

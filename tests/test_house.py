@@ -35,8 +35,14 @@ WORDS = {
     "dataset", "epochs", "hidden", "init", "loss", "lr", "model", "momentum", "optimizer", "patience", "precision",
     "schedule", "seed", "steps",
 }  # fmt: skip
-# Settled before a training starts, and so outside the engine: which data, and how large an epoch of a dry run is.
-SETTLED = {("dataset", "prepare.py"), ("train_size", "prepare.py"), ("val_fraction", "prepare.py")}
+# Not the engine's alone: which data is meant, how large an epoch of a dry run is, whether anything is held out.
+SETTLED = {
+    ("dataset", "compare.py"),
+    ("dataset", "prepare.py"),
+    ("train_size", "prepare.py"),
+    ("val_fraction", "compare.py"),
+    ("val_fraction", "prepare.py"),
+}
 HEAVY = {"torch", "optuna", "mlflow", "pandas", "numpy", "sklearn", "sqlalchemy", "matplotlib"}
 MACHINE = re.compile(
     r"/(work|root|home/\w+|Users/\w+)/|pypi[.]org|pythonhosted[.]org|npmjs[.]|anaconda[.]org|crates[.]io|"
