@@ -94,7 +94,11 @@ class Recipe(BaseModel):
         default=None, ge=2, description="train on so many examples only, stratified; None is all"
     )
     val_fraction: float = Field(
-        default=0.1, gt=0, lt=1, description="share of the training split held out for validation, stratified by class"
+        default=0.1,
+        ge=0,
+        lt=1,
+        description="share of the training split held out for validation, stratified by class; "
+        "0 trains on all, for a final figure",
     )
     split_seed: int = Field(default=0, ge=0, description="which examples are held out")
     normalize: bool = Field(
@@ -245,6 +249,8 @@ class Recipe(BaseModel):
         for knob in NEEDS.get(self.schedule, ()):
             if getattr(self, knob) is None:
                 raise ValueError(f"schedule={self.schedule} needs {knob}")
+        if self.schedule == "plateau" and not self.val_fraction:
+            raise ValueError("schedule=plateau needs validation examples: val_fraction above 0")
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov has no effect without momentum")
         if self.dampening and not self.momentum:

@@ -208,7 +208,7 @@ def _split(labels: Tensor, val_fraction: float, seed: int, train_size: int | Non
     classes, counts = np.unique(labels.numpy(), return_counts=True)
     held = round(val_fraction * total)
     size = total - held if train_size is None else train_size
-    if not held or held == total:
+    if (val_fraction and not held) or held == total:
         raise RecipeError(f"val_fraction={val_fraction} of {total} examples leaves a split empty")
     if size > total - held:
         raise RecipeError(f"train_size={size} is more than the {total - held} examples that there are to train on")

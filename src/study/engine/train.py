@@ -20,7 +20,7 @@ import torch
 
 from study.engine import models, optim
 from study.engine.augment import Augment, augmentation
-from study.engine.data import Data, open_data, preparation
+from study.engine.data import Data, open_data, open_test, preparation
 from study.engine.evaluate import Evaluation, evaluate, report
 from study.engine.losses import Loss, loss_of, outputs_of, penalty_of, predict
 from study.engine.schedules import Schedule
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+    from study.engine.data import Split
     from study.recipe import Recipe
 
 PIECE = 2048  # examples whose gradient is computed at once: a full batch does not fill the memory
@@ -59,7 +60,7 @@ class Parts:
 
 
 def train(
-    recipe: Recipe, resume: Mapping[str, Any] | None = None, device: str = "cpu"
+    recipe: Recipe, resume: Mapping[str, Any] | None = None, device: str = "cpu", *, test: bool = False
 ) -> Generator[Epoch, None, Mapping[str, Any] | None]:
     """Train a recipe, epoch by epoch.
 
@@ -67,13 +68,16 @@ def train(
         recipe: every knob.
         resume: what the last epoch's `state()` gave; None to start.
         device: as torch spells it.
+        test: whether to open the test split, once, for the last epoch's model.
 
     Yields:
-        Epochs with train_loss and train_accuracy (means over the epoch, in training mode), val_loss, val_accuracy and
-        lr (of the last step). After one with a figure that is not finite there is no more.
+        Epochs with train_loss and train_accuracy (means over the epoch, in training mode), lr (of the last step), and
+        val_loss and val_accuracy where there are validation examples. After one with a figure that is not finite there
+        is no more.
 
     Returns:
-        The report on the last epoch's model over the validation examples; None if the training diverged.
+        The report on the last epoch's model over the validation examples, under "test" that over the test split if
+        asked for; None if the training diverged.
 
     Raises:
         RecipeError: knobs, model and data set that do not go together, by name.
@@ -87,21 +91,26 @@ def train(
         began = time.perf_counter()
         with own_state(device):
             metrics = _pass(parts, number)
-            evaluation = _validate(parts, number) if math.isfinite(metrics["train_loss"]) else None
-        metrics["val_loss"] = evaluation.loss if evaluation else math.nan
-        metrics["val_accuracy"] = evaluation.accuracy if evaluation else math.nan
+            if len(parts.data.val):
+                evaluation = _judge(parts, number, parts.data.val) if math.isfinite(metrics["train_loss"]) else None
+                metrics["val_loss"] = evaluation.loss if evaluation else math.nan
+                metrics["val_accuracy"] = evaluation.accuracy if evaluation else math.nan
         last = min(number * parts.steps_per_epoch, parts.steps)
         metrics["lr"] = parts.schedule.at(last - 1)["lr"]
         finite = all(map(math.isfinite, metrics.values()))
         if finite:
-            parts.schedule.epoch_ended(last, metrics["val_loss"])
+            parts.schedule.epoch_ended(last, metrics.get("val_loss", math.nan))
         yield Epoch(number, metrics, time.perf_counter() - began, partial(_state, parts, number))
         if not finite:
             return None
-    if evaluation is None:  # resumed after the last epoch
-        with own_state(device):
-            evaluation = _validate(parts, done)
-    return report(evaluation, parts.data.classes)
+        done = number
+    with own_state(device):
+        if evaluation is None and len(parts.data.val):  # resumed after the last epoch
+            evaluation = _judge(parts, done, parts.data.val)
+        found = report(evaluation, parts.data.classes) if evaluation else {}
+        if test:
+            found["test"] = report(_judge(parts, done, open_test(recipe, device)), parts.data.classes)
+    return found
 
 
 def assemble(recipe: Recipe, device: str) -> Parts:
@@ -201,13 +210,13 @@ def _gradient(parts: Parts, rows: Tensor, targets: Tensor, generator: torch.Gene
     return (losses[0], predictions[0]) if len(losses) == 1 else (torch.stack(losses).sum(), torch.cat(predictions))
 
 
-def _validate(parts: Parts, number: int) -> Evaluation:
-    """Evaluate the model on the validation examples."""
+def _judge(parts: Parts, number: int, split: Split) -> Evaluation:
+    """Evaluate the model on a split."""
     torch.manual_seed(_seed(parts.recipe, number, "validation"))
     parts.model.eval()
     if parts.recipe.dropout_at_test:
         models.keep_dropout_on(parts.model)
-    return evaluate(parts.forward, parts.prepare, loss_of(parts.recipe, training=False), parts.data.val)
+    return evaluate(parts.forward, parts.prepare, loss_of(parts.recipe, training=False), split)
 
 
 def _state(parts: Parts, number: int) -> dict[str, Any]:
