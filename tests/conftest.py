@@ -90,7 +90,10 @@ def made():
         "variants": {"baseline": {}, "norm_inputs": {"normalize": True}},
         "sampler": "tpe", "pruner": "median", "seed": 0, "data": {},
     })  # fmt: skip
-    evaluation = {"confusion_matrix": [[9, 1], [2, 8]], "f1": [0.86, 0.84]}
+    evaluation = {
+        "accuracy": 0.7, "classes": ["cat", "dog"], "confusion": [[9, 1], [2, 8]],
+        "per_class": [{"class": "cat", "f1": 0.86}, {"class": "dog", "f1": 0.84}],
+    }  # fmt: skip
     make_trial(journal, 0, {}, [0.5, 0.6, 0.7], variant="baseline", end={"evaluation": evaluation})
     make_trial(journal, 1, {"normalize": True}, [0.6, 0.8, 0.75], variant="norm_inputs", end={})
     make_trial(journal, 2, {"lr": 0.0123456, "batch_size": "full"}, [0.7, 0.8, 0.9125], end={})

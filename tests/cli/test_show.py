@@ -100,10 +100,12 @@ def test_show_as_csv_has_a_column_for_each_changed_knob(study, made):
 def test_show_a_trial_tells_its_knobs_epochs_and_evaluation(study, made):
     answer = study("show", "made", "--trial", "0")
     assert answer.code == 0
-    for line in ("Trial 0 (baseline) of made: complete", "It changes no knob.", "f1: [0.86, 0.84]"):
+    for line in ("Trial 0 (baseline) of made: complete", "It changes no knob.", "accuracy: 0.7000"):
         assert line in answer.out
     assert ["3", "0.7000", "0.3000", "0.5000"] in [line.split() for line in answer.out.splitlines()]
-    assert ["1", "2", "8"] in [line.split() for line in answer.out.splitlines()]
+    assert ["1", "dog", "2", "8"] in [line.split() for line in answer.out.splitlines()]
+    assert ["dog", "0.8400"] in [line.split() for line in answer.out.splitlines()]
+    assert "null" not in answer.out.replace("null left out", "")
     assert "  lr = 0.01235" in study("show", "made", "--trial", "2").out
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from study.journal import Journal
     from study.results import TrialRow
 
+LARGEST_MATRIX = 30  # rows that a terminal shows; `--format json` has them all
+
 
 def show(journal: Journal, trial: int, form: str) -> None:
     """Print one trial as text, as JSON, or its epochs as CSV.
@@ -71,26 +73,52 @@ def _text(whole: Mapping[str, Any], row: TrialRow, metric: str) -> str:
 
 
 def _knobs(recipe: Mapping[str, Any], overrides: Mapping[str, Any]) -> str:
-    """The knobs that the trial changes, one a line, then the others."""
+    """The knobs that the trial changes, one a line, then the others that have a value."""
     changed = [f"  {name} = {knob(value)}" for name, value in recipe.items() if name in overrides]
-    rest = [f"{name}={knob(value)}" for name, value in recipe.items() if name not in overrides]
-    filled = textwrap.fill(" ".join(rest), width() or 100, initial_indent="  ", subsequent_indent="  ",
-                           break_long_words=False, break_on_hyphens=False)  # fmt: skip
+    rest = [f"{name}={knob(value)}" for name, value in recipe.items() if name not in overrides and value is not None]
+    filled = textwrap.fill(
+        " ".join(rest),
+        width() or 100,
+        initial_indent="  ",
+        subsequent_indent="  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
     head = ["Knobs that it changes:", *changed] if changed else ["It changes no knob."]
-    return "\n".join([*head, "The others:", filled])
+    return "\n".join([*head, "The others (those that are null left out):", filled])
 
 
 def _evaluation(evaluation: Mapping[str, Any]) -> list[str]:
-    """What the training found out about its last model; a confusion matrix as a table of its own."""
-    lines = [f"{name}: {to_json(value)}" for name, value in evaluation.items() if not _is_matrix(value)]
-    tables = [_matrix(name, value) for name, value in evaluation.items() if _is_matrix(value)]
-    return [*(["\n".join(clip(line, width()) for line in lines)] if lines else []), *tables]
+    """What the training found out about its last model: plain values, then lists of records and matrices as tables."""
+    classes: Sequence[str] = evaluation.get("classes") or ()
+    lines: list[str] = []
+    tables: list[str] = []
+    for name, value in evaluation.items():
+        if _is_list_of(dict, value):
+            cells = [[_cell(cell) for cell in each.values()] for each in value]
+            tables.append(f"{name}:\n{table(list(value[0]), cells, width=width())}")
+        elif _is_list_of(list, value) and len(value) <= LARGEST_MATRIX:
+            tables.append(_matrix(name, value, classes))
+        elif not isinstance(value, list) or len(value) <= LARGEST_MATRIX:
+            lines.append(clip(f"{name}: {_cell(value)}", width()))
+        else:
+            lines.append(f"{name}: {len(value)} rows, see --format json")
+    return [*(["\n".join(lines)] if lines else []), *tables]
 
 
-def _is_matrix(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(row, list) for row in value)
+def _is_list_of(kind: type, value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(each, kind) for each in value)
 
 
-def _matrix(name: str, rows: Sequence[Sequence[Any]]) -> str:
-    headings = [f"{name} (row: true)", *(str(column) for column in range(len(rows[0])))]
-    return table(headings, [[str(number), *map(str, row)] for number, row in enumerate(rows)], width=width())
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return number(value)
+    return value if isinstance(value, str) else to_json(value)
+
+
+def _matrix(name: str, rows: Sequence[Sequence[Any]], classes: Sequence[str]) -> str:
+    """A matrix with the classes' names on its rows, where it has one row a class."""
+    named = classes if len(classes) == len(rows) else [""] * len(rows)
+    labels = [str(index) if each in {"", str(index)} else f"{index} {each}" for index, each in enumerate(named)]
+    cells = [[label, *map(_cell, row)] for label, row in zip(labels, rows, strict=True)]
+    return table([f"{name} (row: true)", *map(str, range(len(rows[0])))], cells, width=width())
