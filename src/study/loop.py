@@ -201,11 +201,11 @@ class Loop:
         number, epochs = each.folder.number, each.history.epochs
         values = [epoch.metrics[self.study.metric] for epoch in epochs]
         value = next((value for value in reversed(values) if math.isfinite(value)), None)
-        if self.test and state == "complete":
-            value = more["evaluation"]["test"][self.study.metric.removeprefix("val_")]
         if state == "complete" and value is None:
             state, reason = "failed", "the training yielded no epoch"
         more = {"evaluation": None, **more}
+        if tested := (more["evaluation"] or {}).get("test"):  # a training of one's own may know of no test split
+            value = tested[self.study.metric.removeprefix("val_").removeprefix("train_")]
         each.history.take(each.folder.append("ended", state=state, value=value, reason=reason, **more))
         ended = each.history.ended
         assert ended is not None
