@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from study.settings import Settings
     from study.tracking.mirror import Client
 
-LAST_WORDS = 30.0  # seconds that the end of a search waits for MLflow to hear the rest
+LAST_WORDS = 60.0  # seconds that the end of a search waits at most for MLflow to hear the rest
 LAST_TRY = 5.0  # the same, where MLflow was in trouble before
 
 
