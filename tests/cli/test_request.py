@@ -93,7 +93,7 @@ def test_what_cannot_be_asked_for_is_said_with_its_place(name, changes, complain
 
 
 def test_a_fixed_knob_that_clashes_with_a_variant_names_the_variant():
-    with pytest.raises(InputError, match="variant 'weight_decay'"):
+    with pytest.raises(InputError, match="cifar_tricks, variant '"):
         read("cifar_tricks", fixed={"optimizer": "rprop"})
 
 
