@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
-import os
-import signal
-import threading
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from study import results
-from study.cli import live, options, preamble, records
+from study.cli import options, preamble, records
 from study.cli.board import Board
 from study.cli.terminal import Terminal, width
-from study.cli.text import number, to_json
+from study.cli.text import number
+from study.cli.watch import follow, print_json
 from study.errors import Interrupted
 from study.journal import Journal
-from study.progress import SearchStarted, TrialEnded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-
     from study.conduct import Options
     from study.definition import Study
     from study.settings import Settings
 
 log = logging.getLogger("study")
 TRIALS = 100
-SECOND_CTRL_C = 2.0  # seconds that the end may take after it
 
 
 def run(
@@ -97,21 +89,10 @@ def _search(study: Study, places: Settings, how: Options, terminal: Terminal, *,
     from study import search
 
     journal = Journal(places.study_folder(study.name))
-    aim = results.Goal(study.metric, study.direction == "maximize")
-    board, stop = Board(aim), threading.Event()
+    board = Board(results.Goal(study.metric, study.direction == "maximize"))
     status = "failed"
     try:
-        with _signals(stop, board, live=terminal.live) as told_to_stop, live.shown(terminal, board) as show:
-            for progress in search.run(study, places, how, stop):
-                if isinstance(progress, SearchStarted):
-                    board.start(progress, results.rows(journal))
-                board.take(progress)
-                show(progress)
-                if isinstance(progress, TrialEnded) and as_json:
-                    ended = results.row(journal.trial(progress.trial), aim)
-                    _print({"type": "trial", "study": study.name, **records.row_json(ended)})
-            if told_to_stop():
-                raise Interrupted("stopped, everything saved", where=study.name, fix="The same command goes on.")
+        follow(lambda stop: search.run(study, places, how, stop), journal, board, terminal, as_json=as_json)
         status = "finished" if board.finished >= how.trials else "stopped"
     except (Interrupted, KeyboardInterrupt):
         status = "interrupted"
@@ -125,7 +106,7 @@ def _close(journal: Journal, status: str, target: int, board: Board, *, as_json:
     """Say what the search came to, or has come to so far."""
     summary = results.summary(journal)
     if as_json:
-        _print({"type": "summary", "status": status, "target": target, **records.summary_json(summary)})
+        print_json({"type": "summary", "status": status, "target": target, **records.summary_json(summary)})
         return
     if status == "finished" and not board.ended_here:
         log.info("%s has its %d finished trials already; a larger --trials adds to them", summary.name, target)
@@ -143,39 +124,3 @@ def _say_whether_equal(journal: Journal, recorded: float) -> None:
     else:
         by = number(abs(best.value - recorded))
         print(f"The value differs from the recorded one by {by}: {best.value!r} now, {recorded!r} recorded")
-
-
-@contextmanager
-def _signals(stop: threading.Event, board: Board, *, live: bool) -> Generator[Callable[[], bool]]:
-    """Ctrl-C or SIGTERM once: end after saving; twice: end at once. Gives a function that tells whether one came."""
-    came: list[int] = []
-
-    def take(number: int, _frame: object) -> None:
-        came.append(number)
-        if len(came) == 1 and board.target:  # before the search begins there is nothing to save
-            stop.set()
-            board.stopping = True
-            if not live:  # os.write, since the signal may have come in the middle of a print
-                os.write(2, b"stopping after the present epochs; once more to stop at once\n")
-            return
-        timer = threading.Timer(SECOND_CTRL_C, _end_at_once)
-        timer.daemon = True
-        timer.start()
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, take) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(came)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _end_at_once() -> None:
-    for child in multiprocessing.active_children():
-        child.kill()
-    os._exit(130)
-
-
-def _print(value: Any) -> None:
-    print(to_json(value), flush=True)
