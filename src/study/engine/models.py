@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from study.engine.layers import Dropout
 from study.errors import RecipeError, StudyFileError
 from study.imports import import_object
 from study.recipe import USED_BY
@@ -200,7 +201,7 @@ def _cnn2(recipe: Recipe, shape: Shape, outputs: int) -> nn.Module:
         *_conv(recipe, shape[0], 8, kernel=5, pool=True),
         *_conv(recipe, 8, 16, kernel=5, pool=True),
         nn.Flatten(),
-        *_dropout(recipe.dropout_dense, nn.Dropout),
+        *_dropout(recipe.dropout_dense),
         nn.Linear(16 * _product([((side - 4) // 2 - 4) // 2 for side in shape[1:]]), outputs),
     )
 
@@ -220,17 +221,17 @@ def _conv(recipe: Recipe, before: int, after: int, *, kernel: int, pool: bool) -
     tail: list[nn.Module] = [ACTIVATIONS[recipe.activation](), *([nn.MaxPool2d(2)] if pool else [])]
     if recipe.activation in MONOTONE:
         tail.reverse()
-    return [nn.Conv2d(before, after, kernel), *norm, *tail, *_dropout(recipe.dropout_conv, nn.Dropout)]
+    return [nn.Conv2d(before, after, kernel), *norm, *tail, *_dropout(recipe.dropout_conv)]
 
 
 def _hidden(recipe: Recipe, norm: nn.Module) -> list[nn.Module]:
     """What follows a hidden dense layer."""
     activation = ACTIVATIONS[recipe.activation]()
-    return [*([norm] if recipe.batch_norm else []), activation, *_dropout(recipe.dropout_dense, nn.Dropout)]
+    return [*([norm] if recipe.batch_norm else []), activation, *_dropout(recipe.dropout_dense)]
 
 
-def _dropout(probability: float, layer: type[nn.Module]) -> list[nn.Module]:
-    return [layer(probability)] if probability else []
+def _dropout(probability: float) -> list[nn.Module]:
+    return [Dropout(probability)] if probability else []
 
 
 def _product(sides: Sequence[int]) -> int:
