@@ -305,6 +305,19 @@ def table(study: Study, settings: Settings, question: Question) -> list[Row]:
     return [_row(pairs, name, values[name], judged.get(name)) for name in question.variants]
 
 
+def curves(study: Study, settings: Settings, question: Question) -> dict[str, list[list[float]]]:
+    """Read, for each variant and seed, the metric after every epoch."""
+    finals = replace(compared(study), variants={name: study.variants[name] for name in question.variants})
+    pairs = Pairs(finals, question, Results(Journal(settings.study_folder(finals.name)), finals))
+    pairs.results.refresh()
+    found: dict[str, list[list[float]]] = {}
+    for name in question.variants:
+        numbers = [pairs.results.number(pairs.overrides(name, turn)) for turn in range(question.seeds)]
+        logs = [pairs.results.journal.trial(number).history() for number in numbers if number is not None]
+        found[name] = [[epoch.metrics[finals.metric] for epoch in log.epochs] for log in logs]
+    return found
+
+
 def _row(pairs: Pairs, name: str, values: NDArray[np.float64], comparison: verdicts.Comparison | None) -> Row:
     numbers = [pairs.results.number(pairs.overrides(name, turn)) for turn in range(len(values))]
     seconds = [pairs.results.ended[n][1] for n in numbers if n in pairs.results.ended]

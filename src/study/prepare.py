@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from study.definition import override, reference_to
-from study.errors import DataError, StudyError
+from study.errors import DataMissing, StudyError
 from study.events import Epoch, Failed, Finished, Stopped
 from study.executors import Executor, Job
 from study.imports import import_object
@@ -81,7 +81,7 @@ def available_data(
 
     try:
         return study, ensure(study.recipe.dataset, report), ""
-    except DataError as error:
+    except DataMissing as error:
         if not (fallback and study.fallback) or study.fallback == study.recipe.dataset:
             raise
         other = with_data(study, study.fallback)

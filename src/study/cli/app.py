@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from study.cli import author, data, doctor, run, service, show, transfer
+from study.cli import author, comparison, data, doctor, run, service, show, transfer
 from study.cli.terminal import open_terminal
 from study.errors import PlaceError
 
@@ -132,6 +132,7 @@ def _app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
     made.command("run")(run.run)
+    made.command("compare")(comparison.compare)
     made.command("list")(show.list_)
     made.command("show")(show.show)
     made.command("best")(show.best)

@@ -1,0 +1,261 @@
+"""`study compare`: from the arguments to a comparison over seeds, its table, its verdicts and its pictures."""
+
+from __future__ import annotations
+
+import logging
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from study import results
+from study.cli import options, preamble, records
+from study.cli.board import Board
+from study.cli.terminal import Terminal, width
+from study.cli.text import duration, number, table
+from study.cli.watch import follow, print_json
+from study.errors import InputError, Interrupted
+from study.journal import Journal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from study.compare import Question, Row
+    from study.definition import Study
+    from study.settings import Settings
+
+log = logging.getLogger("study")
+
+Variants = Annotated[
+    str | None,
+    typer.Option(envvar="STUDY_VARIANTS", metavar="A,B", show_default="all", help="The variants to compare."),
+]
+Against = Annotated[
+    str | None,
+    typer.Option(
+        envvar="STUDY_AGAINST", metavar="VARIANT", show_default="baseline, else the first", help="The baseline."
+    ),
+]
+Seeds = Annotated[
+    int | None,
+    typer.Option(
+        envvar="STUDY_SEEDS", min=2, metavar="N", show_default="10; at most 30 with --until-sure",
+        help="Seeds, the same for every variant.",
+    ),
+]  # fmt: skip
+UntilSure = Annotated[
+    bool,
+    typer.Option("--until-sure", envvar="STUDY_UNTIL_SURE", help="Add seeds only until each verdict is settled."),
+]
+Smallest = Annotated[
+    float,
+    typer.Option(
+        envvar="STUDY_SMALLEST", min=0, metavar="X", help="The smallest difference of interest; 0.005 is half a point."
+    ),
+]
+AsPublished = Annotated[
+    bool,
+    typer.Option("--as-published", envvar="STUDY_AS_PUBLISHED", help="Compare the literal published protocols, too."),
+]
+ShowOnly = Annotated[
+    bool, typer.Option("--show", envvar="STUDY_SHOW", help="Only show the table as far as it has come.")
+]
+AsCsv = Annotated[bool, typer.Option("--csv", envvar="STUDY_CSV", help="Print the table as CSV.")]
+
+
+def compare(
+    context: typer.Context,
+    names: Annotated[list[str], typer.Argument(metavar="NAME|FILE...", help="A study; several are set side by side.")],
+    variants: Variants = None,
+    against: Against = None,
+    seeds: Seeds = None,
+    until_sure: UntilSure = False,
+    smallest: Smallest = 0.005,
+    as_published: AsPublished = False,
+    epochs: options.Epochs = None,
+    assignments: options.Assignments = None,
+    data: options.Data = None,
+    no_fallback: options.NoFallback = False,
+    workers: options.Workers = None,
+    timeout: options.Timeout = None,
+    device: options.Device = "auto",
+    executor: options.Executor = "local",
+    accept: options.Accept = False,
+    show_only: ShowOnly = False,
+    as_json: options.AsJson = False,
+    as_csv: AsCsv = False,
+    home: options.Home = None,
+    storage: options.Storage = None,
+    tracking_uri: options.TrackingUri = None,
+) -> None:
+    """Compare a study's variants on the same seeds: which one really helps? Judged on the test split."""
+    if len(names) > 1:
+        raise InputError("give one study", where="study compare", fix="Each comparison is a command of its own.")
+    terminal = context.ensure_object(Terminal)
+    with preamble.reporting(terminal) as report:
+        from study import compare as comparing
+        from study import conduct, prepare, settings
+        from study.cli import request
+
+        fixed = request.overrides([*(assignments or []), *([f"epochs={epochs}"] if epochs else [])])
+        asked = request.read(names[0], recipe=None, fixed=fixed, data=data, rename=None)
+        chosen = [name.strip() for name in variants.split(",") if name.strip()] if variants else None
+        question = comparing.ask(
+            asked.study, chosen, against, as_published=as_published, seeds=seeds, until_sure=until_sure,
+            smallest=smallest,
+        )  # fmt: skip
+        study, _, reason = prepare.available_data(asked.study, fallback=not no_fallback and data is None, report=report)
+    if reason:
+        preamble.banner(terminal, asked.study, study, reason)
+    places = settings.resolve(home, storage, tracking_uri)
+    how = conduct.Options(
+        workers=workers, device=device, executor=executor, accept=accept,
+        timeout=request.seconds(timeout) if timeout else None,
+    )  # fmt: skip
+    finals = comparing.compared(study)
+    journal = Journal(places.study_folder(finals.name))
+    board = Board(results.Goal(finals.metric, finals.direction == "maximize"))
+    try:
+        if not show_only:
+            follow(
+                lambda stop: comparing.run(study, places, how, question, stop), journal, board, terminal,
+                as_json=as_json,
+            )  # fmt: skip
+    except (Interrupted, KeyboardInterrupt):
+        if board.target and not as_json:
+            log.info("so far:\n%s", _text(study, comparing.table(study, places, question), question))
+        raise
+    rows = comparing.table(study, places, question)
+    _tell(study, rows, question, as_json=as_json, as_csv=as_csv)
+    if journal.trials():
+        _draw(study, places, question, rows, journal)
+
+
+def _tell(study: Study, rows: Sequence[Row], question: Question, *, as_json: bool, as_csv: bool) -> None:
+    if as_json:
+        print_json({"type": "comparison", "study": study.name, "against": question.against,
+                    "variants": [row_json(row) for row in rows]})  # fmt: skip
+    elif as_csv:
+        print(records.csv_of([_flat(row) for row in rows]), end="")
+    else:
+        print(_text(study, rows, question))
+
+
+def row_json(row: Row) -> dict[str, Any]:
+    """One variant's line as JSON values."""
+    found, mean = row.comparison, row.mean
+    return {
+        "variant": row.variant,
+        "n": mean.n if mean else 0,
+        "mean": mean.value if mean else None,
+        "mean_low": mean.interval.low if mean else None,
+        "mean_high": mean.interval.high if mean else None,
+        "difference": found.difference if found else None,
+        "difference_low": found.interval.low if found else None,
+        "difference_high": found.interval.high if found else None,
+        "p_adjusted": found.p_adjusted if found else None,
+        "win_rate": found.wins.value if found else None,
+        "verdict": found.verdict if found else None,
+        "more_seeds": found.more if found else None,
+        "published": row.published.value if row.published else None,
+        "published_as_expected": row.as_expected,
+        "seconds": row.seconds,
+        "diverged": row.diverged,
+        "values": list(row.values),
+    }
+
+
+def _flat(row: Row) -> dict[str, Any]:
+    values = row_json(row)
+    return {**values, "values": " ".join(f"{value!r}" for value in row.values)}
+
+
+def _text(study: Study, rows: Sequence[Row], question: Question) -> str:
+    percent = "accuracy" in study.metric
+    named = "test accuracy" if percent else study.metric
+    heading = [
+        "Variant", f"Mean {named}", "95 % interval", "Difference", "95 % interval", "Wins", "n", "Time", "Published",
+        "Verdict",
+    ]  # fmt: skip
+    if not any(row.published for row in rows):
+        heading.remove("Published")
+    lines = [_cells(row, percent=percent, published="Published" in heading) for row in rows]
+    unit = " (accuracies in %, differences in points)" if percent else ""
+    test = "at any time (Robbins' mixture of t tests)" if question.until_sure else "Student's t, Holm over the family"
+    return "\n".join([
+        f"{study.name}: against {question.against}, paired over seeds{unit}; {test}",
+        table(heading, lines, width=width()),
+        *_notes(rows, question, percent=percent),
+    ])  # fmt: skip
+
+
+def _cells(row: Row, *, percent: bool, published: bool) -> list[str]:
+    found, mean = row.comparison, row.mean
+    cells = [
+        row.variant,
+        _value(mean.value if mean else None, percent=percent),
+        _range(mean.interval, percent=percent) if mean else "-",
+        _value(found.difference if found else None, percent=percent, signed=True),
+        _range(found.interval, percent=percent, signed=True) if found else "-",
+        f"{found.wins.value:.0%}" if found and found.n else "-",
+        str(mean.n if mean else 0),
+        duration(row.seconds) if math.isfinite(row.seconds) else "-",
+    ]
+    if published:
+        mark = {True: "", False: " !", None: ""}[row.as_expected]
+        cells.append(f"{_value(row.published.value, percent=percent)}{mark}" if row.published else "-")
+    return [*cells, _verdict(row, percent=percent)]
+
+
+def _verdict(row: Row, *, percent: bool) -> str:
+    found = row.comparison
+    if found is None:
+        return "baseline"
+    if found.verdict == "no difference":
+        return f"no difference larger than {_value(found.smallest, percent=percent)}"
+    if found.verdict == "not enough seeds":
+        return "not enough seeds" + (f" (about {found.more} more)" if found.more else "")
+    return found.verdict
+
+
+def _notes(rows: Sequence[Row], question: Question, *, percent: bool) -> list[str]:
+    notes: list[str] = []
+    if any(row.as_expected is False for row in rows):
+        notes.append("! the published figure lies outside the range in which one more run of ours would lie (95 %)")
+    notes += [f"{row.variant}: {row.diverged} of {question.seeds} trainings diverged and count as guessing"
+              for row in rows if row.diverged]  # fmt: skip
+    if len(rows) > 1:
+        smallest = _value(question.smallest, percent=percent)
+        notes.append(f"--smallest {question.smallest}: differences below {smallest} are taken for none.")
+    return notes
+
+
+def _value(value: float | None, *, percent: bool, signed: bool = False) -> str:
+    if value is None or not math.isfinite(value):
+        return "-"
+    sign = "+" if signed and value > 0 else ""
+    return f"{sign}{100 * value:.2f}" if percent else f"{sign}{number(value)}"
+
+
+def _range(interval: Any, *, percent: bool, signed: bool = False) -> str:
+    low, high = (_value(each, percent=percent, signed=signed) for each in (interval.low, interval.high))
+    return "-" if "-" in {low, high} else f"{low} to {high}"
+
+
+def _draw(study: Study, places: Settings, question: Question, rows: Sequence[Row], journal: Journal) -> None:
+    """Write the pictures and the table beside the trials; the mirror logs what lies in `artifacts`."""
+    from study import compare as comparing
+    from study import tracking
+    from study.report import figures
+
+    folder: Path = journal.folder / "artifacts"
+    percent = "accuracy" in study.metric
+    title = f"{study.name}: {question.seeds} seeds, against {question.against}"
+    written = figures.write(figures.forest(rows, title, "points" if percent else study.metric), folder, "forest")
+    by_variant = comparing.curves(study, places, question)
+    metric = comparing.compared(study).metric
+    written += figures.write(figures.curves(by_variant, metric, title), folder, "curves")
+    (folder / "comparison.csv").write_text(records.csv_of([_flat(row) for row in rows]))
+    log.info("pictures: %s", ", ".join(str(path) for path in written if path.suffix == ".png"))
+    tracking.sync_studies(places, [journal.folder.name])

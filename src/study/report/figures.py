@@ -1,0 +1,106 @@
+"""Pictures of a comparison, as SVG and PNG: the differences with their intervals, and the curves with their bands."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from study.stats.expected import mean_curve
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from study.compare import Row
+
+# Okabe and Ito's palette, which the colour-blind can tell apart
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6f6f6f", "#000000")
+VERDICTS = {"helps": "#009E73", "hurts": "#D55E00", "no difference": "#0072B2", "not enough seeds": "#8a8a8a"}
+INK = "#222222"
+DPI = 120
+
+
+def forest(rows: Sequence[Row], title: str, unit: str) -> Figure:
+    """Draw each variant's paired difference to the baseline with its interval, coloured by the verdict.
+
+    Args:
+        rows: of the table, the baseline among them.
+        title: above the picture.
+        unit: of the metric; an accuracy is drawn in points (percent).
+
+    """
+    scale = 100 if unit == "points" else 1
+    others = [row for row in rows if row.comparison is not None and not math.isnan(row.comparison.difference)]
+    figure = Figure(figsize=(8.2, 1.35 + 0.42 * max(1, len(others))), dpi=DPI, facecolor="white", layout="constrained")
+    axes = figure.add_subplot()
+    axes.axvline(0, color=INK, linewidth=1)
+    for place, row in enumerate(reversed(others)):
+        comparison = row.comparison
+        assert comparison is not None
+        colour = VERDICTS[comparison.verdict]
+        bounds = scale * comparison.interval.low, scale * comparison.interval.high
+        if all(map(math.isfinite, bounds)):
+            axes.plot(bounds, (place, place), color=colour, linewidth=2.4, solid_capstyle="butt")
+        axes.plot(scale * comparison.difference, place, "o", color=colour, markersize=6)
+        axes.text(
+            1.01, place, f"{comparison.verdict}, n={comparison.n}", transform=axes.get_yaxis_transform(), va="center",
+            fontsize=9, color=colour,
+        )  # fmt: skip
+    smallest = scale * (others[0].comparison.smallest if others and others[0].comparison else 0)
+    axes.axvspan(-smallest, smallest, color="#0072B2", alpha=0.08, linewidth=0)
+    axes.set_yticks(range(len(others)), [row.variant for row in reversed(others)])
+    axes.set_ylim(-0.7, len(others) - 0.3)
+    axes.set_xlabel(f"difference to the baseline on the test split ({unit}), 95 % over the family")
+    axes.set_title(title, loc="left", fontsize=11)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
+    return figure
+
+
+def curves(by_variant: Mapping[str, Sequence[Sequence[float]]], metric: str, title: str) -> Figure:
+    """Draw each variant's mean curve over the epochs, with the 95 % interval of the mean as a band.
+
+    Args:
+        by_variant: for each variant, for each seed, the metric after every epoch; of unequal length if need be.
+        metric: its name.
+        title: above the picture.
+
+    """
+    figure = Figure(figsize=(8.2, 4.6), dpi=DPI, facecolor="white", layout="constrained")
+    axes = figure.add_subplot()
+    for index, (name, runs) in enumerate(by_variant.items()):
+        length = max((len(run) for run in runs), default=0)
+        if not length:
+            continue
+        matrix = np.array([[*run, *[math.nan] * (length - len(run))] for run in runs], float)
+        colour, style = COLOURS[index % len(COLOURS)], "-" if index < len(COLOURS) else "--"
+        at = np.arange(1, length + 1)
+        axes.plot(at, np.nanmean(matrix, 0), style, color=colour, linewidth=1.8, label=name)
+        whole = matrix[~np.isnan(matrix).any(1)]
+        if len(whole) > 1:
+            band = mean_curve(at, whole)
+            axes.fill_between(at, band.low, band.high, color=colour, alpha=0.18, linewidth=0)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(metric.replace("_", " "))
+    axes.set_title(title, loc="left", fontsize=11)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="#e4e4e4", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def write(figure: Figure, folder: Path, name: str) -> list[Path]:
+    """Write a figure as `NAME.svg` and `NAME.png`."""
+    FigureCanvasAgg(figure)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{name}.svg", folder / f"{name}.png"]
+    for path in paths:
+        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+    return paths
