@@ -61,6 +61,34 @@ def test_an_evaluation_of_a_persons_own_training_gives_its_plain_numbers(folders
     assert [(point.name, point.value) for point in fields.points_of_end(read(trial))] == [("val_bleu", 21.5)]
 
 
+@pytest.mark.parametrize(
+    "evaluation",
+    [
+        {"confusion": [[1, 2], [3]]},
+        {"confusion": {"cat": 3}},
+        {"confusion": "good", "classes": "seven"},
+        {"confusion": [["a"]]},
+        {"per_class": {"cat": 0.5}},
+        {"per_class": [{"score": 1}, {"other": 2}]},
+        {"per_class": [1, 2]},
+        {"per_class": []},
+    ],
+)
+def test_an_evaluation_of_another_shape_is_kept_and_neither_drawn_nor_averaged(folders, evaluation):
+    trial = folders.trial(epochs=1)
+    trial.append("ended", state="complete", value=0.5, reason="", evaluation=evaluation)
+    snapshot = read(trial)
+    assert set(fields.artifacts_of_trial(snapshot)) == {"curves.png", "evaluation.json"}
+    assert fields.points_of_end(snapshot) == []
+
+
+def test_classes_that_do_not_fit_the_matrix_are_numbered(folders):
+    trial = folders.trial(epochs=1)
+    evaluation = {"confusion": [[3, 1], [0, 4]], "classes": ["cat"]}
+    trial.append("ended", state="complete", value=0.5, reason="", evaluation=evaluation)
+    assert "confusion.png" in fields.artifacts_of_trial(read(trial))
+
+
 def test_what_is_not_known_is_no_tag(folders):
     trial = folders.trial(git={"commit": None, "dirty": None}, data=None, environment=None)
     tags = fields.tags_of_trial(read(trial))

@@ -166,6 +166,22 @@ def test_over_http_mlflow_has_the_same(settings, lasting_server, study_folders, 
     assert there.artifacts(there.of(trial))["best.safetensors"] == trial.best.read_bytes()
 
 
+@pytest.mark.slow
+def test_in_a_database_on_postgresql_mlflow_has_the_same(settings, postgres, study_folders, look):
+    settings = replace(settings, tracking_uri=postgres().replace("postgresql://", "postgresql+psycopg://"))
+    folders = study_folders("tiny")
+    trial = folders.trial(epochs=4)
+    folders.epoch(trial, 5, val_loss=math.inf)
+    folders.end(trial, "complete")
+    tracking.sync_studies(settings)
+    (folders.journal.folder / "mirror.json").unlink()
+    (report,) = tracking.sync_studies(settings)
+    shown, (expected,) = look(settings.tracking_uri).points()[trial.about()["uid"]], folders.points().values()
+    assert (report.error, len(shown)) == (None, len(expected))
+    assert [point for point in shown if point[2] < 1e300] == [point for point in expected if point[2] < 1e300]
+    assert (settings.artifacts / look(settings.tracking_uri).of(trial).info.run_id / "artifacts/curves.png").exists()
+
+
 def test_more_knobs_and_metrics_than_one_request_takes_are_all_there(settings, folders, seen):
     many = {f"knob {number}": "x" * 7000 if number == 7 else number for number in range(230)}
     trial = folders.trial(environment={f"package {number}": "1.0" for number in range(150)})

@@ -139,8 +139,10 @@ def artifacts_of_trial(snapshot: Snapshot) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     if evaluation:
         files["evaluation.json"] = as_json(evaluation)
-    if evaluation.get("confusion"):
-        files["confusion.png"] = pictures.confusion(evaluation["confusion"], evaluation.get("classes"), title)
+    if counts := _square(evaluation.get("confusion")):
+        classes = evaluation.get("classes")
+        named = isinstance(classes, list) and len(classes) == len(counts)
+        files["confusion.png"] = pictures.confusion(counts, classes if named else None, title)
     if snapshot.epochs:
         curves = [record["metrics"] for _, record in sorted(snapshot.epochs.items())]
         pruned = snapshot.ended.reason if snapshot.ended.state == "pruned" else None
@@ -197,6 +199,25 @@ def _text(value: Any) -> str:
     return json.dumps(value) if isinstance(value, list | tuple | dict) else str(value)
 
 
+def _by_class(rows: Any) -> dict[str, list[float]]:
+    """Collect each figure that all classes have; a person's own evaluation may hold anything under that name."""
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        return {}
+    table: list[dict[str, Any]] = rows
+    names = [name for name in (table[0] if table else {}) if name != "support"]
+    found = {name: [row.get(name) for row in table] for name in names}
+    return {name: values for name, values in found.items() if all(map(_is_number, values))}  # pyright: ignore[reportReturnType] - all numbers
+
+
+def _square(counts: Any) -> list[list[int]]:
+    """The matrix, if it is a square one of numbers; else an empty one."""
+    if not isinstance(counts, list) or not all(isinstance(row, list) for row in counts):
+        return []
+    rows: list[list[Any]] = counts
+    fits = all(len(row) == len(rows) and all(map(_is_number, row)) for row in rows)
+    return rows if fits else []
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -204,8 +225,6 @@ def _is_number(value: Any) -> bool:
 def _figures(evaluation: Mapping[str, Any]) -> dict[str, float]:
     """Collect an evaluation's plain numbers, and the unweighted mean over the classes of each figure `per_class`."""
     figures = {name: value for name, value in evaluation.items() if _is_number(value)}
-    classes = evaluation.get("per_class") or []
-    for name, first in (classes[0] if classes else {}).items():
-        if _is_number(first) and name != "support":
-            figures[f"{name}_macro"] = sum(each[name] for each in classes) / len(classes)
+    for name, values in _by_class(evaluation.get("per_class")).items():
+        figures[f"{name}_macro"] = sum(values) / len(values)
     return {name if name.startswith("val_") else f"val_{name}": value for name, value in figures.items()}

@@ -143,6 +143,7 @@ def _name_classes(axes: Axes, names: Sequence[str]) -> None:
     """Name every row and column; many classes their rows alone, very many only each tenth."""
     many = len(names) > MOST_COUNTS
     step = 10 if len(names) > MOST_NAMES else 1
+    turn = 0 if max(map(len, names)) <= 3 else 90
     words: dict[str, Any] = {"fontsize": SMALL - 2 if many else SMALL, "color": INK}
     for index in range(0, len(names), step):
         name = names[index]
@@ -150,7 +151,7 @@ def _name_classes(axes: Axes, names: Sequence[str]) -> None:
         axes.text(-0.5 - 0.008 * len(names), index, f"{short} ", ha="right", va="center", **words)
         if not many or step > 1:
             axes.text(
-                index, len(names) - 0.48 + 0.012 * len(names), f"{short} ", ha="center", va="top", rotation=90, **words
+                index, len(names) - 0.48 + 0.012 * len(names), short, ha="center", va="top", rotation=turn, **words
             )
 
 
