@@ -9,7 +9,6 @@ Its bounds come from simulated nulls, which is exact but for the Monte Carlo err
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -190,4 +189,3 @@ def candidates(rng: np.random.Generator) -> None:
 if __name__ == "__main__":
     for part in (coverage, family_errors, wrongly_equal, joint_coverage, power, candidates):
         part(np.random.default_rng(20_261_121))
-    sys.exit(0)

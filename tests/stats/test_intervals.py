@@ -101,3 +101,5 @@ def test_the_vectorized_coverage_is_that_of_the_public_functions(accuracies):
     rows = np.random.default_rng(0).choice(accuracies, (200, 5))
     inside = [intervals.mean(row).interval.contains(accuracies.mean(), rounding=1e-12) for row in rows]
     assert np.mean(inside) == covered(rows, accuracies.mean())
+    inside = [intervals.single_run(row).contains(0.93) for row in rows]
+    assert np.mean(inside) == covered(rows, 0.93, single=1.0)

@@ -111,6 +111,13 @@ def test_the_direction_decides_what_helps(direction, verdict):
     assert sequential.compare([gaps], np.zeros(12), direction=direction)[0].verdict == verdict
 
 
+def test_more_seeds_are_counted_for_a_test_at_any_time():
+    gaps = np.random.default_rng(4).normal(0.5, 1, 8)
+    (found,) = sequential.compare([gaps], np.zeros(8), smallest=0.0)
+    needed = verdicts.seeds_needed(gaps.mean(), gaps.std(ddof=1), critical=sequential.critical)
+    assert found.more == needed - 8 > verdicts.seeds_needed(gaps.mean(), gaps.std(ddof=1)) - 8
+
+
 def test_missing_seeds_are_passed_over():
     gaps = np.random.default_rng(1).normal(0.5, 1, 12)
     holes = np.insert(gaps, [0, 3, 3, 12], nan)
@@ -135,6 +142,21 @@ def test_ties_at_the_start_do_not_pin_the_interval():
     (found,) = sequential.compare([gaps], np.zeros(12), smallest=0.001)
     assert found.interval.low < 0.01 < found.interval.high
     assert found.verdict == "not enough seeds"
+
+
+def test_equal_differences_on_a_coarse_metric_wait_for_more_seeds():
+    gaps = np.full(5, 1 / 114)
+    (sure,), (waits,) = (sequential.compare([gaps], np.zeros(5), step=step) for step in (0.0, 1 / 114))
+    assert (sure.verdict, waits.verdict) == ("helps", "not enough seeds")
+    half = sequential.critical(0.05, 5) / 114 / 5**0.5
+    assert waits.interval.high == pytest.approx(1 / 114 + half)
+
+
+def test_a_verdict_keeps_the_sign_that_it_was_settled_with():
+    gaps = np.concatenate([np.random.default_rng(0).normal(3, 1, 10), np.full(40, -3.0)])
+    (found,) = sequential.compare([gaps], np.zeros(50))
+    assert found.difference < 0
+    assert found.verdict == "helps"
 
 
 def test_a_cap_that_is_raised_later_breaks_no_promise():

@@ -159,6 +159,15 @@ def test_more_seeds_are_estimated_from_the_differences_seen():
     assert found.words(100, " points") == f"not enough seeds (about {found.more} more needed)"
 
 
+@pytest.mark.parametrize(("shift", "smallest"), [(0.0002, 0.0015), (0.0012, 0.0)])
+def test_more_seeds_are_counted_at_the_error_that_the_family_leaves(shift, smallest):
+    variant = BASELINE + shift + NOISE - NOISE.mean()
+    _, found, _ = verdicts.compare([BASELINE + 0.05 + NOISE, variant, variant], BASELINE, smallest=smallest)
+    left = 0.05 / 3 if smallest else 0.05 / 2  # intervals hold for all three, Holm has two left to test
+    assert found.verdict == "not enough seeds"
+    assert found.more == verdicts.seeds_needed(shift, found.sd, smallest=smallest, error=left, start=11) - 10
+
+
 def test_what_ten_thousand_seeds_cannot_settle_has_no_number():
     (found,) = verdicts.compare([BASELINE + NOISE - NOISE.mean() + 1e-6], BASELINE, smallest=0.0)
     assert found.more is None

@@ -68,7 +68,7 @@ def expected_best(values: ArrayLike, direction: Direction = "maximize", inside: 
     # Chance that n + 1 trials all rank at most so high: one factor a trial drawn.
     chance = np.cumprod(np.maximum(rank - n, 0) / (total - n), axis=0)
     mean = np.diff(chance, axis=1, prepend=0.0) @ ranked
-    worse, better = (ranked[(chance >= tail - 1e-12).argmax(1)] for tail in ((1 - inside) / 2, (1 + inside) / 2))
+    worse, better = (ranked[(chance >= tail).argmax(1)] for tail in ((1 - inside) / 2, (1 + inside) / 2))
     return _oriented(np.arange(1.0, total + 1), sign, mean, worse, better)
 
 

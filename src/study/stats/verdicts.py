@@ -2,7 +2,8 @@
 
 Helps and hurts: paired t tests, their p values adjusted by Holm (1979, "A simple sequentially rejective multiple test
 procedure", Scand. J. Stat. 6): whatever the truth, the chance that any variant without effect gets one of these
-verdicts is at most 1 - level, for any dependence between the variants.
+verdicts is at most 1 - level, for any dependence between the variants. That a true effect gets the wrong sign is within
+that error too (Shaffer 1980, Ann. Stat. 8, proves it for independent tests).
 
 Intervals: simultaneous by Bonferroni, each at 1 - (1 - level) / variants. Where Holm settles a sign that Bonferroni
 leaves open, the interval is cut at 0, as compatible bounds are (Strassburger and Bretz 2008, "Compatible simultaneous
@@ -17,8 +18,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
+from functools import partial
 from math import inf
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from scipy import special
@@ -198,12 +200,13 @@ def seeds_needed(
     smallest: float = 0.0,
     error: float = 0.05,
     family: int = 1,
+    undecided: int = 1,
     start: int = 2,
     critical: Critical = student_critical,
 ) -> int | None:
     """Count the seeds that settle a paired comparison in four cases of five.
 
-    Settled is a difference that is found, by a two-sided test at `error`, or ruled out: its interval at
+    Settled is a difference that is found, by a two-sided test at `error / undecided`, or ruled out: its interval at
     `error / family` lies within +-smallest. Power from the noncentral t distribution (Cohen 1988, section 2.3, for
     finding; Phillips 1990, J. Pharmacokinet. Biopharm. 18, for ruling out).
 
@@ -211,8 +214,9 @@ def seeds_needed(
         difference: the true one, in any unit.
         sd: of the differences between pairs of seeds, in that unit.
         smallest: the smallest difference that matters; 0 means that none is ruled out.
-        error: two-sided, after Holm's division.
-        family: variants whose intervals hold together.
+        error: two-sided, of the whole family, in (0, 1).
+        family: variants in it.
+        undecided: those that Holm's procedure has not settled, 1 to `family`.
         start: the fewest seeds that may be the answer, from 2.
         critical: how many standard errors a mean may lie from the truth, from (error, seeds).
 
@@ -225,7 +229,7 @@ def seeds_needed(
     """
 
     def power(n: int) -> float:
-        found = _power_to_find(difference, sd, n, float(critical(error, n)))
+        found = _power_to_find(difference, sd, n, float(critical(error / undecided, n)))
         return max(found, _power_to_rule_out(difference, sd, smallest, n, float(critical(error / family, n))))
 
     seeds = start + bisect_left(range(start, MOST_SEEDS + 1), POWER, key=power)
@@ -245,15 +249,15 @@ def judge(
     error, family = 1 - level, len(wins)
     adjusted = holm(evidence.p)
     signs = np.where(adjusted <= error, evidence.sign, 0.0)
-    holm_error = error / max(1, int(np.sum(signs == 0)))
+    more_seeds = partial(
+        _more, smallest=smallest, error=error, family=family, undecided=int(np.sum(signs == 0)), critical=critical
+    )
     judged: list[Comparison] = []
     for i in range(family):
         n, center, sd = int(evidence.n[i]), float(evidence.center[i]), float(evidence.sd[i])
         interval = _cut(float(evidence.low[i]), float(evidence.high[i]), signs[i])
         verdict = _verdict(interval, signs[i], direction, smallest)
-        more = 0
-        if verdict == "not enough seeds":
-            more = _more(n, center, sd, smallest, holm_error, family, critical)
+        more = more_seeds(n, center, sd) if verdict == "not enough seeds" else 0
         p, p_adjusted = float(evidence.p[i]), float(adjusted[i])
         judged.append(Comparison(verdict, center, interval, p, p_adjusted, sd, n, wins[i], smallest, more))
     return tuple(judged)
@@ -294,12 +298,10 @@ def _verdict(interval: Interval, sign: float, direction: Direction, smallest: fl
     return "no difference" if same or (-smallest < interval.low and interval.high < smallest) else "not enough seeds"
 
 
-def _more(
-    n: int, center: float, sd: float, smallest: float, error: float, family: int, critical: Critical
-) -> int | None:
+def _more(n: int, center: float, sd: float, **family: Any) -> int | None:
     if n < 2:
         return 3 - n  # two show a spread, three that it is one
-    needed = seeds_needed(center, sd, smallest=smallest, error=error, family=family, start=n + 1, critical=critical)
+    needed = seeds_needed(center, sd, start=n + 1, **family)
     return needed - n if needed else None
 
 
