@@ -4,6 +4,7 @@ import json
 import math
 import os
 import re
+import shutil
 import sqlite3
 import sys
 from contextlib import closing
@@ -94,6 +95,17 @@ def test_a_complete_trial_has_its_evaluation_pictures_recipe_and_weights(setting
 def test_artifacts_of_the_default_database_lie_beside_it(settings, four):
     tracking.sync_studies(settings)
     assert len(list(settings.artifacts.glob("*/artifacts/recipe.json"))) == 4
+
+
+def test_a_home_may_have_spaces_and_signs_in_its_name(tmp_path, database, look, folders):
+    places = resolve(tmp_path / "my results (100% ü)")
+    shutil.copytree(folders.journal.folder.parents[1], places.home)
+    shutil.copy(database, places.home / "mlflow.db")
+    trial = type(folders)(places.home).trial(epochs=1, end="complete")
+    tracking.sync_studies(places)
+    seen = look(places.tracking_uri)
+    assert seen.artifacts(seen.of(trial))["best.safetensors"] == trial.best.read_bytes()
+    assert {path.name for path in places.home.iterdir()} >= {"artifacts", "mlflow.db"}
 
 
 def test_the_parent_run_sums_the_study_up(settings, seen, four):

@@ -260,7 +260,8 @@ def _make_sqlite(file: Path, artifacts: Path) -> None:
         if file.exists():
             return
         making = file.with_name(f".{file.name}.making")
-        making.unlink(missing_ok=True)
+        for left_behind in file.parent.glob(f"{making.name}*"):  # by a kill, with SQLite's journal
+            left_behind.unlink()
         store = SqlAlchemyStore(f"sqlite:///{making}", artifacts.as_uri())
         with store.engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA journal_mode=WAL")  # stays with the file: readers do not stop the writer
