@@ -175,3 +175,12 @@ def test_two_workers_give_the_table_of_one(monkeypatch):
     assert json.dumps(numbers(rows()), default=str) == json.dumps(
         numbers(rows(replace(STUDY, name="one"))), default=str
     )
+
+
+def test_a_variant_that_needs_validation_keeps_it_where_the_others_train_on_all():
+    plateau = {"schedule": "plateau", "val_fraction": 0.2}
+    finals = compare.compared(
+        replace(STUDY, final={"val_fraction": 0.0}, variants={"baseline": {}, "plateau": plateau})
+    )
+    shares = [finals.recipe_for(overrides).val_fraction for overrides in finals.variants.values()]
+    assert shares == [0.0, 0.2]

@@ -106,6 +106,11 @@ def test_a_fixed_knob_is_neither_suggested_nor_changed_by_a_variant():
     assert study.recipe_for(study.variants["slow"]).lr == 0.01
 
 
+def test_a_fixed_length_takes_back_a_variants_own_of_the_other_kind():
+    study = Study(name="mine", recipe=Recipe(epochs=9)).fix({"epochs": 2})
+    assert (study.recipe_for({"steps": 300}).epochs, study.recipe_for({"steps": 300}).steps) == (2, None)
+
+
 def test_what_is_named_by_reference_is_imported_again():
     assert import_object(reference_to(Recipe)) is Recipe
     path = write("mine", GOOD + "\ndef train(recipe, resume):\n    yield\n")

@@ -128,7 +128,6 @@ def ask(
 def compared(study: Study) -> Study:
     """Make the study whose trials the comparison's are: its own name, `final` applied, judged on the test split."""
     finals = replace(study, name=f"{study.name}-compare", recipe=study.recipe_for(study.final), space=None)
-    finals = replace(finals, fixed={**study.final, **study.fixed})
     if isinstance(finals.recipe, Recipe) and not finals.recipe.val_fraction:
         finals = replace(finals, metric=study.metric.replace("val_", "train_"))  # there is no validation to follow
     return finals

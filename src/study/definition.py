@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 OUR_TRAIN = "study.engine:train"
 Overrides = Mapping[str, Any]
+LENGTHS = {"epochs": "steps", "steps": "epochs"}  # of a training: one or the other
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,7 @@ class Study:
         variants: named overrides of the recipe, tried first in a search and compared on equal seeds by `compare`; a
             `Variant` with `as_published=True` is left out of both unless asked for.
         final: overrides for `compare`, whose trainings are judged on the test split: `val_fraction` 0 trains on all.
+            A variant's own overrides come before them.
         published: for a variant, what others have published.
         train: the training, as a function or an import path: `train(recipe, resume) -> Iterator[Epoch]`; where it has a
             parameter `device`, it is given torch's name of the device; where it has `test`, it is told whether to
@@ -91,7 +93,10 @@ class Study:
             RecipeError: an unknown knob, a value out of range, or knobs that do not go together, by name.
 
         """
-        return override(self.recipe, {**overrides, **self.fixed})
+        kept = overrides
+        if isinstance(self.recipe, Recipe):  # a length that is held fixed takes back a variant's of the other kind
+            kept = {knob: value for knob, value in overrides.items() if LENGTHS.get(knob) not in self.fixed}
+        return override(self.recipe, {**kept, **self.fixed})
 
     def fix(self, overrides: Overrides) -> Study:
         """Return this study with knobs held fixed: neither the space nor a variant changes them any more.

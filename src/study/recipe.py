@@ -27,6 +27,7 @@ Optimizer = Literal[
 ]  # fmt: skip
 Schedule = Literal["constant", "step", "exponential", "cosine", "warm_restarts", "cyclic", "one_cycle", "plateau"]
 Probability = Annotated[float, Field(ge=0, lt=1)]
+Window = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]  # epochs, counted from 1, both included
 
 # Which knobs a choice makes use of. A knob that any choice of its group uses is refused with the others.
 USED_BY: dict[str, dict[str, frozenset[str]]] = {
@@ -186,6 +187,14 @@ class Recipe(BaseModel):
         description="coupled L2 (added to the gradient); decoupled with adamw (Loshchilov and Hutter 2019)",
     )
 
+    l1_epochs: Window | None = Field(
+        default=None, description="first and last epoch in which l1 acts, such as 11, 20; None is all"
+    )
+    l2_epochs: Window | None = Field(default=None, description="first and last epoch in which l2 acts")
+    weight_decay_epochs: Window | None = Field(
+        default=None, description="first and last epoch in which weight_decay acts"
+    )
+
     # Schedule: torch.optim.lr_scheduler's names
     schedule: Schedule = Field(default="constant", description="how the learning rate goes over the training")
     schedule_interval: Literal["epoch", "batch"] = Field(
@@ -269,7 +278,22 @@ class Recipe(BaseModel):
             raise ValueError(f"schedule={self.schedule} has no effect with optimizer=rprop, which finds its own steps")
         if self.max_lr is not None and self.max_lr <= self.lr:
             raise ValueError("max_lr must be above lr")
+        for penalty in ("l1", "l2", "weight_decay"):
+            self._refuse_idle_window(penalty)
         return self
+
+    def _refuse_idle_window(self, penalty: str) -> None:
+        """Refuse the epochs of a penalty in which nothing would act."""
+        knob = f"{penalty}_epochs"
+        window: Window | None = getattr(self, knob)
+        if window is None:
+            return
+        if not getattr(self, penalty):
+            raise ValueError(f"{knob} has no effect without {penalty}")
+        if window[0] > window[1]:
+            raise ValueError(f"{knob}: {window[1]}, the last epoch, is before the first, {window[0]}")
+        if self.epochs is not None and window[0] > self.epochs:
+            raise ValueError(f"{knob} has no effect: {window[0]}, the first epoch, is after the last, {self.epochs}")
 
     def refuse_unused(self, group: str, used_by: dict[str, frozenset[str]]) -> None:
         """Refuse, by name, a knob of the group that differs from its default but that the choice does not use.
@@ -290,6 +314,11 @@ class Recipe(BaseModel):
             if value != type(self).model_fields[knob].default:
                 users = ", ".join(name for name, knobs in used_by.items() if knob in knobs)
                 raise ValueError(f"{knob}={value} has no effect with {group}={choice} (only with {users})")
+
+
+def within(window: Window | None, epoch: int) -> bool:
+    """Tell whether an epoch, counted from 1, lies in a window; None is the whole training."""
+    return window is None or window[0] <= epoch <= window[1]
 
 
 def to_json(recipe: BaseModel) -> str:

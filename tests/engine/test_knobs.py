@@ -60,6 +60,9 @@ CHANGES = {
     "lr_decay": ({"optimizer": "adagrad"}, 0.5),
     "initial_accumulator_value": ({"optimizer": "adagrad"}, 0.5),
     "weight_decay": ({}, 0.1),
+    "l1_epochs": ({"l1": 0.01}, (2, 2)),
+    "l2_epochs": ({"l2": 0.01}, (1, 1)),
+    "weight_decay_epochs": ({"weight_decay": 0.1}, (2, 3)),
     "schedule": ({"gamma": 0.5, "schedule": "exponential"}, "plateau"),
     "schedule_interval": ({"gamma": 0.5, "schedule": "exponential"}, "batch"),
     "warmup_epochs": ({}, 0.5),
@@ -139,5 +142,19 @@ def test_what_needs_the_data_or_the_network_to_be_known_is_refused_by_the_engine
     ],
 )
 def test_what_a_schedule_takes_over_is_refused_by_the_recipe(what, knobs):
+    with pytest.raises(ValidationError, match=what):
+        Recipe.model_validate(knobs)
+
+
+@pytest.mark.parametrize(
+    ("what", "knobs"),
+    [
+        ("l1_epochs has no effect without l1", {"l1_epochs": (1, 2)}),
+        ("weight_decay_epochs has no effect without weight_decay", {"l1": 0.1, "weight_decay_epochs": (1, 2)}),
+        ("l2_epochs: 2, the last epoch, is before the first, 3", {"l2": 0.1, "l2_epochs": (3, 2)}),
+        ("l2_epochs has no effect: 3, the first epoch, is after", {"l2": 0.1, "l2_epochs": (3, 4), "epochs": 2}),
+    ],
+)
+def test_epochs_in_which_no_penalty_would_act_are_refused(what, knobs):
     with pytest.raises(ValidationError, match=what):
         Recipe.model_validate(knobs)

@@ -40,7 +40,7 @@ def test_binary_cross_entropy_is_for_two_classes():
 
 
 def test_without_penalties_there_is_nothing_to_add():
-    assert penalty_of(Recipe()) is None
+    assert penalty_of(Recipe(), 1) is None
 
 
 @pytest.mark.parametrize("knobs", [{"l1": 0.3}, {"l2": 0.7}, {"l1": 0.3, "l2": 0.7}])
@@ -56,12 +56,12 @@ def test_penalties_equal_autograds(knobs):
     whole = loss + l1 * sum(each.abs().sum() for each in weights) + l2 * sum(each.square().sum() for each in weights)
     expected = torch.autograd.grad(whole, model.parameters(), retain_graph=True)
     loss.backward()
-    penalty_of(Recipe(**knobs))(weights)
+    penalty_of(Recipe(**knobs), 1)(weights)
     for parameter, gradient in zip(model.parameters(), expected, strict=True):
         torch.testing.assert_close(parameter.grad, gradient)
 
 
 def test_a_weight_without_a_gradient_gets_no_penalty():
     weight = nn.Parameter(torch.ones(2, 2))
-    penalty_of(Recipe(l1=1, l2=1))([weight])
+    penalty_of(Recipe(l1=1, l2=1), 1)([weight])
     assert weight.grad is None

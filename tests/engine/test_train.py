@@ -112,6 +112,18 @@ def test_the_weights_equal_those_of_a_plain_loop(small):
         torch.testing.assert_close(ours[name], weight)
 
 
+@pytest.mark.parametrize("penalty", [{"l1": 0.01}, {"l2": 0.01}, {"weight_decay": 0.1}])
+def test_a_penalty_acts_in_its_epochs_alone(small, penalty, run, digest):
+    sgd = {"optimizer": "sgd", "lr": 0.1, "epochs": 3}
+    (knob,) = penalty
+    epochs = [epoch.state() for epoch in train(small(**sgd, **penalty, **{f"{knob}_epochs": (2, 2)}))]
+    free, penalized = small(**sgd), small(**sgd, **penalty)
+    expected = [next(train(free)).state()]
+    for recipe in (penalized, free):
+        expected.append(next(train(recipe, expected[-1])).state())
+    assert [digest(each["model"]) for each in epochs] == [digest(each["model"]) for each in expected]
+
+
 @pytest.mark.parametrize("knobs", [{}, {"loss": "bce", "dataset": "breast_cancer"}, {"label_smoothing": 0.1}])
 def test_a_full_batch_in_pieces_equals_one_in_a_single_piece(small, monkeypatch, knobs, run):
     recipe = small(batch_size="full", optimizer="sgd", lr=0.5, epochs=3, **knobs)

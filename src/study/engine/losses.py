@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch.nn.functional as F  # noqa: N812 - its usual name
 
 from study.errors import RecipeError
+from study.recipe import within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -53,17 +54,28 @@ def predict(logits: Tensor) -> Tensor:
     return logits.argmax(1) if logits.shape[1] > 1 else (logits[:, 0] > 0).long()
 
 
-def penalty_of(recipe: Recipe) -> Callable[[Iterable[Tensor]], None] | None:
-    """Make the function that adds to the gradients of weights what l1 * sum |w| + l2 * sum w^2 in the loss would."""
+def penalty_of(recipe: Recipe, epoch: int) -> Callable[[Iterable[Tensor]], None] | None:
+    """Make the function that adds to the gradients of weights what l1 * sum |w| + l2 * sum w^2 in the loss would.
+
+    Args:
+        recipe: its penalties, and in which epochs they act.
+        epoch: counted from 1.
+
+    Returns:
+        The function; None when nothing acts in this epoch.
+
+    """
+    l1 = recipe.l1 if within(recipe.l1_epochs, epoch) else 0.0
+    l2 = recipe.l2 if within(recipe.l2_epochs, epoch) else 0.0
 
     def add(weights: Iterable[Tensor]) -> None:
         for weight in weights:
-            if weight.grad is not None and recipe.l2:
-                weight.grad += weight.detach() * (2 * recipe.l2)
-            if weight.grad is not None and recipe.l1:
-                weight.grad += weight.detach().sign() * recipe.l1
+            if weight.grad is not None and l2:
+                weight.grad += weight.detach() * (2 * l2)
+            if weight.grad is not None and l1:
+                weight.grad += weight.detach().sign() * l1
 
-    return add if recipe.l1 or recipe.l2 else None
+    return add if l1 or l2 else None
 
 
 def _binary_cross_entropy(logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from study.recipe import within
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -57,3 +59,10 @@ def build(recipe: Recipe, parameters: Iterable[torch.nn.Parameter]) -> torch.opt
     if "fused" in has and all(parameter.device.type in {"cpu", "cuda"} for parameter in parameters):
         given["fused"] = True
     return make(parameters, lr=recipe.lr, **given)
+
+
+def decay(recipe: Recipe, optimizer: torch.optim.Optimizer, epoch: int) -> None:
+    """Let the weight decay act in an epoch, counted from 1, or not."""
+    for group in optimizer.param_groups:
+        if "weight_decay" in group:
+            group["weight_decay"] = recipe.weight_decay if within(recipe.weight_decay_epochs, epoch) else 0.0

@@ -168,7 +168,8 @@ def _pass(parts: Parts, number: int) -> dict[str, float]:
     torch.manual_seed(_seed(recipe, number, "dropout"))
     parts.model.train()
     parameters, weights = list(parts.model.parameters()), models.weights(parts.model)
-    add_penalty = penalty_of(recipe)
+    add_penalty = penalty_of(recipe, number)
+    optim.decay(recipe, parts.optimizer, number)
     group = parts.optimizer.param_groups[0]
     batches = list(zip(rows.split(parts.batch), targets.split(parts.batch), strict=True))
     losses: list[Tensor] = []
