@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from study.stats.expected import mean_curve
 
@@ -51,7 +53,7 @@ def forest(rows: Sequence[Row], title: str, unit: str) -> Figure:
             fontsize=9, color=colour,
         )  # fmt: skip
     smallest = scale * (others[0].comparison.smallest if others and others[0].comparison else 0)
-    axes.axvspan(-smallest, smallest, color="#0072B2", alpha=0.08, linewidth=0)
+    axes.axvspan(-smallest, smallest, color=to_rgba("#0072B2", 0.08), linewidth=0)
     axes.set_yticks(range(len(others)), [row.variant for row in reversed(others)])
     axes.set_ylim(-0.7, len(others) - 0.3)
     axes.set_xlabel(f"difference to the baseline on the test split ({unit}), 95 % over the family")
@@ -85,8 +87,9 @@ def curves(by_variant: Mapping[str, Sequence[Sequence[float]]], metric: str, tit
         whole = matrix[~np.isnan(matrix).any(1)]
         if len(whole) > 1:
             band = mean_curve(at, whole)
-            axes.fill_between(at, band.low, band.high, color=colour, alpha=0.18, linewidth=0)
+            axes.fill_between(at, band.low, band.high, color=to_rgba(colour, 0.18), linewidth=0)
     axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylabel(metric.replace("_", " "))
     axes.set_title(title, loc="left", fontsize=11)
     axes.spines[["top", "right"]].set_visible(False)
