@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from study.engine.layers import Dropout
+from study.engine.layers import ConvBlocks, Dropout
 
 SHAPES = {"dense": (500, 301), "images": (16, 8, 31, 31), "one": (1,), "none": (0, 3)}
 
@@ -70,3 +70,50 @@ def test_dropout_of_nothing_is_nothing():
     values = made(SHAPES["dense"])
     assert torch.equal(Dropout(0.0)(values), values)
     assert isinstance(Dropout(0.1), nn.Dropout)
+
+
+def blocks(*more):
+    torch.manual_seed(0)
+    return ConvBlocks(nn.Conv2d(3, 16, 3), nn.MaxPool2d(2), nn.ReLU(), *more, nn.Conv2d(16, 8, 5), nn.ReLU())
+
+
+def outcome(layers, images):
+    output = layers(images)
+    output.square().sum().backward()
+    gradients = [parameter.grad.clone() for parameter in layers.parameters()]
+    layers.zero_grad()
+    return output, *gradients
+
+
+@pytest.mark.parametrize("count", [1, 7, 64])
+@pytest.mark.parametrize("side", [14, 17])
+def test_conv_blocks_in_onednns_order_equal_those_in_torchs(count, side):
+    images = torch.rand(count, 3, side, side).contiguous(memory_format=torch.channels_last)
+    layers = blocks()
+    assert layers._fits_onednn(images)
+    ours, again = outcome(layers, images), outcome(layers, images)
+    theirs = outcome(nn.Sequential(*layers), images)
+    for one, repeated, other in zip(ours, again, theirs, strict=True):
+        assert torch.equal(one, repeated)
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
+def test_conv_blocks_in_a_constant_picture_send_one_gradient_to_each_pool():
+    """All values of a pool are equal there: torch gives the whole gradient to one of them."""
+    images, layers = torch.full((2, 3, 14, 14), 0.5), blocks()
+    for one, other in zip(outcome(layers, images), outcome(nn.Sequential(*layers), images), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("more", [nn.BatchNorm2d(16), Dropout(0.5), nn.Tanh()])
+def test_conv_blocks_with_anything_else_stay_in_torchs_order(more):
+    assert not blocks(more)._fits_onednn(torch.rand(2, 3, 14, 14))
+    assert blocks(more)(torch.rand(2, 3, 14, 14)).shape == (2, 8, 2, 2)
+
+
+def test_conv_blocks_of_other_precision_stay_in_torchs_order():
+    images = torch.rand(2, 3, 14, 14)
+    assert not blocks()._fits_onednn(images.double())
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not blocks()._fits_onednn(images)
+        assert blocks()(images).dtype == torch.bfloat16

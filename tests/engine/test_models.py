@@ -58,7 +58,7 @@ def test_a_monotone_activation_after_the_pool_equals_one_before_it(name):
 )
 def test_only_a_monotone_activation_follows_the_pool(activation, order):
     model = models.build(Recipe(activation=activation, dropout_conv=0.1, batch_norm=True), CIFAR, 10)
-    assert [type(layer).__name__ for layer in model][:5] == ["Conv2d", "BatchNorm2d", *order]
+    assert [type(layer).__name__ for layer in model[0]][:5] == ["Conv2d", "BatchNorm2d", *order]
 
 
 @pytest.mark.parametrize("name", models.ACTIVATIONS)

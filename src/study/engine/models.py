@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from study.engine.layers import Dropout
+from study.engine.layers import ConvBlocks, Dropout
 from study.errors import RecipeError, StudyFileError
 from study.imports import import_object
 from study.recipe import USED_BY
@@ -185,9 +185,11 @@ def _logistic(_: Recipe, shape: Shape, outputs: int) -> nn.Module:
 def _cnn3(recipe: Recipe, shape: Shape, outputs: int) -> nn.Module:
     """The network of TensorFlow's tutorial "Convolutional Neural Network (CNN)"."""
     return nn.Sequential(
-        *_conv(recipe, shape[0], 32, kernel=3, pool=True),
-        *_conv(recipe, 32, 64, kernel=3, pool=True),
-        *_conv(recipe, 64, 64, kernel=3, pool=False),
+        ConvBlocks(
+            *_conv(recipe, shape[0], 32, kernel=3, pool=True),
+            *_conv(recipe, 32, 64, kernel=3, pool=True),
+            *_conv(recipe, 64, 64, kernel=3, pool=False),
+        ),
         nn.Flatten(),
         nn.Linear(64 * _product([((side - 2) // 2 - 2) // 2 - 2 for side in shape[1:]]), 64),
         *_hidden(recipe, nn.BatchNorm1d(64)),
@@ -198,8 +200,7 @@ def _cnn3(recipe: Recipe, shape: Shape, outputs: int) -> nn.Module:
 def _cnn2(recipe: Recipe, shape: Shape, outputs: int) -> nn.Module:
     """The network of 5,994 parameters (on MNIST) of the University of Melbourne's workshop on CNNs."""
     return nn.Sequential(
-        *_conv(recipe, shape[0], 8, kernel=5, pool=True),
-        *_conv(recipe, 8, 16, kernel=5, pool=True),
+        ConvBlocks(*_conv(recipe, shape[0], 8, kernel=5, pool=True), *_conv(recipe, 8, 16, kernel=5, pool=True)),
         nn.Flatten(),
         *_dropout(recipe.dropout_dense),
         nn.Linear(16 * _product([((side - 4) // 2 - 4) // 2 for side in shape[1:]]), outputs),
