@@ -36,7 +36,7 @@ def test_the_options_are_these():
 
 def test_the_commands_are_these():
     assert [path.removeprefix("study ") for path in COMMANDS][1:] == [
-        "run", "list", "show", "best", "export", "sync", "ui", "check", "new", "doctor", "data",
+        "run", "compare", "list", "show", "best", "export", "sync", "ui", "check", "new", "doctor", "data",
         "data import", "data list", "data verify", "data remove",
     ]  # fmt: skip
 

@@ -182,7 +182,9 @@ def _text(study: Study, rows: Sequence[Row], question: Question) -> str:
         heading.remove("Published")
     lines = [_cells(row, percent=percent, published="Published" in heading) for row in rows]
     unit = " (accuracies in %, differences in points)" if percent else ""
-    test = "a t test valid at any time (Wang and Ramdas 2024)" if question.until_sure else "Student's t, Holm over the family"
+    test = "Student's t, Holm over the family"
+    if question.until_sure:
+        test = "t tests valid at any time (Wang and Ramdas 2024), Holm over the family"
     return "\n".join([
         f"{study.name}: against {question.against}, paired over seeds{unit}; {test}",
         table(heading, lines, width=width()),

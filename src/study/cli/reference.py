@@ -35,6 +35,9 @@ Keys do not change. Numbers that are not finite are `null`; times are ISO 8601 i
 `study run --json` prints one object a line on stdout: a `trial` as each one ends, and one `summary` when the search
 ends, however it ends. Its `status` is `finished`, `stopped` (by `--timeout`), `interrupted` or `failed`. A trial's
 `state` is `complete`, `pruned`, `failed` or `running`, which is to say that it has no end yet.
+`study compare --json` prints the same for its trials, and one `comparison` at the end, whose `variants` have the keys of
+the last line; `difference` and `verdict` are null for the baseline.
+
 `study show NAME --format json` prints the summary's keys from `study` on, and `trials`.
 
 | object | keys |
@@ -102,18 +105,22 @@ def _default(parameter: Any) -> str:
 
 
 def _json_keys() -> str:
-    from study.cli import records
+    from study.cli import comparison, records
+    from study.compare import Row
     from study.results import Goal, TrialRow, summarize
 
     trial = TrialRow(0, "baseline", "complete", 0.5, 0.5, 1, 1.0, {}, "", None, None)
     summary = records.summary_json(summarize("x", Goal("val_accuracy", maximize=True), [trial]))
     row = records.row_json(trial)
+    empty = Row("x", (), None, None, None, None, 0.0, 0)
     return "".join(
         [
             _keys("`trial` of `run`", ["type", "study", *row]),
             _keys("`summary` of `run`", ["type", "status", "target", *summary]),
             _keys("`best`, each of `trials`", list(row)),
             _keys("each of `variants`", list(summary["variants"][0])),
+            _keys("`comparison` of `compare`", ["type", "study", "against", "variants"]),
+            _keys("each of its `variants`", list(comparison.row_json(empty))),
         ]
     )
 
