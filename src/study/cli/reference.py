@@ -35,8 +35,8 @@ Keys do not change. Numbers that are not finite are `null`; times are ISO 8601 i
 `study run --json` prints one object a line on stdout: a `trial` as each one ends, and one `summary` when the search
 ends, however it ends. Its `status` is `finished`, `stopped` (by `--timeout`), `interrupted` or `failed`. A trial's
 `state` is `complete`, `pruned`, `failed` or `running`, which is to say that it has no end yet.
-`study compare --json` prints the same for its trials, and one `comparison` at the end, whose `variants` have the keys of
-the last line; `difference` and `verdict` are null for the baseline.
+`study compare --json` prints the same for its trials, and one `comparison` at the end, whose `variants` have the keys
+of the last line; `difference` and `verdict` are null for the baseline.
 
 `study show NAME --format json` prints the summary's keys from `study` on, and `trials`.
 
