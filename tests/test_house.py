@@ -168,8 +168,9 @@ def test_the_knobs_are_these():
         "augment_cutout batch_size model hidden activation init init_scale batch_norm dropout_conv dropout_dense "
         "dropout_at_test loss label_smoothing l1 l2 grad_clip optimizer lr momentum dampening nesterov beta1 beta2 eps "
         "amsgrad momentum_decay rho alpha centered lr_decay initial_accumulator_value weight_decay l1_epochs "
-        "l2_epochs weight_decay_epochs schedule schedule_interval warmup_epochs gamma step_size t_max eta_min t_0 t_mult max_lr step_size_up cycle_mode "
-        "cycle_momentum total_steps pct_start patience epochs steps seed precision"
+        "l2_epochs weight_decay_epochs schedule schedule_interval warmup_epochs gamma step_size t_max eta_min t_0 "
+        "t_mult max_lr step_size_up cycle_mode cycle_momentum total_steps pct_start patience epochs steps seed "
+        "precision"
     )
 
 
