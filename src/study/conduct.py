@@ -111,7 +111,7 @@ def conduct(
             yield SearchStarted(study.name, source.target(trials), trials.finished(), 0, 0, None)
             return
         about = {"study": study.name, "metric": study.metric, "direction": study.direction, "data": definition["data"]}
-        about |= {"environment": environment.versions(), "git": environment.git()}
+        about |= {"environment": environment.versions(), "git": environment.git(), "grouped": test}
         with closing(make_executor(options)) as executor:
             loop = Loop(study, journal, trials, executor, source, stop, about, options.timeout, test)
             yield from tracked(loop.run(), journal, settings) if options.track else loop.run()

@@ -234,6 +234,25 @@ class Journal:
         """Read the stored definition; None before the first run."""
         return _read_json(self.definition_file) if self.definition_file.exists() else None
 
+    @property
+    def artifacts(self) -> Path:
+        """Folder of pictures and tables of the study as a whole, which the tracking server is given, too."""
+        return self.folder / "artifacts"
+
+    def files(self) -> dict[str, bytes]:
+        """Read all artifacts, by name."""
+        paths = sorted(self.artifacts.iterdir()) if self.artifacts.is_dir() else []
+        return {path.name: path.read_bytes() for path in paths}
+
+    def groups(self) -> dict[str, dict[str, float]]:
+        """Read the figures of each variant over its seeds; empty but for a comparison."""
+        path = self.folder / "groups.json"
+        return _read_json(path) if path.exists() else {}
+
+    def store_groups(self, groups: Mapping[str, Mapping[str, float]]) -> None:
+        """Replace the figures of each variant over its seeds."""
+        replace_durably(self.folder / "groups.json", json.dumps(groups, indent=2).encode())
+
     def store_definition(self, definition: Mapping[str, Any]) -> None:
         """Replace the stored definition, whole or not at all.
 

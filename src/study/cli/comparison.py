@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -245,13 +244,20 @@ def _range(interval: Any, *, percent: bool, signed: bool = False) -> str:
     return "-" if "-" in {low, high} else f"{low} to {high}"
 
 
+def _figures(row: Row) -> dict[str, float]:
+    """What a tracker shows of a variant over its seeds; what is not known or not finite is left out."""
+    values = row_json(row)
+    names = ("n", "mean", "mean_low", "mean_high", "difference", "difference_low", "difference_high", "win_rate")
+    return {name: values[name] for name in names if values[name] is not None and math.isfinite(values[name])}
+
+
 def _draw(study: Study, places: Settings, question: Question, rows: Sequence[Row], journal: Journal) -> None:
     """Write the pictures and the table beside the trials; the mirror logs what lies in `artifacts`."""
     from study import compare as comparing
     from study import tracking
     from study.report import figures
 
-    folder: Path = journal.folder / "artifacts"
+    folder = journal.artifacts
     percent = "accuracy" in study.metric
     title = f"{study.name}: {question.seeds} seeds, against {question.against}"
     written = figures.write(figures.forest(rows, title, "points" if percent else study.metric), folder, "forest")
@@ -259,5 +265,6 @@ def _draw(study: Study, places: Settings, question: Question, rows: Sequence[Row
     metric = comparing.compared(study).metric
     written += figures.write(figures.curves(by_variant, metric, title), folder, "curves")
     (folder / "comparison.csv").write_text(records.csv_of([_flat(row) for row in rows]))
+    journal.store_groups({row.variant: _figures(row) for row in rows if row.mean})
     log.info("pictures: %s", ", ".join(str(path) for path in written if path.suffix == ".png"))
     tracking.sync_studies(places, [journal.folder.name])

@@ -228,7 +228,9 @@ class _Round:
     def _tell_study(self, parent: str, definition: Mapping[str, Any]) -> None:
         """Tell where the study stands, if that has changed."""
         summary = summarize(self._journal, definition, self._cursor, self._trials)
-        content = [definition, summary.counts, summary.best and summary.best.trial, len(summary.climbs), summary.ended]
+        files = {name: hashlib.sha256(content).hexdigest() for name, content in summary.files.items()}
+        best = summary.best and summary.best.trial
+        content = [definition, summary.counts, best, len(summary.climbs), summary.ended, summary.groups, files]
         mark = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
         if mark != self._cursor.summary:
             self._client.sum_up(parent, summary)
@@ -256,6 +258,8 @@ def summarize(
         recipe=journal.trial(best.trial).recipe() if best else None,
         climbs=[climb for climb in climbs if climb.trial < first_running],
         ended=max(told.time for _, told in ended) if len(ended) == len(tolds) else None,
+        groups=journal.groups(),
+        files=journal.files(),
     )  # fmt: skip
 
 

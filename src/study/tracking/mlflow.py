@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,7 @@ class Runs:
         self._artifacts = None if _is_server(uri) else artifacts.as_uri()
         self._experiment = ""
         self._opened: set[str] = set()
+        self._groups: dict[str, str] = {}
         with _talking(place):
             if not _is_server(uri):
                 _open_database(uri, artifacts)
@@ -98,6 +100,8 @@ class Runs:
                 else:
                     self._client.delete_run(run.info.run_id)
             name = fields.run_name(snapshot.about, snapshot.trial.number)
+            if snapshot.about.get("grouped"):
+                parent = self._group(parent, snapshot.about["variant"])
             tags = {"mlflow.parentRunId": parent, **fields.tags_of_trial(snapshot)}
             made = found or self._make(name, snapshot.about["created"], tags)
             recipe = snapshot.trial.recipe()
@@ -126,12 +130,32 @@ class Runs:
     def sum_up(self, parent: str, summary: Summary) -> None:
         """Log counts and best, keep the definition and the best recipe, say whether a trial is running."""
         with _talking(self.place):
-            self._keep(parent, fields.artifacts_of_study(summary))
+            self._keep(parent, {**fields.artifacts_of_study(summary), **summary.files})
+            for variant, figures in summary.groups.items():
+                self._tell_group(self._group(parent, variant), figures, summary)
             self._log(parent, points=fields.points_of_summary(summary), tags=fields.tags_of_summary(summary))
             if summary.ended is None:
                 self._client.update_run(parent, status="RUNNING")
             else:
                 self._client.set_terminated(parent, "FINISHED", fields.milliseconds(summary.ended))
+
+    def _group(self, parent: str, variant: str) -> str:
+        """Find or make the run of a variant, the parent of its runs on the seeds."""
+        uid = f"{parent}-{variant}"
+        if uid not in self._groups:
+            tags = {"study.uid": uid, "mlflow.parentRunId": parent, "study.variant": variant}
+            found = self._search(uid)
+            self._groups[uid] = found[0].info.run_id if found else self._make(variant, time.time(), tags)
+            self._log(self._groups[uid], tags=tags)
+        return self._groups[uid]
+
+    def _tell_group(self, run: str, figures: Mapping[str, float], summary: Summary) -> None:
+        """Tell a variant's figures over its seeds, with the number of seeds as step."""
+        at = fields.milliseconds(summary.ended or time.time())
+        step = int(figures["n"])
+        self._log(run, points=[fields.Point(name, value, at, step) for name, value in figures.items()])
+        if summary.ended is not None:
+            self._client.set_terminated(run, "FINISHED", at)
 
     def _living(self, run: str | None) -> Run | None:
         """The run, if it is there and nobody has deleted it."""

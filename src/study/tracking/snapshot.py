@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ class Summary:
         recipe: every knob of the best trial; None without one.
         climbs: how the best value rose over the trials by number, as far as no trial before is still running.
         ended: when the last trial ended, seconds since 1970; None while one is running.
+        groups: of a comparison, for each variant its figures over the seeds, such as mean, low, high, n.
+        files: of the study as a whole, beside its definition: pictures and tables.
 
     """
 
@@ -70,6 +72,8 @@ class Summary:
     recipe: Mapping[str, Any] | None
     climbs: Sequence[Climb]
     ended: float | None
+    groups: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, "Mapping[str, float]"])
+    files: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
 
 
 def read(trial: TrialFolder) -> Snapshot:

@@ -1,0 +1,86 @@
+"""`study compare` at the keyboard: table, JSON, CSV, pictures, MLflow's runs of variants; nonsense is one line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+STUDY = """
+from study import Published, Recipe, Study
+study = Study(
+    name="tricks",
+    recipe=Recipe(dataset="digits", model="mlp", hidden=(16,), optimizer="sgd", lr=0.1, batch_size=32, train_size=600, epochs=5),
+    variants={"baseline": {}, "same": {}, "softmax": {"activation": "softmax"}},
+    published={"softmax": Published(value=0.99, source="nowhere")},
+)
+"""
+FLAGS = ["--executor", "inline", "--seeds", "5"]
+
+
+@pytest.fixture
+def compare(capsys):
+    from study.cli import exit_code
+
+    Path("studies").mkdir()
+    Path("studies/tricks.py").write_text(STUDY)
+
+    def run(*words):
+        code = exit_code(["compare", "tricks", *words])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.mark.slow
+def test_the_table_says_mean_difference_published_figure_and_verdict(compare):
+    code, out, _ = compare(*FLAGS)
+    assert code == 0
+    lines = {line.split()[0]: line for line in out.splitlines() if line}
+    assert lines["baseline"].rstrip().endswith("baseline")
+    assert "no difference larger than 0.50" in lines["same"]
+    assert "99.00 !" in lines["softmax"]
+    assert lines["softmax"].rstrip().endswith("hurts")
+
+    folder = Path("mlruns/studies/tricks-compare/artifacts")
+    assert {path.name for path in folder.iterdir()} == {
+        "forest.svg", "forest.png", "curves.svg", "curves.png", "comparison.csv",
+    }  # fmt: skip
+    with sqlite3.connect("mlruns/mlflow.db") as connection:
+        names = [name for (name,) in connection.execute("SELECT name FROM runs")]
+        means = connection.execute(
+            "SELECT r.name, m.value FROM metrics m JOIN runs r ON r.run_uuid = m.run_uuid WHERE m.key = 'mean'"
+        ).fetchall()
+    connection.close()
+    assert sorted(names)[:2] == ["baseline", "baseline (trial 0)"]
+    code, out, _ = compare(*FLAGS, "--json")
+    assert code == 0
+    comparison = json.loads(out.splitlines()[-1])
+    assert comparison["type"] == "comparison"
+    assert dict(means) == {row["variant"]: row["mean"] for row in comparison["variants"]}
+
+    code, out, _ = compare(*FLAGS, "--csv", "--show")
+    rows = {row["variant"]: row for row in csv.DictReader(io.StringIO(out))}
+    assert rows["softmax"]["verdict"] == "hurts"
+    assert len(rows["baseline"]["values"].split()) == 5
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--seeds", "1"], "--seeds"),
+        (["--variants", "x"], "has no variant 'x'"),
+        (["--against", "x"], "has no variant 'x'"),
+        (["--set", "lrr=1"], "Did you mean 'lr'"),
+    ],
+)
+def test_nonsense_is_one_line_and_writes_nothing(compare, words, message):
+    code, out, err = compare(*words)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+    assert not Path("mlruns").exists()
