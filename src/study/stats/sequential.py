@@ -13,7 +13,7 @@ martingale only in what its own variant has shown.
 Why this one: a group-sequential t test with exact bounds, its error spent as the root of the seeds up to a cap of 30,
 needs 9, 3 and 6% fewer seeds at effects of 1, 2 and 3 standard deviations in a family of 8, but promises nothing once
 somebody raises the cap, and has no bounds in closed form. Without a cap it needs 0 to 6% fewer. docs/statistics.md has
-the figures, benchmarks/statistics.py measures them.
+the figures, benchmarks/verdicts.py measures them.
 """
 
 from __future__ import annotations

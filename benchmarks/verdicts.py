@@ -4,7 +4,7 @@ The candidates for `--until-sure` are compared here: the mixture that `study.sta
 variances, and a group-sequential t test with bounds that spend exactly the error, with a cap on the seeds and without.
 Its bounds come from simulated nulls, which is exact but for the Monte Carlo error: t statistics do not depend on sigma.
 
-    python benchmarks/statistics.py        (two minutes on one core; seeds are fixed, so that it prints the same again)
+    python benchmarks/verdicts.py        (two minutes on one core; seeds are fixed, so that it prints the same again)
 """
 
 from __future__ import annotations
