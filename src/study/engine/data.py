@@ -149,7 +149,8 @@ def preparation(recipe: Recipe, data: Data, dtype: torch.dtype, upscaling: int) 
     shift = (full * (-mean / deviation)).to(data.train.x.device, dtype)
 
     def prepare(images: Tensor) -> Tensor:
-        pixels = torch.addcmul(shift, images.to(dtype), factor)
+        pixels = images.to(dtype)
+        torch.addcmul(shift, pixels, factor, out=pixels)
         if upscaling > 1:
             pixels = pixels.repeat_interleave(upscaling, 1).repeat_interleave(upscaling, 2)
         return pixels.permute(0, 3, 1, 2)
