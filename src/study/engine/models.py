@@ -152,6 +152,11 @@ def initialize(model: nn.Module, init: str, scale: float | None) -> None:
         draw[init](weight)
 
 
+def activation_of(recipe: Recipe) -> nn.Module:
+    """Make what follows each hidden layer."""
+    return ACTIVATIONS[recipe.activation]()
+
+
 def weights(model: nn.Module) -> list[nn.Parameter]:
     """List what is drawn by `init` and shrunk by `l1` and `l2`: parameters with two dimensions or more."""
     return [parameter for parameter in model.parameters() if parameter.ndim >= 2]
@@ -219,7 +224,7 @@ SMALLEST = {"cnn3": 18, "cnn2": 16}  # pixels a side that leave one pixel to the
 def _conv(recipe: Recipe, before: int, after: int, *, kernel: int, pool: bool) -> list[nn.Module]:
     """A conv block: convolution, norm, activation and pool (in the cheaper order of the two), dropout."""
     norm = [nn.BatchNorm2d(after)] if recipe.batch_norm else []
-    tail: list[nn.Module] = [ACTIVATIONS[recipe.activation](), *([nn.MaxPool2d(2)] if pool else [])]
+    tail: list[nn.Module] = [activation_of(recipe), *([nn.MaxPool2d(2)] if pool else [])]
     if recipe.activation in MONOTONE:
         tail.reverse()
     return [nn.Conv2d(before, after, kernel), *norm, *tail, *_dropout(recipe.dropout_conv)]
@@ -227,7 +232,7 @@ def _conv(recipe: Recipe, before: int, after: int, *, kernel: int, pool: bool) -
 
 def _hidden(recipe: Recipe, norm: nn.Module) -> list[nn.Module]:
     """What follows a hidden dense layer."""
-    activation = ACTIVATIONS[recipe.activation]()
+    activation = activation_of(recipe)
     return [*([norm] if recipe.batch_norm else []), activation, *_dropout(recipe.dropout_dense)]
 
 
