@@ -6,6 +6,10 @@ started again it goes on, and with more seeds it runs those that are new.
     STUDY_DATA=FOLDER python benchmarks/reproduce.py --seeds 10
     STUDY_DATA=FOLDER python benchmarks/reproduce.py --studies init mnist_cnn --seeds 3 --out tables.md
 
+With --pictures FOLDER it also draws what the documents show but do not measure: for `init` the distributions of
+weights, activations and gradients, layer by layer, before training; for `mnist_cnn` the first layer's filters, and what
+they make of the first training image, after it.
+
 A row whose published figure lies outside our interval of single runs needs a sentence in EXPLANATIONS; without it the
 script ends with exit code 1 and says which.
 """
@@ -26,9 +30,13 @@ from study import Study, compare, environment, load, settings
 from study.cli.request import overrides
 from study.conduct import Options
 from study.definition import find
+from study.engine.inspect import first_filters, layer_distributions
 from study.executors.local import cores
+from study.journal import Journal
 from study.prepare import available_data
 from study.progress import Notice, TrialEnded
+from study.recipe import Recipe
+from study.report import figures, inside
 from study.stats import intervals
 
 if TYPE_CHECKING:
@@ -69,7 +77,7 @@ class Table:
     @property
     def outside(self) -> list[str]:
         """Variants whose published figure lies outside our interval of single runs."""
-        return [row.variant for row in self.rows if inside(row) is False]
+        return [row.variant for row in self.rows if lies_inside(row) is False]
 
     @property
     def unexplained(self) -> list[str]:
@@ -103,7 +111,7 @@ def tell(name: str, progress: Progress) -> None:
         print(progress.text, file=sys.stderr)
 
 
-def inside(row: Row) -> bool | None:
+def lies_inside(row: Row) -> bool | None:
     """Tell whether the published figure lies where one more run of ours would, with 95 %; None if it cannot be told."""
     values = [value for value in row.values if math.isfinite(value)]
     if row.published is None or len(values) < 2:
@@ -136,7 +144,7 @@ def cells(row: Row) -> list[str]:
         span(row.mean.interval) if row.mean else "",
         span(intervals.single_run(values)) if values else "",
         f"{len(values)}{diverged}",
-        {True: "yes", False: "**no**", None: ""}[inside(row)],
+        {True: "yes", False: "**no**", None: ""}[lies_inside(row)],
         f"{row.seconds:.1f}" if row.seconds >= 1 else f"{row.seconds:.2f}",
         row.comparison.words(100, " points") if row.comparison else "baseline",
     ]
@@ -180,12 +188,28 @@ verdict is against the baseline, paired over seeds, by Holm's method over the va
 """
 
 
+def draw(table: Table, places: Settings, folder: Path) -> None:
+    """Draw what the study's document shows of its networks' insides, as SVG and PNG."""
+    if table.study.name == "init":
+        recipes = {name: table.study.recipe_for(each) for name, each in table.study.variants.items()}
+        layers = {name: layer_distributions(each) for name, each in recipes.items() if isinstance(each, Recipe)}
+        for what in ("weights", "activations", "gradients"):
+            figure = inside.distributions(layers, what, f"init: {what} before training, 512 images of MNIST")
+            figures.write(figure, folder, f"init_{what}")
+    elif table.study.name == "mnist_cnn":
+        folders = Journal(places.study_folder(compare.compared(table.study).name)).trials()
+        trained = next(each for each in folders if each.about()["variant"] == "cnn" and each.best.exists())
+        found = first_filters(Recipe.model_validate(trained.recipe()), trained.best)
+        figures.write(inside.filters(found, "mnist_cnn: first convolution after training"), folder, "mnist_cnn_filters")
+
+
 def ask() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description="Run published tables again and write ours beside theirs.")
     parser.add_argument("--studies", nargs="+", default=list(STUDIES), metavar="NAME")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="draw the networks' insides there")
     parser.add_argument("--home", type=Path, help="folder of results")
     parser.add_argument("--workers", type=int, help="trainings at a time")
     parser.add_argument("--device", default="auto")
@@ -203,6 +227,8 @@ def main() -> int:
     for name in arguments.studies:
         tables.append(run(name, arguments, places))
         arguments.out.write_text("\n".join([head(tables, arguments), "\n\n".join(map(section, tables)), ""]))
+        if arguments.pictures:
+            draw(tables[-1], places, arguments.pictures)
     unexplained = [each for table in tables for each in table.unexplained]
     for each in unexplained:
         print(f"outside and not explained: {each}", file=sys.stderr)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from study.report.figures import COLOURS, DPI, INK
 
@@ -25,7 +26,8 @@ SHOWN = 64  # filters at most
 def distributions(by_variant: Mapping[str, Sequence[Layer]], what: str, title: str) -> Figure:
     """Draw a histogram for each variant (a row) and layer (a column); every panel says its standard deviation.
 
-    Each panel has its own scale: what matters is the shape, and how the deviation goes from layer to layer.
+    Each panel has its own scale: what matters is the shape, and how the deviation goes from layer to layer. Values of
+    exactly 0, which ReLU makes, are told as a share and not drawn.
 
     Args:
         by_variant: for each variant its layers.
@@ -44,7 +46,7 @@ def distributions(by_variant: Mapping[str, Sequence[Layer]], what: str, title: s
             else:
                 axes.set_visible(False)
             if index == 0:
-                axes.set_title(f"layer {place + 1}", fontsize=9, color=INK)
+                axes.set_title(f"layer {place + 1}", loc="left", fontsize=9, color=INK)
         grid[index][0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     return figure
@@ -80,15 +82,17 @@ def filters(found: Filters, title: str) -> Figure:
 
 
 def _histogram(axes: Axes, values: ArrayLike, colour: str) -> None:
-    """Draw the middle 99.8 % of the values; a single value becomes one bar."""
+    """Draw the middle 99.8 % of the values that are not exactly 0, of which ReLU makes so many; tell those apart."""
     values = np.asarray(values, float)
-    low, high = np.quantile(values, [0.001, 0.999])
-    if low == high:
-        low, high = low - 0.5, high + 0.5
-    axes.hist(values, bins=BINS, range=(low, high), color=colour, linewidth=0)
-    axes.text(
-        0.98, 0.94, f"sd {values.std():.2g}", transform=axes.transAxes, ha="right", va="top", fontsize=8, color=INK
-    )  # fmt: skip
+    others = values[values != 0]
+    zeros = 1 - len(others) / len(values)
+    if len(others):
+        low, high = np.quantile(others, [0.001, 0.999])
+        margin = 0.0 if low < high else 0.5
+        axes.hist(others, bins=BINS, range=(low - margin, high + margin), color=colour, linewidth=0)
+    words = f"sd {values.std():.2g}" + (f", {100 * zeros:.0f} % zero" if zeros else "")
+    axes.set_title(words, loc="right", fontsize=8, color=INK)
     axes.set_yticks([])
+    axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.tick_params(labelsize=7)
     axes.spines[["top", "right", "left"]].set_visible(False)
