@@ -79,7 +79,7 @@ class Data:
             images = self.train.x.index_select(0, rows)
             for channel in range(len(counts)):
                 counts[channel] += torch.bincount(images[..., channel].flatten(), minlength=BRIGHTEST + 1)
-        share = counts.double().cpu() / counts[0].sum().item()
+        share = counts.cpu().double() / counts[0].sum().item()
         value = torch.arange(BRIGHTEST + 1, dtype=torch.float64)
         mean = share @ value
         return mean, (share * (value - mean[:, None]).square()).sum(1).sqrt()
@@ -145,8 +145,8 @@ def preparation(recipe: Recipe, data: Data, dtype: torch.dtype, upscaling: int) 
         mean, deviation = (torch.full((channels,), part * BRIGHTEST, dtype=torch.float64) for part in (middle, half))
     # Of a whole image's shape, for a sum over the last dimension of 3 is slow.
     full = torch.ones(height, width, 1, dtype=torch.float64)
-    factor = (full / deviation).to(data.train.x.device, dtype)
-    shift = (full * (-mean / deviation)).to(data.train.x.device, dtype)
+    factor = (full / deviation).to(dtype).to(data.train.x.device)
+    shift = (full * (-mean / deviation)).to(dtype).to(data.train.x.device)
 
     def prepare(images: Tensor) -> Tensor:
         pixels = images.to(dtype)
