@@ -145,6 +145,9 @@ def broken(input_shape):
 
 def number():
     return 3
+
+def weightless():
+    return nn.Flatten()
 """
 
 
@@ -169,6 +172,7 @@ def test_a_network_of_ones_own_gets_what_its_signature_names(small, nets, run):
         ("fussy", {}, "it needs 'width', which is no knob"),
         ("broken", {}, "KeyError: 'nothing here'"),
         ("number", {}, "it gave a int, not a torch.nn.Module"),
+        ("weightless", {}, "has no weights to train"),
         ("missing", {}, "cannot import"),
     ],
 )

@@ -73,6 +73,8 @@ def build(recipe: Recipe, shape: Shape, outputs: int) -> nn.Module:
         model = _Torchvision(recipe.model, shape, outputs)
     else:
         model = _imported(recipe, shape, outputs)
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise RecipeError(f"model={recipe.model} has no weights to train")
     initialize(model, recipe.init, recipe.init_scale)
     return model
 

@@ -41,7 +41,25 @@ LOOK = 100  # steps between two looks whether the loss is still finite
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """All that a training is made of."""
+    """All that a training is made of.
+
+    Args:
+        recipe: every knob.
+        device: as torch spells it.
+        data: training and validation examples.
+        model: the network, on the device.
+        forward: from inputs to logits; the network, or what runs it in the recipe's precision.
+        prepare: from examples as they lie in the data set to inputs.
+        loss: in training.
+        optimizer: over all parameters of the network.
+        schedule: what the optimizer is set to at each step.
+        augment: from a batch as it lies in the data set to another; None for none.
+        batch: examples a step.
+        piece: examples whose gradient is computed at once.
+        steps_per_epoch: of a whole epoch.
+        steps: of the whole training.
+
+    """
 
     recipe: Recipe
     device: str
@@ -221,7 +239,7 @@ def _judge(parts: Parts, number: int, split: Split) -> Evaluation:
 
 
 def _state(parts: Parts, number: int) -> dict[str, Any]:
-    """Copy what is needed to go on after an epoch, and cannot be derived from the recipe."""
+    """Copy what is needed to go on after an epoch, as it is now, and cannot be derived from the recipe."""
     state = {"model": parts.model.state_dict(), "optimizer": parts.optimizer.state_dict()}
     return {"epoch": number, **copy.deepcopy(state), "schedule": parts.schedule.state_dict()}
 
