@@ -14,7 +14,9 @@ STUDY = """
 from study import Published, Recipe, Study
 study = Study(
     name="tricks",
-    recipe=Recipe(dataset="digits", model="mlp", hidden=(16,), optimizer="sgd", lr=0.1, batch_size=32, train_size=600, epochs=5),
+    recipe=Recipe(
+        dataset="digits", model="mlp", hidden=(16,), optimizer="sgd", lr=0.1, batch_size=32, train_size=600, epochs=5
+    ),
     variants={"baseline": {}, "same": {}, "softmax": {"activation": "softmax"}},
     published={"softmax": Published(value=0.99, source="nowhere")},
 )
