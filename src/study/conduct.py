@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from study import environment, space, storage
 from study.errors import InputError, Interrupted
-from study.journal import Journal
+from study.journal import Journal, require_room
 from study.loop import Loop
 from study.progress import Progress, SearchStarted
 from study.pruning import PRUNERS
@@ -103,6 +103,7 @@ def conduct(
     from study.prepare import make_executor  # noqa: PLC0415 - torch
 
     journal = Journal(settings.study_folder(study.name))
+    require_room(settings.home)
     with storage.opened(settings.storage) as database, storage.held(study.name, journal.folder, database):
         _settle_definition(journal, definition, accept=options.accept)
         storage.sync(journal, database, study.name, study.direction)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from study.errors import PlaceError
+
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
@@ -58,10 +60,17 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Stuck:
+    """The epoch could not be saved, as on a full disk: the training is not at fault and goes on later."""
+
+    error: PlaceError
+
+
+@dataclass(frozen=True, slots=True)
 class Died:
     """The process that trained is gone (a signal, out of memory): worth another try from the checkpoint."""
 
     reason: str
 
 
-Event = Started | Epoch | Finished | Stopped | Failed | Died
+Event = Started | Epoch | Finished | Stopped | Failed | Stuck | Died

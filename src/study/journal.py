@@ -19,6 +19,7 @@ import os
 import shutil
 import time
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+ROOM = 4 << 20  # bytes that a first trial and the databases need
 State = Literal["complete", "pruned", "failed"]
 Record = dict[str, Any]
 
@@ -265,6 +267,28 @@ class Journal:
             replace_durably(self.definition_file, json.dumps(definition, indent=2).encode())
         except OSError as error:
             raise _cannot_write(self.definition_file, error) from error
+
+
+def require_room(home: Path) -> None:
+    """See that the folder of all results can be made and written, before anything is kept in it.
+
+    Raises:
+        PlaceError: it cannot, or the disk is full; what was made for the trial of it is gone again.
+
+    """
+    made = [folder for folder in (home, *home.parents) if not folder.exists()]
+    probe = home / f".room-{os.getpid()}"
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        try:
+            write_durably(probe, b"\0" * ROOM)
+        finally:
+            probe.unlink(missing_ok=True)
+    except OSError as error:
+        for folder in made:
+            with suppress(OSError):
+                folder.rmdir()
+        raise _cannot_write(home, error) from error
 
 
 def write_durably(path: Path, content: bytes) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from study.definition import OUR_TRAIN, reference_to
 from study.errors import StudyError
-from study.events import Died, Epoch, Event, Failed, Finished, Started, Stopped
+from study.events import Died, Epoch, Event, Failed, Finished, Started, Stopped, Stuck
 from study.executors import Job
 from study.progress import Notice, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
 from study.recipe import to_json
@@ -165,6 +165,8 @@ class Loop:
                     del self.running[number]
             case Failed(reason=reason, traceback=traceback):
                 yield from self._end(each, "failed", reason=reason, traceback=traceback)
+            case Stuck(error=error):
+                raise error
             case Died(reason=reason):
                 yield from self._revive(each, reason)
 

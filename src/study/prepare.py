@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from study.definition import override, reference_to
 from study.errors import DataMissing, StudyError
-from study.events import Epoch, Failed, Finished, Stopped
+from study.events import Epoch, Failed, Finished, Stopped, Stuck
 from study.executors import Executor, Job
 from study.imports import import_object
 from study.recipe import Recipe
@@ -213,6 +213,8 @@ def _measure(study: Study, executor: Executor, folder: Path) -> tuple[float, int
                     seconds.append(event.seconds)
             elif isinstance(event, Finished | Stopped):
                 busy -= 1
+            elif isinstance(event, Stuck):
+                raise event.error
             elif isinstance(event, Failed):
                 raise StudyError(f"the training failed: {event.reason}", fix="Run with --debug for the traceback.")
     if not seconds:

@@ -69,8 +69,8 @@ class Executor(Protocol):
     """Runs up to `slots` jobs at a time.
 
     Of one job the events come in this order: Started, the epochs that its checkpoint holds, new epochs, and last one
-    of Finished, Stopped, Failed or Died. The worker has replaced the checkpoint before it sends an epoch, and then
-    waits for an answer, so that a pruned trial costs not one step too many. After Died the executor is as good as
+    of Finished, Stopped, Failed, Stuck or Died. The worker has replaced the checkpoint before it sends an epoch, and
+    then waits for an answer, so that a pruned trial costs not one step too many. After Died the executor is as good as
     before; it never runs a job again by itself. All methods are called from one thread.
     """
 

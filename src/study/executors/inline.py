@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from study.events import Event, Failed, Finished, Stopped
+from study.events import Event, Failed, Finished, Stopped, Stuck
 from study.executors.worker import perform
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Inline:
         event = next(self._events, None)
         if event is None:
             return ()
-        if isinstance(event, Finished | Failed | Stopped):
+        if isinstance(event, Finished | Failed | Stopped | Stuck):
             self._events = iter(())
         return ((self._number, event),)
 

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from study.errors import StudyError
-from study.events import Epoch, Event, Failed, Finished, Started, Stopped
+from study.errors import PlaceError, StudyError
+from study.events import Epoch, Event, Failed, Finished, Started, Stopped, Stuck
 from study.imports import import_object
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ def perform(job: Job, device: str) -> Iterator[Event]:
     """Run a job and yield its events; whoever iterates stops it by asking no more."""
     try:
         yield from _train(job, device)
+    except PlaceError as error:
+        yield Stuck(error)
     except StudyError as error:
         yield Failed(str(error), traceback.format_exc())
     except Exception as error:  # a training may raise anything; its trial fails, the search goes on
