@@ -18,7 +18,8 @@ def test_ui_prints_both_addresses_and_ends_with_ctrl_c(made):
         lines = [process.stdout.readline() for _ in range(3)]
         assert [line.split("http")[0].strip() for line in lines] == ["Optuna dashboard", "MLflow", "Ctrl-C stops both."]
         for line in lines[:2]:
-            assert urllib.request.urlopen(line.split()[-1], timeout=30).status == 200
+            with urllib.request.urlopen(line.split()[-1], timeout=30) as answer:
+                assert answer.status == 200
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=30)[0] == ""
     assert process.returncode == 0

@@ -62,7 +62,7 @@ def test_a_pruned_trial_looks_pruned():
 
 def test_a_picture_is_drawn_in_a_fraction_of_a_second():
     pictures.curves(curve(2), "warm-up", None)
-    began = time.process_time()
+    began = time.thread_time()
     pictures.curves(curve(10), "title", None)
     pictures.confusion(np.full((10, 10), 7).tolist(), None, "title")
-    assert time.process_time() - began < 1.0  # 0.15 s on a quiet machine
+    assert time.thread_time() - began < 1.0  # 0.15 s on a quiet machine
