@@ -158,6 +158,8 @@ def plan(study: Study, options: Options, finished: int) -> Plan:
         StudyError: the training failed.
 
     """
+    from study.engine.device import pick  # noqa: PLC0415 - torch
+
     shorter, share = _shortened(study)
     with closing(make_executor(options)) as executor, tempfile.TemporaryDirectory() as folder:
         seconds, size = _measure(replace(study, recipe=shorter), executor, Path(folder))
@@ -171,7 +173,7 @@ def plan(study: Study, options: Options, finished: int) -> Plan:
         finished=finished,
         target=options.trials,
         slots=slots,
-        device=options.device,
+        device=pick(options.device),
         epochs=epochs,
         seconds_per_epoch=seconds,
         expected_seconds=seconds * epochs * rounds if epochs else None,
