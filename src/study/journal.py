@@ -270,25 +270,24 @@ class Journal:
 
 
 def require_room(home: Path) -> None:
-    """See that the folder of all results can be made and written, before anything is kept in it.
+    """See that the folder of all results can be made and written; what was made to see it is gone again.
 
     Raises:
-        PlaceError: it cannot, or the disk is full; what was made for the trial of it is gone again.
+        PlaceError: it cannot, or the disk is full.
 
     """
     made = [folder for folder in (home, *home.parents) if not folder.exists()]
     probe = home / f".room-{os.getpid()}"
     try:
         home.mkdir(parents=True, exist_ok=True)
-        try:
-            write_durably(probe, b"\0" * ROOM)
-        finally:
-            probe.unlink(missing_ok=True)
+        write_durably(probe, b"\0" * ROOM)
     except OSError as error:
-        for folder in made:
-            with suppress(OSError):
-                folder.rmdir()
         raise _cannot_write(home, error) from error
+    finally:
+        with suppress(OSError):
+            probe.unlink(missing_ok=True)
+            for folder in made:
+                folder.rmdir()
 
 
 def write_durably(path: Path, content: bytes) -> None:
