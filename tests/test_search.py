@@ -101,6 +101,18 @@ def test_a_diverged_training_is_pruned_with_the_reason_and_counts(toy):
     assert ended.value == optuna_trials()[0].value == folders()[0].history().epochs[0].metrics["score"]
 
 
+def test_killed_between_a_diverged_epoch_and_the_end_it_ends_the_same(toy):
+    study = toy.fix({"kind": "nan"})
+    list(search(study, 1))
+    log = folders()[0].path / "log.jsonl"
+    whole = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join(whole[:-1]))
+    Path(SETTINGS().storage.removeprefix("sqlite:///")).unlink()
+    list(search(study, 1))
+    assert len(epochs_of()[0]) == 2
+    assert folders()[0].history().ended.reason == "diverged in epoch 2: score is nan"
+
+
 def test_a_training_that_raises_fails_with_the_reason_and_is_replaced(toy):
     study = replace(toy, variants={"bad": {"kind": "raises"}, "good": {}})
     list(search(study, 2))

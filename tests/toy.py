@@ -31,6 +31,8 @@ def train(recipe, resume):
             raise ValueError("boom")
         if recipe.kind == "diverges" and number == 2:
             score = math.inf
+        if recipe.kind == "nan" and number == 2:
+            score = math.nan
         if recipe.kind == "dies" and number == 3 and len(list(Path().glob("died-*"))) < int(os.environ["DEATHS"]):
             Path(f"died-{time.time_ns()}").touch()
             os.kill(os.getpid(), 9)

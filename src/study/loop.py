@@ -190,7 +190,7 @@ class Loop:
     def _compare(self, each: _Running, epoch: Epoch) -> Iterator[Progress]:
         """Meet an epoch that the log has already: it must be equal to the bit."""
         known = each.history.epochs[epoch.number - 1]
-        if known == epoch:
+        if repr(sorted(known.metrics.items())) == repr(sorted(epoch.metrics.items())):  # so that NaN equals NaN
             return
         what = f"epoch {epoch.number} was {dict(known.metrics)} and is now {dict(epoch.metrics)}"
         if reference_to(self.study.train) == OUR_TRAIN:

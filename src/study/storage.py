@@ -237,7 +237,7 @@ def _bring_up(storage: RDBStorage, trial_id: int, trial: FrozenTrial, folder: Tr
     changed = False
     for epoch in history.epochs:
         value = epoch.metrics[about["metric"]]
-        if trial.intermediate_values.get(epoch.number) != value and not math.isnan(value):
+        if trial.intermediate_values.get(epoch.number) != value and math.isfinite(value):
             storage.set_trial_intermediate_value(trial_id, epoch.number, value)
             changed = True
     if history.ended:
@@ -266,7 +266,7 @@ def frozen(folder: TrialFolder) -> FrozenTrial:
         intermediate_values={
             epoch.number: epoch.metrics[about["metric"]]
             for epoch in history.epochs
-            if not math.isnan(epoch.metrics[about["metric"]])
+            if math.isfinite(epoch.metrics[about["metric"]])
         },
         user_attrs={**attributes(about), **reason},
     )
