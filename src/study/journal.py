@@ -7,13 +7,12 @@ coordinator alone, its checkpoint and its best weights are replaced by the worke
         recipe.json         what the training computes, every knob
         trial.json          what Optuna and MLflow need besides: parameters, distributions, variant, environment
         log.jsonl           one line an event, each with its own checksum: started, epoch, died, restarted, ended
-        checkpoint.pt       after the last whole epoch, until the trial ends (and checkpoint.json, its sha256)
+        checkpoint.pt       after the last whole epoch, until the trial ends
         best.safetensors    the weights of the best epoch so far
 """
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import shutil
@@ -23,7 +22,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from study.errors import PlaceError, StudyError
+from study import durable
+from study.errors import StudyError
 from study.events import Epoch
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class TrialFolder:
             finally:
                 os.close(handle)
         except OSError as error:
-            raise _cannot_write(file, error) from error
+            raise durable.cannot_write(file, error) from error
         return record
 
     def records(self) -> Iterator[Record]:
@@ -223,13 +223,13 @@ class Journal:
         try:
             shutil.rmtree(making, ignore_errors=True)
             making.mkdir(parents=True)
-            write_durably(making / "recipe.json", recipe_json.encode())
-            write_durably(making / "trial.json", json.dumps(about, indent=2).encode())
+            durable.write(making / "recipe.json", [recipe_json.encode()])
+            durable.write(making / "trial.json", [json.dumps(about, indent=2).encode()])
             making.rename(trial.path)
-            _sync_folder(trial.path.parent)
+            durable.sync_folder(trial.path.parent)
         except OSError as error:
             shutil.rmtree(making, ignore_errors=True)
-            raise _cannot_write(trial.path, error) from error
+            raise durable.cannot_write(trial.path, error) from error
         return trial
 
     def definition(self) -> dict[str, Any] | None:
@@ -253,7 +253,7 @@ class Journal:
 
     def store_groups(self, groups: Mapping[str, Mapping[str, float]]) -> None:
         """Replace the figures of each variant over its seeds."""
-        replace_durably(self.folder / "groups.json", json.dumps(groups, indent=2).encode())
+        durable.replace(self.folder / "groups.json", [json.dumps(groups, indent=2).encode()])
 
     def store_definition(self, definition: Mapping[str, Any]) -> None:
         """Replace the stored definition, whole or not at all.
@@ -264,9 +264,9 @@ class Journal:
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            replace_durably(self.definition_file, json.dumps(definition, indent=2).encode())
         except OSError as error:
-            raise _cannot_write(self.definition_file, error) from error
+            raise durable.cannot_write(self.definition_file, error) from error
+        durable.replace(self.definition_file, [json.dumps(definition, indent=2).encode()])
 
 
 def require_room(home: Path) -> None:
@@ -280,9 +280,9 @@ def require_room(home: Path) -> None:
     probe = home / f".room-{os.getpid()}"
     try:
         home.mkdir(parents=True, exist_ok=True)
-        write_durably(probe, b"\0" * ROOM)
+        durable.write(probe, [b"\0" * ROOM])
     except OSError as error:
-        raise _cannot_write(home, error) from error
+        raise durable.cannot_write(home, error) from error
     finally:
         with suppress(OSError):
             probe.unlink(missing_ok=True)
@@ -290,37 +290,9 @@ def require_room(home: Path) -> None:
                 folder.rmdir()
 
 
-def write_durably(path: Path, content: bytes) -> None:
-    """Write a new file and see it on disk."""
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def replace_durably(path: Path, content: bytes) -> None:
-    """Replace a file such that a kill leaves the old or the new one: temporary file, fsync, rename."""
-    making = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        write_durably(making, content)
-        making.replace(path)
-        _sync_folder(path.parent)
-    except OSError:
-        making.unlink(missing_ok=True)
-        raise
-
-
 def _write_all(handle: int, content: bytes) -> None:
     while content:
         content = content[os.write(handle, content) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _checked(line: bytes) -> Record | None:
@@ -339,9 +311,3 @@ def _read_json(path: Path) -> dict[str, Any]:
         return json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise StudyError(f"cannot be read: {error}", where=str(path)) from error
-
-
-def _cannot_write(path: Path, error: OSError) -> PlaceError:
-    reason = "the disk is full" if error.errno == errno.ENOSPC else f"cannot be written: {error.strerror}"
-    fix = "Free some space and run the same command again." if error.errno == errno.ENOSPC else "Choose another --home."
-    return PlaceError(reason, where=str(path), fix=fix)

@@ -7,20 +7,19 @@ tables as float32 [N, columns] with NaN for a missing value, labels as int64 [N]
 
 from __future__ import annotations
 
-import errno
 import json
 import math
-import os
 import re
 import time
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from study import durable
 from study.errors import DataError, PlaceError
 from study.settings import cache_folder
 
@@ -32,6 +31,7 @@ Kind = Literal["image", "table"]
 ARRAYS = ("train_y", "test_y", "train_x", "test_x")  # in the file's order: the widest type first keeps all aligned
 FORMAT = "study-pack-1"
 DTYPES = {"uint8": "U8", "float32": "F32", "int64": "I64"}  # numpy's names and those of safetensors
+CACHE_FIX = "Choose another folder by STUDY_CACHE."
 ABANDONED = 3600.0  # seconds without a write after which a temporary file is nobody's
 
 
@@ -282,24 +282,12 @@ def _bytes(array: np.ndarray) -> memoryview:
 
 
 def _replace(path: Path, header: bytes, arrays: Mapping[str, np.ndarray]) -> None:
-    """Put a file in place such that a kill leaves the old one or the new one: temporary file, fsync, rename."""
-    making = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path)
-        with making.open("wb") as file:
-            file.write(header)
-            for name in ARRAYS:
-                file.write(_bytes(arrays[name]))
-            file.flush()
-            os.fsync(file.fileno())
-        making.replace(path)
-        _sync(path.parent)
     except OSError as error:
-        raise _cannot_write(path, error) from error
-    finally:  # Ctrl-C too
-        with suppress(OSError):
-            making.unlink(missing_ok=True)
+        raise durable.cannot_write(path, error, CACHE_FIX) from error
+    durable.replace(path, chain([header], (_bytes(arrays[name]) for name in ARRAYS)), CACHE_FIX)
 
 
 def _sweep(path: Path) -> None:
@@ -307,19 +295,3 @@ def _sweep(path: Path) -> None:
     for left in path.parent.glob(f".{path.name}.*"):
         if time.time() - left.stat().st_mtime > ABANDONED:
             left.unlink(missing_ok=True)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _cannot_write(path: Path, error: OSError) -> PlaceError:
-    if error.errno == errno.ENOSPC:
-        return PlaceError("the disk is full", where=str(path), fix="Free some space and run the same command again.")
-    return PlaceError(
-        f"cannot be written: {error.strerror or error}", where=str(path), fix="Choose another folder by STUDY_CACHE."
-    )

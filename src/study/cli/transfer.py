@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from study import results, settings
+from study import durable, results, settings
 from study.cli import options, records
 from study.cli.show import journal_of
 from study.cli.terminal import width
 from study.cli.text import plural, table, to_json
-from study.errors import InputError, PlaceError, StudyLocked
-from study.journal import Journal, replace_durably
+from study.errors import InputError, StudyLocked
+from study.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,10 +45,7 @@ def export(
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
         return
-    try:
-        replace_durably(output, content)
-    except OSError as error:
-        raise PlaceError(f"cannot be written: {error.strerror}", where=str(output), fix="Choose another -o.") from error
+    durable.replace(output, [content], fix="Choose another -o.")
     log.info("%s in %s", plural(len(rows), "row"), output)
 
 

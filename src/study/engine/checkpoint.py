@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import io
-import os
 import pickle
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -12,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors.torch import save as to_safetensors
 
-from study.errors import PlaceError, StudyError
+from study import durable
+from study.errors import StudyError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +35,7 @@ def save(path: Path, state: Mapping[str, Any]) -> None:
     buffer = io.BytesIO()
     torch.save(state, buffer)
     content = buffer.getbuffer()
-    _replace(path, HEAD + sha256(content).digest(), content)
+    durable.replace(path, (HEAD + sha256(content).digest(), content))
 
 
 def load(path: Path) -> dict[str, Any] | None:
@@ -73,29 +72,4 @@ def save_best(path: Path, weights: Mapping[str, Any], metadata: Mapping[str, str
     """
     tensors = {name: value for name, value in weights.items() if isinstance(value, torch.Tensor)}
     plain = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()}
-    _replace(path, to_safetensors(plain, dict(metadata)))
-
-
-def _replace(path: Path, *parts: bytes | memoryview) -> None:
-    """Write beside, see it on disk, put it in place."""
-    making = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with making.open("wb") as file:
-            for part in parts:
-                file.write(part)
-            file.flush()
-            os.fsync(file.fileno())
-        making.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        making.unlink(missing_ok=True)
-        full = error.errno == errno.ENOSPC
-        raise PlaceError(
-            "the disk is full" if full else f"cannot be written: {error.strerror}",
-            where=str(path),
-            fix="Free some space and run the same command again." if full else "Choose another --home.",
-        ) from error
+    durable.replace(path, (to_safetensors(plain, dict(metadata)),))

@@ -11,8 +11,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from study.errors import PlaceError, StudyError
-from study.journal import replace_durably
+from study import durable
+from study.errors import StudyError
 from study.tracking.snapshot import read
 
 if TYPE_CHECKING:
@@ -98,10 +98,7 @@ def store(journal: Journal, place: str, cursor: Cursor) -> None:
     """
     trials = {str(number): asdict(told) for number, told in cursor.trials.items()}
     entry = {"study_run": cursor.study_run, "summary": cursor.summary, "trials": trials}
-    try:
-        replace_durably(_file(journal), json.dumps({**_read(_file(journal)), place: entry}).encode())
-    except OSError as error:
-        raise _cannot_write(journal, error) from error
+    durable.replace(_file(journal), [json.dumps({**_read(_file(journal)), place: entry}).encode()])
 
 
 def count_behind(cursor: Cursor, trials: Sequence[TrialFolder]) -> int:
@@ -130,7 +127,7 @@ def alone(journal: Journal) -> Generator[None]:
     try:
         file = (journal.folder / "mirror.lock").open("w")
     except OSError as error:
-        raise _cannot_write(journal, error) from error
+        raise durable.cannot_write(journal.folder, error) from error
     with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -148,10 +145,6 @@ def _uid(trial: TrialFolder) -> str | None:
         return trial.about()["uid"]
     except StudyError:
         return None
-
-
-def _cannot_write(journal: Journal, error: OSError) -> PlaceError:
-    return PlaceError(f"cannot be written: {error.strerror}", where=str(journal.folder))
 
 
 def _file(journal: Journal) -> Path:
