@@ -37,10 +37,10 @@ WORDS = {
 }  # fmt: skip
 # Not the engine's alone: which data is meant, how large an epoch of a dry run is, whether anything is held out.
 SETTLED = {
-    ("dataset", "compare.py"),
+    ("dataset", "pairs.py"),
     ("dataset", "prepare.py"),
     ("train_size", "prepare.py"),
-    ("val_fraction", "compare.py"),
+    ("val_fraction", "pairs.py"),
     ("val_fraction", "prepare.py"),
 }
 HEAVY = {"torch", "optuna", "mlflow", "pandas", "numpy", "sklearn", "sqlalchemy", "matplotlib"}

@@ -30,11 +30,13 @@ class Published:
     Args:
         value: in the unit of the study's metric; an accuracy lies in [0, 1].
         source: where it can be read.
+        rounding: half of its last digit, in the same unit: 0.00005 for an accuracy printed as 97.58 %.
 
     """
 
     value: float
     source: str
+    rounding: float = 0.00005
 
 
 class Variant(dict[str, Any]):

@@ -255,6 +255,35 @@ class Journal:
         """Replace the figures of each variant over its seeds."""
         durable.replace(self.folder / "groups.json", [json.dumps(groups, indent=2).encode()])
 
+    def openings(self) -> list[dict[str, Any]]:
+        """Read every look at the test split: its time, command and study, the recipes' fingerprints, the seeds."""
+        path = self.folder / "openings.json"
+        return _read_json(path) if path.exists() else []
+
+    def record_opening(self, opening: Mapping[str, Any]) -> None:
+        """Write down a look at the test split, before it is taken.
+
+        Raises:
+            PlaceError: the disk is full or cannot be written.
+
+        """
+        content = json.dumps([*self.openings(), opening], indent=2).encode()
+        durable.replace(self.folder / "openings.json", [content])
+
+    def question(self, kind: str) -> dict[str, Any] | None:
+        """Read what was last asked of this study, such as "confirm"; None if nothing was."""
+        path = self.folder / f"{kind}.json"
+        return _read_json(path) if path.exists() else None
+
+    def store_question(self, kind: str, question: Mapping[str, Any]) -> None:
+        """Replace what was asked of this study.
+
+        Raises:
+            PlaceError: the disk is full or cannot be written.
+
+        """
+        durable.replace(self.folder / f"{kind}.json", [json.dumps(question, indent=2).encode()])
+
     def store_definition(self, definition: Mapping[str, Any]) -> None:
         """Replace the stored definition, whole or not at all.
 
@@ -306,7 +335,7 @@ def _checked(line: bytes) -> Record | None:
     return json.loads(body)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
