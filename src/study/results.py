@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from study.journal import TrialFolder
+    from study.journal import History, TrialFolder
 
 State = Literal["complete", "pruned", "failed", "running"]
 STATES: tuple[State, ...] = ("complete", "pruned", "failed", "running")
@@ -134,13 +134,17 @@ def row(folder: TrialFolder, aim: Goal) -> TrialRow:
         StudyError: a damaged file; names it and its line.
 
     """
-    history, about = folder.history(), folder.about()
+    return row_of(folder.number, folder.about(), folder.history(), aim)
+
+
+def row_of(number: int, about: Mapping[str, Any], history: History, aim: Goal) -> TrialRow:
+    """Make a trial's row of what was read of its folder."""
     ended = history.ended
     values = [epoch.metrics[aim.metric] for epoch in history.epochs if aim.metric in epoch.metrics]
     finite = [value for value in values if value == value]  # noqa: PLR0124 - NaN is not equal to itself
     last = values[-1] if values else None
     return TrialRow(
-        number=folder.number,
+        number=number,
         variant=about.get("variant"),
         state=ended.state if ended else "running",
         value=ended.value if ended else last,

@@ -26,10 +26,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from study.errors import PlaceError, StudyLocked
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
     from pathlib import Path
 
-    from study.journal import Journal, TrialFolder
+    from study.journal import History, Journal, TrialFolder
 
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 CONNECT_SECONDS = 10
@@ -255,7 +255,11 @@ def end(storage: Any, trial_id: int, state: str, value: float | None, reason: st
 
 def frozen(folder: TrialFolder) -> FrozenTrial:
     """Build Optuna's trial from a folder, as far as the folder has come."""
-    about, history = folder.about(), folder.history()
+    return frozen_of(folder.about(), folder.history())
+
+
+def frozen_of(about: Mapping[str, Any], history: History) -> FrozenTrial:
+    """Build Optuna's trial from what was read of a folder."""
     ended = history.ended
     reason = {"reason": ended.reason} if ended and ended.reason else {}
     trial = optuna.trial.create_trial(
@@ -276,7 +280,7 @@ def frozen(folder: TrialFolder) -> FrozenTrial:
     return trial
 
 
-def attributes(about: dict[str, Any]) -> dict[str, Any]:
+def attributes(about: Mapping[str, Any]) -> dict[str, Any]:
     """User attributes by which people know the trial in Optuna's dashboard."""
     return {name: about[name] for name in ("uid", "variant", "overrides") if about[name] is not None}
 

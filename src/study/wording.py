@@ -1,0 +1,76 @@
+"""Numbers, durations and knobs as people read them, JSON as programs do: one spelling for terminal and report."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def number(value: float | None) -> str:
+    """Four decimals, or four digits where decimals would hide them; a dash for nothing."""
+    if value is None:
+        return "-"
+    return f"{value:.4f}" if value == 0 or 0.001 <= abs(value) < 1000 else f"{value:.4g}"
+
+
+def knobs(overrides: Mapping[str, Any]) -> str:
+    """`lr=0.00213 normalize=true`, spelt as `--set` reads them, floats at four digits."""
+    return " ".join(f"{name}={knob(value)}" for name, value in overrides.items())
+
+
+def knob(value: Any) -> str:
+    """One knob's value, spelt as `--set` reads it, a float at four digits."""
+    if isinstance(value, float) and math.isfinite(value):
+        return f"{value:.4g}"
+    return value if isinstance(value, str) else to_json(value)
+
+
+def duration(seconds: float) -> str:
+    """`45 s`, `3 min`, `1 h 20 min`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def size(count: float) -> str:
+    """Bytes as `163.4 MB`, in powers of 1000."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(count) < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 trial`, `2 trials`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def moment(seconds: float | None) -> str | None:
+    """Seconds since 1970 in ISO 8601, UTC."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, tz=UTC).isoformat(timespec="seconds")
+
+
+def to_json(value: Any, *, indent: int | None = None) -> str:
+    """Strict JSON: what is not finite becomes null."""
+    return json.dumps(_finite(value), indent=indent, allow_nan=False, ensure_ascii=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(name): _finite(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return value
