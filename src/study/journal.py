@@ -9,6 +9,7 @@ coordinator alone, its checkpoint and its best weights are replaced by the worke
         log.jsonl           one line an event, each with its own checksum: started, epoch, died, restarted, ended
         checkpoint.pt       after the last whole epoch, until the trial ends
         best.safetensors    the weights of the best epoch so far
+        last.safetensors    those of the last epoch of a complete trial, where that is another one
 """
 
 from __future__ import annotations
@@ -105,6 +106,11 @@ class TrialFolder:
     def best(self) -> Path:
         """Where the worker keeps the weights of the best epoch so far."""
         return self.path / "best.safetensors"
+
+    @property
+    def last(self) -> Path:
+        """Where the worker keeps a finished trial's weights, by which it is judged, unless they are the best ones."""
+        return self.path / "last.safetensors"
 
     def recipe(self) -> dict[str, Any]:
         """Read every knob of the trial."""

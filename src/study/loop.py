@@ -127,7 +127,7 @@ class Loop:
 
     def _submit(self, each: _Running) -> None:
         folder = each.folder
-        job = Job.of(self.study, folder.number, folder.recipe(), folder.checkpoint, folder.best, test=self.test)
+        job = Job.of(self.study, folder.number, folder.recipe(), folder, test=self.test)
         self.executor.submit(job)
 
     def _new(self, candidate: Candidate) -> TrialFolder:

@@ -14,6 +14,7 @@ from study.errors import DataMissing, StudyError
 from study.events import Epoch, Failed, Finished, Stopped, Stuck
 from study.executors import Executor, Job
 from study.imports import import_object
+from study.journal import TrialFolder
 from study.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -202,10 +203,9 @@ def _measure(study: Study, executor: Executor, folder: Path) -> tuple[float, int
     """Seconds of a second epoch with all slots busy, and the bytes that one trial leaves."""
     seconds: list[float] = []
     for slot in range(executor.slots):
-        place = folder / str(slot)
-        place.mkdir()
-        recipe = study.recipe.model_dump(mode="json")
-        executor.submit(Job.of(study, slot, recipe, place / "checkpoint.pt", place / "best.safetensors"))
+        place = TrialFolder(folder / str(slot))
+        place.path.mkdir()
+        executor.submit(Job.of(study, slot, study.recipe.model_dump(mode="json"), place))
     deadline, busy = time.monotonic() + 600, executor.slots
     while busy and time.monotonic() < deadline:
         for slot, event in executor.events(1.0):
@@ -221,5 +221,6 @@ def _measure(study: Study, executor: Executor, folder: Path) -> tuple[float, int
                 raise StudyError(f"the training failed: {event.reason}", fix="Run with --debug for the traceback.")
     if not seconds:
         raise StudyError("the training yielded no second epoch in ten minutes")
-    size = sum(file.stat().st_size for file in (folder / "0").rglob("*") if file.name != "checkpoint.pt")
-    return sum(seconds) / len(seconds), size + 8192
+    kept = [file for file in (folder / "0").rglob("*") if file.name != "checkpoint.pt"]
+    kept += [file for file in kept if file == TrialFolder(folder / "0").best]  # the last weights are as large
+    return sum(seconds) / len(seconds), sum(file.stat().st_size for file in kept) + 8192

@@ -81,7 +81,7 @@ def test_the_best_weights_are_safetensors_with_what_is_known_of_them(tmp_path):
     file = tmp_path / "best.safetensors"
     tied = torch.rand(2, 3)
     images = torch.rand(2, 3, 4, 4).to(memory_format=torch.channels_last)
-    checkpoint.save_best(file, {"a": tied, "b": tied, "c": images, "d": "no tensor"}, {"epoch": "3"})
+    checkpoint.save_weights(file, {"a": tied, "b": tied, "c": images, "d": "no tensor"}, {"epoch": "3"})
     with safe_open(file, "pt") as content:
         assert content.metadata() == {"epoch": "3"}
         assert set(content.keys()) == {"a", "b", "c"}

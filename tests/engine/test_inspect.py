@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from study.engine import train
-from study.engine.checkpoint import save_best
+from study.engine.checkpoint import save_weights
 from study.engine.data import open_data
 from study.engine.inspect import first_filters, layer_distributions
 from study.errors import RecipeError
@@ -45,7 +45,7 @@ def test_zero_weights_let_no_gradient_through(small):
 def test_filters_of_a_trained_network_and_what_they_see(small, tmp_path):
     recipe = small(model="cnn2", epochs=1)
     weights = next(train(recipe)).state()["model"]
-    save_best(tmp_path / "best.safetensors", weights, {})
+    save_weights(tmp_path / "best.safetensors", weights, {})
     found = first_filters(recipe, tmp_path / "best.safetensors", example=3)
     (name,) = [name for name, each in weights.items() if each.shape == (8, 1, 5, 5)]
     assert torch.equal(torch.tensor(found.weights).float(), weights[name])

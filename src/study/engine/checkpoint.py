@@ -63,7 +63,7 @@ def load(path: Path) -> dict[str, Any] | None:
         ) from error
 
 
-def save_best(path: Path, weights: Mapping[str, Any], metadata: Mapping[str, str]) -> None:
+def save_weights(path: Path, weights: Mapping[str, Any], metadata: Mapping[str, str]) -> None:
     """Replace a safetensors file of weights, of which a state dict's entries without a tensor are left out.
 
     Raises:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from study.definition import Study
     from study.events import Event
+    from study.journal import TrialFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Job:
         maximize: whether more of it is better.
         checkpoint: file to go on from, if it is there, and to replace after every epoch.
         best: file for the weights of the best epoch so far.
+        last: file for the weights of the finished training, unless they are the best ones.
         test: whether the finished model is also judged on the test split.
 
     """
@@ -40,13 +42,14 @@ class Job:
     maximize: bool
     checkpoint: Path
     best: Path
+    last: Path
     test: bool = False
 
     @classmethod
     def of(
-        cls, study: Study, number: int, recipe: Mapping[str, Any], checkpoint: Path, best: Path, *, test: bool = False
+        cls, study: Study, number: int, recipe: Mapping[str, Any], folder: TrialFolder, *, test: bool = False
     ) -> Job:
-        """Make the job of one of the study's trials.
+        """Make the job of one of the study's trials, whose files lie in the folder.
 
         Raises:
             StudyFileError: the training or the recipe's class cannot be imported by another process.
@@ -59,8 +62,9 @@ class Job:
             train=reference_to(study.train),
             metric=study.metric,
             maximize=study.direction == "maximize",
-            checkpoint=checkpoint,
-            best=best,
+            checkpoint=folder.checkpoint,
+            best=folder.best,
+            last=folder.last,
             test=test,
         )
 

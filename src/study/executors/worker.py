@@ -47,18 +47,20 @@ def _train(job: Job, device: str) -> Iterator[Event]:
     epochs = [Epoch(**epoch) for epoch in saved["epochs"]] if saved else []
     yield Started(len(epochs), device)
     yield from epochs
+    weights = saved["state"].get("model") if saved else None  # of the last epoch
     training = _call(train, recipe, saved["state"] if saved else None, {"device": device, "test": job.test})
     while True:
         began = time.perf_counter()
         try:
             epoch = next(training)
         except StopIteration as end:
+            _keep_last(job, epochs, weights)
             yield Finished(end.value)
             return
         if not epoch.seconds:
             epoch = replace(epoch, seconds=time.perf_counter() - began)
         _require_metric(job, epoch)
-        _keep(job, epochs, epoch)
+        weights = _keep(job, epochs, epoch)
         epochs.append(replace(epoch, state=None))
         yield epochs[-1]
 
@@ -77,22 +79,35 @@ def _require_metric(job: Job, epoch: Epoch) -> None:
         )
 
 
-def _keep(job: Job, before: list[Epoch], epoch: Epoch) -> None:
-    """Save the best weights and what is needed to go on, before anyone hears of the epoch."""
+def _keep(job: Job, before: list[Epoch], epoch: Epoch) -> Mapping[str, Any] | None:
+    """Save the best weights and what is needed to go on, before anyone hears of the epoch; give its weights."""
     from study.engine import checkpoint  # noqa: PLC0415 - as above
 
     if epoch.state is None or not all(map(math.isfinite, epoch.metrics.values())):
-        return
+        return None
     state = epoch.state()
     sign = 1 if job.maximize else -1
     value = sign * epoch.metrics[job.metric]
     if "model" in state and all(value > sign * past.metrics[job.metric] for past in before):
-        about = {"epoch": str(epoch.number), job.metric: repr(epoch.metrics[job.metric])}
-        checkpoint.save_best(job.best, state["model"], about)
+        checkpoint.save_weights(job.best, state["model"], _about(job, epoch))
     done = [
         {"number": past.number, "metrics": dict(past.metrics), "seconds": past.seconds} for past in (*before, epoch)
     ]
     checkpoint.save(job.checkpoint, {"epochs": done, "state": state})
+    return state.get("model")
+
+
+def _keep_last(job: Job, epochs: list[Epoch], weights: Mapping[str, Any] | None) -> None:
+    """Save the weights by which the finished training is judged, where they are not the best ones, saved already."""
+    from study.engine import checkpoint  # noqa: PLC0415 - as above
+
+    sign = 1 if job.maximize else -1
+    if weights is not None and max(epochs, key=lambda epoch: sign * epoch.metrics[job.metric]) != epochs[-1]:
+        checkpoint.save_weights(job.last, weights, _about(job, epochs[-1]))
+
+
+def _about(job: Job, epoch: Epoch) -> dict[str, str]:
+    return {"epoch": str(epoch.number), job.metric: repr(epoch.metrics[job.metric])}
 
 
 def main(connection: Connection, environment: Mapping[str, str], device: str) -> None:
