@@ -16,6 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from study.engine.inputs import Columns, Pixels
 from study.engine.sources import ensure
 from study.errors import DataError, RecipeError
 
@@ -111,8 +112,7 @@ def open_test(recipe: Recipe, device: str) -> Split:
     pack = ensure(recipe.dataset)
     x, y = _read(pack, "test")
     if pack.kind == "table":
-        whole, labels = _read(pack, "train")
-        x = _standardise(x, whole[_split(labels, recipe.val_fraction, recipe.split_seed, recipe.train_size)[0]])
+        x = columns(recipe)(x)
     return Split(x.to(device), y.to(device), torch.arange(len(y), device=device))
 
 
@@ -148,14 +148,7 @@ def preparation(recipe: Recipe, data: Data, dtype: torch.dtype, upscaling: int) 
     factor = (full / deviation).to(dtype).to(data.train.x.device)
     shift = (full * (-mean / deviation)).to(dtype).to(data.train.x.device)
 
-    def prepare(images: Tensor) -> Tensor:
-        pixels = images.to(dtype)
-        torch.addcmul(shift, pixels, factor, out=pixels)
-        if upscaling > 1:
-            pixels = pixels.repeat_interleave(upscaling, 1).repeat_interleave(upscaling, 2)
-        return pixels.permute(0, 3, 1, 2)
-
-    return prepare
+    return Pixels(factor, shift, upscaling)
 
 
 def refuse_on_table(recipe: Recipe, data: Data, knobs: Iterable[str]) -> None:
@@ -176,7 +169,7 @@ def _open(pack: Pack, val_fraction: float, split_seed: int, train_size: int | No
     x, y = _read(pack, "train")
     train, val = (rows for rows in _split(y, val_fraction, split_seed, train_size))
     if pack.kind == "table":
-        x = _standardise(x, x[train])
+        x = _columns(x[train])(x)
     x, y, train, val = (tensor.to(device) for tensor in (x, y, train, val))
     shape = (pack.shape[2], *pack.shape[:2]) if pack.kind == "image" else pack.shape
     return Data(pack.name, pack.kind, pack.classes, shape, Split(x, y, train), Split(x, y, val), pack.sha256)
@@ -193,14 +186,19 @@ def _read(pack: Pack, split: str) -> tuple[Tensor, Tensor]:
         ) from error
 
 
-def _standardise(x: Tensor, train: Tensor) -> Tensor:
-    """Subtract the mean and divide by the standard deviation of the training rows; what is missing becomes 0."""
+def columns(recipe: Recipe) -> Columns:
+    """Make what standardises the recipe's table by its training rows. Raises as `open_data`."""
+    x, y = _read(ensure(recipe.dataset), "train")
+    return _columns(x[_split(y, recipe.val_fraction, recipe.split_seed, recipe.train_size)[0]])
+
+
+def _columns(train: Tensor) -> Columns:
     known = ~train.isnan()
     count = known.sum(0).clamp(min=1)
     values = train.double().where(known, 0)
     mean = values.sum(0) / count
     deviation = ((values - mean).where(known, 0).square().sum(0) / count).sqrt()
-    return ((x - mean) / deviation.where(deviation > 0, 1)).nan_to_num(0).float()
+    return Columns(mean, deviation.where(deviation > 0, 1))
 
 
 def _split(labels: Tensor, val_fraction: float, seed: int, train_size: int | None) -> tuple[Tensor, Tensor]:

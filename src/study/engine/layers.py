@@ -1,10 +1,15 @@
-"""Layers that mean the same as torch's and are faster on a CPU."""
+"""Layers that mean the same as torch's and are faster on a CPU, and torchvision's networks as one.
+
+A registered model carries this file away.
+"""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
+# Without these the two warn, and give three outputs in training.
+TORCHVISION_EXTRAS = {name: {"aux_logits": False, "init_weights": True} for name in ("googlenet", "inception_v3")}
 LEVELS = 1 << 16  # of a random number of 16 bits
 # Where oneDNN's own order of memory has been found to be faster; elsewhere it may be its slow reference code.
 FAST_ONEDNN = torch.backends.mkldnn.is_available() and torch.backends.cpu.get_cpu_capability().startswith("AVX")
@@ -53,3 +58,20 @@ class ConvBlocks(nn.Sequential):
             and not torch.is_autocast_enabled("cpu")
             and all(isinstance(layer, (nn.Conv2d, nn.MaxPool2d, nn.ReLU)) for layer in self)
         )
+
+
+class Torchvision(nn.Module):
+    """A classifier of torchvision, without its trained weights; grey images are given to it as three channels."""
+
+    def __init__(self, name: str, outputs: int, *, grey: bool) -> None:
+        """Make the network of that name, which torchvision must have."""
+        import torchvision  # noqa: PLC0415 - a second that only its networks cost
+
+        super().__init__()
+        self.name, self.outputs, self.grey = name, outputs, grey
+        extras = TORCHVISION_EXTRAS.get(name, {})
+        self.net = torchvision.models.get_model(name, weights=None, num_classes=outputs, **extras)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Run the network."""
+        return self.net(images.expand(-1, 3, -1, -1) if self.grey else images)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from study.engine.layers import ConvBlocks, Dropout
+from study.engine.layers import ConvBlocks, Dropout, Torchvision
 from study.errors import RecipeError, StudyFileError
 from study.imports import import_object
 from study.recipe import USED_BY
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 LARGEST_SIDE = 1024  # pixels; images are not scaled up beyond
 TORCHVISION = "torchvision:"
-# Without these the two warn, and give three outputs in training.
-TORCHVISION_EXTRAS = {name: {"aux_logits": False, "init_weights": True} for name in ("googlenet", "inception_v3")}
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
@@ -70,7 +68,7 @@ def build(recipe: Recipe, shape: Shape, outputs: int) -> nn.Module:
     if recipe.model in OURS:
         model = OURS[recipe.model](recipe, shape, outputs)
     elif recipe.model.startswith(TORCHVISION):
-        model = _Torchvision(recipe.model, shape, outputs)
+        model = _torchvision(recipe.model, shape, outputs)
     else:
         model = _imported(recipe, shape, outputs)
     if not any(parameter.requires_grad for parameter in model.parameters()):
@@ -249,19 +247,7 @@ def _product(sides: Sequence[int]) -> int:
     return product
 
 
-class _Torchvision(nn.Module):
-    """A classifier of torchvision, without its trained weights; grey images are given to it as three channels."""
-
-    def __init__(self, name: str, shape: Shape, outputs: int) -> None:
-        super().__init__()
-        self.net = _torchvision_net(name, outputs)
-        self.grey = shape[0] == 1
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.net(images.expand(-1, 3, -1, -1) if self.grey else images)
-
-
-def _torchvision_net(name: str, outputs: int) -> nn.Module:
+def _torchvision(name: str, shape: Shape, outputs: int) -> nn.Module:
     import torchvision  # noqa: PLC0415 - a second that only its networks cost
 
     net = name.removeprefix(TORCHVISION)
@@ -272,14 +258,14 @@ def _torchvision_net(name: str, outputs: int) -> nn.Module:
             f"torchvision has no classifier {net!r}",
             fix=f"Did you mean {TORCHVISION}{near[0]}?" if near else f"It has: {', '.join(there)}.",
         )
-    return torchvision.models.get_model(net, weights=None, num_classes=outputs, **TORCHVISION_EXTRAS.get(net, {}))
+    return Torchvision(net, outputs, grey=shape[0] == 1)
 
 
 @lru_cache(maxsize=16)
 def _torchvision_upscaling(name: str, shape: Shape) -> int:
     """Try one factor after the other on torch's meta device, where a forward pass computes shapes alone."""
     with torch.device("meta"):
-        model = _Torchvision(name, shape, 2).eval()
+        model = _torchvision(name, shape, 2).eval()
     for factor in range(1, max(1, LARGEST_SIDE // max(shape[1:])) + 1):
         try:
             model(torch.empty(2, shape[0], shape[1] * factor, shape[2] * factor, device="meta"))
@@ -290,23 +276,33 @@ def _torchvision_upscaling(name: str, shape: Shape) -> int:
 
 
 def _imported(recipe: Recipe, shape: Shape, outputs: int) -> nn.Module:
-    """Call a person's own class or function with those of our names that are in its signature."""
-    make = import_object(recipe.model)
-    offered = {knob: getattr(recipe, knob) for knob in type(recipe).model_fields}
-    offered |= {"input_shape": shape, "num_classes": outputs}
-    wanted = _parameters(make)
-    for name, parameter in wanted.items():
-        if parameter.default is parameter.empty and name not in offered:
-            raise StudyFileError(
-                f"it needs {name!r}, which is no knob", where=recipe.model, fix="Give it a default, or another name."
-            )
+    """Call a person's own class or function."""
+    make, given = import_object(recipe.model), arguments(recipe, shape, outputs)
     try:
-        model = make(**{name: offered[name] for name in wanted if name in offered})
+        model = make(**given)
     except Exception as error:  # it is a person's own code, which may raise anything
         raise StudyFileError(f"{type(error).__name__}: {error}", where=recipe.model) from error
     if not isinstance(model, nn.Module):
         raise StudyFileError(f"it gave a {type(model).__name__}, not a torch.nn.Module", where=recipe.model)
     return model
+
+
+def arguments(recipe: Recipe, shape: Shape, outputs: int) -> dict[str, Any]:
+    """Choose those of our names that are in the signature of the recipe's own model, with their values.
+
+    Raises:
+        StudyFileError: it needs another.
+
+    """
+    offered = {knob: getattr(recipe, knob) for knob in type(recipe).model_fields}
+    offered |= {"input_shape": shape, "num_classes": outputs}
+    wanted = _parameters(import_object(recipe.model))
+    for name, parameter in wanted.items():
+        if parameter.default is parameter.empty and name not in offered:
+            raise StudyFileError(
+                f"it needs {name!r}, which is no knob", where=recipe.model, fix="Give it a default, or another name."
+            )
+    return {name: offered[name] for name in wanted if name in offered}
 
 
 def _parameters(make: Callable[..., Any]) -> dict[str, inspect.Parameter]:

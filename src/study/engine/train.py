@@ -21,7 +21,7 @@ import torch
 from study.engine import models, optim
 from study.engine.augment import Augment, augmentation
 from study.engine.data import Data, open_data, open_test, preparation
-from study.engine.evaluate import Evaluation, evaluate, report
+from study.engine.evaluate import BATCH, Evaluation, evaluate, report
 from study.engine.losses import Loss, loss_of, outputs_of, penalty_of, predict
 from study.engine.schedules import Schedule
 from study.errors import RecipeError
@@ -236,6 +236,18 @@ def _judge(parts: Parts, number: int, split: Split) -> Evaluation:
     if parts.recipe.dropout_at_test:
         models.keep_dropout_on(parts.model)
     return evaluate(parts.forward, parts.prepare, loss_of(parts.recipe, training=False), split)
+
+
+def judging(parts: Parts) -> dict[str, Any]:
+    """Say how the last epoch's model is judged, for whoever is to come to the same bits elsewhere: JSON values.
+
+    Returns:
+        `batch`, examples at a time; `autocast`, whether under bfloat16; `dropout_seed`, where dropout stays on.
+
+    """
+    recipe, last = parts.recipe, -(-parts.steps // parts.steps_per_epoch)
+    seed = _seed(recipe, last, "validation") if recipe.dropout_at_test else None
+    return {"batch": BATCH, "autocast": recipe.precision == "bfloat16", "dropout_seed": seed}
 
 
 def _state(parts: Parts, number: int) -> dict[str, Any]:
