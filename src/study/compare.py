@@ -194,13 +194,9 @@ def _row(found: Pairs, name: str, values: NDArray[np.float64], comparison: verdi
         mean=intervals.mean(there) if len(there) else None,
         comparison=comparison,
         published=published,
-        as_expected=_is_expected(published, there) if published and len(there) > 1 else None,
+        as_expected=intervals.single_run(there).contains(published.value, published.rounding)
+        if published and len(there) > 1
+        else None,
         seconds=float(np.mean([found.results.ended[n][1] for n in numbers])) if numbers else math.nan,
         diverged=len(found.results.diverged.intersection(numbers)),
     )
-
-
-def _is_expected(published: Published, values: NDArray[np.float64]) -> bool:
-    """Tell whether a published figure may be one more run of ours, its rounding allowed for."""
-    expected = intervals.single_run(values)
-    return expected.low - published.rounding <= published.value <= expected.high + published.rounding

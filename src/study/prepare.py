@@ -131,6 +131,20 @@ def check_recipes(study: Study, space: Space, device: str) -> dict[str, Any]:
     return {"name": pack.name, "sha256": pack.sha256, "source": pack.source, "imported": pack.imported}
 
 
+def fitting(device: str) -> Callable[[BaseModel], None]:
+    """Give a function that raises RecipeError where model and data refuse a recipe of ours; others it lets pass."""
+    from study.engine import check  # noqa: PLC0415 - torch
+    from study.engine.device import pick  # noqa: PLC0415 - torch
+
+    chosen = pick(device)
+
+    def fits(recipe: BaseModel) -> None:
+        if isinstance(recipe, Recipe):
+            check(recipe, chosen)
+
+    return fits
+
+
 def make_executor(options: Options) -> Executor:
     """Make the executor: by default one process a core, or one a GPU."""
     from study.engine.device import pick  # noqa: PLC0415 - torch

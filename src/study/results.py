@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from study.definition import Study
     from study.journal import History, TrialFolder
 
 State = Literal["complete", "pruned", "failed", "running"]
@@ -47,6 +48,9 @@ class TrialRow:
         started: seconds since 1970, None where it is not recorded.
         device: torch's name of the device of the last start, or None.
         metrics: of the last epoch.
+        params: Optuna's, by the names of its suggestions.
+        audited: the epoch after which the pruner would have ended it, had it not been chosen to show what pruning
+            loses; else None.
 
     """
 
@@ -62,6 +66,8 @@ class TrialRow:
     started: float | None
     device: str | None
     metrics: Mapping[str, float] = field(default_factory=dict[str, float])
+    params: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    audited: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,17 @@ def studies(home: Path) -> list[str]:
     folder = home / "studies"
     names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
     return [name for name in names if (folder / name / "trials").is_dir() or Journal(folder / name).definition()]
+
+
+def as_searched(study: Study, journal: Journal) -> Study:
+    """Hold fixed in a study what its search held fixed by `--set`; as it is before a first run.
+
+    Raises:
+        RecipeError: a knob that was held fixed is no longer there.
+
+    """
+    fixed = (journal.definition() or {}).get("fixed") or {}
+    return study.fix(fixed) if fixed else study
 
 
 def goal(journal: Journal) -> Goal:
@@ -156,6 +173,8 @@ def row_of(number: int, about: Mapping[str, Any], history: History, aim: Goal) -
         started=about.get("created"),
         device=history.devices[-1] if history.devices else None,
         metrics=history.epochs[-1].metrics if history.epochs else {},
+        params=about.get("params") or {},
+        audited=history.audited,
     )
 
 

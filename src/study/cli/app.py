@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from study.cli import author, comparison, data, doctor, run, service, show, transfer
+from study.cli import ablation, author, comparison, confirmation, data, doctor, run, service, show, transfer
 from study.cli.terminal import open_terminal
 from study.errors import PlaceError
 
@@ -133,6 +133,8 @@ def _app() -> typer.Typer:
     )
     made.command("run")(run.run)
     made.command("compare")(comparison.compare)
+    made.command("confirm")(confirmation.confirm)
+    made.command("ablate")(ablation.ablate)
     made.command("list")(show.list_)
     made.command("show")(show.show)
     made.command("best")(show.best)

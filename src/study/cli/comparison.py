@@ -12,7 +12,7 @@ from study import results
 from study.cli import options, preamble, records
 from study.cli.board import Board
 from study.cli.terminal import Terminal, width
-from study.cli.text import duration, number, table
+from study.cli.text import duration, figure, span, table
 from study.cli.watch import follow, print_json
 from study.errors import InputError, Interrupted
 from study.journal import Journal
@@ -195,17 +195,17 @@ def _cells(row: Row, *, percent: bool, published: bool) -> list[str]:
     found, mean = row.comparison, row.mean
     cells = [
         row.variant,
-        _value(mean.value if mean else None, percent=percent),
-        _range(mean.interval, percent=percent) if mean else "-",
-        _value(found.difference if found else None, percent=percent, signed=True),
-        _range(found.interval, percent=percent, signed=True) if found else "-",
+        figure(mean.value if mean else None, percent=percent),
+        span(mean.interval, percent=percent) if mean else "-",
+        figure(found.difference if found else None, percent=percent, signed=True),
+        span(found.interval, percent=percent, signed=True) if found else "-",
         f"{found.wins.value:.0%}" if found and found.n else "-",
         str(mean.n if mean else 0),
         duration(row.seconds) if math.isfinite(row.seconds) else "-",
     ]
     if published:
         mark = {True: "", False: " !", None: ""}[row.as_expected]
-        cells.append(f"{_value(row.published.value, percent=percent)}{mark}" if row.published else "-")
+        cells.append(f"{figure(row.published.value, percent=percent)}{mark}" if row.published else "-")
     return [*cells, _verdict(row, percent=percent)]
 
 
@@ -214,7 +214,7 @@ def _verdict(row: Row, *, percent: bool) -> str:
     if found is None:
         return "baseline"
     if found.verdict == "no difference":
-        return f"no difference larger than {_value(found.smallest, percent=percent)}"
+        return f"no difference larger than {figure(found.smallest, percent=percent)}"
     if found.verdict == "not enough seeds":
         return "not enough seeds" + (f" (about {found.more} more)" if found.more else "")
     return found.verdict
@@ -227,21 +227,9 @@ def _notes(rows: Sequence[Row], question: Question, *, percent: bool) -> list[st
     notes += [f"{row.variant}: {row.diverged} of {question.seeds} trainings diverged and count as guessing"
               for row in rows if row.diverged]  # fmt: skip
     if len(rows) > 1:
-        smallest = _value(question.smallest, percent=percent)
+        smallest = figure(question.smallest, percent=percent)
         notes.append(f"--smallest {question.smallest}: differences below {smallest} are taken for none.")
     return notes
-
-
-def _value(value: float | None, *, percent: bool, signed: bool = False) -> str:
-    if value is None or not math.isfinite(value):
-        return "-"
-    sign = "+" if signed and value > 0 else ""
-    return f"{sign}{100 * value:.2f}" if percent else f"{sign}{number(value)}"
-
-
-def _range(interval: Any, *, percent: bool, signed: bool = False) -> str:
-    low, high = (_value(each, percent=percent, signed=signed) for each in (interval.low, interval.high))
-    return "-" if "-" in {low, high} else f"{low} to {high}"
 
 
 def _figures(row: Row) -> dict[str, float]:
@@ -260,7 +248,9 @@ def _draw(study: Study, places: Settings, question: Question, rows: Sequence[Row
     folder = journal.artifacts
     percent = "accuracy" in study.metric
     title = f"{study.name}: {question.seeds} seeds, against {question.against}"
-    written = figures.write(figures.forest(rows, title, "points" if percent else study.metric), folder, "forest")
+    judged = {row.variant: row.comparison for row in rows if row.comparison}
+    axis, unit = f"difference to {question.against} on the test split", "points" if percent else study.metric
+    written = figures.write(figures.forest(judged, title, axis, unit), folder, "forest")
     by_variant = comparing.curves(study, places, question)
     metric = comparing.compared(study).metric
     written += figures.write(figures.curves(by_variant, metric, title), folder, "curves")

@@ -56,6 +56,25 @@ class _Steps:
             log.info(text if share is None else f"{text}: {10 * now[1]} %")
 
 
+def settled(terminal: Terminal, read: Callable[[], Study], *, fallback: bool) -> Study:
+    """Read a study and settle its data, with the banner if another data set stands in.
+
+    Raises:
+        InputError: the study cannot be read, or its data cannot be had.
+
+    """
+    with reporting(terminal) as report:
+        if terminal.live:
+            report("loading", None)
+        from study import prepare
+
+        asked = read()
+        study, _, reason = prepare.available_data(asked, fallback=fallback, report=report)
+    if reason:
+        banner(terminal, asked, study, reason)
+    return study
+
+
 def banner(terminal: Terminal, asked: Study, study: Study, reason: str) -> None:
     """Say that this is not the data asked for, such that nobody misses it; even `--quiet` does not hide it."""
     wanted, taken = getattr(asked.recipe, "dataset", "the data"), getattr(study.recipe, "dataset", "other data")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from study.wording import duration, knob, knobs, moment, number, plural, size, to_json
+from study.wording import duration, figure, knob, knobs, moment, number, plural, size, span, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
-    "clip", "duration", "knob", "knobs", "moment", "number", "plural", "size", "table", "to_json", "without_password",
+    "clip", "duration", "figure", "knob", "knobs", "moment", "number", "plural", "size", "span", "table", "to_json",
+    "without_password",
 ]  # fmt: skip
 
 

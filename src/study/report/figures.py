@@ -1,4 +1,4 @@
-"""Pictures of a comparison, as SVG and PNG: the differences with their intervals, and the curves with their bands."""
+"""Paired differences with their intervals, and curves with their bands, as SVG and PNG."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from study.compare import Row
+    from study.stats.verdicts import Comparison
 
 # Okabe and Ito's palette, which the colour-blind can tell apart
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6f6f6f", "#000000")
@@ -26,23 +26,22 @@ INK = "#222222"
 DPI = 120
 
 
-def forest(rows: Sequence[Row], title: str, unit: str) -> Figure:
-    """Draw each variant's paired difference to the baseline with its interval, coloured by the verdict.
+def forest(compared: Mapping[str, Comparison], title: str, axis: str, unit: str) -> Figure:
+    """Draw paired differences with their intervals, from top to bottom, coloured by the verdict.
 
     Args:
-        rows: of the table, the baseline among them.
+        compared: by the name that is shown.
         title: above the picture.
+        axis: what the differences are.
         unit: of the metric; an accuracy is drawn in points (percent).
 
     """
     scale = 100 if unit == "points" else 1
-    others = [row for row in rows if row.comparison is not None and not math.isnan(row.comparison.difference)]
+    others = [(name, each) for name, each in compared.items() if not math.isnan(each.difference)]
     figure = Figure(figsize=(8.2, 1.35 + 0.42 * max(1, len(others))), dpi=DPI, facecolor="white", layout="constrained")
     axes = figure.add_subplot()
     axes.axvline(0, color=INK, linewidth=1)
-    for place, row in enumerate(reversed(others)):
-        comparison = row.comparison
-        assert comparison is not None
+    for place, (_, comparison) in enumerate(reversed(others)):
         colour = VERDICTS[comparison.verdict]
         bounds = scale * comparison.interval.low, scale * comparison.interval.high
         if all(map(math.isfinite, bounds)):
@@ -52,11 +51,11 @@ def forest(rows: Sequence[Row], title: str, unit: str) -> Figure:
             1.01, place, f"{comparison.verdict}, n={comparison.n}", transform=axes.get_yaxis_transform(), va="center",
             fontsize=9, color=colour,
         )  # fmt: skip
-    smallest = scale * (others[0].comparison.smallest if others and others[0].comparison else 0)
+    smallest = scale * (others[0][1].smallest if others else 0)
     axes.axvspan(-smallest, smallest, color=to_rgba("#0072B2", 0.08), linewidth=0)
-    axes.set_yticks(range(len(others)), [row.variant for row in reversed(others)])
+    axes.set_yticks(range(len(others)), [name for name, _ in reversed(others)])
     axes.set_ylim(-0.7, len(others) - 0.3)
-    axes.set_xlabel(f"difference to the baseline on the test split ({unit}), 95 % over the family")
+    axes.set_xlabel(f"{axis} ({unit}), 95 % over the family")
     axes.set_title(title, loc="left", fontsize=11)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)

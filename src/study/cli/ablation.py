@@ -1,0 +1,183 @@
+"""`study ablate`: which knobs of the confirmed winner matter, and the simplest recipe that is no worse."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from study import results
+from study.cli import options, preamble
+from study.cli.board import Board
+from study.cli.comparison import Smallest
+from study.cli.confirmation import ShowOnly, figures, mean_json
+from study.cli.terminal import Terminal, width
+from study.cli.text import figure, knobs, span, table
+from study.cli.watch import follow, print_json
+from study.journal import Journal
+
+if TYPE_CHECKING:
+    from study.ablate import Ablation, Row
+    from study.definition import Study
+    from study.settings import Settings
+
+log = logging.getLogger("study")
+
+Seeds = Annotated[
+    int, typer.Option(envvar="STUDY_SEEDS", min=2, metavar="N", help="Fresh seeds, the same for every recipe.")
+]
+
+
+def ablate(
+    context: typer.Context,
+    name: options.StudyFile,
+    seeds: Seeds = 10,
+    smallest: Smallest = 0.005,
+    data: options.Data = None,
+    no_fallback: options.NoFallback = False,
+    new_name: options.NewName = None,
+    workers: options.Workers = None,
+    timeout: options.Timeout = None,
+    device: options.Device = "auto",
+    executor: options.Executor = "local",
+    accept: options.Accept = False,
+    show_only: ShowOnly = False,
+    as_json: options.AsJson = False,
+    home: options.Home = None,
+    storage: options.Storage = None,
+    tracking_uri: options.TrackingUri = None,
+) -> None:
+    """Set the confirmed winner's knobs back one at a time: what does each contribute? Judged on validation data."""
+    from study import settings
+    from study.cli import request
+
+    terminal = context.ensure_object(Terminal)
+
+    def read() -> Study:
+        return request.read(name, recipe=None, fixed={}, data=data, rename=new_name).study
+
+    study = preamble.settled(terminal, read, fallback=not no_fallback and data is None)
+    places = settings.resolve(home, storage, tracking_uri)
+    study = results.as_searched(study, Journal(places.study_folder(study.name)))
+    from study import ablate as ablating
+    from study.conduct import Options
+    from study.prepare import fitting
+
+    if show_only and (found := ablating.read(study, places)):
+        _tell(study, found, as_json=as_json)
+        return
+    question = ablating.ask(study, places, seeds, smallest, fitting(device))
+    if show_only:
+        _tell(study, ablating.of(study, places, question), as_json=as_json)
+        return
+    how = Options(
+        workers=workers, device=device, executor=executor, accept=accept,
+        timeout=request.seconds(timeout) if timeout else None,
+    )  # fmt: skip
+    journal = Journal(places.study_folder(f"{study.name}-ablate"))
+    board = Board(results.Goal(study.metric, study.direction == "maximize"))
+    try:
+        follow(lambda stop: ablating.run(study, places, how, question, stop), journal, board, terminal, as_json=as_json)
+    finally:
+        if board.target:
+            _tell(study, ablating.of(study, places, question), as_json=as_json)
+    _publish(study, places, ablating.of(study, places, question), journal)
+
+
+def _publish(study: Study, places: Settings, found: Ablation, journal: Journal) -> None:
+    """Draw the picture, and let the tracking server know each recipe's figures over its seeds."""
+    from study import tracking
+    from study.report import figures as drawing
+
+    rows = (found.winner, found.baseline, *found.rows)
+    journal.store_groups({row.label: figures(row.mean) for row in rows if row.mean})
+    percent = "accuracy" in study.metric
+    title = f"{study.name}: what each knob contributes, {found.question.seeds} seeds"
+    judged = {row.label: row.comparison for row in found.rows if row.comparison}
+    axis, unit = f"change of {study.metric}", "points" if percent else study.metric
+    written = drawing.write(drawing.forest(judged, title, axis, unit), journal.artifacts, "ablation")
+    log.info("pictures: %s", ", ".join(str(path) for path in written if path.suffix == ".png"))
+    tracking.sync_studies(places, [journal.folder.name])
+
+
+def _tell(study: Study, found: Ablation, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"type": "ablation", "study": study.name, **ablation_json(found)})
+    else:
+        print(_text(study, found))
+
+
+def ablation_json(found: Ablation) -> dict[str, Any]:
+    """Everything about an ablation as JSON values."""
+    return {
+        "complete": found.complete,
+        "seeds": found.question.seeds,
+        "trial": found.question.trial,
+        "winner": _row_json(found.winner),
+        "baseline": _row_json(found.baseline),
+        "rows": [_row_json(row) for row in found.rows],
+        "simplest": dict(found.simplest) if found.simplest is not None else None,
+        "dropped": list(found.dropped),
+    }
+
+
+def _row_json(row: Row) -> dict[str, Any]:
+    judged = row.comparison
+    return {
+        "label": row.label, "side": row.side, "knobs": list(row.knobs), **mean_json(row.mean),
+        "difference": judged.difference if judged else None,
+        "difference_low": judged.interval.low if judged else None,
+        "difference_high": judged.interval.high if judged else None,
+        "p_adjusted": judged.p_adjusted if judged else None,
+        "verdict": judged.verdict if judged else None,
+        "values": list(row.values),
+    }  # fmt: skip
+
+
+def _text(study: Study, found: Ablation) -> str:
+    percent = "accuracy" in study.metric
+    unit = " (accuracies in %, differences in points)" if percent else ""
+    heading = ["Recipe", f"Mean {study.metric}", "95 % interval", "Difference", "95 % interval", "n", "Verdict"]
+    groups = [
+        (f"trial {found.question.trial}, the winner, without", [found.winner, *_of(found, "less")]),
+        ("the baseline with", [found.baseline, *_of(found, "plus")]),
+        ("the winner without several knobs at once", _of(found, "simplest")),
+    ]
+    lines = [f"{study.name}: {found.question.seeds} fresh seeds, paired{unit}; Student's t, Holm over each group"]
+    for title, rows in groups:
+        if rows:
+            lines += ["", f"{title[0].upper()}{title[1:]}:"]
+            lines.append(table(heading, [_cells(row, percent=percent) for row in rows], width=width()))
+    return "\n".join([*lines, "", *_conclusion(found, percent=percent)])
+
+
+def _of(found: Ablation, side: str) -> list[Row]:
+    return [row for row in found.rows if row.side == side]
+
+
+def _cells(row: Row, *, percent: bool) -> list[str]:
+    judged, mean = row.comparison, row.mean
+    factor, unit = (100, " points") if percent else (1, "")
+    return [
+        ", ".join(row.knobs) or row.label,
+        figure(mean.value if mean else None, percent=percent),
+        span(mean.interval, percent=percent) if mean else "-",
+        figure(judged.difference if judged else None, percent=percent, signed=True),
+        span(judged.interval, percent=percent, signed=True) if judged else "-",
+        str(mean.n if mean else 0),
+        judged.words(factor, unit) if judged else "-",
+    ]
+
+
+def _conclusion(found: Ablation, *, percent: bool) -> list[str]:
+    if not found.complete:
+        return ["Not complete yet: the same command goes on."]
+    smallest = figure(found.question.smallest, percent=percent)
+    if found.simplest is None:
+        return [f"No knob can be dropped with a loss that is surely below {smallest}; more --seeds may show one."]
+    kept = knobs(found.simplest) or "the study's own recipe"
+    return [
+        f"Can be dropped, with a loss that is surely below {smallest}: {', '.join(found.dropped)}",
+        f"Simplest recipe no worse than the winner: {kept}",
+    ]

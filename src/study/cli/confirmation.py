@@ -1,0 +1,240 @@
+"""`study confirm`: a search's best trials again on fresh seeds, then a score of the winner that can be believed."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from study import results
+from study.cli import options, preamble
+from study.cli.board import Board
+from study.cli.terminal import Terminal, width
+from study.cli.text import figure, knobs, plural, span, table
+from study.cli.watch import follow, print_json
+from study.journal import Journal
+
+if TYPE_CHECKING:
+    from study.confirm import Confirmation, Contender, Score
+    from study.definition import Study
+    from study.settings import Settings
+    from study.stats.intervals import Mean
+
+log = logging.getLogger("study")
+
+Top = Annotated[int, typer.Option(envvar="STUDY_TOP", min=1, metavar="K", help="How many of the best trials.")]
+Seeds = Annotated[
+    int,
+    typer.Option(
+        envvar="STUDY_SEEDS", min=2, metavar="N", help="Fresh seeds for the race, and as many others for the scores."
+    ),
+]
+ShowOnly = Annotated[
+    bool, typer.Option("--show", envvar="STUDY_SHOW", help="Only show what was found, as far as it has come.")
+]
+
+
+def confirm(
+    context: typer.Context,
+    name: options.StudyFile,
+    top: Top = 10,
+    seeds: Seeds = 5,
+    data: options.Data = None,
+    no_fallback: options.NoFallback = False,
+    new_name: options.NewName = None,
+    workers: options.Workers = None,
+    timeout: options.Timeout = None,
+    device: options.Device = "auto",
+    executor: options.Executor = "local",
+    accept: options.Accept = False,
+    show_only: ShowOnly = False,
+    as_json: options.AsJson = False,
+    home: options.Home = None,
+    storage: options.Storage = None,
+    tracking_uri: options.TrackingUri = None,
+) -> None:
+    """Run a search's best trials again on fresh seeds; score the winner on the test split, opened once."""
+    from study import settings
+    from study.cli import request
+
+    terminal = context.ensure_object(Terminal)
+
+    def read() -> Study:
+        return request.read(name, recipe=None, fixed={}, data=data, rename=new_name).study
+
+    study = preamble.settled(terminal, read, fallback=not no_fallback and data is None)
+    places = settings.resolve(home, storage, tracking_uri)
+    study = results.as_searched(study, Journal(places.study_folder(study.name)))
+    from study import confirm as confirming
+    from study.conduct import Options
+
+    if show_only:
+        found = confirming.read(study, places) or confirming.of(
+            study, places, confirming.ask(study, places, top, seeds)
+        )
+        _tell(study, found, as_json=as_json)
+        return
+    question = confirming.ask(study, places, top, seeds)
+    how = Options(
+        workers=workers, device=device, executor=executor, accept=accept,
+        timeout=request.seconds(timeout) if timeout else None,
+    )  # fmt: skip
+    board = Board(_goal(study))
+    try:
+        follow(
+            lambda stop: confirming.run(study, places, how, question, stop), _journal(study, places, "confirm"),
+            board, terminal, as_json=as_json,
+        )  # fmt: skip
+        if not confirming.of(study, places, question).winner and board.finished < board.target:
+            return  # the time was up
+        board = Board(_goal(study))
+        follow(
+            lambda stop: confirming.run_final(study, places, how, question, stop), _journal(study, places, "final"),
+            board, terminal, as_json=as_json,
+        )  # fmt: skip
+    finally:
+        if board.target:
+            _tell(study, confirming.of(study, places, question), as_json=as_json)
+    _publish(study, places)
+
+
+def _goal(study: Study) -> results.Goal:
+    return results.Goal(study.metric, study.direction == "maximize")
+
+
+def _journal(study: Study, places: Settings, suffix: str) -> Journal:
+    return Journal(places.study_folder(f"{study.name}-{suffix}"))
+
+
+def _publish(study: Study, places: Settings) -> None:
+    """Let the tracking server know each recipe's figures over its seeds."""
+    from study import confirm as confirming
+    from study import tracking
+
+    found = confirming.read(study, places)
+    if found is None:
+        return
+    race = {f"trial-{each.trial}": figures(each.mean) for each in found.contenders if each.mean}
+    scores = {score.name.replace(" ", "-"): figures(score.mean) for score in (found.score, found.baseline)
+              if score and score.mean}  # fmt: skip
+    for suffix, groups in (("confirm", race), ("final", scores)):
+        _journal(study, places, suffix).store_groups(groups)
+    tracking.sync_studies(places, [f"{study.name}-{suffix}" for suffix in ("confirm", "final")])
+
+
+def figures(mean: Mean) -> dict[str, float]:
+    """Give what a tracker shows of a recipe over its seeds; what is not finite is left out."""
+    values = {"n": mean.n, "mean": mean.value, "mean_low": mean.interval.low, "mean_high": mean.interval.high}
+    return {name: value for name, value in values.items() if abs(value) < float("inf")}
+
+
+def _tell(study: Study, found: Confirmation, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"type": "confirmation", "study": study.name, **confirmation_json(found)})
+    else:
+        print(_text(study, found))
+
+
+def confirmation_json(found: Confirmation) -> dict[str, Any]:
+    """Everything about a confirmation as JSON values."""
+    winner, gain = found.winner, found.gain
+    return {
+        "complete": found.complete,
+        "seeds": found.seeds,
+        "winner": winner.trial if winner else None,
+        "search_value": winner.search_value if winner else None,
+        "score": _score_json(found.score),
+        "baseline": _score_json(found.baseline),
+        "gain": gain.difference if gain else None,
+        "gain_low": gain.interval.low if gain else None,
+        "gain_high": gain.interval.high if gain else None,
+        "optimism": found.optimism,
+        "contenders": [_contender_json(each) for each in found.contenders],
+    }
+
+
+def _contender_json(each: Contender) -> dict[str, Any]:
+    return {
+        "trial": each.trial, "search_value": each.search_value, **mean_json(each.mean), "dropped_after": each.dropped,
+        "surely_worse": each.behind, "overrides": dict(each.overrides), "values": list(each.values),
+    }  # fmt: skip
+
+
+def _score_json(score: Score | None) -> dict[str, Any] | None:
+    if score is None:
+        return None
+    return {"name": score.name, **mean_json(score.mean), "values": list(score.values)}
+
+
+def mean_json(mean: Mean | None) -> dict[str, Any]:
+    """Give a mean over seeds as JSON values."""
+    return {
+        "n": mean.n if mean else 0,
+        "mean": mean.value if mean else None,
+        "mean_low": mean.interval.low if mean else None,
+        "mean_high": mean.interval.high if mean else None,
+    }
+
+
+def _text(study: Study, found: Confirmation) -> str:
+    percent = "accuracy" in study.metric
+    unit = " (accuracies in %)" if percent else ""
+    heading = ["Trial", "Search", "Fresh seeds", "95 % interval", "n", "What of it", "Knobs"]
+    rows = [
+        [str(each.trial), figure(each.search_value, percent=percent), *_cells(each.mean, percent=percent),
+         _fate(found, each), knobs(each.overrides)]
+        for each in found.contenders
+    ]  # fmt: skip
+    lines = [
+        f"{study.name}: {study.metric} of the best {plural(found.top, 'trial')} on {found.seeds} fresh seeds{unit}",
+        table(heading, rows, width=width()),
+    ]
+    if found.winner is None:
+        return "\n".join([*lines, "The race is not over: the same command goes on."])
+    return "\n".join([*lines, "", *_final_lines(study, found, percent=percent)])
+
+
+def _fate(found: Confirmation, each: Contender) -> str:
+    if found.winner is not None and each.trial == found.winner.trial:
+        return "winner"
+    if each.dropped is not None:
+        return f"dropped after {each.dropped}"
+    if found.winner is None:
+        return "in the race"
+    return "surely worse" if each.behind else "may be as good"
+
+
+def _final_lines(study: Study, found: Confirmation, *, percent: bool) -> list[str]:
+    assert found.winner is not None
+    named = study.metric.removeprefix("val_")
+    scores = [score for score in (found.score, found.baseline) if score]
+    lines = [
+        f"Test split, {found.seeds} further seeds: {named} of the winner and of the baseline",
+        table(
+            ["", "Score", "95 % interval", "n"],
+            [[score.name, *_cells(score.mean, percent=percent)] for score in scores],
+        ),
+    ]
+    if not found.complete:
+        return [*lines, "Not complete yet: the same command goes on."]
+    points = " points" if percent else ""
+    if found.gain:
+        low, high = found.gain.interval.low, found.gain.interval.high
+        by = figure(found.gain.difference, percent=percent, signed=True)
+        lines.append(f"Gain over the baseline: {by}{points} ({span(found.gain.interval, percent=percent, signed=True)}"
+                     f"{'; not distinguishable from none' if low <= 0 <= high else ''})")  # fmt: skip
+    if found.optimism is not None:
+        seen, by = (
+            figure(found.winner.search_value, percent=percent),
+            figure(found.optimism, percent=percent, signed=True),
+        )
+        lines.append(f"Optimism removed: {by}{points} (the search saw {seen} for trial {found.winner.trial})")
+    lines.append(f"Next: `study ablate {study.name}` says which knobs matter; `study register {study.name}` keeps it.")
+    return lines
+
+
+def _cells(mean: Mean | None, *, percent: bool) -> list[str]:
+    if mean is None:
+        return ["-", "-", "0"]
+    return [figure(mean.value, percent=percent), span(mean.interval, percent=percent), str(mean.n)]
