@@ -287,6 +287,11 @@ def _imported(recipe: Recipe, shape: Shape, outputs: int) -> nn.Module:
     return model
 
 
+def own(recipe: Recipe) -> str:
+    """Give the import path of a person's own network, empty for ours and torchvision's."""
+    return "" if recipe.model in OURS or recipe.model.startswith(TORCHVISION) else recipe.model
+
+
 def arguments(recipe: Recipe, shape: Shape, outputs: int) -> dict[str, Any]:
     """Choose those of our names that are in the signature of the recipe's own model, with their values.
 
