@@ -1,35 +1,23 @@
-"""MLflow: an experiment a study, a parent run for the study, a child run a trial; the only importer of mlflow.
-
-Only `MlflowClient` with an explicit URI is used: no active run, no tracking URI of the process, nothing ambient.
-"""
+"""MLflow: an experiment a study, a parent run for the study, a child run a trial."""
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import logging
 import os
-import re
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import mlflow
-import sqlalchemy
-from mlflow import MlflowClient
 from mlflow.entities import LifecycleStage, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
-from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
-from study.errors import PlaceError
 from study.tracking import fields
+from study.tracking.connection import connect, is_server, sqlite_file, talking
 from study.tracking.mirror import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mlflow.entities import Run
 
@@ -38,15 +26,7 @@ if TYPE_CHECKING:
 
 METRICS_A_BATCH, NAMES_A_BATCH = 1000, 100  # MLflow's limits
 LONGEST_PARAM, LONGEST_TAG = 6000, 8000  # characters, likewise
-CONNECT_SECONDS = 5
 STATUSES = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}
-REFUSALS = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST", "INVALID_STATE"}
-OURS = {  # a server that does not answer is tried again by us, later; what a person has set comes first
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-}
 
 
 class Runs:
@@ -64,23 +44,18 @@ class Runs:
             PlaceError: it cannot be reached or used; says why.
 
         """
-        _settle(uri, place)
         self.place = place
-        self._artifacts = None if _is_server(uri) else artifacts.as_uri()
+        self._artifacts = None if is_server(uri) else artifacts.as_uri()
         self._experiment = ""
         self._opened: set[str] = set()
         self._groups: dict[str, str] = {}
-        with _talking(place):
-            if not _is_server(uri):
-                _open_database(uri, artifacts)
-            self._client = MlflowClient(uri)
-            self._client.search_experiments(max_results=1)
+        self._client = connect(uri, place, artifacts)
 
     def open_study(self, definition: Mapping[str, Any], first: Mapping[str, Any], known: str | None) -> str:
         """Find the study's run, or make it, with the recipe as parameters."""
         if known in self._opened:
             return known
-        with _talking(self.place):
+        with talking(self.place):
             run = self._living(known) or self._find_or_make_study(definition, first)
             made = run.info.run_id
             self._experiment = run.info.experiment_id
@@ -92,7 +67,7 @@ class Runs:
 
     def open_trial(self, parent: str, snapshot: Snapshot) -> str:
         """Find the trial's run, or make it, with the recipe as parameters; delete those of replays that were undone."""
-        with _talking(self.place):
+        with talking(self.place):
             found = None
             for run in self._search(snapshot.about["uid"]):
                 if run.data.tags.get("study.replays") == str(snapshot.replays):
@@ -112,7 +87,7 @@ class Runs:
     def log_epochs(self, run: str, records: Sequence[Record]) -> int:
         """Log every metric of the epochs, with the epoch as step and the recorded time."""
         points = [point for record in records for point in fields.points_of_epoch(record)]
-        with _talking(self.place):
+        with talking(self.place):
             self._log(run, points=points)
         return len(points)
 
@@ -120,7 +95,7 @@ class Runs:
         """Log the evaluation, keep pictures and weights, then say how it ended."""
         if (ended := snapshot.ended) is None:
             return
-        with _talking(self.place):
+        with talking(self.place):
             self._keep(run, fields.artifacts_of_trial(snapshot))
             if snapshot.trial.best.exists():
                 self._client.log_artifact(run, str(snapshot.trial.best))
@@ -129,7 +104,7 @@ class Runs:
 
     def sum_up(self, parent: str, summary: Summary) -> None:
         """Log counts and best, keep the definition and the best recipe, say whether a trial is running."""
-        with _talking(self.place):
+        with talking(self.place):
             self._keep(parent, {**fields.artifacts_of_study(summary), **summary.files})
             for variant, figures in summary.groups.items():
                 self._tell_group(self._group(parent, variant), figures, summary)
@@ -229,87 +204,12 @@ def check(uri: str, place: str, artifacts: Path) -> str:
 
     """
     version = f"MLflow {mlflow.__version__}"
-    file = _sqlite_file(uri)
+    file = sqlite_file(uri)
     if file is not None and not file.exists():
         return f"{version}, {place} is made by the first run"
     Runs(uri, place, artifacts)
     return f"{version}, {place} answers"
 
 
-@contextlib.contextmanager
-def _talking(place: str) -> Generator[None]:
-    """Turn what MLflow and its database raise into one line for a person."""
-    try:
-        yield
-    except MlflowException as error:
-        kind = Refused if error.error_code in REFUSALS else PlaceError
-        raise kind(_first_line(error), where=f"MLflow at {place}", fix=_cure(error)) from error
-    except (OSError, SQLAlchemyError, ImportError) as error:
-        raise PlaceError(_first_line(error), where=f"MLflow at {place}") from error
-
-
-def _settle(uri: str, place: str) -> None:
-    """Make MLflow quick to give up and quiet, and refuse what it can no longer do."""
-    for name, value in OURS.items():
-        os.environ.setdefault(name, value)
-    for name in ("mlflow", "alembic", "urllib3"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # what goes wrong is raised, and said by us
-    if not _is_server(uri) and ("://" not in uri or uri.startswith("file:")):
-        fix = "Use a database, such as sqlite:///mlflow.db; `mlflow migrate-filestore` moves old runs there."
-        raise PlaceError("MLflow no longer writes to a plain folder", where=place, fix=fix)
-
-
-def _is_server(uri: str) -> bool:
-    return uri.startswith(("http:", "https:", "databricks"))
-
-
-def _sqlite_file(uri: str) -> Path | None:
-    """The file of a SQLite URI; None where SQLite itself is to make sense of the rest of it."""
-    return Path(uri.removeprefix("sqlite:///")) if re.fullmatch(r"sqlite:///(?!file:|:memory:)[^?]+", uri) else None
-
-
-def _open_database(uri: str, artifacts: Path) -> None:
-    """Connect once, with a time limit, because MLflow would go on trying for minutes; make a missing SQLite file."""
-    if file := _sqlite_file(uri):
-        _make_sqlite(file, artifacts)
-    limit = {"connect_timeout": CONNECT_SECONDS} if uri.startswith("postgresql") else {}
-    sqlalchemy.create_engine(uri, poolclass=NullPool, connect_args=limit).connect().close()
-
-
-def _make_sqlite(file: Path, artifacts: Path) -> None:
-    """Make MLflow's tables aside and rename, because its migrations of some seconds cannot be resumed after a kill."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.with_name(f"{file.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if file.exists():
-            return
-        making = file.with_name(f".{file.name}.making")
-        for left_behind in file.parent.glob(f"{making.name}*"):  # by a kill, with SQLite's journal
-            left_behind.unlink()
-        store = SqlAlchemyStore(f"sqlite:///{making}", artifacts.as_uri())
-        with store.engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA journal_mode=WAL")  # stays with the file: readers do not stop the writer
-        store.engine.dispose()
-        making.rename(file)
-
-
 def _batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
     return (items[start : start + size] for start in range(0, len(items), size))
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip() or type(error).__name__
-    for sign, meaning in (
-        ("Connection refused", "nothing answers there"),
-        ("timed out", "it does not answer in time"),
-        ("Name or service not known", "there is no such host"),
-    ):
-        if sign in text:
-            return meaning
-    return re.sub(r"^\([\w.]+\) ", "", text.splitlines()[0])[:300]
-
-
-def _cure(error: MlflowException) -> str:
-    if "out-of-date database schema" in str(error):
-        return "Back it up, then run `mlflow db upgrade` with its URI."
-    return ""
