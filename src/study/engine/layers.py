@@ -23,14 +23,26 @@ class Dropout(nn.Dropout):
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
         """Zero values at random while training, and scale the others."""
-        dropped = round(self.p * LEVELS)
-        if not (self.training and dropped and input.device.type == "cpu"):
+        if not (self.training and self.levels and input.device.type == "cpu"):
             return super().forward(input)
-        count = input.numel()
+        return input * self.factor(input)
+
+    def factor(self, like: Tensor) -> Tensor:
+        """Draw what multiplies a tensor on a CPU: nothing, or what makes up for the others."""
+        count = like.numel()
         bits = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
-        factor = torch.empty_like(input)  # dense, in the order of the input's memory
-        torch.ge(bits[:count], dropped - LEVELS // 2, out=factor.as_strided((count,), (1,)))
-        return input * factor.mul_(LEVELS / (LEVELS - dropped))
+        factor = torch.empty_like(like)  # dense, in the order of the tensor's memory
+        torch.ge(bits[:count], self.levels - LEVELS // 2, out=factor.as_strided((count,), (1,)))
+        return factor.mul_(LEVELS / (LEVELS - self.levels))
+
+    @property
+    def levels(self) -> int:
+        """How many of all levels are dropped; the probability, rounded."""
+        return round(self.p * LEVELS)
+
+
+class Perceptron(nn.Sequential):
+    """Dense layers, each but the last with an activation and perhaps more; study.engine.perceptron trains them fast."""
 
 
 class ConvBlocks(nn.Sequential):

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
 
+import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
+from torch import Tensor
 
 from study.errors import RecipeError
 from study.recipe import within
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from torch import Tensor
+    from collections.abc import Iterable
 
     from study.recipe import Recipe
+
+# From logits (N, outputs) and classes (N,) to the mean loss and its gradient with respect to the logits.
+LossAndSlope = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+aten: Any = torch.ops.aten
+MEAN, NOTHING_IGNORED = 1, -100  # aten's reduction and ignore_index
 
 
 class Loss(Protocol):
@@ -35,6 +41,11 @@ def loss_of(recipe: Recipe, *, training: bool) -> Loss:
         return F.cross_entropy(logits, targets, reduction=reduction, label_smoothing=smoothing)
 
     return cross_entropy
+
+
+def slope_of(recipe: Recipe) -> LossAndSlope | None:
+    """Give the recipe's loss in training with its slope written out; None where that is left to autograd."""
+    return None if recipe.loss == "bce" or recipe.label_smoothing else _cross_entropy_and_slope
 
 
 def outputs_of(recipe: Recipe, classes: int) -> int:
@@ -80,3 +91,12 @@ def penalty_of(recipe: Recipe, epoch: int) -> Callable[[Iterable[Tensor]], None]
 
 def _binary_cross_entropy(logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
     return F.binary_cross_entropy_with_logits(logits[:, 0], targets.to(logits.dtype), reduction=reduction)
+
+
+def _cross_entropy_and_slope(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Do what autograd does with F.cross_entropy, to the bit."""
+    logs = torch.log_softmax(logits, 1)
+    mean, weight = aten.nll_loss_forward.default(logs, targets, None, MEAN, NOTHING_IGNORED)
+    one = torch.ones_like(mean)
+    slope = aten.nll_loss_backward.default(one, logs, targets, None, MEAN, NOTHING_IGNORED, weight)
+    return mean, aten._log_softmax_backward_data.default(slope, logs, 1, logits.dtype)  # noqa: SLF001 - its only name

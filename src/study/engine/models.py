@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from study.engine.layers import ConvBlocks, Dropout, Torchvision
+from study.engine.layers import ConvBlocks, Dropout, Perceptron, Torchvision
 from study.errors import RecipeError, StudyFileError
 from study.imports import import_object
 from study.recipe import USED_BY
@@ -180,11 +180,11 @@ def _mlp(recipe: Recipe, shape: Shape, outputs: int) -> nn.Module:
     for units in recipe.hidden:
         layers += [nn.Linear(width, units), *_hidden(recipe, nn.BatchNorm1d(units))]
         width = units
-    return nn.Sequential(*layers, nn.Linear(width, outputs))
+    return Perceptron(*layers, nn.Linear(width, outputs))
 
 
 def _logistic(_: Recipe, shape: Shape, outputs: int) -> nn.Module:
-    return nn.Sequential(nn.Flatten(), nn.Linear(_product(shape), outputs))
+    return Perceptron(nn.Flatten(), nn.Linear(_product(shape), outputs))
 
 
 def _cnn3(recipe: Recipe, shape: Shape, outputs: int) -> nn.Module:

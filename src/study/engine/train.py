@@ -22,7 +22,8 @@ from study.engine import models, optim
 from study.engine.augment import Augment, augmentation
 from study.engine.data import Data, open_data, open_test, preparation
 from study.engine.evaluate import BATCH, Evaluation, evaluate, report
-from study.engine.losses import Loss, loss_of, outputs_of, penalty_of, predict
+from study.engine.losses import Loss, loss_of, outputs_of, penalty_of, predict, slope_of
+from study.engine.perceptron import Gradient, gradient_of
 from study.engine.schedules import Schedule
 from study.errors import RecipeError
 from study.events import Epoch
@@ -51,6 +52,7 @@ class Parts:
         forward: from inputs to logits; the network, or what runs it in the recipe's precision.
         prepare: from examples as they lie in the data set to inputs.
         loss: in training.
+        gradient: of a batch, written out; None where autograd finds it.
         optimizer: over all parameters of the network.
         schedule: what the optimizer is set to at each step.
         augment: from a batch as it lies in the data set to another; None for none.
@@ -68,6 +70,7 @@ class Parts:
     forward: Callable[[Tensor], Tensor]
     prepare: Callable[[Tensor], Tensor]
     loss: Loss
+    gradient: Gradient | None
     optimizer: torch.optim.Optimizer
     schedule: Schedule
     augment: Augment | None
@@ -157,16 +160,19 @@ def assemble(recipe: Recipe, device: str) -> Parts:
         raise RecipeError(f"batch_size={batch} is more than the {len(data.train)} examples that there are to train on")
     steps_per_epoch = -(-len(data.train) // batch)
     steps = recipe.steps or (recipe.epochs or 0) * steps_per_epoch
+    forward = _forward(recipe, model, device)
+    plain = device == "cpu" and forward is model and batch <= PIECE
     return Parts(
         recipe=recipe,
         device=device,
         data=data,
         model=model,
-        forward=_forward(recipe, model, device),
+        forward=forward,
         prepare=preparation(recipe, data, dtype, upscaling),
         optimizer=optim.build(recipe, model.parameters()),
         schedule=Schedule(recipe, steps, steps_per_epoch),
         loss=loss_of(recipe, training=True),
+        gradient=gradient_of(model, slope_of(recipe)) if plain else None,
         augment=augmentation(recipe, data),
         batch=batch,
         piece=batch if models.has_batch_norm(model) else PIECE,
@@ -188,19 +194,18 @@ def _pass(parts: Parts, number: int) -> dict[str, float]:
     parameters, weights = list(parts.model.parameters()), models.weights(parts.model)
     add_penalty = penalty_of(recipe, number)
     optim.decay(recipe, parts.optimizer, number)
-    group = parts.optimizer.param_groups[0]
+    group, make_step = parts.optimizer.param_groups[0], optim.step_of(parts.optimizer)
     batches = list(zip(rows.split(parts.batch), targets.split(parts.batch), strict=True))
     losses: list[Tensor] = []
     predictions: list[Tensor] = []
     for step, (some, theirs) in enumerate(batches, first):
-        parts.optimizer.zero_grad()
         loss, predicted = _gradient(parts, some, theirs, generator)
         if add_penalty:
             add_penalty(weights)
         if recipe.grad_clip is not None:
             torch.nn.utils.clip_grad_norm_(parameters, recipe.grad_clip)
         group.update(parts.schedule.at(step))
-        parts.optimizer.step()
+        make_step()
         losses.append(loss)
         predictions.append(predicted)
         if step % LOOK == LOOK - 1 and not math.isfinite(loss.item()):
@@ -213,13 +218,13 @@ def _pass(parts: Parts, number: int) -> dict[str, float]:
 
 def _gradient(parts: Parts, rows: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Compute the gradient of a batch's mean loss, in pieces that fit the memory; give the loss and the predictions."""
+    if parts.gradient:
+        return parts.gradient(_inputs(parts, rows, generator), targets)
+    parts.optimizer.zero_grad()
     losses: list[Tensor] = []
     predictions: list[Tensor] = []
     for some, theirs in zip(rows.split(parts.piece), targets.split(parts.piece), strict=True):
-        examples = parts.data.train.x.index_select(0, some)
-        if parts.augment:
-            examples = parts.augment(examples, generator)
-        logits = parts.forward(parts.prepare(examples))
+        logits = parts.forward(_inputs(parts, some, generator))
         loss = parts.loss(logits, theirs)
         if len(some) < len(rows):
             loss = loss * (len(some) / len(rows))
@@ -227,6 +232,12 @@ def _gradient(parts: Parts, rows: Tensor, targets: Tensor, generator: torch.Gene
         losses.append(loss.detach())
         predictions.append(predict(logits))
     return (losses[0], predictions[0]) if len(losses) == 1 else (torch.stack(losses).sum(), torch.cat(predictions))
+
+
+def _inputs(parts: Parts, rows: Tensor, generator: torch.Generator) -> Tensor:
+    """Gather examples to train on, as the network wants them."""
+    examples = parts.data.train.x.index_select(0, rows)
+    return parts.prepare(parts.augment(examples, generator) if parts.augment else examples)
 
 
 def _judge(parts: Parts, number: int, split: Split) -> Evaluation:
