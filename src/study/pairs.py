@@ -22,6 +22,7 @@ from study.errors import InputError
 from study.journal import Journal
 from study.progress import Notice, SearchStarted
 from study.recipe import Recipe, fingerprint
+from study.wording import plural
 
 if TYPE_CHECKING:
     import threading
@@ -236,8 +237,8 @@ def _record_opening(plan: Plan, journal: Journal) -> Iterator[Progress]:
     if before:
         last = time.strftime("%Y-%m-%d %H:%M", time.localtime(before[-1]["time"]))
         yield Notice(
-            f"the test split has been looked at before in {plan.study.name}: {len(before)} times, last on {last}; "
-            "whoever chooses by these figures makes them look better than they are"
+            f"the test split has been looked at before in {plan.study.name}: {plural(len(before), 'time')}, "
+            f"last on {last}; whoever chooses by these figures makes them look better than they are"
         )
 
 

@@ -1,0 +1,56 @@
+"""The race: the best arm is hardly ever called worse, and what is far behind is found after few seeds."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from study.stats import racing
+
+
+def looks(table, seeds, first=2):
+    """Race as `confirm` does: whether each arm was ever dropped."""
+    out = np.zeros(len(table), dtype=bool)
+    for n in range(first, seeds + 1):
+        out[~out] |= racing.worse(table[~out][:, :n], looks=seeds - first + 1)
+    return out
+
+
+@pytest.mark.parametrize("arms", [2, 10])
+@pytest.mark.parametrize("unequal", [False, True])
+def test_the_best_arm_is_dropped_in_less_than_5_percent_of_races(arms, unequal):
+    rng = np.random.default_rng(arms)
+    spread = np.linspace(1, 3, arms)[:, None] if unequal else 1.0
+    wrong = sum(looks(rng.standard_normal((arms, 5)) * spread, 5)[0] for _ in range(2_000))
+    assert wrong / 2_000 < 0.05
+
+
+def test_an_arm_five_sd_behind_is_mostly_out_after_three_of_five_seeds():
+    rng = np.random.default_rng(0)
+    races = [rng.standard_normal((10, 3)) - np.array([0.0] * 9 + [5.0])[:, None] for _ in range(500)]
+    assert np.mean([racing.worse(race, looks=4)[-1] for race in races]) > 0.8
+
+
+def test_two_arms_of_equal_spread_are_the_one_sided_paired_t_test():
+    rng = np.random.default_rng(5)
+    for _ in range(50):
+        table = rng.standard_normal((2, 6)) + np.array([[1.0], [0.0]])
+        best = int(table.mean(1).argmax())
+        p = stats.ttest_rel(table[best], table[1 - best], alternative="greater").pvalue
+        assert racing.worse(table)[1 - best] == (p < 0.05)
+
+
+def test_less_is_better_when_minimizing():
+    table = np.array([[1.0, 1.1, 0.9], [9.0, 9.1, 8.9]])
+    assert racing.worse(table, direction="minimize").tolist() == [False, True]
+    assert racing.worse(table).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("shape", [(1, 5), (3, 1)])
+def test_one_arm_or_one_seed_decides_nothing(shape):
+    assert not racing.worse(np.arange(np.prod(shape), dtype=float).reshape(shape)).any()
+
+
+def test_differences_within_the_grain_are_not_believed():
+    table = np.array([[0.91, 0.91, 0.91], [0.90, 0.90, 0.90]])
+    assert racing.worse(table).tolist() == [False, True]
+    assert racing.worse(table, step=0.01).tolist() == [False, False]
