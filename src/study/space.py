@@ -224,7 +224,7 @@ def _incompatible(stored: Mapping[str, str], asked: Mapping[str, str]) -> list[s
 def _said(group: str, values: Mapping[str, Any], name: str) -> str:
     if name not in values:
         return "none"
-    return spell(json_to_distribution(values[name])) if group == "space" else json.dumps(values[name])
+    return spell_stored(values[name]) if group == "space" else json.dumps(values[name])
 
 
 def spell(distribution: BaseDistribution) -> str:
@@ -235,3 +235,8 @@ def spell(distribution: BaseDistribution) -> str:
         step = f", step {distribution.step}" if distribution.step not in (None, 1) else ""
         return f"{distribution.low} to {distribution.high}{' (log)' if distribution.log else ''}{step}"
     return str(distribution)
+
+
+def spell_stored(distribution: str) -> str:
+    """Spell a distribution that a definition holds as JSON."""
+    return spell(json_to_distribution(distribution))

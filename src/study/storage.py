@@ -211,7 +211,7 @@ def sync(journal: Journal, storage: RDBStorage, name: str, direction: str) -> in
     changed = 0
     for folder in journal.trials():
         while folder.number > len(trials):  # a folder was deleted and so was the database: keep the numbers
-            storage.create_new_trial(study, _placeholder())
+            storage.create_new_trial(study, placeholder())
             trials = storage.get_all_trials(study, deepcopy=False)
         if folder.number == len(trials):
             storage.create_new_trial(study, frozen(folder))
@@ -285,7 +285,8 @@ def attributes(about: Mapping[str, Any]) -> dict[str, Any]:
     return {name: about[name] for name in ("uid", "variant", "overrides") if about[name] is not None}
 
 
-def _placeholder() -> FrozenTrial:
+def placeholder() -> FrozenTrial:
+    """Make a failed trial that keeps a number whose folder is not there."""
     return optuna.trial.create_trial(state=TrialState.FAIL, user_attrs={"reason": "its folder was deleted"})
 
 

@@ -1,0 +1,199 @@
+"""The sections that one reads first: what was asked, what came out, how sure it is."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Any
+
+from study.report.found import best_row
+from study.report.parts import Facts, Section, Table, Text
+from study.wording import knobs, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from study.confirm import Confirmation, Contender
+    from study.report.found import Compared, Found
+    from study.report.parts import Part
+    from study.stats.intervals import Mean
+
+SHOWN_KNOBS = 8  # named in the question
+
+
+def question(found: Found) -> Section:
+    """What was asked, in a line of our own and in the words of the study's file."""
+    stored = found.definition
+    verb = "Maximize" if found.goal.maximize else "Minimize"
+    parts: list[Part] = [Text(f"{verb} `{found.goal.metric}`{_data(found)}{_choices(found)}.")]
+    variants = stored.get("variants") or (found.compared.question.variants if found.compared else ())
+    if variants:
+        parts.append(Text(f"{plural(len(variants), 'named variant')}: {', '.join(variants)}."))
+    first = found.about.partition("\n\n")[0]
+    if first:
+        parts.insert(0, Text(" ".join(first.split()), "lead"))
+    return Section("question", "Question", parts)
+
+
+def _data(found: Found) -> str:
+    name = (found.definition.get("data") or {}).get("name")
+    return f" on {name}" if name else ""
+
+
+def _choices(found: Found) -> str:
+    names = list(found.definition.get("space") or ())
+    if not names:
+        return ""
+    more = f" and {len(names) - SHOWN_KNOBS} more" if len(names) > SHOWN_KNOBS else ""
+    return f" by choosing {', '.join(names[:SHOWN_KNOBS])}{more}"
+
+
+def answer(found: Found) -> Section:
+    """The answer in one sentence, and how much it can be trusted."""
+    parts: list[Part] = [Text(_sentence(found), "lead")]
+    if found.count("running"):
+        state = f"{plural(found.count('running'), 'trial')} of {len(found.trials)}"
+        parts.append(Text(f"The search is not over: {state} have no end yet, `study run {found.name}` goes on."))
+    return Section("answer", "Answer", parts)
+
+
+def _sentence(found: Found) -> str:
+    confirmed = found.confirmation
+    if confirmed and confirmed.winner and confirmed.score and confirmed.score.mean and confirmed.complete:
+        return _confirmed(found, confirmed, confirmed.winner, confirmed.score.mean)
+    if found.best:
+        begun = " It has begun and is not over." if confirmed else ""
+        return (
+            f"Unconfirmed: {_recipe(found.best.row.overrides)} (trial {found.best.row.number}) looks best, with "
+            f"{found.goal.metric} {found.unit.value(found.best.row.value)} on one seed. The best of "
+            f"{plural(found.count('complete'), 'trial')} is partly luck; `study confirm {found.name}` says how much."
+            f"{begun}"
+        )
+    if found.compared and not found.trials:
+        return _of_variants(found, found.compared)
+    return f"None yet: no trial is complete. `study run {found.name}` goes on."
+
+
+def _confirmed(found: Found, confirmed: Confirmation, winner: Contender, mean: Mean) -> str:
+    unit = found.unit
+    first = (
+        f"Confirmed: {_recipe(winner.overrides)} (trial {winner.trial}) reaches {unit.value(mean.value)} test "
+        f"{unit.words}{_interval(found, mean)}"
+    )
+    gain = confirmed.gain
+    if gain is None or not math.isfinite(gain.difference):
+        return f"{first}."
+    compared = f"{unit.gap(gain.difference)}{unit.points} against the baseline ({unit.gaps(gain.interval)})"
+    if gain.interval.low <= 0 <= gain.interval.high:
+        return f"{first}; whether that is better than the baseline cannot be told: {compared}."
+    return f"{first}, {compared}."
+
+
+def _interval(found: Found, mean: Mean) -> str:
+    if mean.n < 2:
+        return ""
+    return f" (95 % interval {found.unit.interval(mean.interval)}, {mean.n} fresh seeds)"
+
+
+def _of_variants(found: Found, compared: Compared) -> str:
+    best = best_row(found, compared)
+    if best is None or best.mean is None:
+        return f"None yet: no training is complete. `study compare {found.name}` goes on."
+    mean = f"{found.unit.value(best.mean.value)} test {found.unit.words}"
+    words = f"Of {len(compared.rows)} variants {best.variant} has the best mean, {mean}"
+    if best.comparison is None:
+        return f"{words}; it is the baseline."
+    verdict = best.comparison.words(found.unit.factor, found.unit.points)
+    return f"{words}. Against {compared.question.against}: {verdict}."
+
+
+def _recipe(overrides: Mapping[str, Any]) -> str:
+    written = knobs({knob: value for knob, value in overrides.items() if knob != "seed"})
+    return f"`{written}`" if written else "the study's recipe as it is"
+
+
+def score(found: Found) -> Section:
+    """The final score, what was removed of the search's, and the race before it."""
+    return Section("score", "Final score", list(_score(found)))
+
+
+def _score(found: Found) -> Iterator[Part]:
+    confirmed = found.confirmation
+    if confirmed is None:
+        if found.best:
+            yield Text(f"Not asked for. `study confirm {found.name}` repeats the best trials on fresh seeds and opens "
+                       "the test split for the winner.", "quiet")  # fmt: skip
+        else:
+            yield Text(f"Nothing to confirm yet. `study run {found.name}` searches first.", "quiet")
+        return
+    if not confirmed.complete:
+        yield Text(f"Not complete: `study confirm {found.name}` goes on.", "quiet")
+    if facts := list(_figures(found, confirmed)):
+        yield Facts(facts)
+    yield _race(found, confirmed)
+
+
+def _figures(found: Found, confirmed: Confirmation) -> Iterator[tuple[str, str]]:
+    unit = found.unit
+    for label, each in (
+        ("Winner, on the test split", confirmed.score),
+        ("Baseline, on the test split", confirmed.baseline),
+    ):
+        if each and each.mean:
+            yield label, f"{unit.value(each.mean.value)}{_interval(found, each.mean)}"
+    if confirmed.gain and math.isfinite(confirmed.gain.difference):
+        yield "Gain", f"{unit.gap(confirmed.gain.difference)}{unit.points} ({unit.gaps(confirmed.gain.interval)})"
+    if confirmed.winner:
+        yield "What the search saw", unit.value(confirmed.winner.search_value)
+    if confirmed.optimism is not None:
+        yield "Optimism removed", f"{unit.gap(confirmed.optimism)}{unit.points}"
+
+
+def _race(found: Found, confirmed: Confirmation) -> Table:
+    rows = [
+        (
+            str(each.trial),
+            found.unit.value(each.search_value),
+            found.unit.value(each.mean.value) if each.mean else "-",
+            found.unit.interval(each.mean.interval) if each.mean else "-",
+            str(len(each.values)),
+            _fate(confirmed, each),
+            knobs(each.overrides),
+        )
+        for each in confirmed.contenders
+    ]
+    head = (">Trial", ">In the search", ">On fresh seeds", ">95 % interval", ">n", "What of it", "Knobs")
+    return Table(
+        f"The best {plural(confirmed.top, 'trial')} on up to {confirmed.seeds} fresh seeds, validation data", head, rows
+    )
+
+
+def _fate(confirmed: Confirmation, each: Contender) -> str:
+    if confirmed.winner and each.trial == confirmed.winner.trial:
+        return "winner"
+    if each.dropped is not None:
+        return f"dropped after {each.dropped}"
+    if confirmed.winner is None:
+        return "in the race"
+    return "surely worse" if each.behind else "may be as good"
+
+
+def looks(found: Found) -> Section:
+    """How often the test split was looked at."""
+    openings = found.openings
+    if not openings:
+        return Section("looks", "Looks at the test split", [Text("None: the test split has not been opened.")])
+    times = "once" if len(openings) == 1 else f"{len(openings)} times"
+    parts: list[Part] = [Text(f"It was looked at {times}.")]
+    if len(openings) > 1:
+        parts.append(Text("Whoever chooses by these figures makes them look better than they are.", "warning"))
+    rows = [
+        (_moment(each["time"]), str(len(each["recipes"])), str(each["seeds"]), f"`{each['command']}`")
+        for each in openings
+    ]
+    parts.append(Table("Looks at the test split", ("When", ">Recipes", ">Seeds", "~By which command"), rows))
+    return Section("looks", "Looks at the test split", parts)
+
+
+def _moment(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))

@@ -1,0 +1,216 @@
+"""Charts of a search that can be read by pointing at them: Optuna's own, by Plotly, over the trial folders."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import optuna
+from optuna import visualization
+
+from study.report.parts import Chart, Section, Text
+from study.storage import frozen_of, placeholder
+from study.wording import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from study.report.found import Found, Trial
+    from study.report.parts import Part
+
+# Trials drawn at most: more cannot be told apart, and cost size and time
+POINTS, SLICED, LINES, CURVES = 1000, 500, 200, 60
+PANELS = 12  # parameters with a slice
+LONGEST = 200  # points of a curve
+UNEVEN = 10  # times the usual length of a trial, beyond which epochs are drawn on a logarithmic scale
+GREY, BLUE = "#98a1ab", "#2a7fd0"  # both can be seen on white and on black
+SCALE = [[0, "#b4bac1"], [1, BLUE]]
+CLEAR = "rgba(0,0,0,0)"
+
+
+def sections(found: Found) -> list[Section]:
+    """Draw what can be drawn of the search, each chart in a section of its own."""
+    made = [
+        ("history", "History", _history(found)),
+        ("curves", "Curves", _curves(found)),
+        ("parallel", "Parallel coordinates", _parallel(found)),
+        ("slices", "Slices", _slices(found)),
+    ]
+    return [Section(key, title, parts) for key, title, each in made if (parts := list(each))]
+
+
+def chosen(found: Found, trials: Sequence[Trial], most: int) -> list[Trial]:
+    """Choose trials to draw: the best quarter, each that was the best of its time, the rest evenly spaced.
+
+    Args:
+        found: of which study.
+        trials: by number.
+        most: at most; those that were the best of their time are drawn in any case.
+
+    """
+    if len(trials) <= most:
+        return list(trials)
+    sign = 1 if found.goal.maximize else -1
+    judged = [(trial.row.value, trial) for trial in trials if trial.row.value is not None]
+    ranked = [trial for value, trial in sorted(judged, key=lambda each: -sign * each[0]) if math.isfinite(value)]
+    kept = {trial.row.number for trial in ranked[: most // 4]} | set(_climbs(found, trials))
+    others = [trial.row.number for trial in trials if trial.row.number not in kept]
+    room = max(0, most - len(kept))
+    kept |= {others[index * len(others) // room] for index in range(room)} if others else set()
+    return [trial for trial in trials if trial.row.number in kept]
+
+
+def _climbs(found: Found, trials: Sequence[Trial]) -> Iterator[int]:
+    """Name the complete trials that were better than all before them."""
+    best: float | None = None
+    for trial in trials:
+        value = trial.row.value
+        if trial.row.state == "complete" and value is not None and (best is None or found.goal.better(value, best)):
+            best = value
+            yield trial.row.number
+
+
+def _history(found: Found) -> Iterator[Part]:
+    complete = [trial for trial in found.trials if trial.row.state == "complete"]
+    if not complete:
+        return
+    drawn = chosen(found, complete, POINTS)
+    figure: Any = visualization.plot_optimization_history(_in_memory(found, drawn), target_name=found.goal.metric)
+    for trace in figure.data:
+        if trace.mode == "markers":
+            trace.marker = {"color": GREY, "size": 6, "opacity": 0.75}
+        else:
+            trace.update(line={"color": BLUE, "width": 2, "shape": "hv"}, name="best so far")
+    figure.update_layout(xaxis_title="trial", yaxis_title=found.goal.metric, legend=_above())
+    yield Text(f"Complete trials in their order{_drawn(drawn, complete)}; the line is the best so far.")
+    yield _chart(
+        "history", f"{found.goal.metric} of the complete trials by their number, with the best so far", figure, 340
+    )
+
+
+def _curves(found: Found) -> Iterator[Part]:
+    with_epochs = [trial for trial in found.trials if trial.row.epochs > 1]
+    if not with_epochs:
+        return
+    drawn = chosen(found, with_epochs, CURVES)
+    figure: Any = visualization.plot_intermediate_values(_in_memory(found, drawn))
+    names = {trial.row.number: trial.row.variant for trial in drawn}
+    best = found.best.row.number if found.best else None
+    for trace in figure.data:
+        number = int(re.sub(r"\D", "", trace.name))
+        variant = names.get(number)
+        named = f"trial {number}{f' ({variant})' if variant else ''}"
+        step = max(1, len(trace.x) // LONGEST)
+        lit = number == best
+        trace.update(
+            x=trace.x[::step], y=trace.y[::step], name=named, mode="lines", showlegend=lit, opacity=1 if lit else 0.55,
+            line={"color": BLUE if lit else GREY, "width": 3 if lit else 1.2},
+            hovertemplate=f"{named}<br>epoch %{{x}}: %{{y:.4f}}<extra></extra>",
+        )  # fmt: skip
+    figure.data = sorted(figure.data, key=lambda trace: trace.line.width)  # the best one on top
+    longest, usual = max(trial.row.epochs for trial in drawn), median(trial.row.epochs for trial in drawn)
+    scale = "log" if longest > UNEVEN * usual else "linear"
+    figure.update_layout(
+        xaxis={"title": "epoch", "type": scale}, yaxis_title=found.goal.metric, legend=_above(), hovermode="closest",
+        showlegend=True,
+    )  # fmt: skip
+    yield Text(f"After every epoch{_drawn(drawn, with_epochs)}; the best trial is drawn thick, a line that ends early "
+               "was pruned.")  # fmt: skip
+    yield _chart("curves", f"{found.goal.metric} by epoch, a line a trial", figure, 380)
+
+
+def _parallel(found: Found) -> Iterator[Part]:
+    complete = _with_parameters(found)
+    if len(complete) < 2:
+        return
+    drawn = chosen(found, complete, LINES)
+    figure: Any = visualization.plot_parallel_coordinate(_in_memory(found, drawn), target_name=found.goal.metric)
+    if not figure.data:
+        return
+    lines = [trace for trace in figure.data if trace.mode == "lines"]
+    heights = sorted({trace.y[0] for trace in lines}, reverse=not found.goal.maximize)  # the objective's axis is first
+    for trace in lines:
+        rank = heights.index(trace.y[0]) / max(1, len(heights) - 1)
+        trace.line.update(color=_between(rank), width=0.8 + 1.4 * rank)
+        trace.opacity = 0.35 + 0.5 * rank
+    figure.data = lines
+    for annotation in figure.layout.annotations:
+        annotation.font.color = None  # the page's
+    figure.update_xaxes(ticklabeloverflow="allow")
+    yield Text(
+        f"A line a complete trial{_drawn(drawn, complete)}, the bluer the better; `None` where a trial has no such "
+        "parameter."
+    )
+    axes = len({name for trial in drawn for name in trial.about["params"]}) + 1
+    yield _chart(
+        "parallel", "Parameters of the complete trials, an axis a parameter", figure, 400, wide=6.0 * axes, left=56
+    )
+
+
+def _slices(found: Found) -> Iterator[Part]:
+    complete = _with_parameters(found)
+    if len(complete) < 2:
+        return
+    drawn = chosen(found, complete, SLICED)
+    memory = _in_memory(found, drawn)
+    counts = {name: sum(name in trial.about["params"] for trial in drawn) for name in found.definition["space"]}
+    names = [name for name, count in counts.items() if count > 1]
+    more = f"; {len(names) - PANELS} parameters more are not drawn" if len(names) > PANELS else ""
+    yield Text(f"Each parameter against {found.goal.metric}{_drawn(drawn, complete)}; the bluer, the later{more}.")
+    for name in names[:PANELS]:
+        figure: Any = visualization.plot_slice(memory, params=[name], target_name=found.goal.metric)
+        for trace in figure.data:
+            trace.marker.update(
+                colorscale=SCALE, showscale=False, size=6, line={"width": 0}, opacity=0.8, colorbar=None
+            )
+        figure.update_layout(xaxis_title=name, yaxis_title=None)
+        yield _chart(f"slice-{name}", f"{found.goal.metric} by {name}", figure, 260, half=True)
+
+
+def _with_parameters(found: Found) -> list[Trial]:
+    return [trial for trial in found.trials if trial.row.state == "complete" and trial.about["params"]]
+
+
+def _in_memory(found: Found, drawn: Sequence[Trial]) -> optuna.Study:
+    """Make Optuna's study of some trials, each under its own number."""
+    numbers = {trial.row.number: trial for trial in drawn}
+    made = optuna.create_study(direction="maximize" if found.goal.maximize else "minimize")
+    made.add_trials(
+        frozen_of(numbers[number].about, numbers[number].history) if number in numbers else placeholder()
+        for number in range(max(numbers, default=-1) + 1)
+    )
+    return made
+
+
+def _between(share: float) -> str:
+    """Mix grey and blue."""
+    ends = ((0xB4, 0xBA, 0xC1), (0x2A, 0x7F, 0xD0))
+    return "#" + "".join(f"{round(a + share * (b - a)):02x}" for a, b in zip(*ends, strict=True))
+
+
+def _drawn(drawn: Collection[Trial], all_of_them: Collection[Trial]) -> str:
+    if len(drawn) == len(all_of_them):
+        return ""
+    return f" ({len(drawn):,} of {plural(len(all_of_them), 'trial')} are drawn: the best, and others evenly spaced)"
+
+
+def _above() -> dict[str, Any]:
+    return {"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"}
+
+
+def _chart(
+    name: str, alt: str, figure: Any, height: int, *, half: bool = False, wide: float = 0.0, left: int = 8
+) -> Chart:
+    """Leave colours of text, grid and paper to the page, which may be light or dark."""
+    figure.update_layout(
+        title=None, height=height, autosize=True, paper_bgcolor=CLEAR, plot_bgcolor=CLEAR,
+        margin={"l": left, "r": 8, "t": 28, "b": 8},
+    )  # fmt: skip
+    figure.update_xaxes(automargin=True).update_yaxes(automargin=True)
+    content = json.loads(figure.to_json() or "{}")
+    content["layout"].pop("template", None)
+    content["layout"].pop("width", None)
+    return Chart(name, alt, json.dumps(content, separators=(",", ":")), half=half, wide=wide)

@@ -1,0 +1,176 @@
+"""The sections in which recipes are set side by side: the variants, the ablation, what mattered in the search."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from study.report import figures
+from study.report.parts import Bar, Picture, Section, Table, Text
+from study.wording import duration, knobs, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from study import ablate
+    from study.ablate import Ablation
+    from study.compare import Row
+    from study.report.found import Compared, Found
+    from study.report.parts import Part, Tone
+    from study.results import TrialRow
+    from study.stats.verdicts import Comparison
+
+TONES: dict[str, Tone] = {"helps": "good", "hurts": "bad", "no difference": "same", "not enough seeds": "open"}
+
+
+def variants(found: Found) -> Section | None:
+    """The named variants: compared on equal seeds, or as the search saw them, once each."""
+    return Section("variants", "Variants", parts) if (parts := list(_variants(found))) else None
+
+
+def _variants(found: Found) -> Iterator[Part]:
+    if found.compared:
+        yield from _compared(found, found.compared)
+        return
+    seen = [trial for trial in found.trials if trial.row.variant]
+    if len(seen) < 2:
+        return
+    yield Text("As the search saw them, one seed each; one seed decides nothing.")
+    yield _seen(found)
+    yield Text(f"`study compare {found.name}` compares them on equal seeds, on the test split.", "quiet")
+
+
+def _compared(found: Found, compared: Compared) -> Iterator[Part]:
+    question = compared.question
+    test = "t tests that are valid at any time" if question.until_sure else "Student's t"
+    yield Text(
+        f"Test split; differences to {question.against} in pairs of equal seeds; {test}, Holm over the family, "
+        f"intervals of 95 % over the family. Differences below {found.unit.factor * question.smallest:g}"
+        f"{found.unit.points} count as none."
+    )
+    rows = _sorted(compared.rows, maximize=found.goal.maximize)
+    published = any(row.published for row in rows)
+    head = ["Variant", ">Difference", "~Verdict", ">Mean", ">Wins", ">n", ">Time"]
+    head += [">Published"] if published else []
+    cells = [_cells(found, row, published=published) for row in rows]
+    small = question.smallest * found.unit.factor
+    bars = [bar(found, row.comparison) for row in rows]
+    axis = f"difference to {question.against} on the test split"
+    picture = _forest(found, {row.variant: row.comparison for row in rows}, "variants", axis)
+    yield Table("The variants on equal seeds", head, cells, bars, small, picture)
+    if any(row.as_expected is False for row in rows):
+        yield Text("! The published figure lies outside the range in which one more run of ours would lie (95 %).")
+    for row in rows:
+        if row.diverged:
+            yield Text(f"{row.variant}: {plural(row.diverged, 'training')} diverged and count as guessing.")
+
+
+def _sorted(rows: Sequence[Row], *, maximize: bool) -> list[Row]:
+    """Best mean first, those without one last."""
+    sign = -1 if maximize else 1
+    return sorted(rows, key=lambda row: sign * row.mean.value if row.mean else math.inf)
+
+
+def _cells(found: Found, row: Row, *, published: bool) -> list[str]:
+    unit, comparison = found.unit, row.comparison
+    cells = [
+        row.variant,
+        unit.difference(comparison),
+        comparison.words(unit.factor, unit.points) if comparison else "baseline",
+        unit.mean(row.mean),
+        f"{comparison.wins.value:.0%}" if comparison and comparison.n else "-",
+        str(row.mean.n if row.mean else 0),
+        duration(row.seconds) if math.isfinite(row.seconds) else "-",
+    ]
+    if published:
+        mark = " !" if row.as_expected is False else ""
+        cells.append(f"{unit.value(row.published.value)}{mark}" if row.published else "-")
+    return cells
+
+
+def bar(found: Found, comparison: Comparison | None) -> Bar | None:
+    """Draw a difference in the unit that is shown; None for the baseline and where there is none yet."""
+    if comparison is None or not math.isfinite(comparison.difference):
+        return None
+    factor, interval = found.unit.factor, comparison.interval
+    known = math.isfinite(interval.low) and math.isfinite(interval.high)
+    low, high = (factor * interval.low, factor * interval.high) if known else (None, None)
+    return Bar(low, factor * comparison.difference, high, TONES[comparison.verdict])
+
+
+def ablation(found: Found) -> Section | None:
+    """What each knob of the winner contributes, and which can be dropped."""
+    ablated = found.ablation
+    if ablated is None and not found.confirmation:
+        return None
+    return Section("ablation", "Ablation", list(_ablation(found, ablated)))
+
+
+def _ablation(found: Found, ablated: Ablation | None) -> Iterator[Part]:
+    if ablated is None:
+        yield Text(f"Not asked for. `study ablate {found.name}` sets the winner's knobs back one at a time.", "quiet")
+        return
+    if not ablated.complete:
+        yield Text(f"Not complete: `study ablate {found.name}` goes on.", "quiet")
+    question = ablated.question
+    yield Text(
+        f"Validation data, {question.seeds} fresh seeds, in pairs; intervals of 95 % over each table. "
+        f"Differences below {found.unit.factor * question.smallest:g}{found.unit.points} count as none."
+    )
+    for side, title, end in (
+        ("less", "The winner with knobs set back to the baseline's, against the winner", ablated.winner),
+        ("plus", "The baseline with knobs of the winner's, against the baseline", ablated.baseline),
+        ("simplest", "The winner without several knobs at once, against the winner", ablated.winner),
+    ):
+        if rows := [row for row in ablated.rows if row.side == side]:
+            yield _ablated(found, title, [end, *rows], found.unit.factor * question.smallest)
+    if ablated.simplest is not None:
+        kept = knobs(ablated.simplest) or "the study's recipe as it is"
+        yield Text(f"The simplest recipe that is no worse than the winner: `{kept}` (without "
+                   f"{', '.join(ablated.dropped)}).")  # fmt: skip
+    elif ablated.complete:
+        yield Text("No knob of the winner's can be dropped without loss, as far as these seeds tell.")
+
+
+def _ablated(found: Found, title: str, rows: Sequence[ablate.Row], small: float) -> Table:
+    unit = found.unit
+    cells = [
+        (
+            row.label,
+            unit.difference(row.comparison),
+            row.comparison.words(unit.factor, unit.points) if row.comparison else "-",
+            unit.mean(row.mean),
+            str(row.mean.n if row.mean else 0),
+        )
+        for row in rows
+    ]
+    head = ("Recipe", ">Difference", "~Verdict", ">Mean", ">n")
+    bars = [bar(found, row.comparison) for row in rows]
+    compared = {row.label: row.comparison for row in rows}
+    picture = _forest(found, compared, f"ablation-{rows[-1].side}", f"difference to the {rows[0].label}")
+    return Table(title, head, cells, bars, small, picture)
+
+
+def _forest(found: Found, compared: Mapping[str, Comparison | None], name: str, axis: str) -> Picture:
+    """Draw the differences of a table for Markdown, which has no room for bars."""
+    drawn = {label: each for label, each in compared.items() if each is not None}
+    unit = "points" if found.unit.percent else found.goal.metric
+    return Picture(name, f"{axis}, with intervals", figures.png(figures.forest(drawn, "", axis, unit)))
+
+
+def _seen(found: Found) -> Table:
+    base = found.summary.baseline
+    rows: list[tuple[str, ...]] = []
+    for row in found.summary.variants:
+        state = "unfinished" if row.state == "running" else row.state
+        told = "baseline" if base and base.number == row.number else _gap(found, row, base)
+        rows.append((row.variant or "", found.unit.value(row.value), told, str(row.number), state))
+    head = ("Variant", f">{found.goal.metric}", ">Difference", ">Trial", "State")
+    return Table("The variants in the search", head, rows)
+
+
+def _gap(found: Found, row: TrialRow, base: TrialRow | None) -> str:
+    """Write how much a complete variant exceeds the baseline."""
+    if base is None or row.state != "complete" or base.state != "complete" or row.value is None or base.value is None:
+        return "-"
+    return found.unit.gap(row.value - base.value)

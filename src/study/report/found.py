@@ -1,0 +1,271 @@
+"""What is known of a study and of all that grew out of it: read once, from the folders."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from study import ablate, compare, confirm, definition, results
+from study.definition import Study
+from study.errors import StudyError, StudyFileError
+from study.imports import import_object
+from study.journal import Journal
+from study.prepare import with_data
+from study.report.units import Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from study.ablate import Ablation
+    from study.compare import Question, Row
+    from study.confirm import Confirmation
+    from study.journal import History, TrialFolder
+    from study.results import Goal, Summary, TrialRow
+    from study.settings import Settings
+
+SUFFIXES = ("compare", "confirm", "final", "ablate")
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One trial's folder, read.
+
+    Args:
+        folder: its files.
+        about: what was known when it was made.
+        history: its epochs and its end.
+        row: both in short.
+
+    """
+
+    folder: TrialFolder
+    about: Mapping[str, Any]
+    history: History
+    row: TrialRow
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A comparison of variants as far as it has come; `fixed` are the knobs that were held in it."""
+
+    question: Question
+    rows: Sequence[Row]
+    fixed: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Winner:
+    """The trial whose network is shown.
+
+    Args:
+        trial: its folder.
+        label: what it is called on the page.
+        split: of its evaluation: test only where the test split was opened for this very trial.
+        evaluation: what its training found out about its last network; None if it kept nothing.
+
+    """
+
+    trial: Trial
+    label: str
+    split: str
+    evaluation: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """All that a report tells.
+
+    Args:
+        name: the study's.
+        settings: where its folders are.
+        journal: the search's; of the comparison where there was no search.
+        definition: of the search, else of the comparison.
+        goal: what is optimized.
+        trials: of the search, by number.
+        summary: of the search.
+        about: what the study's file says of itself; empty if there is no file.
+        study: as its file has it, else as far as the folders tell; None if its recipe's type cannot be imported.
+        compared: the comparison; None if there is none.
+        confirmation: None if nothing was confirmed.
+        ablation: None if nothing was ablated.
+        openings: looks at the test split, first one first.
+
+    """
+
+    name: str
+    settings: Settings
+    journal: Journal
+    definition: Mapping[str, Any]
+    goal: Goal
+    trials: Sequence[Trial]
+    summary: Summary
+    about: str
+    study: Study | None
+    compared: Compared | None
+    confirmation: Confirmation | None
+    ablation: Ablation | None
+    openings: Sequence[Mapping[str, Any]]
+
+    @property
+    def unit(self) -> Unit:
+        """How its figures are written."""
+        return Unit(self.goal.metric)
+
+    @property
+    def best(self) -> Trial | None:
+        """The search's best complete trial."""
+        best = self.summary.best
+        return next((trial for trial in self.trials if best and trial.row.number == best.number), None)
+
+    def count(self, state: str) -> int:
+        """Count the search's trials in a state."""
+        return sum(trial.row.state == state for trial in self.trials)
+
+
+def names(settings: Settings) -> list[str]:
+    """Name the studies of which there is something to report; a comparison is told with its study."""
+    there = results.studies(settings.home)
+    return list(dict.fromkeys(study_of(name, there) for name in there))
+
+
+def study_of(name: str, there: Sequence[str]) -> str:
+    """Name the study that a comparison, a confirmation or an ablation belongs to; another name is its own."""
+    start, _, suffix = name.rpartition("-")
+    return start if start and suffix in SUFFIXES and name in there else name
+
+
+def read(name: str, settings: Settings) -> Found:
+    """Read a study.
+
+    Raises:
+        StudyError: nothing is known of it, or a file is damaged; names it and its line.
+
+    """
+    journals = [Journal(settings.study_folder(each)) for each in (name, *(f"{name}-{suffix}" for suffix in SUFFIXES))]
+    journal = next((each for each in journals if each.definition() is not None), None)
+    if journal is None:
+        raise StudyError("the study's definition is missing", where=str(journals[0].definition_file))
+    stored, goal = journal.definition() or {}, results.goal(journal)
+    trials = read_trials(journals[0], goal) if journal is journals[0] else []
+    study, about = _described(name, stored)
+    return Found(
+        name=name,
+        settings=settings,
+        journal=journal,
+        definition=stored,
+        goal=goal,
+        trials=trials,
+        summary=results.summarize(name, goal, [trial.row for trial in trials]),
+        about=about,
+        study=study,
+        compared=_compared(name, settings, study),
+        confirmation=confirm.read(study, settings) if study else None,
+        ablation=ablate.read(study, settings) if study else None,
+        openings=sorted((each for one in journals for each in one.openings()), key=lambda each: each["time"]),
+    )
+
+
+def read_trials(journal: Journal, goal: Goal) -> list[Trial]:
+    """Read every trial of a journal."""
+    return [read_trial(folder, goal) for folder in journal.trials()]
+
+
+def read_trial(folder: TrialFolder, goal: Goal) -> Trial:
+    """Read one trial."""
+    about, history = folder.about(), folder.history()
+    return Trial(folder, about, history, results.row_of(folder.number, about, history, goal))
+
+
+def winner(found: Found) -> Winner | None:
+    """Choose the trial whose network is shown: of the confirmed recipe, else the search's best, else the variants'."""
+    if found.confirmation and found.confirmation.winner and found.confirmation.score:
+        number = found.confirmation.winner.trial
+        trials = found.confirmation.score.trials
+        if trials:
+            return _tested(found, "final", trials[0], f"trial {number}, first of {len(trials)} final seeds")
+    if found.best:
+        ended = found.best.history.ended
+        evaluation = ended.evaluation if ended else None
+        return Winner(found.best, f"trial {found.best.row.number}", "validation", evaluation)
+    return _best_variant(found)
+
+
+def _best_variant(found: Found) -> Winner | None:
+    if found.compared is None or found.trials:
+        return None
+    best = best_row(found, found.compared)
+    if best is None:
+        return None
+    journal = Journal(found.settings.study_folder(f"{found.name}-compare"))
+    for folder in journal.trials():
+        if folder.about().get("variant") == best.variant and folder.history().ended:
+            return _tested(found, "compare", folder.number, f"{best.variant}, first seed")
+    return None
+
+
+def best_row(found: Found, compared: Compared) -> Row | None:
+    """Choose the variant with the best mean; None before the first figure."""
+    judged = [(row.mean.value, row) for row in compared.rows if row.mean]
+    choose = max if found.goal.maximize else min
+    return choose(judged, key=lambda each: each[0])[1] if judged else None
+
+
+def _tested(found: Found, suffix: str, number: int, label: str) -> Winner:
+    """Take a trial that was judged on the test split, whose validation part may be empty."""
+    journal = Journal(found.settings.study_folder(f"{found.name}-{suffix}"))
+    trial = read_trial(journal.trial(number), results.goal(journal))
+    evaluation = (trial.history.ended.evaluation if trial.history.ended else None) or {}
+    return Winner(trial, label, "test", evaluation.get("test"))
+
+
+def _described(name: str, stored: Mapping[str, Any]) -> tuple[Study | None, str]:
+    """Find the study's file, and what it says; without one, make of the folders what can be made of them."""
+    start, _, dataset = name.partition("@")
+    try:
+        file = definition.find(start)
+        study = definition.load(start)
+        about = ast.get_docstring(ast.parse(file.read_bytes())) or ""
+        return (with_data(study, dataset) if dataset else study), about
+    except (StudyError, OSError, ValueError):  # no file, or one that is broken now: the folders still tell most
+        return stored_study(name, stored), ""
+
+
+def stored_study(name: str, stored: Mapping[str, Any]) -> Study | None:
+    """Make a study of its stored definition; None if its recipe's type cannot be imported or refuses the recipe."""
+    try:
+        recipe = import_object(stored["recipe_type"]).model_validate(stored["recipe"])
+    except (StudyFileError, ValidationError):
+        return None
+    return Study(
+        name=name,
+        recipe=recipe,
+        variants=stored.get("variants") or {},
+        fixed=stored.get("fixed") or {},
+        train=stored["train"],
+        metric=stored["metric"],
+        direction=stored["direction"],
+    )
+
+
+def _compared(name: str, settings: Settings, study: Study | None) -> Compared | None:
+    """Read the comparison as it was run: its variants, its seeds and its baseline are those of its folders."""
+    journal = Journal(settings.study_folder(f"{name}-compare"))
+    stored = journal.definition()
+    if stored is None or study is None:
+        return None
+    abouts = [folder.about() for folder in journal.trials()]
+    arms = {each["variant"]: {knob: value for knob, value in each["overrides"].items() if knob != "seed"}
+            for each in abouts if each.get("variant")}  # fmt: skip
+    ran = stored_study(name, stored)
+    if ran is None or len(arms) < 2:
+        return None
+    published = {arm: figure for arm, figure in study.published.items() if arm in arms}
+    ran = replace(ran, variants=arms, metric=study.metric, published=published)
+    seeds = [sum(each.get("variant") == arm for each in abouts) for arm in arms]
+    figures = journal.groups()
+    against = next((arm for arm in arms if arm in figures and "difference" not in figures[arm]), None)
+    question = compare.ask(ran, list(arms), against, seeds=max(2, *seeds), until_sure=len(set(seeds)) > 1)
+    return Compared(question, compare.table(ran, settings, question), stored.get("fixed") or {})

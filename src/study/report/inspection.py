@@ -1,0 +1,207 @@
+"""The sections about one network, the winner's: what it confuses, what it is surest of and wrong, its first filters."""
+
+from __future__ import annotations
+
+import io
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib import colormaps
+from PIL import Image, ImageDraw
+
+from study import packs
+from study.errors import StudyError
+from study.recipe import Recipe
+from study.report.parts import Gallery, Matrix, Picture, Section, Table, Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from study.report.found import Found, Winner
+    from study.report.parts import Part
+
+LARGEST_MATRIX = 20  # classes; beyond, the commonest confusions are told
+COMMONEST = 15
+LARGEST_IMAGE = 64  # pixels a side that a thumbnail keeps
+CELL = 96  # pixels a side on a sheet
+COLUMNS = 6
+FILTERS = 32
+
+
+def sections(found: Found, winner: Winner | None) -> list[Section]:
+    """Show what there is to show of the winner's network."""
+    if winner is None:
+        return []
+    made = [
+        ("classes", "Classes", _classes(winner)),
+        ("mistakes", "What it gets wrong", _mistakes(found, winner)),
+        ("filters", "First filters", _filters(found, winner)),
+    ]
+    return [Section(key, title, parts) for key, title, each in made if (parts := list(each))]
+
+
+def _classes(winner: Winner) -> Iterator[Part]:
+    evaluation = winner.evaluation or {}
+    counts, classes = evaluation.get("confusion"), [str(each) for each in evaluation.get("classes") or ()]
+    if counts and len(counts) == len(classes):
+        total = sum(map(sum, counts))
+        where = f"{winner.label}, {total:,} examples of the {winner.split} split"
+        if len(classes) <= LARGEST_MATRIX:
+            yield Text(f"Rows are true classes, columns what the network says: {where}.")
+            yield Matrix(classes, counts)
+        else:
+            yield Text(f"The commonest confusions of {len(classes)} classes: {where}.")
+            yield _commonest(classes, counts)
+    if per_class := evaluation.get("per_class"):
+        head = list(dict.fromkeys(name for each in per_class for name in each))
+        rows = [[_cell(each.get(name)) for name in head] for each in per_class]
+        yield Table("Figures of each class", [head[0], *(f">{name}" for name in head[1:])], rows)
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _commonest(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> Table:
+    pairs = [
+        (count, classes[row], classes[column])
+        for row, line in enumerate(counts)
+        for column, count in enumerate(line)
+        if row != column and count
+    ]
+    pairs.sort(key=lambda each: -each[0])
+    rows = [(true, said, str(count)) for count, true, said in pairs[:COMMONEST]]
+    return Table("Commonest confusions", ("True class", "Taken for", ">Times"), rows)
+
+
+def _mistakes(found: Found, winner: Winner) -> Iterator[Part]:
+    recipe, reason = _recipe(found, winner)
+    if recipe is None:
+        if reason:
+            yield Text(reason, "quiet")
+        return
+    from study.engine.mistakes import surest_mistakes  # noqa: PLC0415 - torch
+
+    try:
+        wrong = surest_mistakes(recipe, _weights(winner), test=winner.split == "test")
+    except StudyError as error:
+        yield Text(f"Cannot be shown: {error}", "quiet")
+        return
+    if not wrong.wrong:
+        yield Text(f"Nothing: all {wrong.total:,} examples of the {winner.split} split are right.")
+        return
+    yield Text(
+        f"{wrong.wrong:,} of {wrong.total:,} examples of the {winner.split} split; those it is surest of come first."
+    )
+    captions = [
+        f"{wrong.classes[true]}, taken for {wrong.classes[said]}, {'over 99' if sure > 0.99 else f'{100 * sure:.0f}'} %"
+        for true, said, sure in zip(wrong.targets, wrong.predictions, wrong.sureness, strict=True)
+    ]
+    yield gallery("mistake", "The surest mistakes", [_rgb(image) for image in wrong.images], captions)
+
+
+def _filters(found: Found, winner: Winner) -> Iterator[Part]:
+    recipe, _ = _recipe(found, winner)
+    if recipe is None:
+        return
+    from study.engine.inspect import first_filters  # noqa: PLC0415 - torch
+
+    try:
+        seen = first_filters(recipe, _weights(winner))
+    except StudyError:  # no convolution
+        return
+    shown = min(len(seen.weights), FILTERS)
+    limit = float(np.abs(seen.weights).max()) or 1.0
+    names = [f"filter {index + 1}" for index in range(shown)]
+    yield Text("Weights of the first convolution, blue is negative, red positive; then what each filter makes of the "
+               "first training image.")  # fmt: skip
+    weights = [_coloured(each.mean(0) / limit / 2 + 0.5, "RdBu_r") for each in seen.weights[:shown]]
+    yield gallery("filter", "Filters of the first convolution", weights, names)
+    image = _coloured(_unit(seen.image.mean(0)), "gray")
+    activations = [_coloured(_unit(each), "gray") for each in seen.activations[:shown]]
+    yield gallery("activation", "Activations of the first convolution", [image, *activations], ["image", *names])
+
+
+def _recipe(found: Found, winner: Winner) -> tuple[Recipe | None, str]:
+    """Give the winner's recipe if its network can be run here and now, on the very data, else why not."""
+    knobs = winner.trial.folder.recipe()
+    if found.definition.get("recipe_type") != "study.recipe:Recipe":
+        return None, ""
+    recipe = Recipe.model_validate(knobs)
+    pack = packs.find(recipe.dataset)
+    if not _weights(winner).exists():
+        return None, "Its weights are not in its folder."
+    if pack is None:
+        return None, "The data set is not on this machine: `study data list` shows those that are."
+    if pack.sha256 != (found.definition.get("data") or {}).get("sha256", pack.sha256):
+        return None, "The data set on this machine is another one than the study's, by its sha256."
+    return (recipe, "") if pack.kind == "image" else (None, "")
+
+
+def _weights(winner: Winner) -> Path:
+    """Name the weights by which the trial was judged."""
+    folder = winner.trial.folder
+    return folder.last if folder.last.exists() else folder.best
+
+
+def gallery(name: str, title: str, images: Sequence[NDArray[np.uint8]], captions: Sequence[str]) -> Gallery:
+    """Make thumbnails of images, and one sheet of them.
+
+    Args:
+        name: of the files.
+        title: what they are.
+        images: uint8 (height, width, 3) each.
+        captions: one for each.
+
+    """
+    pictures = [
+        Picture(f"{name}-{index}", caption, _png(_thumbnail(image)), caption=caption)
+        for index, (image, caption) in enumerate(zip(images, captions, strict=True))
+    ]
+    alt = f"{title}, {len(images)} pictures with a caption each"
+    return Gallery(pictures, Picture(f"{name}s", alt, _png(_sheet(images, captions))))
+
+
+def _thumbnail(image: NDArray[np.uint8]) -> Image.Image:
+    made = Image.fromarray(image)
+    made.thumbnail((LARGEST_IMAGE, LARGEST_IMAGE))
+    return made
+
+
+def _sheet(images: Sequence[NDArray[np.uint8]], captions: Sequence[str]) -> Image.Image:
+    """Set images in rows, each with its caption below."""
+    columns = min(COLUMNS, len(images))
+    wide, high = CELL + 40, CELL + 34
+    sheet = Image.new("RGB", (columns * wide + 10, math.ceil(len(images) / columns) * high + 10), "white")
+    draw = ImageDraw.Draw(sheet)
+    for index, (image, caption) in enumerate(zip(images, captions, strict=True)):
+        left, top = 10 + index % columns * wide, 10 + index // columns * high
+        sheet.paste(Image.fromarray(image).resize((CELL, CELL), Image.Resampling.NEAREST), (left, top))
+        for line, part in enumerate(caption.split(", ", 1)):
+            draw.text((left, top + CELL + 2 + 12 * line), part, fill="black")
+    return sheet
+
+
+def _png(image: Image.Image) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
+def _rgb(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Make three channels of one; of any other number the first three."""
+    return np.repeat(image, 3, axis=2) if image.shape[2] == 1 else np.ascontiguousarray(image[:, :, :3])
+
+
+def _coloured(values: NDArray[np.float64], name: str) -> NDArray[np.uint8]:
+    """Colour values in [0, 1]."""
+    return (colormaps[name](values)[..., :3] * 255).round().astype(np.uint8)
+
+
+def _unit(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    low, high = float(values.min()), float(values.max())
+    return (values - low) / ((high - low) or 1.0)

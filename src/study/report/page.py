@@ -1,0 +1,174 @@
+"""The report of a study: one HTML file that needs nothing else, and the same as Markdown with pictures beside it."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import re
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import jinja2
+from markupsafe import Markup, escape
+
+from study import durable
+from study.report import answers, charts, comparisons, found, inspection, record
+from study.report.parts import Gallery, Section, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from study.report.found import Found
+    from study.report.parts import Picture
+    from study.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Where a report lies.
+
+    Args:
+        html: the page.
+        markdown: the same as Markdown.
+        pictures: beside the Markdown.
+
+    """
+
+    html: Path
+    markdown: Path
+    pictures: Sequence[Path]
+
+
+def write(name: str, settings: Settings, output: Path | None = None) -> Written:
+    """Read a study's folders and write its report.
+
+    Args:
+        name: of the study.
+        settings: where its folders are.
+        output: the page's file; the Markdown takes its name with the ending .md. None is `report.html` among the
+            study's artifacts.
+
+    Raises:
+        StudyError: nothing is known of the study, or a file of its folders is damaged.
+        PlaceError: the report cannot be written.
+
+    """
+    known = found.read(name, settings)
+    html = output or known.journal.artifacts / "report.html"
+    markdown = html.with_suffix(".md")
+    contents = sections(known)
+    pictures = {f"{html.stem}-{each.name}.{each.kind}": each.content for each in _pictures(contents)}
+    try:
+        html.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise durable.cannot_write(html, error, "Choose another --output.") from error
+    for path, content in (
+        (html, page(known, contents).encode()),
+        (markdown, as_markdown(known, contents, html.stem).encode()),
+        *((html.parent / name, content) for name, content in pictures.items()),
+    ):
+        durable.replace(path, [content], "Choose another --output.")
+    return Written(html, markdown, [html.parent / name for name in pictures])
+
+
+def sections(known: Found) -> list[Section]:
+    """Give all that there is to tell, in the order of the page."""
+    winner = found.winner(known)
+    told = [
+        answers.question(known),
+        answers.answer(known),
+        answers.score(known),
+        answers.looks(known),
+        comparisons.variants(known),
+        comparisons.ablation(known),
+        *charts.sections(known),
+        *inspection.sections(known, winner),
+        *record.sections(known, winner),
+    ]
+    return [section for section in told if section is not None]
+
+
+def page(known: Found, contents: Sequence[Section]) -> str:
+    """Write the report as HTML."""
+    plotly = _plotly() if any(section.interactive for section in contents) else ""
+    return (
+        _templates()
+        .get_template("page.html.j2")
+        .render(known=known, sections=contents, plotly=plotly, style=_file("style.css"), script=_file("charts.js"))
+    )
+
+
+def as_markdown(known: Found, contents: Sequence[Section], stem: str) -> str:
+    """Write the report as Markdown, whose pictures' names begin with the stem."""
+    text = _templates().get_template("page.md.j2").render(known=known, sections=contents, stem=stem)
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def _pictures(contents: Sequence[Section]) -> Iterator[Picture]:
+    """Give what lies beside the Markdown."""
+    for section in contents:
+        for part in section.parts:
+            if isinstance(part, Gallery):
+                yield part.sheet
+            elif isinstance(part, Table) and part.picture:
+                yield part.picture
+
+
+def _templates() -> jinja2.Environment:
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("study.report"),
+        autoescape=jinja2.select_autoescape(["html.j2"], default_for_string=True),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "inline": _inline,
+        "cell": _cell,
+        "kind": _kind,
+        "what": lambda part: type(part).__name__,
+        "data_uri": _data_uri,
+        "json": _json,
+    }
+    return made
+
+
+def _file(name: str) -> Markup:
+    """Read a file of ours that goes into the page as it is."""
+    return Markup((files("study.report") / "templates" / name).read_text(encoding="utf-8"))  # noqa: S704 - our own
+
+
+def _plotly() -> str:
+    """Give Plotly's program, a third of its size: the page unpacks it."""
+    program = (files("plotly") / "package_data" / "plotly.min.js").read_bytes()
+    return base64.b64encode(gzip.compress(program, 9, mtime=0)).decode()
+
+
+def _inline(text: str) -> Markup:
+    """Make code of what stands between backticks, whatever else is in the text."""
+    line, _, below = text.partition("\n")
+    written = f"{escape(line)}<br><small>{escape(below)}</small>" if below else str(escape(line))
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", written))  # noqa: S704 - escaped before
+
+
+def _kind(head: str) -> Markup:
+    """Give the class of a column's cells."""
+    return Markup({">": ' class="number"', "~": ' class="words"'}.get(head[:1], ""))  # noqa: S704 - our own
+
+
+def _json(text: str) -> Markup:
+    """Let JSON stand in a script element."""
+    return Markup(text.replace("<", "\\u003c"))  # noqa: S704 - nothing in it can end the element
+
+
+def _cell(text: str) -> str:
+    """Let words stand in a Markdown table or paragraph as they are."""
+    code = "`" in text
+    lines = [" ".join(line.split()) for line in text.strip().splitlines()]
+    return "<br>".join(re.sub(r"([|])" if code else r"([\\|*<])", r"\\\1", line) for line in lines)
+
+
+def _data_uri(picture: Picture) -> str:
+    return f"data:image/{picture.kind};base64,{base64.b64encode(picture.content).decode()}"
