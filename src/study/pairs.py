@@ -113,10 +113,6 @@ class Results:
         pack = packs.find(self.study.recipe.dataset) if isinstance(self.study.recipe, Recipe) else None
         return 1 / len(pack.classes) if pack and "accuracy" in self.study.metric else math.nan
 
-    def number(self, overrides: Overrides) -> int | None:
-        """Find the trial of a recipe."""
-        return self.numbers.get(fingerprint(self.study.recipe_for(overrides)))
-
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
@@ -124,6 +120,7 @@ class Pairs:
 
     plan: Plan
     results: Results
+    keys: dict[tuple[str, int], str] = field(default_factory=dict[tuple[str, int], str])
 
     @classmethod
     def of(cls, plan: Plan, settings: Settings) -> Pairs:
@@ -134,7 +131,12 @@ class Pairs:
 
     def trial(self, arm: str, turn: int) -> int | None:
         """Give the number of the trial of an arm and a seed; None before it is begun."""
-        return self.results.number(self.plan.overrides(arm, turn))
+        return self.results.numbers.get(self._key(arm, turn))
+
+    def _key(self, arm: str, turn: int) -> str:
+        if (arm, turn) not in self.keys:
+            self.keys[arm, turn] = fingerprint(self.plan.study.recipe_for(self.plan.overrides(arm, turn)))
+        return self.keys[arm, turn]
 
     def trials(self, arm: str) -> list[int]:
         """Give the numbers of the arm's trials that have ended, in the order of the seeds."""
@@ -183,11 +185,7 @@ class Pairs:
 
     def target(self, trials: Trials) -> int:
         """Give the number of finished trials in the end: where arms may leave early, at most."""
-        wanted = {
-            fingerprint(self.plan.study.recipe_for(self.plan.overrides(arm, turn)))
-            for arm in self.plan.arms
-            for turn in range(self.plan.seeds)
-        }
+        wanted = {self._key(arm, turn) for arm in self.plan.arms for turn in range(self.plan.seeds)}
         others = sum(number in self.results.ended for key, number in self.results.numbers.items() if key not in wanted)
         return max(len(wanted) + others, trials.finished())
 
