@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from study.journal import History, TrialFolder
 
 State = Literal["complete", "pruned", "failed", "running"]
+SUFFIXES = ("compare", "confirm", "final", "ablate")  # of the studies that are made for another
 STATES: tuple[State, ...] = ("complete", "pruned", "failed", "running")
 
 
@@ -115,6 +116,18 @@ def as_searched(study: Study, journal: Journal) -> Study:
     """
     fixed = (journal.definition() or {}).get("fixed") or {}
     return study.fix(fixed) if fixed else study
+
+
+def asked_for(name: str, there: Sequence[str]) -> str:
+    """Name the study that a comparison, a confirmation or an ablation was made for; another name is its own.
+
+    Args:
+        name: what a person calls it.
+        there: the studies that have results.
+
+    """
+    start, _, suffix = name.rpartition("-")
+    return start if start and suffix in SUFFIXES and name in there else name
 
 
 def goal(journal: Journal) -> Goal:

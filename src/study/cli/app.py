@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from study.cli import ablation, author, comparison, confirmation, data, doctor, run, service, show, transfer
+from study.cli import ablation, author, comparison, confirmation, data, doctor, report, run, service, show, transfer
 from study.cli.terminal import open_terminal
 from study.errors import PlaceError
 
@@ -138,6 +138,7 @@ def _app() -> typer.Typer:
     made.command("list")(show.list_)
     made.command("show")(show.show)
     made.command("best")(show.best)
+    made.command("report")(report.report)
     made.command("export")(transfer.export)
     made.command("sync")(transfer.sync)
     made.command("ui")(service.ui)

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from study.results import Goal, Summary, TrialRow
     from study.settings import Settings
 
-SUFFIXES = ("compare", "confirm", "final", "ablate")
-
 
 @dataclass(frozen=True, slots=True)
 class Trial:
@@ -125,18 +123,6 @@ class Found:
         return sum(trial.row.state == state for trial in self.trials)
 
 
-def names(settings: Settings) -> list[str]:
-    """Name the studies of which there is something to report; a comparison is told with its study."""
-    there = results.studies(settings.home)
-    return list(dict.fromkeys(study_of(name, there) for name in there))
-
-
-def study_of(name: str, there: Sequence[str]) -> str:
-    """Name the study that a comparison, a confirmation or an ablation belongs to; another name is its own."""
-    start, _, suffix = name.rpartition("-")
-    return start if start and suffix in SUFFIXES and name in there else name
-
-
 def read(name: str, settings: Settings) -> Found:
     """Read a study.
 
@@ -144,7 +130,9 @@ def read(name: str, settings: Settings) -> Found:
         StudyError: nothing is known of it, or a file is damaged; names it and its line.
 
     """
-    journals = [Journal(settings.study_folder(each)) for each in (name, *(f"{name}-{suffix}" for suffix in SUFFIXES))]
+    journals = [
+        Journal(settings.study_folder(each)) for each in (name, *(f"{name}-{suffix}" for suffix in results.SUFFIXES))
+    ]
     journal = next((each for each in journals if each.definition() is not None), None)
     if journal is None:
         raise StudyError("the study's definition is missing", where=str(journals[0].definition_file))

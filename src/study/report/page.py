@@ -30,14 +30,14 @@ class Written:
     """Where a report lies.
 
     Args:
-        html: the page.
-        markdown: the same as Markdown.
+        html: the page; None if only Markdown was asked for.
+        markdown: the same as Markdown; None if only the page was.
         pictures: beside the Markdown.
 
     """
 
-    html: Path
-    markdown: Path
+    html: Path | None
+    markdown: Path | None
     pictures: Sequence[Path]
 
 
@@ -47,8 +47,7 @@ def write(name: str, settings: Settings, output: Path | None = None) -> Written:
     Args:
         name: of the study.
         settings: where its folders are.
-        output: the page's file; the Markdown takes its name with the ending .md. None is `report.html` among the
-            study's artifacts.
+        output: a file that ends in .html or .md, or a folder, which gets both; None is the study's artifacts.
 
     Raises:
         StudyError: nothing is known of the study, or a file of its folders is damaged.
@@ -56,21 +55,30 @@ def write(name: str, settings: Settings, output: Path | None = None) -> Written:
 
     """
     known = found.read(name, settings)
-    html = output or known.journal.artifacts / "report.html"
-    markdown = html.with_suffix(".md")
     contents = sections(known)
-    pictures = {f"{html.stem}-{each.name}.{each.kind}": each.content for each in _pictures(contents)}
+    place = output or known.journal.artifacts
+    html, markdown = (place / "report.html", place / "report.md")
+    if place.suffix in {".html", ".htm", ".md"} and not place.is_dir():
+        html, markdown = (None, place) if place.suffix == ".md" else (place, None)
+    content: dict[Path, bytes] = {}
+    if html:
+        content[html] = page(known, contents).encode()
+    if markdown:
+        content[markdown] = as_markdown(known, contents, markdown.stem).encode()
+        content |= {markdown.with_name(f"{markdown.stem}-{each.name}.{each.kind}"): each.content
+                    for each in _pictures(contents)}  # fmt: skip
+    for path, each in content.items():
+        _put(path, each)
+    return Written(html, markdown, [path for path in content if path not in {html, markdown}])
+
+
+def _put(path: Path, content: bytes) -> None:
+    fix = "Choose another --output."
     try:
-        html.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise durable.cannot_write(html, error, "Choose another --output.") from error
-    for path, content in (
-        (html, page(known, contents).encode()),
-        (markdown, as_markdown(known, contents, html.stem).encode()),
-        *((html.parent / name, content) for name, content in pictures.items()),
-    ):
-        durable.replace(path, [content], "Choose another --output.")
-    return Written(html, markdown, [html.parent / name for name in pictures])
+        raise durable.cannot_write(path, error, fix) from error
+    durable.replace(path, [content], fix)
 
 
 def sections(known: Found) -> list[Section]:
