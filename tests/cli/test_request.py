@@ -66,6 +66,10 @@ def test_another_data_set_makes_another_study(data, name):
     assert study.recipe.model_dump()["dataset"] == (data or "cifar10")
 
 
+def test_a_study_on_another_data_set_is_asked_for_by_the_name_of_its_results():
+    assert read("cifar_tricks@digits").study == read("cifar_tricks", data="digits").study
+
+
 def test_a_new_name_comes_before_the_data_set():
     assert read("cifar_tricks", rename="mine", data="digits").study.name == "mine@digits"
 

@@ -75,7 +75,7 @@ def read(
     """Build the study that is asked for.
 
     Args:
-        name: of a study, or the path of its file; optional with a recipe.
+        name: of a study, `@dataset` included, or the path of its file; optional with a recipe.
         recipe: a file that holds one recipe.
         fixed: knobs that are held.
         data: the data set to take instead of the study's own.
@@ -85,6 +85,8 @@ def read(
         InputError: no study and no recipe, a file that cannot be used, or a knob that does not exist.
 
     """
+    if name is not None and data is None and "@" in name and not name.endswith(".py"):
+        name, _, data = name.partition("@")  # as results of another data set are named
     if recipe is not None:
         asked = _of_recipe(recipe, load(name) if name else None)
     elif name is not None:
