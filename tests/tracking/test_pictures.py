@@ -36,6 +36,11 @@ def test_a_class_without_examples_is_drawn_white():
     assert opened(pictures.confusion([[3, 0], [0, 0]], ["seen", "unseen"], "t")).shape[2] == 3
 
 
+def test_a_class_may_have_any_name():
+    for name in ("", " ", "ein sehr langer Name, der nicht passt", "\n", "猫"):
+        assert opened(pictures.confusion([[3, 0], [0, 0]], ["usual", name], "t")).shape[2] == 3
+
+
 @pytest.mark.parametrize(
     "epochs",
     [
@@ -45,8 +50,10 @@ def test_a_class_without_examples_is_drawn_white():
         curve(3, lr=float("inf")),
         [{"score": 1.0}, {"other": 2.0}],
         [{f"metric {n}": 1.0 for n in range(30)}],
+        curve(2, lr=1e-9),
+        curve(2, score=-1e300),
     ],
-    ids=["one epoch", "many epochs", "nan", "inf", "metrics come and go", "many metrics"],
+    ids=["one epoch", "many epochs", "nan", "inf", "metrics come and go", "many metrics", "tiny", "huge"],
 )
 def test_curves_are_drawn_of_whatever_a_training_yields(epochs):
     height, width, _ = opened(pictures.curves(epochs, "title", None)).shape

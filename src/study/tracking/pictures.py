@@ -1,35 +1,42 @@
 """Pictures of a trial as PNG: its confusion matrix and its learning curves; light, and plain to the colour-blind.
 
-They are drawn while a search goes on, beside the training: words are set by hand, because matplotlib's ticks, titles
-and layouts cost twice as much.
+They are drawn while a search goes on, beside the training: matplotlib draws lines alone, because its axes and words
+cost many times what Pillow's words do.
 """
 
 from __future__ import annotations
 
 import io
 import math
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import IdentityTransform
+from PIL import Image, ImageDraw, ImageFont
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
 DPI = 100
-BLUE, ORANGE, GREY, INK = "#0072B2", "#D55E00", "#6f6f6f", "#222222"  # of Okabe and Ito's palette
+BLUE, ORANGE, GREY, INK, PALE = "#0072B2", "#D55E00", "#6f6f6f", "#222222", "#e3e3e3"  # two of Okabe and Ito's palette
 SMALL = 9  # points
 MOST_COUNTS = 20  # classes up to which every cell shows its count
 MOST_NAMES = 40  # classes up to which every row has its name
 LONGEST_NAME = 16  # characters
+TOP = 60  # pixels above a confusion matrix
 MOST_PANELS = 4
-PANEL = 3.7  # inches
+PANEL, HEIGHT = 370, 330  # pixels of a panel of curves
+LEFT, RIGHT, ABOVE, BELOW = 65, 20, 80, 50  # pixels around its lines
 STYLES: dict[str, tuple[str, str, Literal["-", "--"]]] = {
     "train_": ("training", BLUE, "--"),
     "val_": ("validation", ORANGE, "-"),
@@ -52,22 +59,21 @@ def confusion(counts: Sequence[Sequence[int]], classes: Sequence[str] | None, ti
     size = len(matrix)
     names = [str(name) for name in (classes if classes is not None else range(size))]
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    inches = min(max(3.2, 0.42 * size), 7.5)
-    margin = 0.5 + 0.075 * min(max(map(len, names)), LONGEST_NAME)
-    below = margin if size <= MOST_COUNTS or size > MOST_NAMES else 0.4
-    width, height = inches + margin + 0.25, inches + below + 0.6
-    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
-    axes = figure.add_axes((margin / width, below / height, inches / width, inches / height))
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
-    axes.set(xticks=[], yticks=[])
+    side = min(max(320, 42 * size), 750)
+    margin = 50 + round(7.5 * min(max(map(len, names)), LONGEST_NAME))
+    below = margin if size <= MOST_COUNTS or size > MOST_NAMES else 40
+    image = Image.new("RGB", (margin + side + 25, TOP + side + below), "white")
+    cells = Image.fromarray(mpl.colormaps["Blues"](shares, bytes=True)[..., :3])
+    image.paste(cells.resize((side, side), Image.Resampling.NEAREST), (margin, TOP))
+    ImageDraw.Draw(image).rectangle((margin, TOP, margin + side, TOP + side), outline="black")
     if size <= MOST_COUNTS:
-        _write_counts(axes, matrix, shares)
-    _name_classes(axes, names)
-    figure.text(0.12 / width, (below + inches / 2) / height, "true", rotation=90, va="center", fontsize=SMALL)
-    figure.text((margin + inches / 2) / width, 0.1 / height, "predicted", ha="center", fontsize=SMALL)
+        _write_counts(image, matrix, shares, margin, side / size)
+    _name_classes(image, names, margin, side / size)
+    _write(image, (18, TOP + side / 2), "true", "mm", turned=True)
+    _write(image, (margin + side / 2, image.height - 10), "predicted", "md")
     right = np.trace(matrix) / max(matrix.sum(), 1)
-    _head(figure, title, f"validation, {int(matrix.sum())} examples, accuracy {100 * right:.2f}%")
-    return _png(figure)
+    _head(image, title, f"validation, {int(matrix.sum())} examples, accuracy {100 * right:.2f}%")
+    return _png(image)
 
 
 def curves(epochs: Sequence[Mapping[str, float]], title: str, pruned: str | None) -> bytes:
@@ -82,87 +88,191 @@ def curves(epochs: Sequence[Mapping[str, float]], title: str, pruned: str | None
         A PNG.
 
     """
-    panels = _panels(epochs)
-    width, height = PANEL * len(panels), 3.3
-    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
-    for index, (name, metrics) in enumerate(panels.items()):
-        place = (index * PANEL + 0.65) / width, 0.5 / height, (PANEL - 0.85) / width, (height - 1.3) / height
-        axes = figure.add_axes(place)
+    groups = _groups(epochs)
+    panels = [_panel(epochs, name, metrics, index, pruned) for index, (name, metrics) in enumerate(groups.items())]
+    figure = Figure(figsize=(PANEL * len(panels) / DPI, HEIGHT / DPI), dpi=DPI, facecolor="white")
+    for panel, metrics in zip(panels, groups.values(), strict=True):
+        _draw_scales(figure, panel, pruned=pruned is not None)
         for metric in metrics:
-            _draw_line(axes, [epoch.get(metric, math.nan) for epoch in epochs], metric)
-        _dress(axes, name.replace("_", " "), len(epochs), pruned=pruned is not None)
+            _draw_metric(figure, panel, [epoch.get(metric, math.nan) for epoch in epochs], metric)
+    keys = list(STYLES.values()) if any(len(metrics) > 1 for metrics in groups.values()) else []
+    places = [(PANEL * len(panels) - 127 - 118 * number, key) for number, key in enumerate(reversed(keys))]
+    for left, (_, colour, style) in places:
+        _draw(figure, [left, left + 34], [HEIGHT - 18] * 2, color=colour, linestyle=style, linewidth=1.8)
+    image = _drawn(figure)
+    for left, (label, _, _) in places:
+        _write(image, (left + 42, 18), label, "lm")
+    for panel in panels:
+        _write_scales(image, panel, pruned=pruned is not None)
     number = "1 epoch" if len(epochs) == 1 else f"{len(epochs)} epochs"
-    _head(figure, title, f"{number}, pruned: {pruned}" if pruned is not None else number)
-    if any(len(metrics) > 1 for metrics in panels.values()):
-        lines = [Line2D([], [], color=colour, linestyle=style) for _, colour, style in STYLES.values()]
-        labels = [label for label, _, _ in STYLES.values()]
-        figure.legend(lines, labels, loc="upper right", ncols=2, frameon=False, fontsize=SMALL, handlelength=2.6)
-    return _png(figure)
+    _head(image, title, f"{number}, pruned: {pruned}" if pruned is not None else number)
+    return _png(image)
 
 
-def _panels(epochs: Sequence[Mapping[str, float]]) -> dict[str, list[str]]:
+@dataclass(frozen=True, slots=True)
+class _Panel:
+    """One of the pictures beside each other: epochs from 0.5 to `last`, a metric's values from `low` to `high`."""
+
+    name: str
+    left: int
+    epochs: int
+    last: float
+    low: float
+    high: float
+
+    def x(self, epoch: float) -> float:
+        """Pixels from the left."""
+        return self.left + LEFT + (PANEL - LEFT - RIGHT) * (epoch - 0.5) / (self.last - 0.5)
+
+    def y(self, value: float) -> float:
+        """Pixels from below."""
+        return BELOW + (HEIGHT - ABOVE - BELOW) * (value - self.low) / (self.high - self.low)
+
+    def epoch_ticks(self) -> list[int]:
+        """Give the first epoch, one in the middle, and the last."""
+        return sorted({1, (1 + self.epochs) // 2, self.epochs})
+
+    def value_ticks(self) -> list[float]:
+        """Give round values."""
+        return [
+            float(each) for each in MaxNLocator(4).tick_values(self.low, self.high) if self.low <= each <= self.high
+        ]
+
+
+def _groups(epochs: Sequence[Mapping[str, float]]) -> dict[str, list[str]]:
     """Group the metrics by what they measure, in the order in which they come."""
-    panels: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {}
     for metric in dict.fromkeys(name for epoch in epochs for name in epoch):
-        panels.setdefault(metric.removeprefix("train_").removeprefix("val_"), []).append(metric)
-    return dict(list(panels.items())[:MOST_PANELS])
+        groups.setdefault(metric.removeprefix("train_").removeprefix("val_"), []).append(metric)
+    return dict(list(groups.items())[:MOST_PANELS])
 
 
-def _draw_line(axes: Axes, values: Sequence[float], metric: str) -> None:
-    finite = [value if math.isfinite(value) else math.nan for value in values]
+def _panel(
+    epochs: Sequence[Mapping[str, float]], name: str, metrics: Sequence[str], index: int, pruned: str | None
+) -> _Panel:
+    values = [epoch.get(metric, math.nan) for epoch in epochs for metric in metrics]
+    finite = [value for value in values if math.isfinite(value)]
+    low, high = min(finite, default=0.0), max(finite, default=1.0)
+    margin = 0.05 * ((high - low) or abs(high) or 1.0)
+    after = 0.5 if pruned is None else max(0.5, 0.12 * len(epochs))
+    return _Panel(name.replace("_", " "), index * PANEL, len(epochs), len(epochs) + after, low - margin, high + margin)
+
+
+def _draw_scales(figure: Figure, panel: _Panel, *, pruned: bool) -> None:
+    left, right, lower, upper = panel.x(0.5), panel.x(panel.last), panel.y(panel.low), panel.y(panel.high)
+    for value in panel.value_ticks():
+        _draw(figure, [left, right], [panel.y(value)] * 2, color=PALE, linewidth=0.8)
+        _draw(figure, [left - 4, left], [panel.y(value)] * 2, color=INK, linewidth=0.8)
+    for epoch in panel.epoch_ticks():
+        _draw(figure, [panel.x(epoch)] * 2, [lower - 4, lower], color=INK, linewidth=0.8)
+    _draw(figure, [left, left, right], [upper, lower, lower], color="black", linewidth=0.8)
+    if pruned:
+        _draw(figure, [panel.x(panel.epochs)] * 2, [lower, upper], color=GREY, linestyle=":", linewidth=1.5)
+
+
+def _draw_metric(figure: Figure, panel: _Panel, values: Sequence[float], metric: str) -> None:
+    heights = [panel.y(value) if math.isfinite(value) else math.nan for value in values]
     _, colour, style = next((found for prefix, found in STYLES.items() if metric.startswith(prefix)), ("", INK, "-"))
     dots = "o" if len(values) <= 30 else ""
-    axes.plot(range(1, len(values) + 1), finite, style, color=colour, linewidth=1.8, marker=dots, markersize=3.5)
+    places = [panel.x(epoch) for epoch in range(1, len(values) + 1)]
+    _draw(figure, places, heights, color=colour, linestyle=style, linewidth=1.8, marker=dots, markersize=3.5)
 
 
-def _dress(axes: Axes, name: str, epochs: int, *, pruned: bool) -> None:
-    """Set the scales and their few words."""
-    axes.set_xlim(0.5, epochs + max(0.5, 0.12 * epochs) if pruned else epochs + 0.5)
-    axes.set_xticks(sorted({1, (1 + epochs) // 2, epochs}))
-    axes.yaxis.set_major_locator(MaxNLocator(4))
-    axes.tick_params(labelsize=SMALL, colors=INK, length=3)
-    axes.grid(axis="y", color="#e3e3e3", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    words: dict[str, Any] = {"transform": axes.transAxes, "fontsize": SMALL, "color": INK}
-    axes.text(0, 1.05, name, weight="bold", **words)
-    axes.text(1, -0.14, "epoch", ha="right", va="top", **words)
+def _draw(figure: Figure, x: Sequence[float], y: Sequence[float], **style: Any) -> None:
+    """Draw a line through points, in pixels from the lower left."""
+    figure.add_artist(Line2D(x, y, transform=IdentityTransform(), **style))
+
+
+def _drawn(figure: Figure) -> Image.Image:
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+
+
+def _write_scales(image: Image.Image, panel: _Panel, *, pruned: bool) -> None:
+    """Name the panel, its ticks and what it goes over."""
+    ticks = panel.value_ticks()
+    digits = next(
+        (n for n in range(6) if all(math.isclose(round(each, n), each, abs_tol=1e-9) for each in ticks)), None
+    )
+    for value in ticks:
+        text = f"{value:.{digits}f}" if digits is not None and abs(value) < 1e6 else f"{value:.3g}"
+        _write(image, (panel.x(0.5) - 7, HEIGHT - panel.y(value)), text, "rm")
+    lower = HEIGHT - BELOW
+    for epoch in panel.epoch_ticks():
+        _write(image, (panel.x(epoch), lower + 7), str(epoch), "mt")
+    _write(image, (panel.x(0.5), ABOVE - 10), panel.name, "ls", bold=True)
+    _write(image, (panel.x(panel.last), lower + 28), "epoch", "rt")
     if pruned:
-        axes.axvline(epochs, color=GREY, linestyle=":", linewidth=1.5)
-        axes.text(0.99, 0.02, "pruned", ha="right", va="bottom", rotation=90, **words)
+        _write(image, (panel.x(panel.last) - 8, lower - 30), "pruned", "mm", turned=True)
 
 
-def _write_counts(axes: Axes, matrix: NDArray[np.float64], shares: NDArray[np.float64]) -> None:
+def _write_counts(
+    image: Image.Image, matrix: NDArray[np.float64], shares: NDArray[np.float64], margin: int, cell: float
+) -> None:
     for (row, column), count in np.ndenumerate(matrix):
         if count:
+            place = margin + (column + 0.5) * cell, TOP + (row + 0.5) * cell
             colour = "white" if shares[row, column] > 0.55 else INK
-            axes.text(column, row, f"{int(count)}", ha="center", va="center", fontsize=SMALL - 1, color=colour)
+            _write(image, place, f"{int(count)}", "mm", points=SMALL - 1, colour=colour)
 
 
-def _name_classes(axes: Axes, names: Sequence[str]) -> None:
+def _name_classes(image: Image.Image, names: Sequence[str], margin: int, cell: float) -> None:
     """Name every row and column; many classes their rows alone, very many only each tenth."""
     many = len(names) > MOST_COUNTS
     step = 10 if len(names) > MOST_NAMES else 1
-    turn = 0 if max(map(len, names)) <= 3 else 90
-    words: dict[str, Any] = {"fontsize": SMALL - 2 if many else SMALL, "color": INK}
+    points = SMALL - 2 if many else SMALL
+    turned = max(map(len, names)) > 3
+    lower = TOP + cell * len(names) + 6
     for index in range(0, len(names), step):
         name = names[index]
         short = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
-        axes.text(-0.5 - 0.008 * len(names), index, f"{short} ", ha="right", va="center", **words)
+        middle = (index + 0.5) * cell
+        _write(image, (margin - 8, TOP + middle), short, "rm", points=points)
         if not many or step > 1:
-            axes.text(
-                index, len(names) - 0.48 + 0.012 * len(names), short, ha="center", va="top", rotation=turn, **words
-            )
+            _write(image, (margin + middle, lower), short, "mt", points=points, turned=turned)
 
 
-def _head(figure: Figure, title: str, below: str) -> None:
+def _head(image: Image.Image, title: str, below: str) -> None:
     """Write two lines into the upper left corner."""
-    width, height = figure.get_size_inches()
-    figure.text(0.12 / width, 1 - 0.1 / height, title, fontsize=SMALL + 1, color=INK, weight="bold", va="top")
-    figure.text(0.12 / width, 1 - 0.32 / height, below, fontsize=SMALL, color=INK, va="top")
+    _write(image, (12, 10), title, "la", points=SMALL + 1, bold=True)
+    _write(image, (12, 32), below, "la")
 
 
-def _png(figure: Figure) -> bytes:
+def _write(
+    image: Image.Image,
+    place: tuple[float, float],
+    text: str,
+    anchor: str,
+    *,
+    points: int = SMALL,
+    colour: str = INK,
+    bold: bool = False,
+    turned: bool = False,
+) -> None:
+    """Write words, upright or turned left, at a place in pixels from the upper left, anchored in Pillow's way."""
+    font, text = _font(points, bold=bold), " ".join(text.split())
+    if not text:
+        return
+    if not turned:
+        ImageDraw.Draw(image).text(place, text, fill=colour, font=font, anchor=anchor)
+        return
+    left, top, right, bottom = font.getbbox(text, anchor="ls")
+    ink = Image.new("L", (math.ceil(right - left), math.ceil(bottom - top)))
+    ImageDraw.Draw(ink).text((-left, -top), text, fill=255, font=font, anchor="ls")
+    ink = ink.transpose(Image.Transpose.ROTATE_90)
+    corner = round(place[0] - ink.width / 2), round(place[1] - (ink.height / 2 if anchor == "mm" else 0))
+    image.paste(Image.new("RGB", ink.size, colour), corner, ink)
+
+
+@lru_cache
+def _font(points: int, *, bold: bool) -> ImageFont.FreeTypeFont:
+    """Take matplotlib's own font, which needs no other to be installed."""
+    file = Path(mpl.get_data_path()) / "fonts" / "ttf" / ("DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf")
+    return ImageFont.truetype(file, points * DPI / 72, layout_engine=ImageFont.Layout.BASIC)
+
+
+def _png(image: Image.Image) -> bytes:
     file = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(file)
+    image.save(file, "PNG", compress_level=4)
     return file.getvalue()
