@@ -82,6 +82,7 @@ def conduct(
     definition: Mapping[str, Any],
     *,
     test: bool = False,
+    grouped: bool = False,
 ) -> Iterator[Progress]:
     """Run the source's trials; everything was checked, and only from here on is anything written.
 
@@ -93,6 +94,7 @@ def conduct(
         source: of the trials.
         definition: what is stored about the study, and compared with what was stored before.
         test: whether each trial, once complete, is also judged on the test split.
+        grouped: whether the trials of a variant belong together, as the same recipe on several seeds.
 
     Raises:
         InputError: another process runs the study, its stored definition differs, or a place cannot be used.
@@ -107,12 +109,12 @@ def conduct(
     with storage.opened(settings.storage) as database, storage.held(study.name, journal.folder, database):
         _settle_definition(journal, definition, accept=options.accept)
         storage.sync(journal, database, study.name, study.direction)
-        trials = Trials(study, database, options.sampler, options.pruner, options.seed)
+        trials = Trials(study, database, journal, options.sampler, options.pruner, options.seed)
         if source.is_done(trials):
             yield SearchStarted(study.name, source.target(trials), trials.finished(), 0, 0, None)
             return
         about = {"study": study.name, "metric": study.metric, "direction": study.direction, "data": definition["data"]}
-        about |= {"environment": environment.versions(), "git": environment.git(), "grouped": test}
+        about |= {"environment": environment.versions(), "git": environment.git(), "grouped": grouped}
         with closing(make_executor(options)) as executor:
             loop = Loop(study, journal, trials, executor, source, stop, about, options.timeout, test)
             yield from tracked(loop.run(), journal, settings) if options.track else loop.run()

@@ -6,7 +6,7 @@ coordinator alone, its checkpoint and its best weights are replaced by the worke
     studies/NAME/trials/00007/
         recipe.json         what the training computes, every knob
         trial.json          what Optuna and MLflow need besides: parameters, distributions, variant, environment
-        log.jsonl           one line an event, each with its own checksum: started, epoch, died, restarted, ended
+        log.jsonl           one line an event, each with its checksum: started, epoch, audited, died, restarted, ended
         checkpoint.pt       after the last whole epoch, until the trial ends
         best.safetensors    the weights of the best epoch so far
         last.safetensors    those of the last epoch of a complete trial, where that is another one
@@ -64,10 +64,11 @@ class History:
     times: list[float] = field(default_factory=list[float])
     deaths: list[str] = field(default_factory=list[str])
     devices: list[str] = field(default_factory=list[str])
+    audited: int | None = None  # the epoch after which the pruner would have ended it
     ended: Ended | None = None
 
     def take(self, record: Record) -> None:
-        """Apply the next record."""
+        """Apply the next record; that of a later version is kept, not understood."""
         match record["kind"]:
             case "started":
                 self.devices.append(record["device"])
@@ -76,13 +77,14 @@ class History:
                 self.times.append(record["time"])
             case "restarted":
                 del self.epochs[record["epochs"] :], self.times[record["epochs"] :]
+            case "audited":
+                self.audited = record["epoch"]
             case "died":
                 self.deaths.append(record["reason"])
             case "ended":
-                names = ("state", "value", "reason", "evaluation", "time")
-                self.ended = Ended(**{name: record[name] for name in names})
+                self.ended = Ended(**{name: record[name] for name in Ended.__slots__})
             case _:
-                pass  # a later version's record: kept, not understood
+                pass
 
 
 class TrialFolder:

@@ -1,15 +1,96 @@
-"""Pruners by name, set for objectives that are reported once an epoch, from epoch 1."""
+"""Pruners by name, set for objectives that are reported once an epoch, from epoch 1; and the audit of any of them."""
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
+import numpy as np
 from optuna import pruners
+from optuna.pruners import BasePruner
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
+
+from study.stats import noise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from optuna.pruners import BasePruner
+    import optuna
+    from numpy.typing import NDArray
+    from optuna.trial import FrozenTrial
+
+AUDITED = 0.05  # of the trials that a pruner would end
+
+
+class NoisePruner(BasePruner):
+    """Ends a trial only where its gap to the best exceeds what seeds explain at that epoch.
+
+    The arithmetic, its model and its limits are in `study.stats.noise`. What it says follows from the study's trials
+    alone. Epoch 1 is left alone, and so are all trials until five are complete and three epochs long.
+    """
+
+    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        """Tell whether the trial is to end after its last epoch."""
+        if trial.last_step is None or trial.last_step < 2:
+            return False
+        states = (TrialState.COMPLETE, TrialState.PRUNED)
+        finished = study.get_trials(deepcopy=False, states=states)
+        direction = "maximize" if study.direction == StudyDirection.MAXIMIZE else "minimize"
+        length = max((each.last_step or 0 for each in finished), default=0)
+        curves = np.array([_curve(each, length) for each in finished]).reshape(-1, length)
+        complete = [each.state == TrialState.COMPLETE for each in finished]
+        return noise.is_hopeless(_curve(trial, trial.last_step), curves, complete, direction=direction)
+
+
+class Audited(BasePruner):
+    """Lets a share of the trials that a pruner would end run on, so that it is known what pruning loses.
+
+    Which ones follows from the study's seed and the trial's number: a search that is stopped and goes on chooses the
+    same. An audited trial ends as any complete one does, so the pruner sees it later; one in twenty moves it little.
+    """
+
+    def __init__(self, pruner: BasePruner, seed: int, tell: Callable[[int, int], None]) -> None:
+        """Audit a pruner.
+
+        Args:
+            pruner: whose word it is.
+            seed: the study's.
+            tell: is given the number of a trial that runs on, and the epoch after which it would have ended; again
+                after every further epoch at which the pruner would end it.
+
+        """
+        self._pruner, self._seed, self._tell = pruner, seed, tell
+
+    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        """Tell whether the trial is to end after its last epoch."""
+        if not self._pruner.prune(study, trial):
+            return False
+        if not is_audited(self._seed, trial.number):
+            return True
+        assert trial.last_step is not None
+        self._tell(trial.number, trial.last_step)
+        return False
+
+
+def is_audited(seed: int, number: int) -> bool:
+    """Tell whether a trial runs to its end whatever the pruner says.
+
+    Args:
+        seed: the study's.
+        number: the trial's.
+
+    """
+    drawn = int.from_bytes(sha256(f"audit:{seed}:{number}".encode()).digest()[:8])
+    return drawn < AUDITED * 2**64
+
+
+def _curve(trial: FrozenTrial, length: int) -> NDArray[np.float64]:
+    curve = np.full(length, np.nan)
+    for step, value in trial.intermediate_values.items():
+        curve[step - 1] = value
+    return curve
+
 
 # Optuna prunes from step n_warmup_steps on: 2 leaves epoch 1 alone.
 PRUNERS: dict[str, Callable[[], BasePruner]] = {
@@ -17,5 +98,6 @@ PRUNERS: dict[str, Callable[[], BasePruner]] = {
     "percentile": lambda: pruners.PercentilePruner(33.0, n_startup_trials=5, n_warmup_steps=2),
     "asha": lambda: pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=3),
     "hyperband": lambda: pruners.HyperbandPruner(min_resource=1, max_resource="auto", reduction_factor=3),
+    "noise": NoisePruner,
     "none": pruners.NopPruner,
 }

@@ -17,8 +17,8 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from study import space
-from study.pruning import PRUNERS
-from study.storage import DATABASE_ERRORS, end, first_line, frozen, study_id, sync
+from study.pruning import PRUNERS, Audited
+from study.storage import DATABASE_ERRORS, count_trials, end, first_line, frozen, study_id, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -65,11 +65,13 @@ class Trials:
         self,
         study: Study,
         database: RDBStorage,
+        journal: Journal,
         sampler: str,
         pruner: str,
         seed: int,
     ) -> None:
         """Open the study in the database, making it if need be, and copy its trials to memory."""
+        self._journal = journal
         self._study, self._make_sampler, self._seed, self.pruner = study, SAMPLERS[sampler], seed, pruner
         self.database = database
         self.behind = ""  # why the database could not be written, while it is away
@@ -79,7 +81,7 @@ class Trials:
             study_name=study.name,
             storage=self._memory,
             direction=study.direction,
-            pruner=PRUNERS[pruner](),
+            pruner=Audited(PRUNERS[pruner](), seed, self._note_audit),
             sampler=SAMPLERS[sampler](0),
         )
         self._copy_id = self._memory.get_study_id_from_name(study.name)
@@ -91,7 +93,7 @@ class Trials:
         self._write(lambda: self._copy_from(known))
 
     def _copy_from(self, known: int) -> None:
-        if self.database.get_n_trials(self.database_id) > known:
+        if count_trials(self.database, self.database_id) > known:
             for trial in self.database.get_all_trials(self.database_id)[known:]:
                 self._copy.add_trial(trial)
 
@@ -162,7 +164,7 @@ class Trials:
         self._write(lambda: self._enter(number, trial))
 
     def _enter(self, number: int, trial: FrozenTrial) -> None:
-        if number == self.database.get_n_trials(self.database_id):
+        if number == count_trials(self.database, self.database_id):
             self.database.create_new_trial(self.database_id, trial)
         else:
             self._claim(number, trial)
@@ -183,6 +185,12 @@ class Trials:
         trial_id = self._id(self._memory, number)
         self._memory.set_trial_intermediate_value(trial_id, epoch.number, value)
         return judge and self._copy.pruner.prune(self._copy, self._memory.get_trial(trial_id))
+
+    def _note_audit(self, number: int, epoch: int) -> None:
+        """Log that a trial runs on although the pruner would end it after this epoch; the first such epoch stands."""
+        folder = self._journal.trial(number)
+        if folder.history().audited is None:
+            folder.append("audited", epoch=epoch)
 
     def publish(self, number: int, epoch: Epoch) -> None:
         """Write an epoch's objective to the database."""

@@ -84,7 +84,7 @@ Sampler = Annotated[
     typer.Option(envvar="STUDY_SAMPLER", help="Optuna's sampler, which suggests trials."),
 ]
 Pruner = Annotated[
-    Literal["median", "percentile", "asha", "hyperband", "none"],
+    Literal["median", "percentile", "asha", "hyperband", "noise", "none"],
     typer.Option(envvar="STUDY_PRUNER", help="Optuna's pruner, which ends hopeless trials."),
 ]
 Seed = Annotated[

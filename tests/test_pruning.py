@@ -1,0 +1,89 @@
+"""The pruner that knows the noise, and the audit of any: what runs on follows from number and seed, and is noted."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from study import results
+from study import settings as places
+from study.definition import load
+from study.errors import Interrupted
+from study.journal import Journal
+from study.progress import TrialEpoch
+from study.pruning import PRUNERS, is_audited
+from study.search import Options, run
+
+TOY = Path(__file__).with_name("toy.py")
+SEED = 1  # audits trial 5
+
+
+def search(study, trials, pruner, stop=None):
+    options = Options(trials=trials, executor="inline", track=False, sampler="random", pruner=pruner, seed=SEED)
+    return run(study, places.resolve(), options, stop or threading.Event())
+
+
+def rows(name="toy"):
+    return results.rows(Journal(places.resolve().study_folder(name)))
+
+
+def outcome(name="toy"):
+    return [(row.number, row.state, row.value, row.epochs, row.audited) for row in rows(name)]
+
+
+@pytest.fixture
+def toy():
+    return load(str(TOY)).fix({"epochs": 8})
+
+
+def test_one_in_twenty_is_audited_and_the_study_s_seed_says_which():
+    chosen = [[number for number in range(20_000) if is_audited(seed, number)] for seed in (0, 1)]
+    assert [len(each) for each in chosen] == pytest.approx([1000, 1000], abs=100)
+    assert chosen[0] != chosen[1]
+
+
+@pytest.mark.parametrize("pruner", sorted(set(PRUNERS) - {"none"}))
+def test_what_a_pruner_would_end_runs_on_if_it_is_audited_and_its_folder_says_so(toy, pruner):
+    list(search(toy, 20, pruner))
+    pruned = {row.number for row in rows() if row.state == "pruned"}
+    audited = {row.number: row.audited for row in rows() if row.audited is not None}
+    assert pruned
+    assert not any(is_audited(SEED, number) for number in pruned)
+    for row in rows():
+        if row.number in audited:
+            assert is_audited(SEED, row.number)
+            assert (row.state, row.epochs) == ("complete", 8)
+            assert 1 <= row.audited < 8
+
+
+def test_stopped_twice_in_every_trial_it_ends_with_the_same_trials_audits_and_all(toy):
+    list(search(toy, 7, "median"))
+    other, seen = replace(toy, name="other"), defaultdict(lambda: {1, 3, 4, 6, 7, 8})
+    while sum(row.state != "running" for row in rows("other")) < 7:
+        stop = threading.Event()
+        with suppress(Interrupted):
+            for progress in search(other, 7, "median", stop):
+                if isinstance(progress, TrialEpoch) and progress.epoch.number not in seen[progress.trial]:
+                    seen[progress.trial].add(progress.epoch.number)
+                    stop.set()
+    assert outcome("other") == outcome()
+    assert rows()[5].audited == 2
+    logs = [folder.path / "log.jsonl" for folder in Journal(places.resolve().study_folder("other")).trials()]
+    assert [log.read_text().count('"audited"') for log in logs] == [0, 0, 0, 0, 0, 1, 0]
+
+
+def test_the_noise_pruner_keeps_the_best_and_what_is_near_it(toy):
+    list(search(toy, 25, "noise"))
+    trials = optuna.load_study(study_name="toy", storage=places.resolve().storage).trials
+    pruned = [trial for trial in trials if trial.state == TrialState.PRUNED]
+    assert pruned
+    best = max(trial.value for trial in trials if trial.state == TrialState.COMPLETE)
+    assert all(trial.last_step >= 2 for trial in pruned)
+    assert all(1 - (trial.params["x"] - 0.3) ** 2 - 1 / 9 < best - 0.01 for trial in pruned)
