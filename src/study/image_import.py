@@ -193,19 +193,19 @@ def _decode(path: Path, slot: Slot, content: bytes, size: int | None) -> Picture
     try:
         with Image.open(BytesIO(content), formats=FORMATS) as image:
             stored = image.format or ""
-            plain = _plain(image)
+            simple = plain(image)
             if size is not None:
-                plain = ImageOps.fit(plain, (size, size), Image.Resampling.BICUBIC)
+                simple = ImageOps.fit(simple, (size, size), Image.Resampling.BICUBIC)
     except UNREADABLE as error:
         known = not isinstance(error, Image.UnidentifiedImageError)
         reason = " ".join(str(error).split())[:200] if known else "of an unknown format"
         fix = "Mend or remove it; nothing was written."
         raise DataError(f"{slot} cannot be decoded ({reason})", where=str(path), fix=fix) from error
-    pixels = np.asarray(plain)
+    pixels = np.asarray(simple)
     return Picture(slot, pixels if pixels.ndim == 3 else pixels[..., None], stored)
 
 
-def _plain(image: Image.Image) -> Image.Image:
+def plain(image: Image.Image) -> Image.Image:
     """Turn any kind of image into 8-bit grey or RGB; what lies behind transparency shows."""
     if image.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))

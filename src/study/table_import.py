@@ -17,7 +17,7 @@ from study.datasets import PARQUET, TEST_SEED, TEST_SHARE, hold_out
 from study.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from study.packs import Pack
@@ -71,13 +71,13 @@ def import_table(
     """
     packs.place(name)
     tell = report or _silent
-    whole = _features_checked(path, _read(path), label, drop, tell)
+    whole = _features_checked(path, read_table(path), label, drop, tell)
     labels, classes = _labels(path, _column(whole, label))
     done = [f"label {label}"]
     if test is not None:
         if test_fraction is not None:
             raise DataError("excludes --test", where="--test-fraction", fix="Leave one of them out.")
-        held = _same_columns(test, _read(test), whole, tell)
+        held = _same_columns(test, read_table(test), whole, tell)
         train_y, test_y = labels, _numbered(test, _column(held, label), classes)
     else:
         share = TEST_SHARE if test_fraction is None else test_fraction
@@ -107,9 +107,19 @@ def _digest(path: Path) -> str:
         return file_digest(file, "sha256").hexdigest()
 
 
-def _read(path: Path) -> pd.DataFrame:
+def read_table(path: Path, text: Collection[str] = ()) -> pd.DataFrame:
+    """Read a CSV or Parquet file.
+
+    Args:
+        path: of the file.
+        text: names of columns of a CSV that hold text, even where all of it looks like numbers.
+
+    Raises:
+        DataError: it cannot be read as a table.
+
+    """
     try:
-        frame = pd.read_parquet(path) if path.suffix.lower() in PARQUET else _read_csv(path)
+        frame = pd.read_parquet(path) if path.suffix.lower() in PARQUET else _read_csv(path, text)
     except UNREADABLE as error:
         reason = (getattr(error, "strerror", None) or " ".join(str(error).split()))[:200]
         raise DataError(f"cannot be read as a table ({reason})", where=str(path),
@@ -129,7 +139,7 @@ def _column(frame: pd.DataFrame, name: str) -> pd.Series:
     return cast("pd.Series", frame[name])
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
+def _read_csv(path: Path, text: Collection[str]) -> pd.DataFrame:
     """Read a CSV whose lines all have the header's fields; pandas alone fills up a short line without a word."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         header = file.readline()
@@ -142,7 +152,10 @@ def _read_csv(path: Path) -> pd.DataFrame:
             if line and len(line) != len(names):
                 what = f"line {lines.line_num} has {len(line)} fields, the header {len(names)}"
                 raise DataError(what, where=str(path), fix="Is the file cut short? Mend or fetch it again.")
-    return pd.read_csv(path, sep=separator, encoding="utf-8-sig", na_values=MISSING, low_memory=False, index_col=False)
+    return pd.read_csv(
+        path, sep=separator, encoding="utf-8-sig", na_values=MISSING, low_memory=False, index_col=False,
+        dtype=dict.fromkeys(text, "str"),
+    )  # fmt: skip
 
 
 def _features_checked(path: Path, frame: pd.DataFrame, label: str, drop: Sequence[str], report: Report) -> pd.DataFrame:

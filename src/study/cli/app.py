@@ -9,7 +9,21 @@ from typing import Annotated
 
 import typer
 
-from study.cli import ablation, author, comparison, confirmation, data, doctor, report, run, service, show, transfer
+from study.cli import (
+    ablation,
+    author,
+    comparison,
+    confirmation,
+    data,
+    doctor,
+    models,
+    predict,
+    report,
+    run,
+    service,
+    show,
+    transfer,
+)
 from study.cli.terminal import open_terminal
 from study.errors import PlaceError
 
@@ -139,6 +153,11 @@ def _app() -> typer.Typer:
     made.command("show")(show.show)
     made.command("best")(show.best)
     made.command("report")(report.report)
+    made.command("register")(models.register)
+    made.command("promote")(models.promote)
+    made.command("rollback")(models.rollback)
+    made.command("models")(models.models)
+    made.command("predict")(predict.predict)
     made.command("export")(transfer.export)
     made.command("sync")(transfer.sync)
     made.command("ui")(service.ui)

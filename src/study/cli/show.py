@@ -74,6 +74,13 @@ def _listed(name: str, file: Path | None, journal: Journal) -> dict[str, Any]:
     return {**listed, **summary.counts, "metric": summary.goal.metric, "best": best}
 
 
+def describe(name: str) -> str:
+    """Say what a study is, in one line, as its file does; empty without one."""
+    from study.definition import available
+
+    return _about(name, available().get(name.partition("@")[0]))
+
+
 def _about(name: str, file: Path | None) -> str:
     """First line of the file's docstring; the file is not run for it."""
     if file is None:

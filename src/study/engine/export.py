@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -52,7 +53,8 @@ class Exported:
         own: import path of a person's own network, empty for ours and torchvision's; a module has to be importable
             where the model is used, a file is carried along.
         example: some raw training examples.
-        weights_sha256: of the weights' file.
+        classes: names of the classes, in order.
+        columns: raw columns of a table, in order; empty for images.
 
     """
 
@@ -61,7 +63,8 @@ class Exported:
     requirements: tuple[str, ...]
     own: str
     example: np.ndarray | pd.DataFrame
-    weights_sha256: str
+    classes: tuple[str, ...]
+    columns: tuple[str, ...]
 
 
 def export(recipe: Recipe, weights: Path, folder: Path, device: str = "cpu") -> Exported:
@@ -89,13 +92,14 @@ def export(recipe: Recipe, weights: Path, folder: Path, device: str = "cpu") -> 
     code, data = _carry(folder, own), folder / "data"
     network = _own_network(parts, own, code) if own else describe(parts.model)
     arrays = packs.read(pack)
+    raws = raw_columns(pack, arrays["train_x"])
     data.mkdir()
     about = {
         "network": network,
         "kind": pack.kind,
         "shape": list(pack.shape),
         "classes": list(pack.classes),
-        "columns": raw_columns(pack, arrays["train_x"]),
+        "columns": raws,
         "dtype": str(next(parts.model.parameters()).dtype).removeprefix("torch."),
         "upscaling": models.upscaling(recipe, parts.data.shape),
         "device": device.partition(":")[0],
@@ -107,7 +111,30 @@ def export(recipe: Recipe, weights: Path, folder: Path, device: str = "cpu") -> 
     save_file({name: x for name, x in vars(prepare).items() if isinstance(x, torch.Tensor)}, data / serving.INPUTS)
     _prove(parts, code, data, arrays["train_x"][:EXAMPLES])
     example = raw(pack, arrays["train_x"], arrays["train_x"][:EXAMPLES])
-    return Exported(code, data, _requirements(network), own, example, sha256(weights.read_bytes()).hexdigest())
+    names = tuple(column["name"] for column in raws)
+    return Exported(code, data, _requirements(network), own, example, pack.classes, names)
+
+
+def judged_weights(last: Path, best: Path, epochs: int) -> Path:
+    """Choose the file of the weights that a finished training was judged by, those of its last epoch.
+
+    Args:
+        last: the file of the last epoch's weights, which is there where they are not the best ones.
+        best: the file of the best epoch's weights.
+        epochs: of the training.
+
+    Raises:
+        StudyError: they were not kept.
+
+    """
+    if last.exists():
+        return last
+    if best.exists():
+        with safe_open(best, "pt") as content:
+            if (content.metadata() or {}).get("epoch") == str(epochs):
+                return best
+    what = "the weights of its last epoch, by which it was judged, were not kept"
+    raise StudyError(what, where=str(best.parent), fix="Run it again, as a trial of its own: `study run --recipe`.")
 
 
 def raw_columns(pack: Pack, train: np.ndarray) -> list[dict[str, Any]]:

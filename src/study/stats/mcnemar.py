@@ -24,6 +24,8 @@ class Paired:
         lost: of these the champion alone is right.
         p: one-sided mid-p, in (0, 1): how probable so many losses are, or more, among the examples on which the two
             disagree, if the candidate is no worse.
+        candidate: its accuracy, in [0, 1].
+        champion: likewise.
 
     """
 
@@ -31,6 +33,8 @@ class Paired:
     gained: int
     lost: int
     p: float
+    candidate: float
+    champion: float
 
     @property
     def worse(self) -> bool:
@@ -60,7 +64,7 @@ def compare(candidate: ArrayLike, champion: ArrayLike) -> Paired:
     if one.ndim != 1 or one.shape != other.shape or not len(one):
         raise ValueError(f"want two arrays of shape (N,), got {one.shape} and {other.shape}")
     gained, lost = int((one & ~other).sum()), int((other & ~one).sum())
-    return Paired(len(one), gained, lost, mid_p(gained, lost))
+    return Paired(len(one), gained, lost, mid_p(gained, lost), float(one.mean()), float(other.mean()))
 
 
 def mid_p(gained: int, lost: int) -> float:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from study.progress import Progress
     from study.settings import Settings
     from study.tracking.mirror import Client
+    from study.tracking.registry import Registry
 
 LAST_WORDS = 60.0  # seconds that the end of a search waits at most for MLflow to hear the rest
 LAST_TRY = 5.0  # the same, where MLflow was in trouble before
@@ -87,6 +88,32 @@ def connect(settings: Settings) -> Client:
     from study.tracking.mlflow import Runs  # noqa: PLC0415 - loads mlflow
 
     return Runs(settings.tracking_uri, place(settings), settings.artifacts)
+
+
+def registry(settings: Settings) -> Registry:
+    """Reach the model registry; loads MLflow, which takes seconds.
+
+    Raises:
+        PlaceError: it cannot be reached or used.
+
+    """
+    from study.tracking.registry import Registry  # noqa: PLC0415 - loads mlflow
+
+    return Registry(settings.tracking_uri, place(settings), settings.artifacts)
+
+
+def run_of(settings: Settings, study: str, trial: int) -> str:
+    """Find the MLflow run of a trial, told to it first where it was not.
+
+    Raises:
+        PlaceError: MLflow is away, or does not take the trial.
+
+    """
+    (report,) = sync_studies(settings, [study])
+    told = cursor.load(_journal(settings, study), place(settings)).trials.get(trial)
+    if told is None or told.state is None:
+        raise PlaceError(f"MLflow has no run of trial {trial}: {report.error}", where=study)
+    return told.run
 
 
 def prepare(settings: Settings) -> None:

@@ -1,0 +1,145 @@
+"""What the registry shows of a model's version: its tags and its card, made of plain values."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from study import wording
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from study.stats.intervals import Mean
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is known of a trained network that is to be registered.
+
+    Args:
+        study: the search's name.
+        trial: its number in the search.
+        made_by: the study and trial whose weights they are: a trial of the search, or of NAME-final.
+        uid: of that trial.
+        question: what the study is about, one line, or empty.
+        metric: the search's.
+        search_value: what the search saw of the recipe.
+        score: on the test split over fresh seeds; None if it was not confirmed.
+        own_score: the test accuracy of these very weights; None where nobody has looked.
+        recipe: every knob.
+        overrides: those that differ from the study's recipe.
+        classes: names, in order.
+        columns: of a table, in order; empty for images.
+        about: what `trial.json` says of data, code and environment.
+        weights_sha256: of the weights' file.
+
+    """
+
+    study: str
+    trial: int
+    made_by: str
+    uid: str
+    question: str
+    metric: str
+    search_value: float | None
+    score: Mean | None
+    own_score: float | None
+    recipe: Mapping[str, Any]
+    overrides: Mapping[str, Any]
+    about: Mapping[str, Any]
+    weights_sha256: str
+    classes: Sequence[str] = ()
+    columns: Sequence[str] = ()
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the score is that of fresh seeds on the test split."""
+        return self.score is not None
+
+
+def tags(facts: Facts) -> dict[str, str]:
+    """Give the tags of the version; what is not known is left out."""
+    about, score = facts.about, facts.score
+    data, environment = about.get("data") or {}, about.get("environment") or {}
+    git = about.get("git") or {}
+    known: dict[str, Any] = {
+        "study": facts.study,
+        "study.trial": facts.trial,
+        "study.made_by": facts.made_by,
+        "study.uid": facts.uid,
+        "study.recipe": json.dumps(facts.recipe),
+        "study.metric": facts.metric,
+        "study.search_score": facts.search_value,
+        "study.confirmed": "true" if facts.confirmed else "false",
+        "study.score": score.value if score else None,
+        "study.score_low": score.interval.low if score else None,
+        "study.score_high": score.interval.high if score else None,
+        "study.score_seeds": score.n if score else None,
+        "study.own_score": facts.own_score,
+        "study.data": data.get("name"),
+        "study.data_sha256": data.get("sha256"),
+        "study.weights_sha256": facts.weights_sha256,
+        "study.git_commit": git.get("commit"),
+        "study.git_dirty": git.get("dirty"),
+        "study.with.study": environment.get("study"),
+        "study.with.torch": environment.get("torch"),
+    }
+    return {name: str(value) for name, value in known.items() if value is not None}
+
+
+def markdown(facts: Facts, model: str, requirements: Sequence[str], own: str) -> str:
+    """Write the card: what it answers, how well, on which data, how it was made, how to use it."""
+    data = facts.about.get("data") or {}
+    sha = str(data.get("sha256") or "")[:12]
+    changed = wording.knobs(facts.overrides) or "the study's recipe as it is"
+    facts_of_it = [
+        f"- Data: {data.get('name')} (sha256 {sha}…), {data.get('source')}",
+        f"- Classes: {', '.join(facts.classes)}",
+        f"- Recipe: {changed} (all knobs: tag `study.recipe`)",
+        f"- Made by: {facts.made_by}, of trial {facts.trial} of the study {facts.study}",
+    ]
+    code = [
+        "```python",
+        "import mlflow",
+        f'model = mlflow.pyfunc.load_model("models:/{model}@champion")',
+        f"model.predict(examples)  # {_wanted(facts)}",
+        "```",
+    ]
+    answer = "It answers with `label` and a column `probability_CLASS` for every class."
+    parts = [
+        f"# {model}",
+        facts.question,
+        f"**{_score(facts)}**",
+        "\n".join(facts_of_it),
+        "## How to use it",
+        "\n".join(code),
+        f"{answer} It needs {', '.join(requirements)}.",
+        _own(own),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _score(facts: Facts) -> str:
+    percent = "accuracy" in facts.metric
+    unit = " %" if percent else ""
+    seen = f"{wording.figure(facts.search_value, percent=percent)}{unit} in the search, on validation data"
+    if facts.score is None:
+        return f"Not confirmed: {facts.metric} {seen}; the best of many trials looks better than it is"
+    mean = facts.score
+    value, span = wording.figure(mean.value, percent=percent), wording.span(mean.interval, percent=percent)
+    return f"{value}{unit} on the test split, mean of {mean.n} fresh seeds (95 % interval {span}); {seen}"
+
+
+def _wanted(facts: Facts) -> str:
+    if facts.columns:
+        shown = ", ".join(facts.columns[:6]) + (", ..." if len(facts.columns) > 6 else "")
+        return f"a DataFrame with the columns {shown}"
+    return "uint8 images, as the signature says"
+
+
+def _own(own: str) -> str:
+    if not own or own.partition(":")[0].endswith(".py"):
+        return ""
+    return f"The network is `{own}`: that module must be importable where the model is used."

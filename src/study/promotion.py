@@ -1,0 +1,199 @@
+"""The gate in front of the alias `champion`: who would become it meets the present one on the same test examples."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from study import pairs, tracking
+from study.errors import InputError, StudyError
+from study.journal import Journal
+from study.registration import same_data
+from study.stats import mcnemar
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from study.settings import Settings
+    from study.stats.mcnemar import Paired
+    from study.tracking.registry import Registry, Version
+
+FORCE = "--force --reason TEXT does it all the same."
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """What `promote` did.
+
+    Args:
+        version: the champion now.
+        before: the champion until then; None if there was none.
+        paired: how the two did on the same test examples; None without a test.
+
+    """
+
+    version: Version
+    before: Version | None
+    paired: Paired | None
+
+
+def promote(settings: Settings, model: str, number: int | None = None) -> Promotion:
+    """Make a version champion, unless it is surely worse than the present one on the same test examples.
+
+    Args:
+        settings: where the registry is.
+        model: its name.
+        number: of the version; None is the newest.
+
+    Raises:
+        InputError: no such model or version, one of other data, or data that is not here.
+        StudyError: it is worse; says by how much.
+
+    """
+    registry = tracking.registry(settings)
+    candidate, champion = _version(registry, model, number), champion_of(registry, model)
+    if champion is None or champion.number == candidate.number:
+        if champion is None:
+            _crown(registry, candidate, "the first champion")
+        return Promotion(candidate, champion, None)
+    if candidate.tags.get("study.data_sha256", "") != champion.tags.get("study.data_sha256"):
+        one, other = (f"version {each.number} ({each.tags.get('study.data')})" for each in (candidate, champion))
+        what = f"{one} is of other data than the champion, {other}, so their figures cannot be compared"
+        raise InputError(what, where=model, fix=FORCE)
+    _record_look(settings, candidate, champion)
+    paired = _meet(registry, candidate, champion)
+    if paired.worse:
+        what = f"version {candidate.number} is worse than the champion, version {champion.number}: {in_words(paired)}"
+        raise StudyError(what, where=model, fix=f"Not promoted; {FORCE}")
+    _crown(registry, candidate, f"no worse than version {champion.number}: {in_words(paired)}")
+    return Promotion(candidate, champion, paired)
+
+
+def force(settings: Settings, model: str, number: int | None, reason: str) -> Promotion:
+    """Make a version champion without a test; the reason is recorded with it. Raises as `promote`."""
+    registry = tracking.registry(settings)
+    candidate, champion = _version(registry, model, number), champion_of(registry, model)
+    if champion is None or champion.number != candidate.number:
+        _crown(registry, candidate, f"forced: {reason}")
+    return Promotion(candidate, champion, None)
+
+
+def rollback(settings: Settings, model: str) -> Promotion:
+    """Make the champion before the present one champion again.
+
+    Raises:
+        InputError: no such model, or there is none before.
+
+    """
+    registry = tracking.registry(settings)
+    versions = {version.number: version for version in _versions(registry, model)}
+    past = registry.champions(model)
+    before = [number for number in past[:-1] if number != past[-1]]
+    if not before:
+        what = "there is no champion before the present one" if past else "there is no champion"
+        raise InputError(what, where=model, fix=f"`study models {model}` lists its versions.")
+    registry.crown(model, before, _now(), f"rollback from version {past[-1]}")
+    return Promotion(versions[before[-1]], versions[past[-1]], None)
+
+
+def listed(settings: Settings, model: str | None) -> list[Version]:
+    """List the versions of a model, or of all models that were made of studies, oldest first.
+
+    Raises:
+        InputError: no such model.
+
+    """
+    registry = tracking.registry(settings)
+    if model is not None:
+        return _versions(registry, model)
+    return [version for each in registry.models() for version in registry.versions(each)]
+
+
+def chosen(registry: Registry, model: str, number: int | None) -> Version:
+    """Find the version to predict with: that of the number, else the champion.
+
+    Raises:
+        InputError: no such model or version, or no champion.
+
+    """
+    if number is not None:
+        return _version(registry, model, number)
+    _versions(registry, model)
+    champion = champion_of(registry, model)
+    if champion is None:
+        raise InputError("there is no champion", where=model,
+                         fix=f"`study promote {model}` makes one; --version N takes any version.")  # fmt: skip
+    return champion
+
+
+def champion_of(registry: Registry, model: str) -> Version | None:
+    """Find the present champion."""
+    return next((each for each in registry.versions(model) if "champion" in each.aliases), None)
+
+
+def in_words(paired: Paired) -> str:
+    """Say how two classifiers did on the same test examples."""
+    accuracies = f"{100 * paired.candidate:.2f} % against {100 * paired.champion:.2f} %"
+    disputed = f"it alone is right on {paired.gained:,}, the champion alone on {paired.lost:,}"
+    return f"of {paired.n:,} test examples {disputed} (McNemar's mid-p {paired.p:.2g}); accuracy {accuracies}"
+
+
+def _versions(registry: Registry, model: str) -> list[Version]:
+    versions = registry.versions(model)
+    if not versions:
+        there = ", ".join(registry.models()) or "none"
+        fix = f"There are: {there}. `study register {model}` makes one."
+        raise InputError(f"no registered model {model!r}", where=f"MLflow at {registry.place}", fix=fix)
+    return versions
+
+
+def _version(registry: Registry, model: str, number: int | None) -> Version:
+    versions = _versions(registry, model)
+    found = versions[-1] if number is None else next((each for each in versions if each.number == number), None)
+    if found is None:
+        there = ", ".join(str(each.number) for each in versions)
+        raise InputError(f"there is no version {number}", where=model, fix=f"There are: {there}.")
+    return found
+
+
+def _crown(registry: Registry, version: Version, reason: str) -> None:
+    past = [number for number in registry.champions(version.model) if number != version.number]
+    registry.crown(version.model, [*past, version.number], _now(), reason)
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")
+
+
+def _record_look(settings: Settings, *versions: Version) -> None:
+    """Write the look at the test split down where looks are kept, if the study is here."""
+    journal = Journal(settings.study_folder(versions[0].tags["study"]))
+    if journal.definition() is not None:
+        recipes = sorted({version.tags["study.uid"] for version in versions})
+        journal.record_opening(pairs.opening(journal.folder.name, recipes, 1))
+
+
+def _meet(registry: Registry, candidate: Version, champion: Version) -> Paired:
+    """Let two versions predict the same test examples."""
+    examples, true = _test_examples(candidate)
+    one, other = (_labels(registry, version, examples) == true for version in (candidate, champion))
+    return mcnemar.compare(one, other)
+
+
+def _labels(registry: Registry, version: Version, examples: Any) -> np.ndarray:
+    return registry.load(version).predict(examples)["label"].to_numpy(dtype=str)
+
+
+def _test_examples(version: Version) -> tuple[Any, np.ndarray]:
+    """Read the raw test examples of a version's data set, and their classes by name."""
+    import numpy as np  # noqa: PLC0415 - only where something is promoted
+
+    from study import packs  # noqa: PLC0415 - as above
+    from study.engine.export import raw  # noqa: PLC0415 - torch
+
+    known = {"name": version.tags["study.data"], "sha256": version.tags["study.data_sha256"]}
+    pack = same_data(known, where=f"{version.model}, version {version.number}")
+    arrays = packs.read(pack)
+    true = np.asarray(pack.classes, dtype=str)[arrays["test_y"]]
+    return raw(pack, arrays["train_x"], arrays["test_x"]), true

@@ -1,0 +1,225 @@
+"""The model registry: versions of a study's networks, the alias `champion`, and the champions before.
+
+A registered model keeps its champions in a tag, oldest first, the present one last; the alias itself is MLflow's.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from mlflow import pyfunc
+from mlflow.artifacts import download_artifacts
+from mlflow.entities import LoggedModelOutput
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
+from mlflow.types.schema import AnyType
+
+from study.tracking.connection import connect, talking
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import pandas as pd
+
+CHAMPION = "champion"
+CHAMPIONS, LOG = "study.champions", "study.champion_log"  # tags of a registered model
+LOGGED = 100  # latest changes of the champion that the log holds
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version of a registered model.
+
+    Args:
+        model: the registered model's name.
+        number: of the version, from 1.
+        aliases: such as "champion".
+        created: seconds since 1970.
+        tags: see `study.card.tags`.
+        source: where its files are, as MLflow spells it.
+
+    """
+
+    model: str
+    number: int
+    aliases: tuple[str, ...]
+    created: float
+    tags: Mapping[str, str]
+    source: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Package:
+    """The files of a model, and what is to be known to use it.
+
+    Args:
+        code: folder of a Python package whose module `serving` loads the model.
+        data: folder that it is loaded from.
+        requirements: packages to install.
+        example: some inputs: uint8 images, or a DataFrame.
+        classes: names of the classes.
+
+    """
+
+    code: Path
+    data: Path
+    requirements: Sequence[str]
+    example: np.ndarray | pd.DataFrame
+    classes: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A version at hand.
+
+    Args:
+        shape: of an image that it takes, (H, W) or (H, W, C); None for a table's rows.
+        columns: of a table's rows; empty for images.
+        text: those of the columns that hold text.
+        predict: from uint8 images (N, *shape), or a DataFrame, to a DataFrame with `label` and `probability_NAME`.
+
+    """
+
+    shape: tuple[int, ...] | None
+    columns: tuple[str, ...]
+    text: frozenset[str]
+    predict: Callable[[Any], pd.DataFrame]
+
+
+class Registry:
+    """The models on one MLflow server or database."""
+
+    def __init__(self, uri: str, place: str, artifacts: Path) -> None:
+        """Reach it; the arguments are those of `connection.connect`.
+
+        Raises:
+            PlaceError: it cannot be reached or used; says why.
+
+        """
+        self._client, self._uri, self.place = connect(uri, place, artifacts), uri, place
+
+    def models(self) -> list[str]:
+        """Name the registered models that were made of studies, in alphabetical order."""
+        with talking(self.place):
+            found = _pages(self._client.search_registered_models, None)
+        return sorted(model.name for model in found if "study" in model.tags)
+
+    def versions(self, model: str) -> list[Version]:
+        """List a model's versions, oldest first; none if there is no such model."""
+        with talking(self.place):
+            registered = _pages(self._client.search_registered_models, f"name = '{model}'")
+            aliases = registered[0].aliases if registered else {}
+            found = _pages(self._client.search_model_versions, f"name = '{model}'")
+        return sorted((_version(each, aliases) for each in found), key=lambda version: version.number)
+
+    def add(self, model: str, run: str, package: Package, tags: Mapping[str, str], card: str) -> Version:
+        """Store a model's files with the run that made it, and make a version of them.
+
+        Args:
+            model: the registered model's name; made if it is new.
+            run: id of the MLflow run that trained it.
+            package: its files.
+            tags: of the version.
+            card: its description, Markdown.
+
+        """
+        with talking(self.place), tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model"
+            _save(package, path)
+            experiment = self._client.get_run(run).info.experiment_id
+            name = re.sub(r"[^\w@+-]", "_", model)
+            logged = self._client.create_logged_model(experiment, name, run, dict(tags))
+            self._client.log_model_artifacts(logged.model_id, str(path))
+            self._client.finalize_logged_model(logged.model_id, "READY")
+            self._client.log_outputs(run, [LoggedModelOutput(logged.model_id, step=0)])
+            if not _pages(self._client.search_registered_models, f"name = '{model}'"):
+                self._client.create_registered_model(model)
+            self._client.set_registered_model_tag(model, "study", tags["study"])
+            made = self._client.create_model_version(
+                model, logged.artifact_location, run, dict(tags), description=card, await_creation_for=0
+            )
+        return _version(made, {})
+
+    def champions(self, model: str) -> list[int]:
+        """List the versions that were champions, oldest first, the present one last; those deleted are left out."""
+        with talking(self.place):
+            registered = self._client.get_registered_model(model)
+        there = {version.number for version in self.versions(model)}
+        past = [number for number in json.loads(registered.tags.get(CHAMPIONS, "[]")) if number in there]
+        now = registered.aliases.get(CHAMPION)
+        if now is not None and past[-1:] != [int(now)]:  # somebody has moved the alias by other means
+            past = [*(number for number in past if number != int(now)), int(now)]
+        return past
+
+    def crown(self, model: str, champions: Sequence[int], time: str, reason: str) -> None:
+        """Make the last of the versions the champion, the others those before it, and write down when and why."""
+        number = champions[-1]
+        entry = {"time": time, "version": number, "reason": reason}
+        with talking(self.place):
+            tags = self._client.get_registered_model(model).tags
+            log = [*json.loads(tags.get(LOG, "[]")), entry][-LOGGED:]
+            self._client.set_registered_model_tag(model, LOG, json.dumps(log))
+            for name, value in (("study.promoted_at", time), ("study.promoted_because", reason)):
+                self._client.set_model_version_tag(model, str(number), name, value)
+            self._client.set_registered_model_tag(model, CHAMPIONS, json.dumps(list(champions)))
+            self._client.set_registered_model_alias(model, CHAMPION, str(number))
+
+    def load(self, version: Version) -> Model:
+        """Load a version; runs the code that it carries."""
+        with talking(self.place), tempfile.TemporaryDirectory() as folder:
+            local = version.source.startswith(("file:", "/"))
+            path = download_artifacts(
+                artifact_uri=version.source, tracking_uri=self._uri, dst_path=None if local else folder
+            )
+            loaded = pyfunc.load_model(path)
+        schema: Any = loaded.metadata.get_input_schema()
+        if schema.is_tensor_spec():
+            return Model(tuple(schema.inputs[0].shape[1:]), (), frozenset(), loaded.predict)
+        text = frozenset(each.name for each in schema.inputs if each.type == DataType.string)
+        return Model(None, tuple(schema.input_names()), text, loaded.predict)
+
+
+def _save(package: Package, path: Path) -> None:
+    pyfunc.save_model(
+        path,
+        loader_module=f"{package.code.name}.serving",
+        data_path=str(package.data),
+        code_paths=[str(package.code)],
+        signature=_signature(package),
+        input_example=package.example,
+        pip_requirements=list(package.requirements),
+    )
+
+
+def _signature(package: Package) -> ModelSignature:
+    example = package.example
+    if isinstance(example, np.ndarray):
+        inputs: Sequence[Any] = [TensorSpec(example.dtype, (-1, *example.shape[1:]))]
+    else:  # MLflow refuses whole numbers where it is told to expect fractions, so numbers may be of any type
+        text = {name: example[name].dtype.kind not in "biuf" for name in example}
+        inputs = [ColSpec(DataType.string if is_text else AnyType(), name) for name, is_text in text.items()]
+    shares = [ColSpec(DataType.double, f"probability_{name}") for name in package.classes]
+    outputs = Schema([ColSpec(DataType.string, "label"), *shares])
+    return ModelSignature(Schema(list(inputs)), outputs, ParamSchema([ParamSpec("threads", DataType.long, 1)]))
+
+
+def _version(made: Any, aliases: Mapping[str, Any]) -> Version:
+    number = int(made.version)
+    named = tuple(sorted(alias for alias, of in aliases.items() if int(of) == number))
+    return Version(made.name, number, named, made.creation_timestamp / 1000, dict(made.tags), made.source)
+
+
+def _pages(search: Any, wanted: str | None) -> list[Any]:
+    found: list[Any] = []
+    token = None
+    while True:
+        page = search(wanted, page_token=token)
+        found += page
+        if not (token := page.token):
+            return found
