@@ -146,7 +146,8 @@ def _figures(found: Found, confirmed: Confirmation) -> Iterator[tuple[str, str]]
     if confirmed.winner:
         yield "What the search saw", unit.value(confirmed.winner.search_value)
     if confirmed.optimism is not None:
-        yield "Optimism removed", f"{unit.gap(confirmed.optimism)}{unit.points}"
+        other = "" if confirmed.optimism > 0 else ": the score is no worse than what the search saw"
+        yield "Optimism removed", f"{unit.gap(confirmed.optimism)}{unit.points}{other}"
 
 
 def _race(found: Found, confirmed: Confirmation) -> Table:
@@ -154,18 +155,16 @@ def _race(found: Found, confirmed: Confirmation) -> Table:
         (
             str(each.trial),
             found.unit.value(each.search_value),
-            found.unit.value(each.mean.value) if each.mean else "-",
-            found.unit.interval(each.mean.interval) if each.mean else "-",
+            found.unit.mean(each.mean),
             str(len(each.values)),
             _fate(confirmed, each),
-            knobs(each.overrides),
+            _recipe(each.overrides),
         )
         for each in confirmed.contenders
     ]
-    head = (">Trial", ">In the search", ">On fresh seeds", ">95 % interval", ">n", "What of it", "Knobs")
-    return Table(
-        f"The best {plural(confirmed.top, 'trial')} on up to {confirmed.seeds} fresh seeds, validation data", head, rows
-    )
+    head = (">Trial", ">In the search", ">On fresh seeds", ">n", "What of it", "~Knobs")
+    name = f"The best {plural(confirmed.top, 'trial')} on up to {confirmed.seeds} fresh seeds, validation data"
+    return Table(name, head, rows)
 
 
 def _fate(confirmed: Confirmation, each: Contender) -> str:
@@ -186,7 +185,7 @@ def looks(found: Found) -> Section:
     times = "once" if len(openings) == 1 else f"{len(openings)} times"
     parts: list[Part] = [Text(f"It was looked at {times}.")]
     if len(openings) > 1:
-        parts.append(Text("Whoever chooses by these figures makes them look better than they are.", "warning"))
+        parts.append(Text("To choose by these figures is to make them look better than they are.", "warning"))
     rows = [
         (_moment(each["time"]), str(len(each["recipes"])), str(each["seeds"]), f"`{each['command']}`")
         for each in openings

@@ -13,7 +13,6 @@ from optuna import visualization
 
 from study.report.parts import Chart, Section, Text
 from study.storage import frozen_of, placeholder
-from study.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 POINTS, SLICED, LINES, CURVES = 1000, 500, 200, 60
 PANELS = 12  # parameters with a slice
 LONGEST = 200  # points of a curve
+COUNTED = 12  # epochs up to which each has its tick
 UNEVEN = 10  # times the usual length of a trial, beyond which epochs are drawn on a logarithmic scale
 GREY, BLUE = "#98a1ab", "#2a7fd0"  # both can be seen on white and on black
 SCALE = [[0, "#b4bac1"], [1, BLUE]]
@@ -114,8 +114,8 @@ def _curves(found: Found) -> Iterator[Part]:
     longest, usual = max(trial.row.epochs for trial in drawn), median(trial.row.epochs for trial in drawn)
     scale = "log" if longest > UNEVEN * usual else "linear"
     figure.update_layout(
-        xaxis={"title": "epoch", "type": scale}, yaxis_title=found.goal.metric, legend=_above(), hovermode="closest",
-        showlegend=True,
+        xaxis={"title": "epoch", "type": scale, "dtick": 1 if longest <= COUNTED else None},
+        yaxis_title=found.goal.metric, legend=_above(), hovermode="closest", showlegend=True,
     )  # fmt: skip
     yield Text(f"After every epoch{_drawn(drawn, with_epochs)}; the best trial is drawn thick, a line that ends early "
                "was pruned.")  # fmt: skip
@@ -160,14 +160,20 @@ def _slices(found: Found) -> Iterator[Part]:
     names = [name for name, count in counts.items() if count > 1]
     more = f"; {len(names) - PANELS} parameters more are not drawn" if len(names) > PANELS else ""
     yield Text(f"Each parameter against {found.goal.metric}{_drawn(drawn, complete)}; the bluer, the later{more}.")
-    for name in names[:PANELS]:
+    for place, name in enumerate(names[:PANELS]):
         figure: Any = visualization.plot_slice(memory, params=[name], target_name=found.goal.metric)
         for trace in figure.data:
-            trace.marker.update(
-                colorscale=SCALE, showscale=False, size=6, line={"width": 0}, opacity=0.8, colorbar=None
-            )
+            marker = {"color": trace.marker.color, "colorscale": SCALE, "size": 6, "opacity": 0.8}
+            trace.update(x=_unquoted(trace.x), marker=marker, overwrite=True)
+        if order := figure.layout.xaxis.categoryarray:
+            figure.layout.xaxis.categoryarray = _unquoted(order)
         figure.update_layout(xaxis_title=name, yaxis_title=None)
-        yield _chart(f"slice-{name}", f"{found.goal.metric} by {name}", figure, 260, half=True)
+        yield _chart(f"slice-{place}", f"{found.goal.metric} by {name}", figure, 260, half=True)
+
+
+def _unquoted(values: Sequence[Any]) -> list[Any]:
+    """Take away the quotes with which Optuna spells words."""
+    return [value.strip("'") if isinstance(value, str) else value for value in values]
 
 
 def _with_parameters(found: Found) -> list[Trial]:
@@ -194,7 +200,7 @@ def _between(share: float) -> str:
 def _drawn(drawn: Collection[Trial], all_of_them: Collection[Trial]) -> str:
     if len(drawn) == len(all_of_them):
         return ""
-    return f" ({len(drawn):,} of {plural(len(all_of_them), 'trial')} are drawn: the best, and others evenly spaced)"
+    return f" ({len(drawn):,} of {len(all_of_them):,} trials are drawn: the best, and others evenly spaced)"
 
 
 def _above() -> dict[str, Any]:

@@ -138,7 +138,7 @@ def read(name: str, settings: Settings) -> Found:
         raise StudyError("the study's definition is missing", where=str(journals[0].definition_file))
     stored, goal = journal.definition() or {}, results.goal(journal)
     trials = read_trials(journals[0], goal) if journal is journals[0] else []
-    study, about = _described(name, stored)
+    study, about = _described(name, journals[0], stored)
     return Found(
         name=name,
         settings=settings,
@@ -209,14 +209,15 @@ def _tested(found: Found, suffix: str, number: int, label: str) -> Winner:
     return Winner(trial, label, "test", evaluation.get("test"))
 
 
-def _described(name: str, stored: Mapping[str, Any]) -> tuple[Study | None, str]:
+def _described(name: str, journal: Journal, stored: Mapping[str, Any]) -> tuple[Study | None, str]:
     """Find the study's file, and what it says; without one, make of the folders what can be made of them."""
     start, _, dataset = name.partition("@")
     try:
         file = definition.find(start)
         study = definition.load(start)
         about = ast.get_docstring(ast.parse(file.read_bytes())) or ""
-        return (with_data(study, dataset) if dataset else study), about
+        study = replace(with_data(study, dataset) if dataset else study, name=name)
+        return results.as_searched(study, journal), about
     except (StudyError, OSError, ValueError):  # no file, or one that is broken now: the folders still tell most
         return stored_study(name, stored), ""
 

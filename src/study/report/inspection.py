@@ -7,8 +7,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib import colormaps
-from PIL import Image, ImageDraw
+from matplotlib import colormaps, font_manager
+from PIL import Image, ImageDraw, ImageFont
 
 from study import packs
 from study.errors import StudyError
@@ -95,10 +95,11 @@ def _mistakes(found: Found, winner: Winner) -> Iterator[Part]:
         yield Text(f"Nothing: all {wrong.total:,} examples of the {winner.split} split are right.")
         return
     yield Text(
-        f"{wrong.wrong:,} of {wrong.total:,} examples of the {winner.split} split; those it is surest of come first."
+        f"{wrong.wrong:,} of {wrong.total:,} examples of the {winner.split} split, the surest first: true class → what "
+        "it says, and how sure it is."
     )
     captions = [
-        f"{wrong.classes[true]}, taken for {wrong.classes[said]}, {'over 99' if sure > 0.99 else f'{100 * sure:.0f}'} %"
+        f"{wrong.classes[true]} → {wrong.classes[said]}, {'over 99' if sure > 0.99 else f'{100 * sure:.0f}'} %"
         for true, said, sure in zip(wrong.targets, wrong.predictions, wrong.sureness, strict=True)
     ]
     yield gallery("mistake", "The surest mistakes", [_rgb(image) for image in wrong.images], captions)
@@ -177,12 +178,12 @@ def _sheet(images: Sequence[NDArray[np.uint8]], captions: Sequence[str]) -> Imag
     columns = min(COLUMNS, len(images))
     wide, high = CELL + 40, CELL + 34
     sheet = Image.new("RGB", (columns * wide + 10, math.ceil(len(images) / columns) * high + 10), "white")
-    draw = ImageDraw.Draw(sheet)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.truetype(font_manager.findfont("DejaVu Sans"), 11)
     for index, (image, caption) in enumerate(zip(images, captions, strict=True)):
         left, top = 10 + index % columns * wide, 10 + index // columns * high
         sheet.paste(Image.fromarray(image).resize((CELL, CELL), Image.Resampling.NEAREST), (left, top))
         for line, part in enumerate(caption.split(", ", 1)):
-            draw.text((left, top + CELL + 2 + 12 * line), part, fill="black")
+            draw.text((left, top + CELL + 2 + 12 * line), part, fill="black", font=font)
     return sheet
 
 

@@ -1,0 +1,233 @@
+"""A report says what the folders say, whatever they hold, in one file that needs nothing else."""
+
+from __future__ import annotations
+
+import html.parser
+import json
+import math
+import os
+import re
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, distribution_to_json
+
+from study.journal import Journal
+from study.recipe import Recipe, to_json
+from study.report import page
+from study.settings import resolve
+
+SPACE = {
+    "lr": FloatDistribution(1e-4, 1.0, log=True),
+    "momentum": FloatDistribution(0.0, 0.99),
+    "activation": CategoricalDistribution(("relu", "tanh", "gelu")),
+    "normalize": CategoricalDistribution((False, True)),
+}
+LARGEST = 6_000_000  # bytes
+TITLES = re.compile(r'<h2 id="[^"]*">([^<]*)</h2>')
+
+
+@pytest.fixture
+def no_fsync(monkeypatch):
+    """Nobody pulls the plug in the middle of these tests."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
+@pytest.fixture
+def searched(no_fsync):
+    """Make a study with as many trials as asked for, some pruned, some failed, some diverged."""
+
+    def make(trials, name="searched", **definition):
+        journal = Journal(Path("mlruns/studies", name).absolute())
+        recipe = Recipe(dataset="digits", model="mlp", hidden=(8,), optimizer="sgd", epochs=5)
+        journal.store_definition({
+            "study": name, "metric": "val_accuracy", "direction": "maximize", "train": "study.engine:train",
+            "recipe_type": "study.recipe:Recipe", "recipe": recipe.model_dump(mode="json"),
+            "space": {key: distribution_to_json(each) for key, each in SPACE.items()}, "fixed": {},
+            "variants": {"baseline": {}}, "sampler": "tpe", "pruner": "median", "seed": 0,
+            "data": {"name": "digits", "sha256": "0" * 64, "source": "scikit-learn", "imported": False},
+            **definition,
+        })  # fmt: skip
+        random = np.random.default_rng(0)
+        for number in range(trials):
+            add_trial(journal, recipe, number, random)
+        return journal
+
+    return make
+
+
+def add_trial(journal, recipe, number, random):
+    overrides = {
+        "lr": float(10 ** random.uniform(-4, 0)), "momentum": float(random.uniform(0, 0.99)),
+        "activation": ("relu", "tanh", "gelu")[number % 3], "normalize": bool(number % 2),
+    }  # fmt: skip
+    if number % 5 == 1:
+        del overrides["momentum"]
+    about = {
+        "uid": f"uid{number}", "variant": "baseline" if number == 0 else None, "overrides": overrides,
+        "params": overrides, "distributions": {name: distribution_to_json(SPACE[name]) for name in overrides},
+        "created": 1_795_000_000 + 60 * number, "study": journal.folder.name, "metric": "val_accuracy",
+        "direction": "maximize", "environment": {"torch": "2.15.0", "python": "3.11.7"},
+        "git": {"commit": "a" * 40, "dirty": True},
+    }  # fmt: skip
+    folder = journal.create(number, to_json(Recipe.model_validate({**recipe.model_dump(), **overrides})), about)
+    folder.append("started", device="cpu")
+    top = 0.9 - (math.log10(overrides["lr"]) + 2) ** 2 / 20 + random.normal(0, 0.01)
+    end = {0: "complete", 4: "pruned", 17: "failed"}.get(number % 20, "complete")
+    values = [top * (1 - 0.5 ** (epoch + 1)) for epoch in range(5 if end == "complete" else 2)]
+    for epoch, value in enumerate(values, 1):
+        folder.append("epoch", number=epoch, metrics={"val_accuracy": value, "val_loss": 1 - value}, seconds=0.5)
+    reason = {"complete": "", "pruned": "median pruner", "failed": "ValueError: <boom> & 'more'"}[end]
+    evaluation = {
+        "classes": ["cat", "<dog>"], "confusion": [[9, 1], [2, 8]],
+        "per_class": [{"class": "cat", "f1": 0.86}, {"class": "<dog>", "f1": 0.84}],
+    }  # fmt: skip
+    folder.append("ended", state=end, value=values[-1], reason=reason, evaluation=evaluation)
+
+
+class Checked(html.parser.HTMLParser):
+    """Reads a page: what it loads, what its pictures say, whether its elements close in order."""
+
+    ALONE = frozenset({"meta", "link", "img", "br"})
+
+    def __init__(self, text):
+        super().__init__()
+        self.loads, self.open, self.ids = [], [], []
+        self.feed(text)
+        assert self.open == []
+        assert len(self.ids) == len(set(self.ids))
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        self.loads += [found[name] for name in ("src", "href") if name in found]
+        self.ids += [found["id"]] if "id" in found else []
+        assert tag != "img" or found["alt"]
+        if tag not in self.ALONE:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def written(name="searched", output=None):
+    """Write the report, and see that it needs nothing else."""
+    found = page.write(name, resolve(), output)
+    text = found.html.read_text()
+    checked = Checked(text)
+    assert all(each.startswith(("#", "data:")) for each in checked.loads)
+    assert "url(" not in re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)
+    assert len(text) < LARGEST
+    return found, text
+
+
+def test_a_study_without_a_trial_is_told_with_what_to_do(searched):
+    searched(0)
+    found, text = written()
+    assert "None yet: no trial is complete." in text
+    assert TITLES.findall(text) == [
+        "Question", "Answer", "Final score", "Looks at the test split", "Compute", "Data", "Search space",
+        "How to repeat it",
+    ]  # fmt: skip
+    assert "plotly" not in text
+    assert len(text) < 40_000
+    assert "`study run searched` goes on" in found.markdown.read_text()
+
+
+def test_one_trial_is_enough_for_an_answer(searched):
+    searched(1)
+    _, text = written()
+    assert "(trial 0) looks best, with val_accuracy" in text
+    assert "The best of 1 trial is partly luck" in text
+    assert {"History", "Curves", "Classes"} <= set(TITLES.findall(text))
+    assert "Slices" not in TITLES.findall(text)
+
+
+def test_a_half_done_search_says_so_and_shows_what_there_is(made):
+    _, text = written("made")
+    assert "The search is not over: 1 trial of 7 have no end yet" in text
+    assert "(trial 2) looks best" in text
+    assert "norm_inputs" in text
+    assert "1 failed, 1 unfinished" in text
+    assert "ValueError: boom (1)" in text
+
+
+def test_the_same_folders_give_the_same_bytes(searched):
+    searched(12)
+    first, _ = written()
+    before = {path: path.read_bytes() for path in (first.html, first.markdown, *first.pictures)}
+    written()
+    assert all(path.read_bytes() == content for path, content in before.items())
+
+
+def test_two_thousand_trials_take_less_than_twenty_seconds_and_six_megabytes(searched, browser):
+    searched(2000)
+    began = time.perf_counter()
+    found, text = written()
+    assert time.perf_counter() - began < 20
+    assert "1,000 of 1,800 trials are drawn" in text
+    browser.console.clear()
+    browser.open(found.html)
+    assert browser.console == []
+
+
+def test_names_and_reasons_of_a_person_do_no_harm(searched):
+    nasty = "</script><script>alert(1)</script>|`*"
+    searched(20, variants={"baseline": {}, nasty: {}}, data={"name": nasty, "sha256": "1", "source": nasty})
+    found, text = written()
+    assert "<script>alert" not in text
+    assert "<boom>" not in text
+    rows = [line for line in found.markdown.read_text().splitlines() if line.startswith("|")]
+    assert all(line.endswith("|") for line in rows)
+
+
+@pytest.mark.parametrize(
+    ("place", "files"),
+    [
+        ("there/page.html", ["page.html"]),
+        ("there/text.md", ["text.md"]),
+        ("there/folder", ["folder/report.html", "folder/report.md"]),
+    ],
+)
+def test_the_place_decides_what_is_written(searched, place, files):
+    searched(3)
+    page.write("searched", resolve(), Path(place))
+    assert sorted(path.relative_to("there").as_posix() for path in Path("there").rglob("*.*")) == files
+
+
+def test_the_charts_hold_the_trials_own_numbers_and_values(searched):
+    journal = searched(45)
+    _, text = written()
+    figure = json.loads(re.search(r'id="history-figure">(.*?)</script>', text).group(1))
+    markers = next(trace for trace in figure["data"] if trace["mode"] == "markers")
+    ended = {folder.number: folder.history().ended for folder in journal.trials()}
+    assert dict(zip(markers["x"], markers["y"], strict=True)) == {
+        number: end.value for number, end in ended.items() if end.state == "complete"
+    }
+    assert "template" not in figure["layout"]
+
+
+def test_the_page_is_at_home_on_a_phone_in_the_dark_and_on_paper(searched, browser, tmp_path):
+    searched(30)
+    found, _ = written()
+    browser.console.clear()
+    for width, dark in ((1280, False), (390, False), (390, True)):
+        browser.open(found.html, width, dark=dark)
+        assert browser.run("document.documentElement.scrollWidth") <= width
+        assert browser.run("document.querySelectorAll('.js-plotly-plot').length") == 7
+        ink, paper = browser.run(
+            "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
+        )
+        assert (brightness(ink) > brightness(paper)) == dark
+        texts = "[...document.querySelectorAll('.plot text')].map(each => getComputedStyle(each).fill)"
+        assert all((brightness(fill) > 127) == dark for fill in browser.run(texts))
+    browser.picture(tmp_path / "page.png")
+    assert (tmp_path / "page.png").stat().st_size > 10_000
+    assert browser.printed().startswith(b"%PDF")
+    assert browser.console == []
+
+
+def brightness(colour):
+    """Of `rgb(1, 2, 3)`, 0 to 255."""
+    return np.mean([int(each) for each in re.findall(r"\d+", colour)[:3]])
