@@ -86,7 +86,7 @@ def step_of(optimizer: torch.optim.Optimizer) -> Callable[[], Any]:
         if not steps:
             for lists, name in ((means, "exp_avg"), (squares, "exp_avg_sq"), (steps, "step")):
                 lists += [optimizer.state[parameter][name] for parameter in parameters]
-        torch._foreach_add_(steps, 1)  # pyright: ignore[reportPrivateImportUsage] - as its class does
+        torch._foreach_add_(steps, 1)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
         beta1, beta2 = group["betas"]
         kernel(
             parameters, gradients, means, squares, [], steps, lr=group["lr"], beta1=beta1, beta2=beta2,
