@@ -1,0 +1,152 @@
+"""From a search to its report on real data: what confirm, ablate and compare have found stands on the page."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from pathlib import Path
+
+import pytest
+
+from study import ablate, compare, confirm, packs, results, search
+from study.conduct import Options
+from study.definition import load
+from study.journal import Journal
+from study.report import found, page
+from study.settings import resolve
+
+STUDY = '''
+"""Which learning rate reads digits best?
+
+Two notes:
+- one
+- two
+"""
+
+from study import Recipe, Study
+
+
+def space(trial):
+    return {"lr": trial.suggest_float("lr", 0.01, 1.0, log=True)}
+
+
+study = Study(
+    name="digits_lr",
+    recipe=Recipe(dataset="digits", model="cnn2", optimizer="sgd", lr=0.001, batch_size=32, train_size=200, epochs=2),
+    space=space,
+    variants={"baseline": {}, "fast": {"lr": 0.1}},
+)
+'''
+ONE = {"executor": "inline", "track": False}
+TITLES = re.compile(r'<h2 id="[^"]*">([^<]*)</h2>')
+
+
+@pytest.fixture
+def study():
+    Path("studies").mkdir()
+    Path("studies/digits_lr.py").write_text(STUDY)
+    return load("digits_lr")
+
+
+def searched(study, trials=4):
+    list(search.run(study, resolve(), Options(trials=trials, **ONE), threading.Event()))
+
+
+def compared(study, seeds=2):
+    question = compare.ask(study, seeds=seeds)
+    list(compare.run(study, resolve(), Options(**ONE), question, threading.Event()))
+    return compare.table(study, resolve(), question)
+
+
+def confirmed(study):
+    question = confirm.ask(study, resolve(), 2, 2)
+    list(confirm.run(study, resolve(), Options(**ONE), question, threading.Event()))
+    list(confirm.run_final(study, resolve(), Options(**ONE), question, threading.Event()))
+    return confirm.read(study, resolve())
+
+
+def ablated(study):
+    question = ablate.ask(study, resolve(), 2)
+    list(ablate.run(study, resolve(), Options(**ONE), question, threading.Event()))
+
+
+def report(name="digits_lr"):
+    written = page.write(name, resolve())
+    return written, written.html.read_text(), written.markdown.read_text()
+
+
+def test_all_that_was_found_stands_on_the_page_in_the_order_of_its_weight(study, browser):
+    searched(study)
+    rows = compared(study)
+    confirmation = confirmed(study)
+    ablated(study)
+    written, text, markdown = report()
+    told = TITLES.findall(text)
+    expected = [
+        "Question", "Answer", "Final score", "Looks at the test split", "Variants", "History", "Curves",
+        "Parallel coordinates", "Slices", "Classes", "What it gets wrong", "First filters",
+        "Notes in the study&#39;s file", "Compute", "Environment", "Data", "Search space", "How to repeat it",
+    ]  # fmt: skip
+    assert [title for title in told if title in expected] == expected
+    assert "Which learning rate reads digits best?" in text
+    score, gain = confirmation.score.mean, confirmation.gain
+    assert f"Confirmed: `lr={confirmation.winner.recipe.lr:.4g}`" in markdown
+    assert f"reaches {100 * score.value:.2f} % test accuracy" in markdown
+    assert f"{100 * gain.difference:+.2f} points" in markdown
+    assert f"- Optimism removed: {100 * confirmation.optimism:+.2f} points" in markdown
+    assert all(f"{100 * row.mean.value:.2f} %" in markdown for row in rows)
+    assert "It was looked at 2 times." in markdown
+    names = {path.name for path in written.pictures}
+    assert {"report-variants.png", "report-mistakes.png", "report-filters.png", "report-activations.png"} <= names
+    assert all(f"({name})" in markdown for name in names)
+    assert "first of 2 final seeds, 360 examples of the test split" in markdown
+    browser.console.clear()
+    browser.open(written.html, 390)
+    assert browser.run("[...document.images].every(each => each.naturalWidth > 0)")
+    assert browser.console == []
+
+
+def test_a_comparison_without_a_search_is_a_report_too(study):
+    compared(study)
+    written, text, _ = report()
+    assert written.html == Path("mlruns/studies/digits_lr-compare/artifacts/report.html").absolute()
+    assert "Of 2 variants fast has the best mean" in text
+    assert "The search has no trial." in text
+
+
+def test_the_recipe_on_the_page_repeats_the_training(study):
+    searched(study, 2)
+    _, _, markdown = report()
+    record = json.loads(markdown.rsplit("```", 2)[1])
+    best = results.best_recipe(Journal(resolve().study_folder("digits_lr")))
+    kind = type(study.recipe)
+    assert kind.model_validate({**kind().model_dump(), **record["recipe"]}) == kind.model_validate(best["recipe"])
+
+
+def test_without_the_study_s_file_the_folders_tell_the_rest(study):
+    searched(study, 3)
+    compared(study)
+    confirmed(study)
+    Path("studies/digits_lr.py").unlink()
+    _, text, _ = report()
+    assert "Confirmed: " in text
+    assert "the best mean" not in text
+    assert "Variants" in TITLES.findall(text)
+
+
+def test_without_the_data_the_network_is_not_run_and_nothing_is_downloaded(study, monkeypatch, tmp_path):
+    searched(study, 1)
+    monkeypatch.setenv("STUDY_CACHE", str(tmp_path / "empty"))
+    _, text, _ = report()
+    assert "The data set is not on this machine" in text
+    assert packs.names() == []
+
+
+def test_the_test_split_stays_closed_for_a_trial_that_never_saw_it(study):
+    searched(study, 2)
+    known = found.read("digits_lr", resolve())
+    assert found.winner(known).split == "validation"
+    _, text, _ = report()
+    assert "None: the test split has not been opened." in text
+    assert "examples of the test split" not in text
