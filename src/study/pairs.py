@@ -220,7 +220,7 @@ def run(plan: Plan, settings: Settings, options: Options, stop: threading.Event)
     data = check_recipes(study, space.probe(study), options.device)
     definition = space.describe(replace(study, variants={}), space.Space({}, []), data=data)
     pairs = Pairs.of(plan, settings)
-    for progress in conduct(study, settings, options, stop, pairs, definition, test=plan.test):
+    for progress in conduct(study, settings, options, stop, pairs, definition, test=plan.test, grouped=True):
         yield progress
         if plan.test and isinstance(progress, SearchStarted) and progress.slots:
             yield from _record_opening(plan, pairs.results.journal)
