@@ -51,7 +51,7 @@ def promote(settings: Settings, model: str, number: int | None = None) -> Promot
         StudyError: it is worse; says by how much.
 
     """
-    registry = tracking.registry(settings)
+    registry = reach(settings)
     candidate, champion = _version(registry, model, number), champion_of(registry, model)
     if champion is None or champion.number == candidate.number:
         if champion is None:
@@ -72,7 +72,7 @@ def promote(settings: Settings, model: str, number: int | None = None) -> Promot
 
 def force(settings: Settings, model: str, number: int | None, reason: str) -> Promotion:
     """Make a version champion without a test; the reason is recorded with it. Raises as `promote`."""
-    registry = tracking.registry(settings)
+    registry = reach(settings)
     candidate, champion = _version(registry, model, number), champion_of(registry, model)
     if champion is None or champion.number != candidate.number:
         _crown(registry, candidate, f"forced: {reason}")
@@ -86,7 +86,7 @@ def rollback(settings: Settings, model: str) -> Promotion:
         InputError: no such model, or there is none before.
 
     """
-    registry = tracking.registry(settings)
+    registry = reach(settings)
     versions = {version.number: version for version in _versions(registry, model)}
     past = registry.champions(model)
     before = [number for number in past[:-1] if number != past[-1]]
@@ -97,6 +97,20 @@ def rollback(settings: Settings, model: str) -> Promotion:
     return Promotion(versions[before[-1]], versions[past[-1]], None)
 
 
+def reach(settings: Settings) -> Registry:
+    """Reach the registry, which is to hold models already.
+
+    Raises:
+        InputError: there is none yet.
+        PlaceError: it cannot be reached.
+
+    """
+    if not tracking.is_made(settings):
+        fix = "`study register NAME` makes the first one."
+        raise InputError("no model is registered yet", where=f"MLflow at {tracking.place(settings)}", fix=fix)
+    return tracking.registry(settings)
+
+
 def listed(settings: Settings, model: str | None) -> list[Version]:
     """List the versions of a model, or of all models that were made of studies, oldest first.
 
@@ -104,7 +118,9 @@ def listed(settings: Settings, model: str | None) -> list[Version]:
         InputError: no such model.
 
     """
-    registry = tracking.registry(settings)
+    if model is None and not tracking.is_made(settings):
+        return []
+    registry = reach(settings)
     if model is not None:
         return _versions(registry, model)
     return [version for each in registry.models() for version in registry.versions(each)]

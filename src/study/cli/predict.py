@@ -48,10 +48,10 @@ def predict(
     """Predict labels and probabilities with the champion."""
     if as_json and as_csv:
         raise InputError("--json and --csv exclude each other", where="study predict", fix="Give one.")
-    from study import prediction, promotion, tracking
+    from study import prediction, promotion
     from study.registration import model_of
 
-    registry = tracking.registry(settings.resolve(home, None, tracking_uri))
+    registry = promotion.reach(settings.resolve(home, None, tracking_uri))
     chosen = promotion.chosen(registry, model_of(name), version)
     model = registry.load(chosen)
     names, examples = prediction.examples(model, inputs, resize=resize)

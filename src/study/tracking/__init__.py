@@ -90,6 +90,12 @@ def connect(settings: Settings) -> Client:
     return Runs(settings.tracking_uri, place(settings), settings.artifacts)
 
 
+def is_made(settings: Settings) -> bool:
+    """Tell whether there is anything to reach: a SQLite file is made by the first run; all else is somebody's."""
+    file = settings.tracking_uri.removeprefix("sqlite:///")
+    return file == settings.tracking_uri or Path(file).exists()
+
+
 def registry(settings: Settings) -> Registry:
     """Reach the model registry; loads MLflow, which takes seconds.
 
@@ -123,8 +129,7 @@ def prepare(settings: Settings) -> None:
         PlaceError: it cannot be made.
 
     """
-    file = settings.tracking_uri.removeprefix("sqlite:///")
-    if file != settings.tracking_uri and not Path(file).exists():
+    if not is_made(settings):
         connect(settings)
 
 

@@ -10,8 +10,12 @@ import fcntl
 import logging
 import os
 import re
+import socket
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import sqlalchemy
 from mlflow import MlflowClient
@@ -51,7 +55,9 @@ def connect(uri: str, place: str, artifacts: Path) -> MlflowClient:
     """
     _settle(uri, place)
     with talking(place):
-        if not is_server(uri):
+        if is_server(uri):
+            _knock(uri)
+        else:
             _open_database(uri, artifacts)
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
@@ -84,6 +90,20 @@ def _settle(uri: str, place: str) -> None:
 def is_server(uri: str) -> bool:
     """Tell a server's URI from a database's."""
     return uri.startswith(("http:", "https:", "databricks"))
+
+
+def _knock(uri: str) -> None:
+    """See within seconds that something answers, for MLflow would try much longer; a proxy is left to it."""
+    parts = urlsplit(uri)
+    if not parts.hostname or getproxies():
+        return
+    if parts.scheme == "https":
+        socket.create_connection((parts.hostname, parts.port or 443), CONNECT_SECONDS).close()
+        return
+    connection = HTTPConnection(parts.hostname, parts.port, timeout=CONNECT_SECONDS)
+    with contextlib.closing(connection), contextlib.suppress(HTTPException):  # what is no MLflow shows itself later
+        connection.request("GET", f"{parts.path.rstrip('/')}/health")
+        connection.getresponse()
 
 
 def sqlite_file(uri: str) -> Path | None:
