@@ -1,0 +1,287 @@
+"""What mattered in a search: fANOVA and PED-ANOVA over its trials, each knob's effect beside what chance and seeds do.
+
+fANOVA (Hutter, Hoos and Leyton-Brown 2014, "An Efficient Approach for Assessing Hyperparameter Importance", ICML) is
+the share of the values' variance over the space that a knob explains by itself. PED-ANOVA (Watanabe, Bansal and Hutter
+2023, IJCAI; for conditional knobs arXiv 2601.20800) is how much a knob's values must be
+chosen to be among the best quarter. Both are Optuna's, each over all complete trials and within the best quarter.
+
+Both are relative: they name a most important knob even where none matters. So a knob's effect is measured too, in the
+metric's unit: the range of the mean prediction as the knob alone goes through the values that were tried (partial
+dependence, Friedman 2001, Ann. Stat. 29, eq. 53), of a random forest. Shuffled copies of all knobs are put beside the
+real ones ("shadows": Kursa and Rudnicki 2010, J. Stat. Softw. 36); the largest effect among them is what chance does
+with so many trials and knobs.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import optuna
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator, get_param_importances
+from optuna.trial import TrialState, create_trial
+
+from study import repeats, results, storage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from numpy.typing import NDArray
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
+
+    from study.journal import Journal
+    from study.repeats import Noise
+
+QUARTER = 0.25
+# Of 160 random MLPs on digits with 8 knobs, subsets of 20, 40 and 80 ranked the knobs as all of them did with a rank
+# correlation of 0.2, 0.5 and 0.8 (fANOVA), -0.2, 0.3 and 0.8 (PED-ANOVA), 0.4, 0.6 and 0.9 (effect); 8 subsets each.
+NEEDED = 40
+NEEDED_BEST = round(NEEDED / QUARTER)
+GRID = 8  # values of a number at which its effect is read
+ROWS = 100  # trials over which a prediction is averaged, at most
+SHUFFLES = 3
+TREES = 64
+Says = Literal["matters", "below the seed noise", "no more than chance"]
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """What one knob did in one set of trials.
+
+    Args:
+        fanova: share in [0, 1]; all knobs together make 1.
+        ped_anova: likewise; for the way into the best quarter of the set.
+        effect: range of the mean prediction, in the metric's unit.
+        says: whether the effect exceeds both what seeds and what chance do.
+
+    """
+
+    fanova: float
+    ped_anova: float
+    effect: float
+    says: Says
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """One suggestion of the space.
+
+    Args:
+        name: as the space suggests it.
+        trials: complete trials that have it: fewer than all where it is conditional.
+        overall: over all complete trials.
+        among_best: within the best quarter of them; None with too few trials.
+
+    """
+
+    name: str
+    trials: int
+    overall: Weight
+    among_best: Weight | None
+
+
+@dataclass(frozen=True, slots=True)
+class Importance:
+    """What mattered in a search.
+
+    Args:
+        trials: complete trials of it that have parameters.
+        lacking: how many more are needed for anything to be said.
+        lacking_best: how many more for the best quarter.
+        knobs: those that vary, the largest effect first; empty while trials are lacking.
+        chance: the effect that a knob without any shows, over all trials; NaN while they are lacking.
+        noise: between seeds; None where it is not known.
+
+    """
+
+    trials: int
+    lacking: int
+    lacking_best: int
+    knobs: Sequence[Knob]
+    chance: float
+    noise: Noise | None
+
+
+def read(journal: Journal) -> Importance:
+    """Assess the knobs of a search; always the same from the same folders.
+
+    Raises:
+        StudyError: a damaged file; names it and its line.
+
+    """
+    trials = [storage.frozen(folder) for folder in journal.trials()]
+    trials = [each for each in trials if each.state == TrialState.COMPLETE and each.params and _is_finite(each.value)]
+    noise = repeats.noise(journal.folder.parent.parent, journal.folder.name)
+    return assess(trials, maximize=results.goal(journal).maximize if trials else True, noise=noise)
+
+
+def assess(trials: Sequence[FrozenTrial], *, maximize: bool, noise: Noise | None = None) -> Importance:
+    """Assess the knobs of complete trials.
+
+    Args:
+        trials: complete, with a finite value and at least one parameter.
+        maximize: whether more is better.
+        noise: between seeds, if known.
+
+    """
+    lacking, lacking_best = max(0, NEEDED - len(trials)), max(0, NEEDED_BEST - len(trials))
+    if lacking:
+        return Importance(len(trials), lacking, lacking_best, (), math.nan, noise)
+    ranges = {name: each for name, each in widest(trials).items() if not each.single()}
+    sd = noise.sd if noise else 0.0
+    overall, chance = _weigh(trials, ranges, maximize=maximize, sd=sd)
+    best: Mapping[str, Weight] = {}
+    if not lacking_best:
+        ranked = sorted(trials, key=lambda trial: trial.value or 0.0, reverse=maximize)
+        best, _ = _weigh(ranked[: round(QUARTER * len(ranked))], ranges, maximize=maximize, sd=sd)
+    knobs = [
+        Knob(name, sum(name in trial.params for trial in trials), weight, best.get(name))
+        for name, weight in overall.items()
+    ]
+    knobs.sort(key=lambda knob: -knob.overall.effect)
+    return Importance(len(trials), lacking, lacking_best, tuple(knobs), chance, noise)
+
+
+def widest(trials: Sequence[FrozenTrial]) -> dict[str, BaseDistribution]:
+    """Join the ranges that each parameter was ever suggested from: a study file may have widened one."""
+    ranges: dict[str, BaseDistribution] = {}
+    for trial in trials:
+        for name, new in trial.distributions.items():
+            old = ranges.get(name)
+            ranges[name] = new if old is None or old == new else _joined(old, new)
+    return dict(sorted(ranges.items()))
+
+
+def _joined(old: BaseDistribution, new: BaseDistribution) -> BaseDistribution:
+    if isinstance(old, CategoricalDistribution) and isinstance(new, CategoricalDistribution):
+        return CategoricalDistribution(list(dict.fromkeys([*old.choices, *new.choices])))
+    if isinstance(old, FloatDistribution | IntDistribution) and isinstance(new, FloatDistribution | IntDistribution):
+        kind = IntDistribution if isinstance(old, IntDistribution) else FloatDistribution
+        return kind(min(old.low, new.low), max(old.high, new.high), log=old.log and new.log)  # pyright: ignore[reportArgumentType]
+    return new
+
+
+def _weigh(
+    trials: Sequence[FrozenTrial], ranges: Mapping[str, BaseDistribution], *, maximize: bool, sd: float
+) -> tuple[dict[str, Weight], float]:
+    """Weigh every knob in one set of trials; also give the effect that chance has in it."""
+    varied = {name: each for name, each in ranges.items() if len({str(t.params.get(name)) for t in trials}) > 1}
+    if not varied:
+        return {}, 0.0
+    fanova = _importances(_filled(trials, varied), FanovaImportanceEvaluator(seed=0), varied, maximize=maximize)
+    ped = PedAnovaImportanceEvaluator(target_quantile=QUARTER)
+    ped_anova = _importances(_rebuilt(trials, varied), ped, varied, maximize=maximize)
+    effects, chance = _effects(trials, varied)
+    weights = {
+        name: Weight(fanova[name], ped_anova.get(name, 0.0), effect, _says(effect, sd, chance))
+        for name, effect in effects.items()
+    }
+    return weights, chance
+
+
+def _says(effect: float, sd: float, chance: float) -> Says:
+    if effect <= sd:
+        return "below the seed noise"
+    return "no more than chance" if effect <= chance else "matters"
+
+
+def _importances(
+    trials: Sequence[FrozenTrial],
+    evaluator: FanovaImportanceEvaluator | PedAnovaImportanceEvaluator,
+    ranges: Mapping[str, BaseDistribution],
+    *,
+    maximize: bool,
+) -> dict[str, float]:
+    study = optuna.create_study(direction="maximize" if maximize else "minimize")
+    study.add_trials(trials)
+    with warnings.catch_warnings():  # that a branch was taken once: its weight is small by itself
+        warnings.simplefilter("ignore")
+        found = get_param_importances(study, evaluator=evaluator, params=list(ranges))
+    return {name: float(value) for name, value in found.items()}
+
+
+def _rebuilt(trials: Sequence[FrozenTrial], ranges: Mapping[str, BaseDistribution]) -> list[FrozenTrial]:
+    """Give every trial the joined ranges; a knob that a trial lacks stays away."""
+    return [
+        create_trial(
+            value=trial.value,
+            params={name: value for name, value in trial.params.items() if name in ranges},
+            distributions={name: ranges[name] for name in trial.params if name in ranges},
+        )
+        for trial in trials
+    ]
+
+
+def _filled(trials: Sequence[FrozenTrial], ranges: Mapping[str, BaseDistribution]) -> list[FrozenTrial]:
+    """Let a knob stand still at one value where a trial lacks it, so that it explains nothing there."""
+    return [
+        create_trial(
+            value=trial.value,
+            params={name: trial.params.get(name, _middle(each)) for name, each in ranges.items()},
+            distributions=dict(ranges),
+        )
+        for trial in trials
+    ]
+
+
+def _middle(distribution: BaseDistribution) -> Any:
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices[0]
+    assert isinstance(distribution, FloatDistribution | IntDistribution)
+    low, high = distribution.low, distribution.high
+    middle = math.sqrt(low * high) if distribution.log else (low + high) / 2
+    if distribution.step:
+        middle = low + distribution.step * round((middle - low) / distribution.step)
+    return round(middle) if isinstance(distribution, IntDistribution) else middle
+
+
+def _effects(trials: Sequence[FrozenTrial], ranges: Mapping[str, BaseDistribution]) -> tuple[dict[str, float], float]:
+    """Measure each knob's effect, and the largest of shuffled copies, on average over shuffles."""
+    from sklearn.ensemble import RandomForestRegressor  # noqa: PLC0415 - a second to load
+
+    table = np.array([[_place(each, trial.params.get(name)) for name, each in ranges.items()] for trial in trials])
+    active = np.array([[name in trial.params for name in ranges] for trial in trials])
+    values = np.array([trial.value for trial in trials], dtype=np.float64)
+    real, shadows = np.zeros(len(ranges)), 0.0
+    for shuffle in range(SHUFFLES):
+        order = np.random.default_rng(shuffle).permuted(np.tile(np.arange(len(trials)), (len(ranges), 1)), axis=1).T
+        both = np.concatenate([table, np.take_along_axis(table, order, 0)], axis=1)
+        there = np.concatenate([active, np.take_along_axis(active, order, 0)], axis=1)
+        forest = RandomForestRegressor(TREES, min_samples_leaf=2, max_features=0.5, random_state=shuffle)
+        forest.fit(both, values)
+        found = [_range(forest, both, there[:, knob], knob) for knob in range(both.shape[1])]
+        real += np.array(found[: len(ranges)]) / SHUFFLES
+        shadows += max(found[len(ranges) :]) / SHUFFLES
+    return dict(zip(ranges, real.tolist(), strict=True)), shadows
+
+
+def _range(forest: Any, table: NDArray[np.float64], active: NDArray[np.bool_], knob: int) -> float:
+    """How far the mean prediction goes as one knob goes through its values, over trials that have it."""
+    rows = table[active]
+    grid = np.unique(rows[:, knob])
+    if len(grid) > GRID:
+        grid = np.quantile(rows[:, knob], np.linspace(0.05, 0.95, GRID))
+    rows = rows[np.linspace(0, len(rows) - 1, min(ROWS, len(rows))).astype(int)]
+    repeated = np.tile(rows, (len(grid), 1))
+    repeated[:, knob] = np.repeat(grid, len(rows))
+    means = forest.predict(repeated).reshape(len(grid), len(rows)).mean(1)
+    return float(means.max() - means.min())
+
+
+def _place(distribution: BaseDistribution, value: Any) -> float:
+    """A value as a number: a choice by its place, a number in its own scale."""
+    value = _middle(distribution) if value is None else value
+    if isinstance(distribution, CategoricalDistribution):
+        return float(distribution.choices.index(value))
+    return math.log(value) if getattr(distribution, "log", False) else float(value)
+
+
+def _is_finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)

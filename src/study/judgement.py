@@ -1,0 +1,305 @@
+"""A search judges itself: what its trials say against it, or for going on, one line each with what to do about it.
+
+Whether more trials are likely to help is read from the last doubling: what the second half of the trials added to the
+best, in the order in which they ran or on average over all orders, whichever is more. For values with an upper end, as
+accuracies have, each further doubling is expected to add less than the one before (de Haan and Ferreira 2006, "Extreme
+Value Theory", section 1.2: the best of n approaches the end as a power of n), so this is an upper estimate.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import os
+import socket
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from scipy import special
+
+from study import edges, repeats, results, savings
+from study.journal import Journal
+from study.stats import expected, intervals
+from study.wording import duration, knob, number, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from study.repeats import Noise
+    from study.results import Goal, TrialRow
+
+Kind = Literal["boundary", "lost", "duplicates", "top", "more trials", "test split", "time left"]
+TOP = 10
+ENOUGH = 10  # complete trials below which where the best lies says nothing
+ENOUGH_TO_GO_ON = 20  # finished trials below which the last doubling says nothing
+BINS = 4  # of a number's values
+FEWEST = 3  # diverged or failed trials that are worth a line
+SHOWN = 3  # lines of a kind
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """One thing that a search says about itself.
+
+    Args:
+        kind: what it is about.
+        text: what was found, one line.
+        fix: what to do, one line; empty where there is nothing to do.
+
+    """
+
+    kind: Kind
+    text: str
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a search is judged by.
+
+    Args:
+        name: of the study, `@dataset` included.
+        goal: its metric and direction.
+        rows: its trials, by number.
+        definition: as it is stored.
+        recipes: for each ended trial, by number, its whole recipe as text.
+        noise: between seeds, if known.
+        openings: looks at the test split, of this study and those beside it.
+        coordinator: the process that runs it now; None where none does.
+        now: seconds since 1970.
+
+    """
+
+    name: str
+    goal: Goal
+    rows: Sequence[TrialRow]
+    definition: Mapping[str, Any]
+    recipes: Mapping[int, str] = field(default_factory=dict[int, str])
+    noise: Noise | None = None
+    openings: Sequence[Mapping[str, Any]] = ()
+    coordinator: Mapping[str, Any] | None = None
+    now: float = 0.0
+
+    @property
+    def complete(self) -> list[TrialRow]:
+        """The complete trials with a finite value, best first."""
+        found = [row for row in self.rows if row.state == "complete" and math.isfinite(row.value or 0.0)]
+        return results.ranked(found, self.goal)
+
+
+def read(journal: Journal, rows: Sequence[TrialRow] | None = None) -> Evidence:
+    """Collect what a search is judged by, each folder read once.
+
+    Args:
+        journal: the study's.
+        rows: its trials, where they have been read.
+
+    Raises:
+        StudyError: no definition, or a damaged file; names it and its line.
+
+    """
+    rows = results.rows(journal) if rows is None else rows
+    home, name = journal.folder.parent.parent, journal.folder.name
+    beside = [Journal(journal.folder.with_name(f"{name}-{kind}")) for kind in repeats.BESIDE]
+    ended = [row.number for row in rows if row.state != "running"]
+    return Evidence(
+        name=name,
+        goal=results.goal(journal),
+        rows=rows,
+        definition=journal.definition() or {},
+        recipes={number: json.dumps(journal.trial(number).recipe(), sort_keys=True) for number in ended},
+        noise=repeats.noise(home, name),
+        openings=[each for study in (journal, *beside) for each in study.openings()],
+        coordinator=_coordinator(journal),
+        now=time.time(),
+    )
+
+
+def _coordinator(journal: Journal) -> dict[str, Any] | None:
+    """Find the process that runs the study now, as far as can be seen from this machine."""
+    try:
+        who = json.loads((journal.folder / "lock").read_text())
+        if who["host"] != socket.gethostname():
+            return None
+        os.kill(who["pid"], 0)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # there is none, it is gone, or it is somebody else's
+    return who
+
+
+def remarks(evidence: Evidence) -> list[Remark]:
+    """Say all there is to say, the most pressing first; works with no trial, too."""
+    judges: tuple[Callable[[Evidence], Iterator[Remark]], ...] = (
+        time_left, at_the_boundary, lost, top_apart, more_trials, duplicates, looks_at_test,
+    )  # fmt: skip
+    return [remark for judge in judges for remark in judge(evidence)]
+
+
+def time_left(evidence: Evidence) -> Iterator[Remark]:
+    """For each trial that a worker trains now, how much is left of it."""
+    if evidence.coordinator is None:
+        return
+    length = (evidence.definition.get("recipe") or {}).get("epochs")
+    for row in evidence.rows:
+        whole = row.overrides.get("epochs", length)
+        if row.state != "running" or not isinstance(whole, int):
+            continue
+        left = max(0, whole - row.epochs)
+        pace = f", about {duration(left * row.seconds / row.epochs)}" if row.epochs else ""
+        text = f"trial {row.number} is being trained: {left} of {plural(whole, 'epoch')} left{pace} unless it is pruned"
+        yield Remark("time left", text)
+
+
+def at_the_boundary(evidence: Evidence) -> Iterator[Remark]:
+    """For each number, whether the best trial lies at an end of its range."""
+    best = evidence.complete
+    if len(best) < ENOUGH:
+        return
+    for name, present in edges.ranges(evidence.definition).items():
+        value = best[0].params.get(name)
+        side = _edge(present, value)
+        new = edges.wider(evidence.definition, name, present, side) if side else None
+        if side is None or new is None:
+            continue
+        among = [row.params[name] for row in best[:TOP] if name in row.params]
+        there = sum(_edge(present, each) == side for each in among)
+        where = "lower" if side == "low" else "upper"
+        text = (
+            f"the best trial has {name}={knob(value)}, at the {where} end of {present}; "
+            f"so have {there} of the best {len(among)}"
+        )
+        yield Remark("boundary", text, f"Widen it to {new}: {_line(evidence, name, new)}")
+
+
+def lost(evidence: Evidence) -> Iterator[Remark]:
+    """Values of a knob with which trials diverge or fail more often than elsewhere, the worst first."""
+    ended = [row for row in evidence.rows if row.state != "running" and row.params]
+    all_hits = sum(map(_is_lost, ended))
+    found: list[tuple[float, Remark]] = []
+    for name in dict.fromkeys(name for row in ended for name in row.params):
+        here = [row for row in ended if name in row.params]
+        groups = _groups(here, name, edges.ranges(evidence.definition).get(name))
+        for said, fix, group in groups:
+            hits = sum(_is_lost(row) for row in group)
+            elsewhere, others = all_hits - hits, len(ended) - len(group)
+            share = intervals.share(hits, len(group))
+            if hits < FEWEST or share.interval.low <= (elsewhere / others if others else 0.0):
+                continue
+            text = (
+                f"{name} {said}: {hits} of {plural(len(group), 'trial')} diverged or failed "
+                f"({elsewhere} of {others} elsewhere)"
+            )
+            found.append((-share.value, Remark("lost", text, f"{fix}: {_line(evidence, name)}")))
+    yield from (remark for _, remark in sorted(found, key=lambda each: each[0])[:SHOWN])
+
+
+def _groups(
+    rows: Sequence[TrialRow], name: str, present: edges.Range | None
+) -> Iterator[tuple[str, str, list[TrialRow]]]:
+    """Part trials by a knob's value: each choice, or quarters of a number's values; say which, and how to leave it."""
+    if present is None:
+        choices: dict[str, list[TrialRow]] = {}
+        for row in rows:
+            choices.setdefault(knob(row.params[name]), []).append(row)
+        yield from ((f"= {value}", f"Leave {value} out", group) for value, group in choices.items())
+        return
+    cuts = np.unique(np.quantile([row.params[name] for row in rows], np.linspace(0, 1, BINS + 1)))
+    for index, (low, high) in enumerate(itertools.pairwise(cuts)):
+        last = index == len(cuts) - 2
+        group = [row for row in rows if low <= row.params[name] and (row.params[name] < high or last)]
+        fix = "See why"
+        if index == 0 or last:
+            fix = f"Let the range {f'end at {knob(float(low))}' if last else f'begin at {knob(float(high))}'}"
+        yield f"from {knob(float(low))} to {knob(float(high))}", fix, group
+
+
+def _is_lost(row: TrialRow) -> bool:
+    return row.state == "failed" or (row.state == "pruned" and savings.is_diverged(row))
+
+
+def top_apart(evidence: Evidence) -> Iterator[Remark]:
+    """Whether the best recipes differ by more than seeds explain: an F test of their variance against the seeds'."""
+    best: dict[str, TrialRow] = {}
+    for row in evidence.complete:
+        best.setdefault(evidence.recipes.get(row.number, str(row.number)), row)
+    values = np.array([row.value for row in list(best.values())[:TOP]], dtype=np.float64)
+    k = len(values)
+    if k < 3:
+        return
+    apart = f"the best {k} lie {number(float(np.ptp(values)))} apart"
+    fix = f"`study confirm {evidence.name} --top {k}` runs them on fresh seeds."
+    noise = evidence.noise
+    if noise is None:
+        yield Remark("top", f"{apart}; how far a seed alone moves a result is not known", fix)
+        return
+    seeds = f"a seed alone moves a result by {number(noise.sd)} (standard deviation, {noise.source})"
+    ratio = float(values.var(ddof=1)) / noise.sd**2 if noise.sd else math.inf
+    if special.fdtrc(k - 1, noise.freedom, ratio) > 0.05:
+        yield Remark("top", f"the top {k} cannot be told apart: they lie {number(float(np.ptp(values)))} apart, "
+                     f"and {seeds}", fix)  # fmt: skip
+    else:
+        yield Remark("top", f"{apart}, more than seeds explain: {seeds}")
+
+
+def more_trials(evidence: Evidence) -> Iterator[Remark]:
+    """Whether more trials are likely to find a better one, by what the last doubling of their number brought."""
+    finished = [row for row in evidence.rows if row.state in {"complete", "pruned"}]
+    values = _values(finished)
+    if len(finished) < ENOUGH_TO_GO_ON or not np.isfinite(values).any():
+        return
+    total, half = len(values), len(values) // 2
+    direction: intervals.Direction = "maximize" if evidence.goal.maximize else "minimize"
+    worst = np.nanmin(values) if evidence.goal.maximize else np.nanmax(values)
+    filled = np.where(np.isfinite(values), values, worst)
+    drawn, ran = expected.expected_best(filled, direction).mean, expected.best_so_far(filled, direction)
+    gain = float(max(abs(each[total - 1] - each[half - 1]) for each in (drawn, ran)))
+    text = (
+        f"the last doubling, from {half} trials to {total}, brought the best {number(gain)} further; "
+        "the next is not expected to bring more"
+    )
+    go_on = f"`study run {evidence.name} --trials {2 * total}` goes on."
+    noise = evidence.noise
+    if noise is None:
+        yield Remark("more trials", text, f"If that is worth it: {go_on}")
+    elif gain <= noise.sd:
+        text = f"{text}, and a seed alone moves a result by {number(noise.sd)}"
+        yield Remark("more trials", text, f"More trials are unlikely to help; `study confirm {evidence.name}` will.")
+    else:
+        yield Remark("more trials", f"{text}, but more than seeds explain ({number(noise.sd)})", go_on)
+
+
+def _values(rows: Sequence[TrialRow]) -> Any:
+    values = [math.nan if row.value is None or _is_lost(row) else row.value for row in rows]
+    return np.array(values, dtype=np.float64)
+
+
+def duplicates(evidence: Evidence) -> Iterator[Remark]:
+    """Trials that were another one's recipe again, seed and all."""
+    again = len(evidence.recipes) - len(set(evidence.recipes.values()))
+    if again:
+        text = f"{again} of {plural(len(evidence.recipes), 'trial')} repeat another one's recipe, seed and all"
+        yield Remark("duplicates", text, "The space is small for so many trials: widen it, or stop here.")
+
+
+def looks_at_test(evidence: Evidence) -> Iterator[Remark]:
+    """How often the test split was looked at."""
+    if not evidence.openings:
+        return
+    last = max(evidence.openings, key=lambda each: each["time"])
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(last["time"]))
+    times = "once" if len(evidence.openings) == 1 else f"{len(evidence.openings)} times"
+    fix = "" if len(evidence.openings) == 1 else "Choose nothing by these figures: each look makes them less honest."
+    yield Remark("test split", f"the test split was looked at {times}, last on {when} by `{last['command']}`", fix)
+
+
+def _line(evidence: Evidence, name: str, new: edges.Range | None = None) -> str:
+    found = edges.line(evidence.name, name, new)
+    return f"{found}; then `study run {evidence.name} --accept`." if found else f"{name} in the study's file."
+
+
+def _edge(present: edges.Range, value: Any) -> edges.Side | None:
+    """Name the end that a trial's value lies at; None where it has none, or one of an earlier range."""
+    return present.edge(value) if isinstance(value, int | float) and present.low <= value <= present.high else None

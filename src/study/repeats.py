@@ -1,0 +1,103 @@
+"""The noise between seeds, as far as trainings of one recipe on several seeds have shown it."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from study import results
+from study.journal import Journal
+from study.stats import intervals
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+# Where the same recipe is run on several seeds; judged on validation data, as the search was, before on the test split.
+BESIDE = ("confirm", "ablate", "compare", "final")
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """How far a seed moves a result.
+
+    Args:
+        sd: standard deviation between the seeds of one recipe, in the metric's unit, pooled over recipes.
+        freedom: degrees of freedom that it rests on: trainings less recipes.
+        recipes: how many.
+        source: the study whose trainings tell it.
+
+    """
+
+    sd: float
+    freedom: int
+    recipes: int
+    source: str
+
+
+def noise(home: Path, name: str) -> Noise | None:
+    """Read the noise between seeds of a study; None where no recipe has been run on two.
+
+    Args:
+        home: folder of all results.
+        name: the study's; those beside it that repeat its recipes are looked at first, then its own trials.
+
+    Raises:
+        StudyError: a damaged file; names it and its line.
+
+    """
+    for other in (*(f"{name}-{kind}" for kind in BESIDE), name):
+        journal = Journal(home / "studies" / other)
+        found = _of(journal) if journal.trials() else None
+        if found is not None:
+            sd, freedom, recipes = found
+            return Noise(sd, freedom, recipes, other)
+    return None
+
+
+def _of(journal: Journal) -> tuple[float, int, int] | None:
+    return pooled(_values(journal), maximize=results.goal(journal).maximize)
+
+
+def _values(journal: Journal) -> list[NDArray[np.float64]]:
+    """Collect the values of complete trials by recipe, one a seed: the same seed twice tells nothing."""
+    groups: dict[str, dict[int, float]] = {}
+    for row in results.rows(journal):
+        if row.state == "complete" and row.value is not None and math.isfinite(row.value):
+            knobs: dict[str, Any] = journal.trial(row.number).recipe()
+            seed = knobs.pop("seed", None)
+            if seed is not None:
+                groups.setdefault(json.dumps(knobs, sort_keys=True), {})[seed] = row.value
+    return [np.array(list(values.values())) for values in groups.values()]
+
+
+def pooled(groups: Sequence[NDArray[np.float64]], *, maximize: bool) -> tuple[float, int, int] | None:
+    """Pool the standard deviation over the better half of the recipes that have two values or more.
+
+    Recipes that hardly train, as with too high a rate, scatter far more than those that a search ends with.
+
+    Args:
+        groups: for each recipe its values, each of shape (seeds,).
+        maximize: whether more is better.
+
+    Returns:
+        Standard deviation, its degrees of freedom, and recipes; None without a recipe of two values.
+
+    >>> import numpy as np
+    >>> sd, freedom, recipes = pooled([np.array([0.9, 0.92]), np.array([0.1, 0.8]), np.array([0.5])], maximize=True)
+    >>> round(sd, 4), freedom, recipes
+    (0.0141, 1, 1)
+
+    """
+    repeated = sorted((values for values in groups if len(values) > 1), key=np.mean, reverse=maximize)
+    kept = [intervals.moments(values) for values in repeated[: (len(repeated) + 1) // 2]]
+    freedom = sum(int(n) - 1 for n, _, _ in kept)
+    if not freedom:
+        return None
+    return math.sqrt(sum((int(n) - 1) * float(sd) ** 2 for n, _, sd in kept) / freedom), freedom, len(kept)

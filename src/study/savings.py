@@ -1,0 +1,93 @@
+"""What a search's pruner saved, and what it lost, as far as the trials show that ran on although it would end them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from study import results
+from study.stats import intervals
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from study.results import Goal, TrialRow
+
+GOOD = 0.1  # of the finished trials: who ends among these was a good one
+
+
+@dataclass(frozen=True, slots=True)
+class Pruning:
+    """What pruning did in one search.
+
+    Args:
+        pruned: trials that the pruner ended; diverged ones are not among them.
+        diverged: trials that ended early because their figures were not finite.
+        epochs: trained in all finished trials.
+        epochs_saved: that pruned trials would have had besides.
+        seconds_saved: the same at each trial's own pace.
+        audited: trials that ran on although the pruner would have ended them, complete ones first.
+        lost_good: of the complete audited ones, the share that ended among the best tenth of all finished trials.
+        lost_best: the share that ended better than every other complete trial.
+
+    """
+
+    pruned: int
+    diverged: int
+    epochs: int
+    epochs_saved: int
+    seconds_saved: float
+    audited: Sequence[TrialRow]
+    lost_good: intervals.Share
+    lost_best: intervals.Share
+
+    @property
+    def share_saved(self) -> float:
+        """Epochs saved, of those that there would have been; 0 where there is none."""
+        whole = self.epochs + self.epochs_saved
+        return self.epochs_saved / whole if whole else 0.0
+
+
+def read(rows: Sequence[TrialRow], goal: Goal) -> Pruning:
+    """Say what pruning did, from a study's trials; a trial's full length is that of the longest complete one.
+
+    A trial whose own knob `epochs` says otherwise is measured by that.
+    """
+    finished = [row for row in rows if row.state in {"complete", "pruned"}]
+    diverged = [row for row in finished if row.state == "pruned" and is_diverged(row)]
+    pruned = [row for row in finished if row.state == "pruned" and not is_diverged(row)]
+    length = max((row.epochs for row in finished if row.state == "complete"), default=0)
+    left = [max(0, _length(row, length) - row.epochs) for row in pruned]
+    audited = sorted((row for row in rows if row.audited is not None), key=lambda row: row.state != "complete")
+    ended = [row for row in audited if row.state == "complete"]
+    return Pruning(
+        pruned=len(pruned),
+        diverged=len(diverged),
+        epochs=sum(row.epochs for row in finished),
+        epochs_saved=sum(left),
+        seconds_saved=sum(more * row.seconds / max(1, row.epochs) for more, row in zip(left, pruned, strict=True)),
+        audited=tuple(audited),
+        lost_good=intervals.share(sum(_is_good(row, finished, goal) for row in ended), len(ended)),
+        lost_best=intervals.share(sum(_is_best(row, finished, goal) for row in ended), len(ended)),
+    )
+
+
+def is_diverged(row: TrialRow) -> bool:
+    """Tell whether a pruned trial ended because its figures were not finite: no pruner had a part in it."""
+    return row.reason.startswith("diverged")
+
+
+def _length(row: TrialRow, otherwise: int) -> int:
+    own = row.overrides.get("epochs")
+    return own if isinstance(own, int) else otherwise
+
+
+def _is_good(row: TrialRow, finished: Sequence[TrialRow], goal: Goal) -> bool:
+    best = results.ranked([each for each in finished if each.state == "complete"], goal)
+    return row in best[: math.ceil(GOOD * len(finished))]
+
+
+def _is_best(row: TrialRow, finished: Sequence[TrialRow], goal: Goal) -> bool:
+    others = results.best([each for each in finished if each.audited is None], goal)
+    return row.value is not None and (others is None or others.value is None or goal.better(row.value, others.value))
