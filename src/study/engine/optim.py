@@ -73,11 +73,11 @@ def step_of(optimizer: torch.optim.Optimizer) -> Callable[[], Any]:
         return optimizer.step
     kernel: Any = getattr(torch, "_fused_adamw_" if group["decoupled_weight_decay"] else "_fused_adam_")
     parameters: list[Tensor] = group["params"]
+    plain = [parameter.detach() for parameter in parameters]  # the same memory, of which autograd knows nothing
     means: list[Tensor] = []
     squares: list[Tensor] = []
     steps: list[Tensor] = []
 
-    @torch.no_grad()
     def step() -> None:
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         if len(gradients) < len(parameters) or len(optimizer.state) < len(parameters):
@@ -89,7 +89,7 @@ def step_of(optimizer: torch.optim.Optimizer) -> Callable[[], Any]:
         torch._foreach_add_(steps, 1)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
         beta1, beta2 = group["betas"]
         kernel(
-            parameters, gradients, means, squares, [], steps, lr=group["lr"], beta1=beta1, beta2=beta2,
+            plain, gradients, means, squares, [], steps, lr=group["lr"], beta1=beta1, beta2=beta2,
             weight_decay=group["weight_decay"], eps=group["eps"], amsgrad=False, maximize=False,
         )  # fmt: skip
 

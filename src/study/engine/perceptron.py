@@ -60,7 +60,6 @@ def gradient_of(model: nn.Module, loss: LossAndSlope | None) -> Gradient | None:
         layers.append(layer)
     forwards, backwards = [forward for forward, _ in layers], [backward for _, backward in reversed(layers)]
 
-    @torch.inference_mode()
     def gradient(inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         values = inputs.flatten(1)
         kept: list[Tensor] = []

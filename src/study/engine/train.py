@@ -111,7 +111,8 @@ def train(
     for number in range(done + 1, -(-parts.steps // parts.steps_per_epoch) + 1):
         began = time.perf_counter()
         with own_state(device):
-            metrics = _pass(parts, number)
+            with torch.inference_mode(mode=parts.gradient is not None):  # else autograd is needed
+                metrics = _pass(parts, number)
             if len(parts.data.val):
                 evaluation = _judge(parts, number, parts.data.val) if math.isfinite(metrics["train_loss"]) else None
                 metrics["val_loss"] = evaluation.loss if evaluation else math.nan
