@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("study")
 
+KEYS = ("complete", "seeds", "trial", "winner", "baseline", "rows", "simplest", "dropped")
 Seeds = Annotated[
     int, typer.Option(envvar="STUDY_SEEDS", min=2, metavar="N", help="Fresh seeds, the same for every recipe.")
 ]
@@ -110,19 +111,14 @@ def _tell(study: Study, found: Ablation, *, as_json: bool) -> None:
 
 def ablation_json(found: Ablation) -> dict[str, Any]:
     """Everything about an ablation as JSON values."""
-    return {
-        "complete": found.complete,
-        "seeds": found.question.seeds,
-        "trial": found.question.trial,
-        "winner": _row_json(found.winner),
-        "baseline": _row_json(found.baseline),
-        "rows": [_row_json(row) for row in found.rows],
-        "simplest": dict(found.simplest) if found.simplest is not None else None,
-        "dropped": list(found.dropped),
-    }
+    simplest = dict(found.simplest) if found.simplest is not None else None
+    ends, rows = (row_json(found.winner), row_json(found.baseline)), [row_json(row) for row in found.rows]
+    values = (found.complete, found.question.seeds, found.question.trial, *ends, rows, simplest, list(found.dropped))
+    return dict(zip(KEYS, values, strict=True))
 
 
-def _row_json(row: Row) -> dict[str, Any]:
+def row_json(row: Row) -> dict[str, Any]:
+    """One recipe of an ablation as JSON values."""
     judged = row.comparison
     return {
         "label": row.label, "side": row.side, "knobs": list(row.knobs), **mean_json(row.mean),

@@ -150,11 +150,12 @@ def confirmation_json(found: Confirmation) -> dict[str, Any]:
         "gain_low": gain.interval.low if gain else None,
         "gain_high": gain.interval.high if gain else None,
         "optimism": found.optimism,
-        "contenders": [_contender_json(each) for each in found.contenders],
+        "contenders": [contender_json(each) for each in found.contenders],
     }
 
 
-def _contender_json(each: Contender) -> dict[str, Any]:
+def contender_json(each: Contender) -> dict[str, Any]:
+    """One contender as JSON values."""
     return {
         "trial": each.trial, "search_value": each.search_value, **mean_json(each.mean), "dropped_after": each.dropped,
         "surely_worse": each.behind, "overrides": dict(each.overrides), "values": list(each.values),

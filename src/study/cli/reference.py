@@ -35,8 +35,9 @@ Keys do not change. Numbers that are not finite are `null`; times are ISO 8601 i
 `study run --json` prints one object a line on stdout: a `trial` as each one ends, and one `summary` when the search
 ends, however it ends. Its `status` is `finished`, `stopped` (by `--timeout`), `interrupted` or `failed`. A trial's
 `state` is `complete`, `pruned`, `failed` or `running`, which is to say that it has no end yet.
-`study compare --json` prints the same for its trials, and one `comparison` at the end, whose `variants` have the keys
-of the last line; `difference` and `verdict` are null for the baseline.
+`study compare --json` prints the same for its trials, and one `comparison` at the end; in its `variants`, `difference`
+and `verdict` are null for the baseline. `study confirm --json` ends with one
+`confirmation`, `study ablate --json` with one `ablation`.
 
 `study show NAME --format json` prints the summary's keys from `study` on, and `trials`.
 
@@ -105,14 +106,21 @@ def _default(parameter: Any) -> str:
 
 
 def _json_keys() -> str:
-    from study.cli import comparison, records
+    from study import ablate
+    from study.cli import ablation, comparison, confirmation, records
     from study.compare import Row
+    from study.confirm import Confirmation, Contender, Question
+    from study.recipe import Recipe
     from study.results import Goal, TrialRow, summarize
 
     trial = TrialRow(0, "baseline", "complete", 0.5, 0.5, 1, 1.0, {}, "", None, None)
     summary = records.summary_json(summarize("x", Goal("val_accuracy", maximize=True), [trial]))
     row = records.row_json(trial)
     empty = Row("x", (), None, None, None, None, 0.0, 0)
+    question = Question(trials=(), arms={}, values={}, baseline={}, seeds=5)
+    unasked = Confirmation(question, (), None, None, None, None, None, complete=False)
+    contender = Contender(0, {}, Recipe(), 0.5, (), None, None, behind=False)
+    arm = ablate.Row("without x", "less", ("x",), Recipe(), (), None, None)
     return "".join(
         [
             _keys("`trial` of `run`", ["type", "study", *row]),
@@ -121,6 +129,10 @@ def _json_keys() -> str:
             _keys("each of `variants`", list(summary["variants"][0])),
             _keys("`comparison` of `compare`", ["type", "study", "against", "variants"]),
             _keys("each of its `variants`", list(comparison.row_json(empty))),
+            _keys("`confirmation` of `confirm`", ["type", "study", *confirmation.confirmation_json(unasked)]),
+            _keys("each of its `contenders`", list(confirmation.contender_json(contender))),
+            _keys("`ablation` of `ablate`", ["type", "study", *ablation.KEYS]),
+            _keys("each of its `rows`", list(ablation.row_json(arm))),
         ]
     )
 
