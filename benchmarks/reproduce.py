@@ -4,7 +4,9 @@ The literal protocols (`_as_published`) are run as well. What has been run is ke
 started again it goes on, and with more seeds it runs those that are new.
 
     STUDY_DATA=FOLDER python benchmarks/reproduce.py --seeds 10
-    STUDY_DATA=FOLDER python benchmarks/reproduce.py --studies init mnist_cnn --seeds 3 --out tables.md
+    STUDY_DATA=FOLDER python benchmarks/reproduce.py --studies init mnist_cnn:5 cifar_tricks:3:epochs=2 --out tables.md
+
+The second names the studies, with seeds of their own after a colon, and knobs held fixed after another.
 
 With --pictures FOLDER it also draws what the documents show but do not measure: for `init` the distributions of
 weights, activations and gradients, layer by layer, before training; for `mnist_cnn` the first layer's filters, and what
@@ -50,7 +52,6 @@ STUDIES = (
     "mnist_optimizers", "ann_optimizers", "init", "activations", "schedules", "regularization", "mnist_cnn",
 )  # fmt: skip
 OUT = Path(__file__).parents[1] / "docs" / "reproduction.md"
-ROUNDING = 0.00005  # documents print hundredths of a percent
 # By study and variant: why the published figure lies outside our interval of single runs.
 EXPLANATIONS: dict[str, dict[str, str]] = {
     "schedules": {
@@ -69,16 +70,41 @@ HEADINGS = (
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """What is asked of a study: `mnist_cnn`, or `mnist_cnn:5`, or `mnist_cnn:5:epochs=2,lr=0.01`.
+
+    Args:
+        name: of the study.
+        seeds: None for the script's.
+        fixed: knobs held fixed, beside the script's.
+
+    """
+
+    name: str
+    seeds: int | None
+    fixed: tuple[str, ...]
+
+    @classmethod
+    def read(cls, text: str) -> Wanted:
+        """Read it from the command line."""
+        name, _, more = text.partition(":")
+        seeds, _, fixed = more.partition(":")
+        return cls(name, int(seeds) if seeds else None, tuple(fixed.split(",")) if fixed else ())
+
+
+@dataclass(frozen=True)
 class Table:
     """One study's comparison.
 
     Args:
+        wanted: what was asked.
         study: as it was run.
         baseline: the variant that the others are compared with.
         rows: one a variant.
 
     """
 
+    wanted: Wanted
     study: Study
     baseline: str
     rows: Sequence[Row]
@@ -95,19 +121,19 @@ class Table:
         return [f"{self.study.name}: {variant}" for variant in self.outside if variant not in said]
 
 
-def run(name: str, arguments: argparse.Namespace, places: Settings) -> Table:
+def run(wanted: Wanted, arguments: argparse.Namespace, places: Settings) -> Table:
     """Run what a study's table still lacks, a line a training to stderr, and read the table from the folders."""
-    study = load(name)
-    fixed = overrides(arguments.assignments)
+    study = load(wanted.name)
+    fixed = overrides([*arguments.assignments, *wanted.fixed])
     study = study.fix(fixed) if fixed else study
     study, _, _ = available_data(study, fallback=False)
-    question = compare.ask(study, as_published=True, seeds=arguments.seeds)
+    question = compare.ask(study, as_published=True, seeds=wanted.seeds or arguments.seeds)
     options = Options(
         workers=arguments.workers, device=arguments.device, executor=arguments.executor, track=arguments.track
     )
     for progress in compare.run(study, places, options, question, threading.Event()):
         tell(study.name, progress)
-    return Table(study, question.against, compare.table(study, places, question))
+    return Table(wanted, study, question.against, compare.table(study, places, question))
 
 
 def tell(name: str, progress: Progress) -> None:
@@ -125,7 +151,7 @@ def lies_inside(row: Row) -> bool | None:
     values = [value for value in row.values if math.isfinite(value)]
     if row.published is None or len(values) < 2:
         return None
-    return intervals.single_run(values).contains(row.published.value, ROUNDING)
+    return intervals.single_run(values).contains(row.published.value, row.published.rounding)
 
 
 def section(table: Table) -> str:
@@ -133,7 +159,9 @@ def section(table: Table) -> str:
     name = table.study.name
     intro = (ast.get_docstring(ast.parse(find(name).read_text())) or name).split("\n\n")
     lines = [f"## {name}", "", f"{intro[0]} {' '.join(intro[1:2])}".replace("\n", " "), ""]
-    lines += [f"How the document was read: [{name}.py](../studies/{name}.py). Baseline: {table.baseline}.", ""]
+    own = f" Seeds: {table.wanted.seeds}." if table.wanted.seeds else ""
+    own += f" Held fixed: {', '.join(table.wanted.fixed)}." if table.wanted.fixed else ""
+    lines += [f"How the document was read: [{name}.py](../studies/{name}.py). Baseline: {table.baseline}.{own}", ""]
     lines += [f"| {' | '.join(HEADINGS)} |", f"|{'---|' * len(HEADINGS)}"]
     lines += [f"| {' | '.join(cells(row))} |" for row in table.rows]
     said = EXPLANATIONS.get(name, {})
@@ -187,7 +215,8 @@ Written by [reproduce.py](../benchmarks/reproduce.py): `python benchmarks/reprod
 - Machine: {found["processor"]}, {cores()} cores, device {arguments.device}; {found["platform"]}
 - Versions: {versions}
 - Date: {dt.datetime.now(tz=dt.UTC).date()}
-- Seeds: {arguments.seeds}, the same for all variants of a study; {training:,.0f} seconds of training.{held}
+- Seeds: {arguments.seeds} where nothing else is said, the same for all variants of a study; {training:,.0f} seconds of
+  training.{held}
 
 Accuracies are of the test split, after training on the whole training split, as the documents do. "95 % of the mean" is
 Student's t interval of our mean. "95 % of single runs" is where one more run should lie (a prediction interval), and so
@@ -215,7 +244,10 @@ def draw(table: Table, places: Settings, folder: Path) -> None:
 def ask() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description="Run published tables again and write ours beside theirs.")
-    parser.add_argument("--studies", nargs="+", default=list(STUDIES), metavar="NAME")
+    everything = [Wanted(name, None, ()) for name in STUDIES]
+    parser.add_argument(
+        "--studies", nargs="+", type=Wanted.read, default=everything, metavar="NAME[:SEEDS[:KNOB=VALUE]]"
+    )
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="draw the networks' insides there")
@@ -233,8 +265,8 @@ def main() -> int:
     arguments = ask()
     places = settings.resolve(arguments.home)
     tables: list[Table] = []
-    for name in arguments.studies:
-        tables.append(run(name, arguments, places))
+    for wanted in arguments.studies:
+        tables.append(run(wanted, arguments, places))
         arguments.out.write_text("\n".join([head(tables, arguments), "\n\n".join(map(section, tables)), ""]))
         if arguments.pictures:
             draw(tables[-1], places, arguments.pictures)

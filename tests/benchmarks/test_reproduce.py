@@ -36,6 +36,16 @@ def test_every_variant_has_its_row_and_a_second_run_has_nothing_left_to_train():
     assert Path("out.md").read_text() == page
 
 
+def test_a_study_may_have_seeds_and_fixed_knobs_of_its_own():
+    script = load_file(SCRIPT)
+    assert script.Wanted.read("init") == script.Wanted("init", None, ())
+    assert script.Wanted.read("init:5") == script.Wanted("init", 5, ())
+    wanted = script.Wanted.read("init:5:epochs=2,lr=0.1")
+    assert wanted == script.Wanted("init", 5, ("epochs=2", "lr=0.1"))
+    text = script.section(script.Table(wanted, load("init"), "default", [row(0.95)]))
+    assert "Baseline: default. Seeds: 5. Held fixed: epochs=2, lr=0.1." in text
+
+
 def row(published, values=(0.951, 0.953, 0.952)):
     return Row(
         variant="l1", values=values, mean=intervals.mean(values), comparison=None, as_expected=None, seconds=0.5,
@@ -46,7 +56,7 @@ def row(published, values=(0.951, 0.953, 0.952)):
 @pytest.mark.parametrize(("published", "outside"), [(0.9525, []), (0.9916, ["l1"])])
 def test_a_row_outside_our_runs_is_marked_and_asks_for_a_sentence(monkeypatch, published, outside):
     script = load_file(SCRIPT)
-    table = script.Table(load("regularization"), "none", [row(published)])
+    table = script.Table(script.Wanted.read("regularization"), load("regularization"), "none", [row(published)])
     assert table.outside == outside
     assert table.unexplained == [f"regularization: {name}" for name in outside]
     assert ("**no**" in script.section(table)) == bool(outside)
