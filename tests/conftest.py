@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 from pathlib import Path
+from threading import Event
 
 import pytest
 
+from study import Study
 from study.journal import Journal
 from study.recipe import Recipe, to_json
+from study.settings import Settings, resolve
 
 REPOSITORY = Path(__file__).parents[1]
 SHARED = REPOSITORY.parent / "shared" / "data"
@@ -103,3 +107,41 @@ def made():
     make_trial(journal, 5, {"lr": 5.0}, [float("nan")], end=diverged)
     make_trial(journal, 6, {"activation": "tanh", "lr": 0.01}, [0.4, 0.5])
     return journal
+
+
+LITTLE = Study(
+    name="little",
+    recipe=RECIPE,
+    variants={"baseline": {"lr": 1e-5, "epochs": 1}, "good": {"lr": 0.01}, "fair": {"lr": 0.003, "epochs": 2}},
+)
+CELLS = Study(name="cells", recipe=Recipe(dataset="breast_cancer", model="logistic", lr=0.01, epochs=3))
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """A home with two searches, `little` confirmed and `cells` not, and an empty MLflow; the packs are beside it."""
+    from study import confirm, search, tracking
+    from study.conduct import Options
+
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STUDY_CACHE", str(folder / "cache"))
+        patch.chdir(folder)
+        places, stop = Settings(folder / "mlruns", f"sqlite:///{folder}/o.db", f"sqlite:///{folder}/m.db"), Event()
+        for study in (LITTLE, CELLS):
+            trials = len(study.variants) or 1
+            list(search.run(study, places, Options(trials=trials, executor="inline", track=False), stop))
+        question, how = confirm.ask(LITTLE, places, 1, 2), Options(executor="inline", track=False)
+        list(confirm.run(LITTLE, places, how, question, stop))
+        list(confirm.run_final(LITTLE, places, how, question, stop))
+        tracking.connect(places)
+    return folder
+
+
+@pytest.fixture
+def registry_home(trained, tmp_path, monkeypatch):
+    """A copy of what was trained, with an MLflow of its own."""
+    monkeypatch.setenv("STUDY_CACHE", str(trained / "cache"))
+    shutil.copytree(trained / "mlruns", tmp_path / "work" / "mlruns")
+    shutil.copy(trained / "m.db", tmp_path / "work" / "mlruns" / "mlflow.db")
+    return resolve()

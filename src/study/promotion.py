@@ -108,7 +108,7 @@ def reach(settings: Settings) -> Registry:
     if not tracking.is_made(settings):
         fix = "`study register NAME` makes the first one."
         raise InputError("no model is registered yet", where=f"MLflow at {tracking.place(settings)}", fix=fix)
-    return tracking.registry(settings)
+    return tracking.open_registry(settings)
 
 
 def listed(settings: Settings, model: str | None) -> list[Version]:

@@ -163,7 +163,7 @@ def register(candidate: Candidate, settings: Settings, model: str) -> tuple[Vers
         )
     weights = _weights(candidate.folder)
     facts = _facts(candidate, sha256(weights.read_bytes()).hexdigest())
-    registry = tracking.registry(settings)
+    registry = tracking.open_registry(settings)
     for version in registry.versions(model):
         if _identity(version.tags) == (facts.uid, facts.weights_sha256):
             return version, False

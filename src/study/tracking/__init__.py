@@ -96,7 +96,7 @@ def is_made(settings: Settings) -> bool:
     return file == settings.tracking_uri or Path(file).exists()
 
 
-def registry(settings: Settings) -> Registry:
+def open_registry(settings: Settings) -> Registry:
     """Reach the model registry; loads MLflow, which takes seconds.
 
     Raises:
