@@ -218,9 +218,9 @@ Written by [reproduce.py](../benchmarks/reproduce.py): `python benchmarks/reprod
 - Seeds: {arguments.seeds} where nothing else is said, the same for all variants of a study; {training:,.0f} seconds of
   training.{held}
 
-Accuracies are of the test split, after training on the whole training split, as the documents do. "95 % of the mean" is
-Student's t interval of our mean. "95 % of single runs" is where one more run should lie (a prediction interval), and so
-where a published figure, which is one run, is expected; of many such figures one in 20 lies outside by chance. The
+Accuracies are of the test split, after training on the whole training split where the document does. "95 % of the mean"
+is Student's t interval of our mean. "95 % of single runs" is where one more run should lie (a prediction interval), and
+so where a published figure, which is one run, is expected; of many such figures one in 20 lies outside by chance. The
 verdict is against the baseline, paired over seeds, by Holm's method over the variants. Variants whose names end in
 `_as_published` follow the document's protocol to the letter where the fair one does not.
 """
