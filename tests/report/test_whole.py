@@ -98,7 +98,7 @@ def test_all_that_was_found_stands_on_the_page_in_the_order_of_its_weight(study,
     assert all(f"{100 * row.mean.value:.2f} %" in markdown for row in rows)
     assert "It was looked at 2 times." in markdown
     names = {path.name for path in written.pictures}
-    assert {"report-variants.png", "report-mistakes.png", "report-filters.png", "report-activations.png"} <= names
+    assert {"report-variants.png", "report-mistakes.png", "report-filters.png", "report-filters-at-work.png"} <= names
     assert all(f"({name})" in markdown for name in names)
     assert "first of 2 final seeds, 360 examples of the test split" in markdown
     browser.console.clear()

@@ -6,8 +6,9 @@ import math
 import time
 from typing import TYPE_CHECKING, Any
 
+from study import judgement
 from study.report.found import best_row
-from study.report.parts import Facts, Section, Table, Text
+from study.report.parts import Facts, Points, Section, Table, Text
 from study.wording import knobs, plural
 
 if TYPE_CHECKING:
@@ -119,6 +120,10 @@ def score(found: Found) -> Section:
 
 def _score(found: Found) -> Iterator[Part]:
     confirmed = found.confirmation
+    if found.study is None:
+        kind = found.definition["recipe_type"]
+        yield Text(f"Cannot be read here: `{kind}`, the type of its recipes, cannot be imported.", "quiet")
+        return
     if confirmed is None:
         if found.best:
             yield Text(f"Not asked for. `study confirm {found.name}` repeats the best trials on fresh seeds and opens "
@@ -192,6 +197,20 @@ def looks(found: Found) -> Section:
     ]
     parts.append(Table("Looks at the test split", ("When", ">Recipes", ">Seeds", "~By which command"), rows))
     return Section("looks", "Looks at the test split", parts)
+
+
+def remarks(found: Found) -> Section | None:
+    """What the search says against itself, or for going on, each with what to do about it."""
+    if not found.trials:
+        return None
+    said = judgement.remarks(judgement.read(found.journal, [trial.row for trial in found.trials]))
+    told = [_sentence_of(each.text, each.fix) for each in said if each.kind != "test split"]  # has its own section
+    return Section("remarks", "What the search says of itself", [Points(told)]) if told else None
+
+
+def _sentence_of(text: str, fix: str) -> str:
+    first = f"{text[:1].upper()}{text[1:]}"
+    return f"{first}. {fix}" if fix else f"{first}."
 
 
 def _moment(seconds: float) -> str:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from study import repeats
+from study.importance import assess
 from study.report import figures
 from study.report.parts import Bar, Picture, Section, Table, Text
+from study.storage import frozen_of
 from study.wording import duration, knobs, plural
 
 if TYPE_CHECKING:
@@ -15,11 +18,13 @@ if TYPE_CHECKING:
     from study import ablate
     from study.ablate import Ablation
     from study.compare import Row
-    from study.report.found import Compared, Found
+    from study.importance import Importance
+    from study.report.found import Compared, Found, Trial
     from study.report.parts import Part, Tone
     from study.results import TrialRow
     from study.stats.verdicts import Comparison
 
+WEIGHED = 300  # trials by which importance is reckoned at most: of 1,800, fANOVA takes 40 s
 TONES: dict[str, Tone] = {"helps": "good", "hurts": "bad", "no difference": "same", "not enough seeds": "open"}
 
 
@@ -156,6 +161,70 @@ def _forest(found: Found, compared: Mapping[str, Comparison | None], name: str, 
     drawn = {label: each for label, each in compared.items() if each is not None}
     unit = "points" if found.unit.percent else found.goal.metric
     return Picture(name, f"{axis}, with intervals", figures.png(figures.forest(drawn, "", axis, unit)))
+
+
+def importance(found: Found) -> Section | None:
+    """Which knobs mattered in the search, beside what chance and seeds do."""
+    parts = list(_importance(found))
+    return Section("importance", "Importance", parts) if parts else None
+
+
+def _importance(found: Found) -> Iterator[Part]:
+    trials = [trial for trial in found.trials if trial.row.state == "complete" and trial.about["params"]]
+    if not trials:
+        return
+    drawn = trials[:: -(-len(trials) // WEIGHED)]
+    noise = repeats.noise(found.settings.home, found.name)
+    weighed = weigh(found, drawn, noise)
+    if weighed.lacking:
+        yield Text(
+            f"Too few trials to say: {weighed.lacking} more complete ones are needed, which "
+            f"`study run {found.name} --trials {found.summary.finished + 2 * weighed.lacking}` may give.",
+            "quiet",
+        )
+        return
+    some = (
+        f" Reckoned from {len(drawn):,} of {len(trials):,} trials, evenly spaced." if len(drawn) < len(trials) else ""
+    )
+    yield Text(
+        "Effect: how far the mean prediction goes as a knob alone goes through its values. fANOVA and PED-ANOVA are "
+        f"shares, of all knobs together.{some}"
+    )
+    yield _weights(found, weighed)
+    seeds = (
+        f"seeds alone scatter with a standard deviation of {found.unit.size(noise.sd)} (the grey band)"
+        if noise
+        else (f"what seeds do is not known before `study confirm {found.name}`")
+    )
+    yield Text(f"Chance shows an effect of {found.unit.size(weighed.chance)} with so many trials; {seeds}.")
+    if weighed.lacking_best and len(drawn) == len(trials):
+        yield Text(
+            f"With {weighed.lacking_best} complete trials more, the best quarter is looked at by itself.", "quiet"
+        )
+
+
+def weigh(found: Found, trials: Sequence[Trial], noise: repeats.Noise | None) -> Importance:
+    """Weigh the knobs by some of the search's complete trials."""
+    frozen = [frozen_of(trial.about, trial.history) for trial in trials]
+    finite = [each for each in frozen if each.value is not None and math.isfinite(each.value)]
+    return assess(finite, maximize=found.goal.maximize, noise=noise)
+
+
+def _weights(found: Found, weighed: Importance) -> Table:
+    best = any(knob.among_best for knob in weighed.knobs)
+    head = ["Knob", ">Effect", "~What it says", ">fANOVA", ">PED-ANOVA"]
+    head += [">fANOVA, best quarter", ">PED-ANOVA, best quarter"] if best else []
+    rows: list[list[str]] = []
+    bars: list[Bar | None] = []
+    for knob in weighed.knobs:
+        every, among = knob.overall, knob.among_best
+        cells = [knob.name, found.unit.size(every.effect), every.says, f"{every.fanova:.0%}", f"{every.ped_anova:.0%}"]
+        cells += [f"{among.fanova:.0%}" if among else "-", f"{among.ped_anova:.0%}" if among else "-"] if best else []
+        rows.append([*cells, f"{knob.trials:,}"])
+        effect = found.unit.factor * every.effect
+        bars.append(Bar(0.0, effect, effect, "good" if every.says == "matters" else "open"))
+    small = found.unit.factor * weighed.noise.sd if weighed.noise else 0.0
+    return Table("What mattered in the search", [*head, ">Trials"], rows, bars, small)
 
 
 def _seen(found: Found) -> Table:

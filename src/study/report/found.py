@@ -118,6 +118,13 @@ class Found:
         best = self.summary.best
         return next((trial for trial in self.trials if best and trial.row.number == best.number), None)
 
+    @property
+    def as_of(self) -> float | None:
+        """When the last thing happened in the search, seconds since 1970; None if nothing has."""
+        times = [time for trial in self.trials for time in trial.history.times[-1:]]
+        times += [trial.history.ended.time for trial in self.trials if trial.history.ended]
+        return max(times, default=None)
+
     def count(self, state: str) -> int:
         """Count the search's trials in a state."""
         return sum(trial.row.state == state for trial in self.trials)

@@ -47,7 +47,7 @@ def sections(found: Found, winner: Winner | None) -> list[Section]:
 def _classes(winner: Winner) -> Iterator[Part]:
     evaluation = winner.evaluation or {}
     counts, classes = evaluation.get("confusion"), [str(each) for each in evaluation.get("classes") or ()]
-    if counts and len(counts) == len(classes):
+    if counts and all(len(each) == len(classes) for each in (counts, *counts)):
         total = sum(map(sum, counts))
         where = f"{winner.label}, {total:,} examples of the {winner.split} split"
         if len(classes) <= LARGEST_MATRIX:
@@ -102,7 +102,7 @@ def _mistakes(found: Found, winner: Winner) -> Iterator[Part]:
         f"{wrong.classes[true]} → {wrong.classes[said]}, {'over 99' if sure > 0.99 else f'{100 * sure:.0f}'} %"
         for true, said, sure in zip(wrong.targets, wrong.predictions, wrong.sureness, strict=True)
     ]
-    yield gallery("mistake", "The surest mistakes", [_rgb(image) for image in wrong.images], captions)
+    yield gallery("mistakes", "The surest mistakes", [_rgb(image) for image in wrong.images], captions)
 
 
 def _filters(found: Found, winner: Winner) -> Iterator[Part]:
@@ -121,10 +121,10 @@ def _filters(found: Found, winner: Winner) -> Iterator[Part]:
     yield Text("Weights of the first convolution, blue is negative, red positive; then what each filter makes of the "
                "first training image.")  # fmt: skip
     weights = [_coloured(each.mean(0) / limit / 2 + 0.5, "RdBu_r") for each in seen.weights[:shown]]
-    yield gallery("filter", "Filters of the first convolution", weights, names)
+    yield gallery("filters", "Filters of the first convolution", weights, names)
     image = _coloured(_unit(seen.image.mean(0)), "gray")
     activations = [_coloured(_unit(each), "gray") for each in seen.activations[:shown]]
-    yield gallery("activation", "Activations of the first convolution", [image, *activations], ["image", *names])
+    yield gallery("filters-at-work", "Activations of the first convolution", [image, *activations], ["image", *names])
 
 
 def _recipe(found: Found, winner: Winner) -> tuple[Recipe | None, str]:
@@ -133,12 +133,16 @@ def _recipe(found: Found, winner: Winner) -> tuple[Recipe | None, str]:
     if found.definition.get("recipe_type") != "study.recipe:Recipe":
         return None, ""
     recipe = Recipe.model_validate(knobs)
-    pack = packs.find(recipe.dataset)
+    data = found.definition.get("data") or {}
+    try:
+        pack = packs.find(data["name"]) if data else None
+    except StudyError as error:
+        return None, f"The data cannot be read: {error}"
     if not _weights(winner).exists():
         return None, "Its weights are not in its folder."
     if pack is None:
         return None, "The data set is not on this machine: `study data list` shows those that are."
-    if pack.sha256 != (found.definition.get("data") or {}).get("sha256", pack.sha256):
+    if pack.sha256 != data.get("sha256"):
         return None, "The data set on this machine is another one than the study's, by its sha256."
     return (recipe, "") if pack.kind == "image" else (None, "")
 
@@ -160,11 +164,11 @@ def gallery(name: str, title: str, images: Sequence[NDArray[np.uint8]], captions
 
     """
     pictures = [
-        Picture(f"{name}-{index}", caption, _png(_thumbnail(image)), caption=caption)
+        Picture(f"{name}-{index + 1}", caption, _png(_thumbnail(image)), caption=caption)
         for index, (image, caption) in enumerate(zip(images, captions, strict=True))
     ]
     alt = f"{title}, {len(images)} pictures with a caption each"
-    return Gallery(pictures, Picture(f"{name}s", alt, _png(_sheet(images, captions))))
+    return Gallery(pictures, Picture(name, alt, _png(_sheet(images, captions))))
 
 
 def _thumbnail(image: NDArray[np.uint8]) -> Image.Image:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import gzip
 import re
+import time
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -91,7 +93,9 @@ def sections(known: Found) -> list[Section]:
         answers.looks(known),
         comparisons.variants(known),
         comparisons.ablation(known),
+        comparisons.importance(known),
         *charts.sections(known),
+        answers.remarks(known),
         *inspection.sections(known, winner),
         *record.sections(known, winner),
     ]
@@ -104,13 +108,20 @@ def page(known: Found, contents: Sequence[Section]) -> str:
     return (
         _templates()
         .get_template("page.html.j2")
-        .render(known=known, sections=contents, plotly=plotly, style=_file("style.css"), script=_file("charts.js"))
+        .render(
+            known=known,
+            sections=contents,
+            plotly=plotly,
+            style=_file("style.css"),
+            script=_file("charts.js"),
+            made=_made(known),
+        )
     )
 
 
 def as_markdown(known: Found, contents: Sequence[Section], stem: str) -> str:
     """Write the report as Markdown, whose pictures' names begin with the stem."""
-    text = _templates().get_template("page.md.j2").render(known=known, sections=contents, stem=stem)
+    text = _templates().get_template("page.md.j2").render(known=known, sections=contents, stem=stem, made=_made(known))
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
@@ -146,6 +157,12 @@ def _templates() -> jinja2.Environment:
 def _file(name: str) -> Markup:
     """Read a file of ours that goes into the page as it is."""
     return Markup((files("study.report") / "templates" / name).read_text(encoding="utf-8"))  # noqa: S704 - our own
+
+
+def _made(known: Found) -> str:
+    """Say of what moment the report tells: of the last result, not of its writing, so that it stays the same."""
+    at = f", as of {time.strftime('%Y-%m-%d %H:%M', time.localtime(known.as_of))}" if known.as_of else ""
+    return f"Report of a study{at}; study {version('study')}"
 
 
 def _plotly() -> str:

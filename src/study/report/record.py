@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import time
 from collections import Counter
 from hashlib import sha256
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from study import savings
 from study.definition import available
 from study.report.parts import Code, Facts, Points, Section, Table, Text
 from study.space import spell_stored
 from study.wording import duration, knob, plural, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
-    from study.report.found import Found, Trial, Winner
+    from study.report.found import Found, Winner
     from study.report.parts import Part
 
 STATE_WORDS = {"complete": "complete", "pruned": "pruned", "failed": "failed", "running": "unfinished"}
@@ -56,13 +57,7 @@ def _compute(found: Found) -> Iterator[Part]:
     ends = [trial.history.ended.time for trial in found.trials if trial.history.ended]
     if starts and ends:
         facts.append(("From", f"{_moment(min(starts))} to {_moment(max(ends))}"))
-    if (saved := saved_by_pruning(found.trials)) is not None:
-        facts.append(
-            ("Saved by pruning", f"about {100 * saved:.0f} % of what all trials at full length would have taken")
-        )
-    diverged = sum("diverged" in trial.row.reason for trial in found.trials)
-    if diverged:
-        facts.append(("Diverged", plural(diverged, "trial")))
+    facts += _pruning(found)
     if reasons := Counter(trial.row.reason for trial in found.trials if trial.row.state == "failed").most_common(3):
         facts.append(("Failed with", "; ".join(f"{reason} ({count})" for reason, count in reasons)))
     deaths = sum(len(trial.history.deaths) for trial in found.trials)
@@ -76,24 +71,29 @@ def _states(found: Found) -> str:
     return f"{len(found.trials)}: {', '.join(told)}"
 
 
-def saved_by_pruning(trials: Sequence[Trial]) -> float | None:
-    """Estimate the share of training time that pruning has saved; diverged trials were not saved by it.
-
-    Args:
-        trials: of the search; full length is the median of the complete ones.
-
-    Returns:
-        A share in [0, 1); None where nothing was pruned or nothing is complete.
-
-    """
-    lengths = [trial.row.epochs for trial in trials if trial.row.state == "complete"]
-    pruned = [trial.row for trial in trials if trial.row.state == "pruned" and "diverged" not in trial.row.reason]
-    if not lengths or not pruned:
-        return None
-    full = median(lengths)
-    saved = sum(row.seconds / row.epochs * max(0.0, full - row.epochs) for row in pruned if row.epochs)
-    spent = sum(trial.row.seconds for trial in trials)
-    return saved / (spent + saved) if spent + saved else None
+def _pruning(found: Found) -> Iterator[tuple[str, str]]:
+    """What pruning saved, and what it lost as far as the trials show that ran on although it would have ended them."""
+    told = savings.read([trial.row for trial in found.trials], found.goal)
+    if told.pruned:
+        whole = told.epochs + told.epochs_saved
+        yield (
+            "Saved by pruning",
+            (
+                f"{100 * told.share_saved:.0f} %: {told.epochs_saved:,} of {whole:,} epochs, about "
+                f"{duration(told.seconds_saved)}"
+            ),
+        )
+    if told.diverged:
+        yield "Diverged", plural(told.diverged, "trial")
+    if told.lost_good.n:
+        good, best = (round(share.value * share.n) for share in (told.lost_good, told.lost_best))
+        yield (
+            "Lost by pruning",
+            (
+                f"of {plural(told.lost_good.n, 'trial')} that ran on although the pruner would have ended them, {good} "
+                f"came among the best tenth, {best} first"
+            ),
+        )
 
 
 def _environment(found: Found, winner: Winner | None) -> Iterator[Part]:
@@ -173,7 +173,8 @@ def commands(found: Found) -> list[str]:
     if found.compared:
         question = found.compared.question
         sure = " --until-sure" if question.until_sure else ""
-        lines.append(f"study compare {named} --variants {','.join(question.variants)} --against {question.against} "
+        lines.append(f"study compare {named} --variants {shlex.quote(','.join(question.variants))} "
+                     f"--against {shlex.quote(question.against)} "
                      f"--seeds {question.seeds}{sure}{data}{_held(found.compared.fixed)}")  # fmt: skip
     if found.confirmation:
         lines.append(f"study confirm {named} --top {found.confirmation.top} --seeds {found.confirmation.seeds}{data}")
@@ -183,12 +184,9 @@ def commands(found: Found) -> list[str]:
 
 
 def _held(fixed: Mapping[str, Any] | None) -> str:
-    return "".join(f" --set {name}={_shell(value)}" for name, value in (fixed or {}).items())
-
-
-def _shell(value: Any) -> str:
-    written = value if isinstance(value, str) else to_json(value)
-    return f"'{written}'" if any(letter in written for letter in " []{}\"'*$") else written
+    """Write the knobs that were held, for a shell."""
+    spelt = {name: value if isinstance(value, str) else to_json(value) for name, value in (fixed or {}).items()}
+    return "".join(f" --set {shlex.quote(f'{name}={value}')}" for name, value in spelt.items())
 
 
 def _recipe(found: Found, winner: Winner) -> str:

@@ -52,6 +52,10 @@ class Unit:
         """Write a difference with its sign: `+1.93`."""
         return figure(value, percent=self.percent, signed=True)
 
+    def size(self, value: float) -> str:
+        """Write how large a difference is, whatever its sign: `1.93 points`."""
+        return f"{figure(abs(value), percent=self.percent)}{self.points}"
+
     def interval(self, found: Interval) -> str:
         """Write an interval of values: `97.60 to 97.82`; a dash where it has no end."""
         return span(found, percent=self.percent)
