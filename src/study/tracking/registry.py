@@ -142,8 +142,9 @@ class Registry:
                 self._client.create_registered_model(model)
             self._client.set_registered_model_tag(model, "study", tags["study"])
             made = self._client.create_model_version(
-                model, logged.artifact_location, run, dict(tags), description=card, await_creation_for=0
-            )
+                model, logged.artifact_location, run, dict(tags), description=card, await_creation_for=0,
+                model_id=logged.model_id,
+            )  # fmt: skip
         return _version(made, {})
 
     def champions(self, model: str) -> list[int]:

@@ -1,0 +1,132 @@
+"""MLflow's registry on SQLite and over HTTP: versions, the champion and those before, files that come back."""
+
+import json
+import socket
+import threading
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from study import tracking
+from study.errors import PlaceError
+from study.settings import resolve
+from study.tracking.registry import Package
+
+SERVING = """
+import json
+from pathlib import Path
+
+import pandas as pd
+
+
+class Constant:
+    def __init__(self, answer):
+        self.answer = answer
+
+    def predict(self, model_input, params=None):
+        return pd.DataFrame({"label": [self.answer] * len(model_input), "probability_a": 1.0})
+
+
+def _load_pyfunc(path):
+    return Constant(json.loads((Path(path) / "answer.json").read_text()))
+"""
+
+
+@pytest.fixture
+def package(tmp_path):
+    """Make a model's files that answers always the same."""
+
+    def make(answer, example=None):
+        code, data = tmp_path / f"served_{answer}", tmp_path / f"data_{answer}"
+        code.mkdir()
+        data.mkdir()
+        (code / "__init__.py").touch()
+        (code / "serving.py").write_text(SERVING)
+        (data / "answer.json").write_text(json.dumps(answer))
+        return Package(code, data, ["pandas"], np.zeros((2, 4, 4), np.uint8) if example is None else example, ["a"])
+
+    return make
+
+
+@pytest.fixture(params=["sqlite", "http"])
+def there(request, settings):
+    """The settings of a SQLite file, or of a server."""
+    if request.param == "sqlite":
+        return settings
+    server = request.getfixturevalue("lasting_server")
+    return resolve(settings.home, None, server.uri)
+
+
+def add(settings, folders, package, model, **tags):
+    """A version whose run is the folders' first trial's."""
+    name = folders.journal.folder.name
+    run = tracking.run_of(settings, name, 0)
+    return tracking.open_registry(settings).add(model, run, package, {"study": name, **tags}, "# A card")
+
+
+@pytest.fixture
+def one(there, study_folders):
+    """A study with one trial that has ended; its name is new on a lasting server."""
+    folders = study_folders(f"registry{time.time_ns()}")
+    folders.trial(epochs=1, end="complete")
+    return folders
+
+
+def test_a_version_comes_back_with_its_tags_and_predicts(there, one, package):
+    model = one.journal.folder.name
+    made = add(there, one, package("a"), model, **{"study.uid": "u1"})
+    registry = tracking.open_registry(there)
+    (found,) = registry.versions(model)
+    assert (found.model, found.number, found.aliases) == (made.model, made.number, ()) == (model, 1, ())
+    assert found.tags == {"study": model, "study.uid": "u1"}
+    assert abs(found.created - time.time()) < 60
+    assert model in registry.models()
+    assert registry.versions("nobody") == []
+    loaded = registry.load(found)
+    assert loaded.shape == (4, 4)
+    assert loaded.predict(np.zeros((3, 4, 4), np.uint8))["label"].tolist() == ["a"] * 3
+
+
+def test_two_versions_at_hand_at_once_do_not_mix(there, one, package):
+    model = one.journal.folder.name
+    versions = [add(there, one, package(answer), model) for answer in ("a", "b")]
+    loaded = [tracking.open_registry(there).load(version) for version in versions]
+    answers = [each.predict(np.zeros((1, 4, 4), np.uint8))["label"][0] for each in loaded]
+    assert answers == ["a", "b"]
+
+
+def test_the_champion_and_those_before_are_kept_by_the_model_itself(there, one, package):
+    model = one.journal.folder.name
+    add(there, one, package("a"), model)
+    add(there, one, package("b"), model)
+    registry = tracking.open_registry(there)
+    assert registry.champions(model) == []
+    registry.crown(model, [1], "2026-11-21T10:00:00", "the first")
+    registry.crown(model, [1, 2], "2026-11-21T11:00:00", "better")
+    assert registry.champions(model) == [1, 2]
+    aliases = {version.number: version.aliases for version in registry.versions(model)}
+    assert aliases == {1: (), 2: ("champion",)}
+    log = json.loads(registry._client.get_registered_model(model).tags["study.champion_log"])
+    assert [(entry["version"], entry["reason"]) for entry in log] == [(1, "the first"), (2, "better")]
+
+
+def test_a_table_s_columns_may_hold_whole_numbers_fractions_and_nothing(settings, one, package):
+    example = pd.DataFrame({"age": [1.5, 2.0], "colour": ["red", None]})
+    version = add(settings, one, package("a", example), "table")
+    loaded = tracking.open_registry(settings).load(version)
+    assert (loaded.shape, loaded.columns, loaded.text) == (None, ("age", "colour"), {"colour"})
+    for ages in ([1, 2], [1.5, None], [True, False]):
+        assert len(loaded.predict(pd.DataFrame({"age": ages, "colour": ["red", "blue"]}))) == 2
+
+
+def test_a_server_that_listens_and_never_answers_is_given_up_within_seconds(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        held = []
+        threading.Thread(target=lambda: held.append(listening.accept()), daemon=True).start()
+        began = time.monotonic()
+        with pytest.raises(PlaceError, match="does not answer in time"):
+            tracking.open_registry(resolve(tmp_path, None, f"http://127.0.0.1:{listening.getsockname()[1]}"))
+        assert time.monotonic() - began < 30
+        held[0][0].close()
