@@ -118,30 +118,39 @@ CELLS = Study(name="cells", recipe=Recipe(dataset="breast_cancer", model="logist
 
 
 @pytest.fixture(scope="session")
+def database(tmp_path_factory):
+    """An MLflow database without runs, made once: its migrations take seconds."""
+    from study import tracking
+
+    home = tmp_path_factory.mktemp("template")
+    tracking.connect(Settings(home, "", f"sqlite:///{home / 'mlflow.db'}"))
+    return home / "mlflow.db"
+
+
+@pytest.fixture(scope="session")
 def trained(tmp_path_factory):
-    """A home with two searches, `little` confirmed and `cells` not, and an empty MLflow; the packs are beside it."""
-    from study import confirm, search, tracking
+    """A home with two searches, `little` confirmed and `cells` not, the packs they were made of beside it."""
+    from study import confirm, search
     from study.conduct import Options
 
     folder = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STUDY_CACHE", str(folder / "cache"))
         patch.chdir(folder)
-        places, stop = Settings(folder / "mlruns", f"sqlite:///{folder}/o.db", f"sqlite:///{folder}/m.db"), Event()
+        places, stop = Settings(folder / "mlruns", f"sqlite:///{folder}/o.db", "sqlite://"), Event()
         for study in (LITTLE, CELLS):
             trials = len(study.variants) or 1
             list(search.run(study, places, Options(trials=trials, executor="inline", track=False), stop))
         question, how = confirm.ask(LITTLE, places, 1, 2), Options(executor="inline", track=False)
         list(confirm.run(LITTLE, places, how, question, stop))
         list(confirm.run_final(LITTLE, places, how, question, stop))
-        tracking.connect(places)
     return folder
 
 
 @pytest.fixture
-def registry_home(trained, tmp_path, monkeypatch):
+def registry_home(trained, database, tmp_path, monkeypatch):
     """A copy of what was trained, with an MLflow of its own."""
     monkeypatch.setenv("STUDY_CACHE", str(trained / "cache"))
     shutil.copytree(trained / "mlruns", tmp_path / "work" / "mlruns")
-    shutil.copy(trained / "m.db", tmp_path / "work" / "mlruns" / "mlflow.db")
+    shutil.copy(database, tmp_path / "work" / "mlruns" / "mlflow.db")
     return resolve()

@@ -96,6 +96,7 @@ def test_mlflow_shows_the_model_with_its_run_its_card_and_its_signature(candidat
     assert {"MLmodel", "requirements.txt", "input_example.json", "code", "data"} <= files
 
 
+@pytest.mark.slow  # a process that loads torch and MLflow
 def test_it_predicts_in_a_clean_process_without_this_package_what_the_training_s_evaluation_saw(
     candidate, registry_home, tmp_path
 ):

@@ -16,10 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from study import tracking
 from study.journal import Journal
 from study.recipe import Recipe, to_json
-from study.settings import Settings, resolve
+from study.settings import resolve
 
 RECIPE = Recipe(dataset="digits", model="mlp", hidden=(8,), epochs=4)
 DATA = {"name": "digits", "sha256": "d1" * 32, "source": "scikit-learn", "imported": False}
@@ -160,14 +159,6 @@ class Seen:
         """Names and contents of a run's artifacts."""
         names = [file.path for file in self.client.list_artifacts(run.info.run_id)]
         return {name: Path(self.client.download_artifacts(run.info.run_id, name)).read_bytes() for name in names}
-
-
-@pytest.fixture(scope="session")
-def database(tmp_path_factory):
-    """An MLflow database without runs, made once: its migrations take seconds."""
-    home = tmp_path_factory.mktemp("template")
-    tracking.connect(Settings(home, "", f"sqlite:///{home / 'mlflow.db'}"))
-    return home / "mlflow.db"
 
 
 @pytest.fixture
