@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import defaultdict
 from contextlib import suppress
@@ -39,7 +40,8 @@ def outcome(name="toy"):
 
 
 @pytest.fixture
-def toy():
+def toy(monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # nobody pulls the plug
     return load(str(TOY)).fix({"epochs": 8})
 
 

@@ -36,8 +36,10 @@ TOP = 10
 ENOUGH = 10  # complete trials below which where the best lies says nothing
 ENOUGH_TO_GO_ON = 20  # finished trials below which the last doubling says nothing
 BINS = 4  # of a number's values
+FEWEST_TOP = 5  # recipes that can be told apart or not
 FEWEST = 3  # diverged or failed trials that are worth a line
 SHOWN = 3  # lines of a kind
+MANY = 0.05  # of the trials, repeated, that a space is too small for
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,8 @@ def remarks(evidence: Evidence) -> list[Remark]:
     judges: tuple[Callable[[Evidence], Iterator[Remark]], ...] = (
         time_left, at_the_boundary, lost, top_apart, more_trials, duplicates, looks_at_test,
     )  # fmt: skip
+    if "sampler" not in evidence.definition:  # no search: a list of recipes on several seeds
+        judges = (time_left,)
     return [remark for judge in judges for remark in judge(evidence)]
 
 
@@ -227,7 +231,7 @@ def top_apart(evidence: Evidence) -> Iterator[Remark]:
         best.setdefault(evidence.recipes.get(row.number, str(row.number)), row)
     values = np.array([row.value for row in list(best.values())[:TOP]], dtype=np.float64)
     k = len(values)
-    if k < 3:
+    if k < FEWEST_TOP:
         return
     apart = f"the best {k} lie {number(float(np.ptp(values)))} apart"
     fix = f"`study confirm {evidence.name} --top {k}` runs them on fresh seeds."
@@ -235,7 +239,8 @@ def top_apart(evidence: Evidence) -> Iterator[Remark]:
     if noise is None:
         yield Remark("top", f"{apart}; how far a seed alone moves a result is not known", fix)
         return
-    seeds = f"a seed alone moves a result by {number(noise.sd)} (standard deviation, {noise.source})"
+    runs = plural(noise.freedom + noise.recipes, "run")
+    seeds = f"a seed alone moves a result by {number(noise.sd)} (standard deviation; {runs} in {noise.source})"
     ratio = float(values.var(ddof=1)) / noise.sd**2 if noise.sd else math.inf
     if special.fdtrc(k - 1, noise.freedom, ratio) > 0.05:
         yield Remark("top", f"the top {k} cannot be told apart: they lie {number(float(np.ptp(values)))} apart, "
@@ -280,8 +285,11 @@ def duplicates(evidence: Evidence) -> Iterator[Remark]:
     """Trials that were another one's recipe again, seed and all."""
     again = len(evidence.recipes) - len(set(evidence.recipes.values()))
     if again:
-        text = f"{again} of {plural(len(evidence.recipes), 'trial')} repeat another one's recipe, seed and all"
-        yield Remark("duplicates", text, "The space is small for so many trials: widen it, or stop here.")
+        trials = plural(len(evidence.recipes), "trial")
+        text = f"{again} of {trials} {'repeats' if again == 1 else 'repeat'} another one's recipe, seed and all"
+        many = again > MANY * len(evidence.recipes)
+        fix = "The space is small for so many trials: widen it, or stop here." if many else ""
+        yield Remark("duplicates", text, fix)
 
 
 def looks_at_test(evidence: Evidence) -> Iterator[Remark]:

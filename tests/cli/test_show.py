@@ -65,7 +65,7 @@ def test_show_as_json_has_these_keys_and_is_strict(study, made):
     shown = study("show", "made", "--format", "json").json
     assert list(shown) == [
         "study", "metric", "direction", "finished", "complete", "pruned", "failed", "running", "seconds", "best",
-        "variants", "trials",
+        "variants", "remarks", "trials",
     ]  # fmt: skip
     assert list(shown["best"]) == ROW
     assert list(shown["variants"][0]) == ["variant", "trial", "state", "value", "difference"]

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from study import results
-from study.cli import options, preamble, records
+from study.cli import options, preamble, records, side_by_side
 from study.cli.board import Board
 from study.cli.terminal import Terminal, width
 from study.cli.text import duration, figure, span, table
 from study.cli.watch import follow, print_json
-from study.errors import InputError, Interrupted
+from study.errors import Interrupted
 from study.journal import Journal
 
 if TYPE_CHECKING:
@@ -90,7 +90,8 @@ def compare(
 ) -> None:
     """Compare a study's variants on the same seeds: which one really helps? Judged on the test split."""
     if len(names) > 1:
-        raise InputError("give one study", where="study compare", fix="Each comparison is a command of its own.")
+        side_by_side.compare(context, names, as_json=as_json, as_csv=as_csv, home=home)
+        return
     terminal = context.ensure_object(Terminal)
     with preamble.reporting(terminal) as report:
         from study import compare as comparing

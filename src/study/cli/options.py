@@ -155,6 +155,15 @@ ExportFormat = Annotated[
         help="How to write it.",
     ),
 ]
+Importance = Annotated[
+    bool,
+    typer.Option(
+        "--importance", envvar="STUDY_IMPORTANCE", help="Which knobs mattered, beside what chance and seeds do."
+    ),
+]
+Pruning = Annotated[
+    bool, typer.Option("--pruning", envvar="STUDY_PRUNING", help="What the pruner saved, and what it lost.")
+]
 SortBy = Annotated[
     str | None,
     typer.Option(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from study import results, settings
-from study.cli import one_trial, options, records
+from study.cli import insight, one_trial, options, records
 from study.cli.terminal import width
 from study.cli.text import number, table, to_json
 from study.errors import InputError, StudyError
@@ -99,25 +100,42 @@ def _count(value: int | None) -> str:
 def show(
     name: options.StudyName,
     trial: options.TrialNumber = None,
+    importance: options.Importance = False,
+    pruning: options.Pruning = False,
     form: options.ShowFormat = "table",
+    as_json: options.AsJson = False,
     sort_by: options.SortBy = None,
     top: options.Top = None,
     home: options.Home = None,
 ) -> None:
-    """Show a study's trials, or one of them with all its epochs."""
-    journal = journal_of(name, home)
+    """Show a study's trials and what they say for and against the search, or one trial with all its epochs."""
+    if sum((trial is not None, importance, pruning)) > 1:
+        raise InputError("--trial, --importance and --pruning exclude each other", fix="Give one of them.")
+    journal, form = journal_of(name, home), "json" if as_json else form
     if trial is not None:
         one_trial.show(journal, trial, form)
-        return
-    summary, rows = results.summary(journal), results.rows(journal)
-    rows = sorted_by(rows, sort_by, summary)
-    if form == "json":
-        trials = [records.row_json(row) for row in rows[:top]]
-        print(to_json({**records.summary_json(summary), "trials": trials}, indent=2))
-    elif form == "csv":
-        print(records.csv_of([_flat(row) for row in rows[:top]]), end="")
+    elif importance:
+        insight.show_importance(journal, form)
+    elif pruning:
+        insight.show_pruning(journal, form)
     else:
-        _show_table(summary, rows, top or SHOWN)
+        _show_trials(journal, form, sort_by, top)
+
+
+def _show_trials(journal: Journal, form: str, sort_by: str | None, top: int | None) -> None:
+    rows = results.rows(journal)
+    summary = results.summarize(journal.folder.name, results.goal(journal), rows)
+    shown = sorted_by(rows, sort_by, summary)
+    if form == "json":
+        trials = [records.row_json(row) for row in shown[:top]]
+        remarks = [asdict(each) for each in insight.remarks(journal, rows)]
+        print(to_json({**records.summary_json(summary), "remarks": remarks, "trials": trials}, indent=2))
+    elif form == "csv":
+        print(records.csv_of([_flat(row) for row in shown[:top]]), end="")
+    else:
+        _show_table(summary, shown, top or SHOWN)
+        if lines := insight.remark_lines(insight.remarks(journal, rows)):
+            print(f"\nWhat the search says of itself:\n{lines}")
 
 
 def sorted_by(rows: Sequence[TrialRow], column: str | None, summary: Summary) -> list[TrialRow]:

@@ -1,0 +1,167 @@
+"""Searches side by side at equal budget: what each was worth after so many trials, and after so many seconds."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from study import results
+from study.errors import InputError
+from study.stats import expected
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from study.journal import Journal
+    from study.results import Goal, TrialRow
+    from study.stats.expected import Curve
+    from study.stats.intervals import Direction
+
+STEPS = (1, 2, 5)  # of each power of ten: trials at which the searches are set side by side
+HALVINGS = 5  # of the seconds that all searches have
+POINTS = 200  # of a curve over seconds
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Search:
+    """One search, as far as it has come.
+
+    Args:
+        name: of the study, `@dataset` included.
+        goal: its metric and direction.
+        data: the data set's name, empty where it is not known.
+        values: shape (trials,), one a finished trial in the order of their numbers; that of a pruned trial is what it
+            had reached, that of a diverged one the worst of all.
+        ended: shape (ended,), one a trial that has ended, failed ones too: the complete one's value, else NaN.
+        seconds: shape (ended,), what each of these cost.
+        best: the best trial; None without a complete one.
+
+    """
+
+    name: str
+    goal: Goal
+    data: str
+    values: NDArray[np.float64]
+    ended: NDArray[np.float64]
+    seconds: NDArray[np.float64]
+    best: TrialRow | None
+
+    @property
+    def direction(self) -> Direction:
+        """Whether more or less is better, as the statistics spell it."""
+        return "maximize" if self.goal.maximize else "minimize"
+
+    def by_trials(self) -> Curve:
+        """Give the expected best of 1, 2, ... of its trials in random order, with the range of luck."""
+        return expected.expected_best(self.values, self.direction)
+
+    def by_seconds(self, at: Sequence[float] | NDArray[np.float64]) -> Curve:
+        """Give the best after so many seconds of training, over random orders of its trials; the same every time."""
+        return expected.best_in_time(self.ended, self.seconds, at, direction=self.direction)
+
+    def so_far(self) -> NDArray[np.float64]:
+        """Give the best so far after each ended trial, in the order in which they ran."""
+        return expected.best_so_far(self.ended, self.direction)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What the searches were worth for the same budget.
+
+    Args:
+        amount: trials or seconds.
+        worth: for each search by name the expected best, and the range that holds the best of nine in ten such
+            searches; NaN where not every order has a result by then.
+
+    """
+
+    amount: float
+    worth: Mapping[str, tuple[float, float, float]]
+
+
+def read(journals: Sequence[Journal]) -> list[Search]:
+    """Read searches that are to be set side by side.
+
+    Raises:
+        InputError: they have different objectives, one is named twice, or has no finished trial.
+        StudyError: no definition, or a damaged file; names it and its line.
+
+    """
+    names = [journal.folder.name for journal in journals]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise InputError(f"{twice} is named twice", where="study compare", fix="Name each search once.")
+    found = [_search(journal) for journal in journals]
+    first = found[0]
+    for other in found[1:]:
+        if other.goal != first.goal:
+            raise InputError(
+                f"{first.name} is to {_aim(first)}, {other.name} to {_aim(other)}",
+                where="study compare",
+                fix="Compare searches for the same thing.",
+            )
+    return found
+
+
+def _search(journal: Journal) -> Search:
+    rows, name = results.rows(journal), journal.folder.name
+    goal, definition = results.goal(journal), journal.definition() or {}
+    ended = [row for row in rows if row.state != "running"]
+    finished = [row for row in ended if row.state != "failed"]
+    values = np.array([math.nan if row.value is None else row.value for row in finished], dtype=np.float64)
+    if not np.isfinite(values).any():
+        raise InputError("has no finished trial yet", where=name, fix=f"`study run {name}` makes some.")
+    worst = np.nanmin(values) if goal.maximize else np.nanmax(values)
+    complete = [row.value if row.state == "complete" and row.value is not None else math.nan for row in ended]
+    return Search(
+        name=name,
+        goal=goal,
+        data=str((definition.get("data") or {}).get("name") or (definition.get("recipe") or {}).get("dataset") or ""),
+        values=np.where(np.isfinite(values), values, worst),
+        ended=np.array(complete, dtype=np.float64),
+        seconds=np.array([row.seconds for row in ended]),
+        best=results.best(rows, goal),
+    )
+
+
+def _aim(search: Search) -> str:
+    return f"{search.direction} {search.goal.metric}"
+
+
+def at_trials(searches: Sequence[Search]) -> list[Budget]:
+    """Set the searches side by side at 1, 2, 5, 10, ... trials, up to all that the shortest of them has."""
+    curves = {each.name: each.by_trials() for each in searches}
+    return [
+        Budget(amount, {name: _worth(curve, amount - 1) for name, curve in curves.items()})
+        for amount in _round_numbers(min(len(each.values) for each in searches))
+    ]
+
+
+def at_seconds(searches: Sequence[Search]) -> list[Budget]:
+    """Set the searches side by side at halves of halves of the seconds that the shortest of them has trained."""
+    shortest = min(float(each.seconds.sum()) for each in searches)
+    amounts = [shortest / 2**halvings for halvings in reversed(range(HALVINGS))]
+    curves = {each.name: each.by_seconds(amounts) for each in searches}
+    return [
+        Budget(amount, {name: _worth(curve, index) for name, curve in curves.items()})
+        for index, amount in enumerate(amounts)
+    ]
+
+
+def _round_numbers(most: int) -> list[int]:
+    return sorted({*_up_to(most), most})
+
+
+def _up_to(most: int) -> Iterator[int]:
+    power = 1
+    while power <= most:
+        yield from (step * power for step in STEPS if step * power <= most)
+        power *= 10
+
+
+def _worth(curve: Curve, index: int) -> tuple[float, float, float]:
+    return float(curve.mean[index]), float(curve.low[index]), float(curve.high[index])

@@ -1,0 +1,49 @@
+"""The noise between seeds is read from studies beside the one that is asked about, and from it."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from study import repeats
+from study import settings as places
+from study.definition import load
+from study.search import Options, run
+
+TOY = Path(__file__).with_name("toy.py")
+
+
+def test_the_better_half_of_the_recipes_is_pooled():
+    good, fair, bad = (np.array(each) for each in ([0.9, 0.91, 0.92], [0.8, 0.84], [0.1, 0.7]))
+    sd, freedom, recipes = repeats.pooled([bad, good, np.array([0.5]), fair], maximize=True)
+    assert (freedom, recipes) == (3, 2)
+    assert sd == pytest.approx(((2 * 0.01**2 + 0.0008) / 3) ** 0.5)
+    assert repeats.pooled([bad, good], maximize=False)[0] == pytest.approx(statistics.stdev([0.1, 0.7]))
+    assert repeats.pooled([], maximize=True) is None
+
+
+def some(name, *seeds):
+    study = load(str(TOY))
+    variants = {f"at {seed}": {"x": 0.1 + seed / 100, "seed": seed} for seed in seeds}
+    how = Options(trials=len(seeds), executor="inline", track=False)
+    list(run(replace(study, name=name, variants=variants), places.resolve(), how, threading.Event()))
+
+
+def test_without_a_recipe_on_two_seeds_nothing_is_known():
+    some("plain", 0, 1)
+    assert repeats.noise(places.resolve().home, "plain") is None
+    assert repeats.noise(places.resolve().home, "nothing") is None
+
+
+def test_a_study_beside_it_tells_the_noise():
+    study = load(str(TOY))
+    how = Options(trials=3, executor="inline", track=False)
+    variants = {f"seed {seed}": {"seed": seed} for seed in range(3)}
+    list(run(replace(study, name="plain-compare", variants=variants), places.resolve(), how, threading.Event()))
+    found = repeats.noise(places.resolve().home, "plain")
+    assert found == repeats.Noise(sd=0.0, freedom=2, recipes=1, source="plain-compare")
