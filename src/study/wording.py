@@ -75,6 +75,11 @@ def moment(seconds: float | None) -> str | None:
     return datetime.fromtimestamp(seconds, tz=UTC).isoformat(timespec="seconds")
 
 
+def local_moment(seconds: float) -> str:
+    """Seconds since 1970 as people here read them: `2026-11-21 13:05`."""
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
 def to_json(value: Any, *, indent: int | None = None) -> str:
     """Strict JSON: what is not finite becomes null."""
     return json.dumps(_finite(value), indent=indent, allow_nan=False, ensure_ascii=False)

@@ -36,6 +36,7 @@ study = Study(
     recipe=Recipe(dataset="digits", model="cnn2", optimizer="sgd", lr=0.001, batch_size=32, train_size=200, epochs=2),
     space=space,
     variants={"baseline": {}, "fast": {"lr": 0.1}},
+    final={"val_fraction": 0.0, "train_size": 300},
 )
 '''
 ONE = {"executor": "inline", "track": False}
@@ -112,6 +113,7 @@ def test_a_comparison_without_a_search_is_a_report_too(study):
     written, text, _ = report()
     assert written.html == Path("mlruns/studies/digits_lr-compare/artifacts/report.html").absolute()
     assert "Of 2 variants fast has the best mean" in text
+    assert "Maximize <code>accuracy</code> on digits" in text
     assert "The search has no trial." in text
 
 

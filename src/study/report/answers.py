@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import time
 from typing import TYPE_CHECKING, Any
 
 from study import judgement
 from study.report.found import best_row
 from study.report.parts import Facts, Points, Section, Table, Text
-from study.wording import knobs, plural
+from study.wording import knobs, local_moment, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,7 +25,8 @@ def question(found: Found) -> Section:
     """What was asked, in a line of our own and in the words of the study's file."""
     stored = found.definition
     verb = "Maximize" if found.goal.maximize else "Minimize"
-    parts: list[Part] = [Text(f"{verb} `{found.goal.metric}`{_data(found)}{_choices(found)}.")]
+    metric = found.goal.metric if found.trials else found.unit.words
+    parts: list[Part] = [Text(f"{verb} `{metric}`{_data(found)}{_choices(found)}.")]
     variants = stored.get("variants") or (found.compared.question.variants if found.compared else ())
     if variants:
         parts.append(Text(f"{plural(len(variants), 'named variant')}: {', '.join(variants)}."))
@@ -192,7 +192,7 @@ def looks(found: Found) -> Section:
     if len(openings) > 1:
         parts.append(Text("To choose by these figures is to make them look better than they are.", "warning"))
     rows = [
-        (_moment(each["time"]), str(len(each["recipes"])), str(each["seeds"]), f"`{each['command']}`")
+        (local_moment(each["time"]), str(len(each["recipes"])), str(each["seeds"]), f"`{each['command']}`")
         for each in openings
     ]
     parts.append(Table("Looks at the test split", ("When", ">Recipes", ">Seeds", "~By which command"), rows))
@@ -211,7 +211,3 @@ def remarks(found: Found) -> Section | None:
 def _sentence_of(text: str, fix: str) -> str:
     first = f"{text[:1].upper()}{text[1:]}"
     return f"{first}. {fix}" if fix else f"{first}."
-
-
-def _moment(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))

@@ -13,7 +13,6 @@ from study.definition import Study
 from study.errors import StudyError, StudyFileError
 from study.imports import import_object
 from study.journal import Journal
-from study.prepare import with_data
 from study.report.units import Unit
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from study.ablate import Ablation
     from study.compare import Question, Row
     from study.confirm import Confirmation
+    from study.definition import Published
     from study.journal import History, TrialFolder
     from study.results import Goal, Summary, TrialRow
     from study.settings import Settings
@@ -85,7 +85,7 @@ class Found:
         trials: of the search, by number.
         summary: of the search.
         about: what the study's file says of itself; empty if there is no file.
-        study: as its file has it, else as far as the folders tell; None if its recipe's type cannot be imported.
+        study: as it was run; None if its recipe's type cannot be imported.
         compared: the comparison; None if there is none.
         confirmation: None if nothing was confirmed.
         ablation: None if nothing was ablated.
@@ -120,8 +120,9 @@ class Found:
 
     @property
     def as_of(self) -> float | None:
-        """When the last thing happened in the search, seconds since 1970; None if nothing has."""
-        times = [time for trial in self.trials for time in trial.history.times[-1:]]
+        """When something last happened that is told, seconds since 1970; None if nothing has."""
+        times: list[float] = [each["time"] for each in self.openings]
+        times += [time for trial in self.trials for time in trial.history.times[-1:]]
         times += [trial.history.ended.time for trial in self.trials if trial.history.ended]
         return max(times, default=None)
 
@@ -145,7 +146,8 @@ def read(name: str, settings: Settings) -> Found:
         raise StudyError("the study's definition is missing", where=str(journals[0].definition_file))
     stored, goal = journal.definition() or {}, results.goal(journal)
     trials = read_trials(journals[0], goal) if journal is journals[0] else []
-    study, about = _described(name, journals[0], stored)
+    about, published = _described(name)
+    study = _as_run(name, settings, stored)
     return Found(
         name=name,
         settings=settings,
@@ -156,7 +158,7 @@ def read(name: str, settings: Settings) -> Found:
         summary=results.summarize(name, goal, [trial.row for trial in trials]),
         about=about,
         study=study,
-        compared=_compared(name, settings, study),
+        compared=_compared(name, settings, goal.metric, published),
         confirmation=confirm.read(study, settings) if study else None,
         ablation=ablate.read(study, settings) if study else None,
         openings=sorted((each for one in journals for each in one.openings()), key=lambda each: each["time"]),
@@ -216,17 +218,22 @@ def _tested(found: Found, suffix: str, number: int, label: str) -> Winner:
     return Winner(trial, label, "test", evaluation.get("test"))
 
 
-def _described(name: str, journal: Journal, stored: Mapping[str, Any]) -> tuple[Study | None, str]:
-    """Find the study's file, and what it says; without one, make of the folders what can be made of them."""
-    start, _, dataset = name.partition("@")
+def _described(name: str) -> tuple[str, Mapping[str, Published]]:
+    """Give what the study's file says of itself, and the published figures; nothing without one that can be read."""
+    start = name.partition("@")[0]
     try:
-        file = definition.find(start)
-        study = definition.load(start)
-        about = ast.get_docstring(ast.parse(file.read_bytes())) or ""
-        study = replace(with_data(study, dataset) if dataset else study, name=name)
-        return results.as_searched(study, journal), about
-    except (StudyError, OSError, ValueError):  # no file, or one that is broken now: the folders still tell most
-        return stored_study(name, stored), ""
+        about = ast.get_docstring(ast.parse(definition.find(start).read_bytes())) or ""
+        return about, definition.load(start).published
+    except (StudyError, OSError, ValueError):  # the folders still tell all the rest
+        return "", {}
+
+
+def _as_run(name: str, settings: Settings, stored: Mapping[str, Any]) -> Study | None:
+    """Make the study that was searched and confirmed: a file may have changed since."""
+    study = stored_study(name, stored)
+    judged = Journal(settings.study_folder(f"{name}-final")).definition() or stored
+    final = {knob: value for knob, value in judged["recipe"].items() if value != stored["recipe"].get(knob)}
+    return replace(study, final=final) if study else None
 
 
 def stored_study(name: str, stored: Mapping[str, Any]) -> Study | None:
@@ -246,11 +253,11 @@ def stored_study(name: str, stored: Mapping[str, Any]) -> Study | None:
     )
 
 
-def _compared(name: str, settings: Settings, study: Study | None) -> Compared | None:
+def _compared(name: str, settings: Settings, metric: str, published: Mapping[str, Published]) -> Compared | None:
     """Read the comparison as it was run: its variants, its seeds and its baseline are those of its folders."""
     journal = Journal(settings.study_folder(f"{name}-compare"))
     stored = journal.definition()
-    if stored is None or study is None:
+    if stored is None:
         return None
     abouts = [folder.about() for folder in journal.trials()]
     arms = {each["variant"]: {knob: value for knob, value in each["overrides"].items() if knob != "seed"}
@@ -258,8 +265,7 @@ def _compared(name: str, settings: Settings, study: Study | None) -> Compared | 
     ran = stored_study(name, stored)
     if ran is None or len(arms) < 2:
         return None
-    published = {arm: figure for arm, figure in study.published.items() if arm in arms}
-    ran = replace(ran, variants=arms, metric=study.metric, published=published)
+    ran = replace(ran, variants=arms, metric=metric, published=published)
     seeds = [sum(each.get("variant") == arm for each in abouts) for arm in arms]
     figures = journal.groups()
     against = next((arm for arm in arms if arm in figures and "difference" not in figures[arm]), None)

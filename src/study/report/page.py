@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import gzip
 import re
-import time
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources import files
@@ -17,6 +16,7 @@ from markupsafe import Markup, escape
 from study import durable
 from study.report import answers, charts, comparisons, found, inspection, record
 from study.report.parts import Gallery, Section, Table
+from study.wording import local_moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -104,19 +104,10 @@ def sections(known: Found) -> list[Section]:
 
 def page(known: Found, contents: Sequence[Section]) -> str:
     """Write the report as HTML."""
+    template = _templates().get_template("page.html.j2")
     plotly = _plotly() if any(section.interactive for section in contents) else ""
-    return (
-        _templates()
-        .get_template("page.html.j2")
-        .render(
-            known=known,
-            sections=contents,
-            plotly=plotly,
-            style=_file("style.css"),
-            script=_file("charts.js"),
-            made=_made(known),
-        )
-    )
+    files = {"style": _file("style.css"), "script": _file("charts.js"), "plotly": plotly}
+    return template.render(known=known, sections=contents, made=_made(known), **files)
 
 
 def as_markdown(known: Found, contents: Sequence[Section], stem: str) -> str:
@@ -161,7 +152,7 @@ def _file(name: str) -> Markup:
 
 def _made(known: Found) -> str:
     """Say of what moment the report tells: of the last result, not of its writing, so that it stays the same."""
-    at = f", as of {time.strftime('%Y-%m-%d %H:%M', time.localtime(known.as_of))}" if known.as_of else ""
+    at = f", as of {local_moment(known.as_of)}" if known.as_of else ""
     return f"Report of a study{at}; study {version('study')}"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import time
 from collections import Counter
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from study import savings
 from study.definition import available
 from study.report.parts import Code, Facts, Points, Section, Table, Text
 from study.space import spell_stored
-from study.wording import duration, knob, plural, to_json
+from study.wording import duration, knob, local_moment, plural, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -56,7 +55,7 @@ def _compute(found: Found) -> Iterator[Part]:
     starts = [trial.row.started for trial in found.trials if trial.row.started]
     ends = [trial.history.ended.time for trial in found.trials if trial.history.ended]
     if starts and ends:
-        facts.append(("From", f"{_moment(min(starts))} to {_moment(max(ends))}"))
+        facts.append(("From", f"{local_moment(min(starts))} to {local_moment(max(ends))}"))
     facts += _pruning(found)
     if reasons := Counter(trial.row.reason for trial in found.trials if trial.row.state == "failed").most_common(3):
         facts.append(("Failed with", "; ".join(f"{reason} ({count})" for reason, count in reasons)))
@@ -76,24 +75,15 @@ def _pruning(found: Found) -> Iterator[tuple[str, str]]:
     told = savings.read([trial.row for trial in found.trials], found.goal)
     if told.pruned:
         whole = told.epochs + told.epochs_saved
-        yield (
-            "Saved by pruning",
-            (
-                f"{100 * told.share_saved:.0f} %: {told.epochs_saved:,} of {whole:,} epochs, about "
-                f"{duration(told.seconds_saved)}"
-            ),
-        )
+        share, time = f"{100 * told.share_saved:.0f} %", duration(told.seconds_saved)
+        yield "Saved by pruning", f"{share}: {told.epochs_saved:,} of {whole:,} epochs, about {time}"
     if told.diverged:
         yield "Diverged", plural(told.diverged, "trial")
     if told.lost_good.n:
         good, best = (round(share.value * share.n) for share in (told.lost_good, told.lost_best))
-        yield (
-            "Lost by pruning",
-            (
-                f"of {plural(told.lost_good.n, 'trial')} that ran on although the pruner would have ended them, {good} "
-                f"came among the best tenth, {best} first"
-            ),
-        )
+        many = plural(told.lost_good.n, "trial")
+        yield "Lost by pruning", (f"of {many} that ran on although the pruner would have ended them, {good} came among "
+                                  f"the best tenth of all, {best} first")  # fmt: skip
 
 
 def _environment(found: Found, winner: Winner | None) -> Iterator[Part]:
@@ -197,7 +187,3 @@ def _recipe(found: Found, winner: Winner) -> str:
     record = {"study": found.name, "recipe_type": kind, "train": found.definition["train"],
               "metric": winner.trial.about["metric"], "recipe": changed}  # fmt: skip
     return to_json(record, indent=2)
-
-
-def _moment(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
