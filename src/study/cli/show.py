@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from study import results, settings
-from study.cli import insight, one_trial, options, records
+from study.cli import one_trial, options, records
 from study.cli.terminal import width
 from study.cli.text import number, table, to_json
 from study.errors import InputError, StudyError
@@ -109,6 +109,8 @@ def show(
     home: options.Home = None,
 ) -> None:
     """Show a study's trials and what they say for and against the search, or one trial with all its epochs."""
+    from study.cli import insight  # numpy
+
     if sum((trial is not None, importance, pruning)) > 1:
         raise InputError("--trial, --importance and --pruning exclude each other", fix="Give one of them.")
     journal, form = journal_of(name, home), "json" if as_json else form
@@ -123,6 +125,8 @@ def show(
 
 
 def _show_trials(journal: Journal, form: str, sort_by: str | None, top: int | None) -> None:
+    from study.cli import insight
+
     rows = results.rows(journal)
     summary = results.summarize(journal.folder.name, results.goal(journal), rows)
     shown = sorted_by(rows, sort_by, summary)

@@ -37,10 +37,10 @@ def budgets(searches: Sequence[Search], title: str) -> Figure:
         colour = COLOURS[index % len(COLOURS)]
         _line(by_trials, search.by_trials(), colour, search.name)
         done = np.arange(1, len(search.ended) + 1)
-        by_trials.step(done, search.so_far(), where="post", color=colour, linewidth=0.9, alpha=0.8)
+        by_trials.step(done, search.so_far(), where="post", color=to_rgba(colour, 0.8), linewidth=0.9)
         spent = search.seconds.cumsum()
         _line(by_seconds, search.by_seconds(np.linspace(0, spent[-1], POINTS)), colour, search.name)
-        by_seconds.step(spent, search.so_far(), where="post", color=colour, linewidth=0.9, alpha=0.8)
+        by_seconds.step(spent, search.so_far(), where="post", color=to_rgba(colour, 0.8), linewidth=0.9)
     for axes, budget in ((by_trials, "trials"), (by_seconds, "seconds of training")):
         axes.set_xlabel(budget)
         axes.spines[["top", "right"]].set_visible(False)
