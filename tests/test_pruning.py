@@ -13,7 +13,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from study import results
+from study import results, storage
 from study import settings as places
 from study.definition import load
 from study.errors import Interrupted
@@ -21,6 +21,7 @@ from study.journal import Journal
 from study.progress import TrialEpoch
 from study.pruning import PRUNERS, is_audited
 from study.search import Options, run
+from study.tracking import fields, snapshot
 
 TOY = Path(__file__).with_name("toy.py")
 SEED = 1  # audits trial 5
@@ -77,6 +78,10 @@ def test_stopped_twice_in_every_trial_it_ends_with_the_same_trials_audits_and_al
                     stop.set()
     assert outcome("other") == outcome()
     assert rows()[5].audited == 2
+    folder = Journal(places.resolve().study_folder("other")).trial(5)
+    assert fields.tags_of_end(snapshot.read(folder))["study.audited"] == "2"
+    stored = optuna.load_study(study_name="other", storage=places.resolve().storage).trials[5]
+    assert stored.user_attrs["audited"] == storage.frozen(folder).user_attrs["audited"] == 2
     logs = [folder.path / "log.jsonl" for folder in Journal(places.resolve().study_folder("other")).trials()]
     assert [log.read_text().count('"audited"') for log in logs] == [0, 0, 0, 0, 0, 1, 0]
 

@@ -268,7 +268,8 @@ def frozen(folder: TrialFolder) -> FrozenTrial:
 def frozen_of(about: Mapping[str, Any], history: History) -> FrozenTrial:
     """Build Optuna's trial from what was read of a folder."""
     ended = history.ended
-    reason = {"reason": ended.reason} if ended and ended.reason else {}
+    more: dict[str, Any] = {"reason": ended.reason} if ended and ended.reason else {}
+    more |= {} if history.audited is None else {"audited": history.audited}
     trial = optuna.trial.create_trial(
         state=STATES[ended.state] if ended else TrialState.RUNNING,
         value=ended.value if ended and ended.state != "failed" else None,
@@ -279,7 +280,7 @@ def frozen_of(about: Mapping[str, Any], history: History) -> FrozenTrial:
             for epoch in history.epochs
             if math.isfinite(epoch.metrics[about["metric"]])
         },
-        user_attrs={**attributes(about), **reason},
+        user_attrs={**attributes(about), **more},
     )
     trial.datetime_start = datetime.fromtimestamp(about["created"])  # noqa: DTZ006 - Optuna keeps local time
     if ended:

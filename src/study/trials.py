@@ -191,6 +191,7 @@ class Trials:
         folder = self._journal.trial(number)
         if folder.history().audited is None:
             folder.append("audited", epoch=epoch)
+            self._write(lambda: self.database.set_trial_user_attr(self._id(self.database, number), "audited", epoch))
 
     def publish(self, number: int, epoch: Epoch) -> None:
         """Write an epoch's objective to the database."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from study.cli import side_by_side
 from study.definition import load
 from study.search import Options, run
 from study.settings import Settings
@@ -123,7 +124,7 @@ def test_searches_side_by_side_are_a_table_a_picture_and_a_file(study, home):
 
 def test_searches_side_by_side_as_json_and_csv(study, home):
     shown = study("compare", "slow", "fast", "--json", "--home", home).json
-    assert list(shown) == ["type", "metric", "direction", "searches", "by_trials", "by_seconds"]
+    assert list(shown) == list(side_by_side.KEYS)
     assert [each["budget"] for each in shown["by_trials"]] == [1, 2, 5, 10, 20, 30]
     last = shown["by_trials"][-1]["expected_best"]["slow"]
     assert last["mean"] == last["low"] == last["high"] == shown["searches"][0]["best"]

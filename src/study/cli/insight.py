@@ -39,14 +39,15 @@ def show_importance(journal: Journal, form: str) -> None:
 
     found, metric = importance.read(journal), results.goal(journal).metric
     if form == "json":
-        print(to_json(_importance_json(journal.folder.name, metric, found), indent=2))
+        print(to_json(importance_json(journal.folder.name, metric, found), indent=2))
     elif form == "csv":
         print(records.csv_of([_flat(each) for each in found.knobs]), end="")
     else:
         print(_importance_text(journal.folder.name, metric, found))
 
 
-def _importance_json(name: str, metric: str, found: Importance) -> dict[str, Any]:
+def importance_json(name: str, metric: str, found: Importance) -> dict[str, Any]:
+    """What mattered as JSON values."""
     return {
         "study": name,
         "metric": metric,
@@ -119,14 +120,15 @@ def show_pruning(journal: Journal, form: str) -> None:
     found = savings.read(results.rows(journal), goal)
     pruner = (journal.definition() or {}).get("pruner")
     if form == "json":
-        print(to_json(_pruning_json(journal.folder.name, pruner, found), indent=2))
+        print(to_json(pruning_json(journal.folder.name, pruner, found), indent=2))
     elif form == "csv":
         print(records.csv_of([_audited(row) for row in found.audited]), end="")
     else:
         print(_pruning_text(journal.folder.name, pruner, found, goal.metric))
 
 
-def _pruning_json(name: str, pruner: str | None, found: Pruning) -> dict[str, Any]:
+def pruning_json(name: str, pruner: str | None, found: Pruning) -> dict[str, Any]:
+    """What pruning did as JSON values."""
     return {
         "study": name,
         "pruner": pruner,

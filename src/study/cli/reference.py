@@ -39,7 +39,8 @@ ends, however it ends. Its `status` is `finished`, `stopped` (by `--timeout`), `
 and `verdict` are null for the baseline. `study confirm --json` ends with one
 `confirmation`, `study ablate --json` with one `ablation`.
 
-`study show NAME --format json` prints the summary's keys from `study` on, and `trials`.
+`study show NAME --json` prints the summary's keys from `study` on, `remarks` and `trials`; with `--importance` or
+`--pruning` an object of its own. `study compare A B --json` prints one `searches`.
 
 | object | keys |
 |---|---|
@@ -106,15 +107,17 @@ def _default(parameter: Any) -> str:
 
 
 def _json_keys() -> str:
-    from study import ablate
-    from study.cli import ablation, comparison, confirmation, records
+    from study import ablate, savings
+    from study.cli import ablation, comparison, confirmation, insight, records, side_by_side
     from study.compare import Row
     from study.confirm import Confirmation, Contender, Question
+    from study.importance import assess
     from study.recipe import Recipe
     from study.results import Goal, TrialRow, summarize
 
     trial = TrialRow(0, "baseline", "complete", 0.5, 0.5, 1, 1.0, {}, "", None, None)
-    summary = records.summary_json(summarize("x", Goal("val_accuracy", maximize=True), [trial]))
+    goal = Goal("val_accuracy", maximize=True)
+    summary = records.summary_json(summarize("x", goal, [trial]))
     row = records.row_json(trial)
     empty = Row("x", (), None, None, None, None, 0.0, 0)
     question = Question(trials=(), arms={}, values={}, baseline={}, seeds=5)
@@ -129,6 +132,10 @@ def _json_keys() -> str:
             _keys("each of `variants`", list(summary["variants"][0])),
             _keys("`comparison` of `compare`", ["type", "study", "against", "variants"]),
             _keys("each of its `variants`", list(comparison.row_json(empty))),
+            _keys("`searches` of `compare A B`", list(side_by_side.KEYS)),
+            _keys("`show --importance`", list(insight.importance_json("x", "x", assess([], maximize=True)))),
+            _keys("`show --pruning`", list(insight.pruning_json("x", None, savings.read([trial], goal)))),
+            _keys("each of the `remarks` of `show`", ["kind", "text", "fix"]),
             _keys("`confirmation` of `confirm`", ["type", "study", *confirmation.confirmation_json(unasked)]),
             _keys("each of its `contenders`", list(confirmation.contender_json(contender))),
             _keys("`ablation` of `ablate`", ["type", "study", *ablation.KEYS]),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from study.searches import Budget, Search
 
 log = logging.getLogger("study")
+KEYS = ("type", "metric", "direction", "searches", "by_trials", "by_seconds")
 TAKEN = {"names", "show_only", "as_json", "as_csv", "home"}
 
 
@@ -39,7 +40,7 @@ def compare(context: typer.Context, names: Sequence[str], *, as_json: bool, as_c
     found = searches.read([journal_of(name, home) for name in names])
     by_trials, by_seconds = searches.at_trials(found), searches.at_seconds(found)
     if as_json:
-        print_json(_json(found, by_trials, by_seconds))
+        print_json(searches_json(found, by_trials, by_seconds))
     elif as_csv:
         print(records.csv_of(_rows(by_trials, by_seconds)), end="")
     else:
@@ -63,7 +64,8 @@ def _refuse_others(context: typer.Context) -> None:
         )
 
 
-def _json(found: Sequence[Search], by_trials: Sequence[Budget], by_seconds: Sequence[Budget]) -> dict[str, Any]:
+def searches_json(found: Sequence[Search], by_trials: Sequence[Budget], by_seconds: Sequence[Budget]) -> dict[str, Any]:
+    """Searches side by side as JSON values."""
     return {
         "type": "searches",
         "metric": found[0].goal.metric,

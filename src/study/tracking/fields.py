@@ -117,6 +117,7 @@ def tags_of_end(snapshot: Snapshot) -> dict[str, str]:
         "study.state": STATES[ended.state],
         "study.reason": ended.reason or None,
         "study.pruned_at": snapshot.last if ended.state == "pruned" else None,
+        "study.audited": snapshot.audited,
         "study.device": snapshot.device,
         "study.deaths": snapshot.deaths or None,
     }

@@ -24,6 +24,7 @@ class Snapshot:
         device: where it was trained last, as torch spells it.
         deaths: how many workers died of it.
         ended: how it ended; None while it is running.
+        audited: the epoch after which the pruner would have ended it, had it not been chosen to show what is lost.
 
     """
 
@@ -34,6 +35,7 @@ class Snapshot:
     device: str | None
     deaths: int
     ended: Ended | None
+    audited: int | None = None
 
     @property
     def last(self) -> int:
@@ -86,7 +88,8 @@ def read(trial: TrialFolder) -> Snapshot:
     history = trial.history()
     epochs, replays = replay(trial.records())
     device = history.devices[-1] if history.devices else None
-    return Snapshot(trial, trial.about(), epochs, replays, device, len(history.deaths), history.ended)
+    about, deaths = trial.about(), len(history.deaths)
+    return Snapshot(trial, about, epochs, replays, device, deaths, history.ended, history.audited)
 
 
 def replay(records: Iterable[Record]) -> tuple[dict[int, Record], int]:
