@@ -88,7 +88,7 @@ def read(journals: Sequence[Journal]) -> list[Search]:
     """Read searches that are to be set side by side.
 
     Raises:
-        InputError: they have different objectives, one is named twice, or has no finished trial.
+        InputError: they have different objectives, one is no search, is named twice, or has no finished trial.
         StudyError: no definition, or a damaged file; names it and its line.
 
     """
@@ -112,6 +112,8 @@ def _search(journal: Journal) -> Search:
     goal, definition = results.goal(journal), journal.definition() or {}
     ended = [row for row in rows if row.state != "running"]
     finished = [row for row in ended if row.state != "failed"]
+    if "sampler" not in definition:
+        raise InputError("is no search", where=name, fix="Only what `study run` has made is set side by side.")
     values = np.array([math.nan if row.value is None else row.value for row in finished], dtype=np.float64)
     if not np.isfinite(values).any():
         raise InputError("has no finished trial yet", where=name, fix=f"`study run {name}` makes some.")

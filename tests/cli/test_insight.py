@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import shutil
 import threading
@@ -156,9 +157,20 @@ def test_a_search_without_a_finished_trial_is_one_line(study, home, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(home, copy)
     shutil.rmtree(copy / "studies" / "fast" / "trials")
-    answer = study("compare", "slow", "fast", "--home", copy)
+    answer = study("compare", "slow", "studies/fast.py", "--home", copy)
     assert answer.code == 2
     assert "fast: has no finished trial yet. `study run fast` makes some." in answer.err
+
+
+def test_what_is_no_search_is_one_line(study, home, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(home, copy)
+    definition = json.loads((copy / "studies" / "fast" / "study.json").read_text())
+    del definition["sampler"]
+    (copy / "studies" / "fast" / "study.json").write_text(json.dumps(definition))
+    answer = study("compare", "slow", "fast", "--home", copy)
+    assert answer.code == 2
+    assert "fast: is no search. Only what `study run` has made is set side by side." in answer.err
 
 
 def test_two_questions_at_once_are_refused(study, home):

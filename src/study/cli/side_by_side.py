@@ -37,7 +37,7 @@ def compare(context: typer.Context, names: Sequence[str], *, as_json: bool, as_c
     _refuse_others(context)
     from study import searches
 
-    found = searches.read([journal_of(name, home) for name in names])
+    found = searches.read([journal_of(_name(name), home) for name in names])
     by_trials, by_seconds = searches.at_trials(found), searches.at_seconds(found)
     if as_json:
         print_json(searches_json(found, by_trials, by_seconds))
@@ -46,6 +46,11 @@ def compare(context: typer.Context, names: Sequence[str], *, as_json: bool, as_c
     else:
         print(_text(found, by_trials, by_seconds))
     _draw(found, _rows(by_trials, by_seconds), settings.resolve(home).home)
+
+
+def _name(name: str) -> str:
+    """A study's file stands for the study of that name."""
+    return name.rpartition("/")[2].removesuffix(".py")
 
 
 def _refuse_others(context: typer.Context) -> None:
