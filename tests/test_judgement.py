@@ -14,6 +14,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, distribution_to_json
 
 from study import judgement
+from study.journal import Journal
 from study.judgement import Evidence, remarks
 from study.repeats import Noise
 from study.results import Goal, TrialRow
@@ -140,6 +141,14 @@ def test_looks_at_the_test_split_are_counted():
     assert "looked at 3 times" in remark.text
     assert "study confirm mine 2" in remark.text
     assert judged([], openings=looks[:1])["test split"][0].fix == ""
+
+
+def test_looks_are_read_from_the_studies_beside_it(made):
+    for kind in ("final", "compare"):
+        beside = Journal(made.folder.with_name(f"made-{kind}"))
+        beside.folder.mkdir()
+        beside.record_opening({"time": 1.0, "command": "study x", "study": "made", "recipes": [], "seeds": 1})
+    assert len(judgement.read(made).openings) == 2
 
 
 def test_what_is_left_of_running_trials_is_told_only_while_somebody_runs_them():

@@ -258,7 +258,9 @@ def _effects(trials: Sequence[FrozenTrial], ranges: Mapping[str, BaseDistributio
     """Measure each knob's effect, on average over shuffles, and the largest of any shuffled copy."""
     from sklearn.ensemble import RandomForestRegressor  # noqa: PLC0415 - a second to load
 
-    table = np.array([[_place(each, trial.params.get(name)) for name, each in ranges.items()] for trial in trials])
+    table = np.array(
+        [[_place(each, trial.params.get(name, _middle(each))) for name, each in ranges.items()] for trial in trials]
+    )
     active = np.array([[name in trial.params for name in ranges] for trial in trials])
     values = np.array([trial.value for trial in trials], dtype=np.float64)
     real, shadows = np.zeros(len(ranges)), 0.0
@@ -289,7 +291,6 @@ def _range(forest: Any, table: NDArray[np.float64], active: NDArray[np.bool_], k
 
 def _place(distribution: BaseDistribution, value: Any) -> float:
     """A value as a number: a choice by its place, a number in its own scale."""
-    value = _middle(distribution) if value is None else value
     if isinstance(distribution, CategoricalDistribution):
         return float(distribution.choices.index(value))
     return math.log(value) if getattr(distribution, "log", False) else float(value)
