@@ -29,6 +29,7 @@ class Facts:
         score: on the test split over fresh seeds; None if it was not confirmed.
         own_score: the test accuracy of these very weights; None where nobody has looked.
         recipe: every knob.
+        fingerprint: of the recipe.
         overrides: those that differ from the study's recipe.
         classes: names, in order.
         columns: of a table, in order; empty for images.
@@ -47,6 +48,7 @@ class Facts:
     score: Mean | None
     own_score: float | None
     recipe: Mapping[str, Any]
+    fingerprint: str
     overrides: Mapping[str, Any]
     about: Mapping[str, Any]
     weights_sha256: str
@@ -70,6 +72,7 @@ def tags(facts: Facts) -> dict[str, str]:
         "study.made_by": facts.made_by,
         "study.uid": facts.uid,
         "study.recipe": json.dumps(facts.recipe),
+        "study.recipe_fingerprint": facts.fingerprint,
         "study.metric": facts.metric,
         "study.search_score": facts.search_value,
         "study.confirmed": "true" if facts.confirmed else "false",

@@ -186,7 +186,9 @@ def _record_look(settings: Settings, *versions: Version) -> None:
     """Write the look at the test split down where looks are kept, if the study is here."""
     journal = Journal(settings.study_folder(versions[0].tags["study"]))
     if journal.definition() is not None:
-        recipes = sorted({version.tags["study.uid"] for version in versions})
+        recipes = sorted(
+            {version.tags.get("study.recipe_fingerprint", version.tags["study.uid"]) for version in versions}
+        )
         journal.record_opening(pairs.opening(journal.folder.name, recipes, 1))
 
 

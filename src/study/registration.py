@@ -19,7 +19,7 @@ from study.definition import OUR_TRAIN, Study
 from study.errors import DataError, InputError
 from study.imports import import_object
 from study.journal import Journal
-from study.recipe import Recipe
+from study.recipe import Recipe, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -162,7 +162,8 @@ def register(candidate: Candidate, settings: Settings, model: str) -> tuple[Vers
             what, where=candidate.study, fix="Register it by MLflow itself, with the weights of its folder."
         )
     weights = _weights(candidate.folder)
-    facts = _facts(candidate, sha256(weights.read_bytes()).hexdigest())
+    recipe = recipe_type.model_validate(candidate.folder.recipe())
+    facts = _facts(candidate, settings, fingerprint(recipe), sha256(weights.read_bytes()).hexdigest())
     registry = tracking.open_registry(settings)
     for version in registry.versions(model):
         if _identity(version.tags) == (facts.uid, facts.weights_sha256):
@@ -173,7 +174,6 @@ def register(candidate: Candidate, settings: Settings, model: str) -> tuple[Vers
     from study.tracking.registry import Package  # noqa: PLC0415 - mlflow
 
     with tempfile.TemporaryDirectory() as folder:
-        recipe = recipe_type.model_validate(candidate.folder.recipe())
         files = export(recipe, weights, Path(folder), (candidate.folder.history().devices or ["cpu"])[-1])
         facts = replace(facts, classes=files.classes, columns=files.columns)
         package = Package(files.code, files.data, files.requirements, files.example, files.classes)
@@ -187,7 +187,7 @@ def _weights(folder: TrialFolder) -> Path:
     return judged_weights(folder.last, folder.best, len(folder.history().epochs))
 
 
-def _facts(candidate: Candidate, weights_sha256: str) -> Facts:
+def _facts(candidate: Candidate, settings: Settings, recipe_fingerprint: str, weights_sha256: str) -> Facts:
     about, history = candidate.folder.about(), candidate.folder.history()
     evaluation = (history.ended.evaluation if history.ended else None) or {}
     return Facts(
@@ -196,11 +196,12 @@ def _facts(candidate: Candidate, weights_sha256: str) -> Facts:
         made_by=f"{candidate.journal.folder.name} trial {candidate.folder.number}",
         uid=about["uid"],
         question=candidate.question,
-        metric=results.goal(candidate.journal).metric,
+        metric=results.goal(Journal(settings.study_folder(candidate.study))).metric,
         search_value=candidate.search_value,
         score=candidate.score,
         own_score=(evaluation.get("test") or {}).get("accuracy"),
         recipe=candidate.folder.recipe(),
+        fingerprint=recipe_fingerprint,
         overrides=candidate.overrides,
         about=about,
         weights_sha256=weights_sha256,
