@@ -114,7 +114,7 @@ def _curves(found: Found) -> Iterator[Part]:
     longest, usual = max(trial.row.epochs for trial in drawn), median(trial.row.epochs for trial in drawn)
     scale = "log" if longest > UNEVEN * usual else "linear"
     figure.update_layout(
-        xaxis={"title": "epoch", "type": scale, "dtick": 1 if longest <= COUNTED else None},
+        xaxis={"title": "epoch", "type": scale, "dtick": 1 if longest <= COUNTED else None, "exponentformat": "none"},
         yaxis_title=found.goal.metric, legend=_above(), hovermode="closest", showlegend=True,
     )  # fmt: skip
     yield Text(f"After every epoch{_drawn(drawn, with_epochs)}; the best trial is drawn thick, a line that ends early "

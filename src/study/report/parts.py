@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+FAR = 12  # times the others' largest difference: one that goes farther does not stretch the scale
+NEAR = 2  # times the others' largest difference: where the scale ends then
 Tone = Literal["good", "bad", "same", "open"]
 
 
@@ -73,14 +75,21 @@ class Table:
     picture: Picture | None = None
 
     def place(self, value: float) -> float:
-        """Give a value's place between the ends of all bars, in percent."""
+        """Give a value's place between the ends of the scale, in percent; what lies beyond stands at the end."""
         low, high = self._ends()
-        return round(100 * (value - low) / (high - low), 2)
+        return round(100 * min(1.0, max(0.0, (value - low) / (high - low))), 2)
+
+    def is_off(self, value: float) -> bool:
+        """Tell whether a value lies beyond the scale, which one far from all others does not stretch."""
+        low, high = self._ends()
+        return not low <= value <= high
 
     def _ends(self) -> tuple[float, float]:
-        bars = [bar for bar in self.bars if bar]
-        values = [0.0, *(each for bar in bars for each in (bar.low, bar.center, bar.high) if each is not None)]
-        low, high = min(values), max(values)
+        ends = [[each for each in (bar.low, bar.center, bar.high) if each is not None] for bar in self.bars if bar]
+        *_, second, largest = sorted([0.0, 0.0, *(max(map(abs, each)) for each in ends)])
+        reach = NEAR * second if second and largest > FAR * second else largest
+        values = [0.0, *(value for each in ends for value in each)]
+        low, high = max(min(values), -reach), min(max(values), reach)
         margin = 0.04 * (high - low) or 1.0
         return low - margin, high + margin
 
