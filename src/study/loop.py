@@ -122,8 +122,10 @@ class Loop:
             return
         each = _Running(folder, candidate, history, getattr(recipe, "epochs", None), len(history.epochs))
         self.running[folder.number] = each
-        yield TrialStarted(folder.number, candidate.variant, candidate.overrides, len(history.epochs))
         self._submit(each)
+        if not candidate.resumed:
+            self.trials.add(folder)  # the worker trains while the database is told
+        yield TrialStarted(folder.number, candidate.variant, candidate.overrides, len(history.epochs))
 
     def _submit(self, each: _Running) -> None:
         folder = each.folder
@@ -132,9 +134,7 @@ class Loop:
 
     def _new(self, candidate: Candidate) -> TrialFolder:
         about = {**candidate.about(), **self.about, "uid": uuid.uuid4().hex, "created": time.time()}
-        folder = self.journal.create(candidate.number, to_json(self.study.recipe_for(candidate.overrides)), about)
-        self.trials.add(folder)
-        return folder
+        return self.journal.create(candidate.number, to_json(self.study.recipe_for(candidate.overrides)), about)
 
     def _resumed(self, candidate: Candidate) -> TrialFolder:
         folder = self.journal.trial(candidate.number)
