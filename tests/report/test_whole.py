@@ -77,6 +77,7 @@ def report(name="digits_lr"):
     return written, written.html.read_text(), written.markdown.read_text()
 
 
+@pytest.mark.slow
 def test_all_that_was_found_stands_on_the_page_in_the_order_of_its_weight(study, browser):
     searched(study)
     rows = compared(study)
