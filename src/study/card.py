@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from study.stats.intervals import Mean
 
+LONGEST = 5000  # characters that MLflow's databases hold of a description
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
@@ -99,7 +101,7 @@ def markdown(facts: Facts, model: str, requirements: Sequence[str], own: str) ->
     changed = wording.knobs(facts.overrides) or "the study's recipe as it is"
     facts_of_it = [
         f"- Data: {data.get('name')} (sha256 {sha}…), {data.get('source')}",
-        f"- Classes: {', '.join(facts.classes)}",
+        f"- Classes: {_some(facts.classes, 20)}",
         f"- Recipe: {changed} (all knobs: tag `study.recipe`)",
         f"- Made by: {facts.made_by}, of trial {facts.trial} of the study {facts.study}",
     ]
@@ -121,7 +123,7 @@ def markdown(facts: Facts, model: str, requirements: Sequence[str], own: str) ->
         f"{answer} It needs {', '.join(requirements)}.",
         _own(own),
     ]
-    return "\n\n".join(part for part in parts if part)
+    return "\n\n".join(part for part in parts if part)[:LONGEST]
 
 
 def _score(facts: Facts) -> str:
@@ -137,9 +139,13 @@ def _score(facts: Facts) -> str:
 
 def _wanted(facts: Facts) -> str:
     if facts.columns:
-        shown = ", ".join(facts.columns[:6]) + (", ..." if len(facts.columns) > 6 else "")
-        return f"a DataFrame with the columns {shown}"
+        return f"a DataFrame with the columns {_some(facts.columns, 6)}"
     return "uint8 images, as the signature says"
+
+
+def _some(names: Sequence[str], shown: int) -> str:
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more
 
 
 def _own(own: str) -> str:

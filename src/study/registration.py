@@ -115,8 +115,11 @@ def confirmed(study: Study, settings: Settings) -> Candidate:
         command = f"study confirm {start} --data {dataset}" if dataset else f"study confirm {start}"
         fix = f"`{command}` does it; --trial N registers an unconfirmed trial."
         raise InputError(what, where=study.name, fix=fix)
-    folder = Journal(settings.study_folder(f"{study.name}-final")).trial(found.score.trials[0])
-    winner = found.winner
+    finals, winner = Journal(settings.study_folder(f"{study.name}-final")), found.winner
+    folders = [finals.trial(number) for number in found.score.trials]
+    folder = next((each for each in folders if results.row(each, results.goal(finals)).state == "complete"), None)
+    if folder is None:
+        raise InputError("its confirmed winner diverged on every final seed", where=study.name)
     return Candidate(study.name, winner.trial, folder, winner.search_value, winner.overrides, found.score.mean)
 
 

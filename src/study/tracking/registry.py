@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 CHAMPION = "champion"
 CHAMPIONS, LOG = "study.champions", "study.champion_log"  # tags of a registered model
+SHORT = 1000  # characters of a tag that is shown with the logged model, too; the version has all
 LOGGED = 100  # latest changes of the champion that the log holds
 
 
@@ -134,7 +135,8 @@ class Registry:
             _save(package, path)
             experiment = self._client.get_run(run).info.experiment_id
             name = re.sub(r"[^\w@+-]", "_", model)
-            logged = self._client.create_logged_model(experiment, name, run, dict(tags))
+            short = {tag: text for tag, text in tags.items() if len(text) <= SHORT}
+            logged = self._client.create_logged_model(experiment, name, run, short)
             self._client.log_model_artifacts(logged.model_id, str(path))
             self._client.finalize_logged_model(logged.model_id, "READY")
             self._client.log_outputs(run, [LoggedModelOutput(logged.model_id, step=0)])
