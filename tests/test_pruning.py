@@ -66,24 +66,49 @@ def test_what_a_pruner_would_end_runs_on_if_it_is_audited_and_its_folder_says_so
             assert 1 <= row.audited < 8
 
 
-def test_stopped_twice_in_every_trial_it_ends_with_the_same_trials_audits_and_all(toy):
-    list(search(toy, 7, "median"))
+@pytest.mark.parametrize(("pruner", "trials"), [("median", 7), ("noise", 12)])
+def test_stopped_twice_in_every_trial_it_ends_with_the_same_trials(toy, pruner, trials):
+    list(search(toy, trials, pruner))
     other, seen = replace(toy, name="other"), defaultdict(lambda: {1, 3, 4, 6, 7, 8})
-    while sum(row.state != "running" for row in rows("other")) < 7:
+    while sum(row.state != "running" for row in rows("other")) < trials:
         stop = threading.Event()
         with suppress(Interrupted):
-            for progress in search(other, 7, "median", stop):
+            for progress in search(other, trials, pruner, stop):
                 if isinstance(progress, TrialEpoch) and progress.epoch.number not in seen[progress.trial]:
                     seen[progress.trial].add(progress.epoch.number)
                     stop.set()
     assert outcome("other") == outcome()
-    assert rows()[5].audited == 2
-    folder = Journal(places.resolve().study_folder("other")).trial(5)
+    assert any(row.state == "pruned" for row in rows())
+
+
+def test_an_audit_that_was_stopped_is_noted_once_and_known_to_optuna_and_mlflow(toy):
+    for trials in (5, 6):
+        stop = threading.Event()
+        with suppress(Interrupted):
+            for progress in search(toy, trials, "median", stop):
+                if isinstance(progress, TrialEpoch) and (progress.trial, progress.epoch.number) == (5, 3):
+                    stop.set()
+    assert (rows()[5].state, rows()[5].audited) == ("running", 2)
+    list(search(toy, 7, "median"))
+    folder = Journal(places.resolve().study_folder("toy")).trial(5)
+    assert (folder.path / "log.jsonl").read_text().count('"audited"') == 1
     assert fields.tags_of_end(snapshot.read(folder))["study.audited"] == "2"
-    stored = optuna.load_study(study_name="other", storage=places.resolve().storage).trials[5]
+    stored = optuna.load_study(study_name="toy", storage=places.resolve().storage).trials[5]
     assert stored.user_attrs["audited"] == storage.frozen(folder).user_attrs["audited"] == 2
-    logs = [folder.path / "log.jsonl" for folder in Journal(places.resolve().study_folder("other")).trials()]
-    assert [log.read_text().count('"audited"') for log in logs] == [0, 0, 0, 0, 0, 1, 0]
+
+
+def test_an_audit_of_which_the_database_did_not_hear_is_told_to_it_later(toy):
+    list(search(toy, 6, "median"))
+    folder = Journal(places.resolve().study_folder("toy")).trial(5)
+    lines = (folder.path / "log.jsonl").read_bytes().splitlines(keepends=True)
+    (folder.path / "log.jsonl").write_bytes(b"".join(line for line in lines if b'"ended"' not in line))
+    with storage.opened(places.resolve().storage) as database:
+        name = "again"  # as a database knows the trial that heard of its start alone
+        trial = storage.frozen(folder)
+        trial.user_attrs = {key: value for key, value in trial.user_attrs.items() if key != "audited"}
+        number = database.create_new_trial(storage.study_id(database, name, "maximize"), trial)
+        assert storage._bring_up(database, number, trial, folder)
+        assert database.get_trial(number).user_attrs["audited"] == 2
 
 
 def test_the_noise_pruner_keeps_the_best_and_what_is_near_it(toy):

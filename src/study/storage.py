@@ -247,6 +247,9 @@ def _bring_up(storage: RDBStorage, trial_id: int, trial: FrozenTrial, folder: Tr
         if trial.intermediate_values.get(epoch.number) != value and math.isfinite(value):
             storage.set_trial_intermediate_value(trial_id, epoch.number, value)
             changed = True
+    if history.audited is not None and "audited" not in trial.user_attrs:
+        storage.set_trial_user_attr(trial_id, "audited", history.audited)
+        changed = True
     if history.ended:
         end(storage, trial_id, history.ended.state, history.ended.value, history.ended.reason)
         changed = True
