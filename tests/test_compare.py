@@ -149,6 +149,15 @@ def test_final_trainings_may_train_on_all_examples():
     assert "val_accuracy" not in trials()[0].history().epochs[0].metrics
 
 
+def test_what_was_last_compared_is_kept():
+    question = compare.ask(STUDY, ["softmax"], seeds=2, smallest=0.01)
+    assert compare.last_asked(STUDY, places.resolve()) is None
+    list(run(question=question))
+    study, asked = compare.last_asked(STUDY, places.resolve())
+    assert asked == question
+    assert study.variants == {"baseline": {}, "softmax": {"activation": "softmax"}}
+
+
 def test_without_trials_there_is_a_table_that_says_so():
     assert rows()["softmax"].comparison.verdict == "not enough seeds"
     assert rows()["baseline"].mean is None

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from study import pairs
 from study.errors import InputError
+from study.journal import Journal
 from study.pairs import Pairs, Plan
+from study.progress import SearchStarted
 from study.stats import intervals, sequential, verdicts
 
 if TYPE_CHECKING:
@@ -146,7 +148,21 @@ def run(
     study: Study, settings: Settings, options: Options, question: Question, stop: threading.Event
 ) -> Iterator[Progress]:
     """Run what the table still lacks; iterate to make it go on. Raises as `search.run`."""
-    yield from pairs.run(plan(study, question), settings, options, stop)
+    planned = plan(study, question)
+    for progress in pairs.run(planned, settings, options, stop):
+        if isinstance(progress, SearchStarted):
+            asked = {**asdict(question), "variants": {name: dict(each) for name, each in planned.arms.items()}}
+            Journal(settings.study_folder(planned.study.name)).store_question("compare", asked)
+        yield progress
+
+
+def last_asked(study: Study, settings: Settings) -> tuple[Study, Question] | None:
+    """Read what was last compared, and the study with those variants; None if nothing ever was."""
+    stored = Journal(settings.study_folder(f"{study.name}-compare")).question("compare")
+    if stored is None:
+        return None
+    variants = stored.pop("variants")
+    return replace(study, variants=variants), Question(variants=tuple(variants), **stored)
 
 
 def judge(

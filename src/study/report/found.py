@@ -254,20 +254,14 @@ def stored_study(name: str, stored: Mapping[str, Any]) -> Study | None:
 
 
 def _compared(name: str, settings: Settings, metric: str, published: Mapping[str, Published]) -> Compared | None:
-    """Read the comparison as it was run: its variants, its seeds and its baseline are those of its folders."""
+    """Read the comparison as it was last asked for."""
     journal = Journal(settings.study_folder(f"{name}-compare"))
     stored = journal.definition()
     if stored is None:
         return None
-    abouts = [folder.about() for folder in journal.trials()]
-    arms = {each["variant"]: {knob: value for knob, value in each["overrides"].items() if knob != "seed"}
-            for each in abouts if each.get("variant")}  # fmt: skip
     ran = stored_study(name, stored)
-    if ran is None or len(arms) < 2:
+    asked = compare.last_asked(replace(ran, metric=metric, published=published), settings) if ran else None
+    if asked is None:
         return None
-    ran = replace(ran, variants=arms, metric=metric, published=published)
-    seeds = [sum(each.get("variant") == arm for each in abouts) for arm in arms]
-    figures = journal.groups()
-    against = next((arm for arm in arms if arm in figures and "difference" not in figures[arm]), None)
-    question = compare.ask(ran, list(arms), against, seeds=max(2, *seeds), until_sure=len(set(seeds)) > 1)
+    ran, question = asked
     return Compared(question, compare.table(ran, settings, question), stored.get("fixed") or {})
