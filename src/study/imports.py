@@ -28,7 +28,7 @@ def load_file(path: Path) -> ModuleType:
     module_name = f"study_file_{path.stem}_{abs(hash(str(path))):x}"
     if module_name in sys.modules:
         return sys.modules[module_name]
-    _see_working_folder(path.parent)
+    see_working_folder(path.parent)
     spec = importlib.util.spec_from_file_location(module_name, path)
     if spec is None or spec.loader is None:
         raise StudyFileError("not a Python file", where=str(path))
@@ -58,7 +58,7 @@ def import_object(reference: str) -> Any:
     place, _, name = reference.rpartition(":")
     if not place or not name:
         raise StudyFileError(f"not an import path: {reference!r}", fix="Write it as package.module:name.")
-    _see_working_folder()
+    see_working_folder()
     try:
         module = load_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
         found: Any = module
@@ -72,7 +72,8 @@ def import_object(reference: str) -> Any:
     return found
 
 
-def _see_working_folder(*others: Path) -> None:
+def see_working_folder(*others: Path) -> None:
+    """Let modules be imported that lie in the folders or in the one that the process stands in."""
     for folder in (*others, Path.cwd()):
         if str(folder) not in sys.path:
             sys.path.append(str(folder))

@@ -1,16 +1,18 @@
 """MLflow's registry on SQLite and over HTTP: versions, the champion and those before, files that come back."""
 
+import importlib
 import json
 import socket
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from study import tracking
-from study.errors import PlaceError
+from study.errors import PlaceError, StudyError
 from study.settings import resolve
 from study.tracking.registry import Package
 
@@ -95,6 +97,19 @@ def test_two_versions_at_hand_at_once_do_not_mix(there, one, package):
     loaded = [tracking.open_registry(there).load(version) for version in versions]
     answers = [each.predict(np.zeros((1, 4, 4), np.uint8))["label"][0] for each in loaded]
     assert answers == ["a", "b"]
+
+
+def test_a_network_whose_module_is_not_here_is_named_and_one_in_the_working_folder_is_found(settings, one, package):
+    files, module = package("own"), f"nets_{time.time_ns()}"
+    text = (files.code / "serving.py").read_text()
+    (files.code / "serving.py").write_text(f"import {module}\n{text}")
+    version = add(settings, one, files, "own")
+    registry = tracking.open_registry(settings)
+    with pytest.raises(StudyError, match=f"own: version 1 needs the module '{module}'"):
+        registry.load(version)
+    Path(f"{module}.py").touch()
+    importlib.invalidate_caches()
+    assert registry.load(version).shape == (4, 4)
 
 
 def test_the_champion_and_those_before_are_kept_by_the_model_itself(there, one, package):

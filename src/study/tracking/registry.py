@@ -20,6 +20,8 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 from mlflow.types.schema import AnyType
 
+from study.errors import StudyError
+from study.imports import see_working_folder
 from study.tracking.connection import connect, talking
 
 if TYPE_CHECKING:
@@ -174,13 +176,23 @@ class Registry:
             self._client.set_registered_model_alias(model, CHAMPION, str(number))
 
     def load(self, version: Version) -> Model:
-        """Load a version; runs the code that it carries."""
+        """Load a version; runs the code that it carries.
+
+        Raises:
+            StudyError: a person's own network, whose module cannot be imported here.
+
+        """
+        see_working_folder()  # where a person's own module lies as often as not
         with talking(self.place), tempfile.TemporaryDirectory() as folder:
             local = version.source.startswith(("file:", "/"))
             path = download_artifacts(
                 artifact_uri=version.source, tracking_uri=self._uri, dst_path=None if local else folder
             )
-            loaded = pyfunc.load_model(path)
+            try:
+                loaded = pyfunc.load_model(path)
+            except ModuleNotFoundError as error:
+                what = f"version {version.number} needs the module {error.name!r}, which cannot be imported here"
+                raise StudyError(what, where=version.model, fix="Install it, or go to its folder with -C.") from error
         schema: Any = loaded.metadata.get_input_schema()
         if schema.is_tensor_spec():
             return Model(tuple(schema.inputs[0].shape[1:]), (), frozenset(), loaded.predict)
