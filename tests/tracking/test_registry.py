@@ -100,7 +100,8 @@ def test_two_versions_at_hand_at_once_do_not_mix(there, one, package):
 
 
 def test_a_network_whose_module_is_not_here_is_named_and_one_in_the_working_folder_is_found(settings, one, package):
-    files, module = package("own"), f"nets_{time.time_ns()}"
+    module = f"nets_{time.time_ns()}"
+    files = package(module)
     text = (files.code / "serving.py").read_text()
     (files.code / "serving.py").write_text(f"import {module}\n{text}")
     version = add(settings, one, files, "own")
