@@ -63,8 +63,8 @@ EXPLANATIONS: dict[str, dict[str, str]] = {
         "percents), as ours do.",
     },
     "regularization": {
-        "l1": "The document goes on with the network that its plain run has trained: its figure stands after 20 epochs, "
-        "ten of them without L1. l1_as_published, which does so, too, holds it.",
+        "l1": "The document goes on with the network that its plain run has trained: 20 epochs stand behind "
+        "its figure, ten of them without L1. l1_as_published, which does so, too, holds it.",
         "l2": "The document goes on with the network of its part on L1: its figure stands after 30 epochs. "
         "l2_as_published, which does so, too, holds it.",
         "batch_norm": "The document's network drops values in the test, too (F.dropout is not told that it is one), "
