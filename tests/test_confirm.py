@@ -121,6 +121,17 @@ def test_stopped_and_resumed_the_answer_is_the_same_to_the_bit(study):
     assert (found.contenders, found.score, found.gain) == (whole.contenders, whole.score, whole.gain)
 
 
+def test_half_done_it_tells_what_is_known(study):
+    question = confirm.ask(study, places.resolve(), 3, 3)
+    seen = []
+    for each in both(study, question):
+        if isinstance(each, TrialStarted):
+            found = confirm.of(study, places.resolve(), question)
+            seen.append((found.score and len(found.score.values), found.baseline and len(found.baseline.values)))
+            assert (found.gain.n if found.gain else 0) != 1
+    assert seen[-5:] == [(1, 0), (1, 1), (2, 1), (2, 2), (3, 2)]
+
+
 def test_each_look_at_the_test_split_is_written_down_and_a_second_one_is_said(study):
     first = confirm.ask(study, places.resolve(), 5, 4)
     assert not [each for each in both(study, first) if isinstance(each, Notice)]

@@ -219,14 +219,15 @@ def of(study: Study, settings: Settings, question: Question) -> Confirmation:
         return Confirmation(question, contenders, None, None, None, None, None, complete=False)
     final = Pairs.of(_final(study, question, winner.trial), settings)
     score, baseline = _score(final, _arm(winner.trial)), _score(final, BASELINE)
-    gain = intervals.paired(score.values, baseline.values) if score.mean and baseline.mean else None
+    values = final.values()
+    gain = intervals.paired(values[_arm(winner.trial)], values[BASELINE])
     return Confirmation(
         question=question,
         contenders=contenders,
         winner=winner,
         score=score,
         baseline=baseline,
-        gain=gain,
+        gain=gain if gain.n > 1 else None,
         optimism=_sign(study) * (winner.search_value - score.mean.value) if score.mean else None,
         complete=final.complete(),
     )
