@@ -6,19 +6,20 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from study import judgement, results, savings
+from study import results
 from study.cli import records
 from study.cli.terminal import width
 from study.cli.text import duration, number, plural, table, to_json
+from study.insight import judgement, savings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from study.importance import Importance, Knob, Weight
+    from study.insight.importance import Importance, Knob, Weight
+    from study.insight.judgement import Remark
+    from study.insight.savings import Pruning
     from study.journal import Journal
-    from study.judgement import Remark
     from study.results import TrialRow
-    from study.savings import Pruning
     from study.stats.intervals import Share
 
 
@@ -35,7 +36,7 @@ def remark_lines(found: Sequence[Remark]) -> str:
 
 def show_importance(journal: Journal, form: str) -> None:
     """Print what mattered in a search."""
-    from study import importance  # Optuna
+    from study.insight import importance  # Optuna
 
     found, metric = importance.read(journal), results.goal(journal).metric
     if form == "json":

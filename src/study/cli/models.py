@@ -16,7 +16,7 @@ from study.cli.text import duration, figure, moment, plural, span, table, to_jso
 from study.errors import InputError
 
 if TYPE_CHECKING:
-    from study.promotion import Promotion
+    from study.registry.promotion import Promotion
     from study.tracking.registry import Version
 
 log = logging.getLogger("study")
@@ -52,7 +52,7 @@ def register(
     from dataclasses import replace
 
     journal = journal_of(name, home)
-    from study import registration
+    from study.registry import registration
 
     places = settings.resolve(home, None, tracking_uri)
     named = registration.checked_name(model) if model else registration.model_of(name)
@@ -85,8 +85,8 @@ def promote(
     if force != bool(reason and reason.strip()):
         what = "--force needs its reason" if force else "--reason is only for --force"
         raise InputError(what, where="study promote", fix="Give both: --force --reason TEXT.")
-    from study import promotion
-    from study.registration import model_of
+    from study.registry import promotion
+    from study.registry.registration import model_of
 
     places, model = settings.resolve(home, None, tracking_uri), model_of(name)
     if force:
@@ -113,8 +113,8 @@ def rollback(
     tracking_uri: options.TrackingUri = None,
 ) -> None:
     """Make the champion before the present one champion again; repeated, it goes further back."""
-    from study import promotion
-    from study.registration import model_of
+    from study.registry import promotion
+    from study.registry.registration import model_of
 
     done = promotion.rollback(settings.resolve(home, None, tracking_uri), model_of(name))
     if as_json:
@@ -131,8 +131,8 @@ def models(
     tracking_uri: options.TrackingUri = None,
 ) -> None:
     """List the versions of registered models: aliases, scores, ages."""
-    from study import promotion
-    from study.registration import model_of
+    from study.registry import promotion
+    from study.registry.registration import model_of
 
     versions = promotion.listed(settings.resolve(home, None, tracking_uri), model_of(name) if name else None)
     if as_json:

@@ -48,8 +48,8 @@ def predict(
     """Predict labels and probabilities with the champion."""
     if as_json and as_csv:
         raise InputError("--json and --csv exclude each other", where="study predict", fix="Give one.")
-    from study import prediction, promotion
-    from study.registration import model_of
+    from study.registry import prediction, promotion
+    from study.registry.registration import model_of
 
     registry = promotion.reach(settings.resolve(home, None, tracking_uri))
     chosen = promotion.chosen(registry, model_of(name), version)

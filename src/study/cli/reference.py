@@ -107,11 +107,12 @@ def _default(parameter: Any) -> str:
 
 
 def _json_keys() -> str:
-    from study import ablate, savings
+    from study import ablate
     from study.cli import ablation, comparison, confirmation, insight, records, side_by_side
     from study.compare import Row
     from study.confirm import Confirmation, Contender, Question
-    from study.importance import assess
+    from study.insight import savings
+    from study.insight.importance import assess
     from study.recipe import Recipe
     from study.results import Goal, TrialRow, summarize
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import typer
 
-    from study.searches import Budget, Search
+    from study.insight.searches import Budget, Search
 
 log = logging.getLogger("study")
 KEYS = ("type", "metric", "direction", "searches", "by_trials", "by_seconds")
@@ -35,7 +35,7 @@ def compare(context: typer.Context, names: Sequence[str], *, as_json: bool, as_c
 
     """
     _refuse_others(context)
-    from study import searches
+    from study.insight import searches
 
     found = searches.read([journal_of(_name(name), home) for name in names])
     by_trials, by_seconds = searches.at_trials(found), searches.at_seconds(found)

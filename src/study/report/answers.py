@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from study import judgement
+from study.insight import judgement
 from study.report.found import best_row
 from study.report.parts import Facts, Points, Section, Table, Text
 from study.wording import knobs, local_moment, plural

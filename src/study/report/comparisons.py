@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from study import repeats
-from study.importance import assess
+from study.insight import repeats
+from study.insight.importance import assess
 from study.report import figures
 from study.report.parts import Bar, Picture, Section, Table, Text
 from study.storage import frozen_of
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from study import ablate
     from study.ablate import Ablation
     from study.compare import Row
-    from study.importance import Importance
+    from study.insight.importance import Importance
     from study.report.found import Compared, Found, Trial
     from study.report.parts import Part, Tone
     from study.results import TrialRow

@@ -9,8 +9,8 @@ from collections import Counter
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from study import savings
 from study.definition import available
+from study.insight import savings
 from study.report.parts import Code, Facts, Points, Section, Table, Text
 from study.space import spell_stored
 from study.wording import duration, knob, local_moment, plural, to_json

@@ -9,15 +9,15 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from study.insight.searches import POINTS
 from study.report.figures import COLOURS, DPI
-from study.searches import POINTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
 
-    from study.searches import Search
+    from study.insight.searches import Search
     from study.stats.expected import Curve
 
 

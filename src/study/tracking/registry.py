@@ -44,7 +44,7 @@ class Version:
         number: of the version, from 1.
         aliases: such as "champion".
         created: seconds since 1970.
-        tags: see `study.card.tags`.
+        tags: see `study.registry.card.tags`.
         source: where its files are, as MLflow spells it.
 
     """

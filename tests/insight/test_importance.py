@@ -9,8 +9,8 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import create_trial
 
-from study.importance import NEEDED, NEEDED_BEST, assess, widest
-from study.repeats import Noise
+from study.insight.importance import NEEDED, NEEDED_BEST, assess, widest
+from study.insight.repeats import Noise
 
 SPACE = {
     "lr": FloatDistribution(1e-4, 1.0, log=True),

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from study import repeats
 from study import settings as places
 from study.definition import load
+from study.insight import repeats
 from study.search import Options, run
 
-TOY = Path(__file__).with_name("toy.py")
+TOY = Path(__file__).parents[1] / "toy.py"
 
 
 def test_the_better_half_of_the_recipes_is_pooled():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from study import pairs, tracking
 from study.errors import InputError, StudyError
 from study.journal import Journal
-from study.registration import same_data
+from study.registry.registration import same_data
 from study.stats import mcnemar
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from study.card import LONGEST, Facts, markdown, tags
+from study.registry.card import LONGEST, Facts, markdown, tags
 from study.stats.intervals import Interval, Mean
 
 FACTS = Facts(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from study import savings
+from study.insight import savings
 from study.results import Goal, TrialRow
 
 GOAL = Goal("val_accuracy", maximize=True)

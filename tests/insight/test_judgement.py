@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, distribution_to_json
 
-from study import judgement
+from study.insight import judgement
+from study.insight.judgement import Evidence, remarks
+from study.insight.repeats import Noise
 from study.journal import Journal
-from study.judgement import Evidence, remarks
-from study.repeats import Noise
 from study.results import Goal, TrialRow
 
 SPACE = {"lr": FloatDistribution(1e-4, 1e-1, log=True), "kind": CategoricalDistribution(("a", "b"))}

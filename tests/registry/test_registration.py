@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix
 
-from study import confirm, packs, registration, tracking
+from study import confirm, packs, tracking
 from study.engine.sources import ensure
 from study.errors import DataError, InputError, PlaceError, StudyError
 from study.journal import Journal
+from study.registry import registration
 
 CLEAN = """
 import json, sys

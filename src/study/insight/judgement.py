@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from scipy import special
 
-from study import edges, repeats, results, savings
+from study import results
+from study.insight import edges, repeats, savings
 from study.journal import Journal
 from study.stats import expected, intervals
 from study.wording import duration, knob, number, plural
@@ -28,7 +29,7 @@ from study.wording import duration, knob, number, plural
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from study.repeats import Noise
+    from study.insight.repeats import Noise
     from study.results import Goal, TrialRow
 
 Kind = Literal["boundary", "lost", "duplicates", "top", "more trials", "test split", "time left"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution, distribution_to_json
 
-from study import edges
+from study.insight import edges
 
 OURS = {"recipe_type": "study.recipe:Recipe"}
 FILE = '''"""Mine."""

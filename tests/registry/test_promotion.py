@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from study import promotion, registration, tracking
+from study import tracking
 from study.errors import DataError, InputError, StudyError
 from study.journal import Journal
+from study.registry import promotion, registration
 
 WORSE, GOOD, FAIR = 0, 1, 2  # trials of `little`: the baseline has hardly learnt anything
 

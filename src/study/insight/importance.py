@@ -26,7 +26,8 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import TrialState, create_trial
 
-from study import repeats, results, storage
+from study import results, storage
+from study.insight import repeats
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
+    from study.insight.repeats import Noise
     from study.journal import Journal
-    from study.repeats import Noise
 
 QUARTER = 0.25
 # Of 160 random MLPs on digits with 8 knobs, subsets of 20, 40 and 80 ranked the knobs as all of them did with a rank

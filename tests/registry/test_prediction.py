@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from study.errors import DataError, InputError
-from study.prediction import examples
+from study.registry.prediction import examples
 from study.tracking.registry import Model
 
 

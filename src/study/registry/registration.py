@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from study import confirm, results, tracking
-from study.card import Facts, markdown, tags
 from study.definition import OUR_TRAIN, Study
 from study.errors import DataError, InputError
 from study.imports import import_object
 from study.journal import Journal
 from study.recipe import Recipe, fingerprint
+from study.registry.card import Facts, markdown, tags
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
