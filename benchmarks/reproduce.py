@@ -103,6 +103,13 @@ class Wanted:
         seeds, _, fixed = more.partition(":")
         return cls(name, int(seeds) if seeds else None, tuple(fixed.split(",")) if fixed else ())
 
+    def __str__(self) -> str:
+        """Write it as the command line has it."""
+        return ":".join([self.name, str(self.seeds or ""), ",".join(self.fixed)]).rstrip(":")
+
+
+EVERYTHING = [Wanted(name, None, ()) for name in STUDIES]
+
 
 @dataclass(frozen=True)
 class Table:
@@ -219,16 +226,20 @@ def head(tables: Sequence[Table], arguments: argparse.Namespace) -> str:
     )
     pairs = [(row.seconds, row.mean.n) for table in tables for row in table.rows if row.mean]
     held = f" Held fixed: {', '.join(arguments.assignments)}." if arguments.assignments else ""
+    named = "" if arguments.studies == EVERYTHING else f"--studies {' '.join(map(str, arguments.studies))} "
+    note = f"\n- {arguments.note}" if arguments.note else ""
     training = sum(seconds * n for seconds, n in pairs)
     return f"""# Published tables, run again
 
-Written by [reproduce.py](../benchmarks/reproduce.py): `python benchmarks/reproduce.py --seeds {arguments.seeds}`.
+Written by [reproduce.py](../benchmarks/reproduce.py):
+
+    python benchmarks/reproduce.py {named}--seeds {arguments.seeds}
 
 - Machine: {found["processor"]}, {cores()} cores, device {arguments.device}; {found["platform"]}
 - Versions: {versions}
 - Date: {dt.datetime.now(tz=dt.UTC).date()}
 - Seeds: {arguments.seeds} where nothing else is said, the same for all variants of a study; {training:,.0f} seconds of
-  training.{held}
+  training.{held}{note}
 
 Accuracies are of the test split, after training on the whole training split where the document does. "95 % of the mean"
 is Student's t interval of our mean. "95 % of single runs" is where one more run should lie (a prediction interval), and
@@ -256,11 +267,11 @@ def draw(table: Table, places: Settings, folder: Path) -> None:
 def ask() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description="Run published tables again and write ours beside theirs.")
-    everything = [Wanted(name, None, ()) for name in STUDIES]
     parser.add_argument(
-        "--studies", nargs="+", type=Wanted.read, default=everything, metavar="NAME[:SEEDS[:KNOB=VALUE]]"
+        "--studies", nargs="+", type=Wanted.read, default=EVERYTHING, metavar="NAME[:SEEDS[:KNOB=VALUE]]"
     )
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--note", help="a sentence about the circumstances, for the head of the page")
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="draw the networks' insides there")
     parser.add_argument("--home", type=Path, help="folder of results")

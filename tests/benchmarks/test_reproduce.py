@@ -42,6 +42,8 @@ def test_a_study_may_have_seeds_and_fixed_knobs_of_its_own():
     assert script.Wanted.read("init:5") == script.Wanted("init", 5, ())
     wanted = script.Wanted.read("init:5:epochs=2,lr=0.1")
     assert wanted == script.Wanted("init", 5, ("epochs=2", "lr=0.1"))
+    for text in ("init", "init:5", "init:5:epochs=2,lr=0.1", "init::epochs=2"):
+        assert str(script.Wanted.read(text)) == text
     text = script.section(script.Table(wanted, load("init"), "default", [row(0.95)]))
     assert "Baseline: default. Seeds: 5. Held fixed: epochs=2, lr=0.1." in text
 
@@ -58,6 +60,7 @@ def test_a_row_outside_our_runs_is_marked_and_asks_for_a_sentence(monkeypatch, p
     script = load_file(SCRIPT)
     table = script.Table(script.Wanted.read("regularization"), load("regularization"), "none", [row(published)])
     assert table.outside == outside
+    monkeypatch.setitem(script.EXPLANATIONS, "regularization", {})
     assert table.unexplained == [f"regularization: {name}" for name in outside]
     assert ("**no**" in script.section(table)) == bool(outside)
     monkeypatch.setitem(script.EXPLANATIONS, "regularization", {"l1": "It was trained for longer."})
