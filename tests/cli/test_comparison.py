@@ -50,7 +50,7 @@ def test_the_table_says_mean_difference_published_figure_and_verdict(compare):
 
     folder = Path("mlruns/studies/tricks-compare/artifacts")
     assert {path.name for path in folder.iterdir()} == {
-        "forest.svg", "forest.png", "curves.svg", "curves.png", "comparison.csv",
+        "forest.svg", "forest.png", "curves.svg", "curves.png", "cost.svg", "cost.png", "comparison.csv",
     }  # fmt: skip
     with sqlite3.connect("mlruns/mlflow.db") as connection:
         names = [name for (name,) in connection.execute("SELECT name FROM runs")]

@@ -255,6 +255,11 @@ def _draw(study: Study, places: Settings, question: Question, rows: Sequence[Row
     by_variant = comparing.curves(study, places, question)
     metric = comparing.compared(study).metric
     written += figures.write(figures.curves(by_variant, metric, title), folder, "curves")
+    points = {row.variant: (row.seconds, row.mean) for row in rows if row.mean}
+    named = study.metric.replace("val_", "test_")
+    written += figures.write(
+        figures.cost(points, named, f"{study.name}: what it reaches, what it costs"), folder, "cost"
+    )
     (folder / "comparison.csv").write_text(records.csv_of([_flat(row) for row in rows]))
     journal.store_groups({row.variant: _figures(row) for row in rows if row.mean})
     log.info("pictures: %s", ", ".join(str(path) for path in written if path.suffix == ".png"))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from study.stats.intervals import Mean
     from study.stats.verdicts import Comparison
 
 # Okabe and Ito's palette, which the colour-blind can tell apart
@@ -91,6 +92,34 @@ def curves(by_variant: Mapping[str, Sequence[Sequence[float]]], metric: str, tit
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylabel(metric.replace("_", " "))
+    axes.set_title(title, loc="left", fontsize=11)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="#e4e4e4", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def cost(points: Mapping[str, tuple[float, Mean]], metric: str, title: str) -> Figure:
+    """Draw what each variant reaches against what it costs.
+
+    Args:
+        points: for each variant its mean training time in seconds, and its mean figure with its interval.
+        metric: the figure's name.
+        title: above the picture.
+
+    """
+    figure = Figure(figsize=(8.2, 4.6), dpi=DPI, facecolor="white", layout="constrained")
+    axes = figure.add_subplot()
+    for index, (name, (seconds, mean)) in enumerate(points.items()):
+        colour, marker = COLOURS[index % len(COLOURS)], "os^D"[index // len(COLOURS) % 4]
+        bounds = mean.interval.low, mean.interval.high
+        if all(map(math.isfinite, bounds)):
+            axes.plot((seconds, seconds), bounds, color=colour, linewidth=1.8)
+        axes.plot(seconds, mean.value, marker, color=colour, markersize=6, label=name)
+    axes.set_xlim(left=0)
+    axes.set_xlabel("seconds of a training, mean over seeds")
+    axes.set_ylabel(f"{metric.replace('_', ' ')}, mean with its 95 % interval")
     axes.set_title(title, loc="left", fontsize=11)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#e4e4e4", linewidth=0.6)
