@@ -59,8 +59,13 @@ def test_confirm_says_who_won_what_the_score_is_and_how_much_was_luck(searched):
     assert ablated.code == 0, ablated.err
     assert "The baseline with:" in ablated.out
     assert Path("mlruns/studies/small-ablate/artifacts/ablation.png").exists()
-    rows = searched("ablate", "small", "--show", "--json").json["rows"]
-    assert {row["side"] for row in rows} >= {"less", "plus"}
+    told = searched("ablate", "small", "--show", "--json").json
+    assert {row["side"] for row in told["rows"]} >= {"less", "plus"}
+    assert Path("mlruns/studies/small-ablate/artifacts/simplest.json").exists() == (told["simplest"] is not None)
+    loose = searched("ablate", "small", "--seeds", 2, "--smallest", 1000, *HERE)  # any loss is small enough
+    assert "the simplest recipe, for `study run --recipe`: " in loose.err
+    again = searched("run", "--recipe", "mlruns/studies/small-ablate/artifacts/simplest.json", *HERE)
+    assert again.code == 0, again.err
 
 
 @pytest.mark.parametrize(

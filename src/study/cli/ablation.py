@@ -13,8 +13,9 @@ from study.cli.board import Board
 from study.cli.comparison import Smallest
 from study.cli.confirmation import ShowOnly, figures, mean_json
 from study.cli.terminal import Terminal, width
-from study.cli.text import figure, knobs, span, table
+from study.cli.text import figure, knobs, span, table, to_json
 from study.cli.watch import follow, print_json
+from study.definition import reference_to
 from study.journal import Journal
 
 if TYPE_CHECKING:
@@ -99,7 +100,25 @@ def _publish(study: Study, places: Settings, found: Ablation, journal: Journal) 
     axis, unit = f"change of {study.metric}", "points" if percent else study.metric
     written = drawing.write(drawing.forest(judged, title, axis, unit), journal.artifacts, "ablation")
     log.info("pictures: %s", ", ".join(str(path) for path in written if path.suffix == ".png"))
+    _keep_simplest(study, found, journal)
     tracking.sync_studies(places, [journal.folder.name])
+
+
+def _keep_simplest(study: Study, found: Ablation, journal: Journal) -> None:
+    """Write the simplest recipe such that `study run --recipe` can train it."""
+    file = journal.artifacts / "simplest.json"
+    if found.simplest is None:
+        file.unlink(missing_ok=True)
+        return
+    record = {
+        "study": study.name,
+        "metric": study.metric,
+        "train": reference_to(study.train),
+        "recipe_type": reference_to(type(study.recipe)),
+        "recipe": study.recipe_for(found.simplest).model_dump(mode="json"),
+    }
+    file.write_text(to_json(record, indent=2))
+    log.info("the simplest recipe, for `study run --recipe`: %s", file)
 
 
 def _tell(study: Study, found: Ablation, *, as_json: bool) -> None:
