@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from study import confirm, results, search
+from study import compare, confirm, results, search
 from study import settings as places
 from study.conduct import Options
 from study.definition import load
@@ -139,11 +139,20 @@ def test_each_look_at_the_test_split_is_written_down_and_a_second_one_is_said(st
     assert len(journal("noisy-final").openings()) == 1
     more = confirm.ask(study, places.resolve(), 5, 5)
     notices = [each.text for each in both(study, more) if isinstance(each, Notice)]
-    assert "the test split has been looked at before in noisy-final: 1 time," in notices[0]
+    assert "the test split has been looked at before, 1 time, in noisy-final, last on" in notices[0]
     looks = journal("noisy-final").openings()
     assert [each["seeds"] for each in looks] == [4, 5]
     assert len(looks[0]["recipes"]) == 2
     assert looks[0]["command"]
+
+
+def test_a_look_of_a_comparison_counts_too(study):
+    two = replace(study, variants={"baseline": {}, "other": {"x": 0.6}})
+    options = Options(**ONE)
+    list(compare.run(two, places.resolve(), options, compare.ask(two, seeds=2), threading.Event()))
+    question = confirm.ask(study, places.resolve(), 2, 2)
+    notices = [each.text for each in both(study, question) if isinstance(each, Notice)]
+    assert "looked at before, 1 time, in noisy-compare, last on" in notices[0]
 
 
 def test_before_the_race_is_over_there_is_no_winner_and_no_test(study):

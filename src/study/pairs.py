@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from study import space
+from study import results, space
 from study.conduct import Options, conduct
 from study.errors import InputError
 from study.journal import Journal
@@ -223,19 +223,20 @@ def run(plan: Plan, settings: Settings, options: Options, stop: threading.Event)
     for progress in conduct(study, settings, options, stop, pairs, definition, test=plan.test, grouped=True):
         yield progress
         if plan.test and isinstance(progress, SearchStarted) and progress.slots:
-            yield from _record_opening(plan, pairs.results.journal)
+            yield from _record_opening(plan, settings, pairs.results.journal)
 
 
-def _record_opening(plan: Plan, journal: Journal) -> Iterator[Progress]:
+def _record_opening(plan: Plan, settings: Settings, journal: Journal) -> Iterator[Progress]:
     recipes = sorted(plan.recipes().values())
-    before = journal.openings()
-    if any(each["recipes"] == recipes and each["seeds"] == plan.seeds for each in before):
+    if any(each["recipes"] == recipes and each["seeds"] == plan.seeds for each in journal.openings()):
         return  # the same look goes on
+    before = results.looks(plan.study.name.rpartition("-")[0], settings.home)
     journal.record_opening(opening(plan.study.name, recipes, plan.seeds))
     if before:
+        studies = dict.fromkeys(each["study"] for each in before)
         last = time.strftime("%Y-%m-%d %H:%M", time.localtime(before[-1]["time"]))
         yield Notice(
-            f"the test split has been looked at before in {plan.study.name}: {plural(len(before), 'time')}, "
+            f"the test split has been looked at before, {plural(len(before), 'time')}, in {', '.join(studies)}, "
             f"last on {last}; whoever chooses by these figures makes them look better than they are"
         )
 

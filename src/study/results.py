@@ -130,6 +130,12 @@ def asked_for(name: str, there: Sequence[str]) -> str:
     return start if start and suffix in SUFFIXES and name in there else name
 
 
+def looks(name: str, home: Path) -> list[dict[str, Any]]:
+    """Read every look at a study's test split, its own and those of the studies made for it, in their order."""
+    folders = [home / "studies" / each for each in (name, *(f"{name}-{suffix}" for suffix in SUFFIXES))]
+    return sorted((look for folder in folders for look in Journal(folder).openings()), key=lambda look: look["time"])
+
+
 def goal(journal: Journal) -> Goal:
     """Read the study's metric and direction from its stored definition.
 

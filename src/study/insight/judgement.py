@@ -22,7 +22,6 @@ from scipy import special
 
 from study import results
 from study.insight import edges, repeats, savings
-from study.journal import Journal
 from study.stats import expected, intervals
 from study.wording import duration, knob, number, plural
 
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from study.insight.repeats import Noise
+    from study.journal import Journal
     from study.results import Goal, TrialRow
 
 Kind = Literal["boundary", "lost", "duplicates", "top", "more trials", "test split", "time left"]
@@ -106,7 +106,6 @@ def read(journal: Journal, rows: Sequence[TrialRow] | None = None) -> Evidence:
     """
     rows = results.rows(journal) if rows is None else rows
     home, name = journal.folder.parent.parent, journal.folder.name
-    beside = [Journal(journal.folder.with_name(f"{name}-{kind}")) for kind in repeats.BESIDE]
     ended = [row.number for row in rows if row.state != "running"]
     return Evidence(
         name=name,
@@ -115,7 +114,7 @@ def read(journal: Journal, rows: Sequence[TrialRow] | None = None) -> Evidence:
         definition=journal.definition() or {},
         recipes={number: json.dumps(journal.trial(number).recipe(), sort_keys=True) for number in ended},
         noise=repeats.noise(home, name),
-        openings=[each for study in (journal, *beside) for each in study.openings()],
+        openings=results.looks(name, home),
         coordinator=_coordinator(journal),
         now=time.time(),
     )

@@ -161,7 +161,7 @@ def read(name: str, settings: Settings) -> Found:
         compared=_compared(name, settings, goal.metric, published),
         confirmation=confirm.read(study, settings) if study else None,
         ablation=ablate.read(study, settings) if study else None,
-        openings=sorted((each for one in journals for each in one.openings()), key=lambda each: each["time"]),
+        openings=results.looks(name, settings.home),
     )
 
 
