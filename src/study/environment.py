@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import platform
 import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 PACKAGES = ("study", "torch", "torchvision", "optuna", "mlflow", "numpy", "scikit-learn", "pandas")
+
+
+def command() -> str:
+    """Give the command that this process was started with, for people to read."""
+    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def versions() -> dict[str, str]:

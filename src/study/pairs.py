@@ -8,15 +8,13 @@ two arms that are the same recipe share their trials.
 from __future__ import annotations
 
 import math
-import sys
 import time
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from study import results, space
+from study import environment, results, space
 from study.conduct import Options, conduct
 from study.errors import InputError
 from study.journal import Journal
@@ -243,8 +241,13 @@ def _record_opening(plan: Plan, settings: Settings, journal: Journal) -> Iterato
 
 def opening(name: str, recipes: Sequence[str], seeds: int) -> dict[str, Any]:
     """Describe a look at the test split: when, by which command, in which study, at which recipes."""
-    command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
-    return {"time": time.time(), "command": command, "study": name, "recipes": list(recipes), "seeds": seeds}
+    return {
+        "time": time.time(),
+        "command": environment.command(),
+        "study": name,
+        "recipes": list(recipes),
+        "seeds": seeds,
+    }
 
 
 def require_seed(study: Study) -> None:

@@ -7,7 +7,6 @@ import json
 import math
 import os
 import socket
-import sys
 import time
 import zlib
 from contextlib import contextmanager, suppress
@@ -23,6 +22,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
+from study import environment
 from study.errors import PlaceError, StudyLocked
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def held(study: str, folder: Path, storage: RDBStorage) -> Generator[None]:
             file.seek(0)
             raise _locked(study, file.read()) from None
         file.truncate(0)
-        me = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time(), "command": _command()}
+        me = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time(), "command": environment.command()}
         file.write(json.dumps(me))
         file.flush()
         with _held_in_database(study, storage, json.dumps(me)):
@@ -181,10 +181,6 @@ def _locked(study: str, holder: str) -> StudyLocked:
     return StudyLocked(
         text, where=study, fix="Wait for it, stop it with Ctrl-C, or use --name for a study of your own."
     )
-
-
-def _command() -> str:
-    return " ".join([os.path.basename(sys.argv[0]), *sys.argv[1:]])  # noqa: PTH119 - for people to read
 
 
 def study_id(storage: RDBStorage, name: str, direction: str) -> int:

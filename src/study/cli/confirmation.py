@@ -59,13 +59,8 @@ def confirm(
     from study.cli import request
 
     terminal = context.ensure_object(Terminal)
-
-    def read() -> Study:
-        return request.read(name, recipe=None, fixed={}, data=data, rename=new_name).study
-
-    study = preamble.settled(terminal, read, fallback=not no_fallback and data is None)
     places = settings.resolve(home, storage, tracking_uri)
-    study = results.as_searched(study, Journal(places.study_folder(study.name)))
+    study = preamble.searched(terminal, places, name, data=data, rename=new_name, fallback=not no_fallback)
     from study import confirm as confirming
     from study.conduct import Options
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from study.cli.terminal import Terminal
     from study.definition import Study
     from study.prepare import Plan
+    from study.settings import Settings
 
 log = logging.getLogger("study")
 BANNER_WIDTH = 78
@@ -56,8 +57,10 @@ class _Steps:
             log.info(text if share is None else f"{text}: {10 * now[1]} %")
 
 
-def settled(terminal: Terminal, read: Callable[[], Study], *, fallback: bool) -> Study:
-    """Read a study and settle its data, with the banner if another data set stands in.
+def searched(
+    terminal: Terminal, places: Settings, name: str, *, data: str | None, rename: str | None, fallback: bool
+) -> Study:
+    """Read a study as its search ran it: its data settled, with the banner if another set stands in, knobs held fixed.
 
     Raises:
         InputError: the study cannot be read, or its data cannot be had.
@@ -66,13 +69,15 @@ def settled(terminal: Terminal, read: Callable[[], Study], *, fallback: bool) ->
     with reporting(terminal) as report:
         if terminal.live:
             report("loading", None)
-        from study import prepare
+        from study import prepare, results
+        from study.cli import request
+        from study.journal import Journal
 
-        asked = read()
-        study, _, reason = prepare.available_data(asked, fallback=fallback, report=report)
+        asked = request.read(name, recipe=None, fixed={}, data=data, rename=rename).study
+        study, _, reason = prepare.available_data(asked, fallback=fallback and data is None, report=report)
     if reason:
         banner(terminal, asked, study, reason)
-    return study
+    return results.as_searched(study, Journal(places.study_folder(study.name)))
 
 
 def banner(terminal: Terminal, asked: Study, study: Study, reason: str) -> None:
