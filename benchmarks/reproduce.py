@@ -58,10 +58,6 @@ EXPLANATIONS: dict[str, dict[str, str]] = {
         "step": "The document tests with dropout on, which costs half a point. step_as_published, which does so, too, "
         "holds its figure."
     },
-    "mnist_optimizers": {
-        "rmsprop": "The summary's 97.1 does not fit the document's own run, whose last line says 96 (it prints whole "
-        "percents), as ours do.",
-    },
     "regularization": {
         "l1": "The document goes on with the network that its plain run has trained: 20 epochs stand behind "
         "its figure, ten of them without L1. l1_as_published, which does so, too, holds it.",
