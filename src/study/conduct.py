@@ -11,7 +11,7 @@ from study import environment, space, storage
 from study.errors import InputError, Interrupted
 from study.journal import Journal, require_room
 from study.loop import Loop
-from study.progress import Progress, SearchStarted
+from study.progress import Notice, Progress, SearchStarted
 from study.pruning import PRUNERS
 from study.tracking import tracked
 from study.trials import SAMPLERS, Trials
@@ -110,9 +110,16 @@ def conduct(
         _settle_definition(journal, definition, accept=options.accept)
         storage.sync(journal, database, study.name, study.direction)
         trials = Trials(study, database, journal, options.sampler, options.pruner, options.seed)
+        if elsewhere := trials.elsewhere():
+            yield Notice(
+                f"of the trials that count, {elsewhere} {'has' if elsewhere == 1 else 'have'} no folder here: another "
+                f"machine's, added by hand, or deleted; `study remove {study.name}` forgets all of the study's"
+            )
         if source.is_done(trials):
             yield SearchStarted(study.name, source.target(trials), trials.finished(), 0, 0, None)
             return
+        asked = {"trials": source.target(trials), "finished": trials.finished(), "since": time.time()}
+        journal.store_question("run", asked)
         about = {"study": study.name, "metric": study.metric, "direction": study.direction, "data": definition["data"]}
         about |= {"environment": environment.versions(), "git": environment.git(), "grouped": grouped}
         with closing(make_executor(options)) as executor:

@@ -68,6 +68,8 @@ class Study:
         metric: the objective, by its name in `Epoch.metrics`, taken at the last epoch.
         direction: whether more or less of the metric is better.
         fallback: a data set to take when the recipe's own is neither on disk nor to be downloaded.
+        fixed: what `--set` holds; given by `fix`.
+        file: where it was loaded from, as `load` takes it; given by `load`.
 
     """
 
@@ -82,6 +84,7 @@ class Study:
     fallback: str | None = None
     final: Overrides = field(default_factory=dict[str, Any])
     fixed: Overrides = field(default_factory=dict[str, Any])
+    file: str = ""
 
     @property
     def fair_variants(self) -> dict[str, Overrides]:
@@ -219,7 +222,7 @@ def load(name: str) -> Study:
     if not isinstance(study, Study):
         raise StudyFileError("no object `study` of type study.Study", where=str(path), fix="Compare `study new`.")
     study.check()
-    return study
+    return replace(study, file=name if name in available() else str(path))
 
 
 def reference_to(thing: Any) -> str:

@@ -149,6 +149,7 @@ def describe(study: Study, space: Space, **more: Any) -> dict[str, Any]:
     """Write down what defines the study, as JSON values."""
     description = {
         "study": study.name,
+        "file": study.file,
         "metric": study.metric,
         "direction": study.direction,
         "train": reference_to(study.train),

@@ -199,6 +199,17 @@ def count_trials(storage: RDBStorage, study: int) -> int:
         return connection.execute(question, {"study": study}).scalar_one()
 
 
+def count_by_study(storage: RDBStorage) -> dict[str, int]:
+    """Count the trials of every study in the database."""
+    return {each.study_name: count_trials(storage, each._study_id) for each in storage.get_all_studies()}  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - Optuna has no other name for it
+
+
+def forget(storage: RDBStorage, name: str) -> None:
+    """Delete a study and its trials from the database, if it is there."""
+    with suppress(KeyError):
+        storage.delete_study(storage.get_study_id_from_name(name))
+
+
 def sync(journal: Journal, storage: RDBStorage, name: str, direction: str) -> int:
     """Make Optuna's trials equal to the folders, which are the truth; safe to repeat.
 

@@ -101,6 +101,12 @@ class Trials:
         """Count complete and pruned trials."""
         return self._memory.get_n_trials(self._copy_id, (TrialState.COMPLETE, TrialState.PRUNED))
 
+    def elsewhere(self) -> int:
+        """Count the finished trials that have no folder here."""
+        states = (TrialState.COMPLETE, TrialState.PRUNED)
+        done = self._memory.get_all_trials(self._copy_id, deepcopy=False, states=states)
+        return sum(not self._journal.trial(trial.number).path.exists() for trial in done)
+
     def running(self) -> list[int]:
         """Give the numbers of trials that are marked as running."""
         trials = self._memory.get_all_trials(self._copy_id, deepcopy=False, states=(TrialState.RUNNING,))

@@ -7,14 +7,16 @@ from pathlib import Path
 import pytest
 
 from study.cli import request
+from study.definition import find
 from study.errors import InputError
+from study.journal import Journal
 from study.recipe import fingerprint
 
 PLAIN = {"recipe": None, "fixed": {}, "data": None, "rename": None}
 
 
 def read(name=None, **changes):
-    return request.read(name, **{**PLAIN, **changes})
+    return request.read(name, **{**PLAIN, "home": Path("mlruns").absolute(), **changes})
 
 
 @pytest.mark.parametrize(
@@ -68,6 +70,40 @@ def test_another_data_set_makes_another_study(data, name):
 
 def test_a_study_on_another_data_set_is_asked_for_by_the_name_of_its_results():
     assert read("cifar_tricks@digits").study == read("cifar_tricks", data="digits").study
+
+
+def ran(name, file="cifar_tricks", dataset="cifar10"):
+    """Leave what a study leaves behind that was run under a name."""
+    Journal(Path("mlruns/studies", name)).store_definition(
+        {"study": name, "file": file, "recipe": {"dataset": dataset}}
+    )
+
+
+def test_a_study_that_was_given_a_name_of_its_own_is_asked_for_by_it():
+    ran("mine")
+    assert read("mine").study == read("cifar_tricks", rename="mine").study
+
+
+def test_so_is_one_on_another_data_set_and_one_whose_name_only_looks_like_it():
+    ran("mine@digits", dataset="digits")
+    ran("me@home")
+    assert read("mine@digits").study == read("cifar_tricks", rename="mine", data="digits").study
+    assert read("me@home").study == read("cifar_tricks", rename="me@home").study
+    with pytest.raises(InputError, match=r"no study 'mine'\. Did you mean 'mine@digits'\?"):
+        read("mine")
+
+
+def test_a_study_by_its_path_is_asked_for_by_its_name_later():
+    Path("elsewhere").mkdir()
+    Path("elsewhere/far.py").write_text(find("cifar_tricks").read_text().replace('"cifar_tricks"', '"far"'))
+    asked = read("elsewhere/far.py").study
+    ran("far", file=asked.file)
+    assert (read("far").study.name, read("far").study.recipe) == ("far", asked.recipe)
+
+
+def test_two_data_sets_cannot_be_asked_for_at_once():
+    with pytest.raises(InputError, match="the study's name says digits, not mnist"):
+        read("cifar_tricks@digits", data="mnist")
 
 
 def test_a_new_name_comes_before_the_data_set():

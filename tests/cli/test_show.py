@@ -184,3 +184,11 @@ def test_looking_loads_nothing_heavy(study, made):
     study("show", "made")
     study("list")
     assert {"torch", "optuna", "mlflow", "pandas"} & (set(sys.modules) - before) == set()
+
+
+@pytest.mark.parametrize("what", [("--trial", "1"), ("--importance",), ("--pruning",)])
+@pytest.mark.parametrize("order", [("--sort-by", "lr"), ("--top", "3")])
+def test_an_order_of_trials_is_refused_where_no_trials_are_listed(study, made, what, order):
+    answer = study("show", "made", *what, *order)
+    assert answer.code == 2
+    assert answer.err == "error: study show: --sort-by and --top are for the table of trials. Leave them out.\n"

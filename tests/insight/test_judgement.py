@@ -161,6 +161,22 @@ def test_what_is_left_of_running_trials_is_told_only_while_somebody_runs_them():
     ]
 
 
+@pytest.mark.parametrize(
+    ("finished", "now", "said"),
+    [
+        (10, 1000.0, "it is run now: 10 of 30 trials finished"),
+        (20, 1120.0, "it is run now: 20 of 30 trials finished, about 2 min left"),
+        (30, 1120.0, "it is run now: 30 of 30 trials finished"),
+    ],
+)
+def test_what_is_left_of_a_run_is_told_by_the_pace_since_it_began(finished, now, said):
+    rows = [row(number, 0.5) for number in range(finished)]
+    asked = {"trials": 30, "finished": 10, "since": 1000.0}
+    found = judged(rows, coordinator={"pid": 1}, asked=asked, now=now)["time left"]
+    assert [each.text for each in found] == [said]
+    assert judged(rows, asked=asked, now=now)["time left"] == []
+
+
 def test_a_process_that_is_gone_or_elsewhere_runs_nothing(made):
     lock = made.folder / "lock"
     for who, runs in (

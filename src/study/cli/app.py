@@ -18,6 +18,7 @@ from study.cli import (
     doctor,
     models,
     predict,
+    removal,
     report,
     run,
     service,
@@ -161,6 +162,7 @@ def _app() -> typer.Typer:
     made.command("export")(transfer.export)
     made.command("sync")(transfer.sync)
     made.command("ui")(service.ui)
+    made.command("remove")(removal.remove)
     made.command("check")(author.check)
     made.command("new")(author.new)
     made.add_typer(data.app, name="data")

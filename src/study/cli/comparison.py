@@ -99,7 +99,8 @@ def compare(
         from study.cli import request
 
         fixed = request.overrides([*(assignments or []), *([f"epochs={epochs}"] if epochs else [])])
-        asked = request.read(names[0], recipe=None, fixed=fixed, data=data, rename=None)
+        places = settings.resolve(home, storage, tracking_uri)
+        asked = request.read(names[0], recipe=None, fixed=fixed, data=data, rename=None, home=places.home)
         chosen = [name.strip() for name in variants.split(",") if name.strip()] if variants else None
         question = comparing.ask(
             asked.study, chosen, against, as_published=as_published, seeds=seeds, until_sure=until_sure,
@@ -108,7 +109,6 @@ def compare(
         study, _, reason = prepare.available_data(asked.study, fallback=not no_fallback and data is None, report=report)
     if reason:
         preamble.banner(terminal, asked.study, study, reason)
-    places = settings.resolve(home, storage, tracking_uri)
     how = conduct.Options(
         workers=workers, device=device, executor=executor, accept=accept,
         timeout=request.seconds(timeout) if timeout else None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import sys
 from dataclasses import fields
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from study.cli import options, preamble, records
-from study.cli.terminal import Terminal, width
+from study.cli.terminal import Terminal, require_consent, width
 from study.cli.text import moment, size, table, to_json
 from study.errors import DataError, InputError, StudyError
 
@@ -192,12 +191,6 @@ def remove(name: options.DataName, yes: options.Yes = False) -> None:
     path = packs.place(name)
     if not path.exists():
         raise _not_here(name)
-    if not yes:
-        if not sys.stdin.isatty():
-            raise InputError("nobody is here to be asked", where=f"study data remove {name}", fix="Say --yes.")
-        print(f"Delete {path} ({size(path.stat().st_size)})? [y/N] ", end="", file=sys.stderr, flush=True)
-        if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
-            log.warning("Nothing was deleted")
-            raise typer.Exit(1)
+    require_consent(f"Delete {path} ({size(path.stat().st_size)})?", f"study data remove {name}", yes=yes)
     packs.remove(name)
     log.info("Deleted %s", path)

@@ -61,8 +61,8 @@ def tell(progress: Progress, board: Board) -> None:
 
 def _opening(progress: SearchStarted) -> str:
     going_on = f", {plural(progress.resumed, 'trial')} to go on with" if progress.resumed else ""
-    slots = plural(progress.slots, "trial")
-    return f"{progress.study}: {progress.finished} of {progress.target} trials finished{going_on}; {slots} at a time"
+    slots = f"; {plural(progress.slots, 'trial')} at a time" if progress.slots else ""
+    return f"{progress.study}: {progress.finished} of {progress.target} trials finished{going_on}{slots}"
 
 
 def _ending(progress: TrialEnded, board: Board) -> str:

@@ -73,7 +73,7 @@ def searched(
         from study.cli import request
         from study.journal import Journal
 
-        asked = request.read(name, recipe=None, fixed={}, data=data, rename=rename).study
+        asked = request.read(name, recipe=None, fixed={}, data=data, rename=rename, home=places.home).study
         study, _, reason = prepare.available_data(asked, fallback=fallback and data is None, report=report)
     if reason:
         banner(terminal, asked, study, reason)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
-from study.definition import OUR_TRAIN, Study, load, override
+from study import results
+from study.definition import OUR_TRAIN, Study, available, load, override
 from study.errors import InputError, RecipeError, StudyFileError
 from study.imports import import_object
+from study.journal import Journal
 from study.prepare import with_data
 from study.recipe import Recipe, explain, fingerprint
 
@@ -71,22 +74,27 @@ def read(
     fixed: Mapping[str, Any],
     data: str | None,
     rename: str | None,
+    home: Path,
 ) -> Asked:
     """Build the study that is asked for.
 
     Args:
-        name: of a study, `@dataset` included, or the path of its file; optional with a recipe.
+        name: of a study or of its results, `@dataset` included, or the path of its file; optional with a recipe.
         recipe: a file that holds one recipe.
         fixed: knobs that are held.
         data: the data set to take instead of the study's own.
         rename: the study's new name.
+        home: folder of all results, which know the file of a study that was given a name of its own.
 
     Raises:
         InputError: no study and no recipe, a file that cannot be used, or a knob that does not exist.
 
     """
-    if name is not None and data is None and "@" in name and not name.endswith(".py"):
-        name, _, data = name.partition("@")  # as results of another data set are named
+    if name is not None and not name.endswith(".py"):
+        name, renamed, named_data = _named(name, home)
+        if named_data and data not in {None, named_data}:
+            raise InputError(f"the study's name says {named_data}, not {data}", where="--data", fix="Leave one out.")
+        data, rename = data or named_data, renamed if rename is None else rename
     if recipe is not None:
         asked = _of_recipe(recipe, load(name) if name else None)
     elif name is not None:
@@ -102,6 +110,23 @@ def read(
     if rename is not None:
         study = replace(study, name=checked_name(rename))
     return replace(asked, study=study if data is None else _on(study, data))
+
+
+def _named(name: str, home: Path) -> tuple[str, str | None, str | None]:
+    """Take a name of results apart: the study's own, the one that `--name` gave it, the data set after `@`."""
+    start, _, data = name.rpartition("@")
+    if name in available() or start in available() or "/" in name:
+        return (start, None, data) if start else (name, None, None)
+    stored = Journal(home / "studies" / name).definition() or {}
+    if not stored.get("file"):
+        known = results.studies(home)
+        near = [each for each in known if each.startswith(f"{name}@")] or get_close_matches(name, known, n=1)
+        if near and near[0].partition("@")[0] not in available():
+            raise StudyFileError(f"no study {name!r}", fix=f"Did you mean {near[0]!r}?")
+        return (start, None, data) if start else (name, None, None)
+    if start and stored["recipe"].get("dataset") == data:
+        return stored["file"], start, data
+    return stored["file"], name, None
 
 
 def checked_name(name: str) -> str:

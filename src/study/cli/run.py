@@ -58,7 +58,8 @@ def run(
         from study.cli import request
 
         fixed = request.overrides([*(assignments or []), *([f"epochs={epochs}"] if epochs else [])])
-        asked = request.read(name, recipe=recipe, fixed=fixed, data=data, rename=new_name)
+        places = settings.resolve(home, storage, tracking_uri)
+        asked = request.read(name, recipe=recipe, fixed=fixed, data=data, rename=new_name, home=places.home)
         how = search.Options(
             trials=trials or (1 if recipe else TRIALS),
             workers=workers,
@@ -74,7 +75,6 @@ def run(
         study, _, reason = prepare.available_data(asked.study, fallback=may_fall_back, report=report)
     if reason:
         preamble.banner(terminal, asked.study, study, reason)
-    places = settings.resolve(home, storage, tracking_uri)
     if dry_run:
         finished = results.finished(Journal(places.study_folder(study.name)))
         preamble.show_plan(prepare.plan(study, how, finished), as_json=as_json)

@@ -113,6 +113,8 @@ def show(
 
     if sum((trial is not None, importance, pruning)) > 1:
         raise InputError("--trial, --importance and --pruning exclude each other", fix="Give one of them.")
+    if (sort_by or top) and (trial is not None or importance or pruning):
+        raise InputError("--sort-by and --top are for the table of trials", where="study show", fix="Leave them out.")
     journal, form = journal_of(name, home), "json" if as_json else form
     if trial is not None:
         one_trial.show(journal, trial, form)

@@ -9,8 +9,10 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import typer
+
 from study.cli.text import without_password
-from study.errors import PlaceError
+from study.errors import InputError, PlaceError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,6 +86,24 @@ def wants_color(*, here: bool) -> bool:
 def width() -> int | None:
     """Columns of the terminal that stdout is; None where a program reads it and lines should stay whole."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def require_consent(question: str, where: str, *, yes: bool) -> None:
+    """Ask whether to delete, unless the answer was given.
+
+    Raises:
+        InputError: nobody is there to be asked.
+        typer.Exit: the answer is no.
+
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise InputError("nobody is here to be asked", where=where, fix="Say --yes.")
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        log.warning("Nothing was deleted")
+        raise typer.Exit(1)
 
 
 class _Stderr(logging.Handler):

@@ -72,6 +72,7 @@ class Evidence:
         noise: between seeds, if known.
         openings: looks at the test split, of this study and those beside it.
         coordinator: the process that runs it now; None where none does.
+        asked: how many finished trials that process is to reach, how many there were when it began, and when.
         now: seconds since 1970.
 
     """
@@ -84,6 +85,7 @@ class Evidence:
     noise: Noise | None = None
     openings: Sequence[Mapping[str, Any]] = ()
     coordinator: Mapping[str, Any] | None = None
+    asked: Mapping[str, Any] | None = None
     now: float = 0.0
 
     @property
@@ -116,6 +118,7 @@ def read(journal: Journal, rows: Sequence[TrialRow] | None = None) -> Evidence:
         noise=repeats.noise(home, name),
         openings=results.looks(name, home),
         coordinator=_coordinator(journal),
+        asked=journal.question("run"),
         now=time.time(),
     )
 
@@ -143,9 +146,11 @@ def remarks(evidence: Evidence) -> list[Remark]:
 
 
 def time_left(evidence: Evidence) -> Iterator[Remark]:
-    """For each trial that a worker trains now, how much is left of it."""
+    """While it is run: how much is left of all, and of each trial that a worker trains now."""
     if evidence.coordinator is None:
         return
+    if evidence.asked:
+        yield _whole(evidence, evidence.asked)
     length = (evidence.definition.get("recipe") or {}).get("epochs")
     for row in evidence.rows:
         whole = row.overrides.get("epochs", length)
@@ -155,6 +160,14 @@ def time_left(evidence: Evidence) -> Iterator[Remark]:
         pace = f", about {duration(left * row.seconds / row.epochs)}" if row.epochs else ""
         text = f"trial {row.number} is being trained: {left} of {plural(whole, 'epoch')} left{pace} unless it is pruned"
         yield Remark("time left", text)
+
+
+def _whole(evidence: Evidence, asked: Mapping[str, Any]) -> Remark:
+    """Say how far a run is, and how much longer it takes at the pace that it has had since it began."""
+    finished = sum(row.state in {"complete", "pruned"} for row in evidence.rows)
+    here, left = finished - asked["finished"], max(0, asked["trials"] - finished)
+    pace = f", about {duration(left * (evidence.now - asked['since']) / here)} left" if here > 0 and left else ""
+    return Remark("time left", f"it is run now: {finished} of {asked['trials']} trials finished{pace}")
 
 
 def at_the_boundary(evidence: Evidence) -> Iterator[Remark]:

@@ -78,6 +78,24 @@ def sync_studies(settings: Settings, names: Sequence[str] = ()) -> list[Report]:
     return [mirror.sync(journal, client) for journal in journals]
 
 
+def forget(settings: Settings, names: Sequence[str]) -> int:
+    """Delete the studies' runs as MLflow deletes them, to be restored there until `mlflow gc`; models stay.
+
+    Returns:
+        The number of runs.
+
+    Raises:
+        PlaceError: MLflow cannot be reached.
+
+    """
+    if not is_made(settings):
+        return 0
+    from study.tracking.mlflow import Runs  # noqa: PLC0415 - loads mlflow
+
+    runs = Runs(settings.tracking_uri, place(settings), settings.artifacts)
+    return sum(runs.forget(name) for name in names)
+
+
 def connect(settings: Settings) -> Client:
     """Reach MLflow; loads it, which takes seconds.
 

@@ -114,6 +114,31 @@ class Runs:
             else:
                 self._client.set_terminated(parent, "FINISHED", fields.milliseconds(summary.ended))
 
+    def forget(self, study: str) -> int:
+        """Delete all runs of a study; its experiment stays, since MLflow would not make one of that name again."""
+        name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or study
+        with talking(self.place):
+            experiment = self._client.get_experiment_by_name(name)
+            if experiment is None or experiment.lifecycle_stage != LifecycleStage.ACTIVE:
+                return 0
+            self._experiment = experiment.experiment_id
+            runs = self._all(f"tags.study = '{study}'")
+            parents = [run.info.run_id for run in runs if run.data.tags.get("study.uid", "").startswith("study-")]
+            groups = [run for parent in parents for run in self._all(f"tags.`mlflow.parentRunId` = '{parent}'")]
+            found = {run.info.run_id for run in (*runs, *groups)}
+            for run in found:
+                self._client.delete_run(run)
+        return len(found)
+
+    def _all(self, wanted: str) -> list[Run]:
+        found: list[Run] = []
+        token: str | None = None
+        while True:
+            page = self._client.search_runs([self._experiment], wanted, max_results=1000, page_token=token)
+            found += page
+            if not (token := page.token):
+                return found
+
     def _group(self, parent: str, variant: str) -> str:
         """Find or make the run of a variant, the parent of its runs on the seeds."""
         uid = f"{parent}-{variant}"
