@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from study.journal import Journal
+
 ROW = [
     "trial", "variant", "state", "value", "best_value", "epochs", "seconds", "overrides", "metrics", "reason",
     "started", "device",
@@ -36,6 +38,14 @@ def test_list_as_json_has_these_keys(study, made):
         "best",
     ]
     assert listed["cifar_tricks"]["complete"] is None
+
+
+def test_list_says_what_results_without_a_file_of_their_name_come_from(study, made):
+    for name, file in (("mine@digits", "cifar_tricks"), ("made-final", "made")):
+        Journal(made.folder.with_name(name)).store_definition({**made.definition(), "study": name, "file": file})
+    listed = {each["study"]: each["description"] for each in study("list", "--json").json}
+    assert listed["mine@digits"] == "cifar_tricks on digits"
+    assert listed["made-final"] == "the test split for the winner of made"
 
 
 def test_list_goes_on_past_a_damaged_study(study, made):

@@ -60,7 +60,7 @@ def register(
         candidate = registration.confirmed(registration.searched(places, name), places)
     else:
         candidate = registration.unconfirmed(journal, trial)
-    version, is_new = registration.register(replace(candidate, question=describe(name)), places, named)
+    version, is_new = registration.register(replace(candidate, question=describe(journal)), places, named)
     if as_json:
         print(to_json({**version_json(version), "new": is_new}, indent=2))
         return

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from study.results import Summary, TrialRow
 
 SHOWN = 20
+MADE_FOR = {
+    "compare": "equal seeds for the variants of",
+    "confirm": "fresh seeds for the best trials of",
+    "final": "the test split for the winner of",
+    "ablate": "one knob less for the winner of",
+}
 COLUMNS = ("trial", "state", "value", "epochs", "seconds", "variant", "reason")
 
 
@@ -63,11 +69,13 @@ def list_(as_json: options.AsJson = False, home: options.Home = None) -> None:
 
 def _listed(name: str, file: Path | None, journal: Journal) -> dict[str, Any]:
     """One study as JSON values; a damaged one is listed with its damage."""
-    listed: dict[str, Any] = {"study": name, "file": str(file) if file else None, "description": _about(name, file)}
+    about = _about(file) if file else ""
+    listed: dict[str, Any] = {"study": name, "file": str(file) if file else None, "description": about}
     listed |= dict.fromkeys([*results.STATES, "metric", "best"])
-    if not journal.trials():
-        return listed
     try:
+        listed["description"] = about or _origin(journal)
+        if not journal.trials():
+            return listed
         summary = results.summary(journal)
     except StudyError as error:
         return {**listed, "description": f"damaged: {error}"}
@@ -75,18 +83,29 @@ def _listed(name: str, file: Path | None, journal: Journal) -> dict[str, Any]:
     return {**listed, **summary.counts, "metric": summary.goal.metric, "best": best}
 
 
-def describe(name: str) -> str:
-    """Say what a study is, in one line, as its file does; empty without one."""
+def describe(journal: Journal) -> str:
+    """Say what a study with results is, in one line, as its file does, or else as far as is known."""
     from study.definition import available
 
-    return _about(name, available().get(name.partition("@")[0]))
+    stored = (journal.definition() or {}).get("file") or journal.folder.name.partition("@")[0]
+    file = available().get(stored, Path(stored))
+    return _about(file) if file.is_file() else _origin(journal)
 
 
-def _about(name: str, file: Path | None) -> str:
+def _origin(journal: Journal) -> str:
+    """What results without a file of their name come from."""
+    name = journal.folder.name
+    start, _, suffix = name.rpartition("-")
+    if suffix in MADE_FOR:
+        return f"{MADE_FOR[suffix]} {start}"
+    stored = journal.definition() or {}
+    source = Path(stored.get("file") or name.partition("@")[0]).stem
+    dataset = (stored.get("recipe") or {}).get("dataset")
+    return f"{source} on {dataset}" if dataset else source
+
+
+def _about(file: Path) -> str:
     """First line of the file's docstring; the file is not run for it."""
-    if file is None:
-        start, _, dataset = name.partition("@")
-        return f"{start} on {dataset}" if dataset else ""
     try:
         return (ast.get_docstring(ast.parse(file.read_bytes())) or "").partition("\n")[0]
     except (OSError, SyntaxError, ValueError) as error:
