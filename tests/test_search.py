@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import sqlalchemy
 from optuna.trial import TrialState
 
+from study import Recipe, Study
 from study import settings as places
 from study.definition import load
 from study.errors import DefinitionChanged, InputError, Interrupted, StudyError
@@ -258,3 +260,69 @@ def test_a_folder_that_does_not_repeat_stops_the_study_with_both_values(tmp_path
     folder.append("epoch", number=1, metrics={"val_accuracy": 0.123}, seconds=1.0)
     with pytest.raises(StudyError, match=r"trial 0: not the same training: epoch 1 was {'val_accuracy': 0.123}"):
         list(search(study, 1))
+
+
+FEW = Study(
+    name="few",
+    recipe=Recipe(dataset="digits", model="mlp", hidden=(8,), train_size=200, epochs=3),
+    space=lambda trial: {"lr": trial.suggest_categorical("lr", [0.001, 0.01])},
+)
+
+
+def trained(name="few"):
+    """Numbers of the trials that a worker was started for."""
+    return [folder.number for folder in folders(name) if folder.history().devices]
+
+
+def same_results(trial, twin):
+    """Whether two trials hold the same epochs, end and weights."""
+    ours, theirs = trial.history(), twin.history()
+    assert [dict(each.metrics) for each in ours.epochs] == [dict(each.metrics) for each in theirs.epochs]
+    assert (ours.ended.value, ours.ended.evaluation) == (theirs.ended.value, theirs.ended.evaluation)
+    assert trial.best.read_bytes() == twin.best.read_bytes()
+    assert trial.last.exists() == twin.last.exists()
+    assert not trial.checkpoint.exists()
+
+
+def test_a_recipe_that_was_trained_before_is_not_trained_again():
+    list(search(FEW, 8, pruner="none", sampler="random"))
+    assert len(trained()) == 2
+    first = {folder.recipe()["lr"]: folder for folder in folders("few") if folder.number in trained()}
+    for folder in folders("few"):
+        twin = first[folder.recipe()["lr"]]
+        same_results(folder, twin)
+        assert folder.history().ended.repeats == (None if folder.number == twin.number else twin.number)
+    assert [trial.state for trial in optuna_trials("few")] == [TrialState.COMPLETE] * 8
+    assert [trial.value for trial in optuna_trials("few")] == [
+        folder.history().ended.value for folder in folders("few")
+    ]
+    assert all(len(trial.intermediate_values) == 3 for trial in optuna_trials("few"))
+
+
+def test_killed_while_it_takes_over_the_figures_of_another_trial_it_ends_the_same():
+    list(search(FEW, 8, pruner="none", sampler="random"))
+    last = next(folder for folder in reversed(folders("few")) if folder.number not in trained())
+    whole = last.path.joinpath("log.jsonl").read_bytes().splitlines(keepends=True)
+    last.path.joinpath("log.jsonl").write_bytes(whole[0])  # as after its first epoch
+    last.best.unlink()
+    Path(SETTINGS().home, "optuna.db").unlink()
+    list(search(FEW, 8, pruner="none", sampler="random"))
+    assert len(trained()) == 2
+    same_results(last, Journal(last.path.parents[1]).trial(last.history().ended.repeats))
+
+
+def test_what_other_versions_have_trained_is_trained_again():
+    list(search(FEW, 2, pruner="none", sampler="random"))
+    for folder in folders("few"):
+        about = folder.about()
+        about["environment"]["torch"] = "1.0"
+        folder.path.joinpath("trial.json").write_text(json.dumps(about))
+    before = trained()
+    list(search(FEW, 6, pruner="none", sampler="random"))
+    assert len(trained()) > len(before)
+
+
+def test_a_training_of_ones_own_may_not_repeat_itself_and_is_always_run(toy):
+    few = replace(toy, name="often", space=lambda trial: {"x": trial.suggest_categorical("x", [0.0])})
+    list(search(few, 5, pruner="none"))
+    assert trained("often") == [0, 1, 2, 3, 4]

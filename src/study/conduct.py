@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from study import environment, space, storage
+from study.durable import require_room
 from study.errors import InputError, Interrupted
-from study.journal import Journal, require_room
+from study.journal import Journal
 from study.loop import Loop
 from study.progress import Notice, Progress, SearchStarted
 from study.pruning import PRUNERS

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HOME_FIX = "Choose another --home."
+ROOM = 4 << 20  # bytes that a first trial and the databases need
 
 
 def replace(path: Path, parts: Iterable[bytes | memoryview], fix: str = HOME_FIX) -> None:
@@ -62,3 +63,24 @@ def cannot_write(path: Path, error: OSError, fix: str = HOME_FIX) -> PlaceError:
     if error.errno == errno.ENOSPC:
         return PlaceError("the disk is full", where=str(path), fix="Free some space and run the same command again.")
     return PlaceError(f"cannot be written: {error.strerror or error}", where=str(path), fix=fix)
+
+
+def require_room(home: Path) -> None:
+    """See that the folder of all results can be made and written; what was made to see it is gone again.
+
+    Raises:
+        PlaceError: it cannot, or the disk is full.
+
+    """
+    made = [folder for folder in (home, *home.parents) if not folder.exists()]
+    probe = home / f".room-{os.getpid()}"
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        write(probe, [b"\0" * ROOM])
+    except OSError as error:
+        raise cannot_write(home, error) from error
+    finally:
+        with suppress(OSError):
+            probe.unlink(missing_ok=True)
+            for folder in made:
+                folder.rmdir()

@@ -19,7 +19,6 @@ import os
 import shutil
 import time
 import zlib
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-ROOM = 4 << 20  # bytes that a first trial and the databases need
 State = Literal["complete", "pruned", "failed"]
 Record = dict[str, Any]
 
@@ -46,6 +44,7 @@ class Ended:
         reason: why it was pruned or failed, one line; empty when complete.
         evaluation: of the last epoch's model on validation data, as the training gave it.
         time: seconds since 1970.
+        repeats: the trial of the same recipe and seed whose figures these are; None if it was trained itself.
 
     """
 
@@ -54,6 +53,7 @@ class Ended:
     reason: str
     evaluation: Mapping[str, Any] | None
     time: float
+    repeats: int | None = None
 
 
 @dataclass(slots=True)
@@ -82,7 +82,7 @@ class History:
             case "died":
                 self.deaths.append(record["reason"])
             case "ended":
-                self.ended = Ended(**{name: record[name] for name in Ended.__slots__})
+                self.ended = Ended(**{name: record[name] for name in Ended.__slots__ if name in record})
             case _:
                 pass
 
@@ -304,27 +304,6 @@ class Journal:
         except OSError as error:
             raise durable.cannot_write(self.definition_file, error) from error
         durable.replace(self.definition_file, [json.dumps(definition, indent=2).encode()])
-
-
-def require_room(home: Path) -> None:
-    """See that the folder of all results can be made and written; what was made to see it is gone again.
-
-    Raises:
-        PlaceError: it cannot, or the disk is full.
-
-    """
-    made = [folder for folder in (home, *home.parents) if not folder.exists()]
-    probe = home / f".room-{os.getpid()}"
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        durable.write(probe, [b"\0" * ROOM])
-    except OSError as error:
-        raise durable.cannot_write(home, error) from error
-    finally:
-        with suppress(OSError):
-            probe.unlink(missing_ok=True)
-            for folder in made:
-                folder.rmdir()
 
 
 def _write_all(handle: int, content: bytes) -> None:

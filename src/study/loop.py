@@ -12,12 +12,13 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from study import durable
 from study.definition import OUR_TRAIN, reference_to
 from study.errors import StudyError
 from study.events import Died, Epoch, Event, Failed, Finished, Started, Stopped, Stuck
 from study.executors import Job
 from study.progress import Notice, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
-from study.recipe import to_json
+from study.recipe import fingerprint, to_json
 
 if TYPE_CHECKING:
     import threading
@@ -80,6 +81,7 @@ class Loop:
     failures: int = 0
     time_is_up: bool = False
     told_behind: bool = False
+    trained: dict[str, int] | None = None  # complete trials by their recipes' fingerprints, once somebody asked
 
     def run(self) -> Iterator[Progress]:
         """Run until the source has no more, or until told to stop."""
@@ -122,10 +124,14 @@ class Loop:
             return
         each = _Running(folder, candidate, history, getattr(recipe, "epochs", None), len(history.epochs))
         self.running[folder.number] = each
-        self._submit(each)
+        twin = self._twin(folder)
+        if twin is None:
+            self._submit(each)
         if not candidate.resumed:
             self.trials.add(folder)  # the worker trains while the database is told
         yield TrialStarted(folder.number, candidate.variant, candidate.overrides, len(history.epochs))
+        if twin is not None:
+            yield from self._repeat(each, twin)
 
     def _submit(self, each: _Running) -> None:
         folder = each.folder
@@ -133,8 +139,11 @@ class Loop:
         self.executor.submit(job)
 
     def _new(self, candidate: Candidate) -> TrialFolder:
+        recipe = self.study.recipe_for(candidate.overrides)
         about = {**candidate.about(), **self.about, "uid": uuid.uuid4().hex, "created": time.time()}
-        return self.journal.create(candidate.number, to_json(self.study.recipe_for(candidate.overrides)), about)
+        if (known := self._trained().get(fingerprint(recipe))) is not None:
+            about["repeats"] = known
+        return self.journal.create(candidate.number, to_json(recipe), about)
 
     def _resumed(self, candidate: Candidate) -> TrialFolder:
         folder = self.journal.trial(candidate.number)
@@ -148,6 +157,41 @@ class Loop:
             self.journal.create(candidate.number, to_json(self.study.recipe_for(candidate.overrides)), about)
         folder.repair()
         return folder
+
+    def _trained(self) -> dict[str, int]:
+        """Know which recipes need not be trained again: ours give the same bits, with the same versions."""
+        if self.trained is None:
+            self.trained = {}
+            for folder in self.journal.trials():
+                if (ended := folder.history().ended) and ended.state == "complete":
+                    self._note_trained(folder)
+        return self.trained
+
+    def _note_trained(self, folder: TrialFolder) -> None:
+        ours = reference_to(self.study.train) == OUR_TRAIN
+        if ours and folder.about().get("environment") == self.about.get("environment"):
+            recipe = type(self.study.recipe).model_validate(folder.recipe())
+            self._trained().setdefault(fingerprint(recipe), folder.number)
+
+    def _twin(self, folder: TrialFolder) -> TrialFolder | None:
+        """Find the trial that the folder repeats, if it is still there."""
+        known = folder.about().get("repeats")
+        twin = None if known is None else self.journal.trial(known)
+        return twin if twin is not None and twin.path.exists() else None
+
+    def _repeat(self, each: _Running, twin: TrialFolder) -> Iterator[Progress]:
+        """End a trial as another one of its recipe and seed has ended; nothing is trained."""
+        history = twin.history()
+        for epoch in history.epochs[len(each.history.epochs) :]:
+            metrics = dict(epoch.metrics)
+            each.history.take(each.folder.append("epoch", number=epoch.number, metrics=metrics, seconds=0.0))
+            self.trials.report(each.folder.number, epoch, judge=False)
+            self.trials.publish(each.folder.number, epoch)
+        for theirs, ours in ((twin.best, each.folder.best), (twin.last, each.folder.last)):
+            if theirs.exists():
+                durable.replace(ours, [theirs.read_bytes()])
+        assert history.ended is not None
+        yield from self._end(each, "complete", evaluation=history.ended.evaluation, repeats=twin.number)
 
     def _take(self, number: int, event: Event) -> Iterator[Progress]:
         each = self.running[number]
@@ -213,6 +257,8 @@ class Loop:
         assert ended is not None
         self.trials.end(number, ended)
         each.folder.discard_checkpoint()
+        if state == "complete":
+            self._note_trained(each.folder)
         del self.running[number]
         yield TrialEnded(number, each.candidate.variant, each.candidate.overrides, len(epochs), ended)
         self.failures = self.failures + 1 if state == "failed" else 0

@@ -52,6 +52,7 @@ class TrialRow:
         params: Optuna's, by the names of its suggestions.
         audited: the epoch after which the pruner would have ended it, had it not been chosen to show what pruning
             loses; else None.
+        repeats: the trial of the same recipe and seed whose figures these are; None if it was trained itself.
 
     """
 
@@ -69,6 +70,7 @@ class TrialRow:
     metrics: Mapping[str, float] = field(default_factory=dict[str, float])
     params: Mapping[str, Any] = field(default_factory=dict[str, Any])
     audited: int | None = None
+    repeats: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +196,7 @@ def row_of(number: int, about: Mapping[str, Any], history: History, aim: Goal) -
         metrics=history.epochs[-1].metrics if history.epochs else {},
         params=about.get("params") or {},
         audited=history.audited,
+        repeats=ended.repeats if ended else None,
     )
 
 

@@ -101,6 +101,9 @@ def test_trials_that_repeat_another_are_counted():
     many = {each.number: str(max(9, each.number)) for each in rows}
     (remark,) = judged(rows, recipes=few)["duplicates"]
     assert remark.text == "1 of 20 trials repeats another one's recipe, seed and all"
+    copied = [replace(each, repeats=0) if each.number == 1 else each for each in rows]
+    (remark,) = judged(copied, recipes=few)["duplicates"]
+    assert remark.text.endswith("seed and all; 1 took its figures and trained nothing")
     assert judged(rows, recipes=many)["duplicates"][0].fix
 
 

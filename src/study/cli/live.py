@@ -72,6 +72,8 @@ def _ending(progress: TrialEnded, board: Board) -> str:
     so_far = f" [{board.finished}/{board.target}]"
     if board.best is not None:
         so_far += f" Best is trial {board.best[0]} with value: {number(board.best[1])}."
+    if ended.repeats is not None:
+        return f"{what} repeats trial {ended.repeats}, recipe and seed, with value: {value}{changed}.{so_far}"
     if ended.state == "complete":
         return f"{what} finished with value: {value}{changed}.{so_far}"
     if ended.state == "pruned":

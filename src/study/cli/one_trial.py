@@ -59,6 +59,10 @@ def _text(whole: Mapping[str, Any], row: TrialRow, metric: str) -> str:
         f"{metric} {number(row.value)} at the end, {number(row.best_value)} at best",
         f"{plural(row.epochs, 'epoch')} in {duration(row.seconds)}" + (f" on {row.device}" if row.device else ""),
     ]
+    if row.repeats is not None:
+        head.append(
+            f"Its recipe and seed are those of trial {row.repeats}, and so are its figures: nothing was trained"
+        )
     if row.audited is not None:
         head.append(f"The pruner would have ended it after epoch {row.audited}; it ran on to show what pruning loses")
     head += [f"Its worker died: {reason}" for reason in whole["deaths"]]

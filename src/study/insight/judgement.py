@@ -280,7 +280,9 @@ def more_trials(evidence: Evidence) -> Iterator[Remark]:
     )
     go_on = f"`study run {evidence.name} --trials {2 * total}` goes on."
     noise = evidence.noise
-    if noise is None:
+    if gain == 0.0:
+        yield Remark("more trials", text, "More trials are unlikely to help.")
+    elif noise is None:
         yield Remark("more trials", text, f"If that is worth it: {go_on}")
     elif gain <= noise.sd:
         text = f"{text}, and a seed alone moves a result by {number(noise.sd)}"
@@ -299,7 +301,9 @@ def duplicates(evidence: Evidence) -> Iterator[Remark]:
     again = len(evidence.recipes) - len(set(evidence.recipes.values()))
     if again:
         trials = plural(len(evidence.recipes), "trial")
-        text = f"{again} of {trials} {'repeats' if again == 1 else 'repeat'} another one's recipe, seed and all"
+        copied = sum(row.repeats is not None for row in evidence.rows)
+        spared = f"; {copied} took its figures and trained nothing" if copied else ""
+        text = f"{again} of {trials} {'repeats' if again == 1 else 'repeat'} another one's recipe, seed and all{spared}"
         many = again > MANY * len(evidence.recipes)
         fix = "The space is small for so many trials: widen it, or stop here." if many else ""
         yield Remark("duplicates", text, fix)

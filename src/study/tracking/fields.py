@@ -118,6 +118,7 @@ def tags_of_end(snapshot: Snapshot) -> dict[str, str]:
         "study.reason": ended.reason or None,
         "study.pruned_at": snapshot.last if ended.state == "pruned" else None,
         "study.audited": snapshot.audited,
+        "study.repeats": ended.repeats,
         "study.device": snapshot.device,
         "study.deaths": snapshot.deaths or None,
     }
