@@ -138,6 +138,11 @@ def test_a_few_trials_say_nothing_about_more():
     assert judged(search(19))["more trials"] == []
 
 
+def test_where_the_last_doubling_brought_nothing_no_more_trials_are_offered():
+    (remark,) = judged([row(number, 0.5) for number in range(24)])["more trials"]
+    assert remark.fix == "More trials are unlikely to help."
+
+
 def test_looks_at_the_test_split_are_counted():
     looks = [{"time": 1_795_000_000.0 + n, "command": f"study confirm mine {n}"} for n in range(3)]
     (remark,) = judged([], openings=looks)["test split"]
