@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from study import Epoch, Recipe, Study, confirm, pairs, results, search, settings
+from study import Epoch, Recipe, Study, confirmation, pairs, results, search, settings
 from study.conduct import Options
 from study.imports import load_file
 from study.journal import Journal
@@ -100,7 +100,7 @@ mnist = Study(
 )  # fmt: skip
 
 
-def confirmed(study: Study, home: Path, seed: int, trials: int, top: int, seeds: int) -> confirm.Confirmation:
+def confirmed(study: Study, home: Path, seed: int, trials: int, top: int, seeds: int) -> confirmation.Confirmation:
     """Search, confirm and score once, through the program, on seeds that are this search's own."""
     places = settings.resolve(home)
     study = replace(study, recipe=study.recipe_for({"seed": 10_000 * (seed + 1)}))
@@ -108,11 +108,11 @@ def confirmed(study: Study, home: Path, seed: int, trials: int, top: int, seeds:
     never = threading.Event()
     for _ in search.run(study, places, options, never):
         pass
-    question = confirm.ask(study, places, top, seeds)
-    for run in (confirm.run, confirm.run_final):
+    question = confirmation.ask(study, places, top, seeds)
+    for run in (confirmation.run, confirmation.run_final):
         for _ in run(study, places, options, question, never):
             pass
-    found = confirm.read(study, places)
+    found = confirmation.read(study, places)
     assert found is not None
     assert found.complete
     return found

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from study import Study, compare, environment, load, settings
+from study import Study, comparison, environment, load, settings
 from study.cli.request import overrides
 from study.conduct import Options
 from study.definition import find
@@ -44,7 +44,7 @@ from study.stats import intervals
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from study.compare import Row
+    from study.comparison import Row
     from study.progress import Progress
     from study.settings import Settings
 
@@ -142,13 +142,13 @@ def run(wanted: Wanted, arguments: argparse.Namespace, places: Settings) -> Tabl
     fixed = overrides([*arguments.assignments, *wanted.fixed])
     study = study.fix(fixed) if fixed else study
     study, _, _ = available_data(study, fallback=False)
-    question = compare.ask(study, as_published=True, seeds=wanted.seeds or arguments.seeds)
+    question = comparison.ask(study, as_published=True, seeds=wanted.seeds or arguments.seeds)
     options = Options(
         workers=arguments.workers, device=arguments.device, executor=arguments.executor, track=arguments.track
     )
-    for progress in compare.run(study, places, options, question, threading.Event()):
+    for progress in comparison.run(study, places, options, question, threading.Event()):
         tell(study.name, progress)
-    return Table(wanted, study, question.against, compare.table(study, places, question))
+    return Table(wanted, study, question.against, comparison.table(study, places, question))
 
 
 def tell(name: str, progress: Progress) -> None:
@@ -254,7 +254,7 @@ def draw(table: Table, places: Settings, folder: Path) -> None:
             figure = inside.distributions(layers, what, f"init: {what} before training, 512 images of MNIST")
             figures.write(figure, folder, f"init_{what}")
     elif table.study.name == "mnist_cnn":
-        folders = Journal(places.study_folder(compare.compared(table.study).name)).trials()
+        folders = Journal(places.study_folder(comparison.compared(table.study).name)).trials()
         trained = next(each for each in folders if each.about()["variant"] == "cnn" and each.best.exists())
         found = first_filters(Recipe.model_validate(trained.recipe()), trained.best)
         figures.write(inside.filters(found, "mnist_cnn: first convolution after training"), folder, "mnist_cnn_filters")

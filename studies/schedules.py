@@ -21,8 +21,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from study import Published, Recipe, Study
-from study.definition import Variant
+from study import Published, Recipe, Study, Variant
 
 if TYPE_CHECKING:
     import optuna

@@ -135,7 +135,7 @@ def database(tmp_path_factory):
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
     """A home with two searches, `little` confirmed and `cells` not, the packs they were made of beside it."""
-    from study import confirm, search
+    from study import confirmation, search
     from study.conduct import Options
 
     folder = tmp_path_factory.mktemp("trained")
@@ -146,9 +146,9 @@ def trained(tmp_path_factory):
         for study in (LITTLE, CELLS):
             trials = len(study.variants) or 1
             list(search.run(study, places, Options(trials=trials, executor="inline", track=False), stop))
-        question, how = confirm.ask(LITTLE, places, 1, 2), Options(executor="inline", track=False)
-        list(confirm.run(LITTLE, places, how, question, stop))
-        list(confirm.run_final(LITTLE, places, how, question, stop))
+        question, how = confirmation.ask(LITTLE, places, 1, 2), Options(executor="inline", track=False)
+        list(confirmation.run(LITTLE, places, how, question, stop))
+        list(confirmation.run_final(LITTLE, places, how, question, stop))
     return folder
 
 

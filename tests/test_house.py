@@ -153,7 +153,9 @@ def test_nothing_is_left_unfinished():
 
 
 def test_the_public_names_are_these():
-    assert study.__all__ == ["Epoch", "Published", "Recipe", "Study", "StudyError", "load", "run"]
+    assert study.__all__ == [
+        "Epoch", "Published", "Recipe", "Study", "StudyError", "Variant", "ablate", "compare", "confirm", "load", "run",
+    ]  # fmt: skip
     assert all(getattr(study, name) for name in study.__all__)
 
 

@@ -6,13 +6,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from study.api import run
-    from study.definition import Published, Study, load
+    from study.api import ablate, compare, confirm, run
+    from study.definition import Published, Study, Variant, load
     from study.errors import StudyError
     from study.events import Epoch
     from study.recipe import Recipe
 
-__all__ = ["Epoch", "Published", "Recipe", "Study", "StudyError", "load", "run"]
+__all__ = [
+    "Epoch", "Published", "Recipe", "Study", "StudyError", "Variant", "ablate", "compare", "confirm", "load", "run",
+]  # fmt: skip
 
 _PLACES = {
     "Epoch": "study.events",
@@ -20,6 +22,10 @@ _PLACES = {
     "Recipe": "study.recipe",
     "Study": "study.definition",
     "StudyError": "study.errors",
+    "Variant": "study.definition",
+    "ablate": "study.api",
+    "compare": "study.api",
+    "confirm": "study.api",
     "load": "study.definition",
     "run": "study.api",
 }

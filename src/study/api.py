@@ -1,45 +1,65 @@
-"""What the command line does, for scripts and notebooks: one call that searches to the end and sums up."""
+"""What the command line does, for scripts and notebooks: each call goes on where it was stopped, and sums up."""
 
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from study import definition, results
 from study.journal import Journal
 from study.settings import resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from study.ablation import Ablation
+    from study.comparison import Row
+    from study.conduct import Options
+    from study.confirmation import Confirmation
     from study.definition import Study
     from study.progress import Progress
     from study.results import Summary
+    from study.settings import Settings
 
 
-def run(
-    study: Study | str,
-    trials: int,
-    *,
-    home: str | Path | None = None,
-    storage: str | None = None,
-    tracking_uri: str | None = None,
-    fallback: bool = True,
-    watch: Callable[[Progress], None] | None = None,
-    **options: Any,
-) -> Summary:
-    """Search until the study has `trials` finished trials; called again after any stop it goes on.
+class How(TypedDict, total=False):
+    """Where to keep things, how to run, and who watches: the same for every call.
+
+    Args:
+        home: folder of results; `STUDY_HOME`, else `mlruns`.
+        storage: Optuna's database as an SQLAlchemy URL; `OPTUNA_STORAGE`, else SQLite in `home`.
+        tracking_uri: MLflow's; `MLFLOW_TRACKING_URI`, else SQLite in `home`.
+        fallback: take the study's other data set, under another name, when its own cannot be had; True unless given.
+        watch: is called with everything that happens, such as `progress.TrialEnded`.
+        workers, device, executor, timeout, accept, track: see `conduct.Options`.
+        sampler, pruner, seed: of a search alone; see `conduct.Options`.
+
+    """
+
+    home: str | Path | None
+    storage: str | None
+    tracking_uri: str | None
+    fallback: bool
+    watch: Callable[[Progress], None] | None
+    workers: int | None
+    device: str
+    executor: str
+    sampler: str
+    pruner: str
+    seed: int
+    timeout: float | None
+    accept: bool
+    track: bool
+
+
+def run(study: Study | str, trials: int, **how: Unpack[How]) -> Summary:
+    """Search until the study has `trials` finished trials.
 
     Args:
         study: a `Study`, or the name or path of one.
         trials: finished trials, complete or pruned, in the end.
-        home: folder of results; `STUDY_HOME`, else `mlruns`.
-        storage: Optuna's database as an SQLAlchemy URL; `OPTUNA_STORAGE`, else SQLite in `home`.
-        tracking_uri: MLflow's; `MLFLOW_TRACKING_URI`, else SQLite in `home`.
-        fallback: take the study's other data set, under another name, when its own cannot be had.
-        watch: is called with everything that happens, such as `progress.TrialEnded`.
-        options: the fields of `conduct.Options`: workers, device, executor, sampler, pruner, seed, timeout, ...
+        how: see `How`.
 
     Returns:
         How many trials ended how, and the best one with its knobs.
@@ -48,13 +68,119 @@ def run(
         StudyError: see `study.errors`; an `InputError` before anything was written.
 
     """
-    from study import conduct, prepare, search  # noqa: PLC0415 - optuna, only when something is to be searched
+    from study import search  # noqa: PLC0415 - optuna, only when something is to be run
 
-    settings = resolve(home, storage, tracking_uri)
+    settled, places, options = _settle(study, how, trials)
+    _watch(search.run(settled, places, options, threading.Event()), how)
+    return results.summary(Journal(places.study_folder(settled.name)))
+
+
+def compare(
+    study: Study | str,
+    variants: Sequence[str] | None = None,
+    *,
+    against: str | None = None,
+    seeds: int | None = None,
+    until_sure: bool = False,
+    smallest: float = 0.005,
+    as_published: bool = False,
+    **how: Unpack[How],
+) -> list[Row]:
+    """Run a study's variants on the same seeds and judge them on the test split.
+
+    Args:
+        study: a `Study`, or the name or path of one.
+        variants: names; None is all but literal published protocols.
+        against: the baseline; None is `baseline`, else the first variant.
+        seeds: the same for every variant; None is 10, or at most 30 with `until_sure`.
+        until_sure: add seeds only until each verdict is settled.
+        smallest: the smallest difference of interest, in the metric's unit.
+        as_published: the literal published protocols, too.
+        how: see `How`.
+
+    Returns:
+        A row a variant: mean over the seeds with its interval, difference to the baseline, verdict.
+
+    Raises:
+        StudyError: see `study.errors`; an `InputError` before anything was written.
+
+    """
+    from study import comparison  # noqa: PLC0415 - as in `run`
+
+    settled, places, options = _settle(study, how)
+    question = comparison.ask(
+        settled, variants, against, as_published=as_published, seeds=seeds, until_sure=until_sure, smallest=smallest
+    )
+    _watch(comparison.run(settled, places, options, question, threading.Event()), how)
+    return comparison.table(settled, places, question)
+
+
+def confirm(study: Study | str, *, top: int = 10, seeds: int = 5, **how: Unpack[How]) -> Confirmation:
+    """Run a search's best trials again on fresh seeds, and score the winner on the test split.
+
+    Args:
+        study: a `Study` that was searched, or the name or path of one.
+        top: how many of the best trials.
+        seeds: fresh ones for the race, and as many others for the scores.
+        how: see `How`.
+
+    Returns:
+        The contenders, the winner, its score and the baseline's, the gain, how much of the search's figure was luck.
+
+    Raises:
+        StudyError: see `study.errors`; an `InputError` before anything was written.
+
+    """
+    from study import confirmation  # noqa: PLC0415 - as in `run`
+
+    settled, places, options = _settle(study, how)
+    settled = results.as_searched(settled, Journal(places.study_folder(settled.name)))
+    question = confirmation.ask(settled, places, top, seeds)
+    for begin in (confirmation.run, confirmation.run_final):
+        _watch(begin(settled, places, options, question, threading.Event()), how)
+    return confirmation.of(settled, places, question)
+
+
+def ablate(study: Study | str, *, seeds: int = 10, smallest: float = 0.005, **how: Unpack[How]) -> Ablation:
+    """Set the confirmed winner's knobs back one at a time, on the same fresh seeds, judged on validation data.
+
+    Args:
+        study: a `Study` that was confirmed, or the name or path of one.
+        seeds: fresh ones, the same for every recipe.
+        smallest: the smallest difference of interest, in the metric's unit.
+        how: see `How`.
+
+    Returns:
+        What each knob contributes, and the simplest recipe that is no worse.
+
+    Raises:
+        StudyError: see `study.errors`; an `InputError` before anything was written.
+
+    """
+    from study import ablation, prepare  # noqa: PLC0415 - as in `run`
+
+    settled, places, options = _settle(study, how)
+    settled = results.as_searched(settled, Journal(places.study_folder(settled.name)))
+    question = ablation.ask(settled, places, seeds, smallest, prepare.fitting(options.device))
+    _watch(ablation.run(settled, places, options, question, threading.Event()), how)
+    return ablation.of(settled, places, question)
+
+
+def _settle(study: Study | str, how: How, trials: int = 1) -> tuple[Study, Settings, Options]:
+    """Read the study, see to its data, and part what was given into places and options."""
+    from study import prepare  # noqa: PLC0415 - as in `run`
+    from study.conduct import Options  # noqa: PLC0415 - as in `run`
+
     wanted = definition.load(study) if isinstance(study, str) else study
     wanted.check()
-    settled, _, _ = prepare.available_data(wanted, fallback=fallback)
-    for progress in search.run(settled, settings, conduct.Options(trials=trials, **options), threading.Event()):
+    ours = {"home", "storage", "tracking_uri", "fallback", "watch"}
+    options = Options(trials=trials, **{name: value for name, value in how.items() if name not in ours})  # pyright: ignore[reportArgumentType] - How has the types
+    settled, _, _ = prepare.available_data(wanted, fallback=how.get("fallback", True))
+    return settled, resolve(how.get("home"), how.get("storage"), how.get("tracking_uri")), options
+
+
+def _watch(events: Iterator[Progress], how: How) -> None:
+    watch = how.get("watch")
+    for progress in events:
         if watch:
             watch(progress)
-    return results.summary(Journal(settings.study_folder(settled.name)))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from study import Published, load
-from study.compare import Row
+from study.comparison import Row
 from study.imports import load_file
 from study.stats import intervals
 

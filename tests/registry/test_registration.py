@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix
 
-from study import confirm, packs, tracking
+from study import confirmation, packs, tracking
 from study.engine.sources import ensure
 from study.errors import DataError, InputError, PlaceError, StudyError
 from study.journal import Journal
@@ -60,7 +60,7 @@ test_images.__test__ = False  # its name says what it gives
 
 def test_the_confirmed_winner_is_registered_with_what_is_known_of_it(candidate, registry_home):
     version, is_new = registration.register(candidate, registry_home, "little")
-    found = confirm.read(registration.searched(registry_home, "little"), registry_home)
+    found = confirmation.read(registration.searched(registry_home, "little"), registry_home)
     folder = Journal(registry_home.study_folder("little-final")).trial(found.score.trials[0])
     assert is_new
     assert (version.model, version.number) == ("little", 1)

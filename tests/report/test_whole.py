@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from study import ablate, compare, confirm, packs, results, search
+from study import ablation, comparison, confirmation, packs, results, search
 from study.conduct import Options
 from study.definition import load
 from study.journal import Journal
@@ -55,21 +55,21 @@ def searched(study, trials=4):
 
 
 def compared(study, seeds=2):
-    question = compare.ask(study, seeds=seeds)
-    list(compare.run(study, resolve(), Options(**ONE), question, threading.Event()))
-    return compare.table(study, resolve(), question)
+    question = comparison.ask(study, seeds=seeds)
+    list(comparison.run(study, resolve(), Options(**ONE), question, threading.Event()))
+    return comparison.table(study, resolve(), question)
 
 
 def confirmed(study):
-    question = confirm.ask(study, resolve(), 2, 2)
-    list(confirm.run(study, resolve(), Options(**ONE), question, threading.Event()))
-    list(confirm.run_final(study, resolve(), Options(**ONE), question, threading.Event()))
-    return confirm.read(study, resolve())
+    question = confirmation.ask(study, resolve(), 2, 2)
+    list(confirmation.run(study, resolve(), Options(**ONE), question, threading.Event()))
+    list(confirmation.run_final(study, resolve(), Options(**ONE), question, threading.Event()))
+    return confirmation.read(study, resolve())
 
 
 def ablated(study):
-    question = ablate.ask(study, resolve(), 2)
-    list(ablate.run(study, resolve(), Options(**ONE), question, threading.Event()))
+    question = ablation.ask(study, resolve(), 2)
+    list(ablation.run(study, resolve(), Options(**ONE), question, threading.Event()))
 
 
 def report(name="digits_lr"):

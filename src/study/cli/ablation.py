@@ -19,7 +19,7 @@ from study.definition import reference_to
 from study.journal import Journal
 
 if TYPE_CHECKING:
-    from study.ablate import Ablation, Row
+    from study.ablation import Ablation, Row
     from study.definition import Study
     from study.settings import Settings
 
@@ -57,7 +57,7 @@ def ablate(
     terminal = context.ensure_object(Terminal)
     places = settings.resolve(home, storage, tracking_uri)
     study = preamble.searched(terminal, places, name, data=data, rename=new_name, fallback=not no_fallback)
-    from study import ablate as ablating
+    from study import ablation as ablating
     from study.conduct import Options
     from study.prepare import fitting
 

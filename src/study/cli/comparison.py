@@ -20,7 +20,7 @@ from study.journal import Journal
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from study.compare import Question, Row
+    from study.comparison import Question, Row
     from study.definition import Study
     from study.settings import Settings
 
@@ -94,7 +94,7 @@ def compare(
         return
     terminal = context.ensure_object(Terminal)
     with preamble.reporting(terminal) as report:
-        from study import compare as comparing
+        from study import comparison as comparing
         from study import conduct, prepare, settings
         from study.cli import request
 
@@ -242,7 +242,7 @@ def _figures(row: Row) -> dict[str, float]:
 
 def _draw(study: Study, places: Settings, question: Question, rows: Sequence[Row], journal: Journal) -> None:
     """Write the pictures and the table beside the trials; the mirror logs what lies in `artifacts`."""
-    from study import compare as comparing
+    from study import comparison as comparing
     from study import tracking
     from study.report import figures
 

@@ -16,7 +16,7 @@ from study.cli.watch import follow, print_json
 from study.journal import Journal
 
 if TYPE_CHECKING:
-    from study.confirm import Confirmation, Contender, Score
+    from study.confirmation import Confirmation, Contender, Score
     from study.definition import Study
     from study.settings import Settings
     from study.stats.intervals import Mean
@@ -61,7 +61,7 @@ def confirm(
     terminal = context.ensure_object(Terminal)
     places = settings.resolve(home, storage, tracking_uri)
     study = preamble.searched(terminal, places, name, data=data, rename=new_name, fallback=not no_fallback)
-    from study import confirm as confirming
+    from study import confirmation as confirming
     from study.conduct import Options
 
     if show_only:
@@ -104,7 +104,7 @@ def _journal(study: Study, places: Settings, suffix: str) -> Journal:
 
 def _publish(study: Study, places: Settings) -> None:
     """Let the tracking server know each recipe's figures over its seeds."""
-    from study import confirm as confirming
+    from study import confirmation as confirming
     from study import tracking
 
     found = confirming.read(study, places)

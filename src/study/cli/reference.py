@@ -107,10 +107,10 @@ def _default(parameter: Any) -> str:
 
 
 def _json_keys() -> str:
-    from study import ablate
+    from study.ablation import Row as Arm
     from study.cli import ablation, comparison, confirmation, insight, records, side_by_side
-    from study.compare import Row
-    from study.confirm import Confirmation, Contender, Question
+    from study.comparison import Row
+    from study.confirmation import Confirmation, Contender, Question
     from study.insight import savings
     from study.insight.importance import assess
     from study.recipe import Recipe
@@ -124,7 +124,7 @@ def _json_keys() -> str:
     question = Question(trials=(), arms={}, values={}, baseline={}, seeds=5)
     unasked = Confirmation(question, (), None, None, None, None, None, complete=False)
     contender = Contender(0, {}, Recipe(), 0.5, (), None, None, behind=False)
-    arm = ablate.Row("without x", "less", ("x",), Recipe(), (), None, None)
+    arm = Arm("without x", "less", ("x",), Recipe(), (), None, None)
     return "".join(
         [
             _keys("`trial` of `run`", ["type", "study", *row]),

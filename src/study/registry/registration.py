@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from study import confirm, results, tracking
+from study import confirmation, results, tracking
 from study.definition import OUR_TRAIN, Study
 from study.errors import DataError, InputError
 from study.imports import import_object
@@ -108,7 +108,7 @@ def confirmed(study: Study, settings: Settings) -> Candidate:
         InputError: the study was not confirmed, or not to the end.
 
     """
-    found = confirm.read(study, settings)
+    found = confirmation.read(study, settings)
     if found is None or found.winner is None or found.score is None or not found.complete or not found.score.trials:
         what = "its winner is not confirmed yet" if found is None else "its confirmation is not finished"
         start, _, dataset = study.name.partition("@")

@@ -13,7 +13,7 @@ from study.wording import knobs, local_moment, plural
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from study.confirm import Confirmation, Contender
+    from study.confirmation import Confirmation, Contender
     from study.report.found import Compared, Found
     from study.report.parts import Part
     from study.stats.intervals import Mean

@@ -15,9 +15,9 @@ from study.wording import duration, knobs, plural
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from study import ablate
-    from study.ablate import Ablation
-    from study.compare import Row
+    from study.ablation import Ablation
+    from study.ablation import Row as Arm
+    from study.comparison import Row
     from study.insight.importance import Importance
     from study.report.found import Compared, Found, Trial
     from study.report.parts import Part, Tone
@@ -137,7 +137,7 @@ def _ablation(found: Found, ablated: Ablation | None) -> Iterator[Part]:
         yield Text("No knob of the winner's can be dropped without loss, as far as these seeds tell.")
 
 
-def _ablated(found: Found, title: str, rows: Sequence[ablate.Row], small: float) -> Table:
+def _ablated(found: Found, title: str, rows: Sequence[Arm], small: float) -> Table:
     unit = found.unit
     cells = [
         (

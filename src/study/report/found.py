@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from study import ablate, compare, confirm, definition, results
+from study import ablation, comparison, confirmation, definition, results
 from study.definition import Study
 from study.errors import StudyError, StudyFileError
 from study.imports import import_object
@@ -18,9 +18,9 @@ from study.report.units import Unit
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from study.ablate import Ablation
-    from study.compare import Question, Row
-    from study.confirm import Confirmation
+    from study.ablation import Ablation
+    from study.comparison import Question, Row
+    from study.confirmation import Confirmation
     from study.definition import Published
     from study.journal import History, TrialFolder
     from study.results import Goal, Summary, TrialRow
@@ -159,8 +159,8 @@ def read(name: str, settings: Settings) -> Found:
         about=about,
         study=study,
         compared=_compared(name, settings, goal.metric, published),
-        confirmation=confirm.read(study, settings) if study else None,
-        ablation=ablate.read(study, settings) if study else None,
+        confirmation=confirmation.read(study, settings) if study else None,
+        ablation=ablation.read(study, settings) if study else None,
         openings=results.looks(name, settings.home),
     )
 
@@ -260,8 +260,8 @@ def _compared(name: str, settings: Settings, metric: str, published: Mapping[str
     if stored is None:
         return None
     ran = stored_study(name, stored)
-    asked = compare.last_asked(replace(ran, metric=metric, published=published), settings) if ran else None
+    asked = comparison.last_asked(replace(ran, metric=metric, published=published), settings) if ran else None
     if asked is None:
         return None
     ran, question = asked
-    return Compared(question, compare.table(ran, settings, question), stored.get("fixed") or {})
+    return Compared(question, comparison.table(ran, settings, question), stored.get("fixed") or {})

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from study import between, confirm, pairs
+from study import between, confirmation, pairs
 from study.between import Arm, Side
 from study.errors import InputError, RecipeError
 from study.journal import Journal
@@ -131,7 +131,7 @@ def ask(
     """
     if seeds < 2:
         raise InputError(f"--seeds must be 2 or more, not {seeds}", fix="One seed decides nothing.")
-    confirmed = confirm.read(study, settings)
+    confirmed = confirmation.read(study, settings)
     if confirmed is None or confirmed.winner is None:
         raise InputError("no confirmed winner", where=study.name, fix=f"Confirm first: `study confirm {study.name}`.")
     winner, baseline = confirmed.winner.overrides, confirmed.question.baseline

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from study import compare, confirm, results, search
+from study import comparison, confirmation, results, search
 from study import settings as places
 from study.conduct import Options
 from study.definition import load
@@ -33,14 +33,14 @@ def study():
 
 def both(study, question, *, stop=None):
     stop = stop or threading.Event()
-    yield from confirm.run(study, places.resolve(), Options(**ONE), question, stop)
-    yield from confirm.run_final(study, places.resolve(), Options(**ONE), question, stop)
+    yield from confirmation.run(study, places.resolve(), Options(**ONE), question, stop)
+    yield from confirmation.run_final(study, places.resolve(), Options(**ONE), question, stop)
 
 
 def confirmed(study, top=5, seeds=4):
-    question = confirm.ask(study, places.resolve(), top, seeds)
+    question = confirmation.ask(study, places.resolve(), top, seeds)
     list(both(study, question))
-    return confirm.read(study, places.resolve())
+    return confirmation.read(study, places.resolve())
 
 
 def journal(name):
@@ -59,13 +59,13 @@ def test_the_best_trials_meet_seeds_that_neither_the_search_nor_each_other_s_sco
 
 
 def test_the_contenders_are_the_best_complete_trials_and_no_recipe_comes_twice(study):
-    question = confirm.ask(study, places.resolve(), 5, 4)
+    question = confirmation.ask(study, places.resolve(), 5, 4)
     rows = results.ranked(results.rows(journal("noisy")), results.Goal("val_accuracy", maximize=True))
     assert question.trials == tuple(row.number for row in rows if row.state == "complete")[:5]
 
     again = replace(study, name="twice", space=lambda _: {"x": 0.55})
     again = replace(again, train=study.train, variants={})
-    assert len(confirm.ask(searched(again, 3), places.resolve(), 5, 4).trials) == 1
+    assert len(confirmation.ask(searched(again, 3), places.resolve(), 5, 4).trials) == 1
 
 
 def test_the_winner_has_the_best_mean_and_the_score_is_of_the_test_split_alone(study):
@@ -99,15 +99,15 @@ def test_surely_worse_contenders_are_dropped_early_and_are_shown_last(study):
 
 def test_confirmed_again_nothing_is_left_to_run(study):
     before = confirmed(study)
-    question = confirm.ask(study, places.resolve(), 5, 4)
+    question = confirmation.ask(study, places.resolve(), 5, 4)
     assert not [each for each in both(study, question) if isinstance(each, TrialStarted)]
-    assert confirm.read(study, places.resolve()) == before
+    assert confirmation.read(study, places.resolve()) == before
 
 
 def test_stopped_and_resumed_the_answer_is_the_same_to_the_bit(study):
     whole = confirmed(study)
     copy = searched(replace(study, name="stopped"))
-    question = confirm.ask(copy, places.resolve(), 5, 4)
+    question = confirmation.ask(copy, places.resolve(), 5, 4)
     for _ in range(6):
         stop = threading.Event()
         try:
@@ -117,27 +117,27 @@ def test_stopped_and_resumed_the_answer_is_the_same_to_the_bit(study):
         except Interrupted:
             continue
     list(both(copy, question))
-    found = confirm.read(copy, places.resolve())
+    found = confirmation.read(copy, places.resolve())
     assert (found.contenders, found.score, found.gain) == (whole.contenders, whole.score, whole.gain)
 
 
 def test_half_done_it_tells_what_is_known(study):
-    question = confirm.ask(study, places.resolve(), 3, 3)
+    question = confirmation.ask(study, places.resolve(), 3, 3)
     seen = []
     for each in both(study, question):
         if isinstance(each, TrialStarted):
-            found = confirm.of(study, places.resolve(), question)
+            found = confirmation.of(study, places.resolve(), question)
             seen.append((found.score and len(found.score.values), found.baseline and len(found.baseline.values)))
             assert (found.gain.n if found.gain else 0) != 1
     assert seen[-5:] == [(1, 0), (1, 1), (2, 1), (2, 2), (3, 2)]
 
 
 def test_each_look_at_the_test_split_is_written_down_and_a_second_one_is_said(study):
-    first = confirm.ask(study, places.resolve(), 5, 4)
+    first = confirmation.ask(study, places.resolve(), 5, 4)
     assert not [each for each in both(study, first) if isinstance(each, Notice)]
     list(both(study, first))
     assert len(journal("noisy-final").openings()) == 1
-    more = confirm.ask(study, places.resolve(), 5, 5)
+    more = confirmation.ask(study, places.resolve(), 5, 5)
     notices = [each.text for each in both(study, more) if isinstance(each, Notice)]
     assert "the test split has been looked at before, 1 time, in noisy-final, last on" in notices[0]
     looks = journal("noisy-final").openings()
@@ -149,32 +149,32 @@ def test_each_look_at_the_test_split_is_written_down_and_a_second_one_is_said(st
 def test_a_look_of_a_comparison_counts_too(study):
     two = replace(study, variants={"baseline": {}, "other": {"x": 0.6}})
     options = Options(**ONE)
-    list(compare.run(two, places.resolve(), options, compare.ask(two, seeds=2), threading.Event()))
-    question = confirm.ask(study, places.resolve(), 2, 2)
+    list(comparison.run(two, places.resolve(), options, comparison.ask(two, seeds=2), threading.Event()))
+    question = confirmation.ask(study, places.resolve(), 2, 2)
     notices = [each.text for each in both(study, question) if isinstance(each, Notice)]
     assert "looked at before, 1 time, in noisy-compare, last on" in notices[0]
 
 
 def test_before_the_race_is_over_there_is_no_winner_and_no_test(study):
-    question = confirm.ask(study, places.resolve(), 5, 4)
-    found = confirm.of(study, places.resolve(), question)
+    question = confirmation.ask(study, places.resolve(), 5, 4)
+    found = confirmation.of(study, places.resolve(), question)
     assert (found.winner, found.score, found.complete) == (None, None, False)
     with pytest.raises(InputError, match="the race has no winner"):
-        list(confirm.run_final(study, places.resolve(), Options(**ONE), question, threading.Event()))
+        list(confirmation.run_final(study, places.resolve(), Options(**ONE), question, threading.Event()))
     assert not journal("noisy-final").folder.exists()
 
 
 def test_never_asked_there_is_nothing_to_read(study):
-    assert confirm.read(study, places.resolve()) is None
+    assert confirmation.read(study, places.resolve()) is None
 
 
 def test_a_contender_that_always_fails_does_not_win(study):
     fails = replace(study, name="fails")
-    question = confirm.ask(searched(fails), places.resolve(), 3, 4)
+    question = confirmation.ask(searched(fails), places.resolve(), 3, 4)
     best = question.trials[0]
     worse = replace(question, arms={**question.arms, best: {**question.arms[best], "spread": -1.0}})
     list(both(fails, worse))
-    found = confirm.of(fails, places.resolve(), worse)
+    found = confirmation.of(fails, places.resolve(), worse)
     assert found.winner.trial != best
     assert next(each for each in found.contenders if each.trial == best).dropped == 2
 
@@ -185,12 +185,12 @@ def test_a_contender_that_always_fails_does_not_win(study):
 )
 def test_a_question_without_sense_is_refused(study, arguments, message):
     with pytest.raises(InputError, match=message):
-        confirm.ask(study, places.resolve(), *arguments)
+        confirmation.ask(study, places.resolve(), *arguments)
 
 
 def test_a_search_without_a_complete_trial_cannot_be_confirmed():
     with pytest.raises(InputError, match=r"no complete trial to confirm\. Search first: `study run noisy`"):
-        confirm.ask(load(str(NOISY)), places.resolve())
+        confirmation.ask(load(str(NOISY)), places.resolve())
 
 
 def test_the_question_is_kept_beside_the_search(study):

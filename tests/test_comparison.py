@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from study import Recipe, Study, compare
+from study import Recipe, Study, comparison
 from study import settings as places
 from study.conduct import Options
 from study.definition import Published, Variant
@@ -34,12 +34,13 @@ STUDY = Study(
 
 def run(study=STUDY, question=None, *, stop=None, **options):
     options = {"executor": "inline", "track": False, **options}
-    question = question or compare.ask(study, seeds=5)
-    return compare.run(study, places.resolve(), Options(**options), question, stop or threading.Event())
+    question = question or comparison.ask(study, seeds=5)
+    return comparison.run(study, places.resolve(), Options(**options), question, stop or threading.Event())
 
 
 def rows(study=STUDY, question=None):
-    return {row.variant: row for row in compare.table(study, places.resolve(), question or compare.ask(study, seeds=5))}
+    question = question or comparison.ask(study, seeds=5)
+    return {row.variant: row for row in comparison.table(study, places.resolve(), question)}
 
 
 def trials(name="tricks-compare"):
@@ -81,18 +82,18 @@ def test_values_are_of_the_test_split_and_are_optunas_too():
 
 
 def test_more_seeds_or_variants_only_add_to_what_is_there():
-    list(run(question=compare.ask(STUDY, ["softmax"], seeds=2)))
+    list(run(question=comparison.ask(STUDY, ["softmax"], seeds=2)))
     assert len(trials()) == 4
-    list(run(question=compare.ask(STUDY, seeds=3)))
+    list(run(question=comparison.ask(STUDY, seeds=3)))
     assert len(trials()) == 6
-    assert not [each for each in run(question=compare.ask(STUDY, seeds=3)) if isinstance(each, TrialStarted)]
+    assert not [each for each in run(question=comparison.ask(STUDY, seeds=3)) if isinstance(each, TrialStarted)]
 
 
 def test_a_changed_variant_is_run_anew_and_never_mixed_with_the_old_one():
-    list(run(question=compare.ask(STUDY, seeds=2)))
-    before = rows(question=compare.ask(STUDY, seeds=2))["softmax"].values
+    list(run(question=comparison.ask(STUDY, seeds=2)))
+    before = rows(question=comparison.ask(STUDY, seeds=2))["softmax"].values
     changed = replace(STUDY, variants={**STUDY.variants, "softmax": {"activation": "tanh"}})
-    question = compare.ask(changed, seeds=2)
+    question = comparison.ask(changed, seeds=2)
     list(run(changed, question))
     assert len(trials()) == 6
     assert rows(changed, question)["softmax"].values != before
@@ -119,8 +120,8 @@ def numbers(table):
 
 
 def test_until_sure_stops_a_variant_as_soon_as_its_verdict_is_settled():
-    question = compare.ask(STUDY, until_sure=True)
-    assert question.seeds == compare.CAP
+    question = comparison.ask(STUDY, until_sure=True)
+    assert question.seeds == comparison.CAP
     list(run(question=question))
     table = rows(question=question)
     assert table["softmax"].comparison.verdict == "hurts"
@@ -138,22 +139,22 @@ def test_a_training_that_diverges_counts_as_guessing_and_is_said():
 
 
 def test_a_literal_protocol_is_compared_only_when_asked_for():
-    assert "literal" not in compare.ask(STUDY).variants
-    assert "literal" in compare.ask(STUDY, as_published=True).variants
-    assert "literal" in compare.ask(STUDY, ["literal"]).variants
+    assert "literal" not in comparison.ask(STUDY).variants
+    assert "literal" in comparison.ask(STUDY, as_published=True).variants
+    assert "literal" in comparison.ask(STUDY, ["literal"]).variants
 
 
 def test_final_trainings_may_train_on_all_examples():
     study = replace(STUDY, final={"val_fraction": 0.0, "train_size": None, "epochs": 1})
-    list(run(study, compare.ask(study, ["softmax"], seeds=2)))
+    list(run(study, comparison.ask(study, ["softmax"], seeds=2)))
     assert "val_accuracy" not in trials()[0].history().epochs[0].metrics
 
 
 def test_what_was_last_compared_is_kept():
-    question = compare.ask(STUDY, ["softmax"], seeds=2, smallest=0.01)
-    assert compare.last_asked(STUDY, places.resolve()) is None
+    question = comparison.ask(STUDY, ["softmax"], seeds=2, smallest=0.01)
+    assert comparison.last_asked(STUDY, places.resolve()) is None
     list(run(question=question))
-    study, asked = compare.last_asked(STUDY, places.resolve())
+    study, asked = comparison.last_asked(STUDY, places.resolve())
     assert asked == question
     assert study.variants == {"baseline": {}, "softmax": {"activation": "softmax"}}
 
@@ -174,7 +175,7 @@ def test_without_trials_there_is_a_table_that_says_so():
 )
 def test_a_question_that_cannot_be_answered_is_refused(arguments, message):
     with pytest.raises(InputError, match=message):
-        compare.ask(STUDY, **arguments)
+        comparison.ask(STUDY, **arguments)
 
 
 def test_two_workers_give_the_table_of_one(monkeypatch):
@@ -188,7 +189,7 @@ def test_two_workers_give_the_table_of_one(monkeypatch):
 
 def test_a_variant_that_needs_validation_keeps_it_where_the_others_train_on_all():
     plateau = {"schedule": "plateau", "val_fraction": 0.2}
-    finals = compare.compared(
+    finals = comparison.compared(
         replace(STUDY, final={"val_fraction": 0.0}, variants={"baseline": {}, "plateau": plateau})
     )
     shares = [finals.recipe_for(overrides).val_fraction for overrides in finals.variants.values()]

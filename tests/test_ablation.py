@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from study import Recipe, Study, ablate, between, confirm, search
+from study import Recipe, Study, ablation, between, confirmation, search
 from study import settings as places
 from study.conduct import Options
 from study.definition import load
@@ -25,8 +25,8 @@ def confirmed(study, trials=1, **question):
     """Search the given knobs alone, so that the winner is known."""
     home, options = places.resolve(), Options(trials=trials, sampler="random", **ONE)
     list(search.run(study, home, options, threading.Event()))
-    asked = confirm.ask(study, home, **{"top": 1, "seeds": 2, **question})
-    list(confirm.run(study, home, Options(**ONE), asked, threading.Event()))
+    asked = confirmation.ask(study, home, **{"top": 1, "seeds": 2, **question})
+    list(confirmation.run(study, home, Options(**ONE), asked, threading.Event()))
     return study
 
 
@@ -40,9 +40,9 @@ def study():
 
 def ablated(study, **more):
     home = places.resolve()
-    question = ablate.ask(study, home, **{"seeds": 6, **more})
-    list(ablate.run(study, home, Options(**ONE), question, threading.Event()))
-    return ablate.read(study, home)
+    question = ablation.ask(study, home, **{"seeds": 6, **more})
+    list(ablation.run(study, home, Options(**ONE), question, threading.Event()))
+    return ablation.read(study, home)
 
 
 def test_each_knob_is_set_back_alone_and_added_alone(study):
@@ -118,14 +118,14 @@ def test_all_is_judged_on_validation_data_and_the_test_split_stays_closed(study)
 def test_ablated_again_nothing_is_left_to_run(study):
     before = ablated(study)
     home = places.resolve()
-    question = ablate.ask(study, home, seeds=6)
-    again = ablate.run(study, home, Options(**ONE), question, threading.Event())
+    question = ablation.ask(study, home, seeds=6)
+    again = ablation.run(study, home, Options(**ONE), question, threading.Event())
     assert not [each for each in again if isinstance(each, TrialStarted)]
-    assert ablate.read(study, home) == before
+    assert ablation.read(study, home) == before
 
 
 def test_before_it_is_complete_nothing_is_said_to_be_superfluous(study):
-    found = ablate.of(study, places.resolve(), ablate.ask(study, places.resolve(), seeds=6))
+    found = ablation.of(study, places.resolve(), ablation.ask(study, places.resolve(), seeds=6))
     assert not found.complete
     assert found.simplest is None
     assert found.winner.mean is None
@@ -133,10 +133,10 @@ def test_before_it_is_complete_nothing_is_said_to_be_superfluous(study):
 
 def test_without_a_confirmed_winner_it_says_how_to_get_one():
     with pytest.raises(InputError, match=r"no confirmed winner\. Confirm first: `study confirm noisy`"):
-        ablate.ask(load(str(NOISY)), places.resolve())
+        ablation.ask(load(str(NOISY)), places.resolve())
 
 
 def test_a_winner_that_is_the_baseline_has_nothing_to_set_back():
     study = confirmed(replace(load(str(NOISY)), space=None))
     with pytest.raises(InputError, match="the winner is the baseline"):
-        ablate.ask(study, places.resolve())
+        ablation.ask(study, places.resolve())
