@@ -210,6 +210,19 @@ def find(name: str) -> Path:
     return studies[name]
 
 
+def file_of(name: str, stored: Mapping[str, Any]) -> Path | None:
+    """Find the file of a study that has results: one of its name, else what it was loaded from; None if that is gone.
+
+    Args:
+        name: of the results, `@dataset` included.
+        stored: the definition that lies with them.
+
+    """
+    known, recorded = available(), str(stored.get("file") or "")
+    file = known.get(name.partition("@")[0]) or known.get(recorded) or Path(recorded)
+    return file if file.is_file() else None
+
+
 def load(name: str) -> Study:
     """Load the study of that name or path: the object `study` of its file.
 

@@ -88,18 +88,18 @@ def test_the_line_of_the_study_s_file_is_found_and_spelt_anew(name, new, text):
     Path("studies").mkdir()
     Path("studies/mine.py").write_text(FILE)
     to = edges.Range(*new, log=False, whole=isinstance(new[0], int)) if new else None
-    for study in ("mine", "mine@digits"):
-        assert edges.line(study, name, to) == f"studies/mine.py, {text}"
+    for study, stored in (("mine", {}), ("mine@digits", {}), ("named@digits", {"file": "mine"})):
+        assert edges.line(study, stored, name, to) == f"studies/mine.py, {text}"
 
 
 @pytest.mark.parametrize("study", ["mine", "other"])
 def test_what_cannot_be_found_is_none(study):
     Path("studies").mkdir()
     Path("studies/mine.py").write_text("def space(trial:")
-    assert edges.line(study, "lr") is None
+    assert edges.line(study, {}, "lr") is None
 
 
 def test_a_built_in_study_has_lines_too():
-    found = edges.line("cifar_tricks@digits", "dropout_conv", edges.Range(0.0, math.pi, log=False, whole=False))
+    found = edges.line("cifar_tricks@digits", {}, "dropout_conv", edges.Range(0.0, math.pi, log=False, whole=False))
     assert "cifar_tricks.py, line" in found
     assert "3.14" in found

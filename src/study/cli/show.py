@@ -85,11 +85,10 @@ def _listed(name: str, file: Path | None, journal: Journal) -> dict[str, Any]:
 
 def describe(journal: Journal) -> str:
     """Say what a study with results is, in one line, as its file does, or else as far as is known."""
-    from study.definition import available
+    from study.definition import file_of
 
-    stored = (journal.definition() or {}).get("file") or journal.folder.name.partition("@")[0]
-    file = available().get(stored, Path(stored))
-    return _about(file) if file.is_file() else _origin(journal)
+    file = file_of(journal.folder.name, journal.definition() or {})
+    return _about(file) if file else _origin(journal)
 
 
 def _origin(journal: Journal) -> str:

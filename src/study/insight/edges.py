@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from study.definition import available
+from study.definition import file_of
 from study.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -99,11 +99,12 @@ def _limits(definition: Mapping[str, Any], name: str) -> tuple[float | None, flo
     return min(lows, default=None), max(highs, default=None)
 
 
-def line(study: str, name: str, new: Range | None = None) -> str | None:
+def line(study: str, stored: Mapping[str, Any], name: str, new: Range | None = None) -> str | None:
     """Find the line of the study's file that suggests a parameter; None where there is none to be found.
 
     Args:
         study: its name, `@dataset` or not.
+        stored: its definition.
         name: of the suggestion.
         new: spell the line with this range in place of its own.
 
@@ -111,7 +112,7 @@ def line(study: str, name: str, new: Range | None = None) -> str | None:
         `studies/mine.py, line 12: trial.suggest_float("lr", 1e-4, 0.1, log=True)`.
 
     """
-    file = available().get(study.partition("@")[0])
+    file = file_of(study, stored)
     if file is None:
         return None
     try:

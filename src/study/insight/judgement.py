@@ -321,7 +321,7 @@ def looks_at_test(evidence: Evidence) -> Iterator[Remark]:
 
 
 def _line(evidence: Evidence, name: str, new: edges.Range | None = None) -> str:
-    found = edges.line(evidence.name, name, new)
+    found = edges.line(evidence.name, evidence.definition, name, new)
     return f"{found}; then `study run {evidence.name} --accept`." if found else f"{name} in the study's file."
 
 

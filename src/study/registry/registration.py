@@ -111,9 +111,7 @@ def confirmed(study: Study, settings: Settings) -> Candidate:
     found = confirmation.read(study, settings)
     if found is None or found.winner is None or found.score is None or not found.complete or not found.score.trials:
         what = "its winner is not confirmed yet" if found is None else "its confirmation is not finished"
-        start, _, dataset = study.name.partition("@")
-        command = f"study confirm {start} --data {dataset}" if dataset else f"study confirm {start}"
-        fix = f"`{command}` does it; --trial N registers an unconfirmed trial."
+        fix = f"`study confirm {study.name}` does it; --trial N registers an unconfirmed trial."
         raise InputError(what, where=study.name, fix=fix)
     finals, winner = Journal(settings.study_folder(f"{study.name}-final")), found.winner
     folders = [finals.trial(number) for number in found.score.trials]

@@ -146,7 +146,7 @@ def read(name: str, settings: Settings) -> Found:
         raise StudyError("the study's definition is missing", where=str(journals[0].definition_file))
     stored, goal = journal.definition() or {}, results.goal(journal)
     trials = read_trials(journals[0], goal) if journal is journals[0] else []
-    about, published = _described(name)
+    about, published = _described(name, stored)
     study = _as_run(name, settings, stored)
     return Found(
         name=name,
@@ -218,12 +218,13 @@ def _tested(found: Found, suffix: str, number: int, label: str) -> Winner:
     return Winner(trial, label, "test", evaluation.get("test"))
 
 
-def _described(name: str) -> tuple[str, Mapping[str, Published]]:
+def _described(name: str, stored: Mapping[str, Any]) -> tuple[str, Mapping[str, Published]]:
     """Give what the study's file says of itself, and the published figures; nothing without one that can be read."""
-    start = name.partition("@")[0]
+    file = definition.file_of(name, stored)
+    if file is None:
+        return "", {}
     try:
-        about = ast.get_docstring(ast.parse(definition.find(start).read_bytes())) or ""
-        return about, definition.load(start).published
+        return ast.get_docstring(ast.parse(file.read_bytes())) or "", definition.load(str(file)).published
     except (StudyError, OSError, ValueError):  # the folders still tell all the rest
         return "", {}
 

@@ -7,6 +7,7 @@ import re
 import shlex
 from collections import Counter
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from study.definition import available
@@ -149,8 +150,11 @@ def _repeat(found: Found, winner: Winner | None) -> Iterator[Part]:
 def commands(found: Found) -> list[str]:
     """Write the commands that make the same search and all that followed."""
     start, _, dataset = found.name.partition("@")
-    named = start if start in available() else f"{start}.py"
     data = f" --data {dataset}" if dataset else ""
+    searched = start
+    if start not in available():  # by a file's path or by --name; the other commands know it once it was run
+        searched = found.definition.get("file") or f"{start}.py"
+        searched += "" if Path(searched).stem == start else f" --name {start}"
     lines: list[str] = []
     if found.trials:
         options = "".join(
@@ -159,17 +163,17 @@ def commands(found: Found) -> list[str]:
             if found.definition.get(key, default) != default
         )
         held = _held(found.definition.get("fixed"))
-        lines.append(f"study run {named} --trials {max(1, found.summary.finished)}{options}{data}{held}")
+        lines.append(f"study run {searched} --trials {max(1, found.summary.finished)}{options}{data}{held}")
     if found.compared:
         question = found.compared.question
         sure = " --until-sure" if question.until_sure else ""
-        lines.append(f"study compare {named} --variants {shlex.quote(','.join(question.variants))} "
+        lines.append(f"study compare {found.name} --variants {shlex.quote(','.join(question.variants))} "
                      f"--against {shlex.quote(question.against)} "
-                     f"--seeds {question.seeds}{sure}{data}{_held(found.compared.fixed)}")  # fmt: skip
+                     f"--seeds {question.seeds}{sure}{_held(found.compared.fixed)}")  # fmt: skip
     if found.confirmation:
-        lines.append(f"study confirm {named} --top {found.confirmation.top} --seeds {found.confirmation.seeds}{data}")
+        lines.append(f"study confirm {found.name} --top {found.confirmation.top} --seeds {found.confirmation.seeds}")
     if found.ablation:
-        lines.append(f"study ablate {named} --seeds {found.ablation.question.seeds}{data}")
+        lines.append(f"study ablate {found.name} --seeds {found.ablation.question.seeds}")
     return [*lines, f"study report {found.name}"]
 
 
