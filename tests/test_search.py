@@ -311,15 +311,29 @@ def test_killed_while_it_takes_over_the_figures_of_another_trial_it_ends_the_sam
     same_results(last, Journal(last.path.parents[1]).trial(last.history().ended.repeats))
 
 
-def test_what_other_versions_have_trained_is_trained_again():
+@pytest.mark.parametrize("changed", [{"environment": {"torch": "1.0"}}, {"data": {"name": "digits", "sha256": "0"}}])
+def test_what_other_versions_or_other_data_have_given_is_trained_again(changed):
     list(search(FEW, 2, pruner="none", sampler="random"))
     for folder in folders("few"):
-        about = folder.about()
-        about["environment"]["torch"] = "1.0"
-        folder.path.joinpath("trial.json").write_text(json.dumps(about))
+        folder.path.joinpath("trial.json").write_text(json.dumps({**folder.about(), **changed}))
     before = trained()
     list(search(FEW, 6, pruner="none", sampler="random"))
     assert len(trained()) > len(before)
+
+
+NETS = """
+from torch import nn
+def flat(num_classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, num_classes))
+"""
+
+
+def test_a_network_of_ones_own_may_have_changed_and_is_always_trained():
+    Path("nets.py").write_text(NETS)
+    recipe = Recipe(dataset="digits", model="nets.py:flat", train_size=100, epochs=1)
+    own = Study(name="own", recipe=recipe, space=lambda trial: {"lr": trial.suggest_categorical("lr", [0.01])})
+    list(search(own, 3))
+    assert trained("own") == [0, 1, 2]
 
 
 def test_a_training_of_ones_own_may_not_repeat_itself_and_is_always_run(toy):

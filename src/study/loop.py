@@ -18,7 +18,7 @@ from study.errors import StudyError
 from study.events import Died, Epoch, Event, Failed, Finished, Started, Stopped, Stuck
 from study.executors import Job
 from study.progress import Notice, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
-from study.recipe import fingerprint, to_json
+from study.recipe import Recipe, fingerprint, has_own_model, to_json
 
 if TYPE_CHECKING:
     import threading
@@ -159,7 +159,7 @@ class Loop:
         return folder
 
     def _trained(self) -> dict[str, int]:
-        """Know which recipes need not be trained again: ours give the same bits, with the same versions."""
+        """Know which recipes need not be trained again: the same bits would come of them."""
         if self.trained is None:
             self.trained = {}
             for folder in self.journal.trials():
@@ -168,9 +168,12 @@ class Loop:
         return self.trained
 
     def _note_trained(self, folder: TrialFolder) -> None:
-        ours = reference_to(self.study.train) == OUR_TRAIN
-        if ours and folder.about().get("environment") == self.about.get("environment"):
-            recipe = type(self.study.recipe).model_validate(folder.recipe())
+        """Take note of a complete trial whose code, data and versions are still those of today."""
+        if reference_to(self.study.train) != OUR_TRAIN:
+            return
+        recipe, about = Recipe.model_validate(folder.recipe()), folder.about()
+        same = all(about.get(name) == self.about.get(name) for name in ("environment", "data"))
+        if same and not has_own_model(recipe):
             self._trained().setdefault(fingerprint(recipe), folder.number)
 
     def _twin(self, folder: TrialFolder) -> TrialFolder | None:

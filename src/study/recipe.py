@@ -260,10 +260,9 @@ class Recipe(BaseModel):
                 raise ValueError(f"schedule={self.schedule} needs {knob}")
         if self.schedule == "plateau" and not self.val_fraction:
             raise ValueError("schedule=plateau needs validation examples: val_fraction above 0")
-        if self.nesterov and not self.momentum:
-            raise ValueError("nesterov has no effect without momentum")
-        if self.dampening and not self.momentum:
-            raise ValueError("dampening has no effect without momentum")
+        for knob in ("nesterov", "dampening"):
+            if getattr(self, knob) and not self.momentum:
+                raise ValueError(f"{knob} has no effect without momentum")
         if self.nesterov and self.dampening:
             raise ValueError("nesterov excludes dampening")
         if self.normalize and self.pixel_range != "unit":
@@ -314,6 +313,11 @@ class Recipe(BaseModel):
             if value != type(self).model_fields[knob].default:
                 users = ", ".join(name for name, knobs in used_by.items() if knob in knobs)
                 raise ValueError(f"{knob}={value} has no effect with {group}={choice} (only with {users})")
+
+
+def has_own_model(recipe: Recipe) -> bool:
+    """Tell whether the network is a person's own, by import path: it may be another one tomorrow."""
+    return ":" in recipe.model and not recipe.model.startswith("torchvision:")
 
 
 def within(window: Window | None, epoch: int) -> bool:

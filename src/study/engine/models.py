@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from study.engine.layers import ConvBlocks, Dropout, Perceptron, Torchvision
 from study.errors import RecipeError, StudyFileError
 from study.imports import import_object
-from study.recipe import USED_BY
+from study.recipe import USED_BY, has_own_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -289,7 +289,7 @@ def _imported(recipe: Recipe, shape: Shape, outputs: int) -> nn.Module:
 
 def own(recipe: Recipe) -> str:
     """Give the import path of a person's own network, empty for ours and torchvision's."""
-    return "" if recipe.model in OURS or recipe.model.startswith(TORCHVISION) else recipe.model
+    return recipe.model if has_own_model(recipe) else ""
 
 
 def arguments(recipe: Recipe, shape: Shape, outputs: int) -> dict[str, Any]:
