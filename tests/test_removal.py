@@ -106,3 +106,14 @@ def test_trials_that_somebody_added_to_the_database_count_and_are_named(places):
     told = run("one", places, Options(trials=4, executor="inline", sampler="random", pruner="none", track=False))
     assert next(each for each in told if isinstance(each, Notice)).text.startswith("of the trials that count, 1 has no")
     assert in_optuna(places)["one"] == 4
+
+
+@pytest.mark.slow
+def test_trials_in_postgresql_are_removed_too(tmp_path, postgres):
+    found = settings.resolve(tmp_path / "results", postgres())
+    run("one", found)
+    run("other", found)
+    removal.remove(removal.plan("one", found), found)
+    assert in_optuna(found) == {"other": 2}
+    run("one", found)
+    assert in_optuna(found) == {"one": 2, "other": 2}
