@@ -252,3 +252,9 @@ DropColumns = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", envvar="STUDY_FORCE", help="Replace what is here under this name.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", envvar="STUDY_YES", help="Do not ask.")]
+
+
+def typed(context: typer.Context, parameter: str) -> bool:
+    """Tell whether an option was typed: a variable of the environment may be meant for other commands."""
+    source = context.get_parameter_source(parameter)
+    return source is not None and source.name == "COMMANDLINE"

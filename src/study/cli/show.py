@@ -7,6 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from study import results, settings
 from study.cli import one_trial, options, records
 from study.cli.terminal import width
@@ -116,6 +118,7 @@ def _count(value: int | None) -> str:
 
 
 def show(
+    context: typer.Context,
     name: options.StudyName,
     trial: options.TrialNumber = None,
     importance: options.Importance = False,
@@ -131,7 +134,8 @@ def show(
 
     if sum((trial is not None, importance, pruning)) > 1:
         raise InputError("--trial, --importance and --pruning exclude each other", fix="Give one of them.")
-    if (sort_by or top) and (trial is not None or importance or pruning):
+    ordered = options.typed(context, "sort_by") or options.typed(context, "top")
+    if ordered and (trial is not None or importance or pruning):
         raise InputError("--sort-by and --top are for the table of trials", where="study show", fix="Leave them out.")
     journal, form = journal_of(name, home), "json" if as_json else form
     if trial is not None:

@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from study import settings
-from study.cli import records
+from study.cli import options, records
 from study.cli.show import journal_of
 from study.cli.terminal import width
 from study.cli.text import duration, figure, plural, span, table
@@ -57,9 +57,7 @@ def _refuse_others(context: typer.Context) -> None:
     given = [
         parameter.opts[0]
         for parameter in context.command.params
-        if parameter.name not in TAKEN
-        and (source := context.get_parameter_source(parameter.name or ""))
-        and source.name == "COMMANDLINE"  # a variable of the environment may be meant for other commands
+        if parameter.name not in TAKEN and options.typed(context, parameter.name or "")
     ]
     if given:
         raise InputError(
