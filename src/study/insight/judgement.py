@@ -158,7 +158,8 @@ def time_left(evidence: Evidence) -> Iterator[Remark]:
             continue
         left = max(0, whole - row.epochs)
         pace = f", about {duration(left * row.seconds / row.epochs)}" if row.epochs else ""
-        text = f"trial {row.number} is being trained: {left} of {plural(whole, 'epoch')} left{pace} unless it is pruned"
+        unless = " unless it is pruned" if "sampler" in evidence.definition else ""
+        text = f"trial {row.number} is being trained: {left} of {plural(whole, 'epoch')} left{pace}{unless}"
         yield Remark("time left", text)
 
 
