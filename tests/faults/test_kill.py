@@ -71,7 +71,8 @@ def assert_whole(home):
 
 
 def no_process_is_left(group):
-    deadline = time.monotonic() + 10
+    """Wait for it: a fork server that is killed while it loads torch ends when that is done, on a busy machine late."""
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if subprocess.run(["pgrep", "-g", str(group)], capture_output=True, check=False).returncode:
             return True
