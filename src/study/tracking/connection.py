@@ -13,7 +13,7 @@ import re
 import socket
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
@@ -152,3 +152,14 @@ def _cure(error: MlflowException) -> str:
     if "out-of-date database schema" in str(error):
         return "Back it up, then run `mlflow db upgrade` with its URI."
     return ""
+
+
+def pages(search: Any, wanted: str | None) -> list[Any]:
+    """Collect all pages of a search of MLflow's, which gives some hundreds of results at a time."""
+    found: list[Any] = []
+    token = None
+    while True:
+        page = search(wanted, page_token=token)
+        found += page
+        if not (token := page.token):
+            return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from mlflow.entities import LifecycleStage, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
 from study.tracking import fields
-from study.tracking.connection import connect, is_server, sqlite_file, talking
+from study.tracking.connection import connect, is_server, pages, sqlite_file, talking
 from study.tracking.mirror import Refused
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Runs:
         """Find the trial's run, or make it, with the recipe as parameters; delete those of replays that were undone."""
         with talking(self.place):
             found = None
-            for run in self._search(snapshot.about["uid"]):
+            for run in self._of_uid(snapshot.about["uid"]):
                 if run.data.tags.get("study.replays") == str(snapshot.replays):
                     found = run.info.run_id
                 else:
@@ -122,29 +123,20 @@ class Runs:
             if experiment is None or experiment.lifecycle_stage != LifecycleStage.ACTIVE:
                 return 0
             self._experiment = experiment.experiment_id
-            runs = self._all(f"tags.study = '{study}'")
+            runs = self._search(f"tags.study = '{study}'")
             parents = [run.info.run_id for run in runs if run.data.tags.get("study.uid", "").startswith("study-")]
-            groups = [run for parent in parents for run in self._all(f"tags.`mlflow.parentRunId` = '{parent}'")]
+            groups = [run for parent in parents for run in self._search(f"tags.`mlflow.parentRunId` = '{parent}'")]
             found = {run.info.run_id for run in (*runs, *groups)}
             for run in found:
                 self._client.delete_run(run)
         return len(found)
-
-    def _all(self, wanted: str) -> list[Run]:
-        found: list[Run] = []
-        token: str | None = None
-        while True:
-            page = self._client.search_runs([self._experiment], wanted, max_results=1000, page_token=token)
-            found += page
-            if not (token := page.token):
-                return found
 
     def _group(self, parent: str, variant: str) -> str:
         """Find or make the run of a variant, the parent of its runs on the seeds."""
         uid = f"{parent}-{variant}"
         if uid not in self._groups:
             tags = {"study.uid": uid, "mlflow.parentRunId": parent, "study.variant": variant}
-            found = self._search(uid)
+            found = self._of_uid(uid)
             self._groups[uid] = found[0].info.run_id if found else self._make(variant, time.time(), tags)
             self._log(self._groups[uid], tags=tags)
         return self._groups[uid]
@@ -173,7 +165,7 @@ class Runs:
         name = definition["study"]
         self._experiment = self._find_or_make_experiment(os.environ.get("MLFLOW_EXPERIMENT_NAME") or name)
         tags = fields.tags_of_study(definition, first)
-        if found := self._search(tags["study.uid"]):
+        if found := self._of_uid(tags["study.uid"]):
             return found[0]
         return self._client.get_run(self._make(name, first["created"], tags))
 
@@ -186,8 +178,11 @@ class Runs:
             raise Refused(f"the experiment {name!r} was deleted", where=self.place, fix=fix)
         return found.experiment_id
 
-    def _search(self, uid: str) -> list[Run]:
-        return list(self._client.search_runs([self._experiment], f"tags.`study.uid` = '{uid}'"))
+    def _of_uid(self, uid: str) -> list[Run]:
+        return self._search(f"tags.`study.uid` = '{uid}'")
+
+    def _search(self, wanted: str) -> list[Run]:
+        return pages(partial(self._client.search_runs, [self._experiment]), wanted)
 
     def _make(self, name: str, created: float, tags: Mapping[str, str]) -> str:
         """Make a run with what finds it again."""

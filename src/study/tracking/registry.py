@@ -22,7 +22,7 @@ from mlflow.types.schema import AnyType
 
 from study.errors import StudyError
 from study.imports import see_working_folder
-from study.tracking.connection import connect, talking
+from study.tracking.connection import connect, pages, talking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -110,15 +110,15 @@ class Registry:
     def models(self) -> list[str]:
         """Name the registered models that were made of studies, in alphabetical order."""
         with talking(self.place):
-            found = _pages(self._client.search_registered_models, None)
+            found = pages(self._client.search_registered_models, None)
         return sorted(model.name for model in found if "study" in model.tags)
 
     def versions(self, model: str) -> list[Version]:
         """List a model's versions, oldest first; none if there is no such model."""
         with talking(self.place):
-            registered = _pages(self._client.search_registered_models, f"name = '{model}'")
+            registered = pages(self._client.search_registered_models, f"name = '{model}'")
             aliases = registered[0].aliases if registered else {}
-            found = _pages(self._client.search_model_versions, f"name = '{model}'")
+            found = pages(self._client.search_model_versions, f"name = '{model}'")
         return sorted((_version(each, aliases) for each in found), key=lambda version: version.number)
 
     def add(self, model: str, run: str, package: Package, tags: Mapping[str, str], card: str) -> Version:
@@ -142,7 +142,7 @@ class Registry:
             self._client.log_model_artifacts(logged.model_id, str(path))
             self._client.finalize_logged_model(logged.model_id, "READY")
             self._client.log_outputs(run, [LoggedModelOutput(logged.model_id, step=0)])
-            if not _pages(self._client.search_registered_models, f"name = '{model}'"):
+            if not pages(self._client.search_registered_models, f"name = '{model}'"):
                 self._client.create_registered_model(model)
             self._client.set_registered_model_tag(model, "study", tags["study"])
             made = self._client.create_model_version(
@@ -228,13 +228,3 @@ def _version(made: Any, aliases: Mapping[str, Any]) -> Version:
     number = int(made.version)
     named = tuple(sorted(alias for alias, of in aliases.items() if int(of) == number))
     return Version(made.name, number, named, made.creation_timestamp / 1000, dict(made.tags), made.source)
-
-
-def _pages(search: Any, wanted: str | None) -> list[Any]:
-    found: list[Any] = []
-    token = None
-    while True:
-        page = search(wanted, page_token=token)
-        found += page
-        if not (token := page.token):
-            return found
