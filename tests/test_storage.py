@@ -108,7 +108,7 @@ def test_a_second_coordinator_is_told_who_runs_the_study(url, database, tmp_path
         with pytest.raises(StudyLocked, match=f"s: process {child.pid} on .* runs it since"), storage.held("s", second, database):  # fmt: skip  # noqa: E501
             pass
         child.kill()
-    deadline = time.monotonic() + 10  # a server takes a moment to see that its client is gone
+    deadline = time.monotonic() + 60  # a server takes a moment to see that its client is gone
     while True:
         try:
             with storage.held("s", second, database):

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ValidationError
 
 from study.errors import RecipeError, StudyFileError
-from study.imports import load_file
+from study.imports import import_object, load_file
 from study.recipe import Recipe, explain
+from study.wording import nearest
 
 if TYPE_CHECKING:
     import optuna
@@ -204,8 +205,7 @@ def find(name: str) -> Path:
         return path
     studies = available()
     if name not in studies:
-        near = difflib.get_close_matches(name, studies, n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(sorted(studies)) or 'none'}."
+        hint = nearest(name, sorted(studies))
         raise StudyFileError(f"no study {name!r}", fix=f"{hint} `study new {name}` writes a new one.")
     return studies[name]
 
@@ -236,6 +236,28 @@ def load(name: str) -> Study:
         raise StudyFileError("no object `study` of type study.Study", where=str(path), fix="Compare `study new`.")
     study.check()
     return replace(study, file=name if name in available() else str(path))
+
+
+def restored(name: str, stored: Mapping[str, Any]) -> Study:
+    """Make a study anew of its stored definition, whatever its file says now; it has no search space.
+
+    Raises:
+        StudyFileError: the type of its recipe cannot be imported, or refuses what is stored.
+
+    """
+    try:
+        recipe = import_object(stored["recipe_type"]).model_validate(stored["recipe"])
+    except ValidationError as error:
+        raise StudyFileError(f"the recipe of {name} is not one of {stored['recipe_type']}: {explain(error)}") from error
+    return Study(
+        name=name,
+        recipe=recipe,
+        variants=stored.get("variants") or {},
+        fixed=stored.get("fixed") or {},
+        train=stored["train"],
+        metric=stored["metric"],
+        direction=stored["direction"],
+    )
 
 
 def reference_to(thing: Any) -> str:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from study import durable, results, storage, tracking
 from study.errors import InputError
 from study.journal import Journal
+from study.wording import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,9 +47,8 @@ def plan(name: str, settings: Settings) -> Removal:
         counts = storage.count_by_study(database)
     counts |= {each: len(Journal(settings.study_folder(each)).trials()) for each in results.studies(settings.home)}
     if name not in counts:
-        near = get_close_matches(name, counts, n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(sorted(counts)) or 'none'}."
-        raise InputError(f"no results of a study {name!r}", where=str(settings.home), fix=hint)
+        fix = nearest(name, sorted(counts))
+        raise InputError(f"no results of a study {name!r}", where=str(settings.home), fix=fix)
     names = [each for each in (name, *(f"{name}-{suffix}" for suffix in results.SUFFIXES)) if each in counts]
     files = [file for each in names for file in settings.study_folder(each).rglob("*") if file.is_file()]
     return Removal({each: counts[each] for each in names}, sum(file.stat().st_size for file in files))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from study.definition import restored
 from study.errors import StudyError
 from study.journal import Journal
 
@@ -118,6 +119,34 @@ def as_searched(study: Study, journal: Journal) -> Study:
     """
     fixed = (journal.definition() or {}).get("fixed") or {}
     return study.fix(fixed) if fixed else study
+
+
+def stored_in(name: str, home: Path) -> Journal:
+    """Find the results of a study that hold its definition: the search's, else those of what was made for it.
+
+    Raises:
+        StudyError: none do.
+
+    """
+    journals = [Journal(home / "studies" / each) for each in (name, *(f"{name}-{suffix}" for suffix in SUFFIXES))]
+    found = next((each for each in journals if each.definition() is not None), None)
+    if found is None:
+        raise StudyError("the study's definition is missing", where=str(journals[0].definition_file))
+    return found
+
+
+def as_confirmed(name: str, home: Path) -> Study:
+    """Make a study anew as it was searched and confirmed, whatever its file says now.
+
+    Raises:
+        StudyError: no definition is stored.
+        StudyFileError: the type of its recipe cannot be imported, or refuses what is stored.
+
+    """
+    stored = stored_in(name, home).definition() or {}
+    finals = Journal(home / "studies" / f"{name}-final").definition() or stored
+    changed = {knob: value for knob, value in finals["recipe"].items() if stored["recipe"].get(knob) != value}
+    return replace(restored(name, stored), final=changed)
 
 
 def asked_for(name: str, there: Sequence[str]) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import math
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 
 def number(value: float | None) -> str:
@@ -61,6 +62,13 @@ def size(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:.1f} TB"
+
+
+def nearest(name: str, known: Iterable[str], *, else_say: str = "There are") -> str:
+    """Answer a name that is not known: `Did you mean 'x'?`, or `There are:` and all that are known, or none."""
+    there = list(known)
+    near = get_close_matches(name, there, n=1)
+    return f"Did you mean {near[0]!r}?" if near else f"{else_say}: {', '.join(there) or 'none'}."
 
 
 def plural(count: int, noun: str) -> str:

@@ -121,7 +121,7 @@ def test_networks_with_side_outputs_give_one(small, name):
 
 
 def test_an_unknown_network_of_torchvision_is_refused_with_the_nearest_name():
-    with pytest.raises(RecipeError, match=r"no classifier 'resnet81'. Did you mean torchvision:resnet18\?"):
+    with pytest.raises(RecipeError, match=r"no classifier 'resnet81'. Did you mean 'torchvision:resnet18'\?"):
         models.build(Recipe(model="torchvision:resnet81"), CIFAR, 10)
 
 

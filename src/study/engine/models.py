@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from study.engine.layers import ConvBlocks, Dropout, Perceptron, Torchvision
 from study.errors import RecipeError, StudyFileError
 from study.imports import import_object
 from study.recipe import USED_BY, has_own_model
+from study.wording import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -253,11 +253,8 @@ def _torchvision(name: str, shape: Shape, outputs: int) -> nn.Module:
     net = name.removeprefix(TORCHVISION)
     there = torchvision.models.list_models(module=torchvision.models)
     if net not in there:
-        near = difflib.get_close_matches(net, there, n=1)
-        raise RecipeError(
-            f"torchvision has no classifier {net!r}",
-            fix=f"Did you mean {TORCHVISION}{near[0]}?" if near else f"It has: {', '.join(there)}.",
-        )
+        fix = nearest(name, [TORCHVISION + each for each in there])
+        raise RecipeError(f"torchvision has no classifier {net!r}", fix=fix)
     return Torchvision(net, outputs, grey=shape[0] == 1)
 
 

@@ -9,7 +9,6 @@ import tempfile
 import time
 import warnings
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from study.datasets import KNOWN, TEST_SEED, TEST_SHARE, Known, hold_out
 from study.download import fetch, intact
 from study.errors import DataError, DataMissing, PlaceError
 from study.settings import cache_folder, data_folder
+from study.wording import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -67,9 +67,7 @@ def ensure(name: str, report: Report | None = None) -> Pack:
 
 
 def _unknown(name: str) -> DataError:
-    known = sorted({*KNOWN, *packs.names()})
-    close = get_close_matches(name, known, n=1)
-    meant = f"Did you mean {close[0]!r}?" if close else f"Known are {', '.join(known)}."
+    meant = nearest(name, sorted({*KNOWN, *packs.names()}), else_say="Known are")
     return DataError(f"unknown data set {name!r}", fix=f"{meant} One's own: `study data import {name} PATH`.")
 
 

@@ -79,28 +79,6 @@ def checked_name(model: str) -> str:
     return model
 
 
-def searched(settings: Settings, name: str) -> Study:
-    """Make a study anew of its stored definition, as it was searched, whatever its file says now.
-
-    Raises:
-        StudyFileError: the type of its recipe cannot be imported.
-
-    """
-    stored = Journal(settings.study_folder(name)).definition() or {}
-    finals = Journal(settings.study_folder(f"{name}-final")).definition() or stored
-    known = stored["recipe"]
-    return Study(
-        name=name,
-        recipe=import_object(stored["recipe_type"]).model_validate(known),
-        variants=stored["variants"],
-        fixed=stored["fixed"],
-        train=stored["train"],
-        metric=stored["metric"],
-        direction=stored["direction"],
-        final={knob: value for knob, value in finals["recipe"].items() if known.get(knob) != value},
-    )
-
-
 def confirmed(study: Study, settings: Settings) -> Candidate:
     """Take the confirmed winner, trained by the first of its final seeds.
 

@@ -6,12 +6,8 @@ import ast
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from study import ablation, comparison, confirmation, definition, results
-from study.definition import Study
 from study.errors import StudyError, StudyFileError
-from study.imports import import_object
 from study.journal import Journal
 from study.report.units import Unit
 
@@ -21,7 +17,7 @@ if TYPE_CHECKING:
     from study.ablation import Ablation
     from study.comparison import Question, Row
     from study.confirmation import Confirmation
-    from study.definition import Published
+    from study.definition import Published, Study
     from study.journal import History, TrialFolder
     from study.results import Goal, Summary, TrialRow
     from study.settings import Settings
@@ -138,16 +134,14 @@ def read(name: str, settings: Settings) -> Found:
         StudyError: nothing is known of it, or a file is damaged; names it and its line.
 
     """
-    journals = [
-        Journal(settings.study_folder(each)) for each in (name, *(f"{name}-{suffix}" for suffix in results.SUFFIXES))
-    ]
-    journal = next((each for each in journals if each.definition() is not None), None)
-    if journal is None:
-        raise StudyError("the study's definition is missing", where=str(journals[0].definition_file))
+    journal = results.stored_in(name, settings.home)
     stored, goal = journal.definition() or {}, results.goal(journal)
-    trials = read_trials(journals[0], goal) if journal is journals[0] else []
+    trials = read_trials(journal, goal) if journal.folder.name == name else []
     about, published = _described(name, stored)
-    study = _as_run(name, settings, stored)
+    try:
+        study = results.as_confirmed(name, settings.home)
+    except StudyFileError:  # the folders still tell all the rest
+        study = None
     return Found(
         name=name,
         settings=settings,
@@ -229,39 +223,17 @@ def _described(name: str, stored: Mapping[str, Any]) -> tuple[str, Mapping[str, 
         return "", {}
 
 
-def _as_run(name: str, settings: Settings, stored: Mapping[str, Any]) -> Study | None:
-    """Make the study that was searched and confirmed: a file may have changed since."""
-    study = stored_study(name, stored)
-    judged = Journal(settings.study_folder(f"{name}-final")).definition() or stored
-    final = {knob: value for knob, value in judged["recipe"].items() if value != stored["recipe"].get(knob)}
-    return replace(study, final=final) if study else None
-
-
-def stored_study(name: str, stored: Mapping[str, Any]) -> Study | None:
-    """Make a study of its stored definition; None if its recipe's type cannot be imported or refuses the recipe."""
-    try:
-        recipe = import_object(stored["recipe_type"]).model_validate(stored["recipe"])
-    except (StudyFileError, ValidationError):
-        return None
-    return Study(
-        name=name,
-        recipe=recipe,
-        variants=stored.get("variants") or {},
-        fixed=stored.get("fixed") or {},
-        train=stored["train"],
-        metric=stored["metric"],
-        direction=stored["direction"],
-    )
-
-
 def _compared(name: str, settings: Settings, metric: str, published: Mapping[str, Published]) -> Compared | None:
     """Read the comparison as it was last asked for."""
     journal = Journal(settings.study_folder(f"{name}-compare"))
     stored = journal.definition()
     if stored is None:
         return None
-    ran = stored_study(name, stored)
-    asked = comparison.last_asked(replace(ran, metric=metric, published=published), settings) if ran else None
+    try:
+        ran = definition.restored(name, stored)
+    except StudyFileError:
+        return None
+    asked = comparison.last_asked(replace(ran, metric=metric, published=published), settings)
     if asked is None:
         return None
     ran, question = asked
