@@ -141,7 +141,7 @@ def run(wanted: Wanted, arguments: argparse.Namespace, places: Settings) -> Tabl
     study = load(wanted.name)
     fixed = overrides([*arguments.assignments, *wanted.fixed])
     study = study.fix(fixed) if fixed else study
-    study, _, _ = available_data(study, fallback=False)
+    study, _ = available_data(study, fallback=False)
     question = comparison.ask(study, as_published=True, seeds=wanted.seeds or arguments.seeds)
     options = Options(
         workers=arguments.workers, device=arguments.device, executor=arguments.executor, track=arguments.track

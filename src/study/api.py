@@ -175,7 +175,7 @@ def _settle(study: Study | str, how: How, trials: int = 1) -> tuple[Study, Setti
     wanted.check()
     ours = {"home", "storage", "tracking_uri", "fallback", "watch"}
     options = Options(trials=trials, **{name: value for name, value in how.items() if name not in ours})  # pyright: ignore[reportArgumentType] - How has the types
-    settled, _, _ = prepare.available_data(wanted, fallback=how.get("fallback", True))
+    settled, _ = prepare.available_data(wanted, fallback=how.get("fallback", True))
     return settled, resolve(how.get("home"), how.get("storage"), how.get("tracking_uri")), options
 
 

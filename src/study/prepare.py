@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from study.conduct import Options
     from study.definition import Study
-    from study.packs import Pack
     from study.space import Space
 
 CHECKED_SAMPLES = 12  # of the space, for which the network is built before anything is written
@@ -61,7 +60,7 @@ class Plan:
 
 def available_data(
     study: Study, *, fallback: bool, report: Callable[[str, float | None], None] | None = None
-) -> tuple[Study, Pack | None, str]:
+) -> tuple[Study, str]:
     """See to it that the study's data set is there; fall back on the study's other one, under another name, if not.
 
     Args:
@@ -70,23 +69,24 @@ def available_data(
         report: hears of progress: a text, and a share in [0, 1] or None.
 
     Returns:
-        The study, renamed `NAME@fallback` if it fell back; its data; and why it fell back, else an empty string.
+        The study, renamed `NAME@fallback` if it fell back; and why it fell back, else an empty string.
 
     Raises:
         DataError: neither on disk nor downloadable.
 
     """
     if not isinstance(study.recipe, Recipe):
-        return study, None, ""
+        return study, ""
     from study.engine.sources import ensure  # noqa: PLC0415 - torchvision
 
     try:
-        return study, ensure(study.recipe.dataset, report), ""
+        ensure(study.recipe.dataset, report)
     except DataMissing as error:
         if not (fallback and study.fallback) or study.fallback == study.recipe.dataset:
             raise
-        other = with_data(study, study.fallback)
-        return other, ensure(study.fallback, report), error.what
+        ensure(study.fallback, report)
+        return with_data(study, study.fallback), error.what
+    return study, ""
 
 
 def with_data(study: Study, dataset: str) -> Study:

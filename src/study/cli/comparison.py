@@ -93,22 +93,18 @@ def compare(
         side_by_side.compare(context, names, as_json=as_json, as_csv=as_csv, home=home)
         return
     terminal = context.ensure_object(Terminal)
-    with preamble.reporting(terminal) as report:
-        from study import comparison as comparing
-        from study import conduct, prepare, settings
-        from study.cli import request
+    from study import comparison as comparing
+    from study import conduct, settings
+    from study.cli import request
 
-        fixed = request.overrides([*(assignments or []), *([f"epochs={epochs}"] if epochs else [])])
-        places = settings.resolve(home, storage, tracking_uri)
-        asked = request.read(names[0], recipe=None, fixed=fixed, data=data, rename=None, home=places.home)
-        chosen = [name.strip() for name in variants.split(",") if name.strip()] if variants else None
-        question = comparing.ask(
-            asked.study, chosen, against, as_published=as_published, seeds=seeds, until_sure=until_sure,
-            smallest=smallest,
-        )  # fmt: skip
-        study, _, reason = prepare.available_data(asked.study, fallback=not no_fallback and data is None, report=report)
-    if reason:
-        preamble.banner(terminal, asked.study, study, reason)
+    fixed = request.overrides([*(assignments or []), *([f"epochs={epochs}"] if epochs else [])])
+    places = settings.resolve(home, storage, tracking_uri)
+    asked = request.read(names[0], recipe=None, fixed=fixed, data=data, rename=None, home=places.home)
+    chosen = [name.strip() for name in variants.split(",") if name.strip()] if variants else None
+    question = comparing.ask(
+        asked.study, chosen, against, as_published=as_published, seeds=seeds, until_sure=until_sure, smallest=smallest
+    )
+    study = preamble.settled(terminal, asked.study, fallback=not no_fallback and data is None)
     how = conduct.Options(
         workers=workers, device=device, executor=executor, accept=accept,
         timeout=request.seconds(timeout) if timeout else None,

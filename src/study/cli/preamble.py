@@ -66,18 +66,31 @@ def searched(
         InputError: the study cannot be read, or its data cannot be had.
 
     """
+    from study import results
+    from study.cli import request
+    from study.journal import Journal
+
+    asked = request.read(name, recipe=None, fixed={}, data=data, rename=rename, home=places.home).study
+    study = settled(terminal, asked, fallback=fallback and data is None)
+    return results.as_searched(study, Journal(places.study_folder(study.name)))
+
+
+def settled(terminal: Terminal, asked: Study, *, fallback: bool) -> Study:
+    """See to a study's data, with the banner if another set stands in.
+
+    Raises:
+        DataError: neither on disk nor downloadable.
+
+    """
     with reporting(terminal) as report:
         if terminal.live:
             report("loading", None)
-        from study import prepare, results
-        from study.cli import request
-        from study.journal import Journal
+        from study import prepare
 
-        asked = request.read(name, recipe=None, fixed={}, data=data, rename=rename, home=places.home).study
-        study, _, reason = prepare.available_data(asked, fallback=fallback and data is None, report=report)
+        study, reason = prepare.available_data(asked, fallback=fallback, report=report)
     if reason:
         banner(terminal, asked, study, reason)
-    return results.as_searched(study, Journal(places.study_folder(study.name)))
+    return study
 
 
 def banner(terminal: Terminal, asked: Study, study: Study, reason: str) -> None:

@@ -71,10 +71,7 @@ def run(
             timeout=request.seconds(timeout) if timeout else None,
             accept=accept,
         )
-        may_fall_back = not no_fallback and data is None
-        study, _, reason = prepare.available_data(asked.study, fallback=may_fall_back, report=report)
-    if reason:
-        preamble.banner(terminal, asked.study, study, reason)
+    study = preamble.settled(terminal, asked.study, fallback=not no_fallback and data is None)
     if dry_run:
         finished = results.finished(Journal(places.study_folder(study.name)))
         preamble.show_plan(prepare.plan(study, how, finished), as_json=as_json)
