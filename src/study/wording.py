@@ -28,8 +28,11 @@ def figure(value: float | None, *, percent: bool, signed: bool = False) -> str:
 
 
 def span(interval: Any, *, percent: bool, signed: bool = False) -> str:
-    """Spell an interval of the metric; "-" for one without an end."""
-    low, high = (figure(end, percent=percent, signed=signed) for end in (interval.low, interval.high))
+    """Spell an interval of the metric; "-" for one without an end; that of an accuracy ends at 0 and 100 %."""
+    ends = (interval.low, interval.high)
+    if percent and not signed:
+        ends = tuple(min(max(end, 0.0), 1.0) if math.isfinite(end) else end for end in ends)
+    low, high = (figure(end, percent=percent, signed=signed) for end in ends)
     return "-" if "-" in {low, high} else f"{low} to {high}"
 
 

@@ -67,6 +67,7 @@ def test_a_search_tells_each_trial_and_what_it_came_to(study, ready):
     ]
     assert ["right", "1", "complete", "0.6667", "+0.0900"] in [line.split() for line in answer.out.splitlines()]
     assert "study show toy" in answer.out
+    assert "study confirm toy" in answer.out
 
     again = study("run", "toy", "--trials", "4", *QUICK)
     assert again.code == 0

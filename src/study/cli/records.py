@@ -136,15 +136,18 @@ def state_word(row: TrialRow) -> str:
     return STATE_WORDS.get(row.state, row.state)
 
 
-def closing(summary: Summary, width: int | None) -> str:
-    """What a search came to, and where to look next."""
+def closing(summary: Summary, width: int | None, *, has_seed: bool) -> str:
+    """What a search came to, and where to look next; only a recipe with a seed can be repeated on others."""
     parts = [f"{summary.name}: {counts_line(summary)}", *best_lines(summary)]
     if summary.variants:
         parts += ["", variants_table(summary, width)]
     if len(summary.variants) > 1:
-        parts += ["One seed decides nothing: differences of this size can be luck."]
-    parts += ["", f"Look closer: study show {summary.name}", "Pictures:    study ui"]
-    return "\n".join(parts)
+        more = f" Ten seeds: study compare {summary.name}" if has_seed else ""
+        parts += [f"One seed decides nothing: differences of this size can be luck.{more}"]
+    parts += ["", f"Look closer:  study show {summary.name}"]
+    if has_seed and summary.counts["complete"] > 1:
+        parts += [f"Confirm it:   study confirm {summary.name}"]
+    return "\n".join([*parts, "Pictures:     study ui"])
 
 
 def failures(summary: Summary, rows: Sequence[TrialRow]) -> str:

@@ -108,7 +108,8 @@ def _close(journal: Journal, status: str, target: int, board: Board, *, as_json:
     if status == "finished" and not board.ended_here:
         log.info("%s has its %d finished trials already; a larger --trials adds to them", summary.name, target)
     if status in {"finished", "stopped"}:
-        print(records.closing(summary, width()))
+        has_seed = "seed" in (journal.definition() or {}).get("recipe", {})
+        print(records.closing(summary, width(), has_seed=has_seed))
 
 
 def _say_whether_equal(journal: Journal, recorded: float) -> None:
