@@ -60,7 +60,8 @@ class Row:
         mean: of the values, with Student's interval; None below one value.
         comparison: with the baseline; None for the baseline itself.
         published: what others have published for it.
-        as_expected: whether the published figure lies where one more run of ours would, with 95 %; None if unknown.
+        as_expected: whether the published figure lies where one more run of ours would, with 95 %; None if unknown, or
+            where `--set` made it another recipe.
         seconds: mean of a training's wall-clock time.
         diverged: trainings that did; they count with the accuracy of guessing.
 
@@ -211,7 +212,7 @@ def _row(found: Pairs, name: str, values: NDArray[np.float64], comparison: verdi
         comparison=comparison,
         published=published,
         as_expected=intervals.single_run(there).contains(published.value, published.rounding)
-        if published and len(there) > 1
+        if published and len(there) > 1 and not found.plan.study.fixed
         else None,
         seconds=float(np.mean([found.results.ended[n][1] for n in numbers])) if numbers else math.nan,
         diverged=len(found.results.diverged.intersection(numbers)),

@@ -92,11 +92,14 @@ def available_data(
 def with_data(study: Study, dataset: str) -> Study:
     """Change the study's data set, and its name to `NAME@dataset`, so that no result is mistaken for another.
 
+    What was published is of the other data, and is left out.
+
     Raises:
         RecipeError: the recipe has no knob `dataset`.
 
     """
-    return replace(study, name=f"{study.name}@{dataset}", recipe=override(study.recipe, {"dataset": dataset}))
+    recipe = override(study.recipe, {"dataset": dataset})
+    return replace(study, name=f"{study.name}@{dataset}", recipe=recipe, published={})
 
 
 def check_recipes(study: Study, space: Space, device: str) -> dict[str, Any]:

@@ -65,7 +65,9 @@ def test_the_table_says_mean_difference_published_figure_and_verdict(compare):
     assert comparison["type"] == "comparison"
     assert dict(means) == {row["variant"]: row["mean"] for row in comparison["variants"]}
 
-    code, out, _ = compare(*FLAGS, "--csv", "--show")
+    pictures = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    code, out, err = compare("--csv", "--show")  # of what was asked last: five seeds
+    assert (err, {path: path.stat().st_mtime_ns for path in folder.iterdir()}) == ("", pictures)
     rows = {row["variant"]: row for row in csv.DictReader(io.StringIO(out))}
     assert rows["softmax"]["verdict"] == "hurts"
     assert len(rows["baseline"]["values"].split()) == 5
@@ -78,6 +80,7 @@ def test_the_table_says_mean_difference_published_figure_and_verdict(compare):
         (["--variants", "x"], "has no variant 'x'"),
         (["--against", "x"], "has no variant 'x'"),
         (["--set", "lrr=1"], "Did you mean 'lr'"),
+        (["--show"], "tricks has not been compared yet. `study compare tricks` does it."),
     ],
 )
 def test_nonsense_is_one_line_and_writes_nothing(compare, words, message):
@@ -86,3 +89,16 @@ def test_nonsense_is_one_line_and_writes_nothing(compare, words, message):
     assert message in err
     assert len(err.strip().splitlines()) == 1
     assert not Path("mlruns").exists()
+
+
+def test_published_figures_are_not_judged_of_other_settings_and_not_shown_of_other_data(compare):
+    few = ["--executor", "inline", "--seeds", "2", "--variants", "softmax"]
+    code, out, _ = compare(*few, "--set", "lr=0.02")
+    assert code == 0
+    assert " 99.00 " in out
+    assert "99.00 !" not in out
+    assert "The published figures are of other settings: here lr=0.02" in out
+    assert "lr=0.02" in compare("--show")[1]
+    code, out, _ = compare(*few, "--data", "breast_cancer", "--set", "train_size=300")
+    assert code == 0
+    assert "99.00" not in out

@@ -12,9 +12,9 @@ from study import results
 from study.cli import options, preamble, records, side_by_side
 from study.cli.board import Board
 from study.cli.terminal import Terminal, width
-from study.cli.text import duration, figure, span, table
+from study.cli.text import duration, figure, knobs, span, table
 from study.cli.watch import follow, print_json
-from study.errors import Interrupted
+from study.errors import InputError, Interrupted
 from study.journal import Journal
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ AsPublished = Annotated[
 ShowOnly = Annotated[
     bool, typer.Option("--show", envvar="STUDY_SHOW", help="Only show the table as far as it has come.")
 ]
+ASKED = ("variants", "against", "seeds", "until_sure", "smallest", "as_published")
 AsCsv = Annotated[bool, typer.Option("--csv", envvar="STUDY_CSV", help="Print the table as CSV.")]
 
 
@@ -105,6 +106,11 @@ def compare(
         asked.study, chosen, against, as_published=as_published, seeds=seeds, until_sure=until_sure, smallest=smallest
     )
     study = preamble.settled(terminal, asked.study, fallback=not no_fallback and data is None)
+    if show_only:
+        last = _last(study, places, names[0])
+        study, question = (last[0], question) if any(options.typed(context, each) for each in ASKED) else last
+        _tell(study, comparing.table(study, places, question), question, as_json=as_json, as_csv=as_csv)
+        return
     how = conduct.Options(
         workers=workers, device=device, executor=executor, accept=accept,
         timeout=request.seconds(timeout) if timeout else None,
@@ -113,11 +119,9 @@ def compare(
     journal = Journal(places.study_folder(finals.name))
     board = Board(results.Goal(finals.metric, finals.direction == "maximize"))
     try:
-        if not show_only:
-            follow(
-                lambda stop: comparing.run(study, places, how, question, stop), journal, board, terminal,
-                as_json=as_json,
-            )  # fmt: skip
+        follow(
+            lambda stop: comparing.run(study, places, how, question, stop), journal, board, terminal, as_json=as_json
+        )
     except (Interrupted, KeyboardInterrupt):
         if board.target and not as_json:
             log.info("so far:\n%s", _text(study, comparing.table(study, places, question), question))
@@ -126,6 +130,22 @@ def compare(
     _tell(study, rows, question, as_json=as_json, as_csv=as_csv)
     if journal.trials():
         _draw(study, places, question, rows, journal)
+
+
+def _last(study: Study, places: Settings, name: str) -> tuple[Study, Question]:
+    """Read what was last compared, with what `--set` held fixed in it.
+
+    Raises:
+        InputError: nothing was.
+
+    """
+    from study import comparison as comparing
+
+    searched = results.as_searched(study, Journal(places.study_folder(comparing.compared(study).name)))
+    last = comparing.last_asked(searched, places)
+    if last is None:
+        raise InputError(f"{study.name} has not been compared yet", fix=f"`study compare {name}` does it.")
+    return last
 
 
 def _tell(study: Study, rows: Sequence[Row], question: Question, *, as_json: bool, as_csv: bool) -> None:
@@ -184,7 +204,7 @@ def _text(study: Study, rows: Sequence[Row], question: Question) -> str:
     return "\n".join([
         f"{study.name}: against {question.against}, paired over seeds{unit}; {test}",
         table(heading, lines, width=width()),
-        *_notes(rows, question, percent=percent),
+        *_notes(study, rows, question, percent=percent),
     ])  # fmt: skip
 
 
@@ -217,10 +237,12 @@ def _verdict(row: Row, *, percent: bool) -> str:
     return found.verdict
 
 
-def _notes(rows: Sequence[Row], question: Question, *, percent: bool) -> list[str]:
+def _notes(study: Study, rows: Sequence[Row], question: Question, *, percent: bool) -> list[str]:
     notes: list[str] = []
     if any(row.as_expected is False for row in rows):
         notes.append("! the published figure lies outside the range in which one more run of ours would lie (95 %)")
+    if study.fixed and any(row.published for row in rows):
+        notes.append(f"The published figures are of other settings: here {knobs(study.fixed)}")
     notes += [f"{row.variant}: {row.diverged} of {question.seeds} trainings diverged and count as guessing"
               for row in rows if row.diverged]  # fmt: skip
     if len(rows) > 1:

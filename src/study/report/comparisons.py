@@ -65,6 +65,8 @@ def _compared(found: Found, compared: Compared) -> Iterator[Part]:
     yield Table("The variants on equal seeds", head, cells, bars, small, picture)
     if any(row.as_expected is False for row in rows):
         yield Text("! The published figure lies outside the range in which one more run of ours would lie (95 %).")
+    if compared.fixed and published:
+        yield Text(f"The published figures are of other settings: here {knobs(compared.fixed)}")
     for row in rows:
         if row.diverged:
             yield Text(f"{row.variant}: {plural(row.diverged, 'training')} diverged and count as guessing.")

@@ -218,9 +218,11 @@ def _described(name: str, stored: Mapping[str, Any]) -> tuple[str, Mapping[str, 
     if file is None:
         return "", {}
     try:
-        return ast.get_docstring(ast.parse(file.read_bytes())) or "", definition.load(str(file)).published
+        about, study = ast.get_docstring(ast.parse(file.read_bytes())) or "", definition.load(str(file))
     except (StudyError, OSError, ValueError):  # the folders still tell all the rest
         return "", {}
+    of_this_data = getattr(study.recipe, "dataset", None) == stored["recipe"].get("dataset")
+    return about, study.published if of_this_data else {}
 
 
 def _compared(name: str, settings: Settings, metric: str, published: Mapping[str, Published]) -> Compared | None:
