@@ -103,6 +103,8 @@ def test_all_that_was_found_stands_on_the_page_in_the_order_of_its_weight(study,
     assert {"report-variants.png", "report-mistakes.png", "report-filters.png", "report-filters-at-work.png"} <= names
     assert all(f"({name})" in markdown for name in names)
     assert "first of 2 final seeds, 360 examples of the test split" in markdown
+    ablations = Journal(resolve().study_folder("digits_lr-ablate")).trials()
+    assert found.read("digits_lr", resolve()).as_of == max(folder.history().ended.time for folder in ablations)
     browser.console.clear()
     browser.open(written.html, 390)
     assert browser.run("[...document.images].every(each => each.naturalWidth > 0)")

@@ -120,6 +120,9 @@ class Found:
         times: list[float] = [each["time"] for each in self.openings]
         times += [time for trial in self.trials for time in trial.history.times[-1:]]
         times += [trial.history.ended.time for trial in self.trials if trial.history.ended]
+        made = [Journal(self.settings.study_folder(f"{self.name}-{suffix}")) for suffix in results.SUFFIXES]
+        histories = [folder.history() for journal in made for folder in journal.trials()]
+        times += [history.ended.time for history in histories if history.ended]
         return max(times, default=None)
 
     def count(self, state: str) -> int:
