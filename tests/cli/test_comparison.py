@@ -102,3 +102,17 @@ def test_published_figures_are_not_judged_of_other_settings_and_not_shown_of_oth
     code, out, _ = compare(*few, "--data", "breast_cancer", "--set", "train_size=300")
     assert code == 0
     assert "99.00" not in out
+
+
+def test_what_was_compared_is_shown_without_the_data_and_from_those_that_stood_in(compare, monkeypatch):
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")  # nothing listens there
+    file = Path("studies/tricks.py")
+    file.write_text(
+        file.read_text().replace('dataset="digits"', 'dataset="cifar10"').replace(")}", ")}, fallback='digits'")
+    )
+    code, out, err = compare("--executor", "inline", "--seeds", "2")
+    assert code == 0
+    assert "NOT CIFAR10" in err
+    assert out.startswith("tricks@digits: ")
+    assert compare("--show") == (0, out, "")

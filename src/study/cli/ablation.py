@@ -56,7 +56,9 @@ def ablate(
 
     terminal = context.ensure_object(Terminal)
     places = settings.resolve(home, storage, tracking_uri)
-    study = preamble.searched(terminal, places, name, data=data, rename=new_name, fallback=not no_fallback)
+    study = preamble.searched(
+        terminal, places, name, data=data, rename=new_name, fallback=not no_fallback, show_only=show_only
+    )
     from study import ablation as ablating
     from study.conduct import Options
     from study.prepare import fitting

@@ -105,12 +105,12 @@ def compare(
     question = comparing.ask(
         asked.study, chosen, against, as_published=as_published, seeds=seeds, until_sure=until_sure, smallest=smallest
     )
-    study = preamble.settled(terminal, asked.study, fallback=not no_fallback and data is None)
     if show_only:
-        last = _last(study, places, names[0])
+        last = _last(asked.study, places, names[0])
         study, question = (last[0], question) if any(options.typed(context, each) for each in ASKED) else last
         _tell(study, comparing.table(study, places, question), question, as_json=as_json, as_csv=as_csv)
         return
+    study = preamble.settled(terminal, asked.study, fallback=not no_fallback and data is None)
     how = conduct.Options(
         workers=workers, device=device, executor=executor, accept=accept,
         timeout=request.seconds(timeout) if timeout else None,
@@ -132,7 +132,7 @@ def compare(
         _draw(study, places, question, rows, journal)
 
 
-def _last(study: Study, places: Settings, name: str) -> tuple[Study, Question]:
+def _last(asked: Study, places: Settings, name: str) -> tuple[Study, Question]:
     """Read what was last compared, with what `--set` held fixed in it.
 
     Raises:
@@ -141,10 +141,11 @@ def _last(study: Study, places: Settings, name: str) -> tuple[Study, Question]:
     """
     from study import comparison as comparing
 
-    searched = results.as_searched(study, Journal(places.study_folder(comparing.compared(study).name)))
-    last = comparing.last_asked(searched, places)
+    study = preamble.on_record(asked, places, "-compare")
+    study = results.as_searched(study, Journal(places.study_folder(f"{study.name}-compare")))
+    last = comparing.last_asked(study, places)
     if last is None:
-        raise InputError(f"{study.name} has not been compared yet", fix=f"`study compare {name}` does it.")
+        raise InputError(f"{asked.name} has not been compared yet", fix=f"`study compare {name}` does it.")
     return last
 
 

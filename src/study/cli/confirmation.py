@@ -60,7 +60,9 @@ def confirm(
 
     terminal = context.ensure_object(Terminal)
     places = settings.resolve(home, storage, tracking_uri)
-    study = preamble.searched(terminal, places, name, data=data, rename=new_name, fallback=not no_fallback)
+    study = preamble.searched(
+        terminal, places, name, data=data, rename=new_name, fallback=not no_fallback, show_only=show_only
+    )
     from study import confirmation as confirming
     from study.conduct import Options
 

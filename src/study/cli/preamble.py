@@ -58,9 +58,16 @@ class _Steps:
 
 
 def searched(
-    terminal: Terminal, places: Settings, name: str, *, data: str | None, rename: str | None, fallback: bool
+    terminal: Terminal,
+    places: Settings,
+    name: str,
+    *,
+    data: str | None,
+    rename: str | None,
+    fallback: bool,
+    show_only: bool,
 ) -> Study:
-    """Read a study as its search ran it: its data settled, with the banner if another set stands in, knobs held fixed.
+    """Read a study as its search ran it, knobs held fixed; its data settled, unless it is only to be shown.
 
     Raises:
         InputError: the study cannot be read, or its data cannot be had.
@@ -71,7 +78,7 @@ def searched(
     from study.journal import Journal
 
     asked = request.read(name, recipe=None, fixed={}, data=data, rename=rename, home=places.home).study
-    study = settled(terminal, asked, fallback=fallback and data is None)
+    study = on_record(asked, places) if show_only else settled(terminal, asked, fallback=fallback and data is None)
     return results.as_searched(study, Journal(places.study_folder(study.name)))
 
 
@@ -91,6 +98,25 @@ def settled(terminal: Terminal, asked: Study, *, fallback: bool) -> Study:
     if reason:
         banner(terminal, asked, study, reason)
     return study
+
+
+def on_record(asked: Study, places: Settings, suffix: str = "") -> Study:
+    """Take a study as it has results here, on its own data or on those that stood in; the data need not be there.
+
+    Args:
+        asked: as it was read.
+        places: where results are.
+        suffix: of the results' name; none for the search's.
+
+    """
+    from study.journal import Journal
+    from study.prepare import with_data
+
+    if asked.fallback and Journal(places.study_folder(asked.name + suffix)).definition() is None:
+        other = with_data(asked, asked.fallback)
+        if Journal(places.study_folder(other.name + suffix)).definition() is not None:
+            return other
+    return asked
 
 
 def banner(terminal: Terminal, asked: Study, study: Study, reason: str) -> None:
