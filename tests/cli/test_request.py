@@ -5,8 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
+import typer
 
-from study.cli import request
+from study.cli import options, request
 from study.definition import find
 from study.errors import InputError
 from study.journal import Journal
@@ -23,13 +24,13 @@ def read(name=None, **changes):
     ("text", "seconds"), [("2h", 7200), ("30m", 1800), ("90s", 90), ("1h30m", 5400), ("45", 45), ("1.5h", 5400)]
 )
 def test_a_duration_is_read_in_hours_minutes_and_seconds(text, seconds):
-    assert request.seconds(text) == seconds
+    assert options.seconds(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "0", "0m", "-5", "soon", "2d", "1h 30m", "30m2h", "nan"])
 def test_what_is_no_duration_is_refused(text):
-    with pytest.raises(InputError, match="not a duration"):
-        request.seconds(text)
+    with pytest.raises(typer.BadParameter, match="not a duration"):
+        options.seconds(text)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,10 @@ def run(*arguments, **more):
         (["run", "x", "--timeout"], "'--timeout' requires an argument"),
         (["show"], "study show: missing argument 'NAME'"),
         (["run", "cifar_trick"], "no study 'cifar_trick'. Did you mean 'cifar_tricks'?"),
-        (["run", "cifar_tricks", "--timeout", "soon"], "--timeout: not a duration: 'soon'"),
+        (
+            ["run", "cifar_tricks", "--timeout", "soon"],
+            "'--timeout': not a duration: 'soon'. Write it as 2h",
+        ),
         (["run", "cifar_tricks", "-S", "lr=1", "-S", "lr=2"], "--set: 'lr' is given twice"),
         (["run", "cifar_tricks", "--epochs", "2", "--set", "epochs=3"], "--set: 'epochs' is given twice"),
         (["run", "cifar_tricks", "--set", "lr=0"], "--set: lr=0: input should be greater than 0"),

@@ -52,7 +52,6 @@ def ablate(
 ) -> None:
     """Set the confirmed winner's knobs back one at a time: what does each contribute? Judged on validation data."""
     from study import settings
-    from study.cli import request
 
     terminal = context.ensure_object(Terminal)
     places = settings.resolve(home, storage, tracking_uri)
@@ -70,10 +69,7 @@ def ablate(
     if show_only:
         _tell(study, ablating.of(study, places, question), as_json=as_json)
         return
-    how = Options(
-        workers=workers, device=device, executor=executor, accept=accept,
-        timeout=request.seconds(timeout) if timeout else None,
-    )  # fmt: skip
+    how = Options(workers=workers, device=device, executor=executor, accept=accept, timeout=timeout)
     journal = Journal(places.study_folder(f"{study.name}-ablate"))
     board = Board(results.Goal(study.metric, study.direction == "maximize"))
     try:

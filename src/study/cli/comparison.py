@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from study.comparison import Question, Row
+    from study.conduct import Options
     from study.definition import Study
     from study.settings import Settings
 
@@ -111,10 +112,16 @@ def compare(
         _tell(study, comparing.table(study, places, question), question, as_json=as_json, as_csv=as_csv)
         return
     study = preamble.settled(terminal, asked.study, fallback=not no_fallback and data is None)
-    how = conduct.Options(
-        workers=workers, device=device, executor=executor, accept=accept,
-        timeout=request.seconds(timeout) if timeout else None,
-    )  # fmt: skip
+    how = conduct.Options(workers=workers, device=device, executor=executor, accept=accept, timeout=timeout)
+    _compare(study, places, how, question, terminal, as_json=as_json, as_csv=as_csv)
+
+
+def _compare(
+    study: Study, places: Settings, how: Options, question: Question, terminal: Terminal, *, as_json: bool, as_csv: bool
+) -> None:
+    """Run it and show it; the table as far as it has come where it was stopped."""
+    from study import comparison as comparing
+
     finals = comparing.compared(study)
     journal = Journal(places.study_folder(finals.name))
     board = Board(results.Goal(finals.metric, finals.direction == "maximize"))

@@ -56,7 +56,6 @@ def confirm(
 ) -> None:
     """Run a search's best trials again on fresh seeds; score the winner on the test split, opened once."""
     from study import settings
-    from study.cli import request
 
     terminal = context.ensure_object(Terminal)
     places = settings.resolve(home, storage, tracking_uri)
@@ -73,10 +72,7 @@ def confirm(
         _tell(study, found, as_json=as_json)
         return
     question = confirming.ask(study, places, top, seeds)
-    how = Options(
-        workers=workers, device=device, executor=executor, accept=accept,
-        timeout=request.seconds(timeout) if timeout else None,
-    )  # fmt: skip
+    how = Options(workers=workers, device=device, executor=executor, accept=accept, timeout=timeout)
     board = Board(_goal(study))
     try:
         follow(

@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+
+def seconds(text: str) -> float:
+    """Read `2h`, `30m`, `90s`, `1h30m` or plain seconds.
+
+    Raises:
+        BadParameter: it is none of these, or nothing.
+
+    """
+    match = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", text.strip())
+    parts = [float(part or 0) for part in match.groups()] if match else [0.0, 0.0, 0.0]
+    total = sum(part * unit for part, unit in zip(parts, (3600, 60, 1), strict=True))
+    if total <= 0:
+        raise typer.BadParameter(f"not a duration: {text!r}. Write it as 2h, 30m, 90s or 1h30m")
+    return total
+
 
 # Places
 Home = Annotated[
@@ -69,8 +86,10 @@ Workers = Annotated[
     ),
 ]
 Timeout = Annotated[
-    str | None,
-    typer.Option(envvar="STUDY_TIMEOUT", metavar="TIME", help="Stop after 2h, 30m or 90s; what runs is saved."),
+    float | None,
+    typer.Option(
+        envvar="STUDY_TIMEOUT", metavar="TIME", parser=seconds, help="Stop after 2h, 30m or 90s; what runs is saved."
+    ),
 ]
 Device = Annotated[str, typer.Option(envvar="STUDY_DEVICE", metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps.")]
 Executor = Annotated[

@@ -31,21 +31,6 @@ class Asked:
     recorded: float | None = None
 
 
-def seconds(text: str) -> float:
-    """Read `2h`, `30m`, `90s`, `1h30m` or plain seconds.
-
-    Raises:
-        InputError: it is none of these, or nothing.
-
-    """
-    match = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", text.strip())
-    parts = [float(part or 0) for part in match.groups()] if match else [0.0, 0.0, 0.0]
-    total = sum(part * unit for part, unit in zip(parts, (3600, 60, 1), strict=True))
-    if total <= 0:
-        raise InputError(f"not a duration: {text!r}", where="--timeout", fix="Write it as 2h, 30m, 90s or 1h30m.")
-    return total
-
-
 def overrides(assignments: Sequence[str]) -> dict[str, Any]:
     """Read `knob=value` pairs; a value is JSON (`0.1`, `true`, `null`, `[64, 64]`) where it can be, else text.
 

@@ -68,7 +68,7 @@ def run(
             sampler=sampler,
             pruner=pruner,
             seed=seed,
-            timeout=request.seconds(timeout) if timeout else None,
+            timeout=timeout,
             accept=accept,
         )
     study = preamble.settled(terminal, asked.study, fallback=not no_fallback and data is None)
