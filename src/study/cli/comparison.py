@@ -231,18 +231,8 @@ def _cells(row: Row, *, percent: bool, published: bool) -> list[str]:
     if published:
         mark = {True: "", False: " !", None: ""}[row.as_expected]
         cells.append(f"{figure(row.published.value, percent=percent)}{mark}" if row.published else "-")
-    return [*cells, _verdict(row, percent=percent)]
-
-
-def _verdict(row: Row, *, percent: bool) -> str:
-    found = row.comparison
-    if found is None:
-        return "baseline"
-    if found.verdict == "no difference":
-        return f"no difference larger than {figure(found.smallest, percent=percent)}"
-    if found.verdict == "not enough seeds":
-        return "not enough seeds" + (f" (about {found.more} more)" if found.more else "")
-    return found.verdict
+    factor, unit = (100, " points") if percent else (1, "")
+    return [*cells, found.words(factor, unit) if found else "baseline"]
 
 
 def _notes(study: Study, rows: Sequence[Row], question: Question, *, percent: bool) -> list[str]:
@@ -256,6 +246,8 @@ def _notes(study: Study, rows: Sequence[Row], question: Question, *, percent: bo
     if len(rows) > 1:
         smallest = figure(question.smallest, percent=percent)
         notes.append(f"--smallest {question.smallest}: differences below {smallest} are taken for none.")
+    if not question.until_sure and any(row.comparison and row.comparison.more for row in rows):
+        notes.append(f"More seeds, by a test that allows this look: study compare {study.name} --until-sure")
     return notes
 
 
