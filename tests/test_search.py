@@ -94,10 +94,12 @@ def test_another_seed_makes_other_trials(toy):
     assert epochs_of()[3] != epochs_of("other")[3]
 
 
-def test_a_diverged_training_is_pruned_with_the_reason_and_counts(toy):
+@pytest.mark.parametrize("how", [{}, {"executor": "local", "workers": 2}])
+def test_a_diverged_training_is_pruned_with_the_reason_and_counts(toy, how):
+    """Its worker is busy until it has heard that it is to stop, and tells so: also after the last trial."""
     study = toy.fix({"kind": "diverges"})
-    list(search(study, 3))
-    assert [trial.state for trial in optuna_trials()] == [TrialState.PRUNED] * 3
+    list(search(study, 5, **how))
+    assert [trial.state for trial in optuna_trials()] == [TrialState.PRUNED] * 5
     ended = folders()[0].history().ended
     assert (ended.state, ended.reason) == ("pruned", "diverged in epoch 2: score is inf")
     assert ended.value == optuna_trials()[0].value == folders()[0].history().epochs[0].metrics["score"]

@@ -61,7 +61,7 @@ class _Running:
     history: History
     length: int | None
     known: int = 0  # epochs that the log held when the job was submitted: judged before
-    pruned: bool = False
+    ending: str = ""  # why it is being stopped for good
 
 
 @dataclass(slots=True)
@@ -171,9 +171,9 @@ class Loop:
         """Take note of a complete trial whose code, data and versions are still those of today."""
         if reference_to(self.study.train) != OUR_TRAIN:
             return
-        recipe, about = Recipe.model_validate(folder.recipe()), folder.about()
+        recipe, about = type(self.study.recipe).model_validate(folder.recipe()), folder.about()
         same = all(about.get(name) == self.about.get(name) for name in ("environment", "data"))
-        if same and not has_own_model(recipe):
+        if same and isinstance(recipe, Recipe) and not has_own_model(recipe):
             self._trained().setdefault(fingerprint(recipe), folder.number)
 
     def _twin(self, folder: TrialFolder) -> TrialFolder | None:
@@ -206,8 +206,8 @@ class Loop:
             case Finished(evaluation=evaluation):
                 yield from self._end(each, "complete", evaluation=evaluation)
             case Stopped():
-                if each.pruned:
-                    yield from self._end(each, "pruned", reason=f"{self.trials.pruner} pruner")
+                if each.ending:
+                    yield from self._end(each, "pruned", reason=each.ending)
                 else:
                     del self.running[number]
             case Failed(reason=reason, traceback=traceback):
@@ -225,12 +225,12 @@ class Loop:
             metrics = dict(epoch.metrics)
             each.history.take(each.folder.append("epoch", number=epoch.number, metrics=metrics, seconds=epoch.seconds))
         if bad := [f"{name} is {value}" for name, value in epoch.metrics.items() if not math.isfinite(value)]:
+            each.ending = f"diverged in epoch {epoch.number}: {bad[0]}"
             self.executor.answer(number, go_on=False)
-            yield from self._end(each, "pruned", reason=f"diverged in epoch {epoch.number}: {bad[0]}")
             return
         judge = self.source.may_prune(each.candidate) and epoch.number >= each.known and epoch.number != each.length
-        each.pruned = self.trials.report(number, epoch, judge=judge)
-        self.executor.answer(number, go_on=not (each.pruned or self._is_stopping()))
+        each.ending = f"{self.trials.pruner} pruner" if self.trials.report(number, epoch, judge=judge) else ""
+        self.executor.answer(number, go_on=not (each.ending or self._is_stopping()))
         self.trials.publish(number, epoch)
         yield TrialEpoch(number, epoch)
 

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import types
+from collections import Counter
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import forkserver, resource_tracker
@@ -79,11 +80,8 @@ class Local:
         self._workers.clear()
 
     def _fork(self) -> _Worker:
-        device = self._devices[len(self._workers)]
-        for candidate in self._devices:
-            if sum(each.device == candidate for each in self._workers) < self._devices.count(candidate):
-                device = candidate
-                break
+        taken = Counter(each.device for each in self._workers)
+        device = next(each for each in self._devices if taken[each] < self._devices.count(each))
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=worker.main, args=(theirs, dict(os.environ), device), daemon=True)
         with _interrupts_held():
