@@ -63,6 +63,14 @@ def test_equal_recipes_share_their_trials():
     assert len(trials()) == 10
 
 
+def test_a_seed_that_is_held_fixed_is_the_first_of_several():
+    study = STUDY.fix({"seed": 7})
+    question = comparison.ask(study, ["softmax"], seeds=3)
+    list(run(study, question))
+    assert {trial.recipe()["seed"] for trial in trials()} == {7, 8, 9}
+    assert len(set(rows(study, question)["baseline"].values)) > 1
+
+
 def test_variants_meet_the_same_seeds_one_seed_after_the_other():
     started = [each for each in run() if isinstance(each, TrialStarted)]
     assert [(each.variant, each.overrides["seed"]) for each in started] == [

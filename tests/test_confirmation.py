@@ -58,6 +58,20 @@ def test_the_best_trials_meet_seeds_that_neither_the_search_nor_each_other_s_sco
     assert seeds["noisy-final"] == {2000, 2001, 2002, 2003}
 
 
+@pytest.mark.parametrize(("held", "given", "seed"), [({}, 1000, 1000), ({"seed": 7}, 0, 7)])
+def test_fresh_seeds_are_counted_on_from_the_search_s_own_however_it_was_given(held, given, seed):
+    how = Options(trials=10, sampler="random", seed=given, **ONE)
+    list(search.run(load(str(NOISY)).fix(held), places.resolve(), how, threading.Event()))
+    study = results.as_searched(load(str(NOISY)), journal("noisy"))
+    found = confirmed(study, top=3)
+    assert {trial.recipe()["seed"] for trial in journal("noisy").trials()} == {seed}
+    for name, first in (("noisy-confirm", seed + 1000), ("noisy-final", seed + 2000)):
+        assert {trial.recipe()["seed"] for trial in journal(name).trials()} == set(range(first, first + 4))
+    again = results.as_confirmed("noisy", places.resolve().home)
+    assert confirmation.read(again, places.resolve()) == found
+    assert found.winner is not None
+
+
 def test_the_contenders_are_the_best_complete_trials_and_no_recipe_comes_twice(study):
     question = confirmation.ask(study, places.resolve(), 5, 4)
     rows = results.ranked(results.rows(journal("noisy")), results.Goal("val_accuracy", maximize=True))

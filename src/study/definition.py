@@ -113,6 +113,10 @@ class Study:
         """
         return replace(self, fixed={**self.fixed, **overrides}, recipe=override(self.recipe, overrides))
 
+    def free_seed(self) -> Study:
+        """Return this study with its seed no longer held fixed: it is the one that others are counted on from."""
+        return replace(self, fixed={knob: value for knob, value in self.fixed.items() if knob != "seed"})
+
     def suggest(self, trial: optuna.Trial) -> Overrides:
         """Run the space on a trial, fixed knobs answered without asking it."""
         if self.space is None:

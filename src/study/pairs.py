@@ -263,7 +263,8 @@ def require_seed(study: Study) -> None:
 
 def judged_on_test(study: Study, suffix: str) -> Study:
     """Make the study whose trials are judged on the test split: its own name, `final` applied to its recipe."""
-    finals = replace(study, name=f"{study.name}-{suffix}", recipe=study.recipe_for(study.final), space=None)
+    recipe = study.recipe_for(study.final)
+    finals = replace(study.free_seed(), name=f"{study.name}-{suffix}", recipe=recipe, space=None)
     if isinstance(finals.recipe, Recipe) and not finals.recipe.val_fraction:
         finals = replace(finals, metric=study.metric.replace("val_", "train_"))  # there is no validation to follow
     return finals

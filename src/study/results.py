@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from study.definition import restored
+from study.definition import override, restored
 from study.errors import StudyError
 from study.journal import Journal
 
@@ -111,14 +111,19 @@ def studies(home: Path) -> list[str]:
 
 
 def as_searched(study: Study, journal: Journal) -> Study:
-    """Hold fixed in a study what its search held fixed by `--set`; as it is before a first run.
+    """Hold fixed in a study what its search held fixed by `--set`, and take its seed; as it is before a first run.
+
+    The seed is not held fixed: fresh ones are counted on from it.
 
     Raises:
         RecipeError: a knob that was held fixed is no longer there.
 
     """
-    fixed = (journal.definition() or {}).get("fixed") or {}
-    return study.fix(fixed) if fixed else study
+    stored = journal.definition() or {}
+    study = study.fix(stored.get("fixed") or {})
+    if "seed" in (known := stored.get("recipe") or {}) and "seed" in type(study.recipe).model_fields:
+        study = replace(study, recipe=override(study.recipe, {"seed": known["seed"]}))
+    return study.free_seed()
 
 
 def stored_in(name: str, home: Path) -> Journal:
@@ -146,7 +151,7 @@ def as_confirmed(name: str, home: Path) -> Study:
     stored = stored_in(name, home).definition() or {}
     finals = Journal(home / "studies" / f"{name}-final").definition() or stored
     changed = {knob: value for knob, value in finals["recipe"].items() if stored["recipe"].get(knob) != value}
-    return replace(restored(name, stored), final=changed)
+    return replace(restored(name, stored).free_seed(), final=changed)
 
 
 def asked_for(name: str, there: Sequence[str]) -> str:
