@@ -80,6 +80,7 @@ def test_the_table_says_mean_difference_published_figure_and_verdict(compare):
         (["--variants", "x"], "has no variant 'x'"),
         (["--against", "x"], "has no variant 'x'"),
         (["--set", "lrr=1"], "Did you mean 'lr'"),
+        (["--show", "--set", "lr=1"], "--set and --epochs change nothing beside --show"),
         (["--show"], "tricks has not been compared yet. `study compare tricks` does it."),
     ],
 )
@@ -99,6 +100,9 @@ def test_published_figures_are_not_judged_of_other_settings_and_not_shown_of_oth
     assert "99.00 !" not in out
     assert "The published figures are of other settings: here lr=0.02" in out
     assert "lr=0.02" in compare("--show")[1]
+    code, out, _ = compare("--show", "--seeds", "5")  # of all variants, two of which have not run
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()[2:5]] == ["baseline", "same", "softmax"]
     code, out, _ = compare(*few, "--data", "breast_cancer", "--set", "train_size=300")
     assert code == 0
     assert "99.00" not in out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -107,8 +108,13 @@ def compare(
         asked.study, chosen, against, as_published=as_published, seeds=seeds, until_sure=until_sure, smallest=smallest
     )
     if show_only:
-        last = _last(asked.study, places, names[0])
-        study, question = (last[0], question) if any(options.typed(context, each) for each in ASKED) else last
+        if fixed:
+            raise InputError("--set and --epochs change nothing beside --show", fix="Leave one of them out.")
+        study, last = _last(asked.study, places, names[0])
+        if any(options.typed(context, each) for each in ASKED):
+            study = replace(study, variants=asked.study.variants)
+        else:
+            question = last
         _tell(study, comparing.table(study, places, question), question, as_json=as_json, as_csv=as_csv)
         return
     study = preamble.settled(terminal, asked.study, fallback=not no_fallback and data is None)
