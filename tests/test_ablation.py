@@ -140,3 +140,12 @@ def test_a_winner_that_is_the_baseline_has_nothing_to_set_back():
     study = confirmed(replace(load(str(NOISY)), space=None))
     with pytest.raises(InputError, match="the winner is the baseline"):
         ablation.ask(study, places.resolve())
+
+
+def test_time_that_is_up_ends_all_stages_and_the_same_call_goes_on(study):
+    home, question = places.resolve(), ablation.ask(study, places.resolve(), 6)
+    list(ablation.run(study, home, Options(**ONE, timeout=1e-6), question, threading.Event()))
+    assert not ablation.read(study, home).complete
+    list(ablation.run(study, home, Options(**ONE), question, threading.Event()))
+    assert ablation.read(study, home).complete
+    assert ablation.read(study, home).simplest

@@ -45,6 +45,7 @@ def test_variants_are_compared_on_equal_seeds():
 
 def test_the_best_are_confirmed_and_ablated():
     study.run(SMALL, 5, pruner="none", **HERE)
+    assert study.confirm(SMALL, top=2, seeds=2, timeout=1e-6, **HERE).winner is None  # the time was up
     confirmed = study.confirm(SMALL, top=2, seeds=2, **HERE)
     assert confirmed.complete
     assert confirmed.score.mean.n == confirmed.baseline.mean.n == 2

@@ -149,11 +149,14 @@ def run(
 ) -> Iterator[Progress]:
     """Run what still lacks of the arms, and then of the simplest recipe. Raises as `search.run`."""
     Journal(settings.study_folder(study.name)).store_question("ablate", _to_json(question))
-    yield from pairs.run(_plan(study, question, ()), settings, options, stop)
-    while (tried := _simpler(study, settings, question)) and not Pairs.of(
-        _plan(study, question, tried), settings
-    ).complete():
-        yield from pairs.run(_plan(study, question, tried), settings, options, stop)
+    plan = _plan(study, question, ())
+    while True:
+        yield from pairs.run(plan, settings, options, stop)
+        if not Pairs.of(plan, settings).complete():
+            return  # the time was up
+        plan = _plan(study, question, _simpler(study, settings, question))
+        if Pairs.of(plan, settings).complete():
+            return
 
 
 def read(study: Study, settings: Settings) -> Ablation | None:

@@ -136,8 +136,9 @@ def confirm(study: Study | str, *, top: int = 10, seeds: int = 5, **how: Unpack[
     settled, places, options = _settle(study, how)
     settled = results.as_searched(settled, Journal(places.study_folder(settled.name)))
     question = confirmation.ask(settled, places, top, seeds)
-    for begin in (confirmation.run, confirmation.run_final):
-        _watch(begin(settled, places, options, question, threading.Event()), how)
+    _watch(confirmation.run(settled, places, options, question, threading.Event()), how)
+    if confirmation.is_raced(settled, places, question):
+        _watch(confirmation.run_final(settled, places, options, question, threading.Event()), how)
     return confirmation.of(settled, places, question)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from study import environment, space, storage
@@ -38,9 +39,10 @@ class Options:
         sampler: a name in `SAMPLERS`.
         pruner: a name in `PRUNERS`; variants are never pruned, they are what is asked about.
         seed: of the sampler, and of every trial's recipe that has a seed and was not given one.
-        timeout: seconds after which running trials save their epoch and the search ends.
+        timeout: seconds after which running trials save their epoch and the search ends, and all that follows on it.
         accept: go on with a stored study that was defined otherwise.
         track: mirror to MLflow while searching.
+        began: when the timeout began to run, of `time.monotonic`.
 
     """
 
@@ -54,6 +56,12 @@ class Options:
     timeout: float | None = None
     accept: bool = False
     track: bool = True
+    began: float = field(default_factory=time.monotonic, compare=False)
+
+    @property
+    def deadline(self) -> float:
+        """When the time is up, of `time.monotonic`; never, without a timeout."""
+        return math.inf if self.timeout is None else self.began + self.timeout
 
     def check(self) -> None:
         """Refuse what cannot be.
@@ -124,7 +132,7 @@ def conduct(
         about = {"study": study.name, "metric": study.metric, "direction": study.direction, "data": definition["data"]}
         about |= {"environment": environment.versions(), "git": environment.git(), "grouped": grouped}
         with closing(make_executor(options)) as executor:
-            loop = Loop(study, journal, trials, executor, source, stop, about, options.timeout, test)
+            loop = Loop(study, journal, trials, executor, source, stop, about, options.deadline, test)
             yield from tracked(loop.run(), journal, settings) if options.track else loop.run()
             trials.catch_up(journal)
         if stop.is_set() and not source.is_done(trials):

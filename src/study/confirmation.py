@@ -161,7 +161,7 @@ def ask(study: Study, settings: Settings, top: int = 10, seeds: int = 5) -> Ques
     if top < 1:
         raise InputError(f"--top must be 1 or more, not {top}")
     journal = Journal(settings.study_folder(study.name))
-    ranked = [row for row in results.ranked(results.rows(journal), _goal(study)) if row.state == "complete"]
+    ranked = [row for row in results.ranked(results.rows(journal), results.goal_of(study)) if row.state == "complete"]
     arms: dict[int, dict[str, Any]] = {}
     values: dict[int, float] = {}
     seen: set[str] = set()
@@ -200,6 +200,11 @@ def run_final(
     if found.winner is None:
         raise InputError("the race has no winner", where=study.name, fix=f"`study show {study.name}-confirm` says why.")
     yield from pairs.run(_final(study, question, found.winner.trial), settings, options, stop)
+
+
+def is_raced(study: Study, settings: Settings, question: Question) -> bool:
+    """Tell whether the race has been run to its end, with a winner or without."""
+    return Pairs.of(_race(study, question), settings).complete()
 
 
 def read(study: Study, settings: Settings) -> Confirmation | None:
@@ -324,10 +329,6 @@ def _difference(study: Study, recipe: Mapping[str, Any]) -> dict[str, Any]:
 
 def _sign(study: Study) -> float:
     return 1.0 if study.direction == "maximize" else -1.0
-
-
-def _goal(study: Study) -> results.Goal:
-    return results.Goal(study.metric, study.direction == "maximize")
 
 
 def _to_json(question: Question) -> dict[str, Any]:

@@ -75,7 +75,7 @@ class Loop:
     source: Source
     stop: threading.Event
     about: Mapping[str, Any]
-    timeout: float | None = None
+    deadline: float = math.inf
     test: bool = False
     running: dict[int, _Running] = field(default_factory=dict[int, _Running])
     failures: int = 0
@@ -93,9 +93,8 @@ class Loop:
             slots=self.executor.slots,
             epochs=getattr(self.study.recipe, "epochs", None),
         )
-        deadline = time.monotonic() + self.timeout if self.timeout else math.inf
         while True:
-            if time.monotonic() > deadline and not self.time_is_up:
+            if time.monotonic() > self.deadline and not self.time_is_up:
                 self.time_is_up = True
                 yield Notice("time is up: running trials end after their present epoch; the same command goes on")
             while candidate := self._next():

@@ -172,6 +172,11 @@ def looks(name: str, home: Path) -> list[dict[str, Any]]:
     return sorted((look for folder in folders for look in Journal(folder).openings()), key=lambda look: look["time"])
 
 
+def goal_of(study: Study) -> Goal:
+    """Read a study's metric and direction."""
+    return Goal(study.metric, study.direction == "maximize")
+
+
 def goal(journal: Journal) -> Goal:
     """Read the study's metric and direction from its stored definition.
 

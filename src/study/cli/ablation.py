@@ -71,7 +71,7 @@ def ablate(
         return
     how = Options(workers=workers, device=device, executor=executor, accept=accept, timeout=timeout)
     journal = Journal(places.study_folder(f"{study.name}-ablate"))
-    board = Board(results.Goal(study.metric, study.direction == "maximize"))
+    board = Board(results.goal_of(study))
     try:
         follow(lambda stop: ablating.run(study, places, how, question, stop), journal, board, terminal, as_json=as_json)
     finally:

@@ -130,7 +130,7 @@ def _compare(
 
     finals = comparing.compared(study)
     journal = Journal(places.study_folder(finals.name))
-    board = Board(results.Goal(finals.metric, finals.direction == "maximize"))
+    board = Board(results.goal_of(finals))
     try:
         follow(
             lambda stop: comparing.run(study, places, how, question, stop), journal, board, terminal, as_json=as_json

@@ -73,15 +73,15 @@ def confirm(
         return
     question = confirming.ask(study, places, top, seeds)
     how = Options(workers=workers, device=device, executor=executor, accept=accept, timeout=timeout)
-    board = Board(_goal(study))
+    board = Board(results.goal_of(study))
     try:
         follow(
             lambda stop: confirming.run(study, places, how, question, stop), _journal(study, places, "confirm"),
             board, terminal, as_json=as_json,
         )  # fmt: skip
-        if not confirming.of(study, places, question).winner and board.finished < board.target:
+        if not confirming.is_raced(study, places, question):
             return  # the time was up
-        board = Board(_goal(study))
+        board = Board(results.goal_of(study))
         follow(
             lambda stop: confirming.run_final(study, places, how, question, stop), _journal(study, places, "final"),
             board, terminal, as_json=as_json,
@@ -90,10 +90,6 @@ def confirm(
         if board.target:
             _tell(study, confirming.of(study, places, question), as_json=as_json)
     _publish(study, places)
-
-
-def _goal(study: Study) -> results.Goal:
-    return results.Goal(study.metric, study.direction == "maximize")
 
 
 def _journal(study: Study, places: Settings, suffix: str) -> Journal:

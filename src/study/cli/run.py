@@ -86,7 +86,7 @@ def _search(study: Study, places: Settings, how: Options, terminal: Terminal, *,
     from study import search
 
     journal = Journal(places.study_folder(study.name))
-    board = Board(results.Goal(study.metric, study.direction == "maximize"))
+    board = Board(results.goal_of(study))
     status = "failed"
     try:
         follow(lambda stop: search.run(study, places, how, stop), journal, board, terminal, as_json=as_json)
