@@ -119,6 +119,7 @@ class Pairs:
     plan: Plan
     results: Results
     keys: dict[tuple[str, int], str] = field(default_factory=dict[tuple[str, int], str])
+    met: list[tuple[str, ...]] = field(default_factory=list[tuple[str, ...]])  # arms by seed: what ended stays so
 
     @classmethod
     def of(cls, plan: Plan, settings: Settings) -> Pairs:
@@ -152,14 +153,16 @@ class Pairs:
 
     def members(self, turn: int) -> tuple[str, ...] | None:
         """Give the arms that meet a seed; None while it depends on trials that have not ended."""
-        if self.plan.narrow is None or turn < self.plan.look:
+        if self.plan.narrow is None:
             return tuple(self.plan.arms)
-        before = self.members(turn - 1)
-        if not before:
-            return before
-        if any(self._unended(arm, turn - 1) for arm in before):
-            return None
-        return self.plan.narrow(before, self.values(turn))
+        while (at := len(self.met)) <= turn:
+            before = self.met[-1] if at >= self.plan.look else tuple(self.plan.arms)
+            if before and at >= self.plan.look:
+                if any(self._unended(arm, at - 1) for arm in before):
+                    return None
+                before = self.plan.narrow(before, self.values(at))
+            self.met.append(before)
+        return self.met[turn]
 
     def _unended(self, arm: str, turn: int) -> bool:
         return self.trial(arm, turn) not in self.results.ended
