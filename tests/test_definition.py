@@ -121,3 +121,26 @@ def test_what_is_named_by_reference_is_imported_again():
 def test_what_no_other_process_can_import_is_refused():
     with pytest.raises(StudyFileError, match="cannot be imported by a worker"):
         reference_to(lambda recipe, resume: iter(()))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"name": "../../evil"}, "not a name for a study: '../../evil'"),
+        ({"name": ""}, "not a name for a study: ''"),
+        ({"name": 3}, "not a name for a study: 3"),
+        ({"name": "mine-confirm"}, "What is made for a study is named so"),
+        ({"recipe": {"dataset": "digits"}}, "mine: recipe is of type dict. Make it a Recipe"),
+        ({"variants": ["a", "b"]}, "mine: variants is of type list. Make it a dict"),
+        ({"variants": {"": {}}}, "the name of variant '' is of type NoneType"),
+        ({"variants": {"a": ["lr"]}}, "mine: variant 'a' is of type list"),
+        ({"variants": {"a": {"normalise": True}}}, "mine, variant 'a': unknown knob 'normalise'. Did you mean 'normal"),
+        ({"final": {"bogus": 1}}, "mine, final: unknown knob 'bogus'"),
+        ({"direction": "max"}, "direction is 'max'. Is it maximize or minimize"),
+        ({"metric": None}, "metric is of type NoneType"),
+    ],
+)
+def test_a_study_is_made_of_what_it_says(wrong, message):
+    with pytest.raises(StudyFileError) as caught:
+        Study(**{"name": "mine", "recipe": Recipe(), **wrong}).check()
+    assert message in str(caught.value)

@@ -72,6 +72,21 @@ def test_a_study_whose_folders_were_deleted_is_still_removed(places):
     assert in_optuna(places) == {"other": 2}
 
 
+def test_what_a_removal_that_was_killed_has_left_is_removed_by_the_same_name(places):
+    shutil.rmtree(places.study_folder("one"))
+    with storage.opened(places.storage) as database:
+        storage.forget(database, "one")
+    removal.remove(removal.plan("one", places), places)
+    assert [path.name for path in (places.home / "studies").iterdir()] == ["other"]
+    assert in_optuna(places) == {"other": 2}
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../studies/other", "one/trials"])
+def test_what_is_no_study_is_never_removed(places, name):
+    with pytest.raises(InputError):
+        removal.plan(name, places)
+
+
 def test_a_study_that_is_run_now_is_left_as_it_is(places):
     folder = places.study_folder("one")
     with storage.opened(places.storage) as database, storage.held("one", folder, database), pytest.raises(StudyLocked):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 OUR_TRAIN = "study.engine:train"
 Overrides = Mapping[str, Any]
+SUFFIXES = ("compare", "confirm", "final", "ablate")  # ends of the names of studies that are made for another
 LENGTHS = {"epochs": "steps", "steps": "epochs"}  # of a training: one or the other
 
 
@@ -128,19 +130,52 @@ class Study:
         return a > b if self.direction == "maximize" else a < b
 
     def check(self) -> None:
-        """Prove what can be proven without training: the variants' and the published figures' names and knobs.
+        """Prove what can be proven without training: names, types, and the knobs of variants and of `final`.
 
         Raises:
-            StudyFileError: which variant, and what is wrong with it.
+            StudyFileError: what is wrong, and where.
 
         """
-        for name, overrides in self.variants.items():
+        self._check_types()
+        named = {f"variant {name!r}": overrides for name, overrides in self.variants.items()}
+        for what, overrides in {**named, "final": self.final}.items():
             try:
                 self.recipe_for(overrides)
             except RecipeError as error:
-                raise StudyFileError(error.what, where=f"{self.name}, variant {name!r}") from error
+                raise StudyFileError(error.what, where=f"{self.name}, {what}", fix=error.fix) from error
         if strange := set(self.published) - set(self.variants):
             raise StudyFileError(f"published figures for unknown variants: {sorted(strange)}", where=self.name)
+
+    def _check_types(self) -> None:
+        """See that a study is made of what it says; Python itself takes anything."""
+        checked_name(self.name)
+        self._require("recipe", self.recipe, BaseModel, "a Recipe, or a frozen pydantic model of your own")
+        self._require("metric", self.metric, str, "the name of a metric")
+        self._require("variants", self.variants, Mapping, "a dict of names and overrides")
+        self._require("final", self.final, Mapping, "a dict of overrides")
+        for name, overrides in self.variants.items():
+            self._require(f"the name of variant {name!r}", name or None, str, "a text that is not empty")
+            self._require(f"variant {name!r}", overrides, Mapping, "a dict of overrides")
+        if self.direction not in {"maximize", "minimize"}:
+            raise StudyFileError(f"direction is {self.direction!r}", where=self.name, fix="Is it maximize or minimize?")
+
+    def _require(self, what: str, value: Any, kind: type, wanted: str) -> None:
+        if not isinstance(value, kind):
+            raise StudyFileError(f"{what} is of type {type(value).__name__}", where=self.name, fix=f"Make it {wanted}.")
+
+
+def checked_name(name: Any) -> str:
+    """Let a name pass that can be a folder, a database's key and part of a command.
+
+    Raises:
+        StudyFileError: it cannot.
+
+    """
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][\w.@+-]*", name, re.ASCII):
+        raise StudyFileError(f"not a name for a study: {name!r}", fix="Use letters, digits and . _ - + @ only.")
+    if name.endswith(tuple(f"-{suffix}" for suffix in SUFFIXES)):
+        raise StudyFileError(f"not a name for a study: {name!r}", fix="What is made for a study is named so.")
+    return name
 
 
 class _Fixing:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from study import durable, results, storage, tracking
+from study.definition import SUFFIXES
 from study.errors import InputError
 from study.journal import Journal
 from study.wording import nearest
@@ -36,7 +38,7 @@ class Removal:
 
 
 def plan(name: str, settings: Settings) -> Removal:
-    """Say what belongs to a study: itself, its comparison, confirmation, scores and ablation.
+    """Say what belongs to a study: its comparison, confirmation, scores and ablation, and itself last.
 
     Raises:
         InputError: nothing is known of it; says the nearest.
@@ -46,10 +48,10 @@ def plan(name: str, settings: Settings) -> Removal:
     with storage.opened(settings.storage) as database:
         counts = storage.count_by_study(database)
     counts |= {each: len(Journal(settings.study_folder(each)).trials()) for each in results.studies(settings.home)}
-    if name not in counts:
+    names = [each for each in (*(f"{name}-{suffix}" for suffix in SUFFIXES), name) if each in counts]
+    if not names or Path(name).name != name:  # only a folder of the studies
         fix = nearest(name, sorted(counts))
         raise InputError(f"no results of a study {name!r}", where=str(settings.home), fix=fix)
-    names = [each for each in (name, *(f"{name}-{suffix}" for suffix in results.SUFFIXES)) if each in counts]
     files = [file for each in names for file in settings.study_folder(each).rglob("*") if file.is_file()]
     return Removal({each: counts[each] for each in names}, sum(file.stat().st_size for file in files))
 

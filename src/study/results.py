@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from study.definition import override, restored
+from study.definition import SUFFIXES, override, restored
 from study.errors import StudyError
 from study.journal import Journal
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from study.journal import History, TrialFolder
 
 State = Literal["complete", "pruned", "failed", "running"]
-SUFFIXES = ("compare", "confirm", "final", "ablate")  # of the studies that are made for another
 STATES: tuple[State, ...] = ("complete", "pruned", "failed", "running")
 
 

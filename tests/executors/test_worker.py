@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from pydantic import BaseModel
 from safetensors import safe_open
 
 from study import Epoch, Study
-from study.events import Finished
+from study.events import Failed, Finished
 from study.executors import Job
 from study.executors.worker import perform
 from study.journal import TrialFolder
@@ -69,3 +70,45 @@ def test_a_worker_that_died_between_the_last_epoch_and_the_end_keeps_the_last_we
     assert not folder.last.exists()
     assert isinstance(list(perform(job(folder.path, (0.5, 0.9, 0.7)), "cpu"))[-1], Finished)
     assert weight_in(folder.last)[0] == 3
+
+
+def odd(recipe, resume):
+    yield recipe.epoch
+
+
+class Odd(BaseModel):
+    """What a training yields, whatever that is."""
+
+    model_config = {"arbitrary_types_allowed": True}
+    epoch: object
+
+
+def yielded(folder, what):
+    folder.path.mkdir(exist_ok=True)
+    study = Study(name="odd", recipe=Odd(epoch=what), train=odd, metric="score")
+    return list(perform(Job.of(study, 0, {"epoch": what}, folder), "cpu"))[1]
+
+
+@pytest.mark.parametrize("value", [np.float32(0.5), torch.tensor(0.5), torch.tensor([0.5]), 0.5, np.int64(1), True])
+def test_numbers_of_numpy_and_torch_are_metrics_too(folder, value):
+    event = yielded(folder, Epoch(1, {"score": value}))
+    assert type(event.metrics["score"]) is float
+    assert event.metrics["score"] == float(value)
+
+
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [
+        ({"score": 0.5}, "the training yields dict, not study.Epoch"),
+        (Epoch(0, {"score": 0.5}), "epoch 0 where epoch 1 is due"),
+        (Epoch(2, {"score": 0.5}), "epoch 2 where epoch 1 is due"),
+        (Epoch(1, {"loss": 0.5}), "epoch 1 has no metric 'score', by which the study judges; it has loss"),
+        (Epoch(1, {"score": None}), "metric 'score' is a NoneType, not a number: None"),
+        (Epoch(1, {"score": "abc"}), "metric 'score' is a str, not a number: 'abc'"),
+        (Epoch(1, {"score": torch.zeros(2)}), "metric 'score' is a Tensor, not a number"),
+    ],
+)
+def test_what_is_no_epoch_fails_the_trial_and_says_what_was_wanted(folder, what, reason):
+    event = yielded(folder, what)
+    assert isinstance(event, Failed)
+    assert reason in event.reason

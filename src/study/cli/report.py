@@ -12,6 +12,7 @@ from study import results, settings
 from study.cli import options
 from study.cli.show import journal_of
 from study.cli.text import size, to_json
+from study.definition import SUFFIXES
 from study.errors import StudyError
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def _study(name: str, places: Settings) -> str:
 
     """
     there = results.studies(places.home)
-    if any(f"{name}-{suffix}" in there for suffix in results.SUFFIXES):
+    if any(f"{name}-{suffix}" in there for suffix in SUFFIXES):
         return name
     return results.asked_for(journal_of(name, places.home).folder.name, there)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from study import results
-from study.definition import OUR_TRAIN, Study, available, load, override
+from study.definition import OUR_TRAIN, Study, available, checked_name, load, override
 from study.errors import InputError, RecipeError, StudyFileError
 from study.imports import import_object
 from study.journal import Journal
@@ -93,7 +92,10 @@ def read(
         raise RecipeError(error.what, where="--set", fix=error.fix) from error
     study.check()
     if rename is not None:
-        study = replace(study, name=checked_name(rename))
+        try:
+            study = replace(study, name=checked_name(rename))
+        except StudyFileError as error:
+            raise InputError(error.what, where="--name", fix=error.fix) from error
     return replace(asked, study=study if data is None else _on(study, data))
 
 
@@ -112,20 +114,6 @@ def _named(name: str, home: Path) -> tuple[str, str | None, str | None]:
     if start and stored["recipe"].get("dataset") == data:
         return stored["file"], start, data
     return stored["file"], name, None
-
-
-def checked_name(name: str) -> str:
-    """Let a name pass that can be a folder, a database's key and part of a command.
-
-    Raises:
-        InputError: it cannot.
-
-    """
-    if not re.fullmatch(r"[A-Za-z0-9][\w.@+-]*", name, re.ASCII):
-        raise InputError(
-            f"not a name for a study: {name!r}", where="--name", fix="Use letters, digits and . _ - + @ only."
-        )
-    return name
 
 
 def _on(study: Study, data: str) -> Study:

@@ -57,9 +57,9 @@ def _train(job: Job, device: str) -> Iterator[Event]:
             _keep_last(job, epochs, weights)
             yield Finished(end.value)
             return
+        epoch = _checked(job, epoch, len(epochs))
         if not epoch.seconds:
             epoch = replace(epoch, seconds=time.perf_counter() - began)
-        _require_metric(job, epoch)
         weights = _keep(job, epochs, epoch)
         epochs.append(replace(epoch, state=None))
         yield epochs[-1]
@@ -71,12 +71,27 @@ def _call(train: Any, recipe: Any, resume: Any, offered: Mapping[str, Any]) -> G
     return cast("Generator[Epoch, None, Any]", iter(train(recipe, resume, **taken)))
 
 
-def _require_metric(job: Job, epoch: Epoch) -> None:
+def _checked(job: Job, epoch: Any, before: int) -> Epoch:
+    """See that what a training yields is an epoch, the next one, with numbers for metrics; make floats of these."""
+    if not isinstance(epoch, Epoch):
+        raise StudyError(f"the training yields {type(epoch).__name__}, not study.Epoch")
+    if not 1 <= epoch.number <= before + 1:
+        raise StudyError(f"the training yields epoch {epoch.number} where epoch {before + 1} is due: they count from 1")
     if job.metric not in epoch.metrics:
         there = ", ".join(epoch.metrics) or "none"
         raise StudyError(
             f"epoch {epoch.number} has no metric {job.metric!r}, by which the study judges; it has {there}"
         )
+    return replace(epoch, metrics={name: _number(name, value) for name, value in epoch.metrics.items()})
+
+
+def _number(name: str, value: Any) -> float:
+    """Make a float of a number of Python, NumPy or torch."""
+    try:
+        return float(value if hasattr(value, "__float__") else "")
+    except (TypeError, ValueError, RuntimeError) as error:
+        kind = type(value).__name__
+        raise StudyError(f"metric {name!r} is a {kind}, not a number: {value!r}"[:200]) from error
 
 
 def _keep(job: Job, before: list[Epoch], epoch: Epoch) -> Mapping[str, Any] | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from study import ablation, comparison, confirmation, definition, results
+from study.definition import SUFFIXES
 from study.errors import StudyError, StudyFileError
 from study.journal import Journal
 from study.report.units import Unit
@@ -120,7 +121,7 @@ class Found:
         times: list[float] = [each["time"] for each in self.openings]
         times += [time for trial in self.trials for time in trial.history.times[-1:]]
         times += [trial.history.ended.time for trial in self.trials if trial.history.ended]
-        made = [Journal(self.settings.study_folder(f"{self.name}-{suffix}")) for suffix in results.SUFFIXES]
+        made = [Journal(self.settings.study_folder(f"{self.name}-{suffix}")) for suffix in SUFFIXES]
         histories = [folder.history() for journal in made for folder in journal.trials()]
         times += [history.ended.time for history in histories if history.ended]
         return max(times, default=None)
