@@ -71,6 +71,19 @@ def test_a_seed_that_is_held_fixed_is_the_first_of_several():
     assert len(set(rows(study, question)["baseline"].values)) > 1
 
 
+def test_figures_of_another_metric_do_not_count():
+    question = comparison.ask(STUDY, ["softmax"], seeds=2)
+    list(run(question=question))
+    losses = replace(STUDY, metric="val_loss", direction="minimize")
+    list(run(losses, question, accept=True))
+    assert len(trials()) == 8
+    assert [rows(STUDY, question)[name].values for name in ("baseline", "softmax")] != [
+        rows(losses, question)[name].values for name in ("baseline", "softmax")
+    ]
+    assert rows(losses, question)["softmax"].comparison.verdict in {"hurts", "not enough seeds"}
+    assert min(rows(losses, question)["softmax"].values) > 2  # a loss of guessing among ten is log 10
+
+
 def test_variants_meet_the_same_seeds_one_seed_after_the_other():
     started = [each for each in run() if isinstance(each, TrialStarted)]
     assert [(each.variant, each.overrides["seed"]) for each in started] == [

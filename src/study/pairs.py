@@ -1,8 +1,9 @@
 """Named arms on the same seeds through the one loop: what `compare`, `confirm` and `ablate` are made of.
 
 What is done is known by the recipe itself: a trial counts for an arm and a seed when its recipe is the arm's with that
-seed. So a changed study file never mixes old results with new ones, more seeds or arms only add to what is there, and
-two arms that are the same recipe share their trials.
+seed, on the data and by the metric of today. So changed recipes, data or metrics never mix old results with new ones,
+more seeds or arms only add to what is there, and two arms that are the same recipe share their trials. What a person
+changes inside a training or a network of their own is not seen: such results want another `--name`.
 """
 
 from __future__ import annotations
@@ -76,6 +77,7 @@ class Results:
 
     journal: Journal
     study: Study
+    data: Mapping[str, Any]
     numbers: dict[str, int] = field(default_factory=dict[str, int])
     ended: dict[int, tuple[float, float]] = field(default_factory=dict[int, tuple[float, float]])
     diverged: set[int] = field(default_factory=set[int])
@@ -86,6 +88,9 @@ class Results:
         for folder in self.journal.trials():
             if folder.number not in self.read:
                 self.read.add(folder.number)
+                about = folder.about()
+                if (about.get("metric"), about.get("data")) != (self.study.metric, self.data):
+                    continue
                 recipe = type(self.study.recipe).model_validate(folder.recipe())
                 self.numbers.setdefault(fingerprint(recipe), folder.number)
             if folder.number not in self.ended:
@@ -122,9 +127,11 @@ class Pairs:
     met: list[tuple[str, ...]] = field(default_factory=list[tuple[str, ...]])  # arms by seed: what ended stays so
 
     @classmethod
-    def of(cls, plan: Plan, settings: Settings) -> Pairs:
-        """Read what the folders know of a plan."""
-        pairs = cls(plan, Results(Journal(settings.study_folder(plan.study.name)), plan.study))
+    def of(cls, plan: Plan, settings: Settings, data: Mapping[str, Any] | None = None) -> Pairs:
+        """Read what the folders know of a plan; of the data that was last run on, if none are given."""
+        journal = Journal(settings.study_folder(plan.study.name))
+        stored = (journal.definition() or {}).get("data", {})
+        pairs = cls(plan, Results(journal, plan.study, stored if data is None else data))
         pairs.results.refresh()
         return pairs
 
@@ -220,7 +227,7 @@ def run(plan: Plan, settings: Settings, options: Options, stop: threading.Event)
     study = replace(plan.study, variants=dict(plan.arms), space=None)
     data = check_recipes(study, space.probe(study), options.device)
     definition = space.describe(replace(study, variants={}), space.Space({}, []), data=data)
-    pairs = Pairs.of(plan, settings)
+    pairs = Pairs.of(plan, settings, data)
     for progress in conduct(study, settings, options, stop, pairs, definition, test=plan.test, grouped=True):
         yield progress
         if plan.test and isinstance(progress, SearchStarted) and progress.slots:

@@ -209,3 +209,11 @@ def test_numbers_out_of_range_are_refused(wrong):
 
 def test_a_family_without_variants_has_no_verdicts():
     assert verdicts.compare(np.empty((0, 5)), BASELINE[:5]) == ()
+
+
+def test_few_equal_pairs_prove_no_sameness_where_one_example_weighs_more_than_what_matters():
+    same = [0.9, 0.93, 0.96, 0.9, 0.93, 0.96]
+    for n in (2, 3, 4):
+        assert verdicts.compare([same[:n]], same[:n], step=1 / 30)[0].verdict == "not enough seeds"
+    assert verdicts.compare([same[:5]], same[:5], step=1 / 30)[0].words() == "no difference: equal in all 5 seeds"
+    assert verdicts.compare([same[:2]], same[:2], step=1 / 1000)[0].words() == "no difference: equal in all 2 seeds"

@@ -6,7 +6,8 @@ layout value = arm + seed + noise; the noise is estimated from all arms together
 freedom, which is what lets a race decide after very few seeds. Where an arm's own differences to the best scatter more
 than that, as those of an unstable recipe do, the larger of the two is taken. The critical value is Bonferroni's over
 the other arms and over the looks, which is at least Dunnett's: the chance that the truly best arm is ever called worse
-is at most 1 - level.
+is at most 1 - level where all arms are about equally noisy. One of ten equal arms that was 3 or 10 times noisier than
+the others was called worse in 10 and 12 % of 2,500 simulated races of 5 seeds, in 2 % where all were equally noisy.
 """
 
 from __future__ import annotations

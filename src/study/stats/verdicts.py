@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 Verdict = Literal["helps", "hurts", "no difference", "not enough seeds"]
 POWER = 0.8  # Cohen 1988, "Statistical Power Analysis for the Behavioral Sciences", section 2.4
 MOST_SEEDS = 10_000  # beyond, a number would only pretend to be known
+TIES = 5  # equal pairs that prove two recipes the same on a coarse metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +156,7 @@ def compare(
         level: 1 less the error of the whole family, in (0, 1).
         step: the smallest difference that the metric can show, 1 / test examples for an accuracy. The standard
             deviation of the differences counts as no smaller: three equal differences may be chance on a coarse metric.
+            Where it exceeds `smallest`, pairs that are all equal prove no sameness before the fifth.
 
     Raises:
         ValueError: other shapes, or numbers out of range.
@@ -168,7 +170,8 @@ def compare(
     """
     values, baseline = checked(values, baseline, smallest, level, step)
     n, center, sd = moments(differences(values, baseline))
-    sd = np.where(identical(n, center, sd), 0.0, np.maximum(sd, step))
+    equal = identical(n, center, sd) & ((step <= smallest) | (n >= TIES))
+    sd = np.where(equal, 0.0, np.maximum(sd, step))
     half = reach(student_critical((1 - level) / max(len(values), 1), n), n, sd)
     evidence = Evidence(n, center, sd, student_p(n, center, sd), np.sign(center), center - half, center + half)
     wins = [win_rate(row, baseline, direction) for row in values]
