@@ -7,8 +7,9 @@ import threading
 from dataclasses import replace
 
 import pytest
+from pydantic import BaseModel
 
-from study import Recipe, Study, comparison
+from study import Epoch, Recipe, Study, comparison
 from study import settings as places
 from study.conduct import Options
 from study.definition import Published, Variant
@@ -215,3 +216,23 @@ def test_a_variant_that_needs_validation_keeps_it_where_the_others_train_on_all(
     )
     shares = [finals.recipe_for(overrides).val_fraction for overrides in finals.variants.values()]
     assert shares == [0.0, 0.2]
+
+
+class Bare(BaseModel):
+    x: float = 0.0
+    seed: int = 0
+
+
+def tells_another_metric(recipe, resume, *, test):
+    yield Epoch(1, {"val_f1": recipe.x})
+    return {"test": {"accuracy": 1.0}}
+
+
+def test_a_training_whose_test_lacks_the_metric_fails_and_says_which():
+    study = Study(
+        name="bare", recipe=Bare(), train=tells_another_metric, metric="val_f1", variants={"a": {}, "b": {"x": 1.0}}
+    )
+    list(run(study, comparison.ask(study, seeds=2)))
+    ended = [trial.history().ended for trial in trials("bare-compare")]
+    assert [each.state for each in ended] == ["failed"] * 4
+    assert ended[0].reason == "its test has no 'f1', by which the study judges; it has accuracy"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from study import space
@@ -102,3 +104,17 @@ def test_a_changed_recipe_and_changed_data_are_differences():
     changed["recipe"]["epochs"] = 3
     changed["data"] = {"sha256": "b", "source": "import"}
     assert len(space.differences(describe(), changed)) == 2
+
+
+def test_the_line_of_a_space_that_raises_is_the_person_s_own(tmp_path):
+    file = tmp_path / "wrong.py"
+    file.write_text(
+        "from study import Recipe, Study\n"
+        "def space(trial):\n"
+        "    return {'lr': trial.suggest_float('lr', 1.0, 0.1)}\n"
+        "study = Study(name='wrong', recipe=Recipe(), space=space)\n"
+    )
+    with pytest.raises(StudyFileError, match="wrong, space, line 3: ValueError"):
+        space.probe(load(str(file)))
+    with pytest.raises(StudyFileError, match="wrong, space: TypeError"):
+        space.probe(replace(load(str(file)), space={"lr": 0.1}))

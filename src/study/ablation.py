@@ -131,6 +131,7 @@ def ask(
     """
     if seeds < 2:
         raise InputError(f"--seeds must be 2 or more, not {seeds}", fix="One seed decides nothing.")
+    pairs.require_smallest(study, smallest)
     confirmed = confirmation.read(study, settings)
     if confirmed is None or confirmed.winner is None:
         raise InputError("no confirmed winner", where=study.name, fix=f"Confirm first: `study confirm {study.name}`.")

@@ -116,6 +116,7 @@ def ask(
     if number < 2:
         raise InputError(f"--seeds must be 2 or more, not {number}", fix="One seed decides nothing.")
     pairs.require_seed(study)
+    pairs.require_smallest(study, smallest)
     return Question(variants=tuple(names), against=baseline, seeds=number, until_sure=until_sure, smallest=smallest)
 
 

@@ -253,7 +253,13 @@ class Loop:
             state, reason = "failed", "the training yielded no epoch"
         more = {"evaluation": None, **more}
         if tested := (more["evaluation"] or {}).get("test"):  # a training of one's own may know of no test split
-            value = tested[self.study.metric.removeprefix("val_").removeprefix("train_")]
+            name = self.study.metric.removeprefix("val_").removeprefix("train_")
+            value = tested.get(name)
+            if value is None:
+                state, reason = (
+                    "failed",
+                    f"its test has no {name!r}, by which the study judges; it has {', '.join(tested)}",
+                )
         each.history.take(each.folder.append("ended", state=state, value=value, reason=reason, **more))
         ended = each.history.ended
         assert ended is not None

@@ -271,6 +271,18 @@ def require_seed(study: Study) -> None:
         raise InputError(f"{study.name}: its recipe has no knob `seed`, so nothing can be repeated over seeds")
 
 
+def require_smallest(study: Study, smallest: float) -> None:
+    """See that the smallest difference of interest is one of the metric.
+
+    Raises:
+        InputError: it is a whole accuracy or more: points were meant.
+
+    """
+    if "accuracy" in study.metric and smallest >= 1:
+        fix = f"An accuracy lies between 0 and 1: {smallest:g} points are --smallest {smallest / 100:g}."
+        raise InputError(f"--smallest {smallest:g} is all that there is", fix=fix)
+
+
 def judged_on_test(study: Study, suffix: str) -> Study:
     """Make the study whose trials are judged on the test split: its own name, `final` applied to its recipe."""
     recipe = study.recipe_for(study.final)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -74,10 +75,9 @@ def suggest(study: Study, trial: optuna.Trial) -> Overrides:
     try:
         overrides = study.suggest(trial)
     except Exception as error:  # a person's function may raise anything; they want its name and line
-        step, line = error.__traceback__, 0
-        while step is not None:
-            line, step = step.tb_lineno, step.tb_next
-        where = f"{study.name}, space, line {line}"
+        file = getattr(getattr(study.space, "__code__", None), "co_filename", None)
+        lines = [step.lineno for step in traceback.extract_tb(error.__traceback__) if step.filename == file]
+        where = f"{study.name}, space" + (f", line {lines[-1]}" if lines else "")
         raise StudyFileError(f"{type(error).__name__}: {error}", where=where) from error
     if not isinstance(overrides, dict):
         raise StudyFileError("must return a dict of knobs", where=f"{study.name}, space")

@@ -136,6 +136,7 @@ def test_show_a_trial_as_json_has_these_keys(study, made):
         (["show", "made", "--format", "yaml"], "'yaml' is not one of 'table', 'json', 'csv'"),
         (["best", "nothing"], "no results of a study 'nothing'"),
         (["export", "made", "-f", "xls"], "'xls' is not one of"),
+        (["export", "made", "-o", "made.xlsx"], "made.xlsx: cannot write .xlsx. End it in .csv, .json or .parquet"),
         (["export", "made", "-o", "missing/x.csv"], "missing/x.csv: cannot be written: No such file or directory"),
     ],
 )

@@ -47,3 +47,5 @@ def test_a_study_beside_it_tells_the_noise():
     list(run(replace(study, name="plain-compare", variants=variants), places.resolve(), how, threading.Event()))
     found = repeats.noise(places.resolve().home, "plain")
     assert found == repeats.Noise(sd=0.0, freedom=2, recipes=1, source="plain-compare")
+    list(run(replace(study, name="plain").fix({"epochs": 2}), places.resolve(), how, threading.Event()))
+    assert repeats.noise(places.resolve().home, "plain") is None  # the search's trainings have another length

@@ -69,7 +69,7 @@ study = Study(
 def new(name: NewName) -> None:
     """Write studies/NAME.py: a commented study that runs as it is."""
     if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
-        fix = "Use letters, digits and underscores, a letter first."
+        fix = "Use letters, digits and underscores, a letter first; not a word of Python's own."
         raise InputError(f"not a name for a study: {name!r}", where="study new", fix=fix)
     file = Path("studies") / f"{name}.py"
     try:

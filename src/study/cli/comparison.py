@@ -95,6 +95,8 @@ def compare(
     if len(names) > 1:
         side_by_side.compare(context, names, as_json=as_json, as_csv=as_csv, home=home)
         return
+    if as_json and as_csv:
+        raise InputError("--json or --csv, not both")
     terminal = context.ensure_object(Terminal)
     from study import comparison as comparing
     from study import conduct, settings

@@ -35,6 +35,9 @@ def export(
 ) -> None:
     """Write a row a trial: every knob, the last epoch's metrics."""
     suffix = output.suffix.removeprefix(".") if output else ""
+    if form is None and suffix and suffix not in FORMATS:
+        fix = "End it in .csv, .json or .parquet, or say --format."
+        raise InputError(f"cannot write .{suffix}", where=str(output), fix=fix)
     form = form or (suffix if suffix in FORMATS else "csv")
     if form == "parquet" and output is None and sys.stdout.isatty():
         raise InputError("Parquet is no text", where="--format", fix="Give a file with -o, or pipe it.")

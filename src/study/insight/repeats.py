@@ -52,13 +52,20 @@ def noise(home: Path, name: str) -> Noise | None:
         StudyError: a damaged file; names it and its line.
 
     """
+    held = _held(Journal(home / "studies" / name))
     for other in (*(f"{name}-{kind}" for kind in BESIDE), name):
         journal = Journal(home / "studies" / other)
-        found = _of(journal) if journal.trials() else None
+        found = _of(journal) if journal.trials() and _held(journal) == held else None
         if found is not None:
             sd, freedom, recipes = found
             return Noise(sd, freedom, recipes, other)
     return None
+
+
+def _held(journal: Journal) -> dict[str, Any]:
+    """What was held fixed by `--set`: trainings of another length, say, are noisy in another way."""
+    fixed: dict[str, Any] = (journal.definition() or {}).get("fixed") or {}
+    return {knob: value for knob, value in fixed.items() if knob != "seed"}
 
 
 def _of(journal: Journal) -> tuple[float, int, int] | None:
