@@ -142,6 +142,17 @@ def test_a_winner_that_is_the_baseline_has_nothing_to_set_back():
         ablation.ask(study, places.resolve())
 
 
+def test_a_length_in_steps_against_one_in_epochs_is_one_move():
+    study = Study(name="long", recipe=Recipe(epochs=10))
+    arms = between.arms(study, {"steps": 500, "lr": 0.1}, {})
+    assert [(arm.label, dict(arm.overrides)) for arm in arms] == [
+        ("without lr", {"epochs": None, "steps": 500}),
+        ("without epochs, steps", {"lr": 0.1}),
+        ("with lr", {"lr": 0.1}),
+        ("with epochs, steps", {"epochs": None, "steps": 500}),
+    ]
+
+
 def test_time_that_is_up_ends_all_stages_and_the_same_call_goes_on(study):
     home, question = places.resolve(), ablation.ask(study, places.resolve(), 6)
     list(ablation.run(study, home, Options(**ONE, timeout=1e-6), question, threading.Event()))

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from study.definition import LENGTHS
 from study.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Arm:
 
     @property
     def label(self) -> str:
-        """Name it: "without lr", "with optimizer, momentum", "without lr and dropout at once"."""
+        """Name it: "without lr", "with optimizer, momentum", "without lr, dropout at once"."""
         match self.side:
             case "less":
                 return f"without {', '.join(self.knobs)}"
@@ -50,7 +51,7 @@ class Arm:
 def arms(
     study: Study, winner: Mapping[str, Any], baseline: Mapping[str, Any], fits: Fits | None = None
 ) -> tuple[Arm, ...]:
-    """Lay out the winner less each knob, then the baseline plus each; what would be the other end is left out.
+    """Lay out the winner less each knob, then the baseline plus each.
 
     Args:
         study: whose overrides these are.
@@ -82,7 +83,7 @@ def _moved(
     study: Study, start: Mapping[str, Any], end: Mapping[str, Any], knob: str, differing: list[str], fits: Fits | None
 ) -> tuple[str, ...]:
     """Give the knob and those that must move with it for the recipe to be one; empty if there is no such set."""
-    moved = [knob]
+    moved = [knob, *(each for each in differing if LENGTHS.get(knob) == each)]  # epochs or steps: one length
     while True:
         try:
             recipe = study.recipe_for(overrides(study, start, end, moved))

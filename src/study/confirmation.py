@@ -198,7 +198,8 @@ def run_final(
     """
     found = of(study, settings, question)
     if found.winner is None:
-        raise InputError("the race has no winner", where=study.name, fix=f"`study show {study.name}-confirm` says why.")
+        fix = f"`study show {study.name}-confirm` says why; `study remove {study.name}-confirm` lets it be run anew."
+        raise InputError("the race has no winner", where=study.name, fix=fix)
     yield from pairs.run(_final(study, question, found.winner.trial), settings, options, stop)
 
 

@@ -175,7 +175,8 @@ def _importance(found: Found) -> Iterator[Part]:
     trials = [trial for trial in found.trials if trial.row.state == "complete" and trial.about["params"]]
     if not trials:
         return
-    drawn = trials[:: -(-len(trials) // WEIGHED)]
+    some = min(len(trials), WEIGHED)
+    drawn = [trials[turn * len(trials) // some] for turn in range(some)]
     noise = repeats.noise(found.settings.home, found.name)
     weighed = weigh(found, drawn, noise)
     if weighed.lacking:

@@ -10,6 +10,7 @@ from study import ablation, comparison, confirmation, definition, results
 from study.definition import SUFFIXES
 from study.errors import StudyError, StudyFileError
 from study.journal import Journal
+from study.pairs import Pairs
 from study.report.units import Unit
 
 if TYPE_CHECKING:
@@ -44,11 +45,20 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A comparison of variants as far as it has come; `fixed` are the knobs that were held in it."""
+    """A comparison of variants as far as it has come.
+
+    Args:
+        question: what was compared.
+        rows: a variant each.
+        fixed: the knobs that were held.
+        first: each variant's training on the first seed, as trial number; None before it.
+
+    """
 
     question: Question
     rows: Sequence[Row]
     fixed: Mapping[str, Any]
+    first: Mapping[str, int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,10 +205,11 @@ def _best_variant(found: Found) -> Winner | None:
     if best is None:
         return None
     journal = Journal(found.settings.study_folder(f"{found.name}-compare"))
-    for folder in journal.trials():
-        if folder.about().get("variant") == best.variant and folder.history().ended:
-            return _tested(found, "compare", folder.number, f"{best.variant}, first seed")
-    return None
+    number = found.compared.first[best.variant]
+    ended = journal.trial(number).history().ended if number is not None else None
+    if number is None or ended is None or ended.state != "complete":
+        return None
+    return _tested(found, "compare", number, f"{best.variant}, first seed")
 
 
 def best_row(found: Found, compared: Compared) -> Row | None:
@@ -243,4 +254,6 @@ def _compared(name: str, settings: Settings, metric: str, published: Mapping[str
     if asked is None:
         return None
     ran, question = asked
-    return Compared(question, comparison.table(ran, settings, question), stored.get("fixed") or {})
+    pairs = Pairs.of(comparison.plan(ran, question), settings)
+    first = {name: pairs.trial(name, 0) for name in question.variants}
+    return Compared(question, comparison.table(ran, settings, question), stored.get("fixed") or {}, first)
