@@ -137,6 +137,7 @@ def test_what_no_other_process_can_import_is_refused():
         ({"variants": {"a": {"normalise": True}}}, "mine, variant 'a': unknown knob 'normalise'. Did you mean 'normal"),
         ({"final": {"bogus": 1}}, "mine, final: unknown knob 'bogus'"),
         ({"direction": "max"}, "direction is 'max'. Is it maximize or minimize"),
+        ({"metric": "val_acuracy"}, "mine: no metric 'val_acuracy'. Did you mean 'val_accuracy'?"),
         ({"metric": None}, "metric is of type NoneType"),
     ],
 )

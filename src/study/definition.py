@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import optuna
 
 OUR_TRAIN = "study.engine:train"
+OUR_METRICS = ("val_accuracy", "val_loss", "train_accuracy", "train_loss")
 Overrides = Mapping[str, Any]
 SUFFIXES = ("compare", "confirm", "final", "ablate")  # ends of the names of studies that are made for another
 LENGTHS = {"epochs": "steps", "steps": "epochs"}  # of a training: one or the other
@@ -158,6 +159,9 @@ class Study:
             self._require(f"variant {name!r}", overrides, Mapping, "a dict of overrides")
         if self.direction not in {"maximize", "minimize"}:
             raise StudyFileError(f"direction is {self.direction!r}", where=self.name, fix="Is it maximize or minimize?")
+        if self.train == OUR_TRAIN and self.metric not in OUR_METRICS:
+            fix = nearest(self.metric, OUR_METRICS)
+            raise StudyFileError(f"no metric {self.metric!r}", where=self.name, fix=fix)
 
     def _require(self, what: str, value: Any, kind: type, wanted: str) -> None:
         if not isinstance(value, kind):

@@ -109,14 +109,19 @@ def _recipes_fit(study: Study, found: Space) -> str:
     """Build the networks of some recipes for their data; say what was in the way where the data is not here.
 
     Raises:
-        InputError: a recipe that does not fit, and why.
+        InputError: a recipe that does not fit, and why; an unknown data set.
 
     """
     from study import packs
+    from study.datasets import KNOWN
     from study.prepare import check_recipes
 
     dataset = getattr(study.recipe, "dataset", None)
     if dataset is not None and packs.find(dataset) is None:
+        if dataset not in KNOWN:
+            from study.engine.sources import unknown
+
+            raise unknown(dataset)
         return f"whether recipes fit the data: {dataset} is not prepared yet, `study run` does that."
     check_recipes(study, found, "cpu")
     return ""

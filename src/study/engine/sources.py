@@ -61,12 +61,13 @@ def ensure(name: str, report: Report | None = None) -> Pack:
     if pack is not None:
         return pack
     if name not in KNOWN:
-        raise _unknown(name)
+        raise unknown(name)
     known = KNOWN[name]
     return _from_scikit_learn(name, known) if known.origin == "scikit-learn" else _from_torchvision(name, known, report)
 
 
-def _unknown(name: str) -> DataError:
+def unknown(name: str) -> DataError:
+    """Say that a data set is neither one of ours nor imported, and the nearest that is."""
     meant = nearest(name, sorted({*KNOWN, *packs.names()}), else_say="Known are")
     return DataError(f"unknown data set {name!r}", fix=f"{meant} One's own: `study data import {name} PATH`.")
 
