@@ -85,6 +85,17 @@ def test_figures_of_another_metric_do_not_count():
     assert min(rows(losses, question)["softmax"].values) > 2  # a loss of guessing among ten is log 10
 
 
+@pytest.mark.parametrize(("what", "there"), [("source", True), ("sha256", False)])
+def test_figures_count_on_the_same_data_wherever_they_came_from(what, there):
+    question = comparison.ask(STUDY, ["softmax"], seeds=2)
+    list(run(question=question))
+    for trial in trials():
+        file = trial.path / "trial.json"
+        about = json.loads(file.read_text())
+        file.write_text(json.dumps({**about, "data": {**about["data"], what: "another"}}))
+    assert all((row.mean is not None) is there for row in rows(STUDY, question).values())
+
+
 def test_variants_meet_the_same_seeds_one_seed_after_the_other():
     started = [each for each in run() if isinstance(each, TrialStarted)]
     assert [(each.variant, each.overrides["seed"]) for each in started] == [

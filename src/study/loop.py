@@ -256,10 +256,8 @@ class Loop:
             name = self.study.metric.removeprefix("val_").removeprefix("train_")
             value = tested.get(name)
             if value is None:
-                state, reason = (
-                    "failed",
-                    f"its test has no {name!r}, by which the study judges; it has {', '.join(tested)}",
-                )
+                state = "failed"
+                reason = f"its test has no {name!r}, by which the study judges; it has {', '.join(tested)}"
         each.history.take(each.folder.append("ended", state=state, value=value, reason=reason, **more))
         ended = each.history.ended
         assert ended is not None

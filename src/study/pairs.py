@@ -89,7 +89,8 @@ class Results:
             if folder.number not in self.read:
                 self.read.add(folder.number)
                 about = folder.about()
-                if (about.get("metric"), about.get("data")) != (self.study.metric, self.data):
+                same_data = about.get("data", {}).get("sha256") == self.data.get("sha256")
+                if about.get("metric") != self.study.metric or not same_data:
                     continue
                 recipe = type(self.study.recipe).model_validate(folder.recipe())
                 self.numbers.setdefault(fingerprint(recipe), folder.number)
