@@ -17,6 +17,7 @@ from study.cli.text import duration, figure, knobs, span, table
 from study.cli.watch import follow, print_json
 from study.errors import InputError, Interrupted
 from study.journal import Journal
+from study.recipe import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -249,8 +250,11 @@ def _notes(study: Study, rows: Sequence[Row], question: Question, *, percent: bo
         notes.append("! the published figure lies outside the range in which one more run of ours would lie (95 %)")
     if study.fixed and any(row.published for row in rows):
         notes.append(f"The published figures are of other settings: here {knobs(study.fixed)}")
-    notes += [f"{row.variant}: {row.diverged} of {question.seeds} trainings diverged and count as guessing"
-              for row in rows if row.diverged]  # fmt: skip
+    counted = isinstance(study.recipe, Recipe) and "accuracy" in study.metric  # elsewhere its seed is missing
+    for row in (row for row in rows if row.diverged):
+        finite = sum(map(math.isfinite, row.values))
+        ran, what = (finite, "count as guessing") if counted else (finite + row.diverged, "are left out")
+        notes.append(f"{row.variant}: {row.diverged} of {ran} trainings diverged and {what}")
     if len(rows) > 1:
         smallest = figure(question.smallest, percent=percent)
         notes.append(f"--smallest {question.smallest}: differences below {smallest} are taken for none.")
