@@ -27,10 +27,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from study import Epoch, Recipe, Study, confirmation, pairs, results, search, settings
-from study.conduct import Options
+from study import Epoch, Recipe, Study, settings
 from study.imports import load_file
-from study.journal import Journal
+from study.options import Options
+from study.questions import confirmation, replicates, search
+from study.record import results
+from study.record.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -156,12 +158,14 @@ def true_of(recipe: BaseModel, truths: Mapping[str, float] | None) -> float:
 def grid_truths(seeds: int, workers: int) -> dict[str, float]:
     """Train every perceptron of the grid on many seeds of their own; its mean on validation and on test data."""
     arms = {repr(list(values)): dict(zip(GRID, values, strict=True)) for values in itertools.product(*GRID.values())}
-    plan = pairs.Plan(study=replace(mnist, name="truth", space=None), arms=arms, seeds=seeds, first=5_000, test=True)
+    plan = replicates.Plan(
+        study=replace(mnist, name="truth", space=None), arms=arms, seeds=seeds, first=5_000, test=True
+    )
     with tempfile.TemporaryDirectory() as home:
         places = settings.resolve(Path(home))
-        for _ in pairs.run(plan, places, Options(workers=workers, **OPTIONS), threading.Event()):
+        for _ in replicates.run(plan, places, Options(workers=workers, **OPTIONS), threading.Event()):
             pass
-        found = pairs.Pairs.of(plan, places)
+        found = replicates.Pairs.of(plan, places)
         rows = {row.number: row for row in results.rows(Journal(places.study_folder("truth")))}
         values = found.values()
         val = {arm: [rows[number].metrics["val_accuracy"] for number in found.trials(arm)] for arm in arms}

@@ -28,24 +28,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from study import Study, comparison, environment, load, settings
 from study.cli.request import overrides
-from study.conduct import Options
+
+from study import Study, environment, load, settings
 from study.definition import find
 from study.engine.inspect import first_filters, layer_distributions
 from study.executors.local import cores
-from study.journal import Journal
-from study.prepare import available_data
+from study.options import Options
+from study.plots import figures, inside
 from study.progress import Notice, TrialEnded
+from study.questions import comparison
 from study.recipe import Recipe
-from study.report import figures, inside
+from study.record.journal import Journal
+from study.running.preflight import available_data
 from study.stats import intervals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from study.comparison import Row
     from study.progress import Progress
+    from study.questions.comparison import Row
     from study.settings import Settings
 
 STUDIES = (

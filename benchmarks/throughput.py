@@ -27,9 +27,10 @@ from typing import Any
 
 import numpy as np
 
-from study import Recipe, load, packs
+from study import Recipe, load
+from study.data import packed
 from study.executors.local import cores
-from study.journal import Journal
+from study.record.journal import Journal
 
 HERE = Path(__file__).parent
 WORKS = {"cifar": "cifar_tricks", "mnist": str(HERE / "mnist_mlp.py")}
@@ -119,10 +120,10 @@ def time_study(arguments: argparse.Namespace, folder: Path) -> Timing:
 
 def cifar_as_arrays(folder: Path) -> Path:
     """Write the imported CIFAR-10's training split for peer.py: the same pixels, held in memory as torchvision does."""
-    pack = packs.find("cifar10")
+    pack = packed.find("cifar10")
     if pack is None:
         sys.exit("CIFAR-10 is not imported: study data import cifar10 ARCHIVE")
-    arrays = packs.read(pack)
+    arrays = packed.read(pack)
     np.savez(folder / "cifar10.npz", images=arrays["train_x"], labels=arrays["train_y"])
     return folder / "cifar10.npz"
 

@@ -12,8 +12,8 @@ from threading import Event
 import pytest
 
 from study import Study
-from study.journal import Journal
 from study.recipe import Recipe, to_json
+from study.record.journal import Journal
 from study.settings import Settings, resolve
 
 REPOSITORY = Path(__file__).parents[1]
@@ -135,8 +135,8 @@ def database(tmp_path_factory):
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
     """A home with two searches, `little` confirmed and `cells` not, the packs they were made of beside it."""
-    from study import confirmation, search
-    from study.conduct import Options
+    from study.options import Options
+    from study.questions import confirmation, search
 
     folder = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch:

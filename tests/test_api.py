@@ -9,8 +9,8 @@ import pytest
 import study
 from study import Recipe, Study
 from study.errors import InputError
-from study.journal import Journal
 from study.progress import TrialEnded
+from study.record.journal import Journal
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "from_python.py"
 SMALL = Study(

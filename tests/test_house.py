@@ -27,7 +27,7 @@ BROAD_EXCEPTS = {
     "engine/models.py": 2,  # a network by import path runs a person's code
     "imports.py": 2,  # a study file and an import path run a person's code
     "executors/worker.py": 1,  # a training may raise anything; its trial fails, the search goes on
-    "space.py": 1,  # a search space is a person's code
+    "sampling/space.py": 1,  # a search space is a person's code
     "tracking/mirror.py": 1,  # a thread's main: what a server's library raises must not reach the training
 }
 # Ordinary words as well as knobs: of these only `recipe.WORD` counts as a spelling.
@@ -37,11 +37,12 @@ WORDS = {
 }  # fmt: skip
 # Not the engine's alone: which data is meant, how large an epoch of a dry run is, whether anything is held out.
 SETTLED = {
-    ("dataset", "pairs.py"),
-    ("dataset", "prepare.py"),
-    ("train_size", "prepare.py"),
-    ("val_fraction", "pairs.py"),
-    ("val_fraction", "prepare.py"),
+    ("dataset", "questions/replicates.py"),
+    ("dataset", "running/preflight.py"),
+    ("dataset", "running/dry_run.py"),
+    ("train_size", "running/dry_run.py"),
+    ("val_fraction", "questions/replicates.py"),
+    ("val_fraction", "running/dry_run.py"),
 }
 MAIN = "from study.cli import main; main()"
 HEAVY = {"torch", "optuna", "mlflow", "pandas", "numpy", "sklearn", "sqlalchemy", "matplotlib"}

@@ -100,7 +100,7 @@ def test_python_in_a_page_compiles(page):
 
 def test_the_study_file_of_the_readme_is_one(tmp_path):
     from study import load
-    from study.space import probe
+    from study.sampling.space import probe
 
     code = next(
         code for language, code in FENCE.findall((REPOSITORY / "README.md").read_text()) if language == "python"

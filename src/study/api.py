@@ -5,21 +5,22 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
-from study import definition, results
-from study.journal import Journal
+from study import definition
+from study.record import results
+from study.record.journal import Journal
 from study.settings import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from study.ablation import Ablation
-    from study.comparison import Row
-    from study.conduct import Options
-    from study.confirmation import Confirmation
     from study.definition import Study
+    from study.options import Options
     from study.progress import Progress
-    from study.results import Summary
+    from study.questions.ablation import Ablation
+    from study.questions.comparison import Row
+    from study.questions.confirmation import Confirmation
+    from study.record.results import Summary
     from study.settings import Settings
 
 
@@ -32,8 +33,8 @@ class How(TypedDict, total=False):
         tracking_uri: MLflow's; `MLFLOW_TRACKING_URI`, else SQLite in `home`.
         fallback: take the study's other data set, under another name, when its own cannot be had; True unless given.
         watch: is called with everything that happens, such as `progress.TrialEnded`.
-        workers, device, executor, timeout, accept, track: see `conduct.Options`.
-        sampler, pruner, seed: of a search alone; see `conduct.Options`.
+        workers, device, executor, timeout, accept, track: see `options.Options`.
+        sampler, pruner, seed: of a search alone; see `options.Options`.
 
     """
 
@@ -68,7 +69,7 @@ def run(study: Study | str, trials: int, **how: Unpack[How]) -> Summary:
         StudyError: see `study.errors`; an `InputError` before anything was written.
 
     """
-    from study import search  # noqa: PLC0415 - optuna, only when something is to be run
+    from study.questions import search  # noqa: PLC0415 - optuna, only when something is to be run
 
     settled, places, options = _settle(study, how, trials)
     _watch(search.run(settled, places, options, threading.Event()), how)
@@ -105,7 +106,7 @@ def compare(
         StudyError: see `study.errors`; an `InputError` before anything was written.
 
     """
-    from study import comparison  # noqa: PLC0415 - as in `run`
+    from study.questions import comparison  # noqa: PLC0415 - as in `run`
 
     settled, places, options = _settle(study, how)
     question = comparison.ask(
@@ -131,7 +132,7 @@ def confirm(study: Study | str, *, top: int = 10, seeds: int = 5, **how: Unpack[
         StudyError: see `study.errors`; an `InputError` before anything was written.
 
     """
-    from study import confirmation  # noqa: PLC0415 - as in `run`
+    from study.questions import confirmation  # noqa: PLC0415 - as in `run`
 
     settled, places, options = _settle(study, how)
     settled = results.as_searched(settled, Journal(places.study_folder(settled.name)))
@@ -158,25 +159,26 @@ def ablate(study: Study | str, *, seeds: int = 10, smallest: float = 0.005, **ho
         StudyError: see `study.errors`; an `InputError` before anything was written.
 
     """
-    from study import ablation, prepare  # noqa: PLC0415 - as in `run`
+    from study.questions import ablation  # noqa: PLC0415 - as in `run`
+    from study.running import preflight  # noqa: PLC0415 - as in `run`
 
     settled, places, options = _settle(study, how)
     settled = results.as_searched(settled, Journal(places.study_folder(settled.name)))
-    question = ablation.ask(settled, places, seeds, smallest, prepare.fitting(options.device))
+    question = ablation.ask(settled, places, seeds, smallest, preflight.fitting(options.device))
     _watch(ablation.run(settled, places, options, question, threading.Event()), how)
     return ablation.of(settled, places, question)
 
 
 def _settle(study: Study | str, how: How, trials: int = 1) -> tuple[Study, Settings, Options]:
     """Read the study, see to its data, and part what was given into places and options."""
-    from study import prepare  # noqa: PLC0415 - as in `run`
-    from study.conduct import Options  # noqa: PLC0415 - as in `run`
+    from study.options import Options  # noqa: PLC0415 - as in `run`
+    from study.running import preflight  # noqa: PLC0415 - as in `run`
 
     wanted = definition.load(study) if isinstance(study, str) else study
     wanted.check()
     ours = {"home", "storage", "tracking_uri", "fallback", "watch"}
     options = Options(trials=trials, **{name: value for name, value in how.items() if name not in ours})  # pyright: ignore[reportArgumentType] - How has the types
-    settled, _ = prepare.available_data(wanted, fallback=how.get("fallback", True))
+    settled, _ = preflight.available_data(wanted, fallback=how.get("fallback", True))
     return settled, resolve(how.get("home"), how.get("storage"), how.get("tracking_uri")), options
 
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ValidationError
 
 from study.errors import RecipeError, StudyFileError
+from study.formatting import nearest
 from study.imports import import_object, load_file
 from study.recipe import Recipe, explain
-from study.wording import nearest
 
 if TYPE_CHECKING:
     import optuna
@@ -219,6 +219,19 @@ def override(recipe: BaseModel, overrides: Overrides) -> BaseModel:
         return type(recipe).model_validate({**recipe.model_dump(), **overrides})
     except ValidationError as error:
         raise explain(error) from error
+
+
+def with_data(study: Study, dataset: str) -> Study:
+    """Change the study's data set, and its name to `NAME@dataset`, so that no result is mistaken for another.
+
+    What was published is of the other data, and is left out.
+
+    Raises:
+        RecipeError: the recipe has no knob `dataset`.
+
+    """
+    recipe = override(study.recipe, {"dataset": dataset})
+    return replace(study, name=f"{study.name}@{dataset}", recipe=recipe, published={})
 
 
 def folders() -> list[Path]:

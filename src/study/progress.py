@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from study.events import Epoch
-    from study.journal import Ended
+    from study.record.journal import Ended
 
 
 @dataclass(frozen=True, slots=True)

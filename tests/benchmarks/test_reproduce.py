@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from study import Published, load
-from study.comparison import Row
 from study.imports import load_file
+from study.questions.comparison import Row
 from study.stats import intervals
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "reproduce.py"

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from study import packs
-from study.datasets import KNOWN
+from study.data import packed
+from study.data.known import KNOWN
 
 KEYS = [
     "name", "path", "kind", "classes", "shape", "train", "test", "sha256", "source", "imported", "created", "size",
@@ -44,7 +44,7 @@ def table(tmp_path):
 
 def test_images_come_in_and_are_listed(study, pets):
     answer = study("data", "import", "pets", pets)
-    pack = packs.find("pets")
+    pack = packed.find("pets")
     assert answer.code == 0
     assert answer.out == (
         "pets: 8 images to train on and 4 to test, 8x8x3, 2 classes, "
@@ -82,7 +82,7 @@ def test_the_list_as_json_has_these_keys_for_what_is_here_and_what_is_to_come(st
         assert all(list(each) == KEYS for each in listed)
         assert [each["name"] for each in listed] == ["digits", "mine", *(name for name in KNOWN if name != "digits")]
         assert [each["here"] for each in listed] == [True, True] + [False] * (len(KNOWN) - 1)
-    assert listed[0]["sha256"] == packs.find("digits").sha256
+    assert listed[0]["sha256"] == packed.find("digits").sha256
     assert listed[0]["imported"]
     assert listed[1]["columns"] == ["x", "t=a", "t=b", "t=c", "t=d"]
     assert listed[2]["source"] == "not here yet: torchvision, when first used"
@@ -97,14 +97,14 @@ def test_the_list_as_csv_has_a_line_for_each(study, pets):
 
 def test_what_is_here_is_only_replaced_by_force(study, pets, table):
     study("data", "import", "pets", pets)
-    before = packs.find("pets")
+    before = packed.find("pets")
     answer = study("data", "import", "pets", table, "--label", "kind")
     assert answer.code == 2
     assert "pets is here already: 8 images to train on" in answer.err
     assert "--force" in answer.err
-    assert packs.find("pets") == before
+    assert packed.find("pets") == before
     assert study("data", "import", "pets", table, "--label", "kind", "--force").code == 0
-    assert packs.find("pets").kind == "table"
+    assert packed.find("pets").kind == "table"
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_bad_input_is_one_line_and_exit_code_2_and_nothing_is_written(study, pet
     errors = [line for line in answer.err.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1
     assert message in errors[0]
-    assert packs.names() == []
+    assert packed.names() == []
 
 
 def test_whole_packs_are_verified_one_by_one_or_all(study, pets):
@@ -145,10 +145,10 @@ def test_whole_packs_are_verified_one_by_one_or_all(study, pets):
 def test_damaged_packs_are_found_listed_and_can_be_replaced_or_removed(study, pets):
     for name in ("changed", "cut", "good"):
         study("data", "import", name, pets)
-    content = bytearray(packs.place("changed").read_bytes())
+    content = bytearray(packed.place("changed").read_bytes())
     content[-1] ^= 1
-    packs.place("changed").write_bytes(content)
-    os.truncate(packs.place("cut"), 700)
+    packed.place("changed").write_bytes(content)
+    os.truncate(packed.place("cut"), 700)
     answer = study("data", "verify")
     assert (answer.code, answer.out) == (1, "changed: damaged\ncut: damaged\ngood: whole\n")
     assert "study data remove changed" in answer.err
@@ -175,9 +175,9 @@ def test_removal_needs_a_yes(study, pets, monkeypatch):
     answer = study("data", "remove", "pets")
     assert answer.code == 2
     assert "--yes" in answer.err
-    assert packs.names() == ["pets"]
+    assert packed.names() == ["pets"]
     assert study("data", "remove", "pets", "-y").code == 0
-    assert packs.names() == []
+    assert packed.names() == []
 
 
 @pytest.mark.parametrize(("said", "left"), [(b"n\n", ["pets"]), (b"y\n", [])])
@@ -191,7 +191,7 @@ def test_on_a_terminal_removal_is_asked_about(study, pets, said, left):
     os.close(theirs)
     assert (done.returncode, done.stdout) == (len(left), b"")
     assert b"Delete " in done.stderr
-    assert packs.names() == left
+    assert packed.names() == left
 
 
 def test_progress_is_drawn_on_a_terminal_only_and_never_on_stdout(study, pets):

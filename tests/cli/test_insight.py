@@ -15,7 +15,8 @@ import pytest
 
 from study.cli import side_by_side
 from study.definition import load
-from study.search import Options, run
+from study.options import Options
+from study.questions.search import run
 from study.settings import Settings
 
 TOY = Path(__file__).parents[1] / "toy.py"

@@ -13,10 +13,10 @@ from study.cli.board import Board
 from study.cli.terminal import Terminal, wants_color
 from study.definition import Study
 from study.events import Epoch
-from study.journal import Ended
 from study.progress import Notice, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
 from study.recipe import Recipe
-from study.results import Goal, TrialRow
+from study.record.journal import Ended
+from study.record.results import Goal, TrialRow
 
 LONG = {"optimizer": "adamw", "lr": 0.0123456, "activation": "leaky_relu", "dropout_conv": 0.25, "schedule": "cosine"}
 BEST = "[3/10] Best is trial 0 with value: 0.5000."

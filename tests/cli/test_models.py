@@ -8,7 +8,7 @@ import io
 import pytest
 from PIL import Image
 
-from study import packs
+from study.data import packed
 from study.engine.sources import ensure
 
 pytestmark = pytest.mark.usefixtures("registry_home")
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("registry_home")
 @pytest.fixture
 def digit(tmp_path):
     """A picture of a three, from the test split."""
-    arrays = packs.read(ensure("digits"))
+    arrays = packed.read(ensure("digits"))
     number = arrays["test_y"].tolist().index(3)
     Image.fromarray(arrays["test_x"][number, ..., 0]).save(tmp_path / "three.png")
     return tmp_path / "three.png"
@@ -76,7 +76,7 @@ def test_a_table_is_judged_row_by_row(study, tmp_path):
     study("register", "cells", "--trial", "0")
     study("promote", "cells")
     pack = ensure("breast_cancer")
-    rows = [",".join(pack.columns), *(",".join(map(str, row)) for row in packs.read(pack)["test_x"][:3].tolist())]
+    rows = [",".join(pack.columns), *(",".join(map(str, row)) for row in packed.read(pack)["test_x"][:3].tolist())]
     (tmp_path / "cells.csv").write_text("\n".join(rows))
     lines = study("predict", "cells", tmp_path / "cells.csv").out.splitlines()
     assert lines[0].split() == ["Example", "Label", "benign", "malignant"]

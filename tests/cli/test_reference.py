@@ -64,8 +64,8 @@ def test_every_option_has_a_variable_of_its_own():
 
 
 def test_the_samplers_and_pruners_are_those_of_the_search():
-    from study.pruning import PRUNERS
-    from study.trials import SAMPLERS
+    from study.sampling.pruning import PRUNERS
+    from study.sampling.trials import SAMPLERS
 
     choices = {parameter.name: parameter.type_descriptor.choices for path, parameter in OPTIONS if path == "study run"}
     assert list(choices["sampler"]) == list(SAMPLERS)

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 import typer
 
-from study.cli import options, request
+from study import request
+from study.cli import options
 from study.definition import find
 from study.errors import InputError
-from study.journal import Journal
 from study.recipe import fingerprint
+from study.record.journal import Journal
 
 PLAIN = {"recipe": None, "fixed": {}, "data": None, "rename": None}
 

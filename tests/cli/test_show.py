@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from study.journal import Journal
+from study.record.journal import Journal
 
 ROW = [
     "trial", "variant", "state", "value", "best_value", "epochs", "seconds", "overrides", "metrics", "reason",

@@ -5,8 +5,8 @@ import math
 import pytest
 
 from study.cli import text
+from study.formatting import span
 from study.stats.intervals import Interval
-from study.wording import span
 
 
 @pytest.mark.parametrize(

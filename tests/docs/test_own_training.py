@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import study
-from study.journal import Journal
+from study.record.journal import Journal
 
 DOCS = Path(__file__).parents[2] / "docs"
 EXAMPLE = DOCS / "examples" / "own_script.py"

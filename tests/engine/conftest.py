@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from study import packs
+from study.data import packed
 from study.engine import train
 from study.recipe import Recipe
 
@@ -66,7 +66,7 @@ def image_pack(data):
         (train_x, train_y), (test_x, test_y) = split(train), split(test)
         arrays = {"train_x": train_x, "train_y": train_y, "test_x": test_x, "test_y": test_y}
         names = [str(each) for each in range(classes)]
-        return packs.write(name, arrays, kind="image", classes=names, source="made by a test", imported=True)
+        return packed.write(name, arrays, kind="image", classes=names, source="made by a test", imported=True)
 
     return make
 

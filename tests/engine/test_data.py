@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from study import packs
+from study.data import packed
 from study.engine.data import _split, open_data, open_test, preparation
 from study.engine.sources import ensure
 from study.errors import DataError
@@ -107,7 +107,7 @@ def test_a_channel_that_is_always_the_same_normalizes_to_zero(data):
     x = np.full((20, 2, 2, 1), 9, np.uint8)
     y = np.arange(20, dtype=np.int64) % 2
     arrays = {"train_x": x, "train_y": y, "test_x": x, "test_y": y}
-    packs.write("flat", arrays, kind="image", classes=["a", "b"], source="", imported=True)
+    packed.write("flat", arrays, kind="image", classes=["a", "b"], source="", imported=True)
     found, prepare = prepared(Recipe(dataset="flat", normalize=True))
     assert prepare(found.train.x).abs().max() < 1e-6
 
@@ -128,7 +128,7 @@ def table(data):
     x[random.random(200) < 0.1, 0] = np.nan
     y = np.arange(200, dtype=np.int64) % 2
     arrays = {"train_x": x[:150], "train_y": y[:150], "test_x": x[150:], "test_y": y[150:]}
-    packs.write("table", arrays, kind="table", classes=["a", "b"], source="", imported=True)
+    packed.write("table", arrays, kind="table", classes=["a", "b"], source="", imported=True)
     return Recipe(dataset="table", model="mlp"), x
 
 
@@ -149,7 +149,7 @@ def test_the_test_split_is_whole_and_apart(image_pack):
     pack = image_pack("tested", train=60, test=20)
     split = open_test(Recipe(dataset="tested"), "cpu")
     assert len(split) == pack.test == 20
-    assert torch.equal(split.x, torch.from_numpy(packs.read(pack)["test_x"]))
+    assert torch.equal(split.x, torch.from_numpy(packed.read(pack)["test_x"]))
 
 
 def test_a_pack_that_vanishes_says_so(image_pack, monkeypatch):

@@ -12,7 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from study import packs
+from study.data import packed
+from study.data.tables import import_table
 from study.engine import checkpoint, data, models, serving, train
 from study.engine.evaluate import evaluate
 from study.engine.export import CARRIED, describe, export, raw, raw_columns
@@ -21,7 +22,6 @@ from study.engine.sources import ensure
 from study.engine.train import assemble, judging, own_state
 from study.errors import StudyError
 from study.recipe import Recipe
-from study.table_import import import_table
 
 RECIPES = {
     "mlp": {"model": "mlp", "hidden": (16, 8), "normalize": True},
@@ -75,7 +75,7 @@ def test_it_gives_the_bits_of_the_trainings_evaluation(knobs, tmp_path):
     weights, report = trained(recipe, tmp_path)
     exported = export(recipe, weights, tmp_path)
     pack = ensure(recipe.dataset)
-    arrays = packs.read(pack)
+    arrays = packed.read(pack)
     served = serving.Served(exported.data)
     examples = raw(pack, arrays["train_x"], arrays["test_x"])
     torch.set_num_threads(2)  # of whoever serves it
@@ -155,7 +155,7 @@ def test_a_tables_raw_rows_are_encoded_as_at_the_import(tmp_path):
     file = tmp_path / "people.csv"
     file.write_text(TABLE)
     pack = import_table("people", file, "label", test=file)
-    arrays = packs.read(pack)
+    arrays = packed.read(pack)
     assert raw_columns(pack, arrays["train_x"]) == [
         {"name": "age"}, {"name": "colour", "categories": ["blue", "green", "red"]}, {"name": "smokes"},
     ]  # fmt: skip

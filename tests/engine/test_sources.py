@@ -18,11 +18,11 @@ from PIL import Image
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.model_selection import train_test_split
 
-from study import packs
-from study.datasets import KNOWN
+from study.data import packed
+from study.data.images import import_images
+from study.data.known import KNOWN
 from study.engine.sources import ensure
 from study.errors import DataError, DataMissing, PlaceError
-from study.image_import import import_images
 from study.settings import cache_folder
 
 NOWHERE = "http://127.0.0.1:9"  # the port of discard, closed everywhere
@@ -86,12 +86,12 @@ def test_digits_are_scaled_to_bytes_and_split_alike_every_time():
     pack = ensure("digits")
     assert (pack.kind, pack.shape, pack.train, pack.test, pack.imported) == ("image", (8, 8, 1), 1437, 360, False)
     assert pack.classes == tuple("0123456789")
-    arrays = packs.read(pack)
+    arrays = packed.read(pack)
     assert (arrays["train_x"].min(), arrays["train_x"].max()) == (0, 255)
     assert np.bincount(arrays["test_y"]).min() >= 35
     whole = np.sort(np.concatenate([arrays["train_x"], arrays["test_x"]]).reshape(1797, -1), axis=0)
     np.testing.assert_array_equal(whole, np.sort(np.rint(load_digits().data * 255 / 16), axis=0))
-    packs.remove("digits")
+    packed.remove("digits")
     assert ensure("digits").sha256 == pack.sha256
 
 
@@ -99,7 +99,7 @@ def test_breast_cancer_is_split_as_in_the_course_and_one_is_malignant():
     pack = ensure("breast_cancer")
     data = load_breast_cancer()
     split = train_test_split(data.data, 1 - data.target, test_size=0.2, random_state=42)
-    arrays = packs.read(pack)
+    arrays = packed.read(pack)
     for name, expected in zip(("train_x", "test_x", "train_y", "test_y"), split, strict=True):
         np.testing.assert_array_equal(arrays[name], expected.astype(arrays[name].dtype))
     assert (pack.kind, pack.classes, len(pack.columns)) == ("table", ("benign", "malignant"), 30)
@@ -110,7 +110,7 @@ def test_real_mnist_equals_torchvisions_tensors(mnist):
     pack = ensure("mnist")
     assert (pack.train, pack.test, pack.shape, pack.imported) == (60000, 10000, (28, 28, 1), False)
     assert pack.source == f"torchvision (MNIST, files in {mnist})"
-    arrays = packs.read(pack)
+    arrays = packed.read(pack)
     for split in ("train", "test"):
         theirs = torchvision.datasets.MNIST(mnist, train=split == "train")
         np.testing.assert_array_equal(arrays[f"{split}_x"][..., 0], theirs.data.numpy())
@@ -144,7 +144,7 @@ def test_the_kin_of_mnist_is_read_from_the_data_folder(folder, offline, name, fo
         (folder / folder_name / "raw" / file).write_bytes(content)
     pack = ensure(name)
     assert (pack.train, pack.test, pack.classes) == (12, 5, KNOWN[name].classes)
-    assert packs.read(pack)["train_x"].tobytes() == files["train-images-idx3-ubyte"][16:]
+    assert packed.read(pack)["train_x"].tobytes() == files["train-images-idx3-ubyte"][16:]
 
 
 @pytest.mark.parametrize(("name", "fine"), [("cifar10", False), ("cifar100", True)])
@@ -169,9 +169,9 @@ def test_cifar_is_read_from_the_data_folder_and_from_its_archive(monkeypatch, fo
     assert {path.name for path in folder.iterdir()} == {reader.filename, reader.base_folder}
     first = pickle.loads(files[train[0][0]])
     np.testing.assert_array_equal(
-        packs.read(packed)["train_x"][:4], first["data"].reshape(4, 3, 32, 32).transpose(0, 2, 3, 1)
+        packed.read(packed)["train_x"][:4], first["data"].reshape(4, 3, 32, 32).transpose(0, 2, 3, 1)
     )
-    packs.remove(name)
+    packed.remove(name)
     (folder / reader.filename).unlink()
     assert ensure(name).sha256 == packed.sha256
 
@@ -185,7 +185,7 @@ def test_svhn_is_read_from_the_data_folder(monkeypatch, folder, offline):
         scipy.io.savemat(folder / splits[split][1], {"X": images, "y": labels})
         splits[split] = [*splits[split][:2], md5((folder / splits[split][1]).read_bytes())]
     monkeypatch.setattr(torchvision.datasets.SVHN, "split_list", splits)
-    arrays = packs.read(ensure("svhn"))
+    arrays = packed.read(ensure("svhn"))
     np.testing.assert_array_equal(arrays["train_x"], images.transpose(3, 0, 1, 2))
     assert arrays["test_y"].tolist() == [0, 1, 2, 9, 0, 3]
 
@@ -247,7 +247,7 @@ def test_what_is_not_here_is_fetched_with_progress_and_laid_out_as_torchvision_d
     assert [path.name for path in folder.iterdir()] == ["KMNIST"]
     assert torchvision.datasets.KMNIST(folder).data.shape == (12, 28, 28)
     assert capsys.readouterr() == ("", "")
-    packs.remove("kmnist")
+    packed.remove("kmnist")
     asked = len(served.asked)
     assert ensure("kmnist").sha256 == pack.sha256
     assert len(served.asked) == asked
@@ -255,7 +255,7 @@ def test_what_is_not_here_is_fetched_with_progress_and_laid_out_as_torchvision_d
 
 def test_files_cut_short_are_fetched_again(served, folder):
     pack = ensure("kmnist")
-    packs.remove("kmnist")
+    packed.remove("kmnist")
     cut = folder / "KMNIST/raw/train-images-idx3-ubyte"
     cut.write_bytes(cut.read_bytes()[:100])
     assert ensure("kmnist").sha256 == pack.sha256
@@ -268,7 +268,7 @@ def test_files_cut_short_are_said_where_they_cannot_be_fetched(folder, offline):
         (folder / "MNIST/raw" / name).write_bytes(content[:100])
     with pytest.raises(DataMissing, match=rf"looked in {folder}, where its files are cut short or damaged"):
         ensure("mnist")
-    assert packs.names() == []
+    assert packed.names() == []
 
 
 def test_a_download_of_the_wrong_file_is_refused_and_nothing_stays(monkeypatch, served, folder):
@@ -301,14 +301,14 @@ def test_without_data_and_network_the_error_says_what_to_do(folder, offline, nam
     assert "STUDY_DATA" in caught.value.fix
     assert f"study data import {name} FILE" in caught.value.fix
     assert list(folder.iterdir()) == []
-    assert packs.names() == []
+    assert packed.names() == []
 
 
 def test_a_server_that_never_answers_is_given_up_after_seconds(monkeypatch, folder):
     with silent_server() as url:
         for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
             monkeypatch.setenv(name, url)
-        monkeypatch.setattr("study.download.ANSWER", 1.0)
+        monkeypatch.setattr("study.data.download.ANSWER", 1.0)
         with pytest.raises(DataMissing, match="no answer in 1 s"):
             ensure("cifar10")
 
@@ -319,7 +319,7 @@ def test_a_server_that_never_answers_is_given_up_after_seconds(monkeypatch, fold
 )
 def test_an_unknown_name_gets_the_nearest_known_or_imported_one(name, hint):
     ensure("digits")
-    packs.place("digits").rename(packs.place("pets"))
+    packed.place("digits").rename(packed.place("pets"))
     with pytest.raises(DataError, match=f"unknown data set '{name}'. {hint}") as caught:
         ensure(name)
     assert not isinstance(caught.value, DataMissing)

@@ -12,7 +12,7 @@ from study import Epoch, Study
 from study.events import Failed, Finished
 from study.executors import Job
 from study.executors.worker import perform
-from study.journal import TrialFolder
+from study.record.journal import TrialFolder
 
 
 class Given(BaseModel):

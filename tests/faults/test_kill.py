@@ -15,7 +15,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from study.journal import Journal
+from study.record.journal import Journal
 
 COMMAND = [sys.executable, "-m", "study", "run", "cifar_tricks", "--data", "digits", "--trials", "12", "--epochs", "3"]
 NAME = "cifar_tricks@digits"

@@ -16,8 +16,8 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, dis
 from study.insight import judgement
 from study.insight.judgement import Evidence, remarks
 from study.insight.repeats import Noise
-from study.journal import Journal
-from study.results import Goal, TrialRow
+from study.record.journal import Journal
+from study.record.results import Goal, TrialRow
 
 SPACE = {"lr": FloatDistribution(1e-4, 1e-1, log=True), "kind": CategoricalDistribution(("a", "b"))}
 DEFINITION = {

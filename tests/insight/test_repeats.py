@@ -13,7 +13,8 @@ import pytest
 from study import settings as places
 from study.definition import load
 from study.insight import repeats
-from study.search import Options, run
+from study.options import Options
+from study.questions.search import run
 
 TOY = Path(__file__).parents[1] / "toy.py"
 

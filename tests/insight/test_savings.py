@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from study.insight import savings
-from study.results import Goal, TrialRow
+from study.record.results import Goal, TrialRow
 
 GOAL = Goal("val_accuracy", maximize=True)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from study.insight.searches import Search, at_seconds, at_trials, read
-from study.results import Goal
+from study.record.results import Goal
 
 
 def search(name, values, seconds=1.0, *, maximize=True):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from study import results, tracking
+from study import tracking
 from study.errors import DataError, InputError, StudyError
-from study.journal import Journal
+from study.record import results
+from study.record.journal import Journal
 from study.registry import promotion, registration
 
 WORSE, GOOD, FAIR = 0, 1, 2  # trials of `little`: the baseline has hardly learnt anything
@@ -124,16 +125,16 @@ def test_a_table_s_versions_meet_on_its_raw_test_rows(registry_home, put, monkey
 def test_test_data_that_is_another_here_is_refused(registry_home, put, monkeypatch, tmp_path):
     import numpy as np
 
-    from study import packs
+    from study.data import packed
     from study.engine.sources import ensure
 
     put(GOOD)
     put(WORSE)
     promotion.promote(registry_home, "little", 1)
-    real = packs.read(ensure("digits"))
+    real = packed.read(ensure("digits"))
     monkeypatch.setenv("STUDY_CACHE", str(tmp_path / "other"))
     arrays = {name: np.ascontiguousarray(array[::-1]) for name, array in real.items()}
-    packs.write("digits", arrays, kind="image", classes=tuple("0123456789"), source="reversed", imported=True)
+    packed.write("digits", arrays, kind="image", classes=tuple("0123456789"), source="reversed", imported=True)
     with pytest.raises(DataError, match="is not the one that it was trained on"):
         promotion.promote(registry_home, "little", 2)
 

@@ -15,10 +15,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix
 
-from study import confirmation, packs, results, tracking
+from study import tracking
+from study.data import packed
 from study.engine.sources import ensure
 from study.errors import DataError, InputError, PlaceError, StudyError
-from study.journal import Journal
+from study.questions import confirmation
+from study.record import results
+from study.record.journal import Journal
 from study.registry import registration
 
 CLEAN = """
@@ -51,7 +54,7 @@ def unconfirmed(settings, name="little", number=2):
 def test_images():
     """The raw test images of digits and their classes."""
     pack = ensure("digits")
-    arrays = packs.read(pack)
+    arrays = packed.read(pack)
     return arrays["test_x"][..., 0], [pack.classes[number] for number in arrays["test_y"]]
 
 

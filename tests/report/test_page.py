@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, distribution_to_json
 
-from study.journal import Journal
 from study.recipe import Recipe, to_json
+from study.record.journal import Journal
 from study.report import page
 from study.settings import resolve
 

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from study import ablation, comparison, confirmation, packs, results, search
-from study.conduct import Options
+from study.data import packed
 from study.definition import load
-from study.journal import Journal
+from study.options import Options
+from study.questions import ablation, comparison, confirmation, search
+from study.record import results
+from study.record.journal import Journal
 from study.report import found, page
 from study.settings import resolve
 
@@ -145,7 +147,7 @@ def test_without_the_data_the_network_is_not_run_and_nothing_is_downloaded(study
     monkeypatch.setenv("STUDY_CACHE", str(tmp_path / "empty"))
     _, text, _ = report()
     assert "The data set is not on this machine" in text
-    assert packs.names() == []
+    assert packed.names() == []
 
 
 def test_the_test_split_stays_closed_for_a_trial_that_never_saw_it(study):

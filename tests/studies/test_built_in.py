@@ -9,7 +9,7 @@ from study.definition import folders
 from study.engine import check
 from study.engine.data import open_data
 from study.engine.models import build
-from study.space import probe
+from study.sampling.space import probe
 
 STUDIES = (
     "activations", "ann_optimizers", "cifar_tricks", "init", "mnist_cnn", "mnist_optimizers", "regularization",

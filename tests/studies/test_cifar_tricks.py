@@ -4,7 +4,7 @@ import optuna
 import pytest
 
 from study import Recipe, load
-from study.space import params_of
+from study.sampling.space import params_of
 
 SCHEDULED = ["lr_schedule", "weight_decay", "init_weights", "dropout_dense", "dropout_conv", "dropout_both"]
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from study.journal import Journal
 from study.recipe import Recipe, to_json
+from study.record.journal import Journal
 from study.settings import resolve
 
 RECIPE = Recipe(dataset="digits", model="mlp", hidden=(8,), epochs=4)

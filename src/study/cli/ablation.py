@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from study import results
 from study.cli import options, preamble
 from study.cli.board import Board
 from study.cli.comparison import Smallest
@@ -16,11 +15,12 @@ from study.cli.terminal import Terminal, width
 from study.cli.text import figure, knobs, span, table, to_json
 from study.cli.watch import follow, print_json
 from study.definition import reference_to
-from study.journal import Journal
+from study.record import results
+from study.record.journal import Journal
 
 if TYPE_CHECKING:
-    from study.ablation import Ablation, Row
     from study.definition import Study
+    from study.questions.ablation import Ablation, Row
     from study.settings import Settings
 
 log = logging.getLogger("study")
@@ -58,9 +58,9 @@ def ablate(
     study = preamble.searched(
         terminal, places, name, data=data, rename=new_name, fallback=not no_fallback, show_only=show_only
     )
-    from study import ablation as ablating
-    from study.conduct import Options
-    from study.prepare import fitting
+    from study.options import Options
+    from study.questions import ablation as ablating
+    from study.running.preflight import fitting
 
     if show_only and (found := ablating.read(study, places)):
         _tell(study, found, as_json=as_json)
@@ -83,7 +83,7 @@ def ablate(
 def _publish(study: Study, places: Settings, found: Ablation, journal: Journal) -> None:
     """Draw the picture, and let the tracking server know each recipe's figures over its seeds."""
     from study import tracking
-    from study.report import figures as drawing
+    from study.plots import figures as drawing
 
     rows = (found.winner, found.baseline, *found.rows)
     journal.store_groups({row.label: figures(row.mean) for row in rows if row.mean})

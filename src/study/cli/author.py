@@ -16,7 +16,7 @@ from study.errors import InputError, PlaceError
 
 if TYPE_CHECKING:
     from study.definition import Study
-    from study.space import Space
+    from study.sampling.space import Space
 
 log = logging.getLogger("study")
 NewName = Annotated[str, typer.Argument(metavar="NAME", help="Name of the study, a Python identifier.")]
@@ -86,8 +86,8 @@ def new(name: NewName) -> None:
 
 def check(name: options.StudyFile, as_json: options.AsJson = False) -> None:
     """Prove without training that a study can be searched."""
-    from study import space
     from study.definition import find, load
+    from study.sampling import space
 
     study, file = load(name), find(name)
     found = space.probe(study)
@@ -112,12 +112,12 @@ def _recipes_fit(study: Study, found: Space) -> str:
         InputError: a recipe that does not fit, and why; an unknown data set.
 
     """
-    from study import packs
-    from study.datasets import KNOWN
-    from study.prepare import check_recipes
+    from study.data import packed
+    from study.data.known import KNOWN
+    from study.running.preflight import check_recipes
 
     dataset = getattr(study.recipe, "dataset", None)
-    if dataset is not None and packs.find(dataset) is None:
+    if dataset is not None and packed.find(dataset) is None:
         if dataset not in KNOWN:
             from study.engine.sources import unknown
 
@@ -128,7 +128,7 @@ def _recipes_fit(study: Study, found: Space) -> str:
 
 
 def _as_json(study: Study, found: Space, file: str, untried: str) -> dict[str, Any]:
-    from study import space
+    from study.sampling import space
 
     return {
         "study": study.name,

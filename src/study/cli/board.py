@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from study.progress import SearchStarted, TrialEnded, TrialEpoch, TrialStarted
-from study.results import Goal, TrialRow
+from study.record.results import Goal, TrialRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

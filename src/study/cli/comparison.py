@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from study import results
 from study.cli import options, preamble, records, side_by_side
 from study.cli.board import Board
 from study.cli.terminal import Terminal, width
 from study.cli.text import duration, figure, knobs, span, table
 from study.cli.watch import follow, print_json
 from study.errors import InputError, Interrupted
-from study.journal import Journal
 from study.recipe import Recipe
+from study.record import results
+from study.record.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from study.comparison import Question, Row
-    from study.conduct import Options
     from study.definition import Study
+    from study.options import Options
+    from study.questions.comparison import Question, Row
     from study.settings import Settings
 
 log = logging.getLogger("study")
@@ -99,9 +99,8 @@ def compare(
     if as_json and as_csv:
         raise InputError("--json or --csv, not both")
     terminal = context.ensure_object(Terminal)
-    from study import comparison as comparing
-    from study import conduct, settings
-    from study.cli import request
+    from study import request, settings
+    from study.questions import comparison as comparing
 
     fixed = request.overrides([*(assignments or []), *([f"epochs={epochs}"] if epochs else [])])
     places = settings.resolve(home, storage, tracking_uri)
@@ -121,7 +120,7 @@ def compare(
         _tell(study, comparing.table(study, places, question), question, as_json=as_json, as_csv=as_csv)
         return
     study = preamble.settled(terminal, asked.study, fallback=not no_fallback and data is None)
-    how = conduct.Options(workers=workers, device=device, executor=executor, accept=accept, timeout=timeout)
+    how = Options(workers=workers, device=device, executor=executor, accept=accept, timeout=timeout)
     _compare(study, places, how, question, terminal, as_json=as_json, as_csv=as_csv)
 
 
@@ -129,7 +128,7 @@ def _compare(
     study: Study, places: Settings, how: Options, question: Question, terminal: Terminal, *, as_json: bool, as_csv: bool
 ) -> None:
     """Run it and show it; the table as far as it has come where it was stopped."""
-    from study import comparison as comparing
+    from study.questions import comparison as comparing
 
     finals = comparing.compared(study)
     journal = Journal(places.study_folder(finals.name))
@@ -155,7 +154,7 @@ def _last(asked: Study, places: Settings, name: str) -> tuple[Study, Question]:
         InputError: nothing was.
 
     """
-    from study import comparison as comparing
+    from study.questions import comparison as comparing
 
     study = preamble.on_record(asked, places, "-compare")
     study = results.as_searched(study, Journal(places.study_folder(f"{study.name}-compare")))
@@ -272,9 +271,9 @@ def _figures(row: Row) -> dict[str, float]:
 
 def _draw(study: Study, places: Settings, question: Question, rows: Sequence[Row], journal: Journal) -> None:
     """Write the pictures and the table beside the trials; the mirror logs what lies in `artifacts`."""
-    from study import comparison as comparing
     from study import tracking
-    from study.report import figures
+    from study.plots import figures
+    from study.questions import comparison as comparing
 
     folder = journal.artifacts
     percent = "accuracy" in study.metric

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from study import results
 from study.cli import options, preamble
 from study.cli.board import Board
 from study.cli.terminal import Terminal, width
 from study.cli.text import figure, knobs, plural, span, table
 from study.cli.watch import follow, print_json
-from study.journal import Journal
+from study.record import results
+from study.record.journal import Journal
 
 if TYPE_CHECKING:
-    from study.confirmation import Confirmation, Contender, Score
     from study.definition import Study
+    from study.questions.confirmation import Confirmation, Contender, Score
     from study.settings import Settings
     from study.stats.intervals import Mean
 
@@ -62,8 +62,8 @@ def confirm(
     study = preamble.searched(
         terminal, places, name, data=data, rename=new_name, fallback=not no_fallback, show_only=show_only
     )
-    from study import confirmation as confirming
-    from study.conduct import Options
+    from study.options import Options
+    from study.questions import confirmation as confirming
 
     if show_only:
         found = confirming.read(study, places) or confirming.of(
@@ -98,8 +98,8 @@ def _journal(study: Study, places: Settings, suffix: str) -> Journal:
 
 def _publish(study: Study, places: Settings) -> None:
     """Let the tracking server know each recipe's figures over its seeds."""
-    from study import confirmation as confirming
     from study import tracking
+    from study.questions import confirmation as confirming
 
     found = confirming.read(study, places)
     if found is None:

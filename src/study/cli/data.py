@@ -13,12 +13,12 @@ from study.cli import options, preamble, records
 from study.cli.terminal import Terminal, require_consent, width
 from study.cli.text import moment, size, table, to_json
 from study.errors import DataError, InputError, StudyError
-from study.wording import nearest
+from study.formatting import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from study.packs import Pack
+    from study.data.packed import Pack
 
 app = typer.Typer(no_args_is_help=True, help="Data sets: those that are here, and bringing in your own.")
 log = logging.getLogger("study")
@@ -43,10 +43,10 @@ def import_(
     A table is a .csv with a header, or a .parquet, with --label. Under a known name, such as cifar10, the import is
     used for it from then on.
     """
-    from study import packs
-    from study.datasets import TABLES
+    from study.data import packed
+    from study.data.known import TABLES
 
-    if not force and (there := packs.find(name)) is not None:
+    if not force and (there := packed.find(name)) is not None:
         raise DataError(f"{name} is here already: {_described(there)}, {there.source}", fix="Replace it by --force.")
     table_given = path.suffix.lower() in TABLES and not path.is_dir()
     unused = {"--size": image_size} if table_given else {"--label": label, "--test": test, "--drop": drop}
@@ -59,13 +59,13 @@ def import_(
             log.warning(text) if share is None else show(text, share)
 
         if not table_given:
-            from study.image_import import import_images
+            from study.data.images import import_images
 
             pack = import_images(name, path, report, size=image_size, test_fraction=test_fraction)
         else:
             if label is None:
                 raise InputError("is needed for a table", where="--label", fix="Name the column to predict.")
-            from study.table_import import import_table
+            from study.data.tables import import_table
 
             pack = import_table(
                 name, path, label, test=test, test_fraction=test_fraction, drop=drop or (), report=report
@@ -86,10 +86,10 @@ def _shape(shape: Sequence[int]) -> str:
 @app.command("list")
 def list_(as_json: options.AsJson = False, form: options.ShowFormat = "table") -> None:
     """List the data sets that are here, and the known ones that would be fetched when first used."""
-    from study import packs
-    from study.datasets import KNOWN
+    from study.data import packed
+    from study.data.known import KNOWN
 
-    here = packs.names()
+    here = packed.names()
     found = [_listed(name) for name in here] + [_to_come(name) for name in KNOWN if name not in here]
     if as_json or form == "json":
         print(to_json(found, indent=2))
@@ -97,32 +97,32 @@ def list_(as_json: options.AsJson = False, form: options.ShowFormat = "table") -
         print(records.csv_of(found), end="")
     else:
         print(table(HEADINGS, [_row(each) for each in found], width=width()))
-        log.info("They lie in %s", packs.place("x").parent)
+        log.info("They lie in %s", packed.place("x").parent)
 
 
 def _listed(name: str) -> dict[str, Any]:
     """One pack as JSON values; a damaged one is listed with its damage."""
-    from study import packs
+    from study.data import packed
 
-    listed = {**_nothing(name), "here": True, "path": str(packs.place(name))}
+    listed = {**_nothing(name), "here": True, "path": str(packed.place(name))}
     try:
-        pack = packs.find(name)
+        pack = packed.find(name)
     except StudyError as error:
         return {**listed, "source": error.what}
     if pack is None:
         return {**listed, "here": False}
-    return {**listed, **packs.to_json(pack), "created": moment(pack.created)}
+    return {**listed, **packed.to_json(pack), "created": moment(pack.created)}
 
 
 def _to_come(name: str) -> dict[str, Any]:
-    from study.datasets import KNOWN
+    from study.data.known import KNOWN
 
     known = KNOWN[name]
     return {**_nothing(name), "kind": known.kind, "source": f"not here yet: {TO_COME[known.origin]}"}
 
 
 def _nothing(name: str) -> dict[str, Any]:
-    from study.packs import Pack
+    from study.data.packed import Pack
 
     return {**dict.fromkeys(field.name for field in fields(Pack)), "name": name, "here": False}
 
@@ -147,10 +147,10 @@ def _row(listed: dict[str, Any]) -> list[str]:
 @app.command()
 def verify(names: options.DataNames = None) -> None:
     """Read data sets from start to end and compare them with their SHA-256."""
-    from study import packs
+    from study.data import packed
 
     damaged: list[str] = []
-    for name in names or packs.names():
+    for name in names or packed.names():
         whole = _is_whole(name)
         damaged += [] if whole else [name]
         print(f"{name}: {'whole' if whole else 'damaged'}")
@@ -160,34 +160,34 @@ def verify(names: options.DataNames = None) -> None:
 
 
 def _is_whole(name: str) -> bool:
-    from study import packs
+    from study.data import packed
 
     try:
-        pack = packs.find(name)
+        pack = packed.find(name)
         if pack is not None:
-            return packs.verify(pack)
+            return packed.verify(pack)
     except DataError as error:
         log.warning("%s", error)
-        if packs.place(name).exists():
+        if packed.place(name).exists():
             return False
         raise
     raise _not_here(name)
 
 
 def _not_here(name: str) -> DataError:
-    from study import packs
+    from study.data import packed
 
-    return DataError(f"no data set {name!r} is here", fix=nearest(name, packs.names(), else_say="Here are"))
+    return DataError(f"no data set {name!r} is here", fix=nearest(name, packed.names(), else_say="Here are"))
 
 
 @app.command()
 def remove(name: options.DataName, yes: options.Yes = False) -> None:
     """Delete a data set's file here; what it was made from stays."""
-    from study import packs
+    from study.data import packed
 
-    path = packs.place(name)
+    path = packed.place(name)
     if not path.exists():
         raise _not_here(name)
     require_consent(f"Delete {path} ({size(path.stat().st_size)})?", f"study data remove {name}", yes=yes)
-    packs.remove(name)
+    packed.remove(name)
     log.info("Deleted %s", path)

@@ -139,7 +139,7 @@ def _place(folder: Path, option: str) -> str:
 def _storage(places: Settings) -> str:
     if _to_come(places.storage):
         return f"{places.storage}: SQLite {sqlite3.sqlite_version}, will be made"
-    from study.storage import check
+    from study.sampling.storage import check
 
     return f"{places.storage}: {check(places.storage)}"
 
@@ -156,9 +156,9 @@ def _to_come(url: str) -> bool:
 
 
 def _data() -> str:
-    from study import packs
+    from study.data import packed
 
-    here = [f"{pack.name}{' (imported)' if pack.imported else ''}" for pack in packs.listing()]
+    here = [f"{pack.name}{' (imported)' if pack.imported else ''}" for pack in packed.listing()]
     prepared = f"prepared: {', '.join(here)}" if here else "none prepared yet"
     return f"{prepared}; looked for or downloaded in {settings.data_folder()}"
 

@@ -6,11 +6,11 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from study import results
 from study.cli import records
 from study.cli.terminal import width
 from study.cli.text import duration, number, plural, table, to_json
 from study.insight import judgement, savings
+from study.record import results
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from study.insight.importance import Importance, Knob, Weight
     from study.insight.judgement import Remark
     from study.insight.savings import Pruning
-    from study.journal import Journal
-    from study.results import TrialRow
+    from study.record.journal import Journal
+    from study.record.results import TrialRow
     from study.stats.intervals import Share
 
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from study import results, settings
+from study import settings
 from study.cli import options
 from study.cli.show import describe, journal_of
 from study.cli.terminal import width
 from study.cli.text import duration, figure, moment, plural, span, table, to_json
 from study.errors import InputError
+from study.record import results
 
 if TYPE_CHECKING:
     from study.registry.promotion import Promotion

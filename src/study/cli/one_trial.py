@@ -5,17 +5,17 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from study import results
 from study.cli import records
 from study.cli.terminal import width
 from study.cli.text import clip, duration, knob, number, plural, table, to_json
 from study.errors import InputError
+from study.record import results
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from study.journal import Journal
-    from study.results import TrialRow
+    from study.record.journal import Journal
+    from study.record.results import TrialRow
 
 LARGEST_MATRIX = 30  # rows that a terminal shows; `--format json` has them all
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from study.cli.terminal import Terminal
     from study.definition import Study
-    from study.prepare import Plan
+    from study.running.dry_run import Plan
     from study.settings import Settings
 
 log = logging.getLogger("study")
@@ -73,9 +73,9 @@ def searched(
         InputError: the study cannot be read, or its data cannot be had.
 
     """
-    from study import results
-    from study.cli import request
-    from study.journal import Journal
+    from study import request
+    from study.record import results
+    from study.record.journal import Journal
 
     asked = request.read(name, recipe=None, fixed={}, data=data, rename=rename, home=places.home).study
     study = on_record(asked, places) if show_only else settled(terminal, asked, fallback=fallback and data is None)
@@ -92,9 +92,9 @@ def settled(terminal: Terminal, asked: Study, *, fallback: bool) -> Study:
     with reporting(terminal) as report:
         if terminal.live:
             report("loading", None)
-        from study import prepare
+        from study.running import preflight
 
-        study, reason = prepare.available_data(asked, fallback=fallback, report=report)
+        study, reason = preflight.available_data(asked, fallback=fallback, report=report)
     if reason:
         banner(terminal, asked, study, reason)
     return study
@@ -109,8 +109,8 @@ def on_record(asked: Study, places: Settings, suffix: str = "") -> Study:
         suffix: of the results' name; none for the search's.
 
     """
-    from study.journal import Journal
-    from study.prepare import with_data
+    from study.definition import with_data
+    from study.record.journal import Journal
 
     if asked.fallback and Journal(places.study_folder(asked.name + suffix)).definition() is None:
         other = with_data(asked, asked.fallback)

@@ -11,7 +11,7 @@ from study.cli.text import duration, knobs, moment, number, plural, table, to_js
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from study.results import Summary, TrialRow
+    from study.record.results import Summary, TrialRow
 
 STATE_WORDS = {"running": "unfinished"}  # a row cannot tell whether somebody trains it at this moment
 

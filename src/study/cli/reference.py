@@ -107,14 +107,14 @@ def _default(parameter: Any) -> str:
 
 
 def _json_keys() -> str:
-    from study.ablation import Row as Arm
     from study.cli import ablation, comparison, confirmation, insight, records, side_by_side
-    from study.comparison import Row
-    from study.confirmation import Confirmation, Contender, Question
     from study.insight import savings
     from study.insight.importance import assess
+    from study.questions.ablation import Row as Arm
+    from study.questions.comparison import Row
+    from study.questions.confirmation import Confirmation, Contender, Question
     from study.recipe import Recipe
-    from study.results import Goal, TrialRow, summarize
+    from study.record.results import Goal, TrialRow, summarize
 
     trial = TrialRow(0, "baseline", "complete", 0.5, 0.5, 1, 1.0, {}, "", None, None)
     goal = Goal("val_accuracy", maximize=True)

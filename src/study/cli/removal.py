@@ -20,7 +20,7 @@ def remove(
     tracking_uri: options.TrackingUri = None,
 ) -> None:
     """Delete a study's results: folders, trials in Optuna, runs in MLflow. Its file and registered models stay."""
-    from study import removal
+    from study.running import removal
 
     places = settings.resolve(home, storage, tracking_uri)
     found = removal.plan(name, places)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from study import results, settings
+from study import settings
 from study.cli import options
 from study.cli.show import journal_of
 from study.cli.text import size, to_json
 from study.definition import SUFFIXES
 from study.errors import StudyError
+from study.record import results
 
 if TYPE_CHECKING:
     from study.settings import Settings

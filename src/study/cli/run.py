@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from study import results
 from study.cli import options, preamble, records
 from study.cli.board import Board
 from study.cli.terminal import Terminal, width
 from study.cli.text import number
 from study.cli.watch import follow, print_json
 from study.errors import Interrupted
-from study.journal import Journal
+from study.record import results
+from study.record.journal import Journal
 
 if TYPE_CHECKING:
-    from study.conduct import Options
     from study.definition import Study
+    from study.options import Options
     from study.settings import Settings
 
 log = logging.getLogger("study")
@@ -54,13 +54,13 @@ def run(
     with preamble.reporting(terminal) as report:
         if terminal.live:
             report("loading", None)
-        from study import prepare, search, settings
-        from study.cli import request
+        from study import request, settings
+        from study.running.dry_run import plan
 
         fixed = request.overrides([*(assignments or []), *([f"epochs={epochs}"] if epochs else [])])
         places = settings.resolve(home, storage, tracking_uri)
         asked = request.read(name, recipe=recipe, fixed=fixed, data=data, rename=new_name, home=places.home)
-        how = search.Options(
+        how = Options(
             trials=trials or (1 if recipe else TRIALS),
             workers=workers,
             device=device,
@@ -74,7 +74,7 @@ def run(
     study = preamble.settled(terminal, asked.study, fallback=not no_fallback and data is None)
     if dry_run:
         finished = results.finished(Journal(places.study_folder(study.name)))
-        preamble.show_plan(prepare.plan(study, how, finished), as_json=as_json)
+        preamble.show_plan(plan(study, how, finished), as_json=as_json)
         return
     _search(study, places, how, terminal, as_json=as_json)
     if asked.recorded is not None and not as_json:
@@ -83,7 +83,7 @@ def run(
 
 def _search(study: Study, places: Settings, how: Options, terminal: Terminal, *, as_json: bool) -> None:
     """Iterate the search and show it; close with what it came to, however it ended."""
-    from study import search
+    from study.questions import search
 
     journal = Journal(places.study_folder(study.name))
     board = Board(results.goal_of(study))

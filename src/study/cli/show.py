@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from study import results, settings
+from study import settings
 from study.cli import one_trial, options, records
 from study.cli.terminal import width
 from study.cli.text import number, table, to_json
 from study.errors import InputError, StudyError
-from study.journal import Journal
-from study.wording import nearest
+from study.formatting import nearest
+from study.record import results
+from study.record.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from study.results import Summary, TrialRow
+    from study.record.results import Summary, TrialRow
 
 SHOWN = 20
 MADE_FOR = {

@@ -137,13 +137,13 @@ def _between(low: float, high: float, *, percent: bool) -> str:
 
 def _draw(found: Sequence[Search], rows: Sequence[dict[str, Any]], home: Path) -> None:
     """Write the picture and the table; a home that cannot be written does not hide what was printed."""
-    from study.report import figures, side_by_side
+    from study.plots import figures, searches
 
     names = [each.name for each in found]
     folder = home / "side_by_side" / "+".join(names)
     title = " and ".join(names)
     try:
-        written = figures.write(side_by_side.budgets(found, title), folder, "budgets")
+        written = figures.write(searches.budgets(found, title), folder, "budgets")
         (folder / "budgets.csv").write_text(records.csv_of(rows), encoding="utf-8")
     except OSError as error:
         log.warning("no picture: %s cannot be written: %s", folder, error.strerror or error)

@@ -1,11 +1,11 @@
-"""Tables as people read them; the words in their cells are those of `study.wording`."""
+"""Tables as people read them; the words in their cells are those of `study.formatting`."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-from study.wording import duration, figure, knob, knobs, moment, number, plural, size, span, to_json
+from study.formatting import duration, figure, knob, knobs, moment, number, plural, size, span, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

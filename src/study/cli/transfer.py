@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from study import durable, results, settings
+from study import settings
 from study.cli import options, records
 from study.cli.show import journal_of
 from study.cli.terminal import width
 from study.cli.text import plural, table, to_json
 from study.errors import InputError, StudyLocked
-from study.journal import Journal
+from study.record import atomic_files, results
+from study.record.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +49,7 @@ def export(
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
         return
-    durable.replace(output, [content], fix="Choose another -o.")
+    atomic_files.replace(output, [content], fix="Choose another -o.")
     log.info("%s in %s", plural(len(rows), "row"), output)
 
 
@@ -139,7 +140,7 @@ def _synced(places: Settings, names: Sequence[str]) -> list[dict[str, Any]]:
 
 def _in_optuna(places: Settings, names: Sequence[str]) -> dict[str, int | None]:
     """Trials changed in Optuna's database by study; None for one that is being searched, whose search sees to it."""
-    from study import storage
+    from study.sampling import storage
 
     database, changed = storage.connect(places.storage), dict[str, int | None]()
     for name in names:

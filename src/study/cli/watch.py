@@ -9,19 +9,19 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from study import results
 from study.cli import live, records
 from study.cli.text import to_json
 from study.errors import Interrupted
 from study.progress import SearchStarted, TrialEnded
+from study.record import results
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     from study.cli.board import Board
     from study.cli.terminal import Terminal
-    from study.journal import Journal
     from study.progress import Progress
+    from study.record.journal import Journal
 
 SECOND_CTRL_C = 2.0  # seconds that the end may take after it
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors.torch import save as to_safetensors
 
-from study import durable
 from study.errors import StudyError
+from study.record import atomic_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +35,7 @@ def save(path: Path, state: Mapping[str, Any]) -> None:
     buffer = io.BytesIO()
     torch.save(state, buffer)
     content = buffer.getbuffer()
-    durable.replace(path, (HEAD + sha256(content).digest(), content))
+    atomic_files.replace(path, (HEAD + sha256(content).digest(), content))
 
 
 def load(path: Path) -> dict[str, Any] | None:
@@ -72,4 +72,4 @@ def save_weights(path: Path, weights: Mapping[str, Any], metadata: Mapping[str, 
     """
     tensors = {name: value for name, value in weights.items() if isinstance(value, torch.Tensor)}
     plain = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()}
-    durable.replace(path, (to_safetensors(plain, dict(metadata)),))
+    atomic_files.replace(path, (to_safetensors(plain, dict(metadata)),))

@@ -23,7 +23,7 @@ from study.errors import DataError, RecipeError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from study.packs import Pack
+    from study.data.packed import Pack
     from study.recipe import Recipe
 
 BRIGHTEST = 255  # of a uint8 pixel

@@ -21,7 +21,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from study import packs
+from study.data import packed
 from study.engine import models, serving
 from study.engine.data import columns
 from study.engine.inputs import Pixels
@@ -33,7 +33,7 @@ from study.errors import StudyError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from study.packs import Pack
+    from study.data.packed import Pack
     from study.recipe import Recipe
 
 CARRIED = ("layers", "inputs", "serving")  # of this folder; they import nothing else of the package
@@ -91,7 +91,7 @@ def export(recipe: Recipe, weights: Path, folder: Path, device: str = "cpu") -> 
     parts.model.eval()
     code, data = _carry(folder, own), folder / "data"
     network = _own_network(parts, own, code) if own else describe(parts.model)
-    arrays = packs.read(pack)
+    arrays = packed.read(pack)
     raws = raw_columns(pack, arrays["train_x"])
     data.mkdir()
     about = {

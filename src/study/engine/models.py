@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from study.engine.layers import ConvBlocks, Dropout, Perceptron, Torchvision
 from study.errors import RecipeError, StudyFileError
+from study.formatting import nearest
 from study.imports import import_object
 from study.recipe import USED_BY, has_own_model
-from study.wording import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

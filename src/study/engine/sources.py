@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from study import packs
-from study.datasets import KNOWN, TEST_SEED, TEST_SHARE, Known, hold_out
-from study.download import fetch, intact
+from study.data import packed
+from study.data.download import fetch, intact
+from study.data.known import KNOWN, TEST_SEED, TEST_SHARE, Known, hold_out
 from study.errors import DataError, DataMissing, PlaceError
+from study.formatting import nearest
 from study.settings import cache_folder, data_folder
-from study.wording import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from study.packs import Pack
+    from study.data.packed import Pack
 
     Report = Callable[[str, float | None], None]
 
@@ -57,7 +57,7 @@ def ensure(name: str, report: Report | None = None) -> Pack:
         PlaceError: a folder that cannot be written or is full.
 
     """
-    pack = packs.find(name)
+    pack = packed.find(name)
     if pack is not None:
         return pack
     if name not in KNOWN:
@@ -68,7 +68,7 @@ def ensure(name: str, report: Report | None = None) -> Pack:
 
 def unknown(name: str) -> DataError:
     """Say that a data set is neither one of ours nor imported, and the nearest that is."""
-    meant = nearest(name, sorted({*KNOWN, *packs.names()}), else_say="Known are")
+    meant = nearest(name, sorted({*KNOWN, *packed.names()}), else_say="Known are")
     return DataError(f"unknown data set {name!r}", fix=f"{meant} One's own: `study data import {name} PATH`.")
 
 
@@ -83,7 +83,7 @@ def _from_scikit_learn(name: str, known: Known) -> Pack:
         x, y = data.data.astype(np.float32), 1 - data.target.astype(np.int64)
     train, test = hold_out(y, stratify=images, where=name)
     drawn = f"{TEST_SHARE:.0%} held out for the test{', stratified' if images else ''}, seed {TEST_SEED}"
-    return packs.write(
+    return packed.write(
         name,
         {"train_x": x[train], "train_y": y[train], "test_x": x[test], "test_y": y[test]},
         kind=known.kind,
@@ -207,7 +207,7 @@ def _load(reader: Any, root: Path, *, download: bool = False) -> tuple[dict[str,
 
 
 def _write(name: str, known: Known, arrays: dict[str, np.ndarray], classes: tuple[str, ...], origin: str) -> Pack:
-    return packs.write(
+    return packed.write(
         name,
         arrays,
         kind=known.kind,

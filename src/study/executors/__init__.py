@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from study.definition import Study
     from study.events import Event
-    from study.journal import TrialFolder
+    from study.record.journal import TrialFolder
 
 
 @dataclass(frozen=True, slots=True)

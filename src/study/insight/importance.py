@@ -26,8 +26,9 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import TrialState, create_trial
 
-from study import results, storage
 from study.insight import repeats
+from study.record import results
+from study.sampling import storage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from study.insight.repeats import Noise
-    from study.journal import Journal
+    from study.record.journal import Journal
 
 QUARTER = 0.25
 # Of 160 random MLPs on digits with 8 knobs, subsets of 20, 40 and 80 ranked the knobs as all of them did with a rank

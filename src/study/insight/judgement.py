@@ -20,17 +20,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from scipy import special
 
-from study import results
+from study.formatting import duration, knob, number, plural
 from study.insight import edges, repeats, savings
+from study.record import results
 from study.stats import expected, intervals
-from study.wording import duration, knob, number, plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from study.insight.repeats import Noise
-    from study.journal import Journal
-    from study.results import Goal, TrialRow
+    from study.record.journal import Journal
+    from study.record.results import Goal, TrialRow
 
 Kind = Literal["boundary", "lost", "duplicates", "top", "more trials", "test split", "time left"]
 TOP = 10

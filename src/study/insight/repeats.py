@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from study import results
-from study.journal import Journal
+from study.record import results
+from study.record.journal import Journal
 from study.stats import intervals
 
 if TYPE_CHECKING:

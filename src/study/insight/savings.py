@@ -6,13 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from study import results
+from study.record import results
 from study.stats import intervals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from study.results import Goal, TrialRow
+    from study.record.results import Goal, TrialRow
 
 GOOD = 0.1  # of the finished trials: who ends among these was a good one
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from study import results
 from study.errors import InputError
+from study.record import results
 from study.stats import expected
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from study.journal import Journal
-    from study.results import Goal, TrialRow
+    from study.record.journal import Journal
+    from study.record.results import Goal, TrialRow
     from study.stats.expected import Curve
     from study.stats.intervals import Direction
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from study import wording
+from study import formatting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -98,7 +98,7 @@ def markdown(facts: Facts, model: str, requirements: Sequence[str], own: str) ->
     """Write the card: what it answers, how well, on which data, how it was made, how to use it."""
     data = facts.about.get("data") or {}
     sha = str(data.get("sha256") or "")[:12]
-    changed = wording.knobs(facts.overrides) or "the study's recipe as it is"
+    changed = formatting.knobs(facts.overrides) or "the study's recipe as it is"
     facts_of_it = [
         f"- Data: {data.get('name')} (sha256 {sha}…), {data.get('source')}",
         f"- Classes: {_some(facts.classes, 20)}",
@@ -129,11 +129,11 @@ def markdown(facts: Facts, model: str, requirements: Sequence[str], own: str) ->
 def _score(facts: Facts) -> str:
     percent = "accuracy" in facts.metric
     unit = " %" if percent else ""
-    seen = f"{wording.figure(facts.search_value, percent=percent)}{unit} in the search, on validation data"
+    seen = f"{formatting.figure(facts.search_value, percent=percent)}{unit} in the search, on validation data"
     if facts.score is None:
         return f"Not confirmed: {facts.metric} {seen}; the best of many trials looks better than it is"
     mean = facts.score
-    value, span = wording.figure(mean.value, percent=percent), wording.span(mean.interval, percent=percent)
+    value, span = formatting.figure(mean.value, percent=percent), formatting.span(mean.interval, percent=percent)
     return f"{value}{unit} on the test split, mean of {mean.n} fresh seeds (95 % interval {span}); {seen}"
 
 

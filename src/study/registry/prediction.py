@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageOps
 
-from study.datasets import TABLES
+from study.data.images import FORMATS, SUFFIXES, UNREADABLE, plain
+from study.data.known import TABLES
+from study.data.tables import read_table
 from study.errors import InputError
-from study.image_import import FORMATS, SUFFIXES, UNREADABLE, plain
-from study.table_import import read_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

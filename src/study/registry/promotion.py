@@ -6,9 +6,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from study import pairs, tracking
+from study import tracking
 from study.errors import InputError, StudyError
-from study.journal import Journal
+from study.questions import replicates
+from study.record.journal import Journal
 from study.registry.registration import same_data
 from study.stats import mcnemar
 
@@ -189,7 +190,7 @@ def _record_look(settings: Settings, *versions: Version) -> None:
         recipes = sorted(
             {version.tags.get("study.recipe_fingerprint", version.tags["study.uid"]) for version in versions}
         )
-        journal.record_opening(pairs.opening(journal.folder.name, recipes, 1))
+        journal.record_opening(replicates.opening(journal.folder.name, recipes, 1))
 
 
 def _meet(registry: Registry, candidate: Version, champion: Version) -> Paired:
@@ -207,11 +208,11 @@ def _test_examples(version: Version) -> tuple[Any, np.ndarray]:
     """Read the raw test examples of a version's data set, and their classes by name."""
     import numpy as np  # noqa: PLC0415 - only where something is promoted
 
-    from study import packs  # noqa: PLC0415 - as above
+    from study.data import packed  # noqa: PLC0415 - as above
     from study.engine.export import raw  # noqa: PLC0415 - torch
 
     known = {"name": version.tags["study.data"], "sha256": version.tags["study.data_sha256"]}
     pack = same_data(known, where=f"{version.model}, version {version.number}")
-    arrays = packs.read(pack)
+    arrays = packed.read(pack)
     true = np.asarray(pack.classes, dtype=str)[arrays["test_y"]]
     return raw(pack, arrays["train_x"], arrays["test_x"]), true

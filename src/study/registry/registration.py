@@ -13,19 +13,21 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from study import confirmation, results, tracking
+from study import tracking
 from study.definition import OUR_TRAIN, Study
 from study.errors import DataError, InputError
 from study.imports import import_object
-from study.journal import Journal
+from study.questions import confirmation
 from study.recipe import Recipe, fingerprint
+from study.record import results
+from study.record.journal import Journal
 from study.registry.card import Facts, markdown, tags
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from study.journal import TrialFolder
-    from study.packs import Pack
+    from study.data.packed import Pack
+    from study.record.journal import TrialFolder
     from study.settings import Settings
     from study.stats.intervals import Mean
     from study.tracking.registry import Version

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from study.formatting import knobs, local_moment, plural
 from study.insight import judgement
 from study.report.found import best_row
 from study.report.parts import Facts, Points, Section, Table, Text
-from study.wording import knobs, local_moment, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from study.confirmation import Confirmation, Contender
+    from study.questions.confirmation import Confirmation, Contender
     from study.report.found import Compared, Found
     from study.report.parts import Part
     from study.stats.intervals import Mean

@@ -12,7 +12,7 @@ import optuna
 from optuna import visualization
 
 from study.report.parts import Chart, Section, Text
-from study.storage import frozen_of, placeholder
+from study.sampling.storage import frozen_of, placeholder
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence

@@ -5,23 +5,23 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from study.formatting import duration, knobs, plural
 from study.insight import repeats
 from study.insight.importance import assess
-from study.report import figures
+from study.plots import figures
 from study.report.parts import Bar, Picture, Section, Table, Text
-from study.storage import frozen_of
-from study.wording import duration, knobs, plural
+from study.sampling.storage import frozen_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from study.ablation import Ablation
-    from study.ablation import Row as Arm
-    from study.comparison import Row
     from study.insight.importance import Importance
+    from study.questions.ablation import Ablation
+    from study.questions.ablation import Row as Arm
+    from study.questions.comparison import Row
+    from study.record.results import TrialRow
     from study.report.found import Compared, Found, Trial
     from study.report.parts import Part, Tone
-    from study.results import TrialRow
     from study.stats.verdicts import Comparison
 
 WEIGHED = 300  # trials by which importance is reckoned at most: of 1,800, fANOVA takes 40 s

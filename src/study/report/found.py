@@ -6,22 +6,24 @@ import ast
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from study import ablation, comparison, confirmation, definition, results
+from study import definition
 from study.definition import SUFFIXES
 from study.errors import StudyError, StudyFileError
-from study.journal import Journal
-from study.pairs import Pairs
+from study.questions import ablation, comparison, confirmation
+from study.questions.replicates import Pairs
+from study.record import results
+from study.record.journal import Journal
 from study.report.units import Unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from study.ablation import Ablation
-    from study.comparison import Question, Row
-    from study.confirmation import Confirmation
     from study.definition import Published, Study
-    from study.journal import History, TrialFolder
-    from study.results import Goal, Summary, TrialRow
+    from study.questions.ablation import Ablation
+    from study.questions.comparison import Question, Row
+    from study.questions.confirmation import Confirmation
+    from study.record.journal import History, TrialFolder
+    from study.record.results import Goal, Summary, TrialRow
     from study.settings import Settings
 
 

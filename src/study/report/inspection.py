@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib import colormaps, font_manager
 from PIL import Image, ImageDraw, ImageFont
 
-from study import packs
+from study.data import packed
 from study.errors import StudyError
 from study.recipe import Recipe
 from study.report.parts import Gallery, Matrix, Picture, Section, Table, Text
@@ -135,7 +135,7 @@ def _recipe(found: Found, winner: Winner) -> tuple[Recipe | None, str]:
     recipe = Recipe.model_validate(knobs)
     data = found.definition.get("data") or {}
     try:
-        pack = packs.find(data["name"]) if data else None
+        pack = packed.find(data["name"]) if data else None
     except StudyError as error:
         return None, f"The data cannot be read: {error}"
     if not _weights(winner).exists():

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import jinja2
 from markupsafe import Markup, escape
 
-from study import durable
-from study.report import answers, charts, comparisons, found, inspection, record
+from study.formatting import local_moment
+from study.record import atomic_files
+from study.report import answers, charts, comparisons, found, inspection, reproduction
 from study.report.parts import Gallery, Section, Table
-from study.wording import local_moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -79,8 +79,8 @@ def _put(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise durable.cannot_write(path, error, fix) from error
-    durable.replace(path, [content], fix)
+        raise atomic_files.cannot_write(path, error, fix) from error
+    atomic_files.replace(path, [content], fix)
 
 
 def sections(known: Found) -> list[Section]:
@@ -97,7 +97,7 @@ def sections(known: Found) -> list[Section]:
         *charts.sections(known),
         answers.remarks(known),
         *inspection.sections(known, winner),
-        *record.sections(known, winner),
+        *reproduction.sections(known, winner),
     ]
     return [section for section in told if section is not None]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from study.wording import figure, span
+from study.formatting import figure, span
 
 if TYPE_CHECKING:
     from study.stats.intervals import Interval, Mean

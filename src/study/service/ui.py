@@ -20,8 +20,9 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
-from study import storage, tracking
+from study import tracking
 from study.errors import InputError, PlaceError, StudyError
+from study.sampling import storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from study.errors import PlaceError
-from study.journal import Journal
 from study.progress import Notice
+from study.record.journal import Journal
 from study.tracking import cursor, mirror
 from study.tracking.mirror import Mirror, Report
 

@@ -11,15 +11,15 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from study import durable
 from study.errors import StudyError
+from study.record import atomic_files
 from study.tracking.snapshot import read
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from pathlib import Path
 
-    from study.journal import Journal, State, TrialFolder
+    from study.record.journal import Journal, State, TrialFolder
     from study.tracking.snapshot import Snapshot
 
 
@@ -98,7 +98,7 @@ def store(journal: Journal, place: str, cursor: Cursor) -> None:
     """
     trials = {str(number): asdict(told) for number, told in cursor.trials.items()}
     entry = {"study_run": cursor.study_run, "summary": cursor.summary, "trials": trials}
-    durable.replace(_file(journal), [json.dumps({**_read(_file(journal)), place: entry}).encode()])
+    atomic_files.replace(_file(journal), [json.dumps({**_read(_file(journal)), place: entry}).encode()])
 
 
 def count_behind(cursor: Cursor, trials: Sequence[TrialFolder]) -> int:
@@ -127,7 +127,7 @@ def alone(journal: Journal) -> Generator[None]:
     try:
         file = (journal.folder / "mirror.lock").open("w")
     except OSError as error:
-        raise durable.cannot_write(journal.folder, error) from error
+        raise atomic_files.cannot_write(journal.folder, error) from error
     with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

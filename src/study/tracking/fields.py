@@ -15,7 +15,7 @@ from study.tracking import pictures
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from study.journal import Record
+    from study.record.journal import Record
     from study.tracking.snapshot import Snapshot, Summary
 
 LONGEST_NAME = 250  # MLflow's limit

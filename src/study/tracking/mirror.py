@@ -22,7 +22,7 @@ from study.tracking.snapshot import Climb, Summary, read
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from study.journal import Journal, Record, TrialFolder
+    from study.record.journal import Journal, Record, TrialFolder
     from study.tracking.snapshot import Snapshot
 
 PACE = 1.0  # seconds between two rounds: a training that ends ten epochs a second is told in batches

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from mlflow.entities import Run
 
-    from study.journal import Record
+    from study.record.journal import Record
     from study.tracking.snapshot import Snapshot, Summary
 
 METRICS_A_BATCH, NAMES_A_BATCH = 1000, 100  # MLflow's limits

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from study.journal import Ended, Record, TrialFolder
+    from study.record.journal import Ended, Record, TrialFolder
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Data sets: known ones and imported ones, decoded once, checked when read."""

@@ -1,0 +1,297 @@
+"""Packs: each data set in one file, decoded once, as a training reads it; the only place that knows the file's layout.
+
+A pack is a safetensors file `NAME.safetensors` in the cache folder, never beside the data that it was made from, which
+may be read-only. It holds `train_x`, `train_y`, `test_x` and `test_y`: images as uint8 [N, height, width, channels],
+tables as float32 [N, columns] with NaN for a missing value, labels as int64 [N]. Its metadata tells what `Pack` tells.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import time
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from study.errors import DataError, PlaceError
+from study.record import atomic_files
+from study.settings import cache_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+Kind = Literal["image", "table"]
+ARRAYS = ("train_y", "test_y", "train_x", "test_x")  # in the file's order: the widest type first keeps all aligned
+FORMAT = "study-pack-1"
+DTYPES = {"uint8": "U8", "float32": "F32", "int64": "I64"}  # numpy's names and those of safetensors
+CACHE_FIX = "Choose another folder by STUDY_CACHE."
+ABANDONED = 3600.0  # seconds without a write after which a temporary file is nobody's
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """What is known of a data set without reading it.
+
+    Args:
+        name: by which a recipe asks for it.
+        path: the file.
+        kind: image or table.
+        classes: names, in the order of the label numbers.
+        shape: of one example: (height, width, channels) of an image, (columns,) of a table.
+        train: number of training examples.
+        test: number of test examples.
+        sha256: over names, types, shapes and contents of the four arrays, in hex.
+        source: where it came from and what was done to it, for people.
+        imported: whether a person brought it, under whatever name.
+        created: when the file was made, in seconds since 1970.
+        size: of the file, in bytes.
+        columns: names of a table's columns after encoding; empty for images.
+
+    """
+
+    name: str
+    path: Path
+    kind: Kind
+    classes: tuple[str, ...]
+    shape: tuple[int, ...]
+    train: int
+    test: int
+    sha256: str
+    source: str
+    imported: bool
+    created: float
+    size: int
+    columns: tuple[str, ...] = ()
+
+
+def place(name: str) -> Path:
+    """Name the file of a pack, whether it is there or not.
+
+    Raises:
+        DataError: not a name, but a path or worse.
+
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", name):
+        raise DataError(f"{name!r} cannot name a data set", fix="Use letters, digits, '_', '-' and '.' only.")
+    return cache_folder() / "packs" / f"{name}.safetensors"
+
+
+def names() -> list[str]:
+    """Names of all packs that are here, whole or not, in alphabetical order."""
+    return sorted(path.stem for path in (cache_folder() / "packs").glob("[!.]*.safetensors"))
+
+
+def find(name: str) -> Pack | None:
+    """Read what a pack says of itself, not its arrays; None if there is no such pack.
+
+    Raises:
+        DataError: not a name; or the file is cut short, damaged or of another make.
+        PlaceError: the file cannot be read.
+
+    """
+    path = place(name)
+    try:
+        size = path.stat().st_size
+        with safe_open(path, framework="numpy") as file:
+            about = file.metadata() or {}
+            shapes = {array: tuple(file.get_slice(array).get_shape()) for array in ARRAYS}
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise PlaceError(f"cannot be read: {error.strerror or error}", where=str(path)) from error
+    except SafetensorError as error:
+        raise _unfit(name, path, f"is cut short or damaged ({error})") from error
+    if about.get("format") != FORMAT:
+        raise _unfit(name, path, "was not made by this version of study")
+    return _from_metadata(name, path, size, about, shapes)
+
+
+def listing() -> list[Pack]:
+    """Find all packs that are here, by name.
+
+    Raises:
+        DataError: as `find`.
+
+    """
+    return [pack for name in names() if (pack := find(name)) is not None]
+
+
+def read(pack: Pack) -> dict[str, np.ndarray]:
+    """Read the four arrays.
+
+    Raises:
+        DataError: the file is gone, cut short or damaged.
+
+    """
+    try:
+        with safe_open(pack.path, framework="numpy") as file:
+            return {array: cast(np.ndarray, file.get_tensor(array)) for array in ARRAYS}
+    except (OSError, SafetensorError) as error:
+        raise _unfit(pack.name, pack.path, f"cannot be read ({error})") from error
+
+
+def verify(pack: Pack) -> bool:
+    """Read all of a pack and compare it with its sha256.
+
+    Raises:
+        DataError: the file is gone, cut short or damaged.
+
+    """
+    return digest(read(pack)) == pack.sha256
+
+
+def write(
+    name: str,
+    arrays: Mapping[str, np.ndarray],
+    *,
+    kind: Kind,
+    classes: Sequence[str],
+    source: str,
+    imported: bool,
+    columns: Sequence[str] = (),
+) -> Pack:
+    """Write a pack, whole or not at all; an older one of the same name is replaced.
+
+    Args:
+        name: of the data set.
+        arrays: `train_x`, `train_y`, `test_x` and `test_y` as the module's text says.
+        kind: of the examples.
+        classes: names, in the order of the label numbers.
+        source: where it came from and what was done to it, for people.
+        imported: whether a person brought it.
+        columns: names of a table's columns.
+
+    Raises:
+        DataError: the arrays do not belong together.
+        PlaceError: the disk is full or cannot be written; nothing is left behind.
+
+    """
+    path = place(name)
+    whole = {array: np.ascontiguousarray(arrays[array]) for array in ARRAYS}
+    _check(name, whole, kind, len(classes))
+    about = {
+        "format": FORMAT,
+        "kind": kind,
+        "classes": json.dumps(list(classes)),
+        "columns": json.dumps(list(columns)),
+        "source": source,
+        "imported": json.dumps(imported),
+        "created": repr(time.time()),
+        "sha256": digest(whole),
+    }
+    _replace(path, _header(whole, about), whole)
+    pack = find(name)
+    assert pack is not None
+    return pack
+
+
+def remove(name: str) -> None:
+    """Delete a pack; whole or damaged, there or not.
+
+    Raises:
+        DataError: not a name.
+        PlaceError: it cannot be deleted.
+
+    """
+    path = place(name)
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise PlaceError(f"cannot be deleted: {error.strerror}", where=str(path)) from error
+
+
+def digest(arrays: Mapping[str, np.ndarray]) -> str:
+    """Compute the sha256, in hex, over names, types, shapes and contents of the four arrays."""
+    total = sha256()
+    for name in ARRAYS:
+        array = arrays[name]
+        total.update(f"{name} {array.dtype.name} {array.shape}\n".encode())
+        total.update(_bytes(array))
+    return total.hexdigest()
+
+
+def to_json(pack: Pack) -> dict[str, Any]:
+    """Everything about a pack, as JSON values with keys that do not change."""
+    return {**asdict(pack), "path": str(pack.path)}
+
+
+def _from_metadata(name: str, path: Path, size: int, about: dict[str, str], shapes: dict[str, tuple[int, ...]]) -> Pack:
+    return Pack(
+        name=name,
+        path=path,
+        kind="image" if about["kind"] == "image" else "table",
+        classes=tuple(json.loads(about["classes"])),
+        shape=shapes["train_x"][1:],
+        train=shapes["train_x"][0],
+        test=shapes["test_x"][0],
+        sha256=about["sha256"],
+        source=about["source"],
+        imported=json.loads(about["imported"]),
+        created=float(about["created"]),
+        size=size,
+        columns=tuple(json.loads(about["columns"])),
+    )
+
+
+def _unfit(name: str, path: Path, what: str) -> DataError:
+    fix = f"Delete it with `study data remove {name}` and import it, or let it be made, again."
+    return DataError(f"the pack {what}", where=str(path), fix=fix)
+
+
+def _check(name: str, arrays: Mapping[str, np.ndarray], kind: Kind, classes: int) -> None:
+    """Refuse arrays that no training could use."""
+    dtype, axes = ("uint8", 4) if kind == "image" else ("float32", 2)
+    for split in ("train", "test"):
+        x, y = arrays[f"{split}_x"], arrays[f"{split}_y"]
+        if x.dtype.name != dtype or x.ndim != axes or y.dtype.name != "int64" or y.shape != x.shape[:1]:
+            raise DataError(f"{split}: {x.dtype.name} {x.shape} with labels {y.dtype.name} {y.shape} is no {kind} data",
+                            where=name)  # fmt: skip
+        if len(y) and not 0 <= y.min() <= y.max() < classes:
+            raise DataError(f"{split}: labels from {y.min()} to {y.max()} for {classes} classes", where=name)
+    if not len(arrays["train_y"]) or arrays["train_x"].shape[1:] != arrays["test_x"].shape[1:]:
+        raise DataError("no training examples, or test examples of another shape", where=name)
+
+
+def _header(arrays: Mapping[str, np.ndarray], about: Mapping[str, str]) -> bytes:
+    """Lay out a safetensors file: length of the JSON as 8 bytes, the JSON, then the arrays.
+
+    Written here and not by the library, which would copy all data once more and hide why a write failed.
+    """
+    header: dict[str, Any] = {"__metadata__": dict(about)}
+    offset = 0
+    for name in ARRAYS:
+        array, start = arrays[name], offset
+        offset += array.nbytes
+        header[name] = {"dtype": DTYPES[array.dtype.name], "shape": array.shape, "data_offsets": [start, offset]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
+
+
+def _bytes(array: np.ndarray) -> memoryview:
+    """View an array as bytes, little-endian as safetensors has it, without a copy on any usual machine."""
+    little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+    return np.ascontiguousarray(little).reshape(math.prod(array.shape)).view(np.uint8).data
+
+
+def _replace(path: Path, header: bytes, arrays: Mapping[str, np.ndarray]) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path)
+    except OSError as error:
+        raise atomic_files.cannot_write(path, error, CACHE_FIX) from error
+    atomic_files.replace(path, chain([header], (_bytes(arrays[name]) for name in ARRAYS)), CACHE_FIX)
+
+
+def _sweep(path: Path) -> None:
+    """Delete what killed writers of this pack have left behind."""
+    for left in path.parent.glob(f".{path.name}.*"):
+        if time.time() - left.stat().st_mtime > ABANDONED:
+            left.unlink(missing_ok=True)

@@ -1,0 +1,135 @@
+"""Metric: what a study judges by; which of two values is better, the smallest step, and how a value is written.
+
+Programs get a value as it was measured, an accuracy in [0, 1]. People read an accuracy in per cent, and a difference of
+two in points. An accuracy that a training of one's own measures in per cent is not multiplied by 100 again.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from study.formatting import number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Direction = Literal["maximize", "minimize"]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric and the direction in which it is optimized.
+
+    Args:
+        name: as in `Epoch.metrics`, such as `val_accuracy`.
+        direction: whether more or less of it is better.
+        in_percent: whether an accuracy is measured in per cent, as a training of one's own may do; else in [0, 1].
+
+    """
+
+    name: str
+    direction: Direction = "maximize"
+    in_percent: bool = False
+
+    @property
+    def is_accuracy(self) -> bool:
+        """Whether people read it in per cent."""
+        return "accuracy" in self.name
+
+    @property
+    def sign(self) -> int:
+        """1 where more is better, else -1: `sign * value` is better where it is larger."""
+        return 1 if self.direction == "maximize" else -1
+
+    @property
+    def factor(self) -> float:
+        """From the metric's own unit to the one that people read: 100 for an accuracy in [0, 1]."""
+        return 100.0 if self.is_accuracy and not self.in_percent else 1.0
+
+    @property
+    def whole(self) -> float:
+        """The largest possible value in the metric's own unit; infinite but for an accuracy."""
+        return 100.0 / self.factor if self.is_accuracy else math.inf
+
+    @property
+    def unit(self) -> str:
+        """What differences are counted in, with a space before it; empty for a plain number."""
+        return " points" if self.is_accuracy else ""
+
+    @property
+    def axis(self) -> str:
+        """What differences are counted in, on the axis of a plot."""
+        return "points" if self.is_accuracy else self.name
+
+    @property
+    def heading(self) -> str:
+        """The name and the unit of values, as the heading of a column."""
+        return f"{self.name} (%)" if self.is_accuracy else self.name
+
+    @property
+    def words(self) -> str:
+        """The name as words, without the split: `accuracy`."""
+        return self.measure.replace("_", " ")
+
+    @property
+    def measure(self) -> str:
+        """The name without the split: `accuracy` of `val_accuracy`; under it a test reports the same."""
+        return self.name.removeprefix("val_").removeprefix("train_").removeprefix("test_")
+
+    def on(self, split: Literal["val", "train", "test"]) -> Metric:
+        """Give the same measure of another split; a name that names no split is left as it is."""
+        return replace(self, name=f"{split}_{self.measure}") if self.measure != self.name else self
+
+    def better(self, a: float, b: float) -> bool:
+        """Tell whether the value a is better than b."""
+        return self.sign * a > self.sign * b
+
+    def best(self, values: Iterable[float]) -> float | None:
+        """Choose the best of the finite values; None if there is none."""
+        return max((each for each in values if math.isfinite(each)), key=lambda each: self.sign * each, default=None)
+
+    def resolution(self, examples: int) -> float:
+        """Give the smallest step of the value over a number of examples; 0 where it moves freely."""
+        return self.whole / examples if self.is_accuracy and examples else 0.0
+
+    def seen(self, values: Iterable[float]) -> Metric:
+        """Learn the unit from values: an accuracy above 1 is measured in per cent."""
+        above = self.is_accuracy and not self.in_percent and any(math.isfinite(each) and each > 1 for each in values)
+        return replace(self, in_percent=True) if above else self
+
+    def figure(self, value: float | None, *, signed: bool = False) -> str:
+        """Write a value or a difference for a table's cell, without its unit: `97.71`; "-" where it is not finite."""
+        if value is None or not math.isfinite(value):
+            return "-"
+        sign = "+" if signed and value > 0 else ""
+        return f"{sign}{self.factor * value:.2f}" if self.is_accuracy else f"{sign}{number(value)}"
+
+    def value(self, value: float | None) -> str:
+        """Write a value with its unit: `97.71 %`, or a plain number."""
+        written = self.figure(value)
+        return f"{written} %" if self.is_accuracy and written != "-" else written
+
+    def gap(self, value: float | None) -> str:
+        """Write a difference with its sign, for a table's cell: `+1.93`."""
+        return self.figure(value, signed=True)
+
+    def size(self, value: float) -> str:
+        """Write how large a difference is, whatever its sign, with its unit: `1.93 points`."""
+        return f"{self.figure(abs(value))}{self.unit}"
+
+    def interval(self, found: Any) -> str:
+        """Write an interval of values, `97.60 to 97.82`; an accuracy's ends at 0 and 100 %; "-" without an end."""
+        ends = (found.low, found.high)
+        if self.is_accuracy:
+            ends = tuple(min(max(end, 0.0), self.whole) if math.isfinite(end) else end for end in ends)
+        return _span(*map(self.figure, ends))
+
+    def gaps(self, found: Any) -> str:
+        """Write an interval of differences: `+1.70 to +2.16`."""
+        return _span(self.gap(found.low), self.gap(found.high))
+
+
+def _span(low: str, high: str) -> str:
+    return "-" if "-" in {low, high} else f"{low} to {high}"

@@ -1,0 +1,1 @@
+"""What can be asked of a study: a search, a comparison, a confirmation, an ablation."""

@@ -1,0 +1,296 @@
+"""Ablation: what each knob of the confirmed winner contributes, and which can be dropped without loss.
+
+Each knob in which winner and baseline differ is set back to the baseline's value, alone ("without"), and added to the
+baseline, alone ("with"); all on the same fresh seeds, judged on validation data, since a choice follows. Knobs that
+depend on each other, such as an optimizer and its momentum, move together. Then the knobs whose loss is surely smaller
+than the smallest difference of interest are all dropped at once; where that is too much, the one that contributes most
+comes back, until what is left is surely no worse than the winner. Bauer et al. (in Biedenkapp et al. 2017, "Efficient
+parameter importance analysis via ablation with surrogates", AAAI) is the idea; here every step is trained, not guessed.
+
+Everything is read from the folders: of the search and of NAME-ablate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from study.errors import InputError, RecipeError
+from study.questions import ablation_arms, confirmation, replicates
+from study.questions.ablation_arms import Arm, Side
+from study.questions.replicates import Pairs, Plan
+from study.record.journal import Journal
+from study.stats import intervals, verdicts
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+    from pydantic import BaseModel
+
+    from study.definition import Study
+    from study.options import Options
+    from study.progress import Progress
+    from study.questions.ablation_arms import Fits
+    from study.settings import Settings
+
+
+FIRST_SEED = 3000  # counted on from the recipe's seed; the race has 1000 on, the final scores 2000 on
+WINNER, BASELINE = "winner", "baseline"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is ablated.
+
+    Args:
+        trial: the confirmed winner's number in the search.
+        winner: its overrides of the study's recipe.
+        baseline: the baseline's.
+        arms: the winner less each knob, the baseline plus each.
+        seeds: how many.
+        smallest: the smallest difference of interest, in the metric's unit.
+
+    """
+
+    trial: int
+    winner: Mapping[str, Any]
+    baseline: Mapping[str, Any]
+    arms: tuple[Arm, ...]
+    seeds: int
+    smallest: float
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One arm's line of the table.
+
+    Args:
+        label: what was done.
+        side: as in `Arm`; None for winner and baseline.
+        knobs: which knobs were set back or added.
+        recipe: every knob, with the study's seed.
+        values: on validation data, by seed; NaN where it is missing.
+        mean: of the values, with Student's interval; None below one value.
+        comparison: with the winner, for side "plus" with the baseline; None for these two themselves.
+
+    """
+
+    label: str
+    side: Side | None
+    knobs: tuple[str, ...]
+    recipe: BaseModel
+    values: Sequence[float]
+    mean: intervals.Mean | None
+    comparison: verdicts.Comparison | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """How far an ablation has come, or what it found.
+
+    Args:
+        question: what was asked.
+        winner: its line.
+        baseline: its line.
+        rows: the other lines: side "less" by what the knob contributes, most first, then "plus", then "simplest".
+        simplest: overrides of the recipe with the fewest changes that is surely no worse than the winner; None when no
+            knob can be dropped, or before that is known.
+        dropped: the knobs that it does without.
+        complete: whether all has been run.
+
+    """
+
+    question: Question
+    winner: Row
+    baseline: Row
+    rows: tuple[Row, ...]
+    simplest: Mapping[str, Any] | None
+    dropped: tuple[str, ...]
+    complete: bool
+
+
+def ask(
+    study: Study, settings: Settings, seeds: int = 10, smallest: float = 0.005, fits: Fits | None = None
+) -> Question:
+    """Lay out the arms between the confirmed winner and the baseline.
+
+    Args:
+        study: the search's.
+        settings: where its folders are.
+        seeds: how many, 2 or more.
+        smallest: the smallest difference of interest, in the metric's unit.
+        fits: raises RecipeError where model and data refuse a recipe; None takes what the recipe itself says.
+
+    Raises:
+        InputError: nothing is confirmed yet, winner and baseline are one recipe, or too few seeds.
+
+    """
+    if seeds < 2:
+        raise InputError(f"--seeds must be 2 or more, not {seeds}", fix="One seed decides nothing.")
+    replicates.require_smallest(study, smallest)
+    confirmed = confirmation.read(study, settings)
+    if confirmed is None or confirmed.winner is None:
+        raise InputError("no confirmed winner", where=study.name, fix=f"Confirm first: `study confirm {study.name}`.")
+    winner, baseline = confirmed.winner.overrides, confirmed.question.baseline
+    arms = ablation_arms.arms(study, winner, baseline, fits)
+    if not arms:
+        raise InputError("the winner is the baseline", where=study.name, fix="There is nothing to set back.")
+    return Question(
+        trial=confirmed.winner.trial, winner=winner, baseline=baseline, arms=arms, seeds=seeds,
+        smallest=smallest,
+    )  # fmt: skip
+
+
+def run(
+    study: Study, settings: Settings, options: Options, question: Question, stop: threading.Event
+) -> Iterator[Progress]:
+    """Run what still lacks of the arms, and then of the simplest recipe. Raises as `search.run`."""
+    Journal(settings.study_folder(study.name)).store_question("ablate", _to_json(question))
+    plan = _plan(study, question, ())
+    while True:
+        yield from replicates.run(plan, settings, options, stop)
+        if not Pairs.of(plan, settings).complete():
+            return  # the time was up
+        plan = _plan(study, question, _simpler(study, settings, question))
+        if Pairs.of(plan, settings).complete():
+            return
+
+
+def read(study: Study, settings: Settings) -> Ablation | None:
+    """Read what was last asked and what became of it; None if nothing ever was. The same from the same folders."""
+    stored = Journal(settings.study_folder(study.name)).question("ablate")
+    return of(study, settings, _from_json(stored)) if stored else None
+
+
+def of(study: Study, settings: Settings, question: Question) -> Ablation:
+    """Read how far an ablation has come."""
+    tried = _simpler(study, settings, question)
+    found = Pairs.of(_plan(study, question, tried), settings)
+    values = found.values()
+    rows = _rows(study, question, values, tried)
+    complete = found.complete()
+    simple = _simplest(study, rows) if complete else None
+    arms = {arm.knobs: arm.overrides for arm in (*question.arms, *tried) if arm.side != "plus"}
+    return Ablation(
+        question=question,
+        winner=_end(study, WINNER, question.winner, values[WINNER]),
+        baseline=_end(study, BASELINE, question.baseline, values[BASELINE]),
+        rows=rows,
+        simplest=arms[simple.knobs] if simple else None,
+        dropped=simple.knobs if simple else (),
+        complete=complete,
+    )
+
+
+def _simplest(study: Study, rows: Sequence[Row]) -> Row | None:
+    """Choose the last candidate if it is surely no worse than the winner, else the knob that is missed least."""
+    tried = [row for row in rows if row.side == "simplest"]
+    single = [row for row in rows if row.side == "less" and _no_worse(row, study)]
+    return next((row for row in (*tried[-1:], *single[-1:]) if _no_worse(row, study)), None)
+
+
+def _simpler(study: Study, settings: Settings, question: Question) -> tuple[Arm, ...]:
+    """Give the candidates for the simplest recipe that have been tried or are to be tried next."""
+    found = Pairs.of(_plan(study, question, ()), settings)
+    if not found.complete():
+        return ()
+    rows = _rows(study, question, found.values(), ())
+    left = [row for row in rows if row.side == "less" and _no_worse(row, study)]  # most contributing first
+    ends = ablation_arms.ends(study, question.winner, question.baseline)
+    tried: tuple[Arm, ...] = ()
+    while len(left) > 1:
+        knobs = tuple(dict.fromkeys(knob for row in left for knob in row.knobs))
+        arm = Arm("simplest", knobs, ablation_arms.overrides(study, *ends, knobs))
+        left = left[1:]
+        if not _is_recipe(study, arm):
+            continue
+        tried = (*tried, arm)
+        found = Pairs.of(_plan(study, question, tried), settings)
+        if not found.complete() or _no_worse(_rows(study, question, found.values(), tried)[-1], study):
+            break
+    return tried
+
+
+def _is_recipe(study: Study, arm: Arm) -> bool:
+    try:
+        study.recipe_for(arm.overrides)
+    except RecipeError:
+        return False
+    return True
+
+
+def _no_worse(row: Row, study: Study) -> bool:
+    """Tell whether the loss against the winner is surely smaller than the smallest difference of interest."""
+    found = row.comparison
+    if found is None:
+        return False
+    if found.verdict in {"helps", "no difference"}:
+        return True
+    return (
+        found.interval.low > -found.smallest if study.direction == "maximize" else found.interval.high < found.smallest
+    )
+
+
+def _plan(study: Study, question: Question, tried: Sequence[Arm]) -> Plan:
+    arms = {WINNER: question.winner, BASELINE: question.baseline}
+    arms |= {arm.label: arm.overrides for arm in (*question.arms, *tried)}
+    named = replace(study, name=f"{study.name}-ablate")
+    return Plan(study=named, arms=arms, seeds=question.seeds, first=FIRST_SEED)
+
+
+def _rows(
+    study: Study, question: Question, values: Mapping[str, NDArray[np.float64]], tried: Sequence[Arm]
+) -> tuple[Row, ...]:
+    step = replicates.grain(study, test=False)
+    rows: list[Row] = []
+    for side, against in (("less", WINNER), ("plus", BASELINE), ("simplest", WINNER)):
+        family = [arm for arm in (*question.arms, *tried) if arm.side == side]
+        if not family:
+            continue
+        judged = verdicts.compare(
+            np.array([values[arm.label] for arm in family]), values[against],
+            direction=study.direction, smallest=question.smallest, step=step,
+        )  # fmt: skip
+        lines = [_row(study, arm, values[arm.label], each) for arm, each in zip(family, judged, strict=True)]
+        rows += sorted(lines, key=lambda row: _order(study, row)) if side != "simplest" else lines
+    return tuple(rows)
+
+
+def _order(study: Study, row: Row) -> float:
+    """Sort what matters most first: the greatest loss without a knob, the greatest gain with one."""
+    assert row.comparison is not None
+    better = row.comparison.difference if study.direction == "maximize" else -row.comparison.difference
+    better = better if np.isfinite(better) else 0.0
+    return -better if row.side == "plus" else better
+
+
+def _row(study: Study, arm: Arm, values: NDArray[np.float64], comparison: verdicts.Comparison) -> Row:
+    recipe = study.recipe_for(arm.overrides)
+    return Row(arm.label, arm.side, arm.knobs, recipe, values.tolist(), _mean(values), comparison)
+
+
+def _end(study: Study, label: str, overrides: Mapping[str, Any], values: NDArray[np.float64]) -> Row:
+    return Row(label, None, (), study.recipe_for(overrides), values.tolist(), _mean(values), None)
+
+
+def _mean(values: NDArray[np.float64]) -> intervals.Mean | None:
+    there = values[np.isfinite(values)]
+    return intervals.mean(there) if len(there) else None
+
+
+def _to_json(question: Question) -> dict[str, Any]:
+    arms = [{"side": arm.side, "knobs": list(arm.knobs), "overrides": dict(arm.overrides)} for arm in question.arms]
+    return {
+        "trial": question.trial, "winner": dict(question.winner), "baseline": dict(question.baseline), "arms": arms,
+        "seeds": question.seeds, "smallest": question.smallest,
+    }  # fmt: skip
+
+
+def _from_json(stored: Mapping[str, Any]) -> Question:
+    named = ("trial", "winner", "baseline", "seeds", "smallest")
+    arms = tuple(Arm(each["side"], tuple(each["knobs"]), each["overrides"]) for each in stored["arms"])
+    return Question(arms=arms, **{name: stored[name] for name in named})

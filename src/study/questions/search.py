@@ -1,0 +1,77 @@
+"""A search: the loop over what Optuna asks for, the study's variants first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from study.running.coordinator import conduct
+from study.sampling import space
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Collection, Iterator
+
+    from study.definition import Study
+    from study.options import Options
+    from study.progress import Progress
+    from study.sampling.trials import Candidate, Trials
+    from study.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """The source of a search: trials that were left, the study's variants, then Optuna's sampler."""
+
+    study: Study
+    trials_wanted: int
+
+    def target(self, trials: Trials) -> int:  # noqa: ARG002 - the number was given
+        """Give the number of finished trials in the end."""
+        return self.trials_wanted
+
+    def is_done(self, trials: Trials) -> bool:
+        """Tell whether there are as many finished trials as wanted."""
+        return trials.finished() >= self.trials_wanted
+
+    def next(self, trials: Trials, under_way: Collection[int]) -> Candidate | None:
+        """Give the next trial to run."""
+        if trials.finished() + len(under_way) >= self.trials_wanted:
+            return None
+        for number in trials.running():
+            if number not in under_way:
+                return trials.left(number)
+        seen = trials.variants_seen()
+        variant = next((name for name in self.study.fair_variants if name not in seen), None)
+        return trials.of_variant(variant) if variant else trials.ask()
+
+    def may_prune(self, candidate: Candidate) -> bool:
+        """Variants run to their end: they are what is asked about."""
+        return candidate.variant is None
+
+
+def run(study: Study, settings: Settings, options: Options, stop: threading.Event) -> Iterator[Progress]:
+    """Search: iterate to make it go on; what it yields is for whoever watches.
+
+    Args:
+        study: with its data settled (`prepare.available_data`).
+        settings: where things are kept.
+        options: how to search.
+        stop: set it, and running trials save their present epoch and the search ends with Interrupted.
+
+    Raises:
+        InputError: something given is wrong; nothing was written.
+        Interrupted: `stop` was set; the same call goes on.
+        StudyError: too many failures, or an epoch that is not repeatable.
+
+    """
+    from study.running.preflight import check_recipes  # noqa: PLC0415 - torch
+
+    options.check()
+    if "seed" in type(study.recipe).model_fields and "seed" not in study.fixed and options.seed:
+        study = replace(study, recipe=study.recipe_for({"seed": options.seed}))
+    found = space.probe(study)
+    data = check_recipes(study, found, options.device)
+    how = {"sampler": options.sampler, "pruner": options.pruner, "seed": options.seed}
+    definition = space.describe(study, found, **how, data=data)
+    yield from conduct(study, settings, options, stop, Asking(study, options.trials), definition)

@@ -1,0 +1,329 @@
+"""Trial folders, the truth that Optuna and MLflow are told from; the only place that knows a file name of a trial.
+
+A trial's folder appears whole, by one rename, before any database hears of the trial. Its log is appended to by the
+coordinator alone, its checkpoint and its best weights are replaced by the worker alone.
+
+    studies/NAME/trials/00007/
+        recipe.json         what the training computes, every knob
+        trial.json          what Optuna and MLflow need besides: parameters, distributions, variant, environment
+        log.jsonl           one line an event, each with its checksum: started, epoch, audited, died, restarted, ended
+        checkpoint.pt       after the last whole epoch, until the trial ends
+        best.safetensors    the weights of the best epoch so far
+        last.safetensors    those of the last epoch of a complete trial, where that is another one
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+import zlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from study.errors import StudyError
+from study.events import Epoch
+from study.record import atomic_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+State = Literal["complete", "pruned", "failed"]
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a trial ended.
+
+    Args:
+        state: as Optuna counts it.
+        value: the objective; of a pruned trial that of its last epoch, None if it has none.
+        reason: why it was pruned or failed, one line; empty when complete.
+        evaluation: of the last epoch's model on validation data, as the training gave it.
+        time: seconds since 1970.
+        repeats: the trial of the same recipe and seed whose figures these are; None if it was trained itself.
+
+    """
+
+    state: State
+    value: float | None
+    reason: str
+    evaluation: Mapping[str, Any] | None
+    time: float
+    repeats: int | None = None
+
+
+@dataclass(slots=True)
+class History:
+    """What a log tells, read from its start."""
+
+    epochs: list[Epoch] = field(default_factory=list[Epoch])
+    times: list[float] = field(default_factory=list[float])
+    deaths: list[str] = field(default_factory=list[str])
+    devices: list[str] = field(default_factory=list[str])
+    audited: int | None = None  # the epoch after which the pruner would have ended it
+    ended: Ended | None = None
+
+    def take(self, record: Record) -> None:
+        """Apply the next record; that of a later version is kept, not understood."""
+        match record["kind"]:
+            case "started":
+                self.devices.append(record["device"])
+            case "epoch":
+                self.epochs.append(Epoch(record["number"], record["metrics"], record["seconds"]))
+                self.times.append(record["time"])
+            case "restarted":
+                del self.epochs[record["epochs"] :], self.times[record["epochs"] :]
+            case "audited":
+                self.audited = record["epoch"]
+            case "died":
+                self.deaths.append(record["reason"])
+            case "ended":
+                self.ended = Ended(**{name: record[name] for name in Ended.__slots__ if name in record})
+            case _:
+                pass
+
+
+class TrialFolder:
+    """The files of one trial."""
+
+    def __init__(self, path: Path) -> None:
+        """Name the folder; nothing is read or made."""
+        self.path = path
+
+    @property
+    def number(self) -> int:
+        """Optuna's number of the trial, from 0."""
+        return int(self.path.name)
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the worker keeps what is needed to go on."""
+        return self.path / "checkpoint.pt"
+
+    @property
+    def best(self) -> Path:
+        """Where the worker keeps the weights of the best epoch so far."""
+        return self.path / "best.safetensors"
+
+    @property
+    def last(self) -> Path:
+        """Where the worker keeps a finished trial's weights, by which it is judged, unless they are the best ones."""
+        return self.path / "last.safetensors"
+
+    def recipe(self) -> dict[str, Any]:
+        """Read every knob of the trial."""
+        return _read_json(self.path / "recipe.json")
+
+    def about(self) -> dict[str, Any]:
+        """Read what was known of the trial when it was made."""
+        return _read_json(self.path / "trial.json")
+
+    def append(self, kind: str, **values: Any) -> Record:
+        """Add a record to the log and see it on disk; a full disk leaves the log as it was.
+
+        Raises:
+            PlaceError: the disk is full or cannot be written.
+
+        """
+        record = {"kind": kind, "time": time.time(), **values}
+        body = json.dumps(record)
+        line = f'{{"crc":"{zlib.crc32(body.encode()):08x}",{body[1:]}\n'.encode()
+        file = self.path / "log.jsonl"
+        try:
+            handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            try:
+                before = os.fstat(handle).st_size
+                try:
+                    _write_all(handle, line)
+                    os.fsync(handle)
+                except OSError:
+                    os.ftruncate(handle, before)
+                    raise
+            finally:
+                os.close(handle)
+        except OSError as error:
+            raise atomic_files.cannot_write(file, error) from error
+        return record
+
+    def records(self) -> Iterator[Record]:
+        """Read the log from its start; a last line that a kill has torn is left out.
+
+        Raises:
+            StudyError: a line before the last is damaged; names file and line.
+
+        """
+        file = self.path / "log.jsonl"
+        content = file.read_bytes() if file.exists() else b""
+        lines = content.split(b"\n")
+        for index, line in enumerate(lines[:-1]):
+            record = _checked(line)
+            if record is None and index == len(lines) - 2:
+                return
+            if record is None:
+                raise StudyError("damaged line", where=f"{file}, line {index + 1}", fix="Restore the file, or delete "
+                                 "the trial's folder to run it again.")  # fmt: skip
+            yield record
+
+    def history(self) -> History:
+        """Replay the log."""
+        history = History()
+        for record in self.records():
+            history.take(record)
+        return history
+
+    def repair(self) -> bytes:
+        """Move a torn last line of the log aside, its bytes kept in `log.torn`; return them, empty if all was well."""
+        file = self.path / "log.jsonl"
+        if not file.exists():
+            return b""
+        content = file.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        last = content.rfind(b"\n", 0, whole - 1) + 1
+        if whole and _checked(content[last : whole - 1]) is None:
+            whole = last
+        torn = content[whole:]
+        if torn:
+            with (self.path / "log.torn").open("ab") as aside:
+                aside.write(torn + b"\n")
+            os.truncate(file, whole)
+        return torn
+
+    def discard_checkpoint(self) -> None:
+        """Drop what is only needed to go on: the trial has ended."""
+        self.checkpoint.unlink(missing_ok=True)
+
+
+class Journal:
+    """All trial folders of one study, and what is stored about the study itself."""
+
+    def __init__(self, folder: Path) -> None:
+        """Name the study's folder; nothing is read or made."""
+        self.folder = folder
+
+    @property
+    def definition_file(self) -> Path:
+        """The study's definition as it was when its first trial was made."""
+        return self.folder / "study.json"
+
+    def trial(self, number: int) -> TrialFolder:
+        """Name the folder of one trial."""
+        return TrialFolder(self.folder / "trials" / f"{number:05d}")
+
+    def trials(self) -> list[TrialFolder]:
+        """All trials that have a folder, by number."""
+        folder = self.folder / "trials"
+        paths = sorted(folder.iterdir()) if folder.is_dir() else []
+        return [TrialFolder(path) for path in paths if path.name.isdigit()]
+
+    def create(self, number: int, recipe_json: str, about: Mapping[str, Any]) -> TrialFolder:
+        """Make a trial's folder, whole or not at all.
+
+        Raises:
+            PlaceError: the disk is full or cannot be written.
+
+        """
+        trial = self.trial(number)
+        making = trial.path.with_name(f".making-{trial.path.name}")
+        try:
+            shutil.rmtree(making, ignore_errors=True)
+            making.mkdir(parents=True)
+            atomic_files.write(making / "recipe.json", [recipe_json.encode()])
+            atomic_files.write(making / "trial.json", [json.dumps(about, indent=2).encode()])
+            making.rename(trial.path)
+            atomic_files.sync_folder(trial.path.parent)
+        except OSError as error:
+            shutil.rmtree(making, ignore_errors=True)
+            raise atomic_files.cannot_write(trial.path, error) from error
+        return trial
+
+    def definition(self) -> dict[str, Any] | None:
+        """Read the stored definition; None before the first run."""
+        return _read_json(self.definition_file) if self.definition_file.exists() else None
+
+    @property
+    def artifacts(self) -> Path:
+        """Folder of pictures and tables of the study as a whole, which the tracking server is given, too."""
+        return self.folder / "artifacts"
+
+    def files(self) -> dict[str, bytes]:
+        """Read all artifacts, by name."""
+        paths = sorted(self.artifacts.iterdir()) if self.artifacts.is_dir() else []
+        return {path.name: path.read_bytes() for path in paths}
+
+    def groups(self) -> dict[str, dict[str, float]]:
+        """Read the figures of each variant over its seeds; empty but for a comparison."""
+        path = self.folder / "groups.json"
+        return _read_json(path) if path.exists() else {}
+
+    def store_groups(self, groups: Mapping[str, Mapping[str, float]]) -> None:
+        """Replace the figures of each variant over its seeds."""
+        atomic_files.replace(self.folder / "groups.json", [json.dumps(groups, indent=2).encode()])
+
+    def openings(self) -> list[dict[str, Any]]:
+        """Read every look at the test split: its time, command and study, the recipes' fingerprints, the seeds."""
+        path = self.folder / "openings.json"
+        return _read_json(path) if path.exists() else []
+
+    def record_opening(self, opening: Mapping[str, Any]) -> None:
+        """Write down a look at the test split, before it is taken.
+
+        Raises:
+            PlaceError: the disk is full or cannot be written.
+
+        """
+        content = json.dumps([*self.openings(), opening], indent=2).encode()
+        atomic_files.replace(self.folder / "openings.json", [content])
+
+    def question(self, kind: str) -> dict[str, Any] | None:
+        """Read what was last asked of this study, such as "confirm"; None if nothing was."""
+        path = self.folder / f"{kind}.json"
+        return _read_json(path) if path.exists() else None
+
+    def store_question(self, kind: str, question: Mapping[str, Any]) -> None:
+        """Replace what was asked of this study.
+
+        Raises:
+            PlaceError: the disk is full or cannot be written.
+
+        """
+        atomic_files.replace(self.folder / f"{kind}.json", [json.dumps(question, indent=2).encode()])
+
+    def store_definition(self, definition: Mapping[str, Any]) -> None:
+        """Replace the stored definition, whole or not at all.
+
+        Raises:
+            PlaceError: the disk is full or cannot be written.
+
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise atomic_files.cannot_write(self.definition_file, error) from error
+        atomic_files.replace(self.definition_file, [json.dumps(definition, indent=2).encode()])
+
+
+def _write_all(handle: int, content: bytes) -> None:
+    while content:
+        content = content[os.write(handle, content) :]
+
+
+def _checked(line: bytes) -> Record | None:
+    """Read a log line; None if it is not whole."""
+    head = b'{"crc":"'
+    if not line.startswith(head) or len(line) < len(head) + 11:
+        return None
+    body = b"{" + line[len(head) + 10 :]
+    if f"{zlib.crc32(body):08x}".encode() != line[len(head) : len(head) + 8]:
+        return None
+    return json.loads(body)
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise StudyError(f"cannot be read: {error}", where=str(path)) from error

@@ -1,0 +1,193 @@
+"""The sections that let somebody else repeat it: what it cost, what it ran on and with, and the commands."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections import Counter
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from study.definition import available
+from study.formatting import duration, knob, local_moment, plural, to_json
+from study.insight import savings
+from study.report.parts import Code, Facts, Points, Section, Table, Text
+from study.sampling.space import spell_stored
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from study.report.found import Found, Winner
+    from study.report.parts import Part
+
+STATE_WORDS = {"complete": "complete", "pruned": "pruned", "failed": "failed", "running": "unfinished"}
+
+
+def sections(found: Found, winner: Winner | None) -> list[Section]:
+    """Tell what it cost and how to repeat it."""
+    made = [
+        ("notes", "Notes in the study's file", _notes(found)),
+        ("compute", "Compute", _compute(found)),
+        ("environment", "Environment", _environment(found, winner)),
+        ("data", "Data", _data(found)),
+        ("space", "Search space", _space(found)),
+        ("repeat", "How to repeat it", _repeat(found, winner)),
+    ]
+    return [Section(key, title, parts) for key, title, each in made if (parts := list(each))]
+
+
+def _notes(found: Found) -> Iterator[Part]:
+    """What the file says beyond its first paragraph, lists as lists."""
+    for paragraph in found.about.split("\n\n")[1:]:
+        text, *items = re.split(r"(?m)^\s*- ", paragraph)
+        if text.strip():
+            yield Text(" ".join(text.split()))
+        if items:
+            yield Points([" ".join(item.split()) for item in items])
+
+
+def _compute(found: Found) -> Iterator[Part]:
+    if not found.trials:
+        yield Text("The search has no trial.", "quiet")
+        return
+    facts = [("Trials", _states(found)), ("Training time", duration(found.summary.seconds))]
+    starts = [trial.row.started for trial in found.trials if trial.row.started]
+    ends = [trial.history.ended.time for trial in found.trials if trial.history.ended]
+    if starts and ends:
+        facts.append(("From", f"{local_moment(min(starts))} to {local_moment(max(ends))}"))
+    facts += _pruning(found)
+    if reasons := Counter(trial.row.reason for trial in found.trials if trial.row.state == "failed").most_common(3):
+        facts.append(("Failed with", "; ".join(f"{reason} ({count})" for reason, count in reasons)))
+    deaths = sum(len(trial.history.deaths) for trial in found.trials)
+    if deaths:
+        facts.append(("Workers that died", str(deaths)))
+    yield Facts(facts)
+
+
+def _states(found: Found) -> str:
+    told = [f"{found.count(state)} {word}" for state, word in STATE_WORDS.items() if found.count(state)]
+    return f"{len(found.trials)}: {', '.join(told)}"
+
+
+def _pruning(found: Found) -> Iterator[tuple[str, str]]:
+    """What pruning saved, and what it lost as far as the trials show that ran on although it would have ended them."""
+    told = savings.read([trial.row for trial in found.trials], found.goal)
+    if told.pruned:
+        whole = told.epochs + told.epochs_saved
+        share, time = f"{100 * told.share_saved:.0f} %", duration(told.seconds_saved)
+        yield "Saved by pruning", f"{share}: {told.epochs_saved:,} of {whole:,} epochs, about {time}"
+    if told.diverged:
+        yield "Diverged", plural(told.diverged, "trial")
+    if told.lost_good.n:
+        good, best = (round(share.value * share.n) for share in (told.lost_good, told.lost_best))
+        many = plural(told.lost_good.n, "trial")
+        yield "Lost by pruning", (f"of {many} that ran on although the pruner would have ended them, {good} came among "
+                                  f"the best tenth of all, {best} first")  # fmt: skip
+
+
+def _environment(found: Found, winner: Winner | None) -> Iterator[Part]:
+    trials = [*found.trials, *([winner.trial] if winner else [])]
+    recorded = [trial.about.get("environment") or {} for trial in trials]
+    names = list(dict.fromkeys(name for each in recorded for name in each))
+    facts = [
+        (name, " and ".join(dict.fromkeys(str(each[name]) for each in recorded if name in each))) for name in names
+    ]
+    devices = dict.fromkeys(trial.row.device for trial in trials if trial.row.device)
+    if devices:
+        facts.append(("device", ", ".join(devices)))
+    gits = dict.fromkeys(_commit(trial.about.get("git") or {}) for trial in trials)
+    if commits := [each for each in gits if each]:
+        facts.append(("commit", ", ".join(commits)))
+    if facts:
+        yield Facts(facts)
+
+
+def _commit(git: Mapping[str, Any]) -> str:
+    if not git.get("commit"):
+        return ""
+    return f"{git['commit'][:12]}{' with changes that are not committed' if git.get('dirty') else ''}"
+
+
+def _data(found: Found) -> Iterator[Part]:
+    data = found.definition.get("data") or {}
+    if data:
+        facts = [("Name", data.get("name")), ("sha256", data.get("sha256")), ("Source", data.get("source"))]
+        yield Facts([(label, str(value)) for label, value in facts if value])
+
+
+def _space(found: Found) -> Iterator[Part]:
+    stored = found.definition.get("space") or {}
+    if not stored:
+        return
+    rows = [(name, spell_stored(text)) for name, text in stored.items()]
+    yield Table("Parameters", ("Parameter", "Range"), rows)
+    facts = [("Fingerprint of the space", fingerprint(stored))]
+    fixed = found.definition.get("fixed") or {}
+    facts += [("Held fixed", ", ".join(f"{name}={knob(value)}" for name, value in fixed.items()))] if fixed else []
+    facts += [
+        (label, str(found.definition[key]))
+        for label, key in (("Sampler", "sampler"), ("Pruner", "pruner"), ("Seed", "seed"))
+        if key in found.definition
+    ]
+    yield Facts(facts)
+
+
+def fingerprint(space: Mapping[str, Any]) -> str:
+    """First 16 hex digits of the sha256 of a space's distributions: equal spaces, equal fingerprints."""
+    return sha256(json.dumps(space, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]
+
+
+def _repeat(found: Found, winner: Winner | None) -> Iterator[Part]:
+    yield Code("\n".join(commands(found)))
+    if winner is None:
+        return
+    yield Text(f"One training alone, {winner.label}: `study run --recipe recipe.json`, with this as `recipe.json`.")
+    yield Code(_recipe(found, winner))
+
+
+def commands(found: Found) -> list[str]:
+    """Write the commands that make the same search and all that followed."""
+    start, _, dataset = found.name.partition("@")
+    data = f" --data {dataset}" if dataset else ""
+    searched = start
+    if start not in available():  # by a file's path or by --name; the other commands know it once it was run
+        searched = found.definition.get("file") or f"{start}.py"
+        searched += "" if Path(searched).stem == start else f" --name {start}"
+    lines: list[str] = []
+    if found.trials:
+        options = "".join(
+            f" --{key} {found.definition[key]}"
+            for key, default in (("sampler", "tpe"), ("pruner", "median"), ("seed", 0))
+            if found.definition.get(key, default) != default
+        )
+        held = _held(found.definition.get("fixed"))
+        lines.append(f"study run {searched} --trials {max(1, found.summary.finished)}{options}{data}{held}")
+    if found.compared:
+        question = found.compared.question
+        sure = " --until-sure" if question.until_sure else ""
+        lines.append(f"study compare {found.name} --variants {shlex.quote(','.join(question.variants))} "
+                     f"--against {shlex.quote(question.against)} "
+                     f"--seeds {question.seeds}{sure}{_held(found.compared.fixed)}")  # fmt: skip
+    if found.confirmation:
+        lines.append(f"study confirm {found.name} --top {found.confirmation.top} --seeds {found.confirmation.seeds}")
+    if found.ablation:
+        lines.append(f"study ablate {found.name} --seeds {found.ablation.question.seeds}")
+    return [*lines, f"study report {found.name}"]
+
+
+def _held(fixed: Mapping[str, Any] | None) -> str:
+    """Write the knobs that were held, for a shell."""
+    spelt = {name: value if isinstance(value, str) else to_json(value) for name, value in (fixed or {}).items()}
+    return "".join(f" --set {shlex.quote(f'{name}={value}')}" for name, value in spelt.items())
+
+
+def _recipe(found: Found, winner: Winner) -> str:
+    """Write the winner's recipe for `study run --recipe`, knobs at their default left out."""
+    recipe, kind = winner.trial.folder.recipe(), found.definition["recipe_type"]
+    defaults = type(found.study.recipe).model_construct().model_dump(mode="json") if found.study else {}
+    changed = {name: value for name, value in recipe.items() if name not in defaults or defaults[name] != value}
+    record = {"study": found.name, "recipe_type": kind, "train": found.definition["train"],
+              "metric": winner.trial.about["metric"], "recipe": changed}  # fmt: skip
+    return to_json(record, indent=2)

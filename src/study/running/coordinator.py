@@ -1,0 +1,98 @@
+"""How trials are conducted, whatever they are for: one coordinator, folders first, an executor, the mirror."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from study import environment
+from study.errors import Interrupted
+from study.progress import Notice, Progress, SearchStarted
+from study.record.atomic_files import require_room
+from study.record.journal import Journal
+from study.running.loop import Loop
+from study.sampling import space, storage
+from study.sampling.trials import Trials
+from study.tracking import tracked
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Iterator, Mapping
+
+    from study.definition import Study
+    from study.options import Options
+    from study.running.loop import Source
+    from study.settings import Settings
+
+
+def conduct(
+    study: Study,
+    settings: Settings,
+    options: Options,
+    stop: threading.Event,
+    source: Source,
+    definition: Mapping[str, Any],
+    *,
+    test: bool = False,
+    grouped: bool = False,
+) -> Iterator[Progress]:
+    """Run the source's trials; everything was checked, and only from here on is anything written.
+
+    Args:
+        study: that the trials belong to.
+        settings: where things are kept.
+        options: how to run.
+        stop: set it, and running trials save their present epoch and it ends with Interrupted.
+        source: of the trials.
+        definition: what is stored about the study, and compared with what was stored before.
+        test: whether each trial, once complete, is also judged on the test split.
+        grouped: whether the trials of a variant belong together, as the same recipe on several seeds.
+
+    Raises:
+        InputError: another process runs the study, its stored definition differs, or a place cannot be used.
+        Interrupted: `stop` was set; the same call goes on.
+        StudyError: too many failures, or an epoch that is not repeatable.
+
+    """
+    from study.running.preflight import make_executor  # noqa: PLC0415 - torch
+
+    journal = Journal(settings.study_folder(study.name))
+    require_room(settings.home)
+    with storage.opened(settings.storage) as database, storage.held(study.name, journal.folder, database):
+        _settle_definition(journal, definition, accept=options.accept)
+        storage.sync(journal, database, study.name, study.direction)
+        trials = Trials(study, database, journal, options.sampler, options.pruner, options.seed)
+        if elsewhere := trials.elsewhere():
+            yield Notice(
+                f"of the trials that count, {elsewhere} {'has' if elsewhere == 1 else 'have'} no folder here: another "
+                f"machine's, added by hand, or deleted; `study remove {study.name}` forgets all of the study's"
+            )
+        if source.is_done(trials):
+            yield SearchStarted(study.name, source.target(trials), trials.finished(), 0, 0, None)
+            return
+        asked = {"trials": source.target(trials), "finished": trials.finished(), "since": time.time()}
+        journal.store_question("run", asked)
+        about = {"study": study.name, "metric": study.metric, "direction": study.direction, "data": definition["data"]}
+        about |= {"environment": environment.versions(), "git": environment.git(), "grouped": grouped}
+        with closing(make_executor(options)) as executor:
+            loop = Loop(study, journal, trials, executor, source, stop, about, options.deadline, test)
+            yield from tracked(loop.run(), journal, settings) if options.track else loop.run()
+            trials.catch_up(journal)
+        if stop.is_set() and not source.is_done(trials):
+            raise Interrupted(
+                f"stopped with {trials.finished()} of {source.target(trials)} trials finished, everything saved",
+                where=study.name,
+                fix="The same command goes on.",
+            )
+
+
+def _settle_definition(journal: Journal, definition: Mapping[str, Any], *, accept: bool) -> None:
+    stored = journal.definition()
+    if stored is None:
+        journal.store_definition(definition)
+        return
+    accepted = space.require_same(stored, definition, accept=accept)
+    if accepted:
+        history = [*stored.get("accepted", []), {"time": time.time(), "differences": accepted}]
+        journal.store_definition({**definition, "accepted": history})

@@ -1,0 +1,297 @@
+"""The one loop: asks for the next trial when a slot is free, gives it to an executor, records, prunes, goes on.
+
+The state is the trial folders. Every step is written there before anyone is told, so that a search which was killed
+anywhere is continued by reading: the same trials, from their checkpoints, to exactly the number asked for.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from study.definition import OUR_TRAIN, reference_to
+from study.errors import StudyError
+from study.events import Died, Epoch, Event, Failed, Finished, Started, Stopped, Stuck
+from study.executors import Job
+from study.progress import Notice, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
+from study.recipe import Recipe, fingerprint, has_own_model, to_json
+from study.record import atomic_files
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Collection, Iterator, Mapping
+
+    from study.definition import Study
+    from study.executors import Executor
+    from study.record.journal import History, Journal, State, TrialFolder
+    from study.sampling.trials import Candidate, Trials
+
+RETRIES = 3  # of a trial whose worker died
+FAILURES = 5  # in a row, after which a search gives up
+PATIENCE = 0.5  # seconds between two looks at the clock and at a database that is away
+
+
+class Source(Protocol):
+    """Where trials come from: a search asks Optuna, a comparison has a list."""
+
+    def target(self, trials: Trials) -> int:
+        """Give the number of finished trials in the end, as far as it is known."""
+        ...
+
+    def is_done(self, trials: Trials) -> bool:
+        """Tell whether there is nothing more to run."""
+        ...
+
+    def next(self, trials: Trials, under_way: Collection[int]) -> Candidate | None:
+        """Give the next trial to run, a left one first; None while there is none beside those under way."""
+        ...
+
+    def may_prune(self, candidate: Candidate) -> bool:
+        """Tell whether the trial may be stopped early."""
+        ...
+
+
+@dataclass(slots=True)
+class _Running:
+    folder: TrialFolder
+    candidate: Candidate
+    history: History
+    length: int | None
+    known: int = 0  # epochs that the log held when the job was submitted: judged before
+    ending: str = ""  # why it is being stopped for good
+
+
+@dataclass(slots=True)
+class Loop:
+    """What the loop holds on to; all of it can be read again from the folders."""
+
+    study: Study
+    journal: Journal
+    trials: Trials
+    executor: Executor
+    source: Source
+    stop: threading.Event
+    about: Mapping[str, Any]
+    deadline: float = math.inf
+    test: bool = False
+    running: dict[int, _Running] = field(default_factory=dict[int, _Running])
+    failures: int = 0
+    time_is_up: bool = False
+    told_behind: bool = False
+    trained: dict[str, int] | None = None  # complete trials by their recipes' fingerprints, once somebody asked
+
+    def run(self) -> Iterator[Progress]:
+        """Run until the source has no more, or until told to stop."""
+        yield SearchStarted(
+            study=self.study.name,
+            target=self.source.target(self.trials),
+            finished=self.trials.finished(),
+            resumed=len(self.trials.running()),
+            slots=self.executor.slots,
+            epochs=getattr(self.study.recipe, "epochs", None),
+        )
+        while True:
+            if time.monotonic() > self.deadline and not self.time_is_up:
+                self.time_is_up = True
+                yield Notice("time is up: running trials end after their present epoch; the same command goes on")
+            while candidate := self._next():
+                yield from self._start(candidate)
+            if not self.running:
+                return
+            for number, event in self.executor.events(PATIENCE):
+                yield from self._take(number, event)
+            yield from self._watch_database()
+
+    def _is_stopping(self) -> bool:
+        return self.time_is_up or self.stop.is_set()
+
+    def _next(self) -> Candidate | None:
+        if self._is_stopping() or len(self.running) >= self.executor.slots:
+            return None
+        self.trials.refresh()
+        return self.source.next(self.trials, self.running.keys())
+
+    def _start(self, candidate: Candidate) -> Iterator[Progress]:
+        folder = self._resumed(candidate) if candidate.resumed else self._new(candidate)
+        recipe = self.study.recipe_for(candidate.overrides)
+        history = folder.history()
+        if history.ended:  # its end was written, and only the database did not hear of it
+            self.trials.end(folder.number, history.ended)
+            return
+        each = _Running(folder, candidate, history, getattr(recipe, "epochs", None), len(history.epochs))
+        self.running[folder.number] = each
+        twin = self._twin(folder)
+        if twin is None:
+            self._submit(each)
+        if not candidate.resumed:
+            self.trials.add(folder)  # the worker trains while the database is told
+        yield TrialStarted(folder.number, candidate.variant, candidate.overrides, len(history.epochs))
+        if twin is not None:
+            yield from self._repeat(each, twin)
+
+    def _submit(self, each: _Running) -> None:
+        folder = each.folder
+        job = Job.of(self.study, folder.number, folder.recipe(), folder, test=self.test)
+        self.executor.submit(job)
+
+    def _new(self, candidate: Candidate) -> TrialFolder:
+        recipe = self.study.recipe_for(candidate.overrides)
+        about = {**candidate.about(), **self.about, "uid": uuid.uuid4().hex, "created": time.time()}
+        if (known := self._trained().get(fingerprint(recipe))) is not None:
+            about["repeats"] = known
+        return self.journal.create(candidate.number, to_json(recipe), about)
+
+    def _resumed(self, candidate: Candidate) -> TrialFolder:
+        folder = self.journal.trial(candidate.number)
+        if not folder.path.exists():  # it was begun on another machine, from the same database
+            about = {
+                **candidate.about(),
+                **self.about,
+                "uid": self.trials.uid(candidate.number),
+                "created": time.time(),
+            }
+            self.journal.create(candidate.number, to_json(self.study.recipe_for(candidate.overrides)), about)
+        folder.repair()
+        return folder
+
+    def _trained(self) -> dict[str, int]:
+        """Know which recipes need not be trained again: the same bits would come of them."""
+        if self.trained is None:
+            self.trained = {}
+            for folder in self.journal.trials():
+                if (ended := folder.history().ended) and ended.state == "complete":
+                    self._note_trained(folder)
+        return self.trained
+
+    def _note_trained(self, folder: TrialFolder) -> None:
+        """Take note of a complete trial whose code, data and versions are still those of today."""
+        if reference_to(self.study.train) != OUR_TRAIN:
+            return
+        recipe, about = type(self.study.recipe).model_validate(folder.recipe()), folder.about()
+        same = all(about.get(name) == self.about.get(name) for name in ("environment", "data"))
+        if same and isinstance(recipe, Recipe) and not has_own_model(recipe):
+            self._trained().setdefault(fingerprint(recipe), folder.number)
+
+    def _twin(self, folder: TrialFolder) -> TrialFolder | None:
+        """Find the trial that the folder repeats, if it is still there."""
+        known = folder.about().get("repeats")
+        twin = None if known is None else self.journal.trial(known)
+        return twin if twin is not None and twin.path.exists() else None
+
+    def _repeat(self, each: _Running, twin: TrialFolder) -> Iterator[Progress]:
+        """End a trial as another one of its recipe and seed has ended; nothing is trained."""
+        history = twin.history()
+        for epoch in history.epochs[len(each.history.epochs) :]:
+            metrics = dict(epoch.metrics)
+            each.history.take(each.folder.append("epoch", number=epoch.number, metrics=metrics, seconds=0.0))
+            self.trials.report(each.folder.number, epoch, judge=False)
+            self.trials.publish(each.folder.number, epoch)
+        for theirs, ours in ((twin.best, each.folder.best), (twin.last, each.folder.last)):
+            if theirs.exists():
+                atomic_files.replace(ours, [theirs.read_bytes()])
+        assert history.ended is not None
+        yield from self._end(each, "complete", evaluation=history.ended.evaluation, repeats=twin.number)
+
+    def _take(self, number: int, event: Event) -> Iterator[Progress]:
+        each = self.running[number]
+        match event:
+            case Started(device=device):
+                each.folder.append("started", device=device)
+            case Epoch():
+                yield from self._take_epoch(each, event)
+            case Finished(evaluation=evaluation):
+                yield from self._end(each, "complete", evaluation=evaluation)
+            case Stopped():
+                if each.ending:
+                    yield from self._end(each, "pruned", reason=each.ending)
+                else:
+                    del self.running[number]
+            case Failed(reason=reason, traceback=traceback):
+                yield from self._end(each, "failed", reason=reason, traceback=traceback)
+            case Stuck(error=error):
+                raise error
+            case Died(reason=reason):
+                yield from self._revive(each, reason)
+
+    def _take_epoch(self, each: _Running, epoch: Epoch) -> Iterator[Progress]:
+        number = each.folder.number
+        if epoch.number <= len(each.history.epochs):
+            yield from self._compare(each, epoch)
+        if epoch.number > len(each.history.epochs):
+            metrics = dict(epoch.metrics)
+            each.history.take(each.folder.append("epoch", number=epoch.number, metrics=metrics, seconds=epoch.seconds))
+        if bad := [f"{name} is {value}" for name, value in epoch.metrics.items() if not math.isfinite(value)]:
+            each.ending = f"diverged in epoch {epoch.number}: {bad[0]}"
+            self.executor.answer(number, go_on=False)
+            return
+        judge = self.source.may_prune(each.candidate) and epoch.number >= each.known and epoch.number != each.length
+        each.ending = f"{self.trials.pruner} pruner" if self.trials.report(number, epoch, judge=judge) else ""
+        self.executor.answer(number, go_on=not (each.ending or self._is_stopping()))
+        self.trials.publish(number, epoch)
+        yield TrialEpoch(number, epoch)
+
+    def _compare(self, each: _Running, epoch: Epoch) -> Iterator[Progress]:
+        """Meet an epoch that the log has already: it must be equal to the bit."""
+        known = each.history.epochs[epoch.number - 1]
+        if repr(sorted(known.metrics.items())) == repr(sorted(epoch.metrics.items())):  # so that NaN equals NaN
+            return
+        what = f"epoch {epoch.number} was {dict(known.metrics)} and is now {dict(epoch.metrics)}"
+        if reference_to(self.study.train) == OUR_TRAIN:
+            fix = "Was the trial begun with other versions, or on another machine? Delete its folder to run it anew."
+            raise StudyError(f"not the same training: {what}", where=f"trial {each.folder.number}", fix=fix)
+        each.history.take(each.folder.append("restarted", epochs=epoch.number - 1))
+        yield Notice(f"trial {each.folder.number} went on from an earlier epoch and is not repeatable: {what}")
+
+    def _end(self, each: _Running, state: State, *, reason: str = "", **more: Any) -> Iterator[Progress]:
+        number, epochs = each.folder.number, each.history.epochs
+        values = [epoch.metrics[self.study.metric] for epoch in epochs]
+        value = next((value for value in reversed(values) if math.isfinite(value)), None)
+        if state == "complete" and value is None:
+            state, reason = "failed", "the training yielded no epoch"
+        more = {"evaluation": None, **more}
+        if tested := (more["evaluation"] or {}).get("test"):  # a training of one's own may know of no test split
+            name = self.study.metric.removeprefix("val_").removeprefix("train_")
+            value = tested.get(name)
+            if value is None:
+                state = "failed"
+                reason = f"its test has no {name!r}, by which the study judges; it has {', '.join(tested)}"
+        each.history.take(each.folder.append("ended", state=state, value=value, reason=reason, **more))
+        ended = each.history.ended
+        assert ended is not None
+        self.trials.end(number, ended)
+        each.folder.discard_checkpoint()
+        if state == "complete":
+            self._note_trained(each.folder)
+        del self.running[number]
+        yield TrialEnded(number, each.candidate.variant, each.candidate.overrides, len(epochs), ended)
+        self.failures = self.failures + 1 if state == "failed" else 0
+        if self.failures == FAILURES:
+            raise StudyError(
+                f"{FAILURES} trials in a row failed, the last one with: {reason}",
+                where=self.study.name,
+                fix=f"See `study show {self.study.name} --trial {number}`.",
+            )
+
+    def _revive(self, each: _Running, reason: str) -> Iterator[Progress]:
+        each.history.take(each.folder.append("died", reason=reason))
+        tries = len(each.history.deaths)
+        if tries > RETRIES:
+            yield from self._end(each, "failed", reason=f"{reason}, {tries} times")
+            return
+        each.known = len(each.history.epochs)
+        yield Notice(f"trial {each.folder.number}: {reason}; retry {tries} of {RETRIES} from epoch {each.known}")
+        self._submit(each)
+
+    def _watch_database(self) -> Iterator[Progress]:
+        if self.trials.behind:
+            if not self.told_behind:
+                self.told_behind = True
+                yield Notice(
+                    f"Optuna's storage is away ({self.trials.behind}); the search goes on and catches up later"
+                )
+            if self.trials.catch_up(self.journal):
+                self.told_behind = False
+                yield Notice("Optuna's storage is back and complete")

@@ -1,0 +1,1 @@
+"""All that is Optuna: spaces, samplers, pruners, and the database that people look at."""

@@ -1,0 +1,123 @@
+"""The pruner that knows the noise, and the audit of any: what runs on follows from number and seed, and is noted."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import defaultdict
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from study import settings as places
+from study.definition import load
+from study.errors import Interrupted
+from study.options import Options
+from study.progress import TrialEpoch
+from study.questions.search import run
+from study.record import results
+from study.record.journal import Journal
+from study.sampling import storage
+from study.sampling.pruning import PRUNERS, is_audited
+from study.tracking import fields, snapshot
+
+TOY = Path(__file__).parents[1] / "toy.py"
+SEED = 1  # audits trial 5
+
+
+def search(study, trials, pruner, stop=None):
+    options = Options(trials=trials, executor="inline", track=False, sampler="random", pruner=pruner, seed=SEED)
+    return run(study, places.resolve(), options, stop or threading.Event())
+
+
+def rows(name="toy"):
+    return results.rows(Journal(places.resolve().study_folder(name)))
+
+
+def outcome(name="toy"):
+    return [(row.number, row.state, row.value, row.epochs, row.audited) for row in rows(name)]
+
+
+@pytest.fixture
+def toy(monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # nobody pulls the plug
+    return load(str(TOY)).fix({"epochs": 8})
+
+
+def test_one_in_twenty_is_audited_and_the_study_s_seed_says_which():
+    chosen = [[number for number in range(20_000) if is_audited(seed, number)] for seed in (0, 1)]
+    assert [len(each) for each in chosen] == pytest.approx([1000, 1000], abs=100)
+    assert chosen[0] != chosen[1]
+
+
+@pytest.mark.parametrize("pruner", sorted(set(PRUNERS) - {"none"}))
+def test_what_a_pruner_would_end_runs_on_if_it_is_audited_and_its_folder_says_so(toy, pruner):
+    list(search(toy, 20, pruner))
+    pruned = {row.number for row in rows() if row.state == "pruned"}
+    audited = {row.number: row.audited for row in rows() if row.audited is not None}
+    assert pruned
+    assert not any(is_audited(SEED, number) for number in pruned)
+    for row in rows():
+        if row.number in audited:
+            assert is_audited(SEED, row.number)
+            assert (row.state, row.epochs) == ("complete", 8)
+            assert 1 <= row.audited < 8
+
+
+@pytest.mark.parametrize(("pruner", "trials"), [("median", 7), ("noise", 12)])
+def test_stopped_twice_in_every_trial_it_ends_with_the_same_trials(toy, pruner, trials):
+    list(search(toy, trials, pruner))
+    other, seen = replace(toy, name="other"), defaultdict(lambda: {1, 3, 4, 6, 7, 8})
+    while sum(row.state != "running" for row in rows("other")) < trials:
+        stop = threading.Event()
+        with suppress(Interrupted):
+            for progress in search(other, trials, pruner, stop):
+                if isinstance(progress, TrialEpoch) and progress.epoch.number not in seen[progress.trial]:
+                    seen[progress.trial].add(progress.epoch.number)
+                    stop.set()
+    assert outcome("other") == outcome()
+    assert any(row.state == "pruned" for row in rows())
+
+
+def test_an_audit_that_was_stopped_is_noted_once_and_known_to_optuna_and_mlflow(toy):
+    for trials in (5, 6):
+        stop = threading.Event()
+        with suppress(Interrupted):
+            for progress in search(toy, trials, "median", stop):
+                if isinstance(progress, TrialEpoch) and (progress.trial, progress.epoch.number) == (5, 3):
+                    stop.set()
+    assert (rows()[5].state, rows()[5].audited) == ("running", 2)
+    list(search(toy, 7, "median"))
+    folder = Journal(places.resolve().study_folder("toy")).trial(5)
+    assert (folder.path / "log.jsonl").read_text().count('"audited"') == 1
+    assert fields.tags_of_end(snapshot.read(folder))["study.audited"] == "2"
+    stored = optuna.load_study(study_name="toy", storage=places.resolve().storage).trials[5]
+    assert stored.user_attrs["audited"] == storage.frozen(folder).user_attrs["audited"] == 2
+
+
+def test_an_audit_of_which_the_database_did_not_hear_is_told_to_it_later(toy):
+    list(search(toy, 6, "median"))
+    folder = Journal(places.resolve().study_folder("toy")).trial(5)
+    lines = (folder.path / "log.jsonl").read_bytes().splitlines(keepends=True)
+    (folder.path / "log.jsonl").write_bytes(b"".join(line for line in lines if b'"ended"' not in line))
+    with storage.opened(places.resolve().storage) as database:
+        name = "again"  # as a database knows the trial that heard of its start alone
+        trial = storage.frozen(folder)
+        trial.user_attrs = {key: value for key, value in trial.user_attrs.items() if key != "audited"}
+        number = database.create_new_trial(storage.study_id(database, name, "maximize"), trial)
+        assert storage._bring_up(database, number, trial, folder)
+        assert database.get_trial(number).user_attrs["audited"] == 2
+
+
+def test_the_noise_pruner_keeps_the_best_and_what_is_near_it(toy):
+    list(search(toy, 25, "noise"))
+    trials = optuna.load_study(study_name="toy", storage=places.resolve().storage).trials
+    pruned = [trial for trial in trials if trial.state == TrialState.PRUNED]
+    assert pruned
+    best = max(trial.value for trial in trials if trial.state == TrialState.COMPLETE)
+    assert all(trial.last_step >= 2 for trial in pruned)
+    assert all(1 - (trial.params["x"] - 0.3) ** 2 - 1 / 9 < best - 0.01 for trial in pruned)
