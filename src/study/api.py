@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from study import definition
 from study.record import results
+from study.record.family import Family
 from study.record.journal import Journal
 from study.settings import resolve
 
@@ -135,7 +136,7 @@ def confirm(study: Study | str, *, top: int = 10, seeds: int = 5, **how: Unpack[
     from study.questions import confirmation  # noqa: PLC0415 - as in `run`
 
     settled, places, options = _settle(study, how)
-    settled = results.as_searched(settled, Journal(places.study_folder(settled.name)))
+    settled = Family(settled.name, places.home).as_searched(settled)
     question = confirmation.ask(settled, places, top, seeds)
     _watch(confirmation.run(settled, places, options, question, threading.Event()), how)
     if confirmation.is_raced(settled, places, question):
@@ -163,7 +164,7 @@ def ablate(study: Study | str, *, seeds: int = 10, smallest: float = 0.005, **ho
     from study.running import preflight  # noqa: PLC0415 - as in `run`
 
     settled, places, options = _settle(study, how)
-    settled = results.as_searched(settled, Journal(places.study_folder(settled.name)))
+    settled = Family(settled.name, places.home).as_searched(settled)
     question = ablation.ask(settled, places, seeds, smallest, preflight.fitting(options.device))
     _watch(ablation.run(settled, places, options, question, threading.Event()), how)
     return ablation.of(settled, places, question)

@@ -8,13 +8,14 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
 from study.errors import RecipeError, StudyFileError
 from study.formatting import nearest
 from study.imports import import_object, load_file
+from study.metric import Direction, Metric
 from study.recipe import Recipe, explain
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 OUR_TRAIN = "study.engine:train"
 OUR_METRICS = ("val_accuracy", "val_loss", "train_accuracy", "train_loss")
 Overrides = Mapping[str, Any]
-SUFFIXES = ("compare", "confirm", "final", "ablate")  # ends of the names of studies that are made for another
+RESERVED = ("-compare", "-confirm", "-final", "-ablate")  # endings of studies that are made for another
 LENGTHS = {"epochs": "steps", "steps": "epochs"}  # of a training: one or the other
 
 
@@ -84,7 +85,7 @@ class Study:
     published: Mapping[str, Published] = field(default_factory=dict[str, Published])
     train: str | Callable[..., Any] = OUR_TRAIN
     metric: str = "val_accuracy"
-    direction: Literal["maximize", "minimize"] = "maximize"
+    direction: Direction = "maximize"
     fallback: str | None = None
     final: Overrides = field(default_factory=dict[str, Any])
     fixed: Overrides = field(default_factory=dict[str, Any])
@@ -126,9 +127,10 @@ class Study:
             return {}
         return self.space(_Fixing(trial, self.fixed) if self.fixed else trial)  # pyright: ignore[reportArgumentType]
 
-    def better(self, a: float, b: float) -> bool:
-        """Tell whether the metric's value a is better than b."""
-        return a > b if self.direction == "maximize" else a < b
+    @property
+    def objective(self) -> Metric:
+        """Give the metric with its direction."""
+        return Metric(self.metric, self.direction)
 
     def check(self) -> None:
         """Prove what can be proven without training: names, types, and the knobs of variants and of `final`.
@@ -177,7 +179,7 @@ def checked_name(name: Any) -> str:
     """
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][\w.@+-]*", name, re.ASCII):
         raise StudyFileError(f"not a name for a study: {name!r}", fix="Use letters, digits and . _ - + @ only.")
-    if name.endswith(tuple(f"-{suffix}" for suffix in SUFFIXES)):
+    if name.endswith(RESERVED):
         raise StudyFileError(f"not a name for a study: {name!r}", fix="What is made for a study is named so.")
     return name
 

@@ -19,23 +19,6 @@ def number(value: float | None) -> str:
     return f"{value:.4f}" if value == 0 or 0.001 <= abs(value) < 1000 else f"{value:.4g}"
 
 
-def figure(value: float | None, *, percent: bool, signed: bool = False) -> str:
-    """Spell a figure of the metric: accuracies in percent or points, "-" for none or one that is not finite."""
-    if value is None or not math.isfinite(value):
-        return "-"
-    sign = "+" if signed and value > 0 else ""
-    return f"{sign}{100 * value:.2f}" if percent else f"{sign}{number(value)}"
-
-
-def span(interval: Any, *, percent: bool, signed: bool = False) -> str:
-    """Spell an interval of the metric; "-" for one without an end; that of an accuracy ends at 0 and 100 %."""
-    ends = (interval.low, interval.high)
-    if percent and not signed:
-        ends = tuple(min(max(end, 0.0), 1.0) if math.isfinite(end) else end for end in ends)
-    low, high = (figure(end, percent=percent, signed=signed) for end in ends)
-    return "-" if "-" in {low, high} else f"{low} to {high}"
-
-
 def knobs(overrides: Mapping[str, Any]) -> str:
     """`lr=0.00213 normalize=true`, spelt as `--set` reads them, floats at four digits."""
     return " ".join(f"{name}={knob(value)}" for name, value in overrides.items())

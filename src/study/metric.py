@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 Direction = Literal["maximize", "minimize"]
 
 
+def sign_of(direction: Direction) -> int:
+    """Give 1 where more is better, else -1."""
+    return 1 if direction == "maximize" else -1
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """A metric and the direction in which it is optimized.
@@ -41,7 +46,7 @@ class Metric:
     @property
     def sign(self) -> int:
         """1 where more is better, else -1: `sign * value` is better where it is larger."""
-        return 1 if self.direction == "maximize" else -1
+        return sign_of(self.direction)
 
     @property
     def factor(self) -> float:
@@ -90,6 +95,12 @@ class Metric:
         """Choose the best of the finite values; None if there is none."""
         return max((each for each in values if math.isfinite(each)), key=lambda each: self.sign * each, default=None)
 
+    def worst(self, values: Iterable[float]) -> float:
+        """Choose the worst of the finite values; NaN if there is none."""
+        return min(
+            (each for each in values if math.isfinite(each)), key=lambda each: self.sign * each, default=math.nan
+        )
+
     def resolution(self, examples: int) -> float:
         """Give the smallest step of the value over a number of examples; 0 where it moves freely."""
         return self.whole / examples if self.is_accuracy and examples else 0.0
@@ -129,6 +140,18 @@ class Metric:
     def gaps(self, found: Any) -> str:
         """Write an interval of differences: `+1.70 to +2.16`."""
         return _span(self.gap(found.low), self.gap(found.high))
+
+    def mean(self, found: Any) -> str:
+        """Write a mean (`stats.intervals.Mean`) with its interval on a second line; "-" for None."""
+        return _with(self.value(found.value), self.interval(found.interval)) if found else "-"
+
+    def difference(self, found: Any) -> str:
+        """Write a difference (`stats.verdicts.Comparison`) with its interval on a second line; "-" for None."""
+        return _with(self.gap(found.difference), self.gaps(found.interval)) if found else "-"
+
+
+def _with(value: str, interval: str) -> str:
+    return value if interval == "-" else f"{value}\n{interval}"
 
 
 def _span(low: str, high: str) -> str:

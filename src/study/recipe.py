@@ -246,7 +246,7 @@ class Recipe(BaseModel):
         """Without steps, epochs are 10: the default must not clash with steps."""
         if not isinstance(data, dict):
             return data
-        knobs = cast(dict[str, Any], data)
+        knobs = cast("dict[str, Any]", data)
         return {**knobs, "epochs": 10} if knobs.get("epochs") is None and knobs.get("steps") is None else knobs
 
     @model_validator(mode="after")

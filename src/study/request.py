@@ -13,8 +13,7 @@ from study.definition import OUR_TRAIN, Study, available, checked_name, load, ov
 from study.errors import InputError, RecipeError, StudyFileError
 from study.imports import import_object
 from study.recipe import Recipe, explain, fingerprint
-from study.record import results
-from study.record.journal import Journal
+from study.record import family
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -103,9 +102,9 @@ def _named(name: str, home: Path) -> tuple[str, str | None, str | None]:
     start, _, data = name.rpartition("@")
     if name in available() or start in available() or "/" in name:
         return (start, None, data) if start else (name, None, None)
-    stored = Journal(home / "studies" / name).definition() or {}
+    stored = family.journal(name, home).definition() or {}
     if not stored.get("file"):
-        known = results.studies(home)
+        known = family.studies(home)
         near = [each for each in known if each.startswith(f"{name}@")] or get_close_matches(name, known, n=1)
         if near and near[0].partition("@")[0] not in available():
             raise StudyFileError(f"no study {name!r}", fix=f"Did you mean {near[0]!r}?")

@@ -29,7 +29,12 @@ class Settings:
 
     def study_folder(self, name: str) -> Path:
         """Folder of everything that is known about the study `name`."""
-        return self.home / "studies" / name
+        return study_folder(self.home, name)
+
+
+def study_folder(home: Path, name: str) -> Path:
+    """Folder of everything that is known about the study `name`."""
+    return home / "studies" / name
 
 
 def resolve(home: str | Path | None = None, storage: str | None = None, tracking_uri: str | None = None) -> Settings:

@@ -13,13 +13,14 @@ from study.cli.board import Board
 from study.cli.terminal import Terminal, wants_color
 from study.definition import Study
 from study.events import Epoch
+from study.metric import Metric
 from study.progress import Notice, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
 from study.recipe import Recipe
 from study.record.journal import Ended
-from study.record.results import Goal, TrialRow
+from study.record.results import TrialRow
 
 LONG = {"optimizer": "adamw", "lr": 0.0123456, "activation": "leaky_relu", "dropout_conv": 0.25, "schedule": "cosine"}
-BEST = "[3/10] Best is trial 0 with value: 0.5000."
+BEST = "[3/10] Best is trial 0 with value: 50.00 %."
 STARTED = SearchStarted(study="toy", target=10, finished=3, resumed=1, slots=2, epochs=4)
 
 
@@ -44,7 +45,7 @@ def row(number, state, value):
 @pytest.fixture
 def board():
     """Three trials from before, two running, one of them after two epochs."""
-    made = Board(Goal("val_accuracy", maximize=True), clock=Clock())
+    made = Board(Metric("val_accuracy"), clock=Clock())
     made.start(
         STARTED, [row(0, "complete", 0.5), row(1, "pruned", 0.9), row(2, "complete", 0.4), row(3, "failed", None)]
     )
@@ -107,8 +108,8 @@ def test_the_live_view_tells_where_the_search_stands(board):
     text = "\n".join(drawn(board, 140))
     for part in (
         "4/10 trials", "3 complete  1 pruned  1 failed  2 running", "trials/min", "ends about",
-        "best val_accuracy 0.7000  trial 6 (wide)", "  optimizer=adamw lr=0.01235 activation=leaky_relu",
-        "trial 4    epoch 2/4   ━━━━━─────  0.6100  optimizer=adamw", "trial 5    starting",
+        "best val_accuracy 70.00 %  trial 6 (wide)", "  optimizer=adamw lr=0.01235 activation=leaky_relu",
+        "trial 4    epoch 2/4   ━━━━━───── 61.00 %  optimizer=adamw", "trial 5    starting",
         "norm_inputs normalize=true",
     ):  # fmt: skip
         assert part in text
@@ -128,7 +129,7 @@ def test_the_live_view_of_many_workers_keeps_to_the_screen(board):
 
 
 def test_before_the_search_begins_the_view_says_what_is_done():
-    assert drawn(Board(Goal("score", maximize=True)), 80) == ["checking the study, its recipes and its data"]
+    assert drawn(Board(Metric("score")), 80) == ["checking the study, its recipes and its data"]
 
 
 @pytest.mark.parametrize(
@@ -138,12 +139,12 @@ def test_before_the_search_begins_the_view_says_what_is_done():
         (
             ended(12, "complete", 0.9134, overrides={"lr": 0.00213}),
             "INFO",
-            f"Trial 12 finished with value: 0.9134 (lr=0.00213). {BEST}",
+            f"Trial 12 finished with value: 91.34 % (lr=0.00213). {BEST}",
         ),
         (
             ended(12, "pruned", 0.2, reason="median pruner", epochs=1, variant="wide"),
             "INFO",
-            f"Trial 12 (wide) pruned after 1 epoch, value: 0.2000: median pruner. {BEST}",
+            f"Trial 12 (wide) pruned after 1 epoch, value: 20.00 %: median pruner. {BEST}",
         ),
         (
             ended(12, "pruned", None, reason="diverged in epoch 1: val_loss is nan", epochs=1),
@@ -156,7 +157,7 @@ def test_before_the_search_begins_the_view_says_what_is_done():
             f"Trial 12 failed after 0 epochs: ValueError: boom. {BEST}",
         ),
         (TrialStarted(7, "wide", {"hidden": [9]}, 0), "DEBUG", "Trial 7 starts (wide) hidden=[9]"),
-        (TrialEpoch(7, Epoch(2, {"val_accuracy": 0.5})), "DEBUG", "Trial 7 epoch 2: val_accuracy 0.5000"),
+        (TrialEpoch(7, Epoch(2, {"val_accuracy": 0.5})), "DEBUG", "Trial 7 epoch 2: val_accuracy 50.00 %"),
         (Notice("MLflow is away"), "WARNING", "MLflow is away"),
     ],
 )
@@ -170,7 +171,7 @@ def test_off_a_terminal_the_events_become_lines(board, caplog):
     caplog.set_level(logging.INFO, logger="study")
     with live.shown(Terminal(live=False), board) as show:
         show(ended(4, "complete", 0.8))
-    assert "Trial 4 finished with value: 0.8000." in caplog.text
+    assert "Trial 4 finished with value: 80.00 %." in caplog.text
 
 
 def on(dataset, name):

@@ -77,6 +77,28 @@ def test_a_search_tells_each_trial_and_what_it_came_to(study, ready):
     assert [each.get("trial") for each in lines(more)] == [4, 5, None]
 
 
+PER_CENT = """
+from pydantic import BaseModel
+from study import Epoch, Study
+class Mine(BaseModel, frozen=True):
+    lr: float = 0.1
+    epochs: int = 2
+def train(recipe, resume):
+    for number in (1, 2):
+        yield Epoch(number, {"val_accuracy": 30.7 * number})
+study = Study(name="mine", recipe=Mine(), train=train, variants={"baseline": {}})
+"""
+
+
+def test_an_accuracy_that_a_training_gives_in_per_cent_is_not_multiplied_by_100_again(study, mlflow_tables):
+    Path("mine.py").write_text(PER_CENT)
+    answer = study("run", "mine.py", "--trials", "1", *QUICK)
+    assert "Best val_accuracy: 61.40 % by trial 0 (baseline)" in answer.out
+    assert "Trial 0 (baseline) finished with value: 61.40 %" in answer.err
+    assert "61.40 % at the end" in study("show", "mine", "--trial", "0").out
+    assert study("show", "mine", "--json").json["best"]["value"] == 61.4
+
+
 def test_json_is_a_line_a_trial_and_a_summary_with_these_keys(study, ready):
     answer = study("run", "toy", "--trials", "3", "--json", *QUICK)
     *trials, summary = lines(answer)

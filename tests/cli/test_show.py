@@ -20,7 +20,7 @@ def test_list_shows_what_can_be_run_and_what_has_results(study, made):
     answer = study("list")
     assert answer.code == 0
     lines = {line.split()[0]: line for line in answer.out.splitlines()}
-    assert lines["made"].split()[1:6] == ["3", "2", "1", "1", "0.9125"]
+    assert lines["made"].split()[1:6] == ["3", "2", "1", "1", "91.25"]
     assert "LeCun's tricks" in lines["cifar_tricks"]
 
 
@@ -61,12 +61,12 @@ def test_show_tells_counts_best_variants_and_trials(study, made):
     assert answer.out.splitlines()[:4] == [
         "made: maximize val_accuracy",
         "5 finished (3 complete, 2 pruned), 1 failed, 1 unfinished; 6.5 s of training",
-        "Best val_accuracy: 0.9125 by trial 2",
+        "Best val_accuracy: 91.25 % by trial 2",
         "  lr=0.01235 batch_size=full",
     ]
     table = [line.split() for line in answer.out.splitlines()]
-    assert ["norm_inputs", "1", "complete", "0.7500", "+0.0500"] in table
-    assert ["baseline", "0", "complete", "0.7000", "baseline"] in table
+    assert ["norm_inputs", "1", "complete", "75.00", "+5.00"] in table
+    assert ["baseline", "0", "complete", "70.00", "baseline"] in table
     assert [line[0] for line in table[-9:-2]] == list("2103546")
     assert "1 trial of made failed, 1 with: ValueError: boom" in answer.out
 
@@ -110,9 +110,9 @@ def test_show_as_csv_has_a_column_for_each_changed_knob(study, made):
 def test_show_a_trial_tells_its_knobs_epochs_and_evaluation(study, made):
     answer = study("show", "made", "--trial", "0")
     assert answer.code == 0
-    for line in ("Trial 0 (baseline) of made: complete", "It changes no knob.", "accuracy: 0.7000"):
+    for line in ("Trial 0 (baseline) of made: complete", "It changes no knob.", "accuracy: 70.00 %"):
         assert line in answer.out
-    assert ["3", "0.7000", "0.3000", "0.5000"] in [line.split() for line in answer.out.splitlines()]
+    assert ["3", "70.00", "0.3000", "0.5000"] in [line.split() for line in answer.out.splitlines()]
     assert ["1", "dog", "2", "8"] in [line.split() for line in answer.out.splitlines()]
     assert ["dog", "0.8400"] in [line.split() for line in answer.out.splitlines()]
     assert "null" not in answer.out.replace("null left out", "")

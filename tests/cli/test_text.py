@@ -5,8 +5,6 @@ import math
 import pytest
 
 from study.cli import text
-from study.formatting import span
-from study.stats.intervals import Interval
 
 
 @pytest.mark.parametrize(
@@ -32,14 +30,6 @@ def test_a_duration_is_spelt_in_the_unit_that_people_would_use(seconds, spelt):
 @pytest.mark.parametrize(("count", "spelt"), [(999, "999 B"), (1.5e6, "1.5 MB"), (2e12, "2.0 TB")])
 def test_a_size_is_spelt_in_powers_of_a_thousand(count, spelt):
     assert text.size(count) == spelt
-
-
-def test_the_interval_of_an_accuracy_ends_at_0_and_100_percent_that_of_a_difference_does_not():
-    assert span(Interval(0.9804, 1.0001), percent=True) == "98.04 to 100.00"
-    assert span(Interval(-0.02, 0.1), percent=True) == "0.00 to 10.00"
-    assert span(Interval(-1.2, 1.5), percent=True, signed=True) == "-120.00 to +150.00"
-    assert span(Interval(-1.2, 1.5), percent=False) == "-1.2000 to 1.5000"
-    assert span(Interval(-float("inf"), 0.5), percent=True) == "-"
 
 
 def test_json_is_strict_and_what_is_not_finite_is_null():

@@ -11,6 +11,7 @@ from optuna.trial import create_trial
 
 from study.insight.importance import NEEDED, NEEDED_BEST, assess, widest
 from study.insight.repeats import Noise
+from study.metric import Metric
 
 SPACE = {
     "lr": FloatDistribution(1e-4, 1.0, log=True),
@@ -44,7 +45,7 @@ def trials(count, sign=1.0):
 
 @pytest.fixture(scope="module")
 def assessed():
-    return assess(trials(NEEDED_BEST), maximize=True, noise=Noise(SCALE, 9, 3, "x-confirm"))
+    return assess(trials(NEEDED_BEST), Metric("score"), noise=Noise(SCALE, 9, 3, "x-confirm"))
 
 
 def test_what_matters_is_told_from_what_does_not(assessed):
@@ -78,31 +79,31 @@ def test_among_the_best_quarter_other_knobs_matter(assessed):
 
 
 def test_an_effect_below_the_seed_noise_is_marked():
-    found = assess(trials(NEEDED), maximize=True, noise=Noise(1.0, 9, 3, "x-confirm"))
+    found = assess(trials(NEEDED), Metric("score"), noise=Noise(1.0, 9, 3, "x-confirm"))
     assert {knob.overall.says for knob in found.knobs} == {"below the seed noise"}
-    assert assess(trials(NEEDED), maximize=True).noise is None
+    assert assess(trials(NEEDED), Metric("score")).noise is None
 
 
 def test_a_metric_to_be_minimized_gives_the_same_effects(assessed):
-    found = assess(trials(NEEDED_BEST, -1.0), maximize=False, noise=assessed.noise)
+    found = assess(trials(NEEDED_BEST, -1.0), Metric("score", "minimize"), noise=assessed.noise)
     assert {knob.name: knob.overall.effect for knob in found.knobs} == pytest.approx(
         {knob.name: knob.overall.effect for knob in assessed.knobs}, rel=0.1, abs=0.002
     )
 
 
 def test_the_same_trials_give_the_same_figures(assessed):
-    assert assess(trials(NEEDED_BEST), maximize=True, noise=assessed.noise) == assessed
+    assert assess(trials(NEEDED_BEST), Metric("score"), noise=assessed.noise) == assessed
 
 
 @pytest.mark.parametrize("count", [0, 1, NEEDED - 1])
 def test_too_few_trials_say_how_many_more(count):
-    found = assess(trials(count), maximize=True)
+    found = assess(trials(count), Metric("score"))
     assert (found.trials, found.lacking, found.lacking_best) == (count, NEEDED - count, NEEDED_BEST - count)
     assert not found.knobs
 
 
 def test_with_enough_for_all_but_not_for_the_best_quarter_it_says_so():
-    found = assess(trials(NEEDED), maximize=True)
+    found = assess(trials(NEEDED), Metric("score"))
     assert (found.lacking, found.lacking_best) == (0, NEEDED_BEST - NEEDED)
     assert all(knob.among_best is None for knob in found.knobs)
 
@@ -112,4 +113,4 @@ def test_a_range_that_was_widened_counts_as_one():
     for trial in late:
         trial.distributions = {**trial.distributions, "lr": FloatDistribution(1e-5, 10.0, log=True)}
     assert widest([*early, *late])["lr"] == FloatDistribution(1e-5, 10.0, log=True)
-    assert assess([*early, *late], maximize=True).knobs[0].name == "lr"
+    assert assess([*early, *late], Metric("score")).knobs[0].name == "lr"

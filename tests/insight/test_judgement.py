@@ -16,8 +16,9 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, dis
 from study.insight import judgement
 from study.insight.judgement import Evidence, remarks
 from study.insight.repeats import Noise
+from study.metric import Metric
 from study.record.journal import Journal
-from study.record.results import Goal, TrialRow
+from study.record.results import TrialRow
 
 SPACE = {"lr": FloatDistribution(1e-4, 1e-1, log=True), "kind": CategoricalDistribution(("a", "b"))}
 DEFINITION = {
@@ -26,7 +27,7 @@ DEFINITION = {
     "recipe_type": "study.recipe:Recipe",
     "sampler": "tpe",
 }
-GOAL = Goal("val_accuracy", maximize=True)
+GOAL = Metric("val_accuracy")
 
 
 def row(number, value, *, state="complete", epochs=10, reason="", **params):
@@ -198,9 +199,9 @@ def test_a_process_that_is_gone_or_elsewhere_runs_nothing(made):
 
 def test_where_less_is_better_it_is_the_same_the_other_way_round():
     rows = [replace(each, value=-each.value) for each in search(peak=-0.5)]
-    goal = Goal("val_loss", maximize=False)
-    ours = judged(search(peak=-0.5), noise=Noise(0.01, 20, 5, "x"))
-    theirs = judged(rows, goal=goal, noise=Noise(0.01, 20, 5, "x"))
+    more, less = Metric("score"), Metric("score", "minimize")
+    ours = judged(search(peak=-0.5), metric=more, noise=Noise(0.01, 20, 5, "x"))
+    theirs = judged(rows, metric=less, noise=Noise(0.01, 20, 5, "x"))
     assert {kind: len(each) for kind, each in ours.items()} == {kind: len(each) for kind, each in theirs.items()}
     assert ours["more trials"] == theirs["more trials"]
 

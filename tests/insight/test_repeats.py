@@ -13,19 +13,21 @@ import pytest
 from study import settings as places
 from study.definition import load
 from study.insight import repeats
+from study.metric import Metric
 from study.options import Options
 from study.questions.search import run
+from study.record.family import Family
 
 TOY = Path(__file__).parents[1] / "toy.py"
 
 
 def test_the_better_half_of_the_recipes_is_pooled():
     good, fair, bad = (np.array(each) for each in ([0.9, 0.91, 0.92], [0.8, 0.84], [0.1, 0.7]))
-    sd, freedom, recipes = repeats.pooled([bad, good, np.array([0.5]), fair], maximize=True)
+    sd, freedom, recipes = repeats.pooled([bad, good, np.array([0.5]), fair], Metric("score"))
     assert (freedom, recipes) == (3, 2)
     assert sd == pytest.approx(((2 * 0.01**2 + 0.0008) / 3) ** 0.5)
-    assert repeats.pooled([bad, good], maximize=False)[0] == pytest.approx(statistics.stdev([0.1, 0.7]))
-    assert repeats.pooled([], maximize=True) is None
+    assert repeats.pooled([bad, good], Metric("score", "minimize"))[0] == pytest.approx(statistics.stdev([0.1, 0.7]))
+    assert repeats.pooled([], Metric("score")) is None
 
 
 def some(name, *seeds):
@@ -37,8 +39,8 @@ def some(name, *seeds):
 
 def test_without_a_recipe_on_two_seeds_nothing_is_known():
     some("plain", 0, 1)
-    assert repeats.noise(places.resolve().home, "plain") is None
-    assert repeats.noise(places.resolve().home, "nothing") is None
+    assert repeats.noise(Family("plain", places.resolve().home)) is None
+    assert repeats.noise(Family("nothing", places.resolve().home)) is None
 
 
 def test_a_study_beside_it_tells_the_noise():
@@ -46,7 +48,7 @@ def test_a_study_beside_it_tells_the_noise():
     how = Options(trials=3, executor="inline", track=False)
     variants = {f"seed {seed}": {"seed": seed} for seed in range(3)}
     list(run(replace(study, name="plain-compare", variants=variants), places.resolve(), how, threading.Event()))
-    found = repeats.noise(places.resolve().home, "plain")
+    found = repeats.noise(Family("plain", places.resolve().home))
     assert found == repeats.Noise(sd=0.0, freedom=2, recipes=1, source="plain-compare")
     list(run(replace(study, name="plain").fix({"epochs": 2}), places.resolve(), how, threading.Event()))
-    assert repeats.noise(places.resolve().home, "plain") is None  # the search's trainings have another length
+    assert repeats.noise(Family("plain", places.resolve().home)) is None  # the search's trainings have another length

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from study.insight import savings
-from study.record.results import Goal, TrialRow
+from study.metric import Metric
+from study.record.results import TrialRow
 
-GOAL = Goal("val_accuracy", maximize=True)
+GOAL = Metric("val_accuracy")
 
 
 def row(number, state, value, epochs=10, reason="", **more):
@@ -47,7 +48,7 @@ def test_what_was_lost_is_told_by_those_that_ran_on():
 
 
 def test_where_less_is_better_the_worst_is_the_best():
-    found = savings.read(ROWS, Goal("val_loss", maximize=False))
+    found = savings.read(ROWS, Metric("val_loss", "minimize"))
     assert found.lost_best.value == pytest.approx(1 / 3)
 
 

@@ -8,12 +8,20 @@ import numpy as np
 import pytest
 
 from study.insight.searches import Search, at_seconds, at_trials, read
-from study.record.results import Goal
+from study.metric import Metric
 
 
 def search(name, values, seconds=1.0, *, maximize=True):
     values = np.array(values, dtype=float)
-    return Search(name, Goal("score", maximize=maximize), "digits", values, values, np.full(len(values), seconds), None)
+    return Search(
+        name,
+        Metric("score", "maximize" if maximize else "minimize"),
+        "digits",
+        values,
+        values,
+        np.full(len(values), seconds),
+        None,
+    )
 
 
 GOOD = search("good", np.linspace(0.5, 0.9, 30))

@@ -12,10 +12,12 @@ import pytest
 from study import settings as places
 from study.definition import load
 from study.errors import InputError, Interrupted
+from study.metric import Metric
 from study.options import Options
 from study.progress import Notice, TrialEpoch, TrialStarted
 from study.questions import comparison, confirmation, search
 from study.record import results
+from study.record.family import Family
 from study.record.journal import Journal
 
 NOISY = Path(__file__).parents[1] / "noisy.py"
@@ -63,19 +65,19 @@ def test_the_best_trials_meet_seeds_that_neither_the_search_nor_each_other_s_sco
 def test_fresh_seeds_are_counted_on_from_the_search_s_own_however_it_was_given(held, given, seed):
     how = Options(trials=10, sampler="random", seed=given, **ONE)
     list(search.run(load(str(NOISY)).fix(held), places.resolve(), how, threading.Event()))
-    study = results.as_searched(load(str(NOISY)), journal("noisy"))
+    study = Family("noisy", places.resolve().home).as_searched(load(str(NOISY)))
     found = confirmed(study, top=3)
     assert {trial.recipe()["seed"] for trial in journal("noisy").trials()} == {seed}
     for name, first in (("noisy-confirm", seed + 1000), ("noisy-final", seed + 2000)):
         assert {trial.recipe()["seed"] for trial in journal(name).trials()} == set(range(first, first + 4))
-    again = results.as_confirmed("noisy", places.resolve().home)
+    again = Family("noisy", places.resolve().home).as_confirmed()
     assert confirmation.read(again, places.resolve()) == found
     assert found.winner is not None
 
 
 def test_the_contenders_are_the_best_complete_trials_and_no_recipe_comes_twice(study):
     question = confirmation.ask(study, places.resolve(), 5, 4)
-    rows = results.ranked(results.rows(journal("noisy")), results.Goal("val_accuracy", maximize=True))
+    rows = results.ranked(results.rows(journal("noisy")), Metric("val_accuracy"))
     assert question.trials == tuple(row.number for row in rows if row.state == "complete")[:5]
 
     again = replace(study, name="twice", space=lambda _: {"x": 0.55})
@@ -208,8 +210,8 @@ def test_a_search_without_a_complete_trial_cannot_be_confirmed():
         confirmation.ask(load(str(NOISY)), places.resolve())
 
 
-def test_the_question_is_kept_beside_the_search(study):
+def test_the_question_is_kept_beside_the_race(study):
     confirmed(study)
-    stored = json.loads((journal("noisy").folder / "confirm.json").read_text())
+    stored = json.loads((journal("noisy-confirm").folder / "confirm.json").read_text())
     assert stored["seeds"] == 4
     assert len(stored["trials"]) == 5

@@ -6,16 +6,18 @@ from dataclasses import replace
 
 import pytest
 
+from study.metric import Metric
 from study.registry.card import LONGEST, Facts, markdown, tags
 from study.stats.intervals import Interval, Mean
 
+LOSS = Metric("val_loss", "minimize")
 FACTS = Facts(
     study="little",
     trial=4,
     made_by="little-final trial 1",
     uid="u1",
     question="Which optimizer?",
-    metric="val_accuracy",
+    metric=Metric("val_accuracy"),
     search_value=0.9512,
     score=Mean(0.9455, Interval(0.9401, 0.9509), 0.004, 5),
     own_score=0.9460,
@@ -57,7 +59,11 @@ def test_the_card_of_a_confirmed_model_says_its_score_with_interval_and_how_to_u
         ({"columns": tuple("abcdefgh")}, "", "a DataFrame with the columns a, b, c, d, e, f and 2 more"),
         ({"classes": tuple(map(str, range(1000)))}, "", "18, 19 and 980 more"),
         ({}, "nets.mine:Net", "The network is `nets.mine:Net`: that module must be importable"),
-        ({"metric": "val_loss", "search_value": 0.31, "score": None}, "", "val_loss 0.3100 in the search"),
+        (
+            {"metric": LOSS, "search_value": 0.31, "score": None},
+            "",
+            "val_loss 0.3100 in the search",
+        ),
     ],
 )
 def test_the_card_says_what_is_special(change, own, words):

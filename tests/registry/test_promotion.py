@@ -6,7 +6,7 @@ import pytest
 
 from study import tracking
 from study.errors import DataError, InputError, StudyError
-from study.record import results
+from study.record.family import Family
 from study.record.journal import Journal
 from study.registry import promotion, registration
 
@@ -56,7 +56,7 @@ def test_a_better_one_becomes_champion_and_a_worse_one_does_not_and_is_told_why(
 
 
 def test_the_accuracy_is_that_of_the_training_s_own_evaluation(registry_home, put):
-    final = registration.confirmed(results.as_confirmed("little", registry_home.home), registry_home)
+    final = registration.confirmed(Family("little", registry_home.home).as_confirmed(), registry_home)
     registration.register(final, registry_home, "little")
     put(WORSE)
     promotion.promote(registry_home, "little", 1)

@@ -20,7 +20,7 @@ from study.data import packed
 from study.engine.sources import ensure
 from study.errors import DataError, InputError, PlaceError, StudyError
 from study.questions import confirmation
-from study.record import results
+from study.record.family import Family
 from study.record.journal import Journal
 from study.registry import registration
 
@@ -44,7 +44,7 @@ print(json.dumps({"labels": found["label"].tolist(), "first": found.iloc[0, 1:].
 @pytest.fixture
 def candidate(registry_home):
     """The confirmed winner of `little`."""
-    return registration.confirmed(results.as_confirmed("little", registry_home.home), registry_home)
+    return registration.confirmed(Family("little", registry_home.home).as_confirmed(), registry_home)
 
 
 def unconfirmed(settings, name="little", number=2):
@@ -63,7 +63,7 @@ test_images.__test__ = False  # its name says what it gives
 
 def test_the_confirmed_winner_is_registered_with_what_is_known_of_it(candidate, registry_home):
     version, is_new = registration.register(candidate, registry_home, "little")
-    found = confirmation.read(results.as_confirmed("little", registry_home.home), registry_home)
+    found = confirmation.read(Family("little", registry_home.home).as_confirmed(), registry_home)
     folder = Journal(registry_home.study_folder("little-final")).trial(found.score.trials[0])
     assert is_new
     assert (version.model, version.number) == ("little", 1)
@@ -198,7 +198,7 @@ def test_what_cannot_be_registered_is_said(registry_home, monkeypatch):
     with pytest.raises(InputError, match="no trial 99"):
         registration.unconfirmed(little, 99)
     with pytest.raises(InputError, match="not confirmed yet"):
-        registration.confirmed(results.as_confirmed("cells", registry_home.home), registry_home)
+        registration.confirmed(Family("cells", registry_home.home).as_confirmed(), registry_home)
     with pytest.raises(InputError, match="not a name for a model"):
         registration.checked_name("little@home")
     little.store_definition({**little.definition(), "train": "mine:train"})

@@ -12,10 +12,11 @@ from study.cli.board import Board
 from study.cli.comparison import Smallest
 from study.cli.confirmation import ShowOnly, figures, mean_json
 from study.cli.terminal import Terminal, width
-from study.cli.text import figure, knobs, span, table, to_json
+from study.cli.text import knobs, table, to_json
 from study.cli.watch import follow, print_json
-from study.definition import reference_to
+from study.metric import Metric
 from study.record import results
+from study.record.family import Family
 from study.record.journal import Journal
 
 if TYPE_CHECKING:
@@ -70,8 +71,8 @@ def ablate(
         _tell(study, ablating.of(study, places, question), as_json=as_json)
         return
     how = Options(workers=workers, device=device, executor=executor, accept=accept, timeout=timeout)
-    journal = Journal(places.study_folder(f"{study.name}-ablate"))
-    board = Board(results.goal_of(study))
+    journal = Family(study.name, places.home).ablate
+    board = Board(study.objective)
     try:
         follow(lambda stop: ablating.run(study, places, how, question, stop), journal, board, terminal, as_json=as_json)
     finally:
@@ -87,11 +88,10 @@ def _publish(study: Study, places: Settings, found: Ablation, journal: Journal) 
 
     rows = (found.winner, found.baseline, *found.rows)
     journal.store_groups({row.label: figures(row.mean) for row in rows if row.mean})
-    percent = "accuracy" in study.metric
     title = f"{study.name}: what each knob contributes, {found.question.seeds} seeds"
     judged = {row.label: row.comparison for row in found.rows if row.comparison}
-    axis, unit = f"change of {study.metric}", "points" if percent else study.metric
-    written = drawing.write(drawing.forest(judged, title, axis, unit), journal.artifacts, "ablation")
+    metric, axis = results.metric_of(journal), f"change of {study.metric}"
+    written = drawing.write(drawing.forest(judged, title, axis, metric), journal.artifacts, "ablation")
     log.info("pictures: %s", ", ".join(str(path) for path in written if path.suffix == ".png"))
     _keep_simplest(study, found, journal)
     tracking.sync_studies(places, [journal.folder.name])
@@ -103,13 +103,8 @@ def _keep_simplest(study: Study, found: Ablation, journal: Journal) -> None:
     if found.simplest is None:
         file.unlink(missing_ok=True)
         return
-    record = {
-        "study": study.name,
-        "metric": study.metric,
-        "train": reference_to(study.train),
-        "recipe_type": reference_to(type(study.recipe)),
-        "recipe": study.recipe_for(found.simplest).model_dump(mode="json"),
-    }
+    recipe = study.recipe_for(found.simplest).model_dump(mode="json")
+    record = results.recipe_record(study.name, journal.definition() or {}, recipe)
     file.write_text(to_json(record, indent=2))
     log.info("the simplest recipe, for `study run --recipe`: %s", file)
 
@@ -144,8 +139,8 @@ def row_json(row: Row) -> dict[str, Any]:
 
 
 def _text(study: Study, found: Ablation) -> str:
-    percent = "accuracy" in study.metric
-    unit = " (accuracies in %, differences in points)" if percent else ""
+    metric = study.objective.seen(_seen(found))
+    unit = " (accuracies in %, differences in points)" if metric.is_accuracy else ""
     heading = ["Recipe", f"Mean {study.metric}", "95 % interval", "Difference", "95 % interval", "n", "Verdict"]
     groups = [
         (f"trial {found.question.trial}, the winner, without", [found.winner, *_of(found, "less")]),
@@ -156,32 +151,35 @@ def _text(study: Study, found: Ablation) -> str:
     for title, rows in groups:
         if rows:
             lines += ["", f"{title[0].upper()}{title[1:]}:"]
-            lines.append(table(heading, [_cells(row, percent=percent) for row in rows], width=width()))
-    return "\n".join([*lines, "", *_conclusion(found, percent=percent)])
+            lines.append(table(heading, [_cells(row, metric) for row in rows], width=width()))
+    return "\n".join([*lines, "", *_conclusion(found, metric)])
+
+
+def _seen(found: Ablation) -> list[float]:
+    return [value for row in (found.winner, found.baseline) for value in row.values]
 
 
 def _of(found: Ablation, side: str) -> list[Row]:
     return [row for row in found.rows if row.side == side]
 
 
-def _cells(row: Row, *, percent: bool) -> list[str]:
+def _cells(row: Row, metric: Metric) -> list[str]:
     judged, mean = row.comparison, row.mean
-    factor, unit = (100, " points") if percent else (1, "")
     return [
         ", ".join(row.knobs) or row.label,
-        figure(mean.value if mean else None, percent=percent),
-        span(mean.interval, percent=percent) if mean else "-",
-        figure(judged.difference if judged else None, percent=percent, signed=True),
-        span(judged.interval, percent=percent, signed=True) if judged else "-",
+        metric.figure(mean.value if mean else None),
+        metric.interval(mean.interval) if mean else "-",
+        metric.gap(judged.difference if judged else None),
+        metric.gaps(judged.interval) if judged else "-",
         str(mean.n if mean else 0),
-        judged.words(factor, unit) if judged else "-",
+        judged.words(metric.factor, metric.unit) if judged else "-",
     ]
 
 
-def _conclusion(found: Ablation, *, percent: bool) -> list[str]:
+def _conclusion(found: Ablation, metric: Metric) -> list[str]:
     if not found.complete:
         return ["Not complete yet: the same command goes on."]
-    smallest = figure(found.question.smallest, percent=percent)
+    smallest = metric.size(found.question.smallest)
     if found.simplest is None:
         return [f"No knob can be dropped with a loss that is surely below {smallest}; more --seeds may show one."]
     kept = knobs(found.simplest) or "the study's own recipe"

@@ -6,8 +6,9 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from study.metric import Metric
 from study.progress import SearchStarted, TrialEnded, TrialEpoch, TrialStarted
-from study.record.results import Goal, TrialRow
+from study.record.results import TrialRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,13 +33,13 @@ class Board:
     """The state of a search as far as it can be seen from here.
 
     Args:
-        goal: metric and direction.
+        metric: what is optimized.
         epochs: epochs of a full-length trial, if known.
         clock: seconds, monotonic.
 
     """
 
-    goal: Goal
+    metric: Metric
     epochs: int | None = None
     clock: Callable[[], float] = time.monotonic
     study: str = ""
@@ -62,6 +63,7 @@ class Board:
         """Begin from what the folders tell; call it before `take` gets the same event."""
         self.study, self.target, self.began = progress.study, progress.target, self.clock()
         self.epochs = progress.epochs
+        self.metric = self.metric.seen(row.value or 0.0 for row in before)
         for row in before:
             self.complete += row.state == "complete"
             self.pruned += row.state == "pruned"
@@ -108,7 +110,8 @@ class Board:
             self.began = self.clock() - progress.epoch.seconds  # what workers need to start is no part of the pace
         self.epochs_here += 1
         known = self.running.get(progress.trial) or Running(progress.trial, None, {}, 0, 0, None)
-        value = progress.epoch.metrics.get(self.goal.metric)
+        value = progress.epoch.metrics.get(self.metric.name)
+        self.metric = self.metric.seen([value or 0.0])
         self.running[progress.trial] = replace(known, epochs=progress.epoch.number, value=value)
 
     def _ended(self, progress: TrialEnded) -> None:
@@ -122,5 +125,5 @@ class Board:
             self._better(progress.trial, ended.value, progress.variant, progress.overrides)
 
     def _better(self, number: int, value: float, variant: str | None, overrides: Mapping[str, Any]) -> None:
-        if self.best is None or self.goal.better(value, self.best[1]):
+        if self.best is None or self.metric.better(value, self.best[1]):
             self.best = (number, value, variant, overrides)

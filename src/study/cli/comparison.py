@@ -12,11 +12,12 @@ import typer
 from study.cli import options, preamble, records, side_by_side
 from study.cli.board import Board
 from study.cli.terminal import Terminal, width
-from study.cli.text import duration, figure, knobs, span, table
+from study.cli.text import duration, knobs, table
 from study.cli.watch import follow, print_json
 from study.errors import InputError, Interrupted
+from study.metric import Metric
 from study.recipe import Recipe
-from study.record import results
+from study.record.family import Family, settings_of
 from study.record.journal import Journal
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ def compare(
         raise InputError("--json or --csv, not both")
     terminal = context.ensure_object(Terminal)
     from study import request, settings
+    from study.options import Options
     from study.questions import comparison as comparing
 
     fixed = request.overrides([*(assignments or []), *([f"epochs={epochs}"] if epochs else [])])
@@ -131,8 +133,8 @@ def _compare(
     from study.questions import comparison as comparing
 
     finals = comparing.compared(study)
-    journal = Journal(places.study_folder(finals.name))
-    board = Board(results.goal_of(finals))
+    journal = Family(study.name, places.home).compare
+    board = Board(finals.objective)
     try:
         follow(
             lambda stop: comparing.run(study, places, how, question, stop), journal, board, terminal, as_json=as_json
@@ -156,8 +158,8 @@ def _last(asked: Study, places: Settings, name: str) -> tuple[Study, Question]:
     """
     from study.questions import comparison as comparing
 
-    study = preamble.on_record(asked, places, "-compare")
-    study = results.as_searched(study, Journal(places.study_folder(f"{study.name}-compare")))
+    study = preamble.on_record(asked, places, "compare")
+    study = settings_of(study, Family(study.name, places.home).compare)
     last = comparing.last_asked(study, places)
     if last is None:
         raise InputError(f"{asked.name} has not been compared yet", fix=f"`study compare {name}` does it.")
@@ -204,58 +206,57 @@ def _flat(row: Row) -> dict[str, Any]:
 
 
 def _text(study: Study, rows: Sequence[Row], question: Question) -> str:
-    percent = "accuracy" in study.metric
-    named = "test accuracy" if percent else study.metric
+    metric = study.objective.seen(value for row in rows for value in row.values)
+    named = "test accuracy" if metric.is_accuracy else study.metric
     heading = [
         "Variant", f"Mean {named}", "95 % interval", "Difference", "95 % interval", "Wins", "n", "Time", "Published",
         "Verdict",
     ]  # fmt: skip
     if not any(row.published for row in rows):
         heading.remove("Published")
-    lines = [_cells(row, percent=percent, published="Published" in heading) for row in rows]
-    unit = " (accuracies in %, differences in points)" if percent else ""
+    lines = [_cells(row, metric, published="Published" in heading) for row in rows]
+    unit = " (accuracies in %, differences in points)" if metric.is_accuracy else ""
     test = "Student's t, Holm over the family"
     if question.until_sure:
         test = "t tests valid at any time (Wang and Ramdas 2024), Holm over the family"
     return "\n".join([
         f"{study.name}: against {question.against}, paired over seeds{unit}; {test}",
         table(heading, lines, width=width()),
-        *_notes(study, rows, question, percent=percent),
+        *_notes(study, rows, question, metric),
     ])  # fmt: skip
 
 
-def _cells(row: Row, *, percent: bool, published: bool) -> list[str]:
+def _cells(row: Row, metric: Metric, *, published: bool) -> list[str]:
     found, mean = row.comparison, row.mean
     cells = [
         row.variant,
-        figure(mean.value if mean else None, percent=percent),
-        span(mean.interval, percent=percent) if mean else "-",
-        figure(found.difference if found else None, percent=percent, signed=True),
-        span(found.interval, percent=percent, signed=True) if found else "-",
+        metric.figure(mean.value if mean else None),
+        metric.interval(mean.interval) if mean else "-",
+        metric.gap(found.difference if found else None),
+        metric.gaps(found.interval) if found else "-",
         f"{found.wins.value:.0%}" if found and found.n else "-",
         str(mean.n if mean else 0),
         duration(row.seconds) if math.isfinite(row.seconds) else "-",
     ]
     if published:
         mark = {True: "", False: " !", None: ""}[row.as_expected]
-        cells.append(f"{figure(row.published.value, percent=percent)}{mark}" if row.published else "-")
-    factor, unit = (100, " points") if percent else (1, "")
-    return [*cells, found.words(factor, unit) if found else "baseline"]
+        cells.append(f"{metric.figure(row.published.value)}{mark}" if row.published else "-")
+    return [*cells, found.words(metric.factor, metric.unit) if found else "baseline"]
 
 
-def _notes(study: Study, rows: Sequence[Row], question: Question, *, percent: bool) -> list[str]:
+def _notes(study: Study, rows: Sequence[Row], question: Question, metric: Metric) -> list[str]:
     notes: list[str] = []
     if any(row.as_expected is False for row in rows):
         notes.append("! the published figure lies outside the range in which one more run of ours would lie (95 %)")
     if study.fixed and any(row.published for row in rows):
         notes.append(f"The published figures are of other settings: here {knobs(study.fixed)}")
-    counted = isinstance(study.recipe, Recipe) and "accuracy" in study.metric  # elsewhere its seed is missing
+    counted = isinstance(study.recipe, Recipe) and metric.is_accuracy  # elsewhere its seed is missing
     for row in (row for row in rows if row.diverged):
         finite = sum(map(math.isfinite, row.values))
         ran, what = (finite, "count as guessing") if counted else (finite + row.diverged, "are left out")
         notes.append(f"{row.variant}: {row.diverged} of {ran} trainings diverged and {what}")
     if len(rows) > 1:
-        smallest = figure(question.smallest, percent=percent)
+        smallest = metric.size(question.smallest)
         notes.append(f"--smallest {question.smallest}: differences below {smallest} are taken for none.")
     if not question.until_sure and any(row.comparison and row.comparison.more for row in rows):
         notes.append(f"More seeds, by a test that allows this look: study compare {study.name} --until-sure")
@@ -276,18 +277,16 @@ def _draw(study: Study, places: Settings, question: Question, rows: Sequence[Row
     from study.questions import comparison as comparing
 
     folder = journal.artifacts
-    percent = "accuracy" in study.metric
+    metric = comparing.compared(study).objective.seen(value for row in rows for value in row.values)
     title = f"{study.name}: {question.seeds} seeds, against {question.against}"
     judged = {row.variant: row.comparison for row in rows if row.comparison}
-    axis, unit = f"difference to {question.against} on the test split", "points" if percent else study.metric
-    written = figures.write(figures.forest(judged, title, axis, unit), folder, "forest")
+    axis = f"difference to {question.against} on the test split"
+    written = figures.write(figures.forest(judged, title, axis, metric), folder, "forest")
     by_variant = comparing.curves(study, places, question)
-    metric = comparing.compared(study).metric
     written += figures.write(figures.curves(by_variant, metric, title), folder, "curves")
     points = {row.variant: (row.seconds, row.mean) for row in rows if row.mean}
-    named = study.metric.replace("val_", "test_")
     written += figures.write(
-        figures.cost(points, named, f"{study.name}: what it reaches, what it costs"), folder, "cost"
+        figures.cost(points, metric.on("test"), f"{study.name}: what it reaches, what it costs"), folder, "cost"
     )
     (folder / "comparison.csv").write_text(records.csv_of([_flat(row) for row in rows]))
     journal.store_groups({row.variant: _figures(row) for row in rows if row.mean})

@@ -10,9 +10,10 @@ import typer
 from study.cli import options, preamble
 from study.cli.board import Board
 from study.cli.terminal import Terminal, width
-from study.cli.text import figure, knobs, plural, span, table
+from study.cli.text import knobs, plural, table
 from study.cli.watch import follow, print_json
-from study.record import results
+from study.metric import Metric
+from study.record.family import Family, Kind
 from study.record.journal import Journal
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def confirm(
         return
     question = confirming.ask(study, places, top, seeds)
     how = Options(workers=workers, device=device, executor=executor, accept=accept, timeout=timeout)
-    board = Board(results.goal_of(study))
+    board = Board(study.objective)
     try:
         follow(
             lambda stop: confirming.run(study, places, how, question, stop), _journal(study, places, "confirm"),
@@ -81,7 +82,7 @@ def confirm(
         )  # fmt: skip
         if not confirming.is_raced(study, places, question):
             return  # the time was up
-        board = Board(results.goal_of(study))
+        board = Board(study.objective)
         follow(
             lambda stop: confirming.run_final(study, places, how, question, stop), _journal(study, places, "final"),
             board, terminal, as_json=as_json,
@@ -92,8 +93,8 @@ def confirm(
     _publish(study, places)
 
 
-def _journal(study: Study, places: Settings, suffix: str) -> Journal:
-    return Journal(places.study_folder(f"{study.name}-{suffix}"))
+def _journal(study: Study, places: Settings, kind: Kind) -> Journal:
+    return Family(study.name, places.home).member(kind)
 
 
 def _publish(study: Study, places: Settings) -> None:
@@ -107,9 +108,10 @@ def _publish(study: Study, places: Settings) -> None:
     race = {f"trial-{each.trial}": figures(each.mean) for each in found.contenders if each.mean}
     scores = {score.name.replace(" ", "-"): figures(score.mean) for score in (found.score, found.baseline)
               if score and score.mean}  # fmt: skip
-    for suffix, groups in (("confirm", race), ("final", scores)):
-        _journal(study, places, suffix).store_groups(groups)
-    tracking.sync_studies(places, [f"{study.name}-{suffix}" for suffix in ("confirm", "final")])
+    family = Family(study.name, places.home)
+    for journal, groups in ((family.confirm, race), (family.final, scores)):
+        journal.store_groups(groups)
+    tracking.sync_studies(places, [family.confirm.folder.name, family.final.folder.name])
 
 
 def figures(mean: Mean) -> dict[str, float]:
@@ -168,11 +170,11 @@ def mean_json(mean: Mean | None) -> dict[str, Any]:
 
 
 def _text(study: Study, found: Confirmation) -> str:
-    percent = "accuracy" in study.metric
-    unit = " (accuracies in %)" if percent else ""
+    metric = study.objective.seen(found.question.values.values())
+    unit = " (accuracies in %)" if metric.is_accuracy else ""
     heading = ["Trial", "Search", "Fresh seeds", "95 % interval", "n", "What of it", "Knobs"]
     rows = [
-        [str(each.trial), figure(each.search_value, percent=percent), *_cells(each.mean, percent=percent),
+        [str(each.trial), metric.figure(each.search_value), *_cells(each.mean, metric),
          _fate(found, each), knobs(each.overrides)]
         for each in found.contenders
     ]  # fmt: skip
@@ -182,7 +184,7 @@ def _text(study: Study, found: Confirmation) -> str:
     ]
     if found.winner is None:
         return "\n".join([*lines, "The race is not over: the same command goes on."])
-    return "\n".join([*lines, "", *_final_lines(study, found, percent=percent)])
+    return "\n".join([*lines, "", *_final_lines(study, found, metric)])
 
 
 def _fate(found: Confirmation, each: Contender) -> str:
@@ -195,36 +197,31 @@ def _fate(found: Confirmation, each: Contender) -> str:
     return "surely worse" if each.behind else "may be as good"
 
 
-def _final_lines(study: Study, found: Confirmation, *, percent: bool) -> list[str]:
+def _final_lines(study: Study, found: Confirmation, metric: Metric) -> list[str]:
     assert found.winner is not None
-    named = study.metric.removeprefix("val_")
     scores = [score for score in (found.score, found.baseline) if score]
     lines = [
-        f"Test split, {found.seeds} further seeds: {named} of the winner and of the baseline",
+        f"Test split, {found.seeds} further seeds: {metric.words} of the winner and of the baseline",
         table(
             ["", "Score", "95 % interval", "n"],
-            [[score.name, *_cells(score.mean, percent=percent)] for score in scores],
+            [[score.name, *_cells(score.mean, metric)] for score in scores],
         ),
     ]
     if not found.complete:
         return [*lines, "Not complete yet: the same command goes on."]
-    points = " points" if percent else ""
     if found.gain:
         low, high = found.gain.interval.low, found.gain.interval.high
-        by = figure(found.gain.difference, percent=percent, signed=True)
-        lines.append(f"Gain over the baseline: {by}{points} ({span(found.gain.interval, percent=percent, signed=True)}"
+        by = metric.gap(found.gain.difference)
+        lines.append(f"Gain over the baseline: {by}{metric.unit} ({metric.gaps(found.gain.interval)}"
                      f"{'; not distinguishable from none' if low <= 0 <= high else ''})")  # fmt: skip
     if found.optimism is not None:
-        seen, by = (
-            figure(found.winner.search_value, percent=percent),
-            figure(found.optimism, percent=percent, signed=True),
-        )
-        lines.append(f"Optimism removed: {by}{points} (the search saw {seen} for trial {found.winner.trial})")
+        seen, by = metric.value(found.winner.search_value), metric.gap(found.optimism)
+        lines.append(f"Optimism removed: {by}{metric.unit} (the search saw {seen} for trial {found.winner.trial})")
     lines.append(f"Next: `study ablate {study.name}` says which knobs matter; `study register {study.name}` keeps it.")
     return lines
 
 
-def _cells(mean: Mean | None, *, percent: bool) -> list[str]:
+def _cells(mean: Mean | None, metric: Metric) -> list[str]:
     if mean is None:
         return ["-", "-", "0"]
-    return [figure(mean.value, percent=percent), span(mean.interval, percent=percent), str(mean.n)]
+    return [metric.figure(mean.value), metric.interval(mean.interval), str(mean.n)]

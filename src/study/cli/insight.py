@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from study.cli import records
 from study.cli.terminal import width
-from study.cli.text import duration, number, plural, table, to_json
+from study.cli.text import duration, plural, table, to_json
 from study.insight import judgement, savings
 from study.record import results
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from study.insight.importance import Importance, Knob, Weight
     from study.insight.judgement import Remark
     from study.insight.savings import Pruning
+    from study.metric import Metric
     from study.record.journal import Journal
     from study.record.results import TrialRow
     from study.stats.intervals import Share
@@ -38,9 +39,9 @@ def show_importance(journal: Journal, form: str) -> None:
     """Print what mattered in a search."""
     from study.insight import importance  # Optuna
 
-    found, metric = importance.read(journal), results.goal(journal).metric
+    found, metric = importance.read(journal), results.metric_of(journal)
     if form == "json":
-        print(to_json(importance_json(journal.folder.name, metric, found), indent=2))
+        print(to_json(importance_json(journal.folder.name, metric.name, found), indent=2))
     elif form == "csv":
         print(records.csv_of([_flat(each) for each in found.knobs]), end="")
     else:
@@ -75,11 +76,13 @@ def _flat(each: Knob) -> dict[str, Any]:
     }
 
 
-def _importance_text(name: str, metric: str, found: Importance) -> str:
-    head = f"{name}: what mattered for {metric}, over {plural(found.trials, 'complete trial')}"
+def _importance_text(name: str, metric: Metric, found: Importance) -> str:
+    head = f"{name}: what mattered for {metric.name}, over {plural(found.trials, 'complete trial')}"
     if found.lacking:
         more = plural(found.lacking, "more complete trial")
-        return f"{head}\nToo few to tell: {more} needed. `study run {name}` goes on.\n{_noise_line(name, found)}"
+        return (
+            f"{head}\nToo few to tell: {more} needed. `study run {name}` goes on.\n{_noise_line(name, metric, found)}"
+        )
     if not found.knobs:
         return f"{head}\nNo knob was varied."
     shown_best = any(each.among_best for each in found.knobs)
@@ -87,45 +90,50 @@ def _importance_text(name: str, metric: str, found: Importance) -> str:
     if shown_best:
         headings += ["Best quarter: effect", "fANOVA", "PED-ANOVA", "Says"]
     cells = [
-        [each.name, str(each.trials), *_weight(each.overall), *(_weight(each.among_best) if shown_best else ())]
+        [
+            each.name,
+            str(each.trials),
+            *_weight(each.overall, metric),
+            *(_weight(each.among_best, metric) if shown_best else ()),
+        ]
         for each in found.knobs
     ]
     notes = [
-        f"Effect: how far the mean {metric} goes as the knob alone goes through the values that were tried;",
-        f"with so many trials and knobs, an idle one reaches {number(found.chance)} by chance (one in ten: more).",
+        f"Effect: how far the mean {metric.name} goes as the knob alone goes through the values that were tried;",
+        f"with so many trials and knobs, an idle one reaches {metric.size(found.chance)} by chance (one in ten: more).",
         "fANOVA: share of the variance that the knob explains. PED-ANOVA: share in getting among the best quarter.",
-        _noise_line(name, found),
+        _noise_line(name, metric, found),
     ]
     if found.lacking_best:
         notes.append(f"Within the best quarter: {plural(found.lacking_best, 'more complete trial')} needed to tell.")
     return "\n".join([head, "", table(headings, cells, width=width()), "", *notes])
 
 
-def _weight(weight: Weight | None) -> list[str]:
+def _weight(weight: Weight | None, metric: Metric) -> list[str]:
     if weight is None:
         return ["-"] * 4
-    return [number(weight.effect), f"{weight.fanova:.2f}", f"{weight.ped_anova:.2f}", weight.says]
+    return [metric.size(weight.effect), f"{weight.fanova:.2f}", f"{weight.ped_anova:.2f}", weight.says]
 
 
-def _noise_line(name: str, found: Importance) -> str:
+def _noise_line(name: str, metric: Metric, found: Importance) -> str:
     noise = found.noise
     if noise is None:
         return f"Noise between seeds: not known; `study confirm {name}` measures it."
     runs = f"{plural(noise.freedom + noise.recipes, 'run')} of {plural(noise.recipes, 'recipe')} in {noise.source}"
-    return f"Noise between seeds: {number(noise.sd)} (standard deviation; {runs})."
+    return f"Noise between seeds: {metric.size(noise.sd)} (standard deviation; {runs})."
 
 
 def show_pruning(journal: Journal, form: str) -> None:
     """Print what pruning saved in a search, and what it lost as far as the audit shows."""
-    goal = results.goal(journal)
-    found = savings.read(results.rows(journal), goal)
+    metric = results.metric_of(journal)
+    found = savings.read(results.rows(journal), metric)
     pruner = (journal.definition() or {}).get("pruner")
     if form == "json":
         print(to_json(pruning_json(journal.folder.name, pruner, found), indent=2))
     elif form == "csv":
         print(records.csv_of([_audited(row) for row in found.audited]), end="")
     else:
-        print(_pruning_text(journal.folder.name, pruner, found, goal.metric))
+        print(_pruning_text(journal.folder.name, pruner, found, metric))
 
 
 def pruning_json(name: str, pruner: str | None, found: Pruning) -> dict[str, Any]:
@@ -154,7 +162,7 @@ def _audited(row: TrialRow) -> dict[str, Any]:
             "value": row.value}  # fmt: skip
 
 
-def _pruning_text(name: str, pruner: str | None, found: Pruning, metric: str) -> str:
+def _pruning_text(name: str, pruner: str | None, found: Pruning, metric: Metric) -> str:
     whole = found.epochs + found.epochs_saved
     lines = [
         f"{name}: {pruner or 'no'} pruner",
@@ -168,7 +176,7 @@ def _pruning_text(name: str, pruner: str | None, found: Pruning, metric: str) ->
             [*lines, "Audit: none yet. One in 20 of the trials that the pruner would end is run to its end."]
         )
     cells = [
-        [str(row.number), str(row.audited), str(row.epochs), records.state_word(row), number(row.value)]
+        [str(row.number), str(row.audited), str(row.epochs), records.state_word(row), metric.figure(row.value)]
         for row in found.audited
     ]
     good, best = found.lost_good, found.lost_best
@@ -176,7 +184,7 @@ def _pruning_text(name: str, pruner: str | None, found: Pruning, metric: str) ->
     lines += [
         f"Audit: {plural(len(found.audited), 'trial')} ran on although the pruner would have ended {them}",
         "",
-        table(["Trial", "Pruned after", "Epochs", "State", metric], cells, width=width()),
+        table(["Trial", "Pruned after", "Epochs", "State", metric.heading], cells, width=width()),
         "",
     ]
     if good.n:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from study.cli.text import clip, duration, knobs, number, plural
+from study.cli.text import clip, duration, knobs, plural
 from study.progress import Notice, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ def tell(progress: Progress, board: Board) -> None:
         case TrialStarted():
             log.debug("Trial %d starts%s %s", progress.trial, _named(progress.variant), knobs(progress.overrides))
         case TrialEpoch():
-            value = number(progress.epoch.metrics.get(board.goal.metric))
-            log.debug("Trial %d epoch %d: %s %s", progress.trial, progress.epoch.number, board.goal.metric, value)
+            value = board.metric.value(progress.epoch.metrics.get(board.metric.name))
+            log.debug("Trial %d epoch %d: %s %s", progress.trial, progress.epoch.number, board.metric.name, value)
         case TrialEnded():
             log.log(logging.WARNING if progress.ended.state == "failed" else logging.INFO, _ending(progress, board))
         case Notice():
@@ -68,10 +68,10 @@ def _opening(progress: SearchStarted) -> str:
 def _ending(progress: TrialEnded, board: Board) -> str:
     """As Optuna writes it, and how far the search is."""
     ended, what = progress.ended, f"Trial {progress.trial}{_named(progress.variant)}"
-    value, changed = number(ended.value), f" ({knobs(progress.overrides)})" if progress.overrides else ""
+    value, changed = board.metric.value(ended.value), f" ({knobs(progress.overrides)})" if progress.overrides else ""
     so_far = f" [{board.finished}/{board.target}]"
     if board.best is not None:
-        so_far += f" Best is trial {board.best[0]} with value: {number(board.best[1])}."
+        so_far += f" Best is trial {board.best[0]} with value: {board.metric.value(board.best[1])}."
     if ended.repeats is not None:
         return f"{what} repeats trial {ended.repeats}, recipe and seed, with value: {value}{changed}.{so_far}"
     if ended.state == "complete":
@@ -149,7 +149,9 @@ def _best(board: Board, width: int) -> list[RenderableType]:
     if board.best is None:
         return [Text("best: none yet", style="dim")]
     trial, value, variant, overrides = board.best
-    head = Text(f"best {board.goal.metric} {number(value)}  trial {trial}{_named(variant)}", style="bold green")
+    head = Text(
+        f"best {board.metric.name} {board.metric.value(value)}  trial {trial}{_named(variant)}", style="bold green"
+    )
     changed = textwrap.wrap(knobs(overrides), width - 2, max_lines=2, placeholder=" …", break_on_hyphens=False)
     return [head, *(Text(f"  {line}") for line in changed)]
 
@@ -160,7 +162,7 @@ def _worker(trial: Running, board: Board, width: int) -> RenderableType:
     length = board.length(trial)
     epochs = f"epoch {trial.epochs}/{length}" if length else f"epoch {trial.epochs}"
     epochs = epochs if trial.epochs else "starting"
-    head = f"  trial {trial.number:<4} {epochs:<12}{_bar(trial.epochs, length)} {number(trial.value):>7}"
+    head = f"  trial {trial.number:<4} {epochs:<12}{_bar(trial.epochs, length)} {board.metric.value(trial.value):>7}"
     tail = f"  {trial.variant or ''}{' ' if trial.variant else ''}{knobs(trial.overrides)}"
     return Text.assemble((head, "cyan"), (clip(tail, max(0, width - len(head))), "dim"))
 

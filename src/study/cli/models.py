@@ -12,9 +12,10 @@ from study import settings
 from study.cli import options
 from study.cli.show import describe, journal_of
 from study.cli.terminal import width
-from study.cli.text import duration, figure, moment, plural, span, table, to_json
+from study.cli.text import duration, moment, plural, table, to_json
 from study.errors import InputError
-from study.record import results
+from study.metric import Metric
+from study.record.family import Family
 
 if TYPE_CHECKING:
     from study.registry.promotion import Promotion
@@ -58,7 +59,7 @@ def register(
     places = settings.resolve(home, None, tracking_uri)
     named = registration.checked_name(model) if model else registration.model_of(name)
     if trial is None:
-        candidate = registration.confirmed(results.as_confirmed(name, places.home), places)
+        candidate = registration.confirmed(Family(name, places.home).as_confirmed(), places)
     else:
         candidate = registration.unconfirmed(journal, trial)
     version, is_new = registration.register(replace(candidate, question=describe(journal)), places, named)
@@ -190,27 +191,26 @@ def _row(version: Version) -> list[str]:
 def _what(version: Version) -> str:
     """Say in one line what a version is: its score, and whether it is confirmed."""
     score, interval = _score(version)
-    percent = " %" if _is_accuracy(version) else ""
     if version.tags.get("study.confirmed") == "true":
         seeds = plural(int(version.tags["study.score_seeds"]), "fresh seed")
-        return f"{score}{percent} on the test split, mean of {seeds} (95 % interval {interval})"
-    return f"{version.tags.get('study.made_by', 'of unknown origin')}, unconfirmed, {score}{percent} in the search"
+        return f"{score} on the test split, mean of {seeds} (95 % interval {interval})"
+    return f"{version.tags.get('study.made_by', 'of unknown origin')}, unconfirmed, {score} in the search"
 
 
 def _score(version: Version) -> tuple[str, str]:
     """Spell the confirmed score and its interval, else the search's score without one."""
     from study.stats.intervals import Interval
 
-    percent = _is_accuracy(version)
+    metric = Metric(version.tags.get("study.metric", "")).seen([value or 0.0 for value in _values(version)])
     low, high = _number(version, "study.score_low"), _number(version, "study.score_high")
     value = _number(version, "study.score")
     if value is None or low is None or high is None:
-        return figure(_number(version, "study.search_score"), percent=percent), "-"
-    return figure(value, percent=percent), span(Interval(low, high), percent=percent)
+        return metric.value(_number(version, "study.search_score")), "-"
+    return metric.value(value), metric.interval(Interval(low, high))
 
 
-def _is_accuracy(version: Version) -> bool:
-    return "accuracy" in version.tags.get("study.metric", "")
+def _values(version: Version) -> list[float | int | None]:
+    return [_number(version, f"study.{name}") for name in ("score", "search_score")]
 
 
 def _number(version: Version, tag: str) -> float | int | None:

@@ -9,6 +9,7 @@ from study.cli import records
 from study.cli.terminal import width
 from study.cli.text import clip, duration, knob, number, plural, table, to_json
 from study.errors import InputError
+from study.metric import Metric
 from study.record import results
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ def show(journal: Journal, trial: int, form: str) -> None:
         known = journal.trials()
         fix = f"They go from {known[0].number} to {known[-1].number}." if known else "There are none yet."
         raise InputError(f"no trial {trial}", where=journal.folder.name, fix=fix)
-    aim, history = results.goal(journal), folder.history()
-    row = results.row(folder, aim)
+    metric, history = results.metric_of(journal), folder.history()
+    row = results.row(folder, metric)
     epochs = [{"epoch": each.number, **each.metrics, "seconds": each.seconds} for each in history.epochs]
     if form == "csv":
         print(records.csv_of(epochs), end="")
@@ -48,15 +49,15 @@ def show(journal: Journal, trial: int, form: str) -> None:
         "deaths": history.deaths,
         "environment": folder.about().get("environment"),
     }
-    print(to_json(whole, indent=2) if form == "json" else _text(whole, row, aim.metric))
+    print(to_json(whole, indent=2) if form == "json" else _text(whole, row, metric))
 
 
-def _text(whole: Mapping[str, Any], row: TrialRow, metric: str) -> str:
+def _text(whole: Mapping[str, Any], row: TrialRow, metric: Metric) -> str:
     named = f" ({row.variant})" if row.variant else ""
     state = f"{records.state_word(row)}{f': {row.reason}' if row.reason else ''}"
     head = [
         f"Trial {row.number}{named} of {whole['study']}: {state}",
-        f"{metric} {number(row.value)} at the end, {number(row.best_value)} at best",
+        f"{metric.name} {metric.value(row.value)} at the end, {metric.value(row.best_value)} at best",
         f"{plural(row.epochs, 'epoch')} in {duration(row.seconds)}" + (f" on {row.device}" if row.device else ""),
     ]
     if row.repeats is not None:
@@ -68,14 +69,17 @@ def _text(whole: Mapping[str, Any], row: TrialRow, metric: str) -> str:
     head += [f"Its worker died: {reason}" for reason in whole["deaths"]]
     parts = ["\n".join(head), _knobs(whole["recipe"], row.overrides)]
     if whole["history"]:
-        names = list(whole["history"][0])
-        cells = [
-            [str(each[name]) if name == "epoch" else number(each.get(name)) for name in names]
-            for each in whole["history"]
-        ]
-        parts.append(table(names, cells, width=width()))
+        parts.append(_epochs(whole["history"]))
     parts += _evaluation(whole["evaluation"] or {})
     return "\n\n".join([*parts, f"Folder: {whole['folder']}"])
+
+
+def _epochs(history: Sequence[Mapping[str, Any]]) -> str:
+    """A line an epoch; accuracies in per cent."""
+    names = [name for name in history[0] if name != "epoch"]
+    metrics = [Metric(name).seen(each.get(name) or 0.0 for each in history) for name in names]
+    cells = [[str(each["epoch"]), *(metric.figure(each.get(metric.name)) for metric in metrics)] for each in history]
+    return table(["epoch", *(metric.heading for metric in metrics)], cells, width=width())
 
 
 def _knobs(recipe: Mapping[str, Any], overrides: Mapping[str, Any]) -> str:
@@ -106,7 +110,7 @@ def _evaluation(evaluation: Mapping[str, Any]) -> list[str]:
         elif _is_list_of(list, value) and len(value) <= LARGEST_MATRIX:
             tables.append(_matrix(name, value, classes))
         elif not isinstance(value, list) or len(value) <= LARGEST_MATRIX:
-            lines.append(clip(f"{name}: {_cell(value)}", width()))
+            lines.append(clip(f"{name}: {_named(name, value)}", width()))
         else:
             lines.append(f"{name}: {len(value)} rows, see --format json")
     return [*(["\n".join(lines)] if lines else []), *tables]
@@ -120,6 +124,10 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return number(value)
     return value if isinstance(value, str) else to_json(value)
+
+
+def _named(name: str, value: Any) -> str:
+    return Metric(name).seen([value]).value(value) if isinstance(value, float) else _cell(value)
 
 
 def _matrix(name: str, rows: Sequence[Sequence[Any]], classes: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from study.cli.text import clip, duration, plural, size, to_json
+from study.record.family import Family, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -74,12 +75,11 @@ def searched(
 
     """
     from study import request
-    from study.record import results
-    from study.record.journal import Journal
+    from study.record.family import Family
 
     asked = request.read(name, recipe=None, fixed={}, data=data, rename=rename, home=places.home).study
     study = on_record(asked, places) if show_only else settled(terminal, asked, fallback=fallback and data is None)
-    return results.as_searched(study, Journal(places.study_folder(study.name)))
+    return Family(study.name, places.home).as_searched(study)
 
 
 def settled(terminal: Terminal, asked: Study, *, fallback: bool) -> Study:
@@ -100,22 +100,24 @@ def settled(terminal: Terminal, asked: Study, *, fallback: bool) -> Study:
     return study
 
 
-def on_record(asked: Study, places: Settings, suffix: str = "") -> Study:
+def on_record(asked: Study, places: Settings, kind: Kind | None = None) -> Study:
     """Take a study as it has results here, on its own data or on those that stood in; the data need not be there.
 
     Args:
         asked: as it was read.
         places: where results are.
-        suffix: of the results' name; none for the search's.
+        kind: of the results; None for the search's.
 
     """
     from study.definition import with_data
-    from study.record.journal import Journal
 
-    if asked.fallback and Journal(places.study_folder(asked.name + suffix)).definition() is None:
+    def is_there(study: Study) -> bool:
+        family = Family(study.name, places.home)
+        return (family.member(kind) if kind else family.search).definition() is not None
+
+    if asked.fallback and not is_there(asked):
         other = with_data(asked, asked.fallback)
-        if Journal(places.study_folder(other.name + suffix)).definition() is not None:
-            return other
+        return other if is_there(other) else asked
     return asked
 
 

@@ -6,11 +6,12 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any
 
-from study.cli.text import duration, knobs, moment, number, plural, table, to_json
+from study.cli.text import duration, knobs, moment, plural, table, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from study.metric import Metric
     from study.record.results import Summary, TrialRow
 
 STATE_WORDS = {"running": "unfinished"}  # a row cannot tell whether somebody trains it at this moment
@@ -38,8 +39,8 @@ def summary_json(summary: Summary) -> dict[str, Any]:
     """A study's state as JSON values."""
     return {
         "study": summary.name,
-        "metric": summary.goal.metric,
-        "direction": "maximize" if summary.goal.maximize else "minimize",
+        "metric": summary.metric.name,
+        "direction": summary.metric.direction,
         "finished": summary.finished,
         **summary.counts,
         "seconds": round(summary.seconds, 3),
@@ -95,7 +96,10 @@ def best_lines(summary: Summary) -> list[str]:
         return ["No complete trial yet."]
     named = f" ({best.variant})" if best.variant else ""
     changed = knobs(best.overrides) or "the study's recipe as it is"
-    return [f"Best {summary.goal.metric}: {number(best.value)} by trial {best.number}{named}", f"  {changed}"]
+    return [
+        f"Best {summary.metric.name}: {summary.metric.value(best.value)} by trial {best.number}{named}",
+        f"  {changed}",
+    ]
 
 
 def variants_table(summary: Summary, width: int | None) -> str:
@@ -106,21 +110,21 @@ def variants_table(summary: Summary, width: int | None) -> str:
             row.variant or "",
             str(row.number),
             state_word(row),
-            number(row.value),
-            "baseline" if base and row.number == base.number else _signed(difference(row, summary)),
+            summary.metric.figure(row.value),
+            "baseline" if base and row.number == base.number else summary.metric.gap(difference(row, summary)),
         ]
         for row in summary.variants
     ]
-    return table(["Variant", "Trial", "State", summary.goal.metric, "Difference"], rows, width=width)
+    return table(["Variant", "Trial", "State", summary.metric.heading, "Difference"], rows, width=width)
 
 
-def trials_table(rows: Sequence[TrialRow], metric: str, width: int | None) -> str:
+def trials_table(rows: Sequence[TrialRow], metric: Metric, width: int | None) -> str:
     """One line a trial."""
     cells = [
         [
             str(row.number),
             state_word(row),
-            number(row.value),
+            metric.figure(row.value),
             str(row.epochs),
             duration(row.seconds),
             row.variant or "",
@@ -128,7 +132,7 @@ def trials_table(rows: Sequence[TrialRow], metric: str, width: int | None) -> st
         ]
         for row in rows
     ]
-    return table(["Trial", "State", metric, "Epochs", "Time", "Variant", "Knobs"], cells, width=width)
+    return table(["Trial", "State", metric.heading, "Epochs", "Time", "Variant", "Knobs"], cells, width=width)
 
 
 def state_word(row: TrialRow) -> str:
@@ -157,9 +161,3 @@ def failures(summary: Summary, rows: Sequence[TrialRow]) -> str:
         return ""
     common = max(set(reasons), key=reasons.count)
     return f"{plural(len(reasons), 'trial')} of {summary.name} failed, {reasons.count(common)} with: {common}"
-
-
-def _signed(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{'+' if value >= 0 else '-'}{number(abs(value))}"

@@ -110,15 +110,16 @@ def _json_keys() -> str:
     from study.cli import ablation, comparison, confirmation, insight, records, side_by_side
     from study.insight import savings
     from study.insight.importance import assess
+    from study.metric import Metric
     from study.questions.ablation import Row as Arm
     from study.questions.comparison import Row
     from study.questions.confirmation import Confirmation, Contender, Question
     from study.recipe import Recipe
-    from study.record.results import Goal, TrialRow, summarize
+    from study.record.results import TrialRow, summarize
 
     trial = TrialRow(0, "baseline", "complete", 0.5, 0.5, 1, 1.0, {}, "", None, None)
-    goal = Goal("val_accuracy", maximize=True)
-    summary = records.summary_json(summarize("x", goal, [trial]))
+    metric = Metric("val_accuracy")
+    summary = records.summary_json(summarize("x", metric, [trial]))
     row = records.row_json(trial)
     empty = Row("x", (), None, None, None, None, 0.0, 0)
     question = Question(trials=(), arms={}, values={}, baseline={}, seeds=5)
@@ -134,8 +135,8 @@ def _json_keys() -> str:
             _keys("`comparison` of `compare`", ["type", "study", "against", "variants"]),
             _keys("each of its `variants`", list(comparison.row_json(empty))),
             _keys("`searches` of `compare A B`", list(side_by_side.KEYS)),
-            _keys("`show --importance`", list(insight.importance_json("x", "x", assess([], maximize=True)))),
-            _keys("`show --pruning`", list(insight.pruning_json("x", None, savings.read([trial], goal)))),
+            _keys("`show --importance`", list(insight.importance_json("x", "x", assess([], metric)))),
+            _keys("`show --pruning`", list(insight.pruning_json("x", None, savings.read([trial], metric)))),
             _keys("each of the `remarks` of `show`", ["kind", "text", "fix"]),
             _keys("`confirmation` of `confirm`", ["type", "study", *confirmation.confirmation_json(unasked)]),
             _keys("each of its `contenders`", list(confirmation.contender_json(contender))),

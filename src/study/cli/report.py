@@ -12,9 +12,8 @@ from study import settings
 from study.cli import options
 from study.cli.show import journal_of
 from study.cli.text import size, to_json
-from study.definition import SUFFIXES
 from study.errors import StudyError
-from study.record import results
+from study.record.family import Family, names_of, studies
 
 if TYPE_CHECKING:
     from study.settings import Settings
@@ -67,10 +66,9 @@ def _study(name: str, places: Settings) -> str:
         InputError: nothing is known of it; says the nearest.
 
     """
-    there = results.studies(places.home)
-    if any(f"{name}-{suffix}" in there for suffix in SUFFIXES):
-        return name
-    return results.asked_for(journal_of(name, places.home).folder.name, there)
+    if names_of(name, studies(places.home)):
+        return Family.of(name, places.home).name
+    return journal_of(name, places.home).folder.name
 
 
 def _log_to_mlflow(places: Settings, study: str) -> None:

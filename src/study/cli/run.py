@@ -10,7 +10,6 @@ import typer
 from study.cli import options, preamble, records
 from study.cli.board import Board
 from study.cli.terminal import Terminal, width
-from study.cli.text import number
 from study.cli.watch import follow, print_json
 from study.errors import Interrupted
 from study.record import results
@@ -55,6 +54,7 @@ def run(
         if terminal.live:
             report("loading", None)
         from study import request, settings
+        from study.options import Options
         from study.running.dry_run import plan
 
         fixed = request.overrides([*(assignments or []), *([f"epochs={epochs}"] if epochs else [])])
@@ -86,7 +86,7 @@ def _search(study: Study, places: Settings, how: Options, terminal: Terminal, *,
     from study.questions import search
 
     journal = Journal(places.study_folder(study.name))
-    board = Board(results.goal_of(study))
+    board = Board(study.objective)
     status = "failed"
     try:
         follow(lambda stop: search.run(study, places, how, stop), journal, board, terminal, as_json=as_json)
@@ -114,11 +114,12 @@ def _close(journal: Journal, status: str, target: int, board: Board, *, as_json:
 
 def _say_whether_equal(journal: Journal, recorded: float) -> None:
     """Compare a repeated training's value with the recorded one."""
-    best = results.summary(journal).best
+    summary = results.summary(journal)
+    best = summary.best
     if best is None or best.value is None:
         return
     if best.value == recorded:
         print(f"The value equals the recorded one to the bit: {recorded!r}")
     else:
-        by = number(abs(best.value - recorded))
+        by = summary.metric.size(best.value - recorded)
         print(f"The value differs from the recorded one by {by}: {best.value!r} now, {recorded!r} recorded")

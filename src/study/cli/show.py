@@ -12,10 +12,12 @@ import typer
 from study import settings
 from study.cli import one_trial, options, records
 from study.cli.terminal import width
-from study.cli.text import number, table, to_json
+from study.cli.text import table, to_json
 from study.errors import InputError, StudyError
 from study.formatting import nearest
+from study.metric import Metric
 from study.record import results
+from study.record.family import PURPOSE, parsed, studies
 from study.record.journal import Journal
 
 if TYPE_CHECKING:
@@ -24,12 +26,6 @@ if TYPE_CHECKING:
     from study.record.results import Summary, TrialRow
 
 SHOWN = 20
-MADE_FOR = {
-    "compare": "equal seeds for the variants of",
-    "confirm": "fresh seeds for the best trials of",
-    "final": "the test split for the winner of",
-    "ablate": "one knob less for the winner of",
-}
 COLUMNS = ("trial", "state", "value", "epochs", "seconds", "variant", "reason")
 
 
@@ -41,7 +37,7 @@ def journal_of(name: str, home: Path | None) -> Journal:
 
     """
     place = settings.resolve(home)
-    known = results.studies(place.home)
+    known = studies(place.home)
     if name in known:
         return Journal(place.study_folder(name))
     fix = f"{nearest(name, known)} `study run {name}` makes some."
@@ -53,15 +49,14 @@ def list_(as_json: options.AsJson = False, home: options.Home = None) -> None:
     from study.definition import available
 
     place, files = settings.resolve(home), available()
-    names = dict.fromkeys([*sorted(files), *results.studies(place.home)])
+    names = dict.fromkeys([*sorted(files), *studies(place.home)])
     found = [_listed(name, files.get(name), Journal(place.study_folder(name))) for name in names]
     if as_json:
         print(to_json(found, indent=2))
         return
     states = ("complete", "pruned", "failed", "running")
     rows = [
-        [each["study"], *(_count(each[state]) for state in states), number(each["best"]), each["description"]]
-        for each in found
+        [each["study"], *(_count(each[state]) for state in states), _best(each), each["description"]] for each in found
     ]
     print(table(["Study", "Complete", "Pruned", "Failed", "Unfinished", "Best", "What it is"], rows, width=width()))
 
@@ -79,7 +74,7 @@ def _listed(name: str, file: Path | None, journal: Journal) -> dict[str, Any]:
     except StudyError as error:
         return {**listed, "description": f"damaged: {error}"}
     best = summary.best.value if summary.best else None
-    return {**listed, **summary.counts, "metric": summary.goal.metric, "best": best}
+    return {**listed, **summary.counts, "metric": summary.metric.name, "best": best}
 
 
 def describe(journal: Journal) -> str:
@@ -93,9 +88,9 @@ def describe(journal: Journal) -> str:
 def _origin(journal: Journal) -> str:
     """What results without a file of their name come from."""
     name = journal.folder.name
-    start, _, suffix = name.rpartition("-")
-    if suffix in MADE_FOR:
-        return f"{MADE_FOR[suffix]} {start}"
+    start, kind = parsed(name)
+    if kind:
+        return f"{PURPOSE[kind]} {start}"
     stored = journal.definition() or {}
     source = Path(stored.get("file") or name.partition("@")[0]).stem
     dataset = (stored.get("recipe") or {}).get("dataset")
@@ -108,6 +103,11 @@ def _about(file: Path) -> str:
         return (ast.get_docstring(ast.parse(file.read_bytes())) or "").partition("\n")[0]
     except (OSError, SyntaxError, ValueError) as error:
         return f"cannot be read: {error}"
+
+
+def _best(listed: dict[str, Any]) -> str:
+    value, metric = listed["best"], Metric(listed["metric"] or "")
+    return metric.seen([value or 0.0]).value(value)
 
 
 def _count(value: int | None) -> str:
@@ -149,7 +149,7 @@ def _show_trials(journal: Journal, form: str, sort_by: str | None, top: int | No
     from study.cli import insight
 
     rows = results.rows(journal)
-    summary = results.summarize(journal.folder.name, results.goal(journal), rows)
+    summary = results.summarize(journal.folder.name, results.metric_of(journal), rows)
     shown = sorted_by(rows, sort_by, summary)
     if form == "json":
         trials = [records.row_json(row) for row in shown[:top]]
@@ -171,7 +171,7 @@ def sorted_by(rows: Sequence[TrialRow], column: str | None, summary: Summary) ->
 
     """
     if column in {None, "value"}:
-        return results.ranked(rows, summary.goal)
+        return results.ranked(rows, summary.metric)
     knobs = dict.fromkeys(name for row in rows for name in row.overrides)
     if column not in COLUMNS and column not in knobs:
         fix = f"There are: {', '.join([*COLUMNS, *knobs])}."
@@ -193,13 +193,12 @@ def _flat(row: TrialRow) -> dict[str, Any]:
 
 
 def _show_table(summary: Summary, rows: Sequence[TrialRow], top: int) -> None:
-    direction = "maximize" if summary.goal.maximize else "minimize"
-    print(f"{summary.name}: {direction} {summary.goal.metric}")
+    print(f"{summary.name}: {summary.metric.direction} {summary.metric.name}")
     print(records.counts_line(summary))
     print("\n".join(records.best_lines(summary)))
     if summary.variants:
         print(f"\n{records.variants_table(summary, width())}")
-    print(f"\n{records.trials_table(rows[:top], summary.goal.metric, width())}")
+    print(f"\n{records.trials_table(rows[:top], summary.metric, width())}")
     if len(rows) > top:
         print(f"and {len(rows) - top} more (--top {len(rows)})")
     if line := records.failures(summary, rows):

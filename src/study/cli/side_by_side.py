@@ -10,7 +10,7 @@ from study import settings
 from study.cli import options, records
 from study.cli.show import journal_of
 from study.cli.terminal import width
-from study.cli.text import duration, figure, plural, span, table
+from study.cli.text import duration, plural, table
 from study.cli.watch import print_json
 from study.errors import InputError
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import typer
 
     from study.insight.searches import Budget, Search
+    from study.metric import Metric
 
 log = logging.getLogger("study")
 KEYS = ("type", "metric", "direction", "searches", "by_trials", "by_seconds")
@@ -71,8 +72,8 @@ def searches_json(found: Sequence[Search], by_trials: Sequence[Budget], by_secon
     """Searches side by side as JSON values."""
     return {
         "type": "searches",
-        "metric": found[0].goal.metric,
-        "direction": found[0].direction,
+        "metric": found[0].metric.name,
+        "direction": found[0].metric.direction,
         "searches": [
             {"study": each.name, "data": each.data, "trials": len(each.values),
              "seconds": round(float(each.seconds.sum()), 3), "best": each.best.value if each.best else None}
@@ -98,21 +99,19 @@ def _rows(by_trials: Sequence[Budget], by_seconds: Sequence[Budget]) -> list[dic
 
 
 def _text(found: Sequence[Search], by_trials: Sequence[Budget], by_seconds: Sequence[Budget]) -> str:
-    metric = found[0].goal.metric
-    percent = "accuracy" in metric
-    unit = " (in %)" if percent else ""
+    metric = found[0].metric
     headings = [heading for each in found for heading in (each.name, "9 in 10 lie")]
-    in_trials = [[str(int(each.amount)), *_cells(each, percent=percent)] for each in by_trials]
-    in_seconds = [[duration(each.amount), *_cells(each, percent=percent)] for each in by_seconds]
+    in_trials = [[str(int(each.amount)), *_cells(each, metric)] for each in by_trials]
+    in_seconds = [[duration(each.amount), *_cells(each, metric)] for each in by_seconds]
     lines = [
-        f"Expected best {metric}{unit} of so many trials, were each search run anew in another order",
+        f"Expected best {metric.heading} of so many trials, were each search run anew in another order",
         table(["Trials", *headings], in_trials, width=width()),
         "",
         "The same for so much training",
         table(["Training", *headings], in_seconds, width=width()),
         "",
         *(f"{each.name}: {plural(len(each.values), 'finished trial')}, {duration(float(each.seconds.sum()))} of "
-          f"training, best {figure(each.best.value if each.best else None, percent=percent)}" for each in found),
+          f"training, best {metric.value(each.best.value if each.best else None)}" for each in found),
         "Beyond half of a search's own trials its range closes, and only says what it found.",
     ]  # fmt: skip
     if len({each.data for each in found}) > 1:
@@ -121,18 +120,14 @@ def _text(found: Sequence[Search], by_trials: Sequence[Budget], by_seconds: Sequ
     return "\n".join(lines)
 
 
-def _cells(budget: Budget, *, percent: bool) -> list[str]:
+def _cells(budget: Budget, metric: Metric) -> list[str]:
+    from study.stats.intervals import Interval
+
     cells: list[str] = []
     for mean, low, high in budget.worth.values():
         whole = all(map(math.isfinite, (mean, low, high)))
-        cells += [figure(mean, percent=percent), _between(low, high, percent=percent) if whole else "-"]
+        cells += [metric.figure(mean), metric.interval(Interval(low, high)) if whole else "-"]
     return cells
-
-
-def _between(low: float, high: float, *, percent: bool) -> str:
-    from study.stats.intervals import Interval
-
-    return span(Interval(low, high), percent=percent)
 
 
 def _draw(found: Sequence[Search], rows: Sequence[dict[str, Any]], home: Path) -> None:

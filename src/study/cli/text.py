@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from study.formatting import duration, figure, knob, knobs, moment, number, plural, size, span, to_json
+from study.formatting import duration, knob, knobs, moment, number, plural, size, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
-    "clip", "duration", "figure", "knob", "knobs", "moment", "number", "plural", "size", "span", "table", "to_json",
+    "clip", "duration", "knob", "knobs", "moment", "number", "plural", "size", "table", "to_json",
     "without_password",
 ]  # fmt: skip
 
@@ -42,4 +42,4 @@ def without_password(line: str) -> str:
 
 
 def _is_number(cell: str) -> bool:
-    return bool(re.fullmatch(r"-|[-+]?[0-9.]+(e[-+]?\d+)?( (s|min|B|kB|MB|GB))?", cell))
+    return bool(re.fullmatch(r"-|[-+]?[0-9.]+(e[-+]?\d+)?( (s|min|B|kB|MB|GB|%|points))?", cell))

@@ -15,7 +15,7 @@ from study.cli.show import journal_of
 from study.cli.terminal import width
 from study.cli.text import plural, table, to_json
 from study.errors import InputError, StudyLocked
-from study.record import atomic_files, results
+from study.record import atomic_files, family, results
 from study.record.journal import Journal
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def sync(
 ) -> None:
     """Make Optuna and MLflow equal to the trial folders."""
     places = settings.resolve(home, storage, tracking_uri)
-    chosen = [journal_of(name, home).folder.name for name in names or results.studies(places.home)]
+    chosen = [journal_of(name, home).folder.name for name in names or family.studies(places.home)]
     done = _pending(places, chosen) if dry_run else _synced(places, chosen)
     if as_json:
         print(to_json(done, indent=2))
@@ -145,7 +145,7 @@ def _in_optuna(places: Settings, names: Sequence[str]) -> dict[str, int | None]:
     database, changed = storage.connect(places.storage), dict[str, int | None]()
     for name in names:
         journal = Journal(places.study_folder(name))
-        direction = "maximize" if results.goal(journal).maximize else "minimize"
+        direction = results.metric_of(journal).direction
         try:
             with storage.held(name, journal.folder, database):
                 changed[name] = storage.sync(journal, database, name, direction)

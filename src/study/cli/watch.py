@@ -55,7 +55,7 @@ def follow(
             board.take(progress)
             show(progress)
             if isinstance(progress, TrialEnded) and as_json:
-                ended = results.row(journal.trial(progress.trial), board.goal)
+                ended = results.row(journal.trial(progress.trial), board.metric)
                 print_json({"type": "trial", "study": name, **records.row_json(ended)})
         if told_to_stop():
             raise Interrupted("stopped, everything saved", where=name, fix="The same command goes on.")

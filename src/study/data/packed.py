@@ -132,7 +132,7 @@ def read(pack: Pack) -> dict[str, np.ndarray]:
     """
     try:
         with safe_open(pack.path, framework="numpy") as file:
-            return {array: cast(np.ndarray, file.get_tensor(array)) for array in ARRAYS}
+            return {array: cast("np.ndarray", file.get_tensor(array)) for array in ARRAYS}
     except (OSError, SafetensorError) as error:
         raise _unfit(pack.name, pack.path, f"cannot be read ({error})") from error
 

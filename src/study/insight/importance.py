@@ -28,6 +28,7 @@ from optuna.trial import TrialState, create_trial
 
 from study.insight import repeats
 from study.record import results
+from study.record.family import Family
 from study.sampling import storage
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from study.insight.repeats import Noise
+    from study.metric import Metric
     from study.record.journal import Journal
 
 QUARTER = 0.25
@@ -124,16 +126,16 @@ def read(journal: Journal) -> Importance:
     """
     trials = [storage.frozen(folder) for folder in journal.trials()]
     trials = [each for each in trials if each.state == TrialState.COMPLETE and each.params and _is_finite(each.value)]
-    noise = repeats.noise(journal.folder.parent.parent, journal.folder.name)
-    return assess(trials, maximize=results.goal(journal).maximize if trials else True, noise=noise)
+    noise = repeats.noise(Family(journal.folder.name, journal.home))
+    return assess(trials, results.metric_of(journal), noise=noise)
 
 
-def assess(trials: Sequence[FrozenTrial], *, maximize: bool, noise: Noise | None = None) -> Importance:
+def assess(trials: Sequence[FrozenTrial], metric: Metric, noise: Noise | None = None) -> Importance:
     """Assess the knobs of complete trials.
 
     Args:
         trials: complete, with a finite value and at least one parameter.
-        maximize: whether more is better.
+        metric: what is optimized.
         noise: between seeds, if known.
 
     """
@@ -143,11 +145,11 @@ def assess(trials: Sequence[FrozenTrial], *, maximize: bool, noise: Noise | None
     weighed = [trials[index] for index in np.linspace(0, len(trials) - 1, min(MOST, len(trials))).astype(int)]
     ranges = {name: each for name, each in widest(trials).items() if not each.single()}
     sd = noise.sd if noise else 0.0
-    overall, chance = _weigh(weighed, ranges, maximize=maximize, sd=sd)
+    overall, chance = _weigh(weighed, ranges, metric, sd=sd)
     best: Mapping[str, Weight] = {}
     if not lacking_best:
-        ranked = sorted(trials, key=lambda trial: trial.value or 0.0, reverse=maximize)
-        best, _ = _weigh(ranked[: min(MOST, round(QUARTER * len(ranked)))], ranges, maximize=maximize, sd=sd)
+        ranked = sorted(trials, key=lambda trial: trial.value or 0.0, reverse=metric.sign > 0)
+        best, _ = _weigh(ranked[: min(MOST, round(QUARTER * len(ranked)))], ranges, metric, sd=sd)
     knobs = [
         Knob(name, sum(name in trial.params for trial in trials), weight, best.get(name))
         for name, weight in overall.items()
@@ -176,7 +178,7 @@ def _joined(old: BaseDistribution, new: BaseDistribution) -> BaseDistribution:
 
 
 def _weigh(
-    trials: Sequence[FrozenTrial], ranges: Mapping[str, BaseDistribution], *, maximize: bool, sd: float
+    trials: Sequence[FrozenTrial], ranges: Mapping[str, BaseDistribution], metric: Metric, *, sd: float
 ) -> tuple[dict[str, Weight], float]:
     """Weigh every knob in one set of trials; also give the effect that chance has in it."""
     varied = {name: each for name, each in ranges.items() if len({str(t.params.get(name)) for t in trials}) > 1}
@@ -186,10 +188,10 @@ def _weigh(
         _filled(trials, varied),
         FanovaImportanceEvaluator(n_trees=TREES, max_depth=DEPTH, seed=0),
         varied,
-        maximize=maximize,
+        metric,
     )
     ped = PedAnovaImportanceEvaluator(target_quantile=QUARTER)
-    ped_anova = _importances(_rebuilt(trials, varied), ped, varied, maximize=maximize)
+    ped_anova = _importances(_rebuilt(trials, varied), ped, varied, metric)
     effects, chance = _effects(trials, varied)
     weights = {
         name: Weight(fanova[name], ped_anova[name], effect, _says(trials, name, effect, sd, chance))
@@ -210,10 +212,9 @@ def _importances(
     trials: Sequence[FrozenTrial],
     evaluator: FanovaImportanceEvaluator | PedAnovaImportanceEvaluator,
     ranges: Mapping[str, BaseDistribution],
-    *,
-    maximize: bool,
+    metric: Metric,
 ) -> dict[str, float]:
-    study = optuna.create_study(direction="maximize" if maximize else "minimize")
+    study = optuna.create_study(direction=metric.direction)
     study.add_trials(trials)
     with warnings.catch_warnings():  # that a branch was taken once: its weight is small by itself
         warnings.simplefilter("ignore")

@@ -11,8 +11,6 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import os
-import socket
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,17 +18,19 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from scipy import special
 
-from study.formatting import duration, knob, number, plural
+from study.formatting import duration, knob, plural
 from study.insight import edges, repeats, savings
 from study.record import results
+from study.record.family import Family, held_by
 from study.stats import expected, intervals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from study.insight.repeats import Noise
+    from study.metric import Metric
     from study.record.journal import Journal
-    from study.record.results import Goal, TrialRow
+    from study.record.results import TrialRow
 
 Kind = Literal["boundary", "lost", "duplicates", "top", "more trials", "test split", "time left"]
 TOP = 10
@@ -65,7 +65,7 @@ class Evidence:
 
     Args:
         name: of the study, `@dataset` included.
-        goal: its metric and direction.
+        metric: its metric and direction.
         rows: its trials, by number.
         definition: as it is stored.
         recipes: for each ended trial, by number, its whole recipe as text.
@@ -78,7 +78,7 @@ class Evidence:
     """
 
     name: str
-    goal: Goal
+    metric: Metric
     rows: Sequence[TrialRow]
     definition: Mapping[str, Any]
     recipes: Mapping[int, str] = field(default_factory=dict[int, str])
@@ -92,7 +92,7 @@ class Evidence:
     def complete(self) -> list[TrialRow]:
         """The complete trials with a finite value, best first."""
         found = [row for row in self.rows if row.state == "complete" and math.isfinite(row.value or 0.0)]
-        return results.ranked(found, self.goal)
+        return results.ranked(found, self.metric)
 
 
 def read(journal: Journal, rows: Sequence[TrialRow] | None = None) -> Evidence:
@@ -107,32 +107,20 @@ def read(journal: Journal, rows: Sequence[TrialRow] | None = None) -> Evidence:
 
     """
     rows = results.rows(journal) if rows is None else rows
-    home, name = journal.folder.parent.parent, journal.folder.name
+    name, family = journal.folder.name, Family(journal.folder.name, journal.home)
     ended = [row.number for row in rows if row.state != "running"]
     return Evidence(
         name=name,
-        goal=results.goal(journal),
+        metric=results.metric_of(journal),
         rows=rows,
         definition=journal.definition() or {},
         recipes={number: json.dumps(journal.trial(number).recipe(), sort_keys=True) for number in ended},
-        noise=repeats.noise(home, name),
-        openings=results.looks(name, home),
-        coordinator=_coordinator(journal),
+        noise=repeats.noise(family),
+        openings=family.looks(),
+        coordinator=held_by(journal),
         asked=journal.question("run"),
         now=time.time(),
     )
-
-
-def _coordinator(journal: Journal) -> dict[str, Any] | None:
-    """Find the process that runs the study now, as far as can be seen from this machine."""
-    try:
-        who = json.loads((journal.folder / "lock").read_text())
-        if who["host"] != socket.gethostname():
-            return None
-        os.kill(who["pid"], 0)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # there is none, it is gone, or it is somebody else's
-    return who
 
 
 def remarks(evidence: Evidence) -> list[Remark]:
@@ -247,17 +235,19 @@ def top_apart(evidence: Evidence) -> Iterator[Remark]:
     k = len(values)
     if k < FEWEST_TOP:
         return
-    apart = f"the best {k} lie {number(float(np.ptp(values)))} apart"
+    spread = evidence.metric.size(float(np.ptp(values)))
+    apart = f"the best {k} lie {spread} apart"
     fix = f"`study confirm {evidence.name} --top {k}` runs them on fresh seeds."
     noise = evidence.noise
     if noise is None:
         yield Remark("top", f"{apart}; how far a seed alone moves a result is not known", fix)
         return
     runs = plural(noise.freedom + noise.recipes, "run")
-    seeds = f"a seed alone moves a result by {number(noise.sd)} (standard deviation; {runs} in {noise.source})"
+    seeds = f"a seed alone moves a result by {evidence.metric.size(noise.sd)} (standard deviation; {runs} in "
+    seeds += f"{noise.source})"
     ratio = float(values.var(ddof=1)) / noise.sd**2 if noise.sd else math.inf
     if special.fdtrc(k - 1, noise.freedom, ratio) > 0.05:
-        yield Remark("top", f"the top {k} cannot be told apart: they lie {number(float(np.ptp(values)))} apart, "
+        yield Remark("top", f"the top {k} cannot be told apart: they lie {spread} apart, "
                      f"and {seeds}", fix)  # fmt: skip
     else:
         yield Remark("top", f"{apart}, more than seeds explain: {seeds}")
@@ -270,13 +260,12 @@ def more_trials(evidence: Evidence) -> Iterator[Remark]:
     if len(finished) < ENOUGH_TO_GO_ON or not np.isfinite(values).any():
         return
     total, half = len(values), len(values) // 2
-    direction: intervals.Direction = "maximize" if evidence.goal.maximize else "minimize"
-    worst = np.nanmin(values) if evidence.goal.maximize else np.nanmax(values)
-    filled = np.where(np.isfinite(values), values, worst)
+    direction = evidence.metric.direction
+    filled = np.where(np.isfinite(values), values, evidence.metric.worst(values))
     drawn, ran = expected.expected_best(filled, direction).mean, expected.best_so_far(filled, direction)
     gain = float(max(abs(each[total - 1] - each[half - 1]) for each in (drawn, ran)))
     text = (
-        f"the last doubling, from {half} trials to {total}, brought the best {number(gain)} further; "
+        f"the last doubling, from {half} trials to {total}, brought the best {evidence.metric.size(gain)} further; "
         "the next is not expected to bring more"
     )
     go_on = f"`study run {evidence.name} --trials {2 * total}` goes on."
@@ -286,10 +275,10 @@ def more_trials(evidence: Evidence) -> Iterator[Remark]:
     elif noise is None:
         yield Remark("more trials", text, f"If that is worth it: {go_on}")
     elif gain <= noise.sd:
-        text = f"{text}, and a seed alone moves a result by {number(noise.sd)}"
+        text = f"{text}, and a seed alone moves a result by {evidence.metric.size(noise.sd)}"
         yield Remark("more trials", text, f"More trials are unlikely to help; `study confirm {evidence.name}` will.")
     else:
-        yield Remark("more trials", f"{text}, but more than seeds explain ({number(noise.sd)})", go_on)
+        yield Remark("more trials", f"{text}, but more than seeds explain ({evidence.metric.size(noise.sd)})", go_on)
 
 
 def _values(rows: Sequence[TrialRow]) -> Any:

@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from study.record import results
-from study.record.journal import Journal
 from study.stats import intervals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from study.metric import Metric
+    from study.record.family import Family, Kind
+    from study.record.journal import Journal
+
 # Where the same recipe is run on several seeds; judged on validation data, as the search was, before on the test split.
-BESIDE = ("confirm", "ablate", "compare", "final")
+REPEATED: tuple[Kind, ...] = ("confirm", "ablate", "compare", "final")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,24 +43,22 @@ class Noise:
     source: str
 
 
-def noise(home: Path, name: str) -> Noise | None:
+def noise(family: Family) -> Noise | None:
     """Read the noise between seeds of a study; None where no recipe has been run on two.
 
     Args:
-        home: folder of all results.
-        name: the study's; those beside it that repeat its recipes are looked at first, then its own trials.
+        family: the study; those made for it that repeat its recipes are looked at first, then its own trials.
 
     Raises:
         StudyError: a damaged file; names it and its line.
 
     """
-    held = _held(Journal(home / "studies" / name))
-    for other in (*(f"{name}-{kind}" for kind in BESIDE), name):
-        journal = Journal(home / "studies" / other)
+    held = _held(family.search)
+    for journal in (*map(family.member, REPEATED), family.search):
         found = _of(journal) if journal.trials() and _held(journal) == held else None
         if found is not None:
             sd, freedom, recipes = found
-            return Noise(sd, freedom, recipes, other)
+            return Noise(sd, freedom, recipes, journal.folder.name)
     return None
 
 
@@ -69,7 +69,7 @@ def _held(journal: Journal) -> dict[str, Any]:
 
 
 def _of(journal: Journal) -> tuple[float, int, int] | None:
-    return pooled(_values(journal), maximize=results.goal(journal).maximize)
+    return pooled(_values(journal), results.metric_of(journal))
 
 
 def _values(journal: Journal) -> list[NDArray[np.float64]]:
@@ -84,25 +84,26 @@ def _values(journal: Journal) -> list[NDArray[np.float64]]:
     return [np.array(list(values.values())) for values in groups.values()]
 
 
-def pooled(groups: Sequence[NDArray[np.float64]], *, maximize: bool) -> tuple[float, int, int] | None:
+def pooled(groups: Sequence[NDArray[np.float64]], metric: Metric) -> tuple[float, int, int] | None:
     """Pool the standard deviation over the better half of the recipes that have two values or more.
 
     Recipes that hardly train, as with too high a rate, scatter far more than those that a search ends with.
 
     Args:
         groups: for each recipe its values, each of shape (seeds,).
-        maximize: whether more is better.
+        metric: whose values they are.
 
     Returns:
         Standard deviation, its degrees of freedom, and recipes; None without a recipe of two values.
 
     >>> import numpy as np
-    >>> sd, freedom, recipes = pooled([np.array([0.9, 0.92]), np.array([0.1, 0.8]), np.array([0.5])], maximize=True)
+    >>> from study.metric import Metric
+    >>> sd, freedom, recipes = pooled([np.array([0.9, 0.92]), np.array([0.1, 0.8])], Metric("score"))
     >>> round(sd, 4), freedom, recipes
     (0.0141, 1, 1)
 
     """
-    repeated = sorted((values for values in groups if len(values) > 1), key=np.mean, reverse=maximize)
+    repeated = sorted((values for values in groups if len(values) > 1), key=np.mean, reverse=metric.sign > 0)
     kept = [intervals.moments(values) for values in repeated[: (len(repeated) + 1) // 2]]
     freedom = sum(int(n) - 1 for n, _, _ in kept)
     if not freedom:

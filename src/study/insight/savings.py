@@ -12,7 +12,8 @@ from study.stats import intervals
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from study.record.results import Goal, TrialRow
+    from study.metric import Metric
+    from study.record.results import TrialRow
 
 GOOD = 0.1  # of the finished trials: who ends among these was a good one
 
@@ -49,7 +50,7 @@ class Pruning:
         return self.epochs_saved / whole if whole else 0.0
 
 
-def read(rows: Sequence[TrialRow], goal: Goal) -> Pruning:
+def read(rows: Sequence[TrialRow], metric: Metric) -> Pruning:
     """Say what pruning did, from a study's trials; a trial's full length is that of the longest complete one.
 
     A trial whose own knob `epochs` says otherwise is measured by that.
@@ -68,8 +69,8 @@ def read(rows: Sequence[TrialRow], goal: Goal) -> Pruning:
         epochs_saved=sum(left),
         seconds_saved=sum(more * row.seconds / max(1, row.epochs) for more, row in zip(left, pruned, strict=True)),
         audited=tuple(audited),
-        lost_good=intervals.share(sum(_is_good(row, finished, goal) for row in ended), len(ended)),
-        lost_best=intervals.share(sum(_is_best(row, finished, goal) for row in ended), len(ended)),
+        lost_good=intervals.share(sum(_is_good(row, finished, metric) for row in ended), len(ended)),
+        lost_best=intervals.share(sum(_is_best(row, finished, metric) for row in ended), len(ended)),
     )
 
 
@@ -83,11 +84,11 @@ def _length(row: TrialRow, otherwise: int) -> int:
     return own if isinstance(own, int) else otherwise
 
 
-def _is_good(row: TrialRow, finished: Sequence[TrialRow], goal: Goal) -> bool:
-    best = results.ranked([each for each in finished if each.state == "complete"], goal)
+def _is_good(row: TrialRow, finished: Sequence[TrialRow], metric: Metric) -> bool:
+    best = results.ranked([each for each in finished if each.state == "complete"], metric)
     return row in best[: math.ceil(GOOD * len(finished))]
 
 
-def _is_best(row: TrialRow, finished: Sequence[TrialRow], goal: Goal) -> bool:
-    others = results.best([each for each in finished if each.audited is None], goal)
-    return row.value is not None and (others is None or others.value is None or goal.better(row.value, others.value))
+def _is_best(row: TrialRow, finished: Sequence[TrialRow], metric: Metric) -> bool:
+    others = results.best([each for each in finished if each.audited is None], metric)
+    return row.value is not None and (others is None or others.value is None or metric.better(row.value, others.value))

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from study.metric import Direction, Metric
     from study.record.journal import Journal
-    from study.record.results import Goal, TrialRow
+    from study.record.results import TrialRow
     from study.stats.expected import Curve
-    from study.stats.intervals import Direction
 
 STEPS = (1, 2, 5)  # of each power of ten: trials at which the searches are set side by side
 HALVINGS = 5  # of the seconds that all searches have
@@ -33,7 +33,7 @@ class Search:
 
     Args:
         name: of the study, `@dataset` included.
-        goal: its metric and direction.
+        metric: its metric and direction.
         data: the data set's name, empty where it is not known.
         values: shape (trials,), one a finished trial in the order of their numbers; that of a pruned trial is what it
             had reached, that of a diverged one the worst of all.
@@ -44,7 +44,7 @@ class Search:
     """
 
     name: str
-    goal: Goal
+    metric: Metric
     data: str
     values: NDArray[np.float64]
     ended: NDArray[np.float64]
@@ -54,7 +54,7 @@ class Search:
     @property
     def direction(self) -> Direction:
         """Whether more or less is better, as the statistics spell it."""
-        return "maximize" if self.goal.maximize else "minimize"
+        return self.metric.direction
 
     def by_trials(self) -> Curve:
         """Give the expected best of 1, 2, ... of its trials in random order, with the range of luck."""
@@ -98,7 +98,7 @@ def read(journals: Sequence[Journal]) -> list[Search]:
     found = [_search(journal) for journal in journals]
     first = found[0]
     for other in found[1:]:
-        if other.goal != first.goal:
+        if other.metric != first.metric:
             raise InputError(
                 f"{first.name} is to {_aim(first)}, {other.name} to {_aim(other)}",
                 where="study compare",
@@ -109,7 +109,7 @@ def read(journals: Sequence[Journal]) -> list[Search]:
 
 def _search(journal: Journal) -> Search:
     rows, name = results.rows(journal), journal.folder.name
-    goal, definition = results.goal(journal), journal.definition() or {}
+    metric, definition = results.metric_of(journal), journal.definition() or {}
     ended = [row for row in rows if row.state != "running"]
     finished = [row for row in ended if row.state != "failed"]
     if "sampler" not in definition:
@@ -117,21 +117,21 @@ def _search(journal: Journal) -> Search:
     values = np.array([math.nan if row.value is None else row.value for row in finished], dtype=np.float64)
     if not np.isfinite(values).any():
         raise InputError("has no finished trial yet", where=name, fix=f"`study run {name}` makes some.")
-    worst = np.nanmin(values) if goal.maximize else np.nanmax(values)
+    worst = metric.worst(values)
     complete = [row.value if row.state == "complete" and row.value is not None else math.nan for row in ended]
     return Search(
         name=name,
-        goal=goal,
+        metric=metric,
         data=str((definition.get("data") or {}).get("name") or (definition.get("recipe") or {}).get("dataset") or ""),
         values=np.where(np.isfinite(values), values, worst),
         ended=np.array(complete, dtype=np.float64),
         seconds=np.array([row.seconds for row in ended]),
-        best=results.best(rows, goal),
+        best=results.best(rows, metric),
     )
 
 
 def _aim(search: Search) -> str:
-    return f"{search.direction} {search.goal.metric}"
+    return f"{search.direction} {search.metric.name}"
 
 
 def at_trials(searches: Sequence[Search]) -> list[Budget]:

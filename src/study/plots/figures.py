@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from study.metric import Metric
     from study.stats.intervals import Mean
     from study.stats.verdicts import Comparison
 
@@ -28,17 +29,17 @@ INK = "#222222"
 DPI = 120
 
 
-def forest(compared: Mapping[str, Comparison], title: str, axis: str, unit: str) -> Figure:
+def forest(compared: Mapping[str, Comparison], title: str, axis: str, metric: Metric) -> Figure:
     """Draw paired differences with their intervals, from top to bottom, coloured by the verdict.
 
     Args:
         compared: by the name that is shown.
         title: above the picture.
         axis: what the differences are.
-        unit: of the metric; an accuracy is drawn in points (percent).
+        metric: whose differences; those of an accuracy are drawn in points.
 
     """
-    scale = 100 if unit == "points" else 1
+    scale = metric.factor
     others = [(name, each) for name, each in compared.items() if not math.isnan(each.difference)]
     figure = Figure(figsize=(8.2, 1.35 + 0.42 * max(1, len(others))), dpi=DPI, facecolor="white", layout="constrained")
     axes = figure.add_subplot()
@@ -57,7 +58,7 @@ def forest(compared: Mapping[str, Comparison], title: str, axis: str, unit: str)
     axes.axvspan(-smallest, smallest, color=to_rgba("#0072B2", 0.08), linewidth=0)
     axes.set_yticks(range(len(others)), [name for name, _ in reversed(others)])
     axes.set_ylim(-0.7, len(others) - 0.3)
-    axes.set_xlabel(f"{axis} ({unit}), 95 % over the family")
+    axes.set_xlabel(f"{axis} ({metric.axis}), 95 % over the family")
     axes.set_title(title, loc="left", fontsize=11)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
@@ -66,12 +67,12 @@ def forest(compared: Mapping[str, Comparison], title: str, axis: str, unit: str)
     return figure
 
 
-def curves(by_variant: Mapping[str, Sequence[Sequence[float]]], metric: str, title: str) -> Figure:
+def curves(by_variant: Mapping[str, Sequence[Sequence[float]]], metric: Metric, title: str) -> Figure:
     """Draw each variant's mean curve over the epochs, with the 95 % interval of the mean as a band.
 
     Args:
         by_variant: for each variant, for each seed, the metric after every epoch; of unequal length if need be.
-        metric: its name.
+        metric: what was followed.
         title: above the picture.
 
     """
@@ -81,7 +82,7 @@ def curves(by_variant: Mapping[str, Sequence[Sequence[float]]], metric: str, tit
         length = max((len(run) for run in runs), default=0)
         if not length:
             continue
-        matrix = np.array([[*run, *[math.nan] * (length - len(run))] for run in runs], float)
+        matrix = np.array([[*run, *[math.nan] * (length - len(run))] for run in runs], float) * metric.factor
         colour, style = COLOURS[index % len(COLOURS)], "-" if index < len(COLOURS) else "--"
         at = np.arange(1, length + 1)
         axes.plot(at, np.nanmean(matrix, 0), style, color=colour, linewidth=1.8, label=name)
@@ -91,7 +92,7 @@ def curves(by_variant: Mapping[str, Sequence[Sequence[float]]], metric: str, tit
             axes.fill_between(at, band.low, band.high, color=to_rgba(colour, 0.18), linewidth=0)
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_ylabel(metric.replace("_", " "))
+    axes.set_ylabel(metric.heading.replace("_", " "))
     axes.set_title(title, loc="left", fontsize=11)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#e4e4e4", linewidth=0.6)
@@ -100,12 +101,12 @@ def curves(by_variant: Mapping[str, Sequence[Sequence[float]]], metric: str, tit
     return figure
 
 
-def cost(points: Mapping[str, tuple[float, Mean]], metric: str, title: str) -> Figure:
+def cost(points: Mapping[str, tuple[float, Mean]], metric: Metric, title: str) -> Figure:
     """Draw what each variant reaches against what it costs.
 
     Args:
         points: for each variant its mean training time in seconds, and its mean figure with its interval.
-        metric: the figure's name.
+        metric: the figure's.
         title: above the picture.
 
     """
@@ -113,13 +114,13 @@ def cost(points: Mapping[str, tuple[float, Mean]], metric: str, title: str) -> F
     axes = figure.add_subplot()
     for index, (name, (seconds, mean)) in enumerate(points.items()):
         colour, marker = COLOURS[index % len(COLOURS)], "os^D"[index // len(COLOURS) % 4]
-        bounds = mean.interval.low, mean.interval.high
+        bounds = metric.factor * mean.interval.low, metric.factor * mean.interval.high
         if all(map(math.isfinite, bounds)):
             axes.plot((seconds, seconds), bounds, color=colour, linewidth=1.8)
-        axes.plot(seconds, mean.value, marker, color=colour, markersize=6, label=name)
+        axes.plot(seconds, metric.factor * mean.value, marker, color=colour, markersize=6, label=name)
     axes.set_xlim(left=0)
     axes.set_xlabel("seconds of a training, mean over seeds")
-    axes.set_ylabel(f"{metric.replace('_', ' ')}, mean with its 95 % interval")
+    axes.set_ylabel(f"{metric.heading.replace('_', ' ')}, mean with its 95 % interval")
     axes.set_title(title, loc="left", fontsize=11)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#e4e4e4", linewidth=0.6)

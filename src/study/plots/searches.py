@@ -47,9 +47,11 @@ def budgets(searches: Sequence[Search], title: str) -> Figure:
         axes.grid(color="#e4e4e4", linewidth=0.6)
         axes.set_axisbelow(True)
     by_trials.xaxis.set_major_locator(MaxNLocator(integer=True))
-    by_trials.set_ylabel(f"best {searches[0].goal.metric.replace('_', ' ')}")
+    metric = searches[0].metric
+    by_trials.yaxis.set_major_formatter(lambda value, _: f"{metric.factor * value:.6g}")
+    by_trials.set_ylabel(f"best {metric.heading.replace('_', ' ')}")
     by_trials.set_title(title, loc="left", fontsize=11)
-    by_seconds.legend(frameon=False, fontsize=9, loc="lower right" if searches[0].goal.maximize else "upper right")
+    by_seconds.legend(frameon=False, fontsize=9, loc="lower right" if searches[0].metric.sign > 0 else "upper right")
     _look_at_the_best(by_trials, searches)
     return figure
 
@@ -65,6 +67,6 @@ def _look_at_the_best(axes: Axes, searches: Sequence[Search]) -> None:
     typical = [float(np.median(each.values)) for each in searches]
     if not best:
         return
-    near, far = (max(best), min(typical)) if searches[0].goal.maximize else (min(best), max(typical))
+    near, far = (max(best), min(typical)) if searches[0].metric.sign > 0 else (min(best), max(typical))
     if near != far:
         axes.set_ylim(*sorted((far - 0.1 * (near - far), near + 0.1 * (near - far))))

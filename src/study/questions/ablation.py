@@ -21,7 +21,7 @@ from study.errors import InputError, RecipeError
 from study.questions import ablation_arms, confirmation, replicates
 from study.questions.ablation_arms import Arm, Side
 from study.questions.replicates import Pairs, Plan
-from study.record.journal import Journal
+from study.record.family import BASELINE, Family, name_of
 from study.stats import intervals, verdicts
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 FIRST_SEED = 3000  # counted on from the recipe's seed; the race has 1000 on, the final scores 2000 on
-WINNER, BASELINE = "winner", "baseline"
+WINNER = "winner"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,10 +149,9 @@ def run(
     study: Study, settings: Settings, options: Options, question: Question, stop: threading.Event
 ) -> Iterator[Progress]:
     """Run what still lacks of the arms, and then of the simplest recipe. Raises as `search.run`."""
-    Journal(settings.study_folder(study.name)).store_question("ablate", _to_json(question))
     plan = _plan(study, question, ())
     while True:
-        yield from replicates.run(plan, settings, options, stop)
+        yield from replicates.run(plan, settings, options, stop, _to_json(question))
         if not Pairs.of(plan, settings).complete():
             return  # the time was up
         plan = _plan(study, question, _simpler(study, settings, question))
@@ -162,7 +161,7 @@ def run(
 
 def read(study: Study, settings: Settings) -> Ablation | None:
     """Read what was last asked and what became of it; None if nothing ever was. The same from the same folders."""
-    stored = Journal(settings.study_folder(study.name)).question("ablate")
+    stored = Family(study.name, settings.home).question("ablate")
     return of(study, settings, _from_json(stored)) if stored else None
 
 
@@ -230,22 +229,21 @@ def _no_worse(row: Row, study: Study) -> bool:
         return False
     if found.verdict in {"helps", "no difference"}:
         return True
-    return (
-        found.interval.low > -found.smallest if study.direction == "maximize" else found.interval.high < found.smallest
-    )
+    loss = -found.interval.low if study.objective.sign > 0 else found.interval.high
+    return loss < found.smallest
 
 
 def _plan(study: Study, question: Question, tried: Sequence[Arm]) -> Plan:
     arms = {WINNER: question.winner, BASELINE: question.baseline}
     arms |= {arm.label: arm.overrides for arm in (*question.arms, *tried)}
-    named = replace(study, name=f"{study.name}-ablate")
+    named = replace(study, name=name_of(study.name, "ablate"))
     return Plan(study=named, arms=arms, seeds=question.seeds, first=FIRST_SEED)
 
 
 def _rows(
     study: Study, question: Question, values: Mapping[str, NDArray[np.float64]], tried: Sequence[Arm]
 ) -> tuple[Row, ...]:
-    step = replicates.grain(study, test=False)
+    step = replicates.resolution(study, test=False)
     rows: list[Row] = []
     for side, against in (("less", WINNER), ("plus", BASELINE), ("simplest", WINNER)):
         family = [arm for arm in (*question.arms, *tried) if arm.side == side]
@@ -263,7 +261,7 @@ def _rows(
 def _order(study: Study, row: Row) -> float:
     """Sort what matters most first: the greatest loss without a knob, the greatest gain with one."""
     assert row.comparison is not None
-    better = row.comparison.difference if study.direction == "maximize" else -row.comparison.difference
+    better = study.objective.sign * row.comparison.difference
     better = better if np.isfinite(better) else 0.0
     return -better if row.side == "plus" else better
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from study.errors import InputError
-from study.progress import SearchStarted
 from study.questions import replicates
 from study.questions.replicates import Pairs, Plan
-from study.record.journal import Journal
+from study.record import family
+from study.record.family import Family
 from study.stats import intervals, sequential, verdicts
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def ask(
     """
     there = list(study.variants if as_published else study.fair_variants)
     names = list(variants) if variants else there
-    baseline = against or ("baseline" if "baseline" in study.variants else next(iter(names), ""))
+    baseline = against or family.baseline({name: study.variants.get(name, {}) for name in there}) or ""
     for name in (*names, baseline):
         if name not in study.variants:
             known = ", ".join(study.variants) or "none"
@@ -128,7 +128,7 @@ def compared(study: Study) -> Study:
 def plan(study: Study, question: Question) -> Plan:
     """Say which variants meet which seeds."""
     finals = compared(study)
-    step = replicates.grain(finals, test=True)
+    step = replicates.resolution(finals, test=True)
 
     def open_ones(before: tuple[str, ...], values: Mapping[str, NDArray[np.float64]]) -> tuple[str, ...]:
         others = [name for name in question.variants if name != question.against]
@@ -151,16 +151,13 @@ def run(
 ) -> Iterator[Progress]:
     """Run what the table still lacks; iterate to make it go on. Raises as `search.run`."""
     planned = plan(study, question)
-    for progress in replicates.run(planned, settings, options, stop):
-        if isinstance(progress, SearchStarted):
-            asked = {**asdict(question), "variants": {name: dict(each) for name, each in planned.arms.items()}}
-            Journal(settings.study_folder(planned.study.name)).store_question("compare", asked)
-        yield progress
+    asked = {**asdict(question), "variants": {name: dict(each) for name, each in planned.arms.items()}}
+    yield from replicates.run(planned, settings, options, stop, asked)
 
 
 def last_asked(study: Study, settings: Settings) -> tuple[Study, Question] | None:
     """Read what was last compared, and the study with those variants; None if nothing ever was."""
-    stored = Journal(settings.study_folder(f"{study.name}-compare")).question("compare")
+    stored = Family(study.name, settings.home).question("compare")
     if stored is None:
         return None
     variants = stored.pop("variants")
@@ -186,7 +183,7 @@ def table(study: Study, settings: Settings, question: Question) -> list[Row]:
     found = Pairs.of(plan(study, question), settings)
     values = found.values()
     others = [name for name in question.variants if name != question.against]
-    judged = judge(question, values, others, study.direction, replicates.grain(found.plan.study, test=True))
+    judged = judge(question, values, others, study.direction, replicates.resolution(found.plan.study, test=True))
     return [_row(found, name, values[name], judged.get(name)) for name in question.variants]
 
 

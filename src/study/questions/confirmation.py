@@ -18,8 +18,8 @@ from study.errors import InputError
 from study.questions import replicates
 from study.questions.replicates import Pairs, Plan
 from study.recipe import fingerprint
-from study.record import results
-from study.record.journal import Journal
+from study.record import family, results
+from study.record.family import BASELINE, Family
 from study.stats import intervals, racing
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 RACE_SEEDS = 1000  # counted on from the recipe's seed; a comparison has the seeds from 0 on
 FINAL_SEEDS = 2000
 FIRST_LOOK = 2  # seeds before the race drops anyone
-BASELINE = "baseline"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,8 +160,8 @@ def ask(study: Study, settings: Settings, top: int = 10, seeds: int = 5) -> Ques
         raise InputError(f"--seeds must be 2 or more, not {seeds}", fix="One seed decides nothing.")
     if top < 1:
         raise InputError(f"--top must be 1 or more, not {top}")
-    journal = Journal(settings.study_folder(study.name))
-    ranked = [row for row in results.ranked(results.rows(journal), results.goal_of(study)) if row.state == "complete"]
+    journal = Family(study.name, settings.home).search
+    ranked = [row for row in results.ranked(results.rows(journal), study.objective) if row.state == "complete"]
     arms: dict[int, dict[str, Any]] = {}
     values: dict[int, float] = {}
     seen: set[str] = set()
@@ -176,7 +175,7 @@ def ask(study: Study, settings: Settings, top: int = 10, seeds: int = 5) -> Ques
         raise InputError(
             "no complete trial to confirm", where=study.name, fix=f"Search first: `study run {study.name}`."
         )
-    baseline = dict(study.variants.get(BASELINE, {}))
+    baseline = dict(study.variants.get(family.baseline(study.variants) or "", {}))
     return Question(trials=tuple(arms), arms=arms, values=values, baseline=baseline, seeds=seeds)
 
 
@@ -184,8 +183,8 @@ def run(
     study: Study, settings: Settings, options: Options, question: Question, stop: threading.Event
 ) -> Iterator[Progress]:
     """Run the race as far as it still lacks; iterate to make it go on. Raises as `search.run`."""
-    Journal(settings.study_folder(study.name)).store_question("confirm", _to_json(question))
-    yield from replicates.run(_race(study, question), settings, options, stop)
+    asked = _to_json(question)
+    yield from replicates.run(_race(study, question), settings, options, stop, asked)
 
 
 def run_final(
@@ -211,7 +210,7 @@ def is_raced(study: Study, settings: Settings, question: Question) -> bool:
 
 def read(study: Study, settings: Settings) -> Confirmation | None:
     """Read what was last asked and what became of it; None if nothing ever was. The same from the same folders."""
-    stored = Journal(settings.study_folder(study.name)).question("confirm")
+    stored = Family(study.name, settings.home).question("confirm")
     return of(study, settings, _from_json(stored)) if stored else None
 
 
@@ -235,7 +234,7 @@ def of(study: Study, settings: Settings, question: Question) -> Confirmation:
         score=score,
         baseline=baseline,
         gain=gain if gain.n > 1 else None,
-        optimism=_sign(study) * (winner.search_value - score.mean.value) if score.mean else None,
+        optimism=study.objective.sign * (winner.search_value - score.mean.value) if score.mean else None,
         complete=final.complete(),
     )
 
@@ -243,8 +242,8 @@ def of(study: Study, settings: Settings, question: Question) -> Confirmation:
 def _race(study: Study, question: Question) -> Plan:
     """Lay out the race: all contenders on the first seeds, then those that are not surely worse."""
     named = {_arm(number): overrides for number, overrides in question.arms.items()}
-    race = replace(study, name=f"{study.name}-confirm")
-    step = replicates.grain(study, test=False)
+    race = replace(study, name=family.name_of(study.name, "confirm"))
+    step = replicates.resolution(study, test=False)
 
     def narrow(before: tuple[str, ...], values: Mapping[str, NDArray[np.float64]]) -> tuple[str, ...]:
         going = [name for name in before if np.isfinite(values[name]).all()]
@@ -286,8 +285,8 @@ def _contenders(study: Study, question: Question, race: Pairs) -> tuple[Contende
 
     def place(each: Contender) -> tuple[bool, int, float]:
         reached = len(each.values) if each.dropped is not None else 0
-        value = each.mean.value if each.mean else -np.inf * _sign(study)
-        return each.dropped is not None, -reached, -_sign(study) * value
+        value = each.mean.value if each.mean else -np.inf * study.objective.sign
+        return each.dropped is not None, -reached, -study.objective.sign * value
 
     return tuple(sorted(found, key=place))
 
@@ -306,7 +305,7 @@ def _behind(study: Study, question: Question, race: Pairs) -> set[str]:
     table = {arm: values for arm, values in race.values().items() if arm not in left and np.isfinite(values).all()}
     if len(table) < 2:
         return left
-    step = replicates.grain(study, test=False)
+    step = replicates.resolution(study, test=False)
     out = racing.worse(np.array([*table.values()]), direction=study.direction, looks=_looks(question), step=step)
     return left | {arm for arm, is_out in zip(table, out, strict=True) if is_out}
 
@@ -327,10 +326,6 @@ def _difference(study: Study, recipe: Mapping[str, Any]) -> dict[str, Any]:
     """Give the knobs in which a recipe differs from the study's, but for the seed."""
     plain = study.recipe.model_dump(mode="json")
     return {knob: value for knob, value in recipe.items() if knob != "seed" and plain.get(knob) != value}
-
-
-def _sign(study: Study) -> float:
-    return 1.0 if study.direction == "maximize" else -1.0
 
 
 def _to_json(question: Question) -> dict[str, Any]:

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from study import environment
+from study.definition import OUR_TRAIN
 from study.errors import InputError
 from study.formatting import plural
 from study.progress import Notice, SearchStarted
 from study.recipe import Recipe, fingerprint
-from study.record import results
+from study.record.family import Family, name_of, parsed
 from study.record.journal import Journal
 from study.running.coordinator import conduct
 from study.sampling import space
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from study.definition import Overrides, Study
     from study.options import Options
     from study.progress import Progress
+    from study.record.family import Kind
     from study.record.journal import TrialFolder
     from study.sampling.trials import Candidate, Trials
     from study.settings import Settings
@@ -118,7 +120,7 @@ class Results:
         from study.data import packed  # noqa: PLC0415 - only where there is data
 
         pack = packed.find(self.study.recipe.dataset) if isinstance(self.study.recipe, Recipe) else None
-        return 1 / len(pack.classes) if pack and "accuracy" in self.study.metric else math.nan
+        return 1 / len(pack.classes) if pack and self.study.objective.is_accuracy else math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,10 +222,13 @@ class Pairs:
         return False
 
 
-def run(plan: Plan, settings: Settings, options: Options, stop: threading.Event) -> Iterator[Progress]:
+def run(
+    plan: Plan, settings: Settings, options: Options, stop: threading.Event, question: Mapping[str, Any] | None = None
+) -> Iterator[Progress]:
     """Run what the plan still lacks; iterate to make it go on. Raises as `search.run`.
 
-    Where it is about to open the test split, that is recorded first, with a notice if it was open before.
+    The question is stored beside the trials. Before it opens the test split, that is recorded, with a notice if it was
+    open before.
     """
     from study.running.preflight import check_recipes  # noqa: PLC0415 - torch
 
@@ -233,6 +238,8 @@ def run(plan: Plan, settings: Settings, options: Options, stop: threading.Event)
     definition = space.describe(replace(study, variants={}), space.Space({}, []), data=data)
     pairs = Pairs.of(plan, settings, data)
     for progress in conduct(study, settings, options, stop, pairs, definition, test=plan.test, grouped=True):
+        if question is not None and isinstance(progress, SearchStarted):
+            pairs.results.journal.store_question(parsed(plan.study.name)[1] or "run", question)
         yield progress
         if plan.test and isinstance(progress, SearchStarted) and progress.slots:
             yield from _record_opening(plan, settings, pairs.results.journal)
@@ -242,7 +249,7 @@ def _record_opening(plan: Plan, settings: Settings, journal: Journal) -> Iterato
     recipes = sorted(plan.recipes().values())
     if any(each["recipes"] == recipes and each["seeds"] == plan.seeds for each in journal.openings()):
         return  # the same look goes on
-    before = results.looks(plan.study.name.rpartition("-")[0], settings.home)
+    before = Family.of(plan.study.name, settings.home).looks()
     journal.record_opening(opening(plan.study.name, recipes, plan.seeds))
     if before:
         studies = dict.fromkeys(each["study"] for each in before)
@@ -282,26 +289,26 @@ def require_smallest(study: Study, smallest: float) -> None:
         InputError: it is a whole accuracy or more: points were meant.
 
     """
-    if "accuracy" in study.metric and smallest >= 1:
+    if study.train == OUR_TRAIN and smallest >= study.objective.whole:
         fix = f"An accuracy lies between 0 and 1: {smallest:g} points are --smallest {smallest / 100:g}."
         raise InputError(f"--smallest {smallest:g} is all that there is", fix=fix)
 
 
-def judged_on_test(study: Study, suffix: str) -> Study:
+def judged_on_test(study: Study, kind: Kind) -> Study:
     """Make the study whose trials are judged on the test split: its own name, `final` applied to its recipe."""
     recipe = study.recipe_for(study.final)
-    finals = replace(study.free_seed(), name=f"{study.name}-{suffix}", recipe=recipe, space=None)
+    finals = replace(study.free_seed(), name=name_of(study.name, kind), recipe=recipe, space=None)
     if isinstance(finals.recipe, Recipe) and not finals.recipe.val_fraction:
-        finals = replace(finals, metric=study.metric.replace("val_", "train_"))  # there is no validation to follow
+        finals = replace(finals, metric=study.objective.on("train").name)  # there is no validation to follow
     return finals
 
 
-def grain(study: Study, *, test: bool) -> float:
+def resolution(study: Study, *, test: bool) -> float:
     """Give the step in which the figure moves: 1/n for an accuracy over n examples, else 0."""
     from study.data import packed  # noqa: PLC0415 - only where there is data
 
-    if not isinstance(study.recipe, Recipe) or "accuracy" not in study.metric:
+    if not isinstance(study.recipe, Recipe):
         return 0.0
     pack = packed.find(study.recipe.dataset)
     number = (pack.test if test else round(pack.train * study.recipe.val_fraction)) if pack else 0
-    return 1 / number if number else 0.0
+    return study.objective.resolution(number)

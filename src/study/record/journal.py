@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 State = Literal["complete", "pruned", "failed"]
 Record = dict[str, Any]
+LOCK = "lock"  # names, in a study's folder, the process that runs the study
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +206,11 @@ class Journal:
         self.folder = folder
 
     @property
+    def home(self) -> Path:
+        """The folder of all results."""
+        return self.folder.parent.parent
+
+    @property
     def definition_file(self) -> Path:
         """The study's definition as it was when its first trial was made."""
         return self.folder / "study.json"
@@ -290,6 +296,7 @@ class Journal:
             PlaceError: the disk is full or cannot be written.
 
         """
+        self._make_folder()
         atomic_files.replace(self.folder / f"{kind}.json", [json.dumps(question, indent=2).encode()])
 
     def store_definition(self, definition: Mapping[str, Any]) -> None:
@@ -299,11 +306,14 @@ class Journal:
             PlaceError: the disk is full or cannot be written.
 
         """
+        self._make_folder()
+        atomic_files.replace(self.definition_file, [json.dumps(definition, indent=2).encode()])
+
+    def _make_folder(self) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise atomic_files.cannot_write(self.definition_file, error) from error
-        atomic_files.replace(self.definition_file, [json.dumps(definition, indent=2).encode()])
+            raise atomic_files.cannot_write(self.folder, error) from error
 
 
 def _write_all(handle: int, content: bytes) -> None:

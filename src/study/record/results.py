@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from study.definition import SUFFIXES, override, restored
+from study.definition import OUR_TRAIN
 from study.errors import StudyError
-from study.record.journal import Journal
+from study.metric import Metric
+from study.record.family import baseline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
-    from study.definition import Study
-    from study.record.journal import History, TrialFolder
+    from study.record.journal import History, Journal, TrialFolder
 
 State = Literal["complete", "pruned", "failed", "running"]
 STATES: tuple[State, ...] = ("complete", "pruned", "failed", "running")
-
-
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """What the study optimizes: a metric's name, and whether more or less of it is better."""
-
-    metric: str
-    maximize: bool
-
-    def better(self, a: float, b: float) -> bool:
-        """Tell whether the value a is better than b."""
-        return a > b if self.maximize else a < b
+UNIT_TRIALS = 20  # trials whose values tell the unit of an accuracy
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +62,40 @@ class TrialRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Trial:
+    """One trial's folder, read.
+
+    Args:
+        folder: its files.
+        about: what was known when it was made.
+        history: its epochs and its end.
+        row: both in short.
+
+    """
+
+    folder: TrialFolder
+    about: Mapping[str, Any]
+    history: History
+    row: TrialRow
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """What is known about a study's trials taken together.
 
     Args:
         name: of the study, `@dataset` included.
-        goal: its metric and direction.
+        metric: what is optimized.
         counts: trials by state.
         best: the complete trial with the best value; of equal ones the first.
         variants: the trials of the named variants, best value first, those without one last.
-        baseline: the variant that the others are compared with: "baseline", else the one that overrides nothing.
+        baseline: the trial of the variant that the others are compared with, as `family.baseline` chooses it.
         seconds: training time of all trials together.
 
     """
 
     name: str
-    goal: Goal
+    metric: Metric
     counts: Mapping[State, int]
     best: TrialRow | None
     variants: Sequence[TrialRow]
@@ -102,94 +108,24 @@ class Summary:
         return self.counts["complete"] + self.counts["pruned"]
 
 
-def studies(home: Path) -> list[str]:
-    """Name the studies that have results under the home folder."""
-    folder = home / "studies"
-    names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-    return [name for name in names if (folder / name / "trials").is_dir() or Journal(folder / name).definition()]
-
-
-def as_searched(study: Study, journal: Journal) -> Study:
-    """Hold fixed in a study what its search held fixed by `--set`, and take its seed; as it is before a first run.
-
-    The seed is not held fixed: fresh ones are counted on from it.
+def metric_of(journal: Journal) -> Metric:
+    """Read what a study optimizes from its stored definition; the unit of an accuracy of one's own from its values.
 
     Raises:
-        RecipeError: a knob that was held fixed is no longer there.
-
-    """
-    stored = journal.definition() or {}
-    study = study.fix(stored.get("fixed") or {})
-    if "seed" in (known := stored.get("recipe") or {}) and "seed" in type(study.recipe).model_fields:
-        study = replace(study, recipe=override(study.recipe, {"seed": known["seed"]}))
-    return study.free_seed()
-
-
-def stored_in(name: str, home: Path) -> Journal:
-    """Find the results of a study that hold its definition: the search's, else those of what was made for it.
-
-    Raises:
-        StudyError: none do.
-
-    """
-    journals = [Journal(home / "studies" / each) for each in (name, *(f"{name}-{suffix}" for suffix in SUFFIXES))]
-    found = next((each for each in journals if each.definition() is not None), None)
-    if found is None:
-        raise StudyError("the study's definition is missing", where=str(journals[0].definition_file))
-    return found
-
-
-def as_confirmed(name: str, home: Path) -> Study:
-    """Make a study anew as it was searched and confirmed, whatever its file says now.
-
-    Raises:
-        StudyError: no definition is stored.
-        StudyFileError: the type of its recipe cannot be imported, or refuses what is stored.
-
-    """
-    stored = stored_in(name, home).definition() or {}
-    finals = Journal(home / "studies" / f"{name}-final").definition() or stored
-    changed = {knob: value for knob, value in finals["recipe"].items() if stored["recipe"].get(knob) != value}
-    return replace(restored(name, stored).free_seed(), final=changed)
-
-
-def asked_for(name: str, there: Sequence[str]) -> str:
-    """Name the study that a comparison, a confirmation or an ablation was made for; another name is its own.
-
-    Args:
-        name: what a person calls it.
-        there: the studies that have results.
-
-    """
-    start, _, suffix = name.rpartition("-")
-    return start if start and suffix in SUFFIXES and name in there else name
-
-
-def looks(name: str, home: Path) -> list[dict[str, Any]]:
-    """Read every look at a study's test split, its own and those of the studies made for it, in their order."""
-    folders = [home / "studies" / each for each in (name, *(f"{name}-{suffix}" for suffix in SUFFIXES))]
-    return sorted((look for folder in folders for look in Journal(folder).openings()), key=lambda look: look["time"])
-
-
-def goal_of(study: Study) -> Goal:
-    """Read a study's metric and direction."""
-    return Goal(study.metric, study.direction == "maximize")
-
-
-def goal(journal: Journal) -> Goal:
-    """Read the study's metric and direction from its stored definition.
-
-    Raises:
-        StudyError: there is none, or it cannot be read.
+        StudyError: there is no definition, or it cannot be read.
 
     """
     definition = journal.definition()
     if definition is None:
         raise StudyError("the study's definition is missing", where=str(journal.definition_file))
-    return Goal(definition["metric"], definition["direction"] == "maximize")
+    metric = Metric(definition["metric"], definition["direction"])
+    if definition.get("train") == OUR_TRAIN or not metric.is_accuracy:
+        return metric
+    histories = (folder.history() for folder in journal.trials()[:UNIT_TRIALS])
+    return metric.seen(each.metrics.get(metric.name, 0.0) for history in histories for each in history.epochs)
 
 
-def rows(journal: Journal) -> list[TrialRow]:
+def trials(journal: Journal, metric: Metric | None = None) -> list[Trial]:
     """Read all trials of a study, by number.
 
     Raises:
@@ -199,32 +135,42 @@ def rows(journal: Journal) -> list[TrialRow]:
     folders = journal.trials()
     if not folders:
         return []
-    aim = goal(journal)
-    return [row(folder, aim) for folder in folders]
+    metric = metric or metric_of(journal)
+    return [read(folder, metric) for folder in folders]
 
 
-def row(folder: TrialFolder, aim: Goal) -> TrialRow:
+def read(folder: TrialFolder, metric: Metric) -> Trial:
     """Read one trial.
 
     Raises:
         StudyError: a damaged file; names it and its line.
 
     """
-    return row_of(folder.number, folder.about(), folder.history(), aim)
+    about, history = folder.about(), folder.history()
+    return Trial(folder, about, history, row_of(folder.number, about, history, metric))
 
 
-def row_of(number: int, about: Mapping[str, Any], history: History, aim: Goal) -> TrialRow:
+def rows(journal: Journal) -> list[TrialRow]:
+    """Read all trials of a study in short, by number. Raises as `trials`."""
+    return [trial.row for trial in trials(journal)]
+
+
+def row(folder: TrialFolder, metric: Metric) -> TrialRow:
+    """Read one trial in short. Raises as `read`."""
+    return read(folder, metric).row
+
+
+def row_of(number: int, about: Mapping[str, Any], history: History, metric: Metric) -> TrialRow:
     """Make a trial's row of what was read of its folder."""
     ended = history.ended
-    values = [epoch.metrics[aim.metric] for epoch in history.epochs if aim.metric in epoch.metrics]
-    finite = [value for value in values if value == value]  # noqa: PLR0124 - NaN is not equal to itself
+    values = [epoch.metrics[metric.name] for epoch in history.epochs if metric.name in epoch.metrics]
     last = values[-1] if values else None
     return TrialRow(
         number=number,
         variant=about.get("variant"),
         state=ended.state if ended else "running",
         value=ended.value if ended else last,
-        best_value=(max if aim.maximize else min)(finite, default=None),
+        best_value=metric.best(values),
         epochs=len(history.epochs),
         seconds=sum(epoch.seconds for epoch in history.epochs),
         overrides=about.get("overrides") or {},
@@ -255,40 +201,40 @@ def summary(journal: Journal) -> Summary:
         StudyError: no definition, or a damaged file; names it and its line.
 
     """
-    return summarize(journal.folder.name, goal(journal), rows(journal))
+    return summarize(journal.folder.name, metric_of(journal), rows(journal))
 
 
-def summarize(name: str, aim: Goal, trials: Sequence[TrialRow]) -> Summary:
+def summarize(name: str, metric: Metric, trials: Sequence[TrialRow]) -> Summary:
     """Say what the trials come to."""
     variants = [trial for trial in trials if trial.variant is not None]
     return Summary(
         name=name,
-        goal=aim,
+        metric=metric,
         counts={state: sum(trial.state == state for trial in trials) for state in STATES},
-        best=best(trials, aim),
-        variants=ranked(variants, aim),
+        best=best(trials, metric),
+        variants=ranked(variants, metric),
         baseline=_baseline(variants),
         seconds=sum(trial.seconds for trial in trials),
     )
 
 
-def best(trials: Sequence[TrialRow], aim: Goal) -> TrialRow | None:
+def best(trials: Sequence[TrialRow], metric: Metric) -> TrialRow | None:
     """Choose the complete trial with the best value, of equal ones the first."""
     found = None
     for trial in trials:
         if trial.state != "complete" or trial.value is None:
             continue
-        if found is None or found.value is None or aim.better(trial.value, found.value):
+        if found is None or found.value is None or metric.better(trial.value, found.value):
             found = trial
     return found
 
 
-def ranked(trials: Sequence[TrialRow], aim: Goal) -> list[TrialRow]:
+def ranked(trials: Sequence[TrialRow], metric: Metric) -> list[TrialRow]:
     """Sort by state (complete, pruned, failed, running), then by value, best first."""
 
     def place(trial: TrialRow) -> tuple[int, bool, float, int]:
         value = trial.value if trial.value is not None and trial.value == trial.value else None
-        key = 0.0 if value is None else (-value if aim.maximize else value)
+        key = 0.0 if value is None else -metric.sign * value
         return STATES.index(trial.state), value is None, key, trial.number
 
     return sorted(trials, key=place)
@@ -301,22 +247,28 @@ def best_recipe(journal: Journal) -> dict[str, Any] | None:
         StudyError: a damaged file; names it and its line.
 
     """
-    aim, trials = goal(journal), rows(journal)
-    found, definition = best(trials, aim), journal.definition()
+    metric, trials = metric_of(journal), rows(journal)
+    found, definition = best(trials, metric), journal.definition()
     if found is None or definition is None:
         return None
-    return {
-        "study": journal.folder.name,
-        "trial": found.number,
-        "value": found.value,
-        "metric": aim.metric,
-        "recipe_type": definition["recipe_type"],
-        "train": definition["train"],
-        "recipe": journal.trial(found.number).recipe(),
-    }
+    recipe = journal.trial(found.number).recipe()
+    return recipe_record(journal.folder.name, definition, recipe, trial=found.number, value=found.value)
+
+
+def recipe_record(study: str, definition: Mapping[str, Any], recipe: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """Describe one training such that `study run --recipe FILE` can repeat it.
+
+    Args:
+        study: the name that the training is run under.
+        definition: the stored one, for the metric and the import paths of the training and of the recipe's class.
+        recipe: its knobs; those that are left out have their default.
+        more: what is known of it besides: `trial`, and `value`, with which a repeated value is compared.
+
+    """
+    named = {name: definition[name] for name in ("metric", "recipe_type", "train")}
+    return {"study": study, **more, **named, "recipe": dict(recipe)}
 
 
 def _baseline(variants: Sequence[TrialRow]) -> TrialRow | None:
-    named = [trial for trial in variants if trial.variant == "baseline"]
-    plain = [trial for trial in variants if not trial.overrides]
-    return next(iter(named or plain), None)
+    name = baseline({each.variant: each.overrides for each in variants if each.variant})
+    return next((trial for trial in variants if trial.variant == name), None)

@@ -11,6 +11,7 @@ from study import formatting
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from study.metric import Metric
     from study.stats.intervals import Mean
 
 LONGEST = 5000  # characters that MLflow's databases hold of a description
@@ -45,7 +46,7 @@ class Facts:
     made_by: str
     uid: str
     question: str
-    metric: str
+    metric: Metric
     search_value: float | None
     score: Mean | None
     own_score: float | None
@@ -75,7 +76,8 @@ def tags(facts: Facts) -> dict[str, str]:
         "study.uid": facts.uid,
         "study.recipe": json.dumps(facts.recipe),
         "study.recipe_fingerprint": facts.fingerprint,
-        "study.metric": facts.metric,
+        "study.metric": facts.metric.name,
+        "study.direction": facts.metric.direction,
         "study.search_score": facts.search_value,
         "study.confirmed": "true" if facts.confirmed else "false",
         "study.score": score.value if score else None,
@@ -127,14 +129,13 @@ def markdown(facts: Facts, model: str, requirements: Sequence[str], own: str) ->
 
 
 def _score(facts: Facts) -> str:
-    percent = "accuracy" in facts.metric
-    unit = " %" if percent else ""
-    seen = f"{formatting.figure(facts.search_value, percent=percent)}{unit} in the search, on validation data"
+    metric = facts.metric
+    seen = f"{metric.value(facts.search_value)} in the search, on validation data"
     if facts.score is None:
-        return f"Not confirmed: {facts.metric} {seen}; the best of many trials looks better than it is"
+        return f"Not confirmed: {metric.name} {seen}; the best of many trials looks better than it is"
     mean = facts.score
-    value, span = formatting.figure(mean.value, percent=percent), formatting.span(mean.interval, percent=percent)
-    return f"{value}{unit} on the test split, mean of {mean.n} fresh seeds (95 % interval {span}); {seen}"
+    value, span = metric.value(mean.value), metric.interval(mean.interval)
+    return f"{value} on the test split, mean of {mean.n} fresh seeds (95 % interval {span}); {seen}"
 
 
 def _wanted(facts: Facts) -> str:

@@ -20,6 +20,7 @@ from study.imports import import_object
 from study.questions import confirmation
 from study.recipe import Recipe, fingerprint
 from study.record import results
+from study.record.family import Family
 from study.record.journal import Journal
 from study.registry.card import Facts, markdown, tags
 
@@ -93,9 +94,9 @@ def confirmed(study: Study, settings: Settings) -> Candidate:
         what = "its winner is not confirmed yet" if found is None else "its confirmation is not finished"
         fix = f"`study confirm {study.name}` does it; --trial N registers an unconfirmed trial."
         raise InputError(what, where=study.name, fix=fix)
-    finals, winner = Journal(settings.study_folder(f"{study.name}-final")), found.winner
+    finals, winner = Family(study.name, settings.home).final, found.winner
     folders = [finals.trial(number) for number in found.score.trials]
-    folder = next((each for each in folders if results.row(each, results.goal(finals)).state == "complete"), None)
+    folder = next((each for each in folders if results.row(each, results.metric_of(finals)).state == "complete"), None)
     if folder is None:
         raise InputError("its confirmed winner diverged on every final seed", where=study.name)
     return Candidate(study.name, winner.trial, folder, winner.search_value, winner.overrides, found.score.mean)
@@ -111,7 +112,7 @@ def unconfirmed(journal: Journal, number: int) -> Candidate:
     name, folder = journal.folder.name, journal.trial(number)
     if not folder.path.is_dir():
         raise InputError(f"there is no trial {number}", where=name, fix=f"`study show {name}` lists them.")
-    row = results.row(folder, results.goal(journal))
+    row = results.row(folder, results.metric_of(journal))
     if row.state != "complete":
         word = "not finished" if row.state == "running" else row.state
         raise InputError(f"trial {number} is {word}", where=name, fix="Take a complete one.")
@@ -177,7 +178,7 @@ def _facts(candidate: Candidate, settings: Settings, recipe_fingerprint: str, we
         made_by=f"{candidate.journal.folder.name} trial {candidate.folder.number}",
         uid=about["uid"],
         question=candidate.question,
-        metric=results.goal(Journal(settings.study_folder(candidate.study))).metric,
+        metric=results.metric_of(Journal(settings.study_folder(candidate.study))),
         search_value=candidate.search_value,
         score=candidate.score,
         own_score=(evaluation.get("test") or {}).get("accuracy"),

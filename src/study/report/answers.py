@@ -24,8 +24,8 @@ SHOWN_KNOBS = 8  # named in the question
 def question(found: Found) -> Section:
     """What was asked, in a line of our own and in the words of the study's file."""
     stored = found.definition
-    verb = "Maximize" if found.goal.maximize else "Minimize"
-    metric = found.goal.metric if found.trials else found.unit.words
+    verb = found.metric.direction.capitalize()
+    metric = found.metric.name if found.trials else found.metric.words
     parts: list[Part] = [Text(f"{verb} `{metric}`{_data(found)}{_choices(found)}.")]
     variants = stored.get("variants") or (found.compared.question.variants if found.compared else ())
     if variants:
@@ -66,7 +66,7 @@ def _sentence(found: Found) -> str:
         begun = " It has begun and is not over." if confirmed else ""
         return (
             f"Unconfirmed: {_recipe(found.best.row.overrides)} (trial {found.best.row.number}) looks best, with "
-            f"{found.goal.metric} {found.unit.value(found.best.row.value)} on one seed. The best of "
+            f"{found.metric.name} {found.metric.value(found.best.row.value)} on one seed. The best of "
             f"{plural(found.count('complete'), 'trial')} is partly luck; `study confirm {found.name}` says how much."
             f"{begun}"
         )
@@ -76,15 +76,15 @@ def _sentence(found: Found) -> str:
 
 
 def _confirmed(found: Found, confirmed: Confirmation, winner: Contender, mean: Mean) -> str:
-    unit = found.unit
+    metric = found.metric
     first = (
-        f"Confirmed: {_recipe(winner.overrides)} (trial {winner.trial}) reaches {unit.value(mean.value)} test "
-        f"{unit.words}{_interval(found, mean)}"
+        f"Confirmed: {_recipe(winner.overrides)} (trial {winner.trial}) reaches {metric.value(mean.value)} test "
+        f"{metric.words}{_interval(found, mean)}"
     )
     gain = confirmed.gain
     if gain is None or not math.isfinite(gain.difference):
         return f"{first}."
-    compared = f"{unit.gap(gain.difference)}{unit.points} against the baseline ({unit.gaps(gain.interval)})"
+    compared = f"{metric.gap(gain.difference)}{metric.unit} against the baseline ({metric.gaps(gain.interval)})"
     if gain.interval.low <= 0 <= gain.interval.high:
         return f"{first}; whether that is better than the baseline cannot be told: {compared}."
     return f"{first}, {compared}."
@@ -93,18 +93,18 @@ def _confirmed(found: Found, confirmed: Confirmation, winner: Contender, mean: M
 def _interval(found: Found, mean: Mean) -> str:
     if mean.n < 2:
         return ""
-    return f" (95 % interval {found.unit.interval(mean.interval)}, {mean.n} fresh seeds)"
+    return f" (95 % interval {found.metric.interval(mean.interval)}, {mean.n} fresh seeds)"
 
 
 def _of_variants(found: Found, compared: Compared) -> str:
     best = best_row(found, compared)
     if best is None or best.mean is None:
         return f"None yet: no training is complete. `study compare {found.name}` goes on."
-    mean = f"{found.unit.value(best.mean.value)} test {found.unit.words}"
+    mean = f"{found.metric.value(best.mean.value)} test {found.metric.words}"
     words = f"Of {len(compared.rows)} variants {best.variant} has the best mean, {mean}"
     if best.comparison is None:
         return f"{words}; it is the baseline."
-    verdict = best.comparison.words(found.unit.factor, found.unit.points)
+    verdict = best.comparison.words(found.metric.factor, found.metric.unit)
     return f"{words}. Against {compared.question.against}: {verdict}."
 
 
@@ -139,28 +139,28 @@ def _score(found: Found) -> Iterator[Part]:
 
 
 def _figures(found: Found, confirmed: Confirmation) -> Iterator[tuple[str, str]]:
-    unit = found.unit
+    metric = found.metric
     for label, each in (
         ("Winner, on the test split", confirmed.score),
         ("Baseline, on the test split", confirmed.baseline),
     ):
         if each and each.mean:
-            yield label, f"{unit.value(each.mean.value)}{_interval(found, each.mean)}"
+            yield label, f"{metric.value(each.mean.value)}{_interval(found, each.mean)}"
     if confirmed.gain and math.isfinite(confirmed.gain.difference):
-        yield "Gain", f"{unit.gap(confirmed.gain.difference)}{unit.points} ({unit.gaps(confirmed.gain.interval)})"
+        yield "Gain", f"{metric.gap(confirmed.gain.difference)}{metric.unit} ({metric.gaps(confirmed.gain.interval)})"
     if confirmed.winner:
-        yield "What the search saw", unit.value(confirmed.winner.search_value)
+        yield "What the search saw", metric.value(confirmed.winner.search_value)
     if confirmed.optimism is not None:
         other = "" if confirmed.optimism > 0 else ": the score is no worse than what the search saw"
-        yield "Optimism removed", f"{unit.gap(confirmed.optimism)}{unit.points}{other}"
+        yield "Optimism removed", f"{metric.gap(confirmed.optimism)}{metric.unit}{other}"
 
 
 def _race(found: Found, confirmed: Confirmation) -> Table:
     rows = [
         (
             str(each.trial),
-            found.unit.value(each.search_value),
-            found.unit.mean(each.mean),
+            found.metric.value(each.search_value),
+            found.metric.mean(each.mean),
             str(len(each.values)),
             _fate(confirmed, each),
             _recipe(each.overrides),

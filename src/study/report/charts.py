@@ -17,7 +17,8 @@ from study.sampling.storage import frozen_of, placeholder
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from study.report.found import Found, Trial
+    from study.record.results import Trial
+    from study.report.found import Found
     from study.report.parts import Part
 
 # Trials drawn at most: more cannot be told apart, and cost size and time
@@ -53,9 +54,10 @@ def chosen(found: Found, trials: Sequence[Trial], most: int) -> list[Trial]:
     """
     if len(trials) <= most:
         return list(trials)
-    sign = 1 if found.goal.maximize else -1
     judged = [(trial.row.value, trial) for trial in trials if trial.row.value is not None]
-    ranked = [trial for value, trial in sorted(judged, key=lambda each: -sign * each[0]) if math.isfinite(value)]
+    ranked = [
+        trial for value, trial in sorted(judged, key=lambda each: -found.metric.sign * each[0]) if math.isfinite(value)
+    ]
     kept = {trial.row.number for trial in ranked[: most // 4]} | set(_climbs(found, trials))
     others = [trial.row.number for trial in trials if trial.row.number not in kept]
     room = max(0, most - len(kept))
@@ -68,7 +70,7 @@ def _climbs(found: Found, trials: Sequence[Trial]) -> Iterator[int]:
     best: float | None = None
     for trial in trials:
         value = trial.row.value
-        if trial.row.state == "complete" and value is not None and (best is None or found.goal.better(value, best)):
+        if trial.row.state == "complete" and value is not None and (best is None or found.metric.better(value, best)):
             best = value
             yield trial.row.number
 
@@ -78,16 +80,16 @@ def _history(found: Found) -> Iterator[Part]:
     if not complete:
         return
     drawn = chosen(found, complete, POINTS)
-    figure: Any = visualization.plot_optimization_history(_in_memory(found, drawn), target_name=found.goal.metric)
+    figure: Any = visualization.plot_optimization_history(_in_memory(found, drawn), target_name=found.metric.name)
     for trace in figure.data:
         if trace.mode == "markers":
             trace.marker = {"color": GREY, "size": 6, "opacity": 0.75}
         else:
             trace.update(line={"color": BLUE, "width": 2, "shape": "hv"}, name="best so far")
-    figure.update_layout(xaxis_title="trial", yaxis_title=found.goal.metric, legend=_above())
+    figure.update_layout(xaxis_title="trial", yaxis=_values(found), legend=_above())
     yield Text(f"Complete trials in their order{_drawn(drawn, complete)}; the line is the best so far.")
     yield _chart(
-        "history", f"{found.goal.metric} of the complete trials by their number, with the best so far", figure, 340
+        "history", f"{found.metric.name} of the complete trials by their number, with the best so far", figure, 340
     )
 
 
@@ -99,6 +101,7 @@ def _curves(found: Found) -> Iterator[Part]:
     figure: Any = visualization.plot_intermediate_values(_in_memory(found, drawn))
     names = {trial.row.number: trial.row.variant for trial in drawn}
     best = found.best.row.number if found.best else None
+    shown = ".2%" if found.metric.factor == 100 else ".4f"
     for trace in figure.data:
         number = int(re.sub(r"\D", "", trace.name))
         variant = names.get(number)
@@ -108,18 +111,18 @@ def _curves(found: Found) -> Iterator[Part]:
         trace.update(
             x=trace.x[::step], y=trace.y[::step], name=named, mode="lines", showlegend=lit, opacity=1 if lit else 0.55,
             line={"color": BLUE if lit else GREY, "width": 3 if lit else 1.2},
-            hovertemplate=f"{named}<br>epoch %{{x}}: %{{y:.4f}}<extra></extra>",
+            hovertemplate=f"{named}<br>epoch %{{x}}: %{{y:{shown}}}<extra></extra>",
         )  # fmt: skip
     figure.data = sorted(figure.data, key=lambda trace: trace.line.width)  # the best one on top
     longest, usual = max(trial.row.epochs for trial in drawn), median(trial.row.epochs for trial in drawn)
     scale = "log" if longest > UNEVEN * usual else "linear"
     figure.update_layout(
         xaxis={"title": "epoch", "type": scale, "dtick": 1 if longest <= COUNTED else None, "exponentformat": "none"},
-        yaxis_title=found.goal.metric, legend=_above(), hovermode="closest", showlegend=True,
+        yaxis=_values(found), legend=_above(), hovermode="closest", showlegend=True,
     )  # fmt: skip
     yield Text(f"After every epoch{_drawn(drawn, with_epochs)}; the best trial is drawn thick, a line that ends early "
                "was pruned.")  # fmt: skip
-    yield _chart("curves", f"{found.goal.metric} by epoch, a line a trial", figure, 380)
+    yield _chart("curves", f"{found.metric.name} by epoch, a line a trial", figure, 380)
 
 
 def _parallel(found: Found) -> Iterator[Part]:
@@ -127,11 +130,11 @@ def _parallel(found: Found) -> Iterator[Part]:
     if len(complete) < 2:
         return
     drawn = chosen(found, complete, LINES)
-    figure: Any = visualization.plot_parallel_coordinate(_in_memory(found, drawn), target_name=found.goal.metric)
+    figure: Any = visualization.plot_parallel_coordinate(_in_memory(found, drawn), target_name=found.metric.name)
     if not figure.data:
         return
     lines = [trace for trace in figure.data if trace.mode == "lines"]
-    heights = sorted({trace.y[0] for trace in lines}, reverse=not found.goal.maximize)  # the objective's axis is first
+    heights = sorted({trace.y[0] for trace in lines}, reverse=found.metric.sign < 0)  # the objective's axis comes first
     for trace in lines:
         rank = heights.index(trace.y[0]) / max(1, len(heights) - 1)
         trace.line.update(color=_between(rank), width=0.8 + 1.4 * rank)
@@ -159,16 +162,16 @@ def _slices(found: Found) -> Iterator[Part]:
     counts = {name: sum(name in trial.about["params"] for trial in drawn) for name in found.definition["space"]}
     names = [name for name, count in counts.items() if count > 1]
     more = f"; {len(names) - PANELS} parameters more are not drawn" if len(names) > PANELS else ""
-    yield Text(f"Each parameter against {found.goal.metric}{_drawn(drawn, complete)}; the bluer, the later{more}.")
+    yield Text(f"Each parameter against {found.metric.name}{_drawn(drawn, complete)}; the bluer, the later{more}.")
     for place, name in enumerate(names[:PANELS]):
-        figure: Any = visualization.plot_slice(memory, params=[name], target_name=found.goal.metric)
+        figure: Any = visualization.plot_slice(memory, params=[name], target_name=found.metric.name)
         for trace in figure.data:
             marker = {"color": trace.marker.color, "colorscale": SCALE, "size": 6, "opacity": 0.8}
             trace.update(x=_unquoted(trace.x), marker=marker, overwrite=True)
         if order := figure.layout.xaxis.categoryarray:
             figure.layout.xaxis.categoryarray = _unquoted(order)
-        figure.update_layout(xaxis_title=name, yaxis_title=None)
-        yield _chart(f"slice-{place}", f"{found.goal.metric} by {name}", figure, 260, half=True)
+        figure.update_layout(xaxis_title=name, yaxis={**_values(found), "title": None})
+        yield _chart(f"slice-{place}", f"{found.metric.name} by {name}", figure, 260, half=True)
 
 
 def _unquoted(values: Sequence[Any]) -> list[Any]:
@@ -183,7 +186,7 @@ def _with_parameters(found: Found) -> list[Trial]:
 def _in_memory(found: Found, drawn: Sequence[Trial]) -> optuna.Study:
     """Make Optuna's study of some trials, each under its own number."""
     numbers = {trial.row.number: trial for trial in drawn}
-    made = optuna.create_study(direction="maximize" if found.goal.maximize else "minimize")
+    made = optuna.create_study(direction=found.metric.direction)
     made.add_trials(
         frozen_of(numbers[number].about, numbers[number].history) if number in numbers else placeholder()
         for number in range(max(numbers, default=-1) + 1)
@@ -201,6 +204,11 @@ def _drawn(drawn: Collection[Trial], all_of_them: Collection[Trial]) -> str:
     if len(drawn) == len(all_of_them):
         return ""
     return f" ({len(drawn):,} of {len(all_of_them):,} trials are drawn: the best, and others evenly spaced)"
+
+
+def _values(found: Found) -> dict[str, Any]:
+    """Give the axis of the objective's values: accuracies in per cent."""
+    return {"title": found.metric.name, "tickformat": ".4~%" if found.metric.factor == 100 else None}
 
 
 def _above() -> dict[str, Any]:

@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from study.insight.importance import Importance
+    from study.metric import Metric
     from study.questions.ablation import Ablation
     from study.questions.ablation import Row as Arm
     from study.questions.comparison import Row
-    from study.record.results import TrialRow
-    from study.report.found import Compared, Found, Trial
+    from study.record.results import Trial, TrialRow
+    from study.report.found import Compared, Found
     from study.report.parts import Part, Tone
     from study.stats.verdicts import Comparison
 
@@ -50,15 +51,15 @@ def _compared(found: Found, compared: Compared) -> Iterator[Part]:
     test = "t tests that are valid at any time" if question.until_sure else "Student's t"
     yield Text(
         f"Test split; differences to {question.against} in pairs of equal seeds; {test}, Holm over the family, "
-        f"intervals of 95 % over the family. Differences below {found.unit.factor * question.smallest:g}"
-        f"{found.unit.points} count as none."
+        f"intervals of 95 % over the family. Differences below {found.metric.factor * question.smallest:g}"
+        f"{found.metric.unit} count as none."
     )
-    rows = _sorted(compared.rows, maximize=found.goal.maximize)
+    rows = _sorted(compared.rows, found.metric)
     published = any(row.published for row in rows)
     head = ["Variant", ">Difference", "~Verdict", ">Mean", ">Wins", ">n", ">Time"]
     head += [">Published"] if published else []
     cells = [_cells(found, row, published=published) for row in rows]
-    small = question.smallest * found.unit.factor
+    small = question.smallest * found.metric.factor
     bars = [bar(found, row.comparison) for row in rows]
     axis = f"difference to {question.against} on the test split"
     picture = _forest(found, {row.variant: row.comparison for row in rows}, "variants", axis)
@@ -72,26 +73,25 @@ def _compared(found: Found, compared: Compared) -> Iterator[Part]:
             yield Text(f"{row.variant}: {plural(row.diverged, 'training')} diverged and count as guessing.")
 
 
-def _sorted(rows: Sequence[Row], *, maximize: bool) -> list[Row]:
+def _sorted(rows: Sequence[Row], metric: Metric) -> list[Row]:
     """Best mean first, those without one last."""
-    sign = -1 if maximize else 1
-    return sorted(rows, key=lambda row: sign * row.mean.value if row.mean else math.inf)
+    return sorted(rows, key=lambda row: -metric.sign * row.mean.value if row.mean else math.inf)
 
 
 def _cells(found: Found, row: Row, *, published: bool) -> list[str]:
-    unit, comparison = found.unit, row.comparison
+    metric, comparison = found.metric, row.comparison
     cells = [
         row.variant,
-        unit.difference(comparison),
-        comparison.words(unit.factor, unit.points) if comparison else "baseline",
-        unit.mean(row.mean),
+        metric.difference(comparison),
+        comparison.words(metric.factor, metric.unit) if comparison else "baseline",
+        metric.mean(row.mean),
         f"{comparison.wins.value:.0%}" if comparison and comparison.n else "-",
         str(row.mean.n if row.mean else 0),
         duration(row.seconds) if math.isfinite(row.seconds) else "-",
     ]
     if published:
         mark = " !" if row.as_expected is False else ""
-        cells.append(f"{unit.value(row.published.value)}{mark}" if row.published else "-")
+        cells.append(f"{metric.value(row.published.value)}{mark}" if row.published else "-")
     return cells
 
 
@@ -99,7 +99,7 @@ def bar(found: Found, comparison: Comparison | None) -> Bar | None:
     """Draw a difference in the unit that is shown; None for the baseline and where there is none yet."""
     if comparison is None or not math.isfinite(comparison.difference):
         return None
-    factor, interval = found.unit.factor, comparison.interval
+    factor, interval = found.metric.factor, comparison.interval
     known = math.isfinite(interval.low) and math.isfinite(interval.high)
     low, high = (factor * interval.low, factor * interval.high) if known else (None, None)
     return Bar(low, factor * comparison.difference, high, TONES[comparison.verdict])
@@ -122,7 +122,7 @@ def _ablation(found: Found, ablated: Ablation | None) -> Iterator[Part]:
     question = ablated.question
     yield Text(
         f"Validation data, {question.seeds} fresh seeds, in pairs; intervals of 95 % over each table. "
-        f"Differences below {found.unit.factor * question.smallest:g}{found.unit.points} count as none."
+        f"Differences below {found.metric.factor * question.smallest:g}{found.metric.unit} count as none."
     )
     for side, title, end in (
         ("less", "The winner with knobs set back to the baseline's, against the winner", ablated.winner),
@@ -130,7 +130,7 @@ def _ablation(found: Found, ablated: Ablation | None) -> Iterator[Part]:
         ("simplest", "The winner without several knobs at once, against the winner", ablated.winner),
     ):
         if rows := [row for row in ablated.rows if row.side == side]:
-            yield _ablated(found, title, [end, *rows], found.unit.factor * question.smallest)
+            yield _ablated(found, title, [end, *rows], found.metric.factor * question.smallest)
     if ablated.simplest is not None:
         kept = knobs(ablated.simplest) or "the study's recipe as it is"
         yield Text(f"The simplest recipe that is no worse than the winner: `{kept}` (without "
@@ -140,13 +140,13 @@ def _ablation(found: Found, ablated: Ablation | None) -> Iterator[Part]:
 
 
 def _ablated(found: Found, title: str, rows: Sequence[Arm], small: float) -> Table:
-    unit = found.unit
+    metric = found.metric
     cells = [
         (
             row.label,
-            unit.difference(row.comparison),
-            row.comparison.words(unit.factor, unit.points) if row.comparison else "-",
-            unit.mean(row.mean),
+            metric.difference(row.comparison),
+            row.comparison.words(metric.factor, metric.unit) if row.comparison else "-",
+            metric.mean(row.mean),
             str(row.mean.n if row.mean else 0),
         )
         for row in rows
@@ -161,8 +161,7 @@ def _ablated(found: Found, title: str, rows: Sequence[Arm], small: float) -> Tab
 def _forest(found: Found, compared: Mapping[str, Comparison | None], name: str, axis: str) -> Picture:
     """Draw the differences of a table for Markdown, which has no room for bars."""
     drawn = {label: each for label, each in compared.items() if each is not None}
-    unit = "points" if found.unit.percent else found.goal.metric
-    return Picture(name, f"{axis}, with intervals", figures.png(figures.forest(drawn, "", axis, unit)))
+    return Picture(name, f"{axis}, with intervals", figures.png(figures.forest(drawn, "", axis, found.metric)))
 
 
 def importance(found: Found) -> Section | None:
@@ -177,7 +176,7 @@ def _importance(found: Found) -> Iterator[Part]:
         return
     some = min(len(trials), WEIGHED)
     drawn = [trials[turn * len(trials) // some] for turn in range(some)]
-    noise = repeats.noise(found.settings.home, found.name)
+    noise = repeats.noise(found.family)
     weighed = weigh(found, drawn, noise)
     if weighed.lacking:
         yield Text(
@@ -195,11 +194,11 @@ def _importance(found: Found) -> Iterator[Part]:
     )
     yield _weights(found, weighed)
     seeds = (
-        f"seeds alone scatter with a standard deviation of {found.unit.size(noise.sd)} (the grey band)"
+        f"seeds alone scatter with a standard deviation of {found.metric.size(noise.sd)} (the grey band)"
         if noise
         else (f"what seeds do is not known before `study confirm {found.name}`")
     )
-    yield Text(f"Chance shows an effect of {found.unit.size(weighed.chance)} with so many trials; {seeds}.")
+    yield Text(f"Chance shows an effect of {found.metric.size(weighed.chance)} with so many trials; {seeds}.")
     if weighed.lacking_best and len(drawn) == len(trials):
         yield Text(
             f"With {weighed.lacking_best} complete trials more, the best quarter is looked at by itself.", "quiet"
@@ -210,7 +209,7 @@ def weigh(found: Found, trials: Sequence[Trial], noise: repeats.Noise | None) ->
     """Weigh the knobs by some of the search's complete trials."""
     frozen = [frozen_of(trial.about, trial.history) for trial in trials]
     finite = [each for each in frozen if each.value is not None and math.isfinite(each.value)]
-    return assess(finite, maximize=found.goal.maximize, noise=noise)
+    return assess(finite, found.metric, noise=noise)
 
 
 def _weights(found: Found, weighed: Importance) -> Table:
@@ -221,12 +220,18 @@ def _weights(found: Found, weighed: Importance) -> Table:
     bars: list[Bar | None] = []
     for knob in weighed.knobs:
         every, among = knob.overall, knob.among_best
-        cells = [knob.name, found.unit.size(every.effect), every.says, f"{every.fanova:.0%}", f"{every.ped_anova:.0%}"]
+        cells = [
+            knob.name,
+            found.metric.size(every.effect),
+            every.says,
+            f"{every.fanova:.0%}",
+            f"{every.ped_anova:.0%}",
+        ]
         cells += [f"{among.fanova:.0%}" if among else "-", f"{among.ped_anova:.0%}" if among else "-"] if best else []
         rows.append([*cells, f"{knob.trials:,}"])
-        effect = found.unit.factor * every.effect
+        effect = found.metric.factor * every.effect
         bars.append(Bar(0.0, effect, effect, "good" if every.says == "matters" else "open"))
-    small = found.unit.factor * weighed.noise.sd if weighed.noise else 0.0
+    small = found.metric.factor * weighed.noise.sd if weighed.noise else 0.0
     return Table("What mattered in the search", [*head, ">Trials"], rows, bars, small)
 
 
@@ -236,8 +241,8 @@ def _seen(found: Found) -> Table:
     for row in found.summary.variants:
         state = "unfinished" if row.state == "running" else row.state
         told = "baseline" if base and base.number == row.number else _gap(found, row, base)
-        rows.append((row.variant or "", found.unit.value(row.value), told, str(row.number), state))
-    head = ("Variant", f">{found.goal.metric}", ">Difference", ">Trial", "State")
+        rows.append((row.variant or "", found.metric.value(row.value), told, str(row.number), state))
+    head = ("Variant", f">{found.metric.name}", ">Difference", ">Trial", "State")
     return Table("The variants in the search", head, rows)
 
 
@@ -245,4 +250,4 @@ def _gap(found: Found, row: TrialRow, base: TrialRow | None) -> str:
     """Write how much a complete variant exceeds the baseline."""
     if base is None or row.state != "complete" or base.state != "complete" or row.value is None or base.value is None:
         return "-"
-    return found.unit.gap(row.value - base.value)
+    return found.metric.gap(row.value - base.value)

@@ -7,42 +7,23 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from study import definition
-from study.definition import SUFFIXES
 from study.errors import StudyError, StudyFileError
 from study.questions import ablation, comparison, confirmation
 from study.questions.replicates import Pairs
 from study.record import results
-from study.record.journal import Journal
-from study.report.units import Unit
+from study.record.family import Family, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from study.definition import Published, Study
+    from study.metric import Metric
     from study.questions.ablation import Ablation
     from study.questions.comparison import Question, Row
     from study.questions.confirmation import Confirmation
-    from study.record.journal import History, TrialFolder
-    from study.record.results import Goal, Summary, TrialRow
+    from study.record.journal import Journal
+    from study.record.results import Summary, Trial
     from study.settings import Settings
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """One trial's folder, read.
-
-    Args:
-        folder: its files.
-        about: what was known when it was made.
-        history: its epochs and its end.
-        row: both in short.
-
-    """
-
-    folder: TrialFolder
-    about: Mapping[str, Any]
-    history: History
-    row: TrialRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +71,7 @@ class Found:
         settings: where its folders are.
         journal: the search's; of the comparison where there was no search.
         definition: of the search, else of the comparison.
-        goal: what is optimized.
+        metric: what is optimized.
         trials: of the search, by number.
         summary: of the search.
         about: what the study's file says of itself; empty if there is no file.
@@ -106,7 +87,7 @@ class Found:
     settings: Settings
     journal: Journal
     definition: Mapping[str, Any]
-    goal: Goal
+    metric: Metric
     trials: Sequence[Trial]
     summary: Summary
     about: str
@@ -117,9 +98,9 @@ class Found:
     openings: Sequence[Mapping[str, Any]]
 
     @property
-    def unit(self) -> Unit:
-        """How its figures are written."""
-        return Unit(self.goal.metric)
+    def family(self) -> Family:
+        """Its results and those of all that was made for it."""
+        return Family(self.name, self.settings.home)
 
     @property
     def best(self) -> Trial | None:
@@ -133,8 +114,7 @@ class Found:
         times: list[float] = [each["time"] for each in self.openings]
         times += [time for trial in self.trials for time in trial.history.times[-1:]]
         times += [trial.history.ended.time for trial in self.trials if trial.history.ended]
-        made = [Journal(self.settings.study_folder(f"{self.name}-{suffix}")) for suffix in SUFFIXES]
-        histories = [folder.history() for journal in made for folder in journal.trials()]
+        histories = [folder.history() for journal in self.family.made() for folder in journal.trials()]
         times += [history.ended.time for history in histories if history.ended]
         return max(times, default=None)
 
@@ -150,12 +130,13 @@ def read(name: str, settings: Settings) -> Found:
         StudyError: nothing is known of it, or a file is damaged; names it and its line.
 
     """
-    journal = results.stored_in(name, settings.home)
-    stored, goal = journal.definition() or {}, results.goal(journal)
-    trials = read_trials(journal, goal) if journal.folder.name == name else []
+    family = Family(name, settings.home)
+    journal = family.defined()
+    stored, metric = journal.definition() or {}, results.metric_of(journal)
+    trials = results.trials(journal, metric) if journal.folder.name == name else []
     about, published = _described(name, stored)
     try:
-        study = results.as_confirmed(name, settings.home)
+        study = family.as_confirmed()
     except StudyFileError:  # the folders still tell all the rest
         study = None
     return Found(
@@ -163,27 +144,16 @@ def read(name: str, settings: Settings) -> Found:
         settings=settings,
         journal=journal,
         definition=stored,
-        goal=goal,
+        metric=metric,
         trials=trials,
-        summary=results.summarize(name, goal, [trial.row for trial in trials]),
+        summary=results.summarize(name, metric, [trial.row for trial in trials]),
         about=about,
         study=study,
-        compared=_compared(name, settings, goal.metric, published),
+        compared=_compared(name, settings, metric.name, published),
         confirmation=confirmation.read(study, settings) if study else None,
         ablation=ablation.read(study, settings) if study else None,
-        openings=results.looks(name, settings.home),
+        openings=family.looks(),
     )
-
-
-def read_trials(journal: Journal, goal: Goal) -> list[Trial]:
-    """Read every trial of a journal."""
-    return [read_trial(folder, goal) for folder in journal.trials()]
-
-
-def read_trial(folder: TrialFolder, goal: Goal) -> Trial:
-    """Read one trial."""
-    about, history = folder.about(), folder.history()
-    return Trial(folder, about, history, results.row_of(folder.number, about, history, goal))
 
 
 def winner(found: Found) -> Winner | None:
@@ -206,7 +176,7 @@ def _best_variant(found: Found) -> Winner | None:
     best = best_row(found, found.compared)
     if best is None:
         return None
-    journal = Journal(found.settings.study_folder(f"{found.name}-compare"))
+    journal = found.family.compare
     number = found.compared.first[best.variant]
     ended = journal.trial(number).history().ended if number is not None else None
     if number is None or ended is None or ended.state != "complete":
@@ -216,15 +186,14 @@ def _best_variant(found: Found) -> Winner | None:
 
 def best_row(found: Found, compared: Compared) -> Row | None:
     """Choose the variant with the best mean; None before the first figure."""
-    judged = [(row.mean.value, row) for row in compared.rows if row.mean]
-    choose = max if found.goal.maximize else min
-    return choose(judged, key=lambda each: each[0])[1] if judged else None
+    judged = [(found.metric.sign * row.mean.value, row) for row in compared.rows if row.mean]
+    return max(judged, key=lambda each: each[0])[1] if judged else None
 
 
-def _tested(found: Found, suffix: str, number: int, label: str) -> Winner:
+def _tested(found: Found, kind: Kind, number: int, label: str) -> Winner:
     """Take a trial that was judged on the test split, whose validation part may be empty."""
-    journal = Journal(found.settings.study_folder(f"{found.name}-{suffix}"))
-    trial = read_trial(journal.trial(number), results.goal(journal))
+    journal = found.family.member(kind)
+    trial = results.read(journal.trial(number), results.metric_of(journal))
     evaluation = (trial.history.ended.evaluation if trial.history.ended else None) or {}
     return Winner(trial, label, "test", evaluation.get("test"))
 
@@ -244,7 +213,7 @@ def _described(name: str, stored: Mapping[str, Any]) -> tuple[str, Mapping[str, 
 
 def _compared(name: str, settings: Settings, metric: str, published: Mapping[str, Published]) -> Compared | None:
     """Read the comparison as it was last asked for."""
-    journal = Journal(settings.study_folder(f"{name}-compare"))
+    journal = Family(name, settings.home).compare
     stored = journal.definition()
     if stored is None:
         return None

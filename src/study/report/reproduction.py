@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from study.definition import available
 from study.formatting import duration, knob, local_moment, plural, to_json
 from study.insight import savings
+from study.record import results
 from study.report.parts import Code, Facts, Points, Section, Table, Text
 from study.sampling.space import spell_stored
 
@@ -73,7 +74,7 @@ def _states(found: Found) -> str:
 
 def _pruning(found: Found) -> Iterator[tuple[str, str]]:
     """What pruning saved, and what it lost as far as the trials show that ran on although it would have ended them."""
-    told = savings.read([trial.row for trial in found.trials], found.goal)
+    told = savings.read([trial.row for trial in found.trials], found.metric)
     if told.pruned:
         whole = told.epochs + told.epochs_saved
         share, time = f"{100 * told.share_saved:.0f} %", duration(told.seconds_saved)
@@ -185,9 +186,8 @@ def _held(fixed: Mapping[str, Any] | None) -> str:
 
 def _recipe(found: Found, winner: Winner) -> str:
     """Write the winner's recipe for `study run --recipe`, knobs at their default left out."""
-    recipe, kind = winner.trial.folder.recipe(), found.definition["recipe_type"]
+    recipe = winner.trial.folder.recipe()
     defaults = type(found.study.recipe).model_construct().model_dump(mode="json") if found.study else {}
     changed = {name: value for name, value in recipe.items() if name not in defaults or defaults[name] != value}
-    record = {"study": found.name, "recipe_type": kind, "train": found.definition["train"],
-              "metric": winner.trial.about["metric"], "recipe": changed}  # fmt: skip
-    return to_json(record, indent=2)
+    definition = {**found.definition, "metric": winner.trial.about["metric"]}
+    return to_json(results.recipe_record(found.name, definition, changed), indent=2)

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from study import tracking
-from study.definition import SUFFIXES
 from study.errors import InputError
 from study.formatting import nearest
-from study.record import atomic_files, results
+from study.record import atomic_files, family
 from study.record.journal import Journal
 from study.sampling import storage
 
@@ -49,8 +48,8 @@ def plan(name: str, settings: Settings) -> Removal:
     """
     with storage.opened(settings.storage) as database:
         counts = storage.count_by_study(database)
-    counts |= {each: len(Journal(settings.study_folder(each)).trials()) for each in results.studies(settings.home)}
-    names = [each for each in (*(f"{name}-{suffix}" for suffix in SUFFIXES), name) if each in counts]
+    counts |= {each: len(Journal(settings.study_folder(each)).trials()) for each in family.studies(settings.home)}
+    names = family.names_of(name, counts)
     if not names or Path(name).name != name:  # only a folder of the studies
         fix = nearest(name, sorted(counts))
         raise InputError(f"no results of a study {name!r}", where=str(settings.home), fix=fix)

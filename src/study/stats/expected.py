@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from study.metric import sign_of
 from study.stats.intervals import moments, reach, student_critical
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from study.stats.intervals import Direction
+    from study.metric import Direction
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +59,7 @@ def expected_best(values: ArrayLike, direction: Direction = "maximize", inside: 
     (array([0.1, 0.2, 0.3, 0.4]), array([0.4, 0.4, 0.4, 0.4]))
 
     """
-    sign = 1.0 if direction == "maximize" else -1.0
+    sign = sign_of(direction)
     values = np.asarray(values, dtype=np.float64)
     ranked = np.sort(sign * values[np.isfinite(values)])
     total = ranked.size
@@ -85,7 +86,7 @@ def best_so_far(values: ArrayLike, direction: Direction = "maximize") -> NDArray
     """
     values = np.asarray(values, dtype=np.float64)
     values = np.where(np.isfinite(values), values, np.nan)
-    return (np.fmax if direction == "maximize" else np.fmin).accumulate(values, axis=-1)
+    return (np.fmax if sign_of(direction) > 0 else np.fmin).accumulate(values, axis=-1)
 
 
 def best_in_time(

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import special
 
+from study.metric import sign_of
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-Direction = Literal["maximize", "minimize"]
+    from study.metric import Direction
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +182,7 @@ def win_rate(values: ArrayLike, baseline: ArrayLike, direction: Direction = "max
 
     """
     gaps = differences(values, baseline)
-    gaps = gaps[np.isfinite(gaps)] * (1 if direction == "maximize" else -1)
+    gaps = gaps[np.isfinite(gaps)] * sign_of(direction)
     return share(float(np.sum(gaps > 0) + np.sum(gaps == 0) / 2), gaps.size, level)
 
 

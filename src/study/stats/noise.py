@@ -23,10 +23,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from study.metric import sign_of
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from study.stats.intervals import Direction
+    from study.metric import Direction
 
 SEEDS_OVER_WOBBLE = 2.0  # standard deviation between seeds, in those of the wobble
 NORMAL_MEAN = math.sqrt(2 / math.pi)  # mean of the absolute value of a standard normal
@@ -51,7 +53,7 @@ def wobble(curves: ArrayLike, direction: Direction = "maximize") -> NDArray[np.f
     epochs = values.shape[1]
     if epochs < 3:
         return np.full(epochs, math.inf)
-    values = values if direction == "maximize" else -values
+    values = sign_of(direction) * values
     bend = np.abs(values[:, :-2] - 2 * values[:, 1:-1] + values[:, 2:]) / math.sqrt(6)
     inner = [_of_better_half(bend[:, at], values[:, at + 1]) for at in range(epochs - 2)]
     return np.array([inner[0], *inner, inner[-1]]) / NORMAL_MEAN
@@ -97,7 +99,7 @@ def is_hopeless(
     at, complete = curve.size - 1, np.asarray(complete, dtype=np.bool_)
     if complete.sum() < startup or not 0 <= at < others.shape[1]:
         return False
-    sign = 1.0 if direction == "maximize" else -1.0
+    sign = sign_of(direction)
     whole = sign * _held(others[complete])
     gaps = whole.max(0) - whole
     caught_up = max(0.0, float((gaps[:, at] - gaps[:, -1]).max()))

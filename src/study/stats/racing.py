@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
+from study.metric import sign_of
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from study.stats.intervals import Direction
+    from study.metric import Direction
 
 
 def worse(
@@ -39,7 +41,7 @@ def worse(
         Shape (arms,). With one arm or one seed none is worse.
 
     """
-    sign = 1.0 if direction == "maximize" else -1.0
+    sign = sign_of(direction)
     table = sign * np.asarray(values, dtype=np.float64)
     arms, seeds = table.shape
     if arms < 2 or seeds < 2:

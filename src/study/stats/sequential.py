@@ -28,7 +28,7 @@ from study.stats.verdicts import Comparison, Evidence, checked, identical, judge
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from study.stats.intervals import Direction
+    from study.metric import Direction
 
 EFFECT_VARIANCE = 4.0  # effects of two standard deviations: tricks worth a study; 1 to 10 cost hardly more seeds
 

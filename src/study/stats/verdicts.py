@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from scipy import special
 
+from study.metric import sign_of
 from study.stats.intervals import (
-    Direction,
     Interval,
     Share,
     differences,
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import ArrayLike, NDArray
+
+    from study.metric import Direction
 
     Critical = Callable[[float, ArrayLike], NDArray[np.float64]]
 
@@ -296,7 +298,7 @@ def _cut(low: float, high: float, sign: float) -> Interval:
 
 def _verdict(interval: Interval, sign: float, direction: Direction, smallest: float) -> Verdict:
     if sign:
-        return "helps" if (sign > 0) == (direction == "maximize") else "hurts"
+        return "helps" if sign * sign_of(direction) > 0 else "hurts"
     same = interval == Interval(0.0, 0.0)
     return "no difference" if same or (-smallest < interval.low and interval.high < smallest) else "not enough seeds"
 

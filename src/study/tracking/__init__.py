@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from study.errors import PlaceError
 from study.progress import Notice
+from study.record import family
 from study.record.journal import Journal
 from study.tracking import cursor, mirror
 from study.tracking.mirror import Mirror, Report
@@ -179,6 +180,5 @@ def _journal(settings: Settings, name: str) -> Journal:
 
 
 def _all(settings: Settings) -> list[Journal]:
-    folder = settings.home / "studies"
-    paths = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [Journal(path) for path in paths if Journal(path).definition_file.exists()]
+    there = (family.journal(name, settings.home) for name in family.studies(settings.home))
+    return [each for each in there if each.definition_file.exists()]

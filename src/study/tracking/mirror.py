@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from study.errors import PlaceError, StudyError
+from study.metric import Metric
 from study.tracking import cursor as cursors
 from study.tracking.cursor import Cursor, Told
 from study.tracking.snapshot import Climb, Summary, read
@@ -248,7 +249,7 @@ def summarize(
     ended = [(number, told) for number, told in tolds if told is not None and told.state is not None]
     first_running = next((number for number, told in tolds if told is None or told.state is None), math.inf)
     states = Counter(told.state for _, told in ended)
-    climbs = _climbs(ended, maximize=definition["direction"] == "maximize")
+    climbs = _climbs(ended, Metric(definition["metric"], definition["direction"]))
     best = climbs[-1] if climbs else None
     return Summary(
         definition=definition,
@@ -263,11 +264,11 @@ def summarize(
     )  # fmt: skip
 
 
-def _climbs(ended: Sequence[tuple[int, Told]], *, maximize: bool) -> list[Climb]:
+def _climbs(ended: Sequence[tuple[int, Told]], metric: Metric) -> list[Climb]:
     climbs: list[Climb] = []
     for number, told in ended:
         if told.state != "complete" or told.value is None:
             continue
-        if not climbs or (told.value > climbs[-1].value if maximize else told.value < climbs[-1].value):
+        if not climbs or metric.better(told.value, climbs[-1].value):
             climbs.append(Climb(number, told.value, told.time))
     return climbs

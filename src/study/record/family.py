@@ -1,0 +1,200 @@
+"""A study and those that are made for it: NAME, NAME-compare, NAME-confirm, NAME-final and NAME-ablate.
+
+The only place that knows how these names are made and read, and in which folders their results lie.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from study.definition import override, restored
+from study.errors import StudyError
+from study.record.journal import LOCK, Journal
+from study.settings import study_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from study.definition import Study
+
+Kind = Literal["compare", "confirm", "final", "ablate"]
+PURPOSE: dict[Kind, str] = {
+    "compare": "equal seeds for the variants of",
+    "confirm": "fresh seeds for the best trials of",
+    "final": "the test split for the winner of",
+    "ablate": "one knob less for the winner of",
+}
+BASELINE = "baseline"
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """The results of a study and of all that was made for it.
+
+    Args:
+        name: of the study that was searched, `@dataset` included.
+        home: folder of all results.
+
+    """
+
+    name: str
+    home: Path
+
+    @classmethod
+    def of(cls, name: str, home: Path) -> Family:
+        """Find the family of a study by its name or by the name of one that was made for it and has results."""
+        start, kind = parsed(name)
+        made_for = kind is not None and name in studies(home)
+        return cls(start if made_for else name, home)
+
+    @property
+    def search(self) -> Journal:
+        """The search's folders."""
+        return journal(self.name, self.home)
+
+    @property
+    def compare(self) -> Journal:
+        """The comparison's folders."""
+        return self.member("compare")
+
+    @property
+    def confirm(self) -> Journal:
+        """The folders of the confirmation's race."""
+        return self.member("confirm")
+
+    @property
+    def final(self) -> Journal:
+        """The folders of the confirmation's final scores."""
+        return self.member("final")
+
+    @property
+    def ablate(self) -> Journal:
+        """The ablation's folders."""
+        return self.member("ablate")
+
+    def member(self, kind: Kind) -> Journal:
+        """Give the folders of one that is made for the study."""
+        return journal(name_of(self.name, kind), self.home)
+
+    def made(self) -> list[Journal]:
+        """Give the folders of all that are made for the study, whether they are there or not."""
+        return [self.member(kind) for kind in PURPOSE]
+
+    def all(self) -> list[Journal]:
+        """Give the folders of the search, then of all that are made for it, whether they are there or not."""
+        return [self.search, *self.made()]
+
+    def defined(self) -> Journal:
+        """Give the first of them that holds a definition: the search's, else that of what was made for it.
+
+        Raises:
+            StudyError: none does.
+
+        """
+        found = next((each for each in self.all() if each.definition() is not None), None)
+        if found is None:
+            raise StudyError("the study's definition is missing", where=str(self.search.definition_file))
+        return found
+
+    def question(self, kind: Kind) -> dict[str, Any] | None:
+        """Read what was last asked of the study; None if nothing was. Older versions kept it with the search."""
+        return self.member(kind).question(kind) or self.search.question(kind)
+
+    def looks(self) -> list[dict[str, Any]]:
+        """Read every look at the test split, in the order of time."""
+        return sorted((look for each in self.all() for look in each.openings()), key=lambda look: look["time"])
+
+    def running_by(self) -> dict[str, Any] | None:
+        """Read who runs one of them now: `pid`, `host`, `since`, `command`; None if nobody on this machine does."""
+        return next((holder for each in self.all() if (holder := held_by(each))), None)
+
+    def as_searched(self, study: Study) -> Study:
+        """Hold fixed in a study what its search held fixed by `--set`, and take its seed, which is not held fixed.
+
+        Raises:
+            RecipeError: a knob that was held fixed is no longer there.
+
+        """
+        return settings_of(study, self.search)
+
+    def as_confirmed(self) -> Study:
+        """Build the study as it was searched and confirmed, whatever its file says now.
+
+        Raises:
+            StudyError: no definition is stored.
+            StudyFileError: the type of its recipe cannot be imported, or refuses what is stored.
+
+        """
+        stored = self.defined().definition() or {}
+        finals = self.final.definition() or stored
+        changed = {knob: value for knob, value in finals["recipe"].items() if stored["recipe"].get(knob) != value}
+        return replace(restored(self.name, stored).free_seed(), final=changed)
+
+
+def settings_of(study: Study, ran: Journal) -> Study:
+    """Hold fixed in a study what a run of it held fixed by `--set`, and take its seed, which is not held fixed.
+
+    Raises:
+        RecipeError: a knob that was held fixed is no longer there.
+
+    """
+    stored = ran.definition() or {}
+    study = study.fix(stored.get("fixed") or {})
+    if "seed" in (known := stored.get("recipe") or {}) and "seed" in type(study.recipe).model_fields:
+        study = replace(study, recipe=override(study.recipe, {"seed": known["seed"]}))
+    return study.free_seed()
+
+
+def baseline(variants: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """Choose what others are compared with: `baseline`, else the first that changes nothing, else the first."""
+    plain = (name for name, overrides in variants.items() if not overrides)
+    return BASELINE if BASELINE in variants else next(plain, next(iter(variants), None))
+
+
+def name_of(name: str, kind: Kind) -> str:
+    """Name what is made for a study."""
+    return f"{name}-{kind}"
+
+
+def parsed(name: str) -> tuple[str, Kind | None]:
+    """Take a name apart: the study that it is made for, and what it is; a study of its own gives its name and None."""
+    start, _, kind = name.rpartition("-")
+    for each in PURPOSE:
+        if start and each == kind:
+            return start, each
+    return name, None
+
+
+def journal(name: str, home: Path) -> Journal:
+    """Give the folders of a study by its whole name."""
+    return Journal(study_folder(home, name))
+
+
+def studies(home: Path) -> list[str]:
+    """Name the studies that have results under the home folder, in alphabetical order."""
+    folder = study_folder(home, "x").parent
+    names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    return [name for name in names if (folder / name / "trials").is_dir() or journal(name, home).definition()]
+
+
+def held_by(ran: Journal) -> dict[str, Any] | None:
+    """Read which process of this machine runs a study now; None if none does, or if it is on another machine."""
+    try:
+        who = json.loads((ran.folder / LOCK).read_bytes())
+        if who["host"] != socket.gethostname():
+            return None
+        os.kill(who["pid"], 0)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return who
+
+
+def names_of(name: str, there: Iterable[str]) -> list[str]:
+    """Name those of a family that are there: what was made for the study, and the study itself last."""
+    known = set(there)
+    return [each for each in (*(name_of(name, kind) for kind in PURPOSE), name) if each in known]
