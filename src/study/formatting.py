@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -87,3 +88,8 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(each) for each in value]
     return value
+
+
+def without_password(line: str) -> str:
+    """Hide the password of every URL in a line."""
+    return re.sub(r"(://[^:/@\s]*):[^@/\s]*@", r"\1:***@", line)

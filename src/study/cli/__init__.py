@@ -113,7 +113,7 @@ def hoist(arguments: Sequence[str]) -> list[str]:
 
 
 def _complain(line: str, *, interrupted: bool = False) -> None:
-    from study.cli.text import without_password
+    from study.formatting import without_password
 
     print("" if interrupted else "error: ", without_password(line), sep="", file=sys.stderr)
 

@@ -12,12 +12,13 @@ from study.cli.board import Board
 from study.cli.comparison import Smallest
 from study.cli.confirmation import ShowOnly, figures, mean_json
 from study.cli.terminal import Terminal, width
-from study.cli.text import knobs, table, to_json
 from study.cli.watch import follow, print_json
+from study.formatting import knobs, to_json
 from study.metric import Metric
 from study.record import results
 from study.record.family import Family
 from study.record.journal import Journal
+from study.text.table import table
 
 if TYPE_CHECKING:
     from study.definition import Study

@@ -11,8 +11,9 @@ import typer
 
 from study.cli import options
 from study.cli.terminal import width
-from study.cli.text import clip, knobs, plural, table, to_json
 from study.errors import InputError, PlaceError
+from study.formatting import knobs, plural, to_json
+from study.text.table import clip, table
 
 if TYPE_CHECKING:
     from study.definition import Study

@@ -12,13 +12,14 @@ import typer
 from study.cli import options, preamble, records, side_by_side
 from study.cli.board import Board
 from study.cli.terminal import Terminal, width
-from study.cli.text import duration, knobs, table
 from study.cli.watch import follow, print_json
 from study.errors import InputError, Interrupted
+from study.formatting import duration, knobs
 from study.metric import Metric
 from study.recipe import Recipe
 from study.record.family import Family, settings_of
 from study.record.journal import Journal
+from study.text.table import table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,11 +10,12 @@ import typer
 from study.cli import options, preamble
 from study.cli.board import Board
 from study.cli.terminal import Terminal, width
-from study.cli.text import knobs, plural, table
 from study.cli.watch import follow, print_json
+from study.formatting import knobs, plural
 from study.metric import Metric
 from study.record.family import Family, Kind
 from study.record.journal import Journal
+from study.text.table import table
 
 if TYPE_CHECKING:
     from study.definition import Study

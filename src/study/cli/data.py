@@ -11,9 +11,9 @@ import typer
 
 from study.cli import options, preamble, records
 from study.cli.terminal import Terminal, require_consent, width
-from study.cli.text import moment, size, table, to_json
 from study.errors import DataError, InputError, StudyError
-from study.formatting import nearest
+from study.formatting import moment, nearest, size, to_json
+from study.text.table import table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,8 +16,8 @@ import typer
 
 from study import settings
 from study.cli import options
-from study.cli.text import plural, size, to_json, without_password
 from study.errors import PlaceError, StudyError
+from study.formatting import plural, size, to_json, without_password
 
 if TYPE_CHECKING:
     from study.settings import Settings

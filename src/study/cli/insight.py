@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from study.cli import records
 from study.cli.terminal import width
-from study.cli.text import duration, plural, table, to_json
+from study.formatting import duration, plural, to_json
 from study.insight import judgement, savings
 from study.record import results
+from study.text.table import table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

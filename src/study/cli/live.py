@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from study.cli.text import clip, duration, knobs, plural
+from study.formatting import duration, knobs, plural
 from study.progress import Notice, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
+from study.text.table import clip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

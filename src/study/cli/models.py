@@ -12,10 +12,11 @@ from study import settings
 from study.cli import options
 from study.cli.show import describe, journal_of
 from study.cli.terminal import width
-from study.cli.text import duration, moment, plural, table, to_json
 from study.errors import InputError
+from study.formatting import duration, moment, plural, to_json
 from study.metric import Metric
 from study.record.family import Family
+from study.text.table import table
 
 if TYPE_CHECKING:
     from study.registry.promotion import Promotion

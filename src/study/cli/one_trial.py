@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from study.cli import records
 from study.cli.terminal import width
-from study.cli.text import clip, duration, knob, number, plural, table, to_json
 from study.errors import InputError
+from study.formatting import duration, knob, number, plural, to_json
 from study.metric import Metric
 from study.record import results
+from study.text.table import clip, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,8 +10,9 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from study.cli.text import clip, duration, plural, size, to_json
+from study.formatting import duration, plural, size, to_json
 from study.record.family import Family, Kind
+from study.text.table import clip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -11,8 +11,9 @@ import typer
 from study import settings
 from study.cli import options, records
 from study.cli.terminal import width
-from study.cli.text import table, to_json
 from study.errors import InputError
+from study.formatting import to_json
+from study.text.table import table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

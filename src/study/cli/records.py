@@ -6,7 +6,8 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any
 
-from study.cli.text import duration, knobs, moment, plural, table, to_json
+from study.formatting import duration, knobs, moment, plural, to_json
+from study.text.table import table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,7 +7,7 @@ import logging
 from study import settings
 from study.cli import options
 from study.cli.terminal import require_consent
-from study.cli.text import plural, size
+from study.formatting import plural, size
 
 log = logging.getLogger("study")
 

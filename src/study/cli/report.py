@@ -11,8 +11,8 @@ import typer
 from study import settings
 from study.cli import options
 from study.cli.show import journal_of
-from study.cli.text import size, to_json
 from study.errors import StudyError
+from study.formatting import size, to_json
 from study.record.family import Family, names_of, studies
 
 if TYPE_CHECKING:

@@ -12,13 +12,13 @@ import typer
 from study import settings
 from study.cli import one_trial, options, records
 from study.cli.terminal import width
-from study.cli.text import table, to_json
 from study.errors import InputError, StudyError
-from study.formatting import nearest
+from study.formatting import nearest, to_json
 from study.metric import Metric
 from study.record import results
 from study.record.family import PURPOSE, parsed, studies
 from study.record.journal import Journal
+from study.text.table import table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

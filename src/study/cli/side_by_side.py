@@ -10,9 +10,10 @@ from study import settings
 from study.cli import options, records
 from study.cli.show import journal_of
 from study.cli.terminal import width
-from study.cli.text import duration, plural, table
 from study.cli.watch import print_json
 from study.errors import InputError
+from study.formatting import duration, plural
+from study.text.table import table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

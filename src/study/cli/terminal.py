@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from study.cli.text import without_password
 from study.errors import InputError, PlaceError
+from study.formatting import without_password
 
 if TYPE_CHECKING:
     from pathlib import Path

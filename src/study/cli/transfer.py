@@ -13,10 +13,11 @@ from study import settings
 from study.cli import options, records
 from study.cli.show import journal_of
 from study.cli.terminal import width
-from study.cli.text import plural, table, to_json
 from study.errors import InputError, StudyLocked
+from study.formatting import plural, to_json
 from study.record import atomic_files, family, results
 from study.record.journal import Journal
+from study.text.table import table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

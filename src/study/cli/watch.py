@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from study.cli import live, records
-from study.cli.text import to_json
 from study.errors import Interrupted
+from study.formatting import to_json
 from study.progress import SearchStarted, TrialEnded
 from study.record import results
 
