@@ -24,13 +24,13 @@ class Record(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    def values(self) -> dict[str, Any]:
+    def plain(self) -> dict[str, Any]:
         """Give the record as plain values, in the order of its fields."""
         return self.model_dump(by_alias=True)
 
     def to_json(self, *, indent: int | None = None) -> str:
         """Write the record as strict JSON; what is not finite becomes null."""
-        return to_json(self.values(), indent=indent)
+        return to_json(self.plain(), indent=indent)
 
 
 class Answer(Record):
