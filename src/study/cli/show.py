@@ -13,10 +13,10 @@ from study import settings
 from study.cli import one_trial, options, records
 from study.cli.terminal import width
 from study.errors import InputError, StudyError
-from study.formatting import nearest, to_json
+from study.formatting import to_json
 from study.metric import Metric
 from study.record import results
-from study.record.family import PURPOSE, parsed, studies
+from study.record.family import PURPOSE, find, parsed, studies
 from study.record.journal import Journal
 from study.text.table import table
 
@@ -30,18 +30,8 @@ COLUMNS = ("trial", "state", "value", "epochs", "seconds", "variant", "reason")
 
 
 def journal_of(name: str, home: Path | None) -> Journal:
-    """Find the results of a study.
-
-    Raises:
-        InputError: there are none of that name; says the nearest.
-
-    """
-    place = settings.resolve(home)
-    known = studies(place.home)
-    if name in known:
-        return Journal(place.study_folder(name))
-    fix = f"{nearest(name, known)} `study run {name}` makes some."
-    raise InputError(f"no results of a study {name!r}", where=str(place.home), fix=fix)
+    """Find the results of a study; see `family.find`."""
+    return find(name, settings.resolve(home).home)
 
 
 def list_(as_json: options.AsJson = False, home: options.Home = None) -> None:

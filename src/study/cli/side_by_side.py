@@ -133,13 +133,13 @@ def _cells(budget: Budget, metric: Metric) -> list[str]:
 
 def _draw(found: Sequence[Search], rows: Sequence[dict[str, Any]], home: Path) -> None:
     """Write the picture and the table; a home that cannot be written does not hide what was printed."""
-    from study.plots import figures, searches
+    from study.insight import searches
+    from study.plots import figures
 
     names = [each.name for each in found]
     folder = home / "side_by_side" / "+".join(names)
-    title = " and ".join(names)
     try:
-        written = figures.write(searches.budgets(found, title), folder, "budgets")
+        written = figures.write(searches.draw(found), folder, "budgets")
         (folder / "budgets.csv").write_text(records.csv_of(rows), encoding="utf-8")
     except OSError as error:
         log.warning("no picture: %s cannot be written: %s", folder, error.strerror or error)

@@ -15,6 +15,7 @@ from study.stats import expected
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
     from study.metric import Direction, Metric
@@ -167,3 +168,34 @@ def _up_to(most: int) -> Iterator[int]:
 
 def _worth(curve: Curve, index: int) -> tuple[float, float, float]:
     return float(curve.mean[index]), float(curve.low[index]), float(curve.high[index])
+
+
+def draw(searches: Sequence[Search]) -> Figure:
+    """Draw each search's best so far and its expected best, against trials and against seconds."""
+    from study.plots import searches as drawing  # noqa: PLC0415 - matplotlib
+
+    courses = [
+        drawing.Course(
+            name=each.name,
+            by_trials=each.by_trials(),
+            by_seconds=each.by_seconds(np.linspace(0, each.seconds.sum(), POINTS)),
+            so_far=each.so_far(),
+            spent=each.seconds.cumsum(),
+        )
+        for each in searches
+    ]
+    title = " and ".join(each.name for each in searches)
+    return drawing.budgets(courses, searches[0].metric, title, _window(searches))
+
+
+def _window(searches: Sequence[Search]) -> tuple[float, float] | None:
+    """Leave the worst of the first trials out of the picture, so that the best can be told apart."""
+    best = [each.best.value for each in searches if each.best and each.best.value is not None]
+    typical = [float(np.median(each.values)) for each in searches]
+    if not best:
+        return None
+    near, far = (max(best), min(typical)) if searches[0].metric.sign > 0 else (min(best), max(typical))
+    if near == far:
+        return None
+    low, high = sorted((far - 0.1 * (near - far), near + 0.1 * (near - far)))
+    return low, high

@@ -1,1 +1,1 @@
-"""Pictures drawn with matplotlib, as SVG and PNG."""
+"""Charts from plain values: matplotlib's as SVG and PNG for files, plotly's for notebooks."""

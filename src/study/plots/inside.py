@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -14,13 +14,49 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from matplotlib.axes import Axes
-    from numpy.typing import ArrayLike
-
-    from study.engine.inspect import Filters, Layer
+    from numpy.typing import ArrayLike, NDArray
 
 BINS = 60
 COLUMNS = 8  # filters beside each other
 SHOWN = 64  # filters at most
+
+
+class Layer(Protocol):
+    """A layer's flattened arrays, as `engine.inspect.Layer` holds them."""
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """Weights, biases apart."""
+        ...
+
+    @property
+    def activations(self) -> NDArray[np.float64]:
+        """Inputs of the next layer with weights."""
+        ...
+
+    @property
+    def gradients(self) -> NDArray[np.float64]:
+        """Gradients of the loss by the layer's outputs."""
+        ...
+
+
+class Filters(Protocol):
+    """Filters and what they see, as `engine.inspect.Filters` holds them."""
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """Shape (filters, channels, height, width)."""
+        ...
+
+    @property
+    def image(self) -> NDArray[np.float64]:
+        """Shape (channels, height, width)."""
+        ...
+
+    @property
+    def activations(self) -> NDArray[np.float64]:
+        """Shape (filters, height, width)."""
+        ...
 
 
 def distributions(by_variant: Mapping[str, Sequence[Layer]], what: str, title: str) -> Figure:

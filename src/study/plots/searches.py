@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,64 +10,74 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from study.insight.searches import POINTS
 from study.plots.figures import COLOURS, DPI
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
-    from study.insight.searches import Search
+    from study.metric import Metric
     from study.stats.expected import Curve
 
 
-def budgets(searches: Sequence[Search], title: str) -> Figure:
+@dataclass(frozen=True, slots=True, eq=False)
+class Course:
+    """What is drawn of one search.
+
+    Args:
+        name: of the study.
+        by_trials: the expected best by trials.
+        by_seconds: the expected best by seconds of training.
+        so_far: shape (ended,), the best so far after each ended trial, in the metric's unit.
+        spent: shape (ended,), seconds of training until then.
+
+    """
+
+    name: str
+    by_trials: Curve
+    by_seconds: Curve
+    so_far: NDArray[np.float64]
+    spent: NDArray[np.float64]
+
+
+def budgets(courses: Sequence[Course], metric: Metric, title: str, window: tuple[float, float] | None = None) -> Figure:
     """Draw, for each search, a thin line for the best so far as it ran, a thick one for the expected best, and a band.
 
     The band holds the best of nine in ten searches of that size made of the same trials.
 
     Args:
-        searches: with the same objective.
+        courses: of searches with the same objective.
+        metric: the objective.
         title: above the picture.
+        window: lowest and highest value shown, in the metric's unit; all values if unset.
 
     """
     figure = Figure(figsize=(10.4, 4.4), dpi=DPI, facecolor="white", layout="constrained")
     by_trials, by_seconds = figure.subplots(1, 2, sharey=True)
-    for index, search in enumerate(searches):
+    for index, course in enumerate(courses):
         colour = COLOURS[index % len(COLOURS)]
-        _line(by_trials, search.by_trials(), colour, search.name)
-        done = np.arange(1, len(search.ended) + 1)
-        by_trials.step(done, search.so_far(), where="post", color=to_rgba(colour, 0.8), linewidth=0.9)
-        spent = search.seconds.cumsum()
-        _line(by_seconds, search.by_seconds(np.linspace(0, spent[-1], POINTS)), colour, search.name)
-        by_seconds.step(spent, search.so_far(), where="post", color=to_rgba(colour, 0.8), linewidth=0.9)
+        _line(by_trials, course.by_trials, colour, course.name)
+        done = np.arange(1, len(course.so_far) + 1)
+        by_trials.step(done, course.so_far, where="post", color=to_rgba(colour, 0.8), linewidth=0.9)
+        _line(by_seconds, course.by_seconds, colour, course.name)
+        by_seconds.step(course.spent, course.so_far, where="post", color=to_rgba(colour, 0.8), linewidth=0.9)
     for axes, budget in ((by_trials, "trials"), (by_seconds, "seconds of training")):
         axes.set_xlabel(budget)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(color="#e4e4e4", linewidth=0.6)
         axes.set_axisbelow(True)
     by_trials.xaxis.set_major_locator(MaxNLocator(integer=True))
-    metric = searches[0].metric
     by_trials.yaxis.set_major_formatter(lambda value, _: f"{metric.factor * value:.6g}")
     by_trials.set_ylabel(f"best {metric.heading.replace('_', ' ')}")
     by_trials.set_title(title, loc="left", fontsize=11)
-    by_seconds.legend(frameon=False, fontsize=9, loc="lower right" if searches[0].metric.sign > 0 else "upper right")
-    _look_at_the_best(by_trials, searches)
+    by_seconds.legend(frameon=False, fontsize=9, loc="lower right" if metric.sign > 0 else "upper right")
+    if window is not None:
+        by_trials.set_ylim(*window)
     return figure
 
 
 def _line(axes: Axes, curve: Curve, colour: str, name: str) -> None:
     axes.plot(curve.at, curve.mean, color=colour, linewidth=2, label=name)
     axes.fill_between(curve.at, curve.low, curve.high, color=to_rgba(colour, 0.16), linewidth=0)
-
-
-def _look_at_the_best(axes: Axes, searches: Sequence[Search]) -> None:
-    """Leave the worst of the first trials outside, so that what matters can be told apart."""
-    best = [each.best.value for each in searches if each.best and each.best.value is not None]
-    typical = [float(np.median(each.values)) for each in searches]
-    if not best:
-        return
-    near, far = (max(best), min(typical)) if searches[0].metric.sign > 0 else (min(best), max(typical))
-    if near != far:
-        axes.set_ylim(*sorted((far - 0.1 * (near - far), near + 0.1 * (near - far))))

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from study.definition import override, restored
-from study.errors import StudyError
+from study.errors import InputError, StudyError
+from study.formatting import nearest
 from study.record.journal import LOCK, Journal
 from study.settings import study_folder
 
@@ -180,6 +181,20 @@ def studies(home: Path) -> list[str]:
     folder = study_folder(home, "x").parent
     names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
     return [name for name in names if (folder / name / "trials").is_dir() or journal(name, home).definition()]
+
+
+def find(name: str, home: Path) -> Journal:
+    """Find the results of a study by its whole name.
+
+    Raises:
+        InputError: there are none of that name; says the nearest.
+
+    """
+    known = studies(home)
+    if name in known:
+        return journal(name, home)
+    fix = f"{nearest(name, known)} `study run {name}` makes some."
+    raise InputError(f"no results of a study {name!r}", where=str(home), fix=fix)
 
 
 def held_by(ran: Journal) -> dict[str, Any] | None:
