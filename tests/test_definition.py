@@ -74,7 +74,7 @@ def test_an_unknown_study_says_the_nearest_name():
         ({"dropout_conv": 7}, "less than 1"),
         ({"optimizer": "sgd", "beta1": 0.9}, r"beta1=0\.9 has no effect with optimizer=sgd"),
         ({"model": "mlp", "dropout_conv": 0.2}, "has no effect with model=mlp"),
-        ({"schedule": "step"}, "schedule=step needs step_size"),
+        ({"schedule": "step"}, "schedule=step needs gamma and step_size"),
         ({"nesterov": True, "optimizer": "sgd"}, "nesterov has no effect without momentum"),
         ({"epochs": 1, "steps": 5}, "exclude each other"),
     ],

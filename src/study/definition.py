@@ -15,14 +15,14 @@ from pydantic import BaseModel, ValidationError
 from study.errors import RecipeError, StudyFileError
 from study.formatting import nearest
 from study.imports import import_object, load_file
+from study.knobs import explain, metrics_of
 from study.metric import Direction, Metric
-from study.recipe import Recipe, explain
+from study.recipe import Recipe
 
 if TYPE_CHECKING:
     import optuna
 
 OUR_TRAIN = "study.engine:train"
-OUR_METRICS = ("val_accuracy", "val_loss", "train_accuracy", "train_loss")
 Overrides = Mapping[str, Any]
 RESERVED = ("-compare", "-confirm", "-final", "-ablate")  # endings of studies that are made for another
 LENGTHS = {"epochs": "steps", "steps": "epochs"}  # of a training: one or the other
@@ -161,8 +161,8 @@ class Study:
             self._require(f"variant {name!r}", overrides, Mapping, "a dict of overrides")
         if self.direction not in {"maximize", "minimize"}:
             raise StudyFileError(f"direction is {self.direction!r}", where=self.name, fix="Is it maximize or minimize?")
-        if self.train == OUR_TRAIN and self.metric not in OUR_METRICS:
-            fix = nearest(self.metric, OUR_METRICS)
+        if self.train == OUR_TRAIN and self.metric not in metrics_of(self.recipe):
+            fix = nearest(self.metric, metrics_of(self.recipe))
             raise StudyFileError(f"no metric {self.metric!r}", where=self.name, fix=fix)
 
     def _require(self, what: str, value: Any, kind: type, wanted: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from study.errors import StudyFileError
-from study.recipe import explain
+from study.knobs import explain
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ValidationError
 from study.definition import OUR_TRAIN, Study, available, checked_name, load, override, with_data
 from study.errors import InputError, RecipeError, StudyFileError
 from study.imports import import_object
-from study.recipe import Recipe, explain, fingerprint
+from study.knobs import explain
+from study.recipe import Recipe, fingerprint
 from study.record import family
 
 if TYPE_CHECKING:

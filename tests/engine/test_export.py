@@ -19,7 +19,7 @@ from study.engine.evaluate import evaluate
 from study.engine.export import CARRIED, describe, export, raw, raw_columns
 from study.engine.losses import loss_of
 from study.engine.sources import ensure
-from study.engine.train import assemble, judging, own_state
+from study.engine.train import assemble, isolated_rng, judging
 from study.errors import StudyError
 from study.recipe import Recipe
 
@@ -61,7 +61,7 @@ def logits_of_evaluation(recipe, weights):
         return seen[-1]
 
     seed = judging(parts)["dropout_seed"]
-    with own_state("cpu"):
+    with isolated_rng("cpu"):
         if seed is not None:
             torch.manual_seed(seed)
             models.keep_dropout_on(parts.model)

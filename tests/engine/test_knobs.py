@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
+from study import knobs
 from study.engine import check
 from study.errors import RecipeError
 from study.recipe import Recipe
@@ -16,6 +19,8 @@ ONE_CYCLE = {**MOMENTUM, "schedule": "one_cycle", "schedule_interval": "batch"}
 RESTARTS = {"schedule": "warm_restarts", "t_0": 1, "epochs": 4}
 TABLE = {"dataset": "breast_cancer"}
 PLATEAU = {**SGD, "schedule": "plateau", "lr": 1e-6, "patience": 0, "epochs": 4, "gamma": 0.5}  # val_loss hardly moves
+
+PARTS = str(Path(__file__).with_name("own_parts.py"))
 
 # For each knob: what has to be so for it to matter, and another value.
 CHANGES = {
@@ -83,11 +88,50 @@ CHANGES = {
     "steps": ({"steps": 3}, 4),
     "seed": ({}, 1),
     "precision": ({}, "float64"),
+    "model_args": ({"model": f"{PARTS}:Net"}, {"width": 5}),
+    "activation_args": ({"activation": "torch.nn:LeakyReLU"}, {"negative_slope": 0.3}),
+    "loss_args": ({"loss": f"{PARTS}:focal"}, {"power": 1.0}),
+    "optimizer_args": ({"optimizer": f"{PARTS}:Lion"}, {"betas": [0.5, 0.6]}),
+    "schedule_args": ({"schedule": f"{PARTS}:halving"}, {"floor": 0.9}),
+    "metric": ({}, f"{PARTS}:top"),
+    "metric_args": ({"metric": f"{PARTS}:top"}, {"k": 4}),
 }
+WORTH = {"dropout_at_test", "val_fraction", "metric", "metric_args"}  # these change the evaluation, not the weights
 
 
 def test_every_knob_is_tried():
-    assert CHANGES.keys() == Recipe.model_fields.keys()
+    missing = Recipe.model_fields.keys() - CHANGES
+    assert not missing, f"no row in CHANGES, which says when a knob matters and what it is changed to: {missing}"
+    assert CHANGES.keys() <= Recipe.model_fields.keys()
+
+
+def test_every_knob_says_when_it_has_an_effect():
+    silent = Recipe.model_fields.keys() - knobs.effects(Recipe)
+    assert not silent, f"no Effect at the field in recipe.py, such as ALWAYS, IMAGES or only_with(...): {silent}"
+
+
+def test_what_a_knob_says_of_its_effect_names_knobs_and_choices_that_exist():
+    for knob, effect in knobs.effects(Recipe).items():
+        for group, users in effect.choices.items():
+            known = {"image", "table"} if group == knobs.KIND else {*knobs.choices_of(Recipe, group).names}
+            assert set(users) <= {*known, knobs.IMPORT_PATH}, knob
+        assert {*effect.any_of, *effect.without} <= Recipe.model_fields.keys(), knob
+
+
+@pytest.mark.parametrize("knob", [knob for knob in CHANGES if knob not in {"dataset", "dropout_conv"}])
+def test_a_knob_on_a_table_is_refused_or_trains(small, run, knob):
+    """One that only images feel must say so; else `check` passes it, and the training dies of it."""
+    needs, value = CHANGES[knob]
+    needs = {"hidden": (100,), **needs, **TABLE}
+    if knob == "model" or needs.get("model") not in {None, "mlp"}:
+        del needs["hidden"]
+    recipe = small(**{**needs, knob: value})
+    if "image" in knobs.effects(Recipe)[knob].choices.get(knobs.KIND, ()):
+        with pytest.raises(RecipeError, match=f"{knob}=.* has no effect with dataset=breast_cancer, which is a table"):
+            check(recipe)
+    else:
+        check(recipe)
+        run(recipe)
 
 
 @pytest.mark.parametrize("knob", CHANGES)
@@ -97,8 +141,8 @@ def test_a_knob_changes_the_weights_or_what_they_are_worth(small, run, digest, k
     for recipe in (small(**needs), small(**{**needs, knob: value})):
         check(recipe)
         metrics, state, _ = run(recipe)
-        worth = [(each["val_loss"], each["val_accuracy"]) for each in metrics]
-        outcomes.append((digest(state["model"]), worth if knob in {"dropout_at_test", "val_fraction"} else None))
+        worth = [sorted(each.items()) for each in metrics]
+        outcomes.append((digest(state["model"]), worth if knob in WORTH else None))
     assert outcomes[0] != outcomes[1]
 
 
@@ -135,19 +179,19 @@ def test_what_needs_the_data_or_the_network_to_be_known_is_refused_by_the_engine
 
 
 @pytest.mark.parametrize(
-    ("what", "knobs"),
+    ("what", "given"),
     [
         ("beta1 has no effect with schedule=one_cycle", {"beta1": 0.8, "schedule": "one_cycle"}),
         ("schedule=cosine has no effect with optimizer=rprop", {"optimizer": "rprop", "schedule": "cosine"}),
     ],
 )
-def test_what_a_schedule_takes_over_is_refused_by_the_recipe(what, knobs):
+def test_what_a_schedule_takes_over_is_refused_by_the_recipe(what, given):
     with pytest.raises(ValidationError, match=what):
-        Recipe.model_validate(knobs)
+        Recipe.model_validate(given)
 
 
 @pytest.mark.parametrize(
-    ("what", "knobs"),
+    ("what", "given"),
     [
         ("l1_epochs has no effect without l1", {"l1_epochs": (1, 2)}),
         ("weight_decay_epochs has no effect without weight_decay", {"l1": 0.1, "weight_decay_epochs": (1, 2)}),
@@ -155,6 +199,6 @@ def test_what_a_schedule_takes_over_is_refused_by_the_recipe(what, knobs):
         ("l2_epochs has no effect: 3, the first epoch, is after", {"l2": 0.1, "l2_epochs": (3, 4), "epochs": 2}),
     ],
 )
-def test_epochs_in_which_no_penalty_would_act_are_refused(what, knobs):
+def test_epochs_in_which_no_penalty_would_act_are_refused(what, given):
     with pytest.raises(ValidationError, match=what):
-        Recipe.model_validate(knobs)
+        Recipe.model_validate(given)

@@ -120,9 +120,10 @@ def test_networks_with_side_outputs_give_one(small, name):
     check(small(model=f"torchvision:{name}"))
 
 
-def test_an_unknown_network_of_torchvision_is_refused_with_the_nearest_name():
-    with pytest.raises(RecipeError, match=r"no classifier 'resnet81'. Did you mean 'torchvision:resnet18'\?"):
-        models.build(Recipe(model="torchvision:resnet81"), CIFAR, 10)
+@pytest.mark.parametrize(("name", "near"), [("resnet81", "resnet18"), ("resnet8", "resnet")])
+def test_an_unknown_network_of_torchvision_is_refused_with_the_nearest_name(name, near):
+    with pytest.raises(RecipeError, match=rf"no classifier '{name}'. Did you mean 'torchvision:{near}"):
+        models.build(Recipe(model=f"torchvision:{name}"), CIFAR, 10)
 
 
 NETS = """

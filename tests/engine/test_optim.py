@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from study.engine import optim
-from study.recipe import USED_BY, Recipe
+from study.knobs import used_by
+from study.recipe import Recipe
 
 KNOBS = {
     "sgd": {"momentum": 0.9, "nesterov": True},
@@ -60,13 +61,13 @@ def test_an_optimizer_steps_as_torchs_does(name, decay):
 
 
 def test_every_optimizer_of_the_recipe_is_there():
-    assert optim.OPTIMIZERS.keys() == USED_BY["optimizer"].keys()
+    assert optim.OPTIMIZERS.keys() == used_by(Recipe, "optimizer").keys()
 
 
 @pytest.mark.parametrize("name", optim.OPTIMIZERS)
 def test_every_knob_that_an_optimizer_uses_reaches_it(name):
     values = {"nesterov": True, "amsgrad": True, "centered": True, "weight_decay": 0.1}
-    for knob in USED_BY["optimizer"][name] - {"dampening", "nesterov"}:
+    for knob in used_by(Recipe, "optimizer")[name] - {"dampening", "nesterov"}:
         recipe = Recipe.model_validate({"optimizer": name, knob: values.get(knob, 0.37)})
         defaults = optim.build(recipe, [weight()]).defaults
         index = {"beta1": 0, "beta2": 1}.get(knob)

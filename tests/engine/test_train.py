@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from study.engine import checkpoint, train
+from study.engine import checkpoint, step, train
 from study.engine.data import open_data
 from study.errors import RecipeError
 
@@ -128,7 +128,7 @@ def test_a_penalty_acts_in_its_epochs_alone(small, penalty, run, digest):
 def test_a_full_batch_in_pieces_equals_one_in_a_single_piece(small, monkeypatch, knobs, run):
     recipe = small(batch_size="full", optimizer="sgd", lr=0.5, epochs=3, **knobs)
     whole = run(recipe)
-    monkeypatch.setattr(TRAIN, "PIECE", 32)
+    monkeypatch.setattr(step, "MICROBATCH", 32)
     pieces = run(recipe)
     for one, other in zip(whole[0], pieces[0], strict=True):
         assert one == pytest.approx(other, rel=1e-5)
@@ -139,7 +139,7 @@ def test_a_full_batch_in_pieces_equals_one_in_a_single_piece(small, monkeypatch,
 def test_a_full_batch_with_batch_norm_stays_in_one_piece(small, monkeypatch, run):
     recipe = small(batch_size="full", batch_norm=True)
     whole = run(recipe)
-    monkeypatch.setattr(TRAIN, "PIECE", 32)
+    monkeypatch.setattr(step, "MICROBATCH", 32)
     assert run(recipe)[0] == whole[0]
 
 

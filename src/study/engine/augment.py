@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Generator, Tensor
 
-from study.engine.data import refuse_on_table
 from study.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -24,10 +23,9 @@ def augmentation(recipe: Recipe, data: Data) -> Augment | None:
     """Chain what the recipe asks for, in the order of this file; None if that is nothing.
 
     Raises:
-        RecipeError: a knob that has no effect on a table, or would leave nothing of an image.
+        RecipeError: a knob that would leave nothing of an image.
 
     """
-    refuse_on_table(recipe, data, ("augment_flip", "augment_crop", "augment_rotate", "augment_cutout"))
     for knob, pixels in (("augment_crop", recipe.augment_crop), ("augment_cutout", recipe.augment_cutout)):
         if pixels and pixels >= min(data.shape[1:]):
             raise RecipeError(f"{knob}={pixels} leaves nothing of images of {min(data.shape[1:])} pixels")

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from study.engine import models
+import torch
+
+from study.engine import models, own
 from study.engine.losses import outputs_of
-from study.engine.train import assemble, own_state
+from study.engine.train import Parts, assemble, inputs, isolated_rng, judge
+from study.knobs import has_own_code, own_parts
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from study.recipe import Recipe
 
 
 def check(recipe: Recipe, device: str = "cpu") -> None:
-    """Prove that the recipe can be trained: every knob has an effect, and a step's shapes go together.
+    """Prove that the recipe can be trained: every knob has an effect, and the shapes of a step go together.
 
+    Two examples go through augmentation and network. A person's own loss, optimizer and metric are run once as well.
     The data set is made or downloaded if it is not here.
 
     Args:
@@ -23,14 +29,26 @@ def check(recipe: Recipe, device: str = "cpu") -> None:
 
     Raises:
         RecipeError: a knob without effect, or knobs, model and data set that do not go together, by name.
-        StudyFileError: the model's import path fails.
+        StudyFileError: an import path fails, or what it names.
         DataError: the data set cannot be had.
 
     """
     parts = assemble(recipe, device)
     train = parts.data.train
     last = len(train) % parts.batch or parts.batch  # examples in an epoch's last batch: batch norm minds a single one
-    examples = train.x.index_select(0, train.rows[: min(last, 2)])
+    rows = train.rows[: min(last, 2)]
     parts.model.train()
-    with own_state(device):
-        models.prove(recipe, parts.forward, parts.prepare(examples), outputs_of(recipe, len(parts.data.classes)))
+    with isolated_rng(device):
+        examples = inputs(parts, torch.Generator(device).manual_seed(0), rows)
+        models.prove(recipe, parts.forward, examples, outputs_of(recipe, len(parts.data.classes)))
+        if has_own_code(recipe):
+            _try_own_code(parts, examples, train.y.index_select(0, rows))
+
+
+def _try_own_code(parts: Parts, examples: Tensor, targets: Tensor) -> None:
+    """Run one step and one evaluation, for a person's own code may raise anything in them."""
+    with own.running(", ".join(own_parts(parts.recipe))):
+        parts.loss(parts.forward(examples), targets).backward()
+        parts.optimizer.step()
+        if len(parts.data.val):
+            judge(parts, 1, parts.data.val)

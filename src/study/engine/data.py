@@ -19,9 +19,10 @@ from torch import Tensor
 from study.engine.inputs import Columns, Pixels
 from study.engine.sources import ensure
 from study.errors import DataError, RecipeError
+from study.knobs import unfit_for_data
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from study.data.packed import Pack
     from study.recipe import Recipe
@@ -95,10 +96,13 @@ def open_data(recipe: Recipe, device: str) -> Data:
 
     Raises:
         DataError: the data set cannot be had, or its file is damaged.
-        RecipeError: the splits asked for cannot be made.
+        RecipeError: the splits cannot be made, or a knob has no effect on this kind of data.
 
     """
-    return _open(ensure(recipe.dataset), recipe.val_fraction, recipe.split_seed, recipe.train_size, device)
+    pack = ensure(recipe.dataset)
+    if unfit := unfit_for_data(recipe, pack.kind, pack.name):
+        raise RecipeError(unfit)
+    return _open(pack, recipe.val_fraction, recipe.split_seed, recipe.train_size, device)
 
 
 def open_test(recipe: Recipe, device: str) -> Split:
@@ -129,12 +133,8 @@ def preparation(recipe: Recipe, data: Data, dtype: torch.dtype, upscaling: int) 
         A function from uint8 or float (N, H, W, C) to float (N, C, H * upscaling, W * upscaling) in channels_last, or
         from float (N, F) to the same.
 
-    Raises:
-        RecipeError: a knob that has no effect on a table.
-
     """
     if data.kind == "table":
-        refuse_on_table(recipe, data, ("normalize", "pixel_range"))
         return lambda rows: rows.to(dtype)
     channels, height, width = data.shape
     if recipe.normalize:
@@ -149,19 +149,6 @@ def preparation(recipe: Recipe, data: Data, dtype: torch.dtype, upscaling: int) 
     shift = (full * (-mean / deviation)).to(dtype).to(data.train.x.device)
 
     return Pixels(factor, shift, upscaling)
-
-
-def refuse_on_table(recipe: Recipe, data: Data, knobs: Iterable[str]) -> None:
-    """Refuse knobs that only images feel, where the data set is a table.
-
-    Raises:
-        RecipeError: the knob and its value.
-
-    """
-    for knob in knobs if data.kind == "table" else ():
-        value = getattr(recipe, knob)
-        if value != type(recipe).model_fields[knob].default:
-            raise RecipeError(f"{knob}={value} has no effect with dataset={data.name}, which is a table")
 
 
 @lru_cache(maxsize=2)  # a search stays with its data set

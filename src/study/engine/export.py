@@ -83,7 +83,7 @@ def export(recipe: Recipe, weights: Path, folder: Path, device: str = "cpu") -> 
 
     """
     parts = assemble(recipe, serving.device_for(device))
-    pack, own = ensure(parts.data.name), models.own(recipe)
+    pack, own = ensure(parts.data.name), models.own_network(recipe)
     try:
         parts.model.load_state_dict(load_file(weights))
     except RuntimeError as error:

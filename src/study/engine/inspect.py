@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from study.engine import models
-from study.engine.train import Parts, assemble, own_state
+from study.engine.train import Parts, assemble, isolated_rng
 from study.errors import RecipeError
 from study.recipe import Recipe
 
@@ -77,7 +77,7 @@ def layer_distributions(recipe: Recipe, weights: Path | None = None) -> list[Lay
     weight_of = {name: weight for name, _, weight in layers}
     handles = [module.register_forward_hook(_noting(seen, name)) for name, module, _ in layers]
     rows = parts.data.train.rows[:EXAMPLES]
-    with own_state("cpu"):
+    with isolated_rng("cpu"):
         torch.manual_seed(0)  # of dropout
         logits = parts.forward(parts.prepare(parts.data.train.x.index_select(0, rows)))
         (parts.loss(logits, parts.data.train.y.index_select(0, rows)) * len(rows)).backward()

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from study.engine.data import open_test
 from study.engine.evaluate import BATCH
 from study.engine.losses import predict
-from study.engine.train import assemble, own_state
+from study.engine.train import assemble, isolated_rng
 from study.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def surest_mistakes(recipe: Recipe, weights: Path, *, test: bool = False, most: 
         raise RecipeError("nothing is held out for validation")
     parts.model.load_state_dict(load_file(weights))
     parts.model.eval()
-    with own_state("cpu"), torch.inference_mode():
+    with isolated_rng("cpu"), torch.inference_mode():
         logits = [parts.forward(parts.prepare(split.x.index_select(0, rows))) for rows in split.rows.split(BATCH)]
     predictions, sureness = _judged(torch.cat(logits))
     targets = split.y.index_select(0, split.rows)

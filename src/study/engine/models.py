@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import inspect
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
+from study.engine import own
 from study.engine.layers import ConvBlocks, Dropout, Perceptron, Torchvision
 from study.errors import RecipeError, StudyFileError
 from study.formatting import nearest
-from study.imports import import_object
-from study.recipe import USED_BY, has_own_model
+from study.knobs import TORCHVISION, is_own, unused_knob, used_by
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from study.recipe import Recipe
 
 LARGEST_SIDE = 1024  # pixels; images are not scaled up beyond
-TORCHVISION = "torchvision:"
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
@@ -70,7 +68,7 @@ def build(recipe: Recipe, shape: Shape, outputs: int) -> nn.Module:
     elif recipe.model.startswith(TORCHVISION):
         model = _torchvision(recipe.model, shape, outputs)
     else:
-        model = _imported(recipe, shape, outputs)
+        model = _own(recipe, "model", _offered(recipe, shape, outputs))
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise RecipeError(f"model={recipe.model} has no weights to train")
     initialize(model, recipe.init, recipe.init_scale)
@@ -102,17 +100,13 @@ def refuse_unused(recipe: Recipe) -> None:
         RecipeError: the knob, its value and the models that do use it.
 
     """
-    used_by = dict(USED_BY["model"])
-    if not recipe.hidden:
-        used_by["mlp"] = frozenset({"hidden"})  # an mlp without hidden layers has nothing else to adjust
-    if recipe.model.startswith(TORCHVISION):
-        used_by[recipe.model] = frozenset()
-    elif recipe.model not in OURS:
-        used_by[recipe.model] = frozenset(_parameters(import_object(recipe.model)))
-    try:
-        recipe.refuse_unused("model", used_by)
-    except ValueError as error:
-        raise RecipeError(str(error)) from error
+    if is_own(recipe.model):
+        return  # its signature is asked as it is built
+    used = used_by(type(recipe), "model").get(recipe.model, frozenset())  # torchvision's networks use none
+    if recipe.model == "mlp" and not recipe.hidden:
+        used = frozenset({"hidden"})  # an mlp without hidden layers has nothing else to adjust
+    if idle := unused_knob(recipe, "model", used):
+        raise RecipeError(idle)
 
 
 def upscaling(recipe: Recipe, shape: Shape) -> int:
@@ -153,8 +147,14 @@ def initialize(model: nn.Module, init: str, scale: float | None) -> None:
 
 
 def activation_of(recipe: Recipe) -> nn.Module:
-    """Make what follows each hidden layer."""
-    return ACTIVATIONS[recipe.activation]()
+    """Make what follows each hidden layer.
+
+    Raises:
+        RecipeError: an argument of a person's own activation that does not exist.
+        StudyFileError: a person's own activation cannot be imported or made.
+
+    """
+    return _own(recipe, "activation") if is_own(recipe.activation) else ACTIVATIONS[recipe.activation]()
 
 
 def weights(model: nn.Module) -> list[nn.Parameter]:
@@ -272,43 +272,33 @@ def _torchvision_upscaling(name: str, shape: Shape) -> int:
     raise RecipeError(f"model={name} takes no images of {shape[1]}x{shape[2]} pixels, however scaled up")
 
 
-def _imported(recipe: Recipe, shape: Shape, outputs: int) -> nn.Module:
-    """Call a person's own class or function."""
-    make, given = import_object(recipe.model), arguments(recipe, shape, outputs)
-    try:
-        model = make(**given)
-    except Exception as error:  # it is a person's own code, which may raise anything
-        raise StudyFileError(f"{type(error).__name__}: {error}", where=recipe.model) from error
-    if not isinstance(model, nn.Module):
-        raise StudyFileError(f"it gave a {type(model).__name__}, not a torch.nn.Module", where=recipe.model)
-    return model
+def _own(recipe: Recipe, group: str, offered: Mapping[str, Any] | None = None) -> nn.Module:
+    """Call a person's own class or function, which gives a module."""
+    make, given = own.bind(recipe, group, offered)
+    with own.running(path := getattr(recipe, group)):
+        module = make(**given)
+    if not isinstance(module, nn.Module):
+        raise StudyFileError(f"it gave a {type(module).__name__}, not a torch.nn.Module", where=path)
+    return module
 
 
-def own(recipe: Recipe) -> str:
+def own_network(recipe: Recipe) -> str:
     """Give the import path of a person's own network, empty for ours and torchvision's."""
-    return recipe.model if has_own_model(recipe) else ""
+    return recipe.model if is_own(recipe.model) else ""
 
 
 def arguments(recipe: Recipe, shape: Shape, outputs: int) -> dict[str, Any]:
-    """Choose those of our names that are in the signature of the recipe's own model, with their values.
+    """Collect what the recipe's own model is called with: all that its signature names, and `model_args`.
 
     Raises:
+        RecipeError: an argument that does not exist, or a knob without effect.
         StudyFileError: it needs another.
 
     """
-    offered = {knob: getattr(recipe, knob) for knob in type(recipe).model_fields}
-    offered |= {"input_shape": shape, "num_classes": outputs}
-    wanted = _parameters(import_object(recipe.model))
-    for name, parameter in wanted.items():
-        if parameter.default is parameter.empty and name not in offered:
-            raise StudyFileError(
-                f"it needs {name!r}, which is no knob", where=recipe.model, fix="Give it a default, or another name."
-            )
-    return {name: offered[name] for name in wanted if name in offered}
+    return own.bind(recipe, "model", _offered(recipe, shape, outputs))[1]
 
 
-def _parameters(make: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """Parameters that can be given by name."""
-    variable = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
-    found = inspect.signature(make).parameters
-    return {name: parameter for name, parameter in found.items() if parameter.kind not in variable}
+def _offered(recipe: Recipe, shape: Shape, outputs: int) -> dict[str, Any]:
+    """Name what a person's own network may ask for: every knob, the shape of an input, the number of outputs."""
+    knobs = {knob: getattr(recipe, knob) for knob in type(recipe).model_fields}
+    return {**knobs, "input_shape": shape, "num_classes": outputs}

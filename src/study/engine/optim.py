@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from study.recipe import within
+from study.engine import own
+from study.errors import StudyFileError
+from study.knobs import is_own, within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -44,8 +46,14 @@ def build(recipe: Recipe, parameters: Iterable[torch.nn.Parameter]) -> torch.opt
         recipe: its optimizer, learning rate, weight decay and the optimizer's own knobs.
         parameters: what to optimize, already on its device.
 
+    Raises:
+        RecipeError: an argument of a person's own optimizer that does not exist.
+        StudyFileError: a person's own optimizer cannot be imported or built, or has several parameter groups.
+
     """
     parameters = list(parameters)
+    if is_own(recipe.optimizer):
+        return _own(recipe, parameters)
     make = OPTIMIZERS[recipe.optimizer]
     has = inspect.signature(make).parameters
     knobs: dict[str, Any] = {name: getattr(recipe, name) for name in SAME_NAMES}
@@ -63,14 +71,18 @@ def build(recipe: Recipe, parameters: Iterable[torch.nn.Parameter]) -> torch.opt
     return make(parameters, lr=recipe.lr, **given)
 
 
-def step_of(optimizer: torch.optim.Optimizer) -> Callable[[], Any]:
-    """Give what makes a step: of a fused Adam its kernel, for what its class does around it costs as much again.
+def adam_kernel(optimizer: torch.optim.Optimizer) -> Callable[[], None] | None:
+    """Make the step of a fused Adam that calls its kernel alone: what its class does around it costs as much again.
 
-    It is good until a state is loaded into the optimizer.
+    Returns:
+        The function, good until a state is loaded into the optimizer; None for another optimizer.
+
     """
     group = optimizer.param_groups[0]
-    if not isinstance(optimizer, torch.optim.Adam) or not group["fused"] or group["amsgrad"]:
-        return optimizer.step
+    if type(optimizer) not in {torch.optim.Adam, torch.optim.AdamW} or not group["fused"] or group["amsgrad"]:
+        return None
+    if group["maximize"] or group["capturable"] or group["differentiable"]:  # as one of one's own may be set
+        return None
     kernel: Any = getattr(torch, "_fused_adamw_" if group["decoupled_weight_decay"] else "_fused_adam_")
     parameters: list[Tensor] = group["params"]
     plain = [parameter.detach() for parameter in parameters]  # the same memory, of which autograd knows nothing
@@ -97,7 +109,23 @@ def step_of(optimizer: torch.optim.Optimizer) -> Callable[[], Any]:
 
 
 def decay(recipe: Recipe, optimizer: torch.optim.Optimizer, epoch: int) -> None:
-    """Let the weight decay act in an epoch, counted from 1, or not."""
+    """Set the weight decay of an epoch, counted from 1: on within its window, off outside."""
+    if is_own(recipe.optimizer) and not recipe.weight_decay:
+        return  # it may have one of its own that is no argument
     for group in optimizer.param_groups:
         if "weight_decay" in group:
             group["weight_decay"] = recipe.weight_decay if within(recipe.weight_decay_epochs, epoch) else 0.0
+
+
+def _own(recipe: Recipe, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
+    """Build a person's own optimizer: `make(parameters, lr=..., **arguments)`."""
+    make, given = own.bind(recipe, "optimizer", {"lr": recipe.lr, "weight_decay": recipe.weight_decay}, leading=1)
+    with own.running(recipe.optimizer):
+        optimizer = make(parameters, **given)
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        what = f"it gave a {type(optimizer).__name__}, not a torch.optim.Optimizer"
+        raise StudyFileError(what, where=recipe.optimizer)
+    if len(optimizer.param_groups) > 1 or "lr" not in optimizer.param_groups[0]:
+        what = "its parameters are not in one group with an lr, which the schedule moves"
+        raise StudyFileError(what, where=recipe.optimizer)
+    return optimizer

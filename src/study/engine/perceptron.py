@@ -1,7 +1,7 @@
 """The gradient of a perceptron, written out: autograd's own kernels in its order, without what surrounds them.
 
 A step of a small perceptron is more bookkeeping than arithmetic, and takes 0.6 of its time in this way. The bits are
-the same, which tests/engine/test_perceptron.py holds. What is not known here goes through autograd, as all else does.
+the same, which tests/engine/test_step.py holds. What is not known here goes through autograd (study.engine.step).
 """
 
 from __future__ import annotations
@@ -17,34 +17,39 @@ from study.engine.layers import Dropout, Perceptron
 from study.engine.losses import predict
 
 if TYPE_CHECKING:
-    from study.engine.losses import LossAndSlope
+    from study.engine.losses import LossWithGradient
 
-# From a batch's inputs and classes to its mean loss and its predictions; the gradient lies in the parameters' `.grad`.
+# From a batch's inputs and classes to its mean loss and its predictions; leaves the gradient in `.grad`.
 Gradient = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-# From a layer's input to its output, and to what its way back needs.
+# From a layer's input to its output, and to what its backward pass needs.
 Forward = Callable[[Tensor], tuple[Tensor, Tensor]]
-# From the slope of a layer's output, and what was kept, to the slope of its input.
+# From the gradient with respect to a layer's output, and what was kept, to that with respect to its input.
 Backward = Callable[[Tensor, Tensor], Tensor]
 
 aten: Any = torch.ops.aten
-BY_OUTPUT: dict[type[nn.Module], tuple[Callable[[Tensor], Tensor], Backward]] = {  # whose way back needs their output
-    nn.ReLU: (torch.relu, lambda slope, output: aten.threshold_backward.default(slope, output, 0)),
+BY_OUTPUT: dict[
+    type[nn.Module], tuple[Callable[[Tensor], Tensor], Backward]
+] = {  # whose backward pass needs their output
+    nn.ReLU: (torch.relu, lambda gradient, output: aten.threshold_backward.default(gradient, output, 0)),
     nn.Sigmoid: (torch.sigmoid, aten.sigmoid_backward.default),
     nn.Tanh: (torch.tanh, aten.tanh_backward.default),
 }
 BY_INPUT: dict[type[nn.Module], tuple[Callable[[Tensor], Tensor], Backward]] = {
-    nn.LeakyReLU: (F.leaky_relu, lambda slope, given: aten.leaky_relu_backward.default(slope, given, 0.01, False)),  # noqa: FBT003 - aten's order
+    nn.LeakyReLU: (
+        F.leaky_relu,
+        lambda gradient, given: aten.leaky_relu_backward.default(gradient, given, 0.01, False),  # noqa: FBT003 - aten's
+    ),
     nn.GELU: (F.gelu, aten.gelu_backward.default),
     nn.SiLU: (F.silu, aten.silu_backward.default),
 }
 
 
-def gradient_of(model: nn.Module, loss: LossAndSlope | None) -> Gradient | None:
+def gradient_of(model: nn.Module, loss: LossWithGradient | None) -> Gradient | None:
     """Write out the gradient of a network in training mode on a CPU.
 
     Args:
         model: the network; from now on its parameters keep their `.grad`, into which each gradient is written.
-        loss: in training; None if its slope is not known.
+        loss: in training; None if its gradient is not written out.
 
     Returns:
         The function; None where autograd must do it.
@@ -66,9 +71,9 @@ def gradient_of(model: nn.Module, loss: LossAndSlope | None) -> Gradient | None:
         for forward in forwards:
             values, keep = forward(values)
             kept.append(keep)
-        mean, slope = loss(values, targets)
+        mean, after = loss(values, targets)
         for backward in backwards:
-            slope = backward(slope, kept.pop())
+            after = backward(after, kept.pop())
         return mean, predict(values)
 
     return gradient
@@ -80,6 +85,8 @@ def _written_out(module: nn.Module, *, is_first: bool) -> tuple[Forward, Backwar
             return _dense(module, is_first=is_first)
         case Dropout() if module.levels:
             return _dropout(module)
+        case nn.LeakyReLU() | nn.GELU() if not _as_usual(module):
+            return None
         case _ if type(module) in BY_OUTPUT:
             function, backward = BY_OUTPUT[type(module)]
             return lambda values: (output := function(values), output), backward
@@ -90,20 +97,27 @@ def _written_out(module: nn.Module, *, is_first: bool) -> tuple[Forward, Backwar
             return None
 
 
+def _as_usual(module: nn.LeakyReLU | nn.GELU) -> bool:
+    """Tell whether an activation has torch's default setting, the only one that is written out here."""
+    if isinstance(module, nn.LeakyReLU):
+        return module.negative_slope == 0.01
+    return module.approximate == "none"
+
+
 def _dense(layer: nn.Linear, *, is_first: bool) -> tuple[Forward, Backward]:
-    """A dense layer; nobody asks for the slope of the first one's input."""
+    """A dense layer; the gradient with respect to the first one's input is not needed."""
     weight, bias = layer.weight.detach(), layer.bias.detach()
     turned = weight.t()
-    weight_slope, bias_slope = torch.zeros_like(weight), torch.zeros_like(bias)
-    layer.weight.grad, layer.bias.grad = weight_slope, bias_slope
+    weight_gradient, bias_gradient = torch.zeros_like(weight), torch.zeros_like(bias)
+    layer.weight.grad, layer.bias.grad = weight_gradient, bias_gradient
 
     def forward(values: Tensor) -> tuple[Tensor, Tensor]:
         return torch.addmm(bias, values, turned), values
 
-    def backward(slope: Tensor, values: Tensor) -> Tensor:
-        torch.mm(slope.t(), values, out=weight_slope)
-        torch.sum(slope, 0, out=bias_slope)
-        return slope if is_first else slope.mm(weight)
+    def backward(gradient: Tensor, values: Tensor) -> Tensor:
+        torch.mm(gradient.t(), values, out=weight_gradient)
+        torch.sum(gradient, 0, out=bias_gradient)
+        return gradient if is_first else gradient.mm(weight)
 
     return forward, backward
 

@@ -1,4 +1,4 @@
-"""The learning rate (and, in cycles, the momentum) of every step: torch's own schedulers, tabled ahead.
+"""The learning rate (and, in cycles, the momentum) of every step: torch's schedulers or one's own, tabled ahead.
 
 An interval is an epoch or a batch, as `schedule_interval` says. A warm-up comes before the schedule, which then starts
 from its beginning. Plateau alone cannot be known ahead: it is asked after every epoch.
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.optim import lr_scheduler
 
-from study.engine import optim
-from study.errors import RecipeError
+from study.engine import optim, own
+from study.errors import RecipeError, StudyFileError
+from study.knobs import is_own
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +39,7 @@ class Schedule:
         self._warmup = round(recipe.warmup_epochs * steps_per_epoch)
         self._interval = 1 if recipe.schedule_interval == "batch" else steps_per_epoch
         intervals = max(1, -(-(steps - self._warmup) // self._interval))
-        self._optimizer = optim.build(recipe, [torch.nn.Parameter(torch.zeros(()))])
+        self._optimizer = optim.build(recipe, [torch.nn.Parameter(torch.zeros(1, 1))])
         self._scheduler = _scheduler(recipe, self._optimizer, intervals)
         self._plateau = self._scheduler if recipe.schedule == "plateau" else None
         self._table = [] if self._plateau else _table(recipe, self._optimizer, self._scheduler, intervals)
@@ -74,7 +75,9 @@ class Schedule:
 
 def _scheduler(recipe: Recipe, optimizer: torch.optim.Optimizer, intervals: int) -> Any:
     """Make torch's scheduler; a knob that is None keeps torch's default, or is the whole training."""
-    base = optimizer.defaults["lr"]
+    if is_own(recipe.schedule):
+        return _own(recipe, optimizer, intervals)
+    base = optimizer.param_groups[0]["lr"]
     knobs = {
         "step": {"step_size": recipe.step_size, "gamma": recipe.gamma},
         "exponential": {"gamma": recipe.gamma},
@@ -128,14 +131,27 @@ def _table(recipe: Recipe, optimizer: torch.optim.Optimizer, scheduler: Any, int
     """Step torch's scheduler through the whole training and note what it sets."""
     if recipe.total_steps is not None and recipe.total_steps < intervals:
         raise RecipeError(f"total_steps={recipe.total_steps} ends before the training, of {intervals} intervals")
-    moved = ("lr", "momentum", "betas") if recipe.schedule in {"cyclic", "one_cycle"} else ("lr",)
+    moves_all = recipe.schedule in {"cyclic", "one_cycle"} or is_own(recipe.schedule)
+    moved = ("lr", "momentum", "betas") if moves_all else ("lr",)
     group = optimizer.param_groups[0]
     names = [name for name in moved if name in group]
     if scheduler is None:
         return [{"lr": group["lr"]}] * intervals
     table: list[Mapping[str, Any]] = [{name: group[name] for name in names}]
-    optimizer.step()  # without a gradient it does nothing, but torch warns where it is not called
-    for _ in range(intervals - 1):
-        scheduler.step()
-        table.append({name: group[name] for name in names})
+    with own.running(f"schedule={recipe.schedule} with {type(optimizer).__name__}"):
+        optimizer.step()  # without a gradient it does nothing, but torch warns where it is not called
+        for _ in range(intervals - 1):
+            scheduler.step()
+            table.append({name: group[name] for name in names})
     return table
+
+
+def _own(recipe: Recipe, optimizer: torch.optim.Optimizer, intervals: int) -> lr_scheduler.LRScheduler:
+    """Make a person's own scheduler: `make(optimizer, **arguments)`, told the intervals if it takes them."""
+    make, given = own.bind(recipe, "schedule", {"intervals": intervals}, leading=1)
+    with own.running(recipe.schedule):
+        scheduler = make(optimizer, **given)
+    if not isinstance(scheduler, lr_scheduler.LRScheduler) or isinstance(scheduler, lr_scheduler.ReduceLROnPlateau):
+        what = f"it gave a {type(scheduler).__name__}, not an LRScheduler whose step() takes no metric"
+        raise StudyFileError(what, where=recipe.schedule)
+    return scheduler

@@ -1,7 +1,7 @@
 """The training: data, model, optimizer, schedule, loop. A generator: to prune is to ask it no more.
 
-Every random number comes from the seed, the epoch and what it is for, so that no generator has to be stored: an epoch
-stopped and begun again is the same, and two recipes of one seed see their examples in the same order.
+Every random number derives from the seed, the epoch and its purpose, so no generator has to be stored: an epoch that is
+stopped and started again is the same, and two recipes with one seed see their examples in the same order.
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from study.engine import models, optim
+from study.engine import models, optim, step
 from study.engine.augment import Augment, augmentation
 from study.engine.data import Data, open_data, open_test, preparation
-from study.engine.evaluate import BATCH, Evaluation, evaluate, report
-from study.engine.losses import Loss, loss_of, outputs_of, penalty_of, predict, slope_of
-from study.engine.perceptron import Gradient, gradient_of
+from study.engine.evaluate import BATCH, Evaluation, evaluate, metric_of, report
+from study.engine.losses import Loss, loss_of, outputs_of, penalty_of
 from study.engine.schedules import Schedule
 from study.errors import RecipeError
 from study.events import Epoch
@@ -36,13 +35,12 @@ if TYPE_CHECKING:
     from study.engine.data import Split
     from study.recipe import Recipe
 
-PIECE = 2048  # examples whose gradient is computed at once: a full batch does not fill the memory
-LOOK = 100  # steps between two looks whether the loss is still finite
+LOOK = 100  # steps between two checks that the loss is still finite
 
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """All that a training is made of.
+    """The parts of a training.
 
     Args:
         recipe: every knob.
@@ -50,14 +48,13 @@ class Parts:
         data: training and validation examples.
         model: the network, on the device.
         forward: from inputs to logits; the network, or what runs it in the recipe's precision.
-        prepare: from examples as they lie in the data set to inputs.
+        prepare: from stored examples to inputs.
         loss: in training.
-        gradient: of a batch, written out; None where autograd finds it.
+        step: how a batch is trained on.
         optimizer: over all parameters of the network.
         schedule: what the optimizer is set to at each step.
-        augment: from a batch as it lies in the data set to another; None for none.
+        augment: from a batch of stored examples to an augmented one; None for no augmentation.
         batch: examples a step.
-        piece: examples whose gradient is computed at once.
         steps_per_epoch: of a whole epoch.
         steps: of the whole training.
 
@@ -70,12 +67,11 @@ class Parts:
     forward: Callable[[Tensor], Tensor]
     prepare: Callable[[Tensor], Tensor]
     loss: Loss
-    gradient: Gradient | None
+    step: step.Step
     optimizer: torch.optim.Optimizer
     schedule: Schedule
     augment: Augment | None
     batch: int
-    piece: int
     steps_per_epoch: int
     steps: int
 
@@ -92,9 +88,9 @@ def train(
         test: whether to open the test split, once, for the last epoch's model.
 
     Yields:
-        Epochs with train_loss and train_accuracy (means over the epoch, in training mode), lr (of the last step), and
-        val_loss and val_accuracy where there are validation examples. After one with a figure that is not finite there
-        is no more.
+        Epochs with train_loss and train_accuracy (means over the epoch, in training mode), lr (of the last step), and,
+        if there are validation examples, val_loss, val_accuracy and the recipe's own metric. An epoch with a metric
+        that is not finite is the last.
 
     Returns:
         The report on the last epoch's model over the validation examples, under "test" that over the test split if
@@ -110,13 +106,14 @@ def train(
     evaluation: Evaluation | None = None
     for number in range(done + 1, -(-parts.steps // parts.steps_per_epoch) + 1):
         began = time.perf_counter()
-        with own_state(device):
-            with torch.inference_mode(mode=parts.gradient is not None):  # else autograd is needed
+        with isolated_rng(device):
+            with parts.step.mode():
                 metrics = _pass(parts, number)
             if len(parts.data.val):
-                evaluation = _judge(parts, number, parts.data.val) if math.isfinite(metrics["train_loss"]) else None
+                evaluation = judge(parts, number, parts.data.val) if math.isfinite(metrics["train_loss"]) else None
                 metrics["val_loss"] = evaluation.loss if evaluation else math.nan
                 metrics["val_accuracy"] = evaluation.accuracy if evaluation else math.nan
+                metrics.update({f"val_{name}": value for name, value in evaluation.more.items()} if evaluation else {})
         last = min(number * parts.steps_per_epoch, parts.steps)
         metrics["lr"] = parts.schedule.at(last - 1)["lr"]
         finite = all(map(math.isfinite, metrics.values()))
@@ -126,12 +123,12 @@ def train(
         if not finite:
             return None
         done = number
-    with own_state(device):
+    with isolated_rng(device):
         if evaluation is None and len(parts.data.val):  # resumed after the last epoch
-            evaluation = _judge(parts, done, parts.data.val)
+            evaluation = judge(parts, done, parts.data.val)
         found = report(evaluation, parts.data.classes) if evaluation else {}
         if test:
-            found["test"] = report(_judge(parts, done, open_test(recipe, device)), parts.data.classes)
+            found["test"] = report(judge(parts, done, open_test(recipe, device)), parts.data.classes)
     return found
 
 
@@ -149,7 +146,7 @@ def assemble(recipe: Recipe, device: str) -> Parts:
     data = open_data(recipe, device)
     upscaling = models.upscaling(recipe, data.shape)
     shape = (data.shape[0], *(side * upscaling for side in data.shape[1:]))
-    with own_state(device):
+    with isolated_rng(device):
         torch.manual_seed(_seed(recipe, 0, "init"))
         model = models.build(recipe, shape, outputs_of(recipe, len(data.classes)))
     dtype = torch.float64 if recipe.precision == "float64" else torch.float32
@@ -162,7 +159,8 @@ def assemble(recipe: Recipe, device: str) -> Parts:
     steps_per_epoch = -(-len(data.train) // batch)
     steps = recipe.steps or (recipe.epochs or 0) * steps_per_epoch
     forward = _forward(recipe, model, device)
-    plain = device == "cpu" and forward is model and batch <= PIECE
+    optimizer = optim.build(recipe, model.parameters())
+    loss = loss_of(recipe, training=True)
     return Parts(
         recipe=recipe,
         device=device,
@@ -170,20 +168,19 @@ def assemble(recipe: Recipe, device: str) -> Parts:
         model=model,
         forward=forward,
         prepare=preparation(recipe, data, dtype, upscaling),
-        optimizer=optim.build(recipe, model.parameters()),
+        optimizer=optimizer,
         schedule=Schedule(recipe, steps, steps_per_epoch),
-        loss=loss_of(recipe, training=True),
-        gradient=gradient_of(model, slope_of(recipe)) if plain else None,
+        loss=loss,
+        step=step.choose(step.Training(recipe, device, model, forward, loss, optimizer, batch)),
         augment=augmentation(recipe, data),
         batch=batch,
-        piece=batch if models.has_batch_norm(model) else PIECE,
         steps_per_epoch=steps_per_epoch,
         steps=steps,
     )
 
 
 def _pass(parts: Parts, number: int) -> dict[str, float]:
-    """Train for one epoch; nothing is read back from the device but, now and then, whether the loss is finite."""
+    """Train for one epoch; reads back from the device only, now and then, whether the loss is finite."""
     recipe, train = parts.recipe, parts.data.train
     first = (number - 1) * parts.steps_per_epoch
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(_seed(recipe, number, "order")))
@@ -195,21 +192,22 @@ def _pass(parts: Parts, number: int) -> dict[str, float]:
     parameters, weights = list(parts.model.parameters()), models.weights(parts.model)
     add_penalty = penalty_of(recipe, number)
     optim.decay(recipe, parts.optimizer, number)
-    group, make_step = parts.optimizer.param_groups[0], optim.step_of(parts.optimizer)
+    group, update = parts.optimizer.param_groups[0], parts.step.new_update()
     batches = list(zip(rows.split(parts.batch), targets.split(parts.batch), strict=True))
     losses: list[Tensor] = []
     predictions: list[Tensor] = []
-    for step, (some, theirs) in enumerate(batches, first):
-        loss, predicted = _gradient(parts, some, theirs, generator)
+    inputs_of = partial(inputs, parts, generator)
+    for number_of_step, (some, theirs) in enumerate(batches, first):
+        loss, predicted = parts.step.gradient(inputs_of, some, theirs)
         if add_penalty:
             add_penalty(weights)
         if recipe.grad_clip is not None:
             torch.nn.utils.clip_grad_norm_(parameters, recipe.grad_clip)
-        group.update(parts.schedule.at(step))
-        make_step()
+        group.update(parts.schedule.at(number_of_step))
+        update()
         losses.append(loss)
         predictions.append(predicted)
-        if step % LOOK == LOOK - 1 and not math.isfinite(loss.item()):
+        if number_of_step % LOOK == LOOK - 1 and not math.isfinite(loss.item()):
             return {"train_loss": loss.item(), "train_accuracy": math.nan}
     sizes = torch.tensor([len(some) for some, _ in batches], dtype=torch.float64)
     mean = torch.stack(losses).cpu().double() @ sizes / len(rows)
@@ -217,41 +215,24 @@ def _pass(parts: Parts, number: int) -> dict[str, float]:
     return {"train_loss": mean.item(), "train_accuracy": right.item() / len(rows)}
 
 
-def _gradient(parts: Parts, rows: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Compute the gradient of a batch's mean loss, in pieces that fit the memory; give the loss and the predictions."""
-    if parts.gradient:
-        return parts.gradient(_inputs(parts, rows, generator), targets)
-    parts.optimizer.zero_grad()
-    losses: list[Tensor] = []
-    predictions: list[Tensor] = []
-    for some, theirs in zip(rows.split(parts.piece), targets.split(parts.piece), strict=True):
-        logits = parts.forward(_inputs(parts, some, generator))
-        loss = parts.loss(logits, theirs)
-        if len(some) < len(rows):
-            loss = loss * (len(some) / len(rows))
-        loss.backward()
-        losses.append(loss.detach())
-        predictions.append(predict(logits))
-    return (losses[0], predictions[0]) if len(losses) == 1 else (torch.stack(losses).sum(), torch.cat(predictions))
-
-
-def _inputs(parts: Parts, rows: Tensor, generator: torch.Generator) -> Tensor:
-    """Gather examples to train on, as the network wants them."""
+def inputs(parts: Parts, generator: torch.Generator, rows: Tensor) -> Tensor:
+    """Gather rows of the training split, augment them, and make the network's inputs of them."""
     examples = parts.data.train.x.index_select(0, rows)
     return parts.prepare(parts.augment(examples, generator) if parts.augment else examples)
 
 
-def _judge(parts: Parts, number: int, split: Split) -> Evaluation:
-    """Evaluate the model on a split."""
+def judge(parts: Parts, number: int, split: Split) -> Evaluation:
+    """Evaluate the model on a split, as after the epoch of that number."""
     torch.manual_seed(_seed(parts.recipe, number, "validation"))
     parts.model.eval()
     if parts.recipe.dropout_at_test:
         models.keep_dropout_on(parts.model)
-    return evaluate(parts.forward, parts.prepare, loss_of(parts.recipe, training=False), split)
+    loss = loss_of(parts.recipe, training=False)
+    return evaluate(parts.forward, parts.prepare, loss, split, metric_of(parts.recipe))
 
 
 def judging(parts: Parts) -> dict[str, Any]:
-    """Say how the last epoch's model is judged, for whoever is to come to the same bits elsewhere: JSON values.
+    """Describe how the last epoch's model is evaluated, for code that must reproduce the same bits: JSON values.
 
     Returns:
         `batch`, examples at a time; `autocast`, whether under bfloat16; `dropout_seed`, where dropout stays on.
@@ -263,13 +244,13 @@ def judging(parts: Parts) -> dict[str, Any]:
 
 
 def _state(parts: Parts, number: int) -> dict[str, Any]:
-    """Copy what is needed to go on after an epoch, as it is now, and cannot be derived from the recipe."""
+    """Copy the state needed to resume after an epoch that cannot be derived from the recipe."""
     state = {"model": parts.model.state_dict(), "optimizer": parts.optimizer.state_dict()}
     return {"epoch": number, **copy.deepcopy(state), "schedule": parts.schedule.state_dict()}
 
 
 def _take_up(parts: Parts, state: Mapping[str, Any]) -> int:
-    """Put back what `_state` gave; the number of its epoch."""
+    """Load a state that `_state` made; return the number of its epoch."""
     parts.model.load_state_dict(state["model"])
     parts.optimizer.load_state_dict(state["optimizer"])
     parts.schedule.load_state_dict(state["schedule"])
@@ -295,8 +276,8 @@ def _seed(recipe: Recipe, epoch: int, purpose: str) -> int:
 
 
 @contextmanager
-def own_state(device: str) -> Generator[None]:
-    """Leave the caller's global random numbers as they were, and let denormal numbers count as zero meanwhile.
+def isolated_rng(device: str) -> Generator[None]:
+    """Restore the caller's random state afterwards, and flush denormal numbers to zero meanwhile.
 
     A network that has learnt its task has denormal gradients, which cost a CPU up to a third of its speed.
     """
@@ -310,7 +291,7 @@ def own_state(device: str) -> Generator[None]:
 
 
 def _choose_deterministic_kernels() -> None:
-    """Give equal bits on equal GPUs; what has no such kernel warns once."""
+    """Give equal bits on equal GPUs; an operation without a deterministic kernel warns once."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA is first used
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False

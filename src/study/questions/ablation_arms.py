@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from study.definition import LENGTHS
 from study.errors import RecipeError
+from study.recipe import every_knob
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -76,7 +77,7 @@ def arms(
 
 def ends(study: Study, winner: Mapping[str, Any], baseline: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Give every knob of both."""
-    return study.recipe_for(winner).model_dump(mode="json"), study.recipe_for(baseline).model_dump(mode="json")
+    return every_knob(study.recipe_for(winner)), every_knob(study.recipe_for(baseline))
 
 
 def _moved(
@@ -100,6 +101,6 @@ def _moved(
 
 def overrides(study: Study, start: Mapping[str, Any], end: Mapping[str, Any], moved: Sequence[str]) -> dict[str, Any]:
     """Give the overrides of the start with some knobs as they are at the end."""
-    plain = study.recipe.model_dump(mode="json")
+    plain = every_knob(study.recipe)
     knobs = {**start, **{knob: end[knob] for knob in moved}}
     return {knob: value for knob, value in knobs.items() if knob != "seed" and plain[knob] != value}

@@ -17,7 +17,7 @@ import numpy as np
 from study.errors import InputError
 from study.questions import replicates
 from study.questions.replicates import Pairs, Plan
-from study.recipe import fingerprint
+from study.recipe import every_knob, fingerprint
 from study.record import family, results
 from study.record.family import BASELINE, Family
 from study.stats import intervals, racing
@@ -324,8 +324,8 @@ def _arm(trial: int) -> str:
 
 def _difference(study: Study, recipe: Mapping[str, Any]) -> dict[str, Any]:
     """Give the knobs in which a recipe differs from the study's, but for the seed."""
-    plain = study.recipe.model_dump(mode="json")
-    return {knob: value for knob, value in recipe.items() if knob != "seed" and plain.get(knob) != value}
+    plain, other = every_knob(study.recipe), every_knob(type(study.recipe).model_validate(recipe))
+    return {knob: value for knob, value in other.items() if knob != "seed" and plain.get(knob) != value}
 
 
 def _to_json(question: Question) -> dict[str, Any]:

@@ -16,8 +16,9 @@ from study.definition import OUR_TRAIN, reference_to
 from study.errors import StudyError
 from study.events import Died, Epoch, Event, Failed, Finished, Started, Stopped, Stuck
 from study.executors import Job
+from study.knobs import has_own_code
 from study.progress import Notice, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
-from study.recipe import Recipe, fingerprint, has_own_model, to_json
+from study.recipe import Recipe, fingerprint, to_json
 from study.record import atomic_files
 
 if TYPE_CHECKING:
@@ -172,7 +173,7 @@ class Loop:
             return
         recipe, about = type(self.study.recipe).model_validate(folder.recipe()), folder.about()
         same = all(about.get(name) == self.about.get(name) for name in ("environment", "data"))
-        if same and isinstance(recipe, Recipe) and not has_own_model(recipe):
+        if same and isinstance(recipe, Recipe) and not has_own_code(recipe):
             self._trained().setdefault(fingerprint(recipe), folder.number)
 
     def _twin(self, folder: TrialFolder) -> TrialFolder | None:

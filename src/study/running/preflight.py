@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from study.definition import reference_to, with_data
-from study.errors import DataMissing
+from study.errors import DataMissing, RecipeError
 from study.imports import import_object
+from study.knobs import unfit_for_data
 from study.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -83,6 +84,9 @@ def check_recipes(study: Study, space: Space, device: str) -> dict[str, Any]:
         check(each, chosen)
     pack = packed.find(recipe.dataset)
     assert pack is not None
+    for each in space.recipes[CHECKED_SAMPLES:]:
+        if unfit := unfit_for_data(each, pack.kind, pack.name):
+            raise RecipeError(unfit)
     return {"name": pack.name, "sha256": pack.sha256, "source": pack.source, "imported": pack.imported}
 
 
