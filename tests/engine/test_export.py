@@ -130,6 +130,27 @@ def test_a_persons_own_file_is_carried_along_and_its_package_is_asked_for(tmp_pa
         assert (exported.code / "own.py").exists() == (own == ".py")
 
 
+def test_an_activation_of_ones_own_is_taken_from_its_package_and_refused_from_a_file(tmp_path, monkeypatch):
+    text = (
+        "import torch\n\nclass Snake(torch.nn.Module):\n    def __init__(self, frequency):\n"
+        "        super().__init__()\n        self.frequency = frequency\n\n"
+        "    def forward(self, inputs):\n        return inputs + (self.frequency * inputs).sin()\n"
+    )
+    (tmp_path / "snakes_of_mine.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    mlp = {"dataset": "digits", "model": "mlp", "epochs": 1, "activation_args": {"frequency": 2.0}}
+    recipe = Recipe(**mlp, activation="snakes_of_mine:Snake")
+    weights = trained(recipe, tmp_path)[0]
+    exported = export(recipe, weights, tmp_path)
+    arrays = packed.read(ensure("digits"))
+    served = serving.Served(exported.data)
+    examples = served.examples(raw(ensure("digits"), arrays["train_x"], arrays["test_x"]))
+    assert torch.equal(served.logits(examples), logits_of_evaluation(recipe, weights))
+    (tmp_path / "again").mkdir()
+    with pytest.raises(StudyError, match="cannot carry the layer Snake"):
+        export(Recipe(**mlp, activation=f"{tmp_path}/snakes_of_mine.py:Snake"), weights, tmp_path / "again")
+
+
 def test_weights_of_another_network_are_refused(tmp_path):
     recipe = Recipe(dataset="digits", model="mlp", epochs=1)
     weights, _ = trained(recipe, tmp_path)

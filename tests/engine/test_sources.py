@@ -163,17 +163,17 @@ def test_cifar_is_read_from_the_data_folder_and_from_its_archive(monkeypatch, fo
             tar.addfile(member, io.BytesIO(content))
     monkeypatch.setattr(reader, "tgz_md5", md5(archive.getvalue()))
     (folder / reader.filename).write_bytes(archive.getvalue())
-    packed = ensure(name)
-    assert packed.shape == (32, 32, 3)
-    assert len(packed.classes) == (100 if fine else 10)
+    pack = ensure(name)
+    assert pack.shape == (32, 32, 3)
+    assert len(pack.classes) == (100 if fine else 10)
     assert {path.name for path in folder.iterdir()} == {reader.filename, reader.base_folder}
     first = pickle.loads(files[train[0][0]])
     np.testing.assert_array_equal(
-        packed.read(packed)["train_x"][:4], first["data"].reshape(4, 3, 32, 32).transpose(0, 2, 3, 1)
+        packed.read(pack)["train_x"][:4], first["data"].reshape(4, 3, 32, 32).transpose(0, 2, 3, 1)
     )
     packed.remove(name)
     (folder / reader.filename).unlink()
-    assert ensure(name).sha256 == packed.sha256
+    assert ensure(name).sha256 == pack.sha256
 
 
 def test_svhn_is_read_from_the_data_folder(monkeypatch, folder, offline):
@@ -230,11 +230,11 @@ def served(monkeypatch, folder):
     """KMNIST on a server: its first mirror has nothing, its second one has all."""
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    packed = {f"{name}.gz": gzip.compress(content) for name, content in small_mnist().items()}
-    server = Server({f"/good/{name}": content for name, content in packed.items()})
+    zipped = {f"{name}.gz": gzip.compress(content) for name, content in small_mnist().items()}
+    server = Server({f"/good/{name}": content for name, content in zipped.items()})
     reader = torchvision.datasets.KMNIST
     monkeypatch.setattr(reader, "mirrors", [f"{server.url}/bad/", f"{server.url}/good/"])
-    monkeypatch.setattr(reader, "resources", [(name, md5(content)) for name, content in packed.items()])
+    monkeypatch.setattr(reader, "resources", [(name, md5(content)) for name, content in zipped.items()])
     yield server
     server.close()
 

@@ -1,4 +1,4 @@
-"""Augmentation: functions from a batch and a generator to a batch; images as they lie in the data set, (N, H, W, C)."""
+"""Augmentation: functions from a batch and a generator to a batch; images as stored, (N, H, W, C)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Augment = Callable[[Tensor, Generator], Tensor]
 
 
 def augmentation(recipe: Recipe, data: Data) -> Augment | None:
-    """Chain what the recipe asks for, in the order of this file; None if that is nothing.
+    """Chain the recipe's augmentations, in the order of this file; None if there are none.
 
     Raises:
         RecipeError: a knob that would leave nothing of an image.
@@ -54,7 +54,7 @@ def flip(images: Tensor, generator: Generator) -> Tensor:
 
 
 def shift(images: Tensor, generator: Generator, pixels: int) -> Tensor:
-    """Shift each image by up to so many pixels in both directions, filling with zero."""
+    """Shift each image by up to `pixels` in both directions, filling with zeros."""
     count, height, width, channels = images.shape
     device = images.device
     padded = F.pad(images, (0, 0, pixels, pixels, pixels, pixels))
@@ -66,7 +66,7 @@ def shift(images: Tensor, generator: Generator, pixels: int) -> Tensor:
 
 
 def rotate(images: Tensor, generator: Generator, degrees: float) -> Tensor:
-    """Rotate each image about its middle by up to so many degrees either way; bilinear, so the result is float."""
+    """Rotate each image about its center by up to `degrees` either way; bilinear, so the result is float."""
     count, height, width, channels = images.shape
     angle = (_uniform(count, generator) * 2 - 1) * math.radians(degrees)
     cosine, sine, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
@@ -78,7 +78,7 @@ def rotate(images: Tensor, generator: Generator, degrees: float) -> Tensor:
 
 
 def cutout(images: Tensor, generator: Generator, side: int) -> Tensor:
-    """Set a square of each image to zero; its middle is any pixel, so part of it may lie outside."""
+    """Set a square of each image to zero; its center is any pixel, so part of it may be outside the image."""
     count, height, width, _ = images.shape
     rows, columns = (
         torch.arange(length, device=images.device) - (_uniform((count, 1), generator) * length).long() + side // 2

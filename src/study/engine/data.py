@@ -1,7 +1,7 @@
 """Data sets as tensors on the device, with fixed splits: a batch is an index, and nothing is copied on the CPU.
 
-Images stay uint8 as they lie in the pack's file, which is mapped into memory: processes share its pages. The test split
-has its own function, and nothing else reads it.
+Images stay uint8, as in the pack's file, which is mapped into memory, so processes share its pages. Only `open_test`
+reads the test split.
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """What a search may see of a data set.
+    """The part of a data set that a search may see.
 
     Args:
         name: of the data set.
-        kind: images are uint8; a table is float32, standardised by its training part, what is missing 0.
+        kind: images are uint8; a table is float32, standardized by its training part, missing values are 0.
         classes: their names.
-        shape: of one example as a network sees it, (C, H, W) or (F,).
+        shape: of one input of a network, (C, H, W) or (F,).
         train: examples to train on.
         val: examples held out of the training split.
         sha256: of the pack's file.
@@ -92,7 +92,7 @@ def open_data(recipe: Recipe, device: str) -> Data:
 
     Args:
         recipe: its dataset, train_size, val_fraction and split_seed.
-        device: where the tensors shall lie, as torch spells it.
+        device: where the tensors are put, as torch spells it.
 
     Raises:
         DataError: the data set cannot be had, or its file is damaged.
@@ -121,7 +121,7 @@ def open_test(recipe: Recipe, device: str) -> Split:
 
 
 def preparation(recipe: Recipe, data: Data, dtype: torch.dtype, upscaling: int) -> Callable[[Tensor], Tensor]:
-    """Make the function from a batch of examples, as they lie in the data set, to the input of a network.
+    """Make the function from a batch of stored examples to the input of a network.
 
     Args:
         recipe: its normalize and pixel_range.

@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from study.data import packed
-from study.engine import models, serving
+from study.engine import layers, models, serving
 from study.engine.data import columns
 from study.engine.inputs import Pixels
 from study.engine.losses import outputs_of
@@ -31,7 +31,7 @@ from study.engine.train import Parts, assemble, judging
 from study.errors import StudyError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from study.data.packed import Pack
     from study.recipe import Recipe
@@ -198,8 +198,12 @@ def describe(module: nn.Module) -> dict[str, Any]:
     """Describe a network of torch's layers and ours: by type, layers within, and what each was given, as JSON values.
 
     Each of these layers keeps what it is given under the same name, but for a bias, which is there or not.
+
+    Raises:
+        StudyError: a layer of a person's own is defined in a file that is in no package.
+
     """
-    kind = type(module).__name__
+    kind = _name_of(type(module))
     if isinstance(module, nn.Sequential):
         return {"type": kind, "layers": [describe(layer) for layer in module]}
     given = {
@@ -208,6 +212,24 @@ def describe(module: nn.Module) -> dict[str, Any]:
     if "bias" in given:
         given["bias"] = given["bias"] is not None
     return {"type": kind, "given": given}
+
+
+def _name_of(kind: type[nn.Module]) -> str:
+    """Name a layer of ours or torch's by its class, a person's own one by `module:name`."""
+    name = kind.__name__
+    if (getattr(layers, name, None) or getattr(nn, name, None)) is kind:
+        return name
+    if kind.__module__.startswith("study_file_"):
+        what = f"a model cannot carry the layer {name}, which is defined in a file"
+        raise StudyError(what, fix="Move it into a package that is installed where the model is used.")
+    return f"{kind.__module__}:{kind.__qualname__}"
+
+
+def _types(network: Mapping[str, Any]) -> Iterator[str]:
+    """List the types of a described network and of its layers."""
+    yield network["type"]
+    for layer in network.get("layers", ()):
+        yield from _types(layer)
 
 
 def _carry(folder: Path, own: str) -> Path:
@@ -253,6 +275,6 @@ def _load(code: Path, data: Path) -> serving.Served:
 def _requirements(network: Mapping[str, Any]) -> tuple[str, ...]:
     """List the packages to install, of exactly the versions that are here."""
     names = [*NEEDED, *(["torchvision"] if network["type"] == "Torchvision" else [])]
-    package = network["type"].rpartition(":")[0].partition(".")[0]
-    names += packages_distributions().get(package, [])
+    packages = {kind.rpartition(":")[0].partition(".")[0] for kind in _types(network)} - {"torch"}
+    names += [name for package in sorted(packages) for name in packages_distributions().get(package, [])]
     return tuple(f"{name}=={version(name).partition('+')[0]}" for name in names)  # an index knows no local version

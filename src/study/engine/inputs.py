@@ -1,4 +1,4 @@
-"""From examples as they lie in a data set to the inputs of a network; a registered model carries this file away."""
+"""From stored examples to the inputs of a network; a registered model includes a copy of this file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Pixels:
-    """Images to inputs: every pixel times `factor` plus `shift`, then larger.
+    """Images to inputs: every pixel times `factor` plus `shift`, then scaled up.
 
     Args:
         factor: float (H, W, C), in the type of the inputs.
@@ -49,5 +49,5 @@ class Columns:
     deviation: Tensor
 
     def __call__(self, rows: Tensor) -> Tensor:
-        """Subtract and divide, float32 (N, F) in and out; what is missing, NaN, becomes 0."""
+        """Subtract the mean and divide, float32 (N, F) in and out; missing values (NaN) become 0."""
         return ((rows - self.mean) / self.deviation).nan_to_num(0).float()

@@ -1,4 +1,4 @@
-"""A look inside a network: what each layer holds, gives and is told, and what a convolution's filters see."""
+"""A look inside a network: weights, activations and gradients of each layer, and the filters of a convolution."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ EXAMPLES = 512  # over which a layer is looked at
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """What a layer with weights shows on one batch, each array flattened.
+    """Weights, activations and gradients of a layer on one batch, each array flattened.
 
     Args:
         name: of the module within the network.
@@ -45,7 +45,7 @@ class Layer:
 
 @dataclass(frozen=True, eq=False)
 class Filters:
-    """The first convolution of a network, and what it makes of one image.
+    """The first convolution of a network, and its activations on one image.
 
     Args:
         weights: (filters, channels, height, width).
@@ -60,7 +60,7 @@ class Filters:
 
 
 def layer_distributions(recipe: Recipe, weights: Path | None = None) -> list[Layer]:
-    """Run the first 512 training examples forth and back, and note what each layer with weights shows.
+    """Run the first 512 training examples forward and backward, and record each layer with weights.
 
     Args:
         recipe: its network, data, initial weights and seed.

@@ -18,7 +18,7 @@ FAST_ONEDNN = torch.backends.mkldnn.is_available() and torch.backends.cpu.get_cp
 class Dropout(nn.Dropout):
     """Dropout that spends 16 random bits on a value, where torch spends 8 ns: a third of the time.
 
-    The probability is rounded to a whole number of 65,536ths, and what is kept is scaled by exactly its inverse.
+    The probability is rounded to a whole number of 65,536ths; kept values are scaled by its exact inverse.
     """
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
@@ -28,7 +28,7 @@ class Dropout(nn.Dropout):
         return input * self.factor(input)
 
     def factor(self, like: Tensor) -> Tensor:
-        """Draw what multiplies a tensor on a CPU: nothing, or what makes up for the others."""
+        """Draw the factor of each value on a CPU: 0, or the inverse of the share that is kept."""
         count = like.numel()
         bits = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
         factor = torch.empty_like(like)  # dense, in the order of the tensor's memory
@@ -37,7 +37,7 @@ class Dropout(nn.Dropout):
 
     @property
     def levels(self) -> int:
-        """How many of all levels are dropped; the probability, rounded."""
+        """Number of the levels that drop a value: the probability, rounded."""
         return round(self.p * LEVELS)
 
 

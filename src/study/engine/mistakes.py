@@ -29,9 +29,9 @@ class Mistakes:
     """The surest errors over a split.
 
     Args:
-        images: uint8 (n, height, width, channels), as they lie in the data set.
+        images: uint8 (n, height, width, channels), as stored.
         targets: int64 (n,), the true classes.
-        predictions: int64 (n,), what the network takes them for.
+        predictions: int64 (n,), the classes that the network predicts.
         sureness: (n,), the probability that it gives to its prediction, highest first, in [0, 1].
         wrong: errors over the whole split.
         total: examples in it.

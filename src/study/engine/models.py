@@ -1,4 +1,4 @@
-"""Networks: ours, torchvision's, or a person's own by import path; and how their weights are drawn."""
+"""Networks: ours, torchvision's, or one's own by import path; their activations and initial weights."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "hardswish": nn.Hardswish,
     "identity": nn.Identity,
 }
-# These never fall, so the activation of a maximum is the maximum of the activations: equal values for a quarter of the
-# work when they come after a 2x2 pool.
+# These never decrease, so the activation of a maximum is the maximum of the activations: after a 2x2 pool they give
+# equal values for a quarter of the work.
 MONOTONE = frozenset(ACTIVATIONS) - {"softmax", "gelu", "silu", "mish", "hardswish"}
 
 Shape = tuple[int, ...]
@@ -76,7 +76,7 @@ def build(recipe: Recipe, shape: Shape, outputs: int) -> nn.Module:
 
 
 def prove(recipe: Recipe, forward: Callable[[Tensor], Tensor], inputs: Tensor, outputs: int) -> None:
-    """Run a batch through a network, to see that it takes it and gives what the loss wants.
+    """Run a batch through a network, to prove that input and output have the right shapes.
 
     Raises:
         RecipeError: it does not, and why.
@@ -163,12 +163,12 @@ def weights(model: nn.Module) -> list[nn.Parameter]:
 
 
 def has_batch_norm(model: nn.Module) -> bool:
-    """Tell whether the network looks at a batch as a whole, such that no piece of it can do."""
+    """Tell whether the network uses statistics of the whole batch, so that it cannot be split into microbatches."""
     return any(isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)) for module in model.modules())
 
 
 def keep_dropout_on(model: nn.Module) -> None:
-    """Let dropout go on after `model.eval()`."""
+    """Keep dropout active after `model.eval()`."""
     for module in model.modules():
         if isinstance(module, nn.modules.dropout._DropoutNd):  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - the class that all have in common
             module.train()

@@ -1,4 +1,4 @@
-"""torch's optimizers by the names of the Recipe; a knob that is None keeps torch's own default."""
+"""torch's optimizers by the names of the Recipe, or one's own; a knob that is None keeps torch's own default."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gradient of a perceptron, written out: autograd's own kernels in its order, without what surrounds them.
+"""The gradient of a perceptron, written out: autograd's own kernels in its order, without its bookkeeping.
 
 A step of a small perceptron is more bookkeeping than arithmetic, and takes 0.6 of its time in this way. The bits are
 the same, which tests/engine/test_step.py holds. What is not known here goes through autograd (study.engine.step).

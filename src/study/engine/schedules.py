@@ -1,7 +1,7 @@
 """The learning rate (and, in cycles, the momentum) of every step: torch's schedulers or one's own, tabled ahead.
 
 An interval is an epoch or a batch, as `schedule_interval` says. A warm-up comes before the schedule, which then starts
-from its beginning. Plateau alone cannot be known ahead: it is asked after every epoch.
+from its beginning. Only plateau cannot be known ahead: it is asked after every epoch.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Schedule:
-    """What the optimizer's parameter group is set to at each step.
+    """The settings of the optimizer's parameter group at each step.
 
     Args:
         recipe: its schedule with its knobs, its warm-up and its optimizer.
@@ -56,18 +56,18 @@ class Schedule:
         return {**settings, "lr": settings["lr"] * (step + 1) / (self._warmup + 1)}
 
     def epoch_ended(self, steps: int, val_loss: float) -> None:
-        """Tell plateau the validation loss after so many steps; an epoch of the warm-up does not count."""
+        """Report the validation loss after a number of steps to plateau; epochs of the warm-up do not count."""
         if self._plateau and steps > self._warmup:
             self._plateau.step(val_loss)
 
     def state_dict(self) -> dict[str, Any]:
-        """Give what plateau has seen; empty for all others."""
+        """Return the state of plateau; empty for all other schedules."""
         if not self._plateau:
             return {}
         return {"lr": self._optimizer.param_groups[0]["lr"], "plateau": self._plateau.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take back what `state_dict` gave."""
+        """Load what `state_dict` returned."""
         if self._plateau:
             self._optimizer.param_groups[0]["lr"] = state["lr"]
             self._plateau.load_state_dict(state["plateau"])
