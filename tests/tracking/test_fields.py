@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from study.recipe import Recipe
+from study.recipe import Recipe, every_knob
 from study.tracking import fields
 from study.tracking.snapshot import Climb, Summary, read
 
@@ -28,7 +28,7 @@ def test_a_name_is_written_in_characters_that_mlflow_takes(name, spelt):
 
 def test_every_knob_of_a_recipe_is_a_parameter():
     recipe = Recipe(hidden=(64, 32), model="mlp", grad_clip=0.5)
-    params = fields.params(recipe.model_dump(mode="json"))
+    params = fields.params(every_knob(recipe))
     assert list(params) == list(Recipe.model_fields)
     assert {knob: params[knob] for knob in ("hidden", "grad_clip", "momentum", "normalize", "model")} == {
         "hidden": "[64, 32]",
