@@ -1,4 +1,4 @@
-"""What the command line does, for scripts and notebooks: each call goes on where it was stopped, and sums up."""
+"""The calls that train: each goes on where it was stopped, and sums up."""
 
 from __future__ import annotations
 
