@@ -4,29 +4,38 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
+from study import choices
 from study.errors import InputError
-from study.sampling.pruning import PRUNERS
-from study.sampling.trials import SAMPLERS
+from study.executors import Resources
+from study.executors.table import EXECUTORS
+from study.sampling.table import PRUNERS, SAMPLERS
+
+if TYPE_CHECKING:
+    from study.executors import Executor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How to search.
+    """How to run a search, a comparison, a confirmation or an ablation.
+
+    An object can be used for several runs: each has the full time. To run several under one deadline, give each of
+    them the same `started()` copy.
 
     Args:
         trials: finished trials, complete or pruned, that the study has in the end.
-        workers: jobs at a time; None is one a core, or one a GPU.
+        workers: jobs at a time; one a core, or one a GPU, if None.
         device: auto, cpu, cuda, cuda:1, mps.
-        executor: local (processes) or inline (this process, one job at a time).
-        sampler: a name in `SAMPLERS`.
-        pruner: a name in `PRUNERS`; variants are never pruned, they are what is asked about.
+        executor: a name in `study.executors.table.EXECUTORS`.
+        sampler: a name in `study.sampling.table.SAMPLERS`.
+        pruner: a name in `study.sampling.table.PRUNERS`; a study's variants are never pruned.
         seed: of the sampler, and of every trial's recipe that has a seed and was not given one.
-        timeout: seconds after which running trials save their epoch and the search ends, and all that follows on it.
-        accept: go on with a stored study that was defined otherwise.
-        track: mirror to MLflow while searching.
-        began: when the timeout began to run, of `time.monotonic`.
+        timeout: seconds of a run; then running trials finish and save their epoch, and no other trial starts.
+        accept: continue a stored study whose definition was another one.
+        track: mirror to MLflow while trials run.
+        began: when the run began, by `time.monotonic`; `started` sets it.
 
     """
 
@@ -40,27 +49,37 @@ class Options:
     timeout: float | None = None
     accept: bool = False
     track: bool = True
-    began: float = field(default_factory=time.monotonic, compare=False)
+    began: float | None = field(default=None, compare=False)
+
+    def started(self) -> Options:
+        """Give a copy whose time runs from now; a copy that was started before is left as it is."""
+        return self if self.began is not None else replace(self, began=time.monotonic())
 
     @property
     def deadline(self) -> float:
-        """When the time is up, of `time.monotonic`; never, without a timeout."""
-        return math.inf if self.timeout is None else self.began + self.timeout
+        """When the time is up, by `time.monotonic`: infinity without a timeout; from now on if not started."""
+        began = time.monotonic() if self.began is None else self.began
+        return math.inf if self.timeout is None else began + self.timeout
 
-    def check(self) -> None:
-        """Refuse what cannot be.
+    def make_executor(self) -> Executor:
+        """Make the executor; close it after use.
 
         Raises:
-            InputError: which option, and what it may be.
+            InputError: the device is not there, or the executor's extra is not installed.
 
         """
-        for name, value, known in (
-            ("sampler", self.sampler, tuple(SAMPLERS)),
-            ("pruner", self.pruner, tuple(PRUNERS)),
-            ("executor", self.executor, ("local", "inline")),
-        ):
-            if value not in known:
-                raise InputError(f"unknown {name} {value!r}", fix=f"There are: {', '.join(known)}.")
+        return EXECUTORS[self.executor].load()(Resources(self.device, self.workers))
+
+    def check(self) -> None:
+        """Check the names and the numbers.
+
+        Raises:
+            InputError: which option is wrong, and what it may be.
+
+        """
+        choices.check("sampler", self.sampler, SAMPLERS)
+        choices.check("pruner", self.pruner, PRUNERS)
+        choices.check("executor", self.executor, EXECUTORS)
         for name, number in (("trials", self.trials), ("workers", self.workers)):
             if number is not None and number < 1:
                 raise InputError(f"--{name} must be 1 or more, not {number}")

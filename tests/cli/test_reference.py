@@ -9,6 +9,8 @@ import typer
 
 from study.cli import reference
 from study.cli.app import app
+from study.executors.table import EXECUTORS
+from study.sampling.table import PRUNERS, SAMPLERS
 
 REPOSITORY = Path(__file__).parents[2]
 SNAPSHOT = Path(__file__).with_name("options.txt")
@@ -63,13 +65,11 @@ def test_every_option_has_a_variable_of_its_own():
     assert not {"STUDY_DATA", "STUDY_CACHE"} & set(owners)  # these two are places, not options
 
 
-def test_the_samplers_and_pruners_are_those_of_the_search():
-    from study.sampling.pruning import PRUNERS
-    from study.sampling.trials import SAMPLERS
-
-    choices = {parameter.name: parameter.type_descriptor.choices for path, parameter in OPTIONS if path == "study run"}
-    assert list(choices["sampler"]) == list(SAMPLERS)
-    assert list(choices["pruner"]) == list(PRUNERS)
+def test_the_executors_samplers_and_pruners_are_those_of_the_tables():
+    run = {parameter.name: parameter for path, parameter in OPTIONS if path == "study run"}
+    for option, table in (("executor", EXECUTORS), ("sampler", SAMPLERS), ("pruner", PRUNERS)):
+        assert list(run[option].type_descriptor.choices) == list(table)
+        assert all(row.help in run[option].help for row in table.values())
 
 
 def test_the_reference_in_docs_is_made_from_the_commands():

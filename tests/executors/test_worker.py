@@ -62,6 +62,13 @@ def test_weights_are_kept_once_where_the_last_epoch_is_the_best_and_where_the_tr
     assert not folder.last.exists()
 
 
+def test_an_epoch_after_a_diverged_one_can_still_be_the_best(folder):
+    """It was neither: its weights were lost, since nothing is larger than NaN."""
+    list(perform(job(folder.path, (0.5, float("nan"), 0.9)), "cpu"))
+    assert weight_in(folder.best)[0] == 3
+    assert not folder.last.exists()
+
+
 def test_a_worker_that_died_between_the_last_epoch_and_the_end_keeps_the_last_weights_when_it_comes_back(folder):
     events = perform(job(folder.path, (0.5, 0.9, 0.7)), "cpu")
     while next(events) != Epoch(3, {"score": 0.7}):

@@ -22,7 +22,8 @@ from study.questions.search import run
 from study.record import results
 from study.record.journal import Journal
 from study.sampling import storage
-from study.sampling.pruning import PRUNERS, is_audited
+from study.sampling.pruning import is_audited
+from study.sampling.table import PRUNERS
 from study.tracking import fields, snapshot
 
 TOY = Path(__file__).parents[1] / "toy.py"

@@ -138,6 +138,7 @@ def confirm(study: Study | str, *, top: int = 10, seeds: int = 5, **how: Unpack[
     settled, places, options = _settle(study, how)
     settled = Family(settled.name, places.home).as_searched(settled)
     question = confirmation.ask(settled, places, top, seeds)
+    options = options.started()  # one deadline for the race and the scores
     _watch(confirmation.run(settled, places, options, question, threading.Event()), how)
     if confirmation.is_raced(settled, places, question):
         _watch(confirmation.run_final(settled, places, options, question, threading.Event()), how)

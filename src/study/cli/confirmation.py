@@ -74,7 +74,7 @@ def confirm(
         _tell(study, found, as_json=as_json)
         return
     question = confirming.ask(study, places, top, seeds)
-    how = Options(workers=workers, device=device, executor=executor, accept=accept, timeout=timeout)
+    how = Options(workers=workers, device=device, executor=executor, accept=accept, timeout=timeout).started()
     board = Board(study.objective)
     try:
         follow(

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from study.choices import described
+from study.executors.table import EXECUTORS
+from study.sampling.table import PRUNERS, SAMPLERS
+
+if TYPE_CHECKING:
+    ExecutorName = SamplerName = PrunerName = str
+else:  # Typer offers the names of a Literal as choices
+    ExecutorName, SamplerName, PrunerName = (Literal[tuple(table)] for table in (EXECUTORS, SAMPLERS, PRUNERS))
 
 
 def seconds(text: str) -> float:
@@ -93,18 +102,18 @@ Timeout = Annotated[
 ]
 Device = Annotated[str, typer.Option(envvar="STUDY_DEVICE", metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps.")]
 Executor = Annotated[
-    Literal["local", "inline"],
-    typer.Option(envvar="STUDY_EXECUTOR", help="Worker processes, or this process itself (for a debugger)."),
+    ExecutorName,
+    typer.Option(envvar="STUDY_EXECUTOR", help=f"Where trainings run. {described(EXECUTORS)}"),
 ]
 
 # study run: how to search
 Sampler = Annotated[
-    Literal["tpe", "random", "gp"],
-    typer.Option(envvar="STUDY_SAMPLER", help="Optuna's sampler, which suggests trials."),
+    SamplerName,
+    typer.Option(envvar="STUDY_SAMPLER", help=f"Optuna's sampler, which suggests trials. {described(SAMPLERS)}"),
 ]
 Pruner = Annotated[
-    Literal["median", "percentile", "asha", "hyperband", "noise", "none"],
-    typer.Option(envvar="STUDY_PRUNER", help="Optuna's pruner, which ends hopeless trials."),
+    PrunerName,
+    typer.Option(envvar="STUDY_PRUNER", help=f"Optuna's pruner, which ends hopeless trials. {described(PRUNERS)}"),
 ]
 Seed = Annotated[
     int, typer.Option(envvar="STUDY_SEED", min=0, metavar="N", help="Seed of the sampler and of the trainings.")

@@ -1,4 +1,4 @@
-"""Executors run jobs and tell what becomes of them; what a job is, and the four methods that an executor has."""
+"""Executors run jobs and report their events: what a job is, and the four methods of an executor."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ if TYPE_CHECKING:
 
     from study.definition import Study
     from study.events import Event
+    from study.metric import Metric
     from study.record.journal import TrialFolder
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One training to run, complete: nothing else has to cross to the process that trains.
+    """One training to run. It is complete: the process that trains needs nothing else.
 
     Args:
-        number: the trial's number, by which its events are told apart.
+        number: the trial's number; its events carry it.
         recipe: every knob, as JSON values.
         recipe_type: import path of the recipe's class.
         train: import path of the training, `train(recipe, resume) -> Iterator[Epoch]`.
-        metric: the name in `Epoch.metrics` by which the best epoch is known.
-        maximize: whether more of it is better.
-        checkpoint: file to go on from, if it is there, and to replace after every epoch.
+        metric: decides which epoch is the best; its name is a key of `Epoch.metrics`.
+        checkpoint: file to resume from if it exists, replaced after every epoch.
         best: file for the weights of the best epoch so far.
-        last: file for the weights of the finished training, unless they are the best ones.
+        last: file for the weights of the finished training, unless these are the best ones.
         test: whether the finished model is also judged on the test split.
 
     """
@@ -38,8 +38,7 @@ class Job:
     recipe: Mapping[str, Any]
     recipe_type: str
     train: str
-    metric: str
-    maximize: bool
+    metric: Metric
     checkpoint: Path
     best: Path
     last: Path
@@ -49,10 +48,10 @@ class Job:
     def of(
         cls, study: Study, number: int, recipe: Mapping[str, Any], folder: TrialFolder, *, test: bool = False
     ) -> Job:
-        """Make the job of one of the study's trials, whose files lie in the folder.
+        """Make the job of one of the study's trials, whose files are kept in the folder.
 
         Raises:
-            StudyFileError: the training or the recipe's class cannot be imported by another process.
+            StudyFileError: another process cannot import the training or the recipe's class.
 
         """
         return cls(
@@ -60,8 +59,7 @@ class Job:
             recipe=recipe,
             recipe_type=reference_to(type(study.recipe)),
             train=reference_to(study.train),
-            metric=study.metric,
-            maximize=study.direction == "maximize",
+            metric=study.objective,
             checkpoint=folder.checkpoint,
             best=folder.best,
             last=folder.last,
@@ -69,29 +67,45 @@ class Job:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What an executor may use.
+
+    Args:
+        device: auto, cpu, cuda, cuda:1, mps.
+        workers: jobs at a time; the executor decides if None.
+
+    """
+
+    device: str = "auto"
+    workers: int | None = None
+
+
 class Executor(Protocol):
     """Runs up to `slots` jobs at a time.
 
-    Of one job the events come in this order: Started, the epochs that its checkpoint holds, new epochs, and last one
-    of Finished, Stopped, Failed, Stuck or Died. The worker has replaced the checkpoint before it sends an epoch, and
-    then waits for an answer, so that a pruned trial costs not one step too many. After Died the executor is as good as
-    before; it never runs a job again by itself. All methods are called from one thread.
+    The events of a job come in this order: Started, the epochs of its checkpoint, new epochs, and last one of
+    Finished, Stopped, Failed, Stuck or Died. The worker replaces the checkpoint before it sends an epoch. Then it
+    waits for the answer, so that a pruned trial takes no step too many. After any of the last events the slot is
+    free, after Died too; an executor never runs a job again by itself. All methods are called from one thread.
+
+    tests/contracts/test_executor.py holds every executor of `study.executors.table` to this.
     """
 
     slots: int
 
     def submit(self, job: Job) -> None:
-        """Run a job; the caller sees to it that no more than `slots` are under way."""
+        """Run a job; the caller submits no more than `slots` at a time."""
         ...
 
     def events(self, timeout: float) -> Sequence[tuple[int, Event]]:
-        """Wait up to `timeout` seconds for something to happen; job numbers with their events, oldest first."""
+        """Wait up to `timeout` seconds for events; returns job numbers with their events, oldest first."""
         ...
 
     def answer(self, number: int, *, go_on: bool) -> None:
-        """Answer a job's Epoch, each of them once: the next epoch, or no more; then Stopped follows."""
+        """Answer an Epoch of a job, exactly once: train the next epoch, or stop, which Stopped confirms."""
         ...
 
     def close(self) -> None:
-        """End all processes at once; safe to call twice."""
+        """End all processes at once; a second call does nothing."""
         ...

@@ -1,4 +1,4 @@
-"""The executor that trains in this process: for notebooks, a debugger, and most tests."""
+"""The executor that trains in this process: for notebooks, a debugger and most tests."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ from study.executors.worker import perform
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from study.executors import Job
+    from study.executors import Job, Resources
 
 
 class Inline:
-    """One job at a time, one step of it at each call of `events`, with one thread as a worker has: the same bits."""
+    """Runs one job at a time, up to its next event at each call of `events`.
+
+    torch gets one thread, as in a worker, so that the results are equal to the bit.
+    """
 
     slots = 1
 
     def __init__(self, device: str = "cpu") -> None:
-        """Train on a device as torch spells it."""
-        import torch  # noqa: PLC0415 - only this executor brings torch into the coordinator
+        """Train on a device, named as torch names it."""
+        import torch  # noqa: PLC0415 - only this executor loads torch in the coordinator's process
 
         self._device = device
         self._threads = torch.get_num_threads()
@@ -32,8 +35,8 @@ class Inline:
         """Run a job."""
         self._number, self._events = job.number, perform(job, self._device)
 
-    def events(self, timeout: float) -> Sequence[tuple[int, Event]]:  # noqa: ARG002 - a step takes as long as it takes
-        """Take the job one event further."""
+    def events(self, timeout: float) -> Sequence[tuple[int, Event]]:  # noqa: ARG002 - an epoch cannot be interrupted
+        """Train up to the job's next event."""
         event = next(self._events, None)
         if event is None:
             return ()
@@ -47,8 +50,20 @@ class Inline:
             self._events = iter((Stopped(),))
 
     def close(self) -> None:
-        """Give the process its threads back."""
+        """Drop the job and give torch its threads back."""
         import torch  # noqa: PLC0415 - as above
 
         self._events = iter(())
         torch.set_num_threads(self._threads)
+
+
+def make(resources: Resources) -> Inline:
+    """Make the executor; it runs one job at a time, whatever number of workers is asked for.
+
+    Raises:
+        DeviceError: this machine has no such device.
+
+    """
+    from study.engine.device import pick  # noqa: PLC0415 - as above
+
+    return Inline(pick(resources.device))

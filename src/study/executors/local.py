@@ -1,4 +1,4 @@
-"""Persistent processes on this machine: forked from a server that has torch loaded, one job each at a time."""
+"""The executor for this machine: persistent worker processes, forked from a server that has loaded torch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from multiprocessing.context import ForkServerProcess
 
-    from study.executors import Job
+    from study.executors import Job, Resources
 
 
 @dataclass(slots=True, eq=False)
@@ -34,10 +34,16 @@ class _Worker:
 
 
 class Local:
-    """`slots` worker processes, spread over the devices in turn."""
+    """Runs each job in one of `slots` worker processes, which take the devices in turn."""
 
     def __init__(self, slots: int, devices: Sequence[str]) -> None:
-        """Start loading torch in the server at once; workers are forked from it when jobs come."""
+        """Start the server, which begins to load torch; a worker is forked from it when a job needs one.
+
+        Args:
+            slots: jobs at a time, 1 or more.
+            devices: names of devices, as torch names them, 1 or more.
+
+        """
         self.slots = slots
         self._devices = [devices[slot % len(devices)] for slot in range(slots)]
         self._workers: list[_Worker] = []
@@ -47,13 +53,13 @@ class Local:
             forkserver.ensure_running()
 
     def submit(self, job: Job) -> None:
-        """Give the job to an idle worker, a new one if need be."""
+        """Give the job to an idle worker; fork one if there is none."""
         idle = next((each for each in self._workers if each.job is None), None) or self._fork()
         idle.job = job.number
         _send(idle, job)
 
     def events(self, timeout: float) -> Sequence[tuple[int, Event]]:
-        """Wait for what workers tell, or for one to die."""
+        """Wait for a worker to send an event or to die."""
         by_handle = {each.connection: each for each in self._workers}
         found: list[tuple[int, Event]] = []
         for handle in wait(list(by_handle), timeout):
@@ -71,7 +77,7 @@ class Local:
                 _send(each, go_on)
 
     def close(self) -> None:
-        """Kill all workers: their checkpoints are whole at every moment."""
+        """Kill all workers; a kill at any moment leaves their checkpoints intact."""
         for each in self._workers:
             each.process.kill()
         for each in self._workers:
@@ -85,9 +91,9 @@ class Local:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=worker.main, args=(theirs, dict(os.environ), device), daemon=True)
         with _interrupts_held():
-            forkserver.ensure_running()  # again, should it have died
+            forkserver.ensure_running()  # in case it has died
         with _no_main_module():
-            process.start()  # waits for a server that still loads; Ctrl-C is heard
+            process.start()  # waits while the server still loads; Ctrl-C works meanwhile
         theirs.close()
         made = _Worker(process, ours, device)
         self._workers.append(made)
@@ -107,7 +113,7 @@ class Local:
 
 
 def _send(each: _Worker, message: object) -> None:
-    with suppress(BrokenPipeError, ConnectionResetError):  # it has died; `events` will find it and say so
+    with suppress(BrokenPipeError, ConnectionResetError):  # it has died; `events` reports that
         each.connection.send(message)
 
 
@@ -115,6 +121,28 @@ def cores() -> int:
     """Cores that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def make(resources: Resources) -> Local:
+    """Make the executor: by default one worker a core, or one a GPU.
+
+    Raises:
+        DeviceError: this machine has no such device.
+
+    """
+    from study.engine.device import pick  # noqa: PLC0415 - torch
+
+    device = pick(resources.device)
+    devices = _same_kind(device) if resources.device in {"auto", "cuda"} else [device]
+    return Local(resources.workers or (cores() if device == "cpu" else len(devices)), devices)
+
+
+def _same_kind(device: str) -> list[str]:
+    """List this machine's devices of a device's kind."""
+    from study.engine.device import devices  # noqa: PLC0415 - torch
+
+    kind = device.removesuffix(":0")
+    return [each for each in devices() if each.startswith(kind)]
 
 
 def _cause(code: int | None) -> str:
@@ -126,11 +154,11 @@ def _cause(code: int | None) -> str:
 
 @contextmanager
 def _interrupts_held() -> Generator[None]:
-    """Start processes that never see Ctrl-C, which a terminal sends to all: the coordinator decides what it means."""
+    """Start processes that ignore Ctrl-C: a terminal sends it to all of them, and the coordinator handles it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    resource_tracker.ensure_running()  # its start would unblock the signal again
+    resource_tracker.ensure_running()  # its start unblocks the signal
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -140,7 +168,7 @@ def _interrupts_held() -> Generator[None]:
 
 @contextmanager
 def _no_main_module() -> Generator[None]:
-    """Keep a child from running the caller's script again: all that it needs is named by import paths."""
+    """Keep a child from running the caller's script again; import paths name all that it needs."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = types.ModuleType("__main__")
     try:

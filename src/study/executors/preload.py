@@ -1,4 +1,4 @@
-"""What the server of all workers imports once, so that a forked worker makes its first step at once."""
+"""Imports of the server that forks the workers: each worker has them loaded from its start."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 
 
 def keep_freed_memory() -> None:
-    """Let malloc reuse big buffers instead of giving them back to the kernel after every step (x1.3 on CNNs)."""
+    """Let malloc reuse big buffers instead of returning them to the kernel after every step (x1.3 on CNNs)."""
     name = ctypes.util.find_library("c") if sys.platform == "linux" else None
     mallopt = getattr(ctypes.CDLL(name), "mallopt", None) if name else None
-    if mallopt:  # another C library just stays as it is
+    if mallopt:  # another C library keeps its own settings
         mallopt(M_MMAP_THRESHOLD, 32 << 20)
         mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
         mallopt(M_TOP_PAD, 256 << 20)
 
 
 keep_freed_memory()
-os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is loaded; a worker has one thread
+os.environ["OMP_NUM_THREADS"] = "1"  # torch reads it while it loads; a worker has one thread
 
 import sklearn.metrics  # noqa: E402, F401 # pyright: ignore[reportUnusedImport] - 1 s that every worker would pay
 import torch._dynamo  # noqa: E402, F401 # pyright: ignore[reportUnusedImport] - else the first optimizer step imports it

@@ -1,4 +1,4 @@
-"""A worker: takes a job, trains, saves the checkpoint, then tells; ends with the process that it works for."""
+"""A worker: trains a job, saves each checkpoint, then sends the epoch; it ends with the process that it works for."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ from study.events import Epoch, Event, Failed, Finished, Started, Stopped, Stuck
 from study.imports import import_object
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Generator, Iterable, Iterator, Mapping
     from multiprocessing.connection import Connection
     from pathlib import Path
 
     from study.executors import Job
+    from study.metric import Metric
 
 
 def perform(job: Job, device: str) -> Iterator[Event]:
-    """Run a job and yield its events; whoever iterates stops it by asking no more."""
+    """Run a job and yield its events; to stop it after an epoch, stop iterating."""
     try:
         yield from _train(job, device)
     except PlaceError as error:
@@ -39,7 +40,7 @@ def perform(job: Job, device: str) -> Iterator[Event]:
 
 
 def _train(job: Job, device: str) -> Iterator[Event]:
-    from study.engine import checkpoint  # noqa: PLC0415 - torch, which the coordinator's process does without
+    from study.engine import checkpoint  # noqa: PLC0415 - torch, which the coordinator's process does not load
 
     train = import_object(job.train)
     recipe = import_object(job.recipe_type).model_validate(job.recipe)
@@ -66,27 +67,27 @@ def _train(job: Job, device: str) -> Iterator[Event]:
 
 
 def _call(train: Any, recipe: Any, resume: Any, offered: Mapping[str, Any]) -> Generator[Epoch, None, Any]:
-    """Call the training with what its signature takes of what is offered."""
+    """Call the training with those of the offered arguments that its signature has."""
     taken = {name: value for name, value in offered.items() if name in inspect.signature(train).parameters}
     return cast("Generator[Epoch, None, Any]", iter(train(recipe, resume, **taken)))
 
 
 def _checked(job: Job, epoch: Any, before: int) -> Epoch:
-    """See that what a training yields is an epoch, the next one, with numbers for metrics; make floats of these."""
+    """Check that a training yields the next epoch, with numbers as metrics; convert these to floats."""
     if not isinstance(epoch, Epoch):
         raise StudyError(f"the training yields {type(epoch).__name__}, not study.Epoch")
     if not 1 <= epoch.number <= before + 1:
         raise StudyError(f"the training yields epoch {epoch.number} where epoch {before + 1} is due: they count from 1")
-    if job.metric not in epoch.metrics:
+    if job.metric.name not in epoch.metrics:
         there = ", ".join(epoch.metrics) or "none"
         raise StudyError(
-            f"epoch {epoch.number} has no metric {job.metric!r}, by which the study judges; it has {there}"
+            f"epoch {epoch.number} has no metric {job.metric.name!r}, by which the study judges; it has {there}"
         )
     return replace(epoch, metrics={name: _number(name, value) for name, value in epoch.metrics.items()})
 
 
 def _number(name: str, value: Any) -> float:
-    """Make a float of a number of Python, NumPy or torch."""
+    """Convert a number of Python, NumPy or torch to a float."""
     try:
         return float(value if hasattr(value, "__float__") else "")
     except (TypeError, ValueError, RuntimeError) as error:
@@ -95,15 +96,13 @@ def _number(name: str, value: Any) -> float:
 
 
 def _keep(job: Job, before: list[Epoch], epoch: Epoch) -> Mapping[str, Any] | None:
-    """Save the best weights and what is needed to go on, before anyone hears of the epoch; give its weights."""
+    """Save the checkpoint, and the weights if they are the best so far; return the epoch's weights."""
     from study.engine import checkpoint  # noqa: PLC0415 - as above
 
     if epoch.state is None or not all(map(math.isfinite, epoch.metrics.values())):
         return None
     state = epoch.state()
-    sign = 1 if job.maximize else -1
-    value = sign * epoch.metrics[job.metric]
-    if "model" in state and all(value > sign * past.metrics[job.metric] for past in before):
+    if "model" in state and _is_best(job.metric, before, epoch):
         checkpoint.save_weights(job.best, state["model"], _about(job, epoch))
     done = [
         {"number": past.number, "metrics": dict(past.metrics), "seconds": past.seconds} for past in (*before, epoch)
@@ -113,20 +112,25 @@ def _keep(job: Job, before: list[Epoch], epoch: Epoch) -> Mapping[str, Any] | No
 
 
 def _keep_last(job: Job, epochs: list[Epoch], weights: Mapping[str, Any] | None) -> None:
-    """Save the weights by which the finished training is judged, where they are not the best ones, saved already."""
+    """Save the weights of the last epoch, by which the training is judged, unless they are saved as the best ones."""
     from study.engine import checkpoint  # noqa: PLC0415 - as above
 
-    sign = 1 if job.maximize else -1
-    if weights is not None and max(epochs, key=lambda epoch: sign * epoch.metrics[job.metric]) != epochs[-1]:
+    if weights is not None and not _is_best(job.metric, epochs[:-1], epochs[-1]):
         checkpoint.save_weights(job.last, weights, _about(job, epochs[-1]))
 
 
 def _about(job: Job, epoch: Epoch) -> dict[str, str]:
-    return {"epoch": str(epoch.number), job.metric: repr(epoch.metrics[job.metric])}
+    return {"epoch": str(epoch.number), job.metric.name: repr(epoch.metrics[job.metric.name])}
+
+
+def _is_best(metric: Metric, before: Iterable[Epoch], epoch: Epoch) -> bool:
+    """Tell whether a finite epoch is better than all finite ones before it; of equal ones the first is the best."""
+    earlier = metric.best(past.metrics[metric.name] for past in before)
+    return earlier is None or metric.better(epoch.metrics[metric.name], earlier)
 
 
 def main(connection: Connection, environment: Mapping[str, str], device: str) -> None:
-    """Serve jobs from the connection until it closes; the process ends when its other side does.
+    """Run jobs from the connection; the process ends when the other side closes it or ends.
 
     Messages in: a Job, then True (go on) or False (stop) for every Epoch. Messages out: events.
     """
@@ -152,12 +156,12 @@ def _listen(connection: Connection, messages: queue.SimpleQueue[Any]) -> None:
         try:
             messages.put(connection.recv())
         except (EOFError, OSError):
-            os._exit(0)  # whoever wanted the result is gone; the checkpoint is whole at every moment
+            os._exit(0)  # the coordinator is gone; the checkpoint is intact at every moment
 
 
 @contextmanager
 def _output_to(path: Path) -> Generator[None]:
-    """Let what a training prints go to a file of its trial: stdout is for data, the terminal for the live view."""
+    """Send what a training prints to a file of its trial: stdout is for data, the terminal for the live view."""
     sys.stdout.flush()
     sys.stderr.flush()
     handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)

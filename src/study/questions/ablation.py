@@ -149,6 +149,7 @@ def run(
     study: Study, settings: Settings, options: Options, question: Question, stop: threading.Event
 ) -> Iterator[Progress]:
     """Run what still lacks of the arms, and then of the simplest recipe. Raises as `search.run`."""
+    options = options.started()  # one deadline for all stages
     plan = _plan(study, question, ())
     while True:
         yield from replicates.run(plan, settings, options, stop, _to_json(question))

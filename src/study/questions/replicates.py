@@ -233,6 +233,7 @@ def run(
     from study.running.preflight import check_recipes  # noqa: PLC0415 - torch
 
     options.check()
+    options = options.started()
     study = replace(plan.study, variants=dict(plan.arms), space=None)
     data = check_recipes(study, space.probe(study), options.device)
     definition = space.describe(replace(study, variants={}), space.Space({}, []), data=data)

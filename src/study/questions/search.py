@@ -68,6 +68,7 @@ def run(study: Study, settings: Settings, options: Options, stop: threading.Even
     from study.running.preflight import check_recipes  # noqa: PLC0415 - torch
 
     options.check()
+    options = options.started()
     if "seed" in type(study.recipe).model_fields and "seed" not in study.fixed and options.seed:
         study = replace(study, recipe=study.recipe_for({"seed": options.seed}))
     found = space.probe(study)

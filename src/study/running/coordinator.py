@@ -55,8 +55,6 @@ def conduct(
         StudyError: too many failures, or an epoch that is not repeatable.
 
     """
-    from study.running.preflight import make_executor  # noqa: PLC0415 - torch
-
     journal = Journal(settings.study_folder(study.name))
     require_room(settings.home)
     with storage.opened(settings.storage) as database, storage.held(study.name, journal.folder, database):
@@ -75,7 +73,7 @@ def conduct(
         journal.store_question("run", asked)
         about = {"study": study.name, "metric": study.metric, "direction": study.direction, "data": definition["data"]}
         about |= {"environment": environment.versions(), "git": environment.git(), "grouped": grouped}
-        with closing(make_executor(options)) as executor:
+        with closing(options.make_executor()) as executor:
             loop = Loop(study, journal, trials, executor, source, stop, about, options.deadline, test)
             yield from tracked(loop.run(), journal, settings) if options.track else loop.run()
             trials.catch_up(journal)

@@ -15,7 +15,6 @@ from study.events import Epoch, Failed, Finished, Stopped, Stuck
 from study.executors import Job
 from study.recipe import Recipe
 from study.record.journal import TrialFolder
-from study.running.preflight import make_executor
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -65,7 +64,7 @@ def plan(study: Study, options: Options, finished: int) -> Plan:
     from study.engine.device import pick  # noqa: PLC0415 - torch
 
     shorter, share = _shortened(study)
-    with closing(make_executor(options)) as executor, tempfile.TemporaryDirectory() as folder:
+    with closing(options.make_executor()) as executor, tempfile.TemporaryDirectory() as folder:
         seconds, size = _measure(replace(study, recipe=shorter), executor, Path(folder))
         slots = executor.slots
     epochs = getattr(study.recipe, "epochs", None)

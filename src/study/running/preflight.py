@@ -1,4 +1,4 @@
-"""What is settled before a search starts: the data, that recipes fit, who trains, and how long it will take."""
+"""What is settled before a search starts: the data, and that recipes fit."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from study.definition import Study
-    from study.executors import Executor
-    from study.options import Options
     from study.sampling.space import Space
 
 CHECKED_SAMPLES = 12  # of the space, for which the network is built before anything is written
@@ -102,24 +100,3 @@ def fitting(device: str) -> Callable[[BaseModel], None]:
             check(recipe, chosen)
 
     return fits
-
-
-def make_executor(options: Options) -> Executor:
-    """Make the executor: by default one process a core, or one a GPU."""
-    from study.engine.device import pick  # noqa: PLC0415 - torch
-    from study.executors.inline import Inline  # noqa: PLC0415 - not with Local
-    from study.executors.local import Local, cores  # noqa: PLC0415 - not with Inline
-
-    device = pick(options.device)
-    if options.executor == "inline":
-        return Inline(device)
-    devices = _all_of(device) if options.device in {"auto", "cuda"} else [device]
-    return Local(options.workers or (cores() if device == "cpu" else len(devices)), devices)
-
-
-def _all_of(device: str) -> list[str]:
-    """Every device of the chosen one's kind."""
-    from study.engine.device import devices  # noqa: PLC0415 - torch
-
-    kind = device.removesuffix(":0")
-    return [each for each in devices() if each.startswith(kind)]

@@ -1,4 +1,4 @@
-"""Pruners by name, set for objectives that are reported once an epoch, from epoch 1; and the audit of any of them."""
+"""Pruners, set for objectives that are reported once an epoch, from epoch 1; and the audit of any of them."""
 
 from __future__ import annotations
 
@@ -92,12 +92,27 @@ def _curve(trial: FrozenTrial, length: int) -> NDArray[np.float64]:
     return curve
 
 
-# Optuna prunes from step n_warmup_steps on: 2 leaves epoch 1 alone.
-PRUNERS: dict[str, Callable[[], BasePruner]] = {
-    "median": lambda: pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=2),
-    "percentile": lambda: pruners.PercentilePruner(33.0, n_startup_trials=5, n_warmup_steps=2),
-    "asha": lambda: pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=3),
-    "hyperband": lambda: pruners.HyperbandPruner(min_resource=1, max_resource="auto", reduction_factor=3),
-    "noise": NoisePruner,
-    "none": pruners.NopPruner,
-}
+# The factories of the table. Optuna prunes from step n_warmup_steps on: 2 leaves epoch 1 alone.
+def median() -> BasePruner:
+    """Make a pruner that ends a trial below the median of the others at the same epoch."""
+    return pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=2)
+
+
+def percentile() -> BasePruner:
+    """Make a pruner that ends a trial outside the best third at the same epoch."""
+    return pruners.PercentilePruner(33.0, n_startup_trials=5, n_warmup_steps=2)
+
+
+def asha() -> BasePruner:
+    """Make a pruner that halves successively, without waiting for a rung to fill (Li et al. 2020)."""
+    return pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=3)
+
+
+def hyperband() -> BasePruner:
+    """Make a pruner that runs several brackets of successive halving (Li et al. 2018)."""
+    return pruners.HyperbandPruner(min_resource=1, max_resource="auto", reduction_factor=3)
+
+
+def none() -> BasePruner:
+    """Make a pruner that ends no trial."""
+    return pruners.NopPruner()

@@ -11,30 +11,23 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import optuna
-from optuna import samplers
 from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from study.sampling import space
-from study.sampling.pruning import PRUNERS, Audited
+from study.sampling.pruning import Audited
 from study.sampling.storage import DATABASE_ERRORS, count_trials, end, first_line, frozen, study_id, sync
+from study.sampling.table import PRUNERS, SAMPLERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from optuna.samplers import BaseSampler
     from optuna.storages import RDBStorage
 
     from study.definition import Study
     from study.events import Epoch
     from study.record.journal import Ended, Journal, TrialFolder
-
-SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
-    "tpe": lambda seed: samplers.TPESampler(seed=seed),
-    "random": lambda seed: samplers.RandomSampler(seed=seed),
-    "gp": lambda seed: samplers.GPSampler(seed=seed),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +65,7 @@ class Trials:
     ) -> None:
         """Open the study in the database, making it if need be, and copy its trials to memory."""
         self._journal = journal
-        self._study, self._make_sampler, self._seed, self.pruner = study, SAMPLERS[sampler], seed, pruner
+        self._study, self._make_sampler, self._seed, self.pruner = study, SAMPLERS[sampler].load(), seed, pruner
         self.database = database
         self.behind = ""  # why the database could not be written, while it is away
         self.database_id = study_id(database, study.name, study.direction)
@@ -81,8 +74,8 @@ class Trials:
             study_name=study.name,
             storage=self._memory,
             direction=study.direction,
-            pruner=Audited(PRUNERS[pruner](), seed, self._note_audit),
-            sampler=SAMPLERS[sampler](0),
+            pruner=Audited(PRUNERS[pruner].load()(), seed, self._note_audit),
+            sampler=self._make_sampler(0),
         )
         self._copy_id = self._memory.get_study_id_from_name(study.name)
         self.refresh()
