@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from study.events import Event, Failed, Finished, Stopped, Stuck
+from study.events import Epoch, Event, Failed, Finished, Stopped, Stuck
 from study.executors.worker import perform
 
 if TYPE_CHECKING:
@@ -29,31 +29,35 @@ class Inline:
         self._threads = torch.get_num_threads()
         self._number = -1
         self._events: Iterator[Event] = iter(())
+        self._asks = False  # whether the last epoch waits for its answer
         torch.set_num_threads(1)
 
     def submit(self, job: Job) -> None:
         """Run a job."""
-        self._number, self._events = job.number, perform(job, self._device)
+        self._number, self._events, self._asks = job.number, perform(job, self._device), False
 
     def events(self, timeout: float) -> Sequence[tuple[int, Event]]:  # noqa: ARG002 - an epoch cannot be interrupted
-        """Train up to the job's next event."""
-        event = next(self._events, None)
+        """Train up to the job's next event; nothing happens while an epoch waits for its answer."""
+        event = None if self._asks else next(self._events, None)
         if event is None:
             return ()
+        self._asks = isinstance(event, Epoch)
         if isinstance(event, Finished | Failed | Stopped | Stuck):
             self._events = iter(())
         return ((self._number, event),)
 
     def answer(self, number: int, *, go_on: bool) -> None:
         """Answer the job's Epoch."""
-        if number == self._number and not go_on:
-            self._events = iter((Stopped(),))
+        if number == self._number:
+            self._asks = False
+            if not go_on:
+                self._events = iter((Stopped(),))
 
     def close(self) -> None:
         """Drop the job and give torch its threads back."""
         import torch  # noqa: PLC0415 - as above
 
-        self._events = iter(())
+        self._events, self._asks = iter(()), False
         torch.set_num_threads(self._threads)
 
 

@@ -8,7 +8,6 @@ import signal
 import sys
 import threading
 import types
-from collections import Counter
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import forkserver, resource_tracker
@@ -86,16 +85,17 @@ class Local:
         self._workers.clear()
 
     def _fork(self) -> _Worker:
-        taken = Counter(each.device for each in self._workers)
-        device = next(each for each in self._devices if taken[each] < self._devices.count(each))
+        free = list(self._devices)
+        for each in self._workers:
+            free.remove(each.device)
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=worker.main, args=(theirs, dict(os.environ), device), daemon=True)
+        process = self._context.Process(target=worker.main, args=(theirs, dict(os.environ), free[0]), daemon=True)
         with _interrupts_held():
             forkserver.ensure_running()  # in case it has died
         with _no_main_module():
             process.start()  # waits while the server still loads; Ctrl-C works meanwhile
         theirs.close()
-        made = _Worker(process, ours, device)
+        made = _Worker(process, ours, free[0])
         self._workers.append(made)
         return made
 
