@@ -160,8 +160,7 @@ def test_a_server_that_was_killed_is_started_again(local):
     executor.close()
     server = forkserver._forkserver._forkserver_pid
     os.kill(server, signal.SIGKILL)
-    while is_running(server):
-        time.sleep(0.01)
+    os.waitid(os.P_PID, server, os.WEXITED | os.WNOWAIT)
     assert isinstance(run(executor, job(1))[-1], Finished)
 
 
