@@ -31,7 +31,6 @@ from typing import TYPE_CHECKING
 from study.cli.request import overrides
 
 from study import Study, environment, load, settings
-from study.definition import find
 from study.engine.inspect import first_filters, layer_distributions
 from study.executors.local import cores
 from study.options import Options
@@ -42,6 +41,7 @@ from study.recipe import Recipe
 from study.record.journal import Journal
 from study.running.preflight import available_data
 from study.stats import intervals
+from study.study_files import find
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Studies: found, loaded, overridden, fixed; each mistake in one line that says where."""
+"""Studies: overridden, fixed, restored; each mistake in one line that says where."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import optuna
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from study.definition import Study, find, load, override, reference_to
+from study.definition import Study, override, reference_to
 from study.errors import RecipeError, StudyFileError
 from study.imports import import_object
 from study.recipe import Recipe
+from study.study_files import load
 
 GOOD = """
 from study import Recipe, Study
@@ -29,42 +30,6 @@ def write(name, text):
     path.parent.mkdir(exist_ok=True)
     path.write_text(text)
     return path
-
-
-def test_a_study_of_ones_own_comes_before_a_built_in_one():
-    own = write("cifar_tricks", GOOD)
-    assert find("cifar_tricks") == own.absolute()
-    own.unlink()
-    assert find("cifar_tricks").name == "cifar_tricks.py"
-
-
-def test_a_path_to_a_file_is_loaded(tmp_path):
-    path = tmp_path / "elsewhere.py"
-    path.write_text(GOOD)
-    assert load(str(path)).name == "mine"
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("study = Study(", r"mine\.py, line 1: syntax error"),
-        ("import nothing_of_this_name\n", r"mine\.py, line 1: ModuleNotFoundError: No module named"),
-        ("x = 1\n", "no object `study`"),
-        (GOOD.replace("epochs=1", "epoch=1"), r"mine\.py, line 3: unknown knob 'epoch'"),
-        (GOOD.replace("epochs=1", "epochs=0"), r"mine\.py, line 3: epochs=0: input should be greater"),
-        (GOOD.replace("dropout_conv", "dropout_cnov"), "mine, variant 'wide': unknown knob 'dropout_cnov'"),
-        (GOOD.replace("0.1", "7"), "mine, variant 'wide': dropout_conv=7: input should be less than 1"),
-    ],
-)
-def test_a_bad_study_file_says_what_and_where(text, message):
-    write("mine", text)
-    with pytest.raises(StudyFileError, match=message):
-        load("mine")
-
-
-def test_an_unknown_study_says_the_nearest_name():
-    with pytest.raises(StudyFileError, match="Did you mean 'cifar_tricks'"):
-        find("cifar_trick")
 
 
 @pytest.mark.parametrize(
@@ -145,3 +110,21 @@ def test_a_study_is_made_of_what_it_says(wrong, message):
     with pytest.raises(StudyFileError) as caught:
         Study(**{"name": "mine", "recipe": Recipe(), **wrong}).check()
     assert message in str(caught.value)
+
+
+def test_a_study_from_an_edited_file_is_refused_until_it_is_loaded_again():
+    text = """
+from pydantic import BaseModel
+from study import Study
+class Own(BaseModel, frozen=True):
+    depth: int = 2
+study = Study(name="mine", recipe=Own(), train="study.engine:train")
+"""
+    write("mine", text)
+    before = load("mine")
+    before.check()
+    write("mine", text.replace("depth: int = 2", "depth: int = 3"))
+    after = load("mine")
+    after.check()
+    with pytest.raises(StudyFileError, match=r"mine: Own was edited after this study was loaded. Load the study again"):
+        before.check()

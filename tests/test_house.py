@@ -43,6 +43,7 @@ SETTLED = {
     ("dataset", "running/dry_run.py"),
     ("train_size", "running/dry_run.py"),
     ("val_fraction", "questions/replicates.py"),
+    ("val_fraction", "record/family.py"),
     ("val_fraction", "running/dry_run.py"),
 }
 MAIN = "from study.cli import main; main()"

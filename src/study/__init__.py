@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from study.api import ablate, compare, confirm, run
-    from study.definition import Published, Study, Variant, load
+    from study.definition import Published, Study, Variant
     from study.errors import StudyError
     from study.events import Epoch
     from study.recipe import Recipe
+    from study.study_files import load
 
 __all__ = [
     "Epoch", "Published", "Recipe", "Study", "StudyError", "Variant", "ablate", "compare", "confirm", "load", "run",
@@ -26,7 +27,7 @@ _PLACES = {
     "ablate": "study.api",
     "compare": "study.api",
     "confirm": "study.api",
-    "load": "study.definition",
+    "load": "study.study_files",
     "run": "study.api",
 }
 

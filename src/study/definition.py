@@ -1,4 +1,4 @@
-"""A study as its file describes it: one complete recipe, a search space, variants; found by name and loaded."""
+"""What a study is made of: one complete recipe, a search space, variants; and how its definition is restored."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
 from study.errors import RecipeError, StudyFileError
 from study.formatting import nearest
-from study.imports import import_object, load_file
+from study.imports import FILE_MODULE, is_outdated
 from study.knobs import explain, metrics_of
 from study.metric import Direction, Metric
 from study.recipe import Recipe
+from study.stored_recipe import recipe_class
 
 if TYPE_CHECKING:
     import optuna
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 OUR_TRAIN = "study.engine:train"
 Overrides = Mapping[str, Any]
 RESERVED = ("-compare", "-confirm", "-final", "-ablate")  # endings of studies that are made for another
-LENGTHS = {"epochs": "steps", "steps": "epochs"}  # of a training: one or the other
+LENGTHS = {"epochs": "steps", "steps": "epochs"}  # the length of a training is given by one of the two
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +33,9 @@ class Published:
     """A figure that others have published for a variant.
 
     Args:
-        value: in the unit of the study's metric; an accuracy lies in [0, 1].
-        source: where it can be read.
-        rounding: half of its last digit, in the same unit: 0.00005 for an accuracy printed as 97.58 %.
+        value: in the unit of the study's metric; an accuracy is in [0, 1].
+        source: the publication, with the table or page.
+        rounding: half a unit of the last printed digit: 0.00005 for an accuracy printed as 97.58 %.
 
     """
 
@@ -45,7 +45,7 @@ class Published:
 
 
 class Variant(dict[str, Any]):
-    """Overrides of one variant; `as_published` marks the literal protocol of a publication beside the fair version."""
+    """Overrides of one variant; `as_published` marks the exact protocol of a publication, beside the fair version."""
 
     def __init__(self, overrides: Overrides | None = None, *, as_published: bool = False, **knobs: Any) -> None:
         """Take the overrides as a mapping, as keywords, or both."""
@@ -55,26 +55,27 @@ class Variant(dict[str, Any]):
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """A question to search: where to start from, what may change, which named variants to try first.
+    """A question to search: the recipe to start from, what may change, and the named variants to try first.
 
     Args:
-        name: also the name of its file, its Optuna study and its MLflow experiment.
-        recipe: the complete starting point: our `Recipe`, or any frozen pydantic model for a training of one's own.
-        space: plain Optuna, conditionals and all; returns the knobs that it changes. A suggestion is best named as the
-            knob that it decides. None when there is nothing to search.
+        name: also the name of its results folder, its Optuna study and its MLflow experiment.
+        recipe: the complete starting point: a `Recipe`, or any frozen pydantic model for a training of one's own.
+        space: takes an Optuna trial and returns the knobs that it changes. Name each suggestion as the knob that it
+            decides. None if there is nothing to search.
         variants: named overrides of the recipe, tried first in a search and compared on equal seeds by `compare`; a
             `Variant` with `as_published=True` is left out of both unless asked for.
-        final: overrides for `compare`, whose trainings are judged on the test split: `val_fraction` 0 trains on all.
-            A variant's own overrides come before them.
-        published: for a variant, what others have published.
-        train: the training, as a function or an import path: `train(recipe, resume) -> Iterator[Epoch]`; where it has a
-            parameter `device`, it is given torch's name of the device; where it has `test`, it is told whether to
-            return `{"test": {metric: value}}` of its final model.
-        metric: the objective, by its name in `Epoch.metrics`, taken at the last epoch.
+        final: overrides for trainings that are judged on the test split: `val_fraction` 0 trains on all examples.
+            A variant's own overrides take precedence.
+        published: the figure that others have published, by variant.
+        train: the training, as a function or an import path: `train(recipe, resume) -> Iterator[Epoch]`. If it has a
+            parameter `device`, it gets torch's name of the device; if it has `test`, that says whether to return
+            `{"test": {metric: value}}` for its final model.
+        metric: the objective: a name in `Epoch.metrics`. Its value at the last epoch counts.
         direction: whether more or less of the metric is better.
-        fallback: a data set to take when the recipe's own is neither on disk nor to be downloaded.
-        fixed: what `--set` holds; given by `fix`.
-        file: where it was loaded from, as `load` takes it; given by `load`.
+        fallback: the data set to use if the recipe's own is not on disk and cannot be downloaded.
+        fixed: the knobs held by `--set`; set by `fix`.
+        file: the name or path that it was loaded by; set by `load`.
+        about: the docstring of its file; set by `load`.
 
     """
 
@@ -90,39 +91,40 @@ class Study:
     final: Overrides = field(default_factory=dict[str, Any])
     fixed: Overrides = field(default_factory=dict[str, Any])
     file: str = ""
+    about: str = ""
 
     @property
     def fair_variants(self) -> dict[str, Overrides]:
-        """Give the variants that are not a publication's literal protocol."""
+        """Give the variants that are not the exact protocol of a publication."""
         return {name: each for name, each in self.variants.items() if not getattr(each, "as_published", False)}
 
     def recipe_for(self, overrides: Overrides) -> BaseModel:
-        """Build the recipe with the overrides, then with what `--set` fixed; all checks run anew.
+        """Build the recipe with the overrides and the fixed knobs, and check it as a new one.
 
         Raises:
             RecipeError: an unknown knob, a value out of range, or knobs that do not go together, by name.
 
         """
         kept = overrides
-        if isinstance(self.recipe, Recipe):  # a length that is held fixed takes back a variant's of the other kind
+        if isinstance(self.recipe, Recipe):  # a fixed length replaces a variant's of the other kind
             kept = {knob: value for knob, value in overrides.items() if LENGTHS.get(knob) not in self.fixed}
         return override(self.recipe, {**kept, **self.fixed})
 
     def fix(self, overrides: Overrides) -> Study:
-        """Return this study with knobs held fixed: neither the space nor a variant changes them any more.
+        """Return this study with knobs held fixed: the space and the variants no longer change them.
 
         Raises:
-            RecipeError: as `recipe_for`.
+            RecipeError: see `recipe_for`.
 
         """
         return replace(self, fixed={**self.fixed, **overrides}, recipe=override(self.recipe, overrides))
 
     def free_seed(self) -> Study:
-        """Return this study with its seed no longer held fixed: it is the one that others are counted on from."""
+        """Return this study with its seed no longer held fixed: further seeds are counted from it."""
         return replace(self, fixed={knob: value for knob, value in self.fixed.items() if knob != "seed"})
 
     def suggest(self, trial: optuna.Trial) -> Overrides:
-        """Run the space on a trial, fixed knobs answered without asking it."""
+        """Run the space on a trial; fixed knobs are answered without asking it."""
         if self.space is None:
             return {}
         return self.space(_Fixing(trial, self.fixed) if self.fixed else trial)  # pyright: ignore[reportArgumentType]
@@ -133,10 +135,11 @@ class Study:
         return Metric(self.metric, self.direction)
 
     def check(self) -> None:
-        """Prove what can be proven without training: names, types, and the knobs of variants and of `final`.
+        """Check what can be checked without training: names, types, and the knobs of variants and of `final`.
 
         Raises:
-            StudyFileError: what is wrong, and where.
+            StudyFileError: what is wrong, and where; or the file was edited after this study was loaded from it, so
+                that workers would import another recipe class or training.
 
         """
         self._check_types()
@@ -150,12 +153,17 @@ class Study:
             raise StudyFileError(f"published figures for unknown variants: {sorted(strange)}", where=self.name)
 
     def _check_types(self) -> None:
-        """See that a study is made of what it says; Python itself takes anything."""
+        """Check the types of the fields, which Python itself does not."""
         checked_name(self.name)
         self._require("recipe", self.recipe, BaseModel, "a Recipe, or a frozen pydantic model of your own")
         self._require("metric", self.metric, str, "the name of a metric")
         self._require("variants", self.variants, Mapping, "a dict of names and overrides")
         self._require("final", self.final, Mapping, "a dict of overrides")
+        for each in (type(self.recipe), self.train):
+            if is_outdated(each):
+                name = getattr(each, "__qualname__", "its code")
+                what = f"{name} was edited after this study was loaded"
+                raise StudyFileError(what, where=self.name, fix="Load the study again.")
         for name, overrides in self.variants.items():
             self._require(f"the name of variant {name!r}", name or None, str, "a text that is not empty")
             self._require(f"variant {name!r}", overrides, Mapping, "a dict of overrides")
@@ -171,7 +179,7 @@ class Study:
 
 
 def checked_name(name: Any) -> str:
-    """Let a name pass that can be a folder, a database's key and part of a command.
+    """Return the name if it can be a folder, a database's key and part of a command.
 
     Raises:
         StudyFileError: it cannot.
@@ -185,7 +193,7 @@ def checked_name(name: Any) -> str:
 
 
 class _Fixing:
-    """A trial that answers for fixed knobs itself, so that Optuna never hears of them."""
+    """A trial that answers for fixed knobs itself, so that Optuna does not sample them."""
 
     def __init__(self, trial: optuna.Trial, fixed: Overrides) -> None:
         self._trial, self._fixed = trial, fixed
@@ -200,7 +208,7 @@ class _Fixing:
 
 
 def override(recipe: BaseModel, overrides: Overrides) -> BaseModel:
-    """Build a new recipe with some knobs changed; never `model_copy`, which checks nothing.
+    """Build a new recipe with some knobs changed, and check it; `model_copy` would not.
 
     Raises:
         RecipeError: an unknown knob (with the nearest one), a value out of range, or knobs that do not go together.
@@ -212,7 +220,7 @@ def override(recipe: BaseModel, overrides: Overrides) -> BaseModel:
             near = difflib.get_close_matches(knob, known, n=1)
             raise RecipeError(f"unknown knob {knob!r}", fix=f"Did you mean {near[0]!r}?" if near else "")
     overrides = dict(overrides)
-    if isinstance(recipe, Recipe):  # one of the two is the length; giving one takes the other back
+    if isinstance(recipe, Recipe):  # giving one length replaces the other
         if overrides.get("epochs") is not None:
             overrides.setdefault("steps", None)
         elif overrides.get("steps") is not None:
@@ -224,9 +232,9 @@ def override(recipe: BaseModel, overrides: Overrides) -> BaseModel:
 
 
 def with_data(study: Study, dataset: str) -> Study:
-    """Change the study's data set, and its name to `NAME@dataset`, so that no result is mistaken for another.
+    """Change the study's data set, and its name to `NAME@dataset`, so that its results are kept apart.
 
-    What was published is of the other data, and is left out.
+    Published figures are dropped: they were measured on the other data.
 
     Raises:
         RecipeError: the recipe has no knob `dataset`.
@@ -236,93 +244,52 @@ def with_data(study: Study, dataset: str) -> Study:
     return replace(study, name=f"{study.name}@{dataset}", recipe=recipe, published={})
 
 
-def folders() -> list[Path]:
-    """Folders in which studies are looked for, a person's own first."""
-    packaged = Path(__file__).parent / "studies"
-    checkout = Path(__file__).parents[2] / "studies"
-    return [Path("studies").absolute(), packaged if packaged.is_dir() else checkout]
+def restored(name: str, stored: Mapping[str, Any]) -> Study:
+    """Restore a study from its stored definition, to show its results; no code of a person's own is imported.
 
-
-def available() -> dict[str, Path]:
-    """Every study that can be run by its name, with its file."""
-    files = [file for folder in reversed(folders()) for file in sorted(folder.glob("[!_]*.py"))]
-    return {file.stem: file for file in files}
-
-
-def find(name: str) -> Path:
-    """Find the file of a study by name or path.
-
-    Raises:
-        StudyFileError: no such study; says the nearest name.
-
-    """
-    if name.endswith(".py") or "/" in name:
-        path = Path(name).expanduser().absolute()
-        if not path.is_file():
-            raise StudyFileError("no such study file", where=name, fix="`study new NAME` writes one.")
-        return path
-    studies = available()
-    if name not in studies:
-        hint = nearest(name, sorted(studies))
-        raise StudyFileError(f"no study {name!r}", fix=f"{hint} `study new {name}` writes a new one.")
-    return studies[name]
-
-
-def file_of(name: str, stored: Mapping[str, Any]) -> Path | None:
-    """Find the file of a study that has results: one of its name, else what it was loaded from; None if that is gone.
+    Its recipe is a stand-in if its class is not ours (see `stored_recipe`), and it has no search space, so it cannot be
+    run. Definitions of old results may lack the docstring, published figures, `final` and the mark of protocols.
 
     Args:
-        name: of the results, `@dataset` included.
-        stored: the definition that lies with them.
-
-    """
-    known, recorded = available(), str(stored.get("file") or "")
-    file = known.get(name.partition("@")[0]) or known.get(recorded) or Path(recorded)
-    return file if file.is_file() else None
-
-
-def load(name: str) -> Study:
-    """Load the study of that name or path: the object `study` of its file.
+        name: of the study.
+        stored: its definition, as `sampling.space.describe` writes it.
 
     Raises:
-        StudyFileError: not found, does not import, or holds no `study`; says which line.
-
-    """
-    path = find(name)
-    study = getattr(load_file(path), "study", None)
-    if not isinstance(study, Study):
-        raise StudyFileError("no object `study` of type study.Study", where=str(path), fix="Compare `study new`.")
-    study.check()
-    return replace(study, file=name if name in available() else str(path))
-
-
-def restored(name: str, stored: Mapping[str, Any]) -> Study:
-    """Make a study anew of its stored definition, whatever its file says now; it has no search space.
-
-    Raises:
-        StudyFileError: the type of its recipe cannot be imported, or refuses what is stored.
+        StudyFileError: our `Recipe` refuses the stored one.
 
     """
     try:
-        recipe = import_object(stored["recipe_type"]).model_validate(stored["recipe"])
+        recipe = recipe_class(stored["recipe_type"], stored["recipe"]).model_validate(stored["recipe"])
     except ValidationError as error:
         raise StudyFileError(f"the recipe of {name} is not one of {stored['recipe_type']}: {explain(error)}") from error
     return Study(
         name=name,
         recipe=recipe,
-        variants=stored.get("variants") or {},
+        variants=restored_variants(stored),
+        published={variant: Published(**each) for variant, each in (stored.get("published") or {}).items()},
         fixed=stored.get("fixed") or {},
+        final=stored.get("final") or {},
+        fallback=stored.get("fallback"),
         train=stored["train"],
         metric=stored["metric"],
         direction=stored["direction"],
+        file=str(stored.get("file") or ""),
+        about=str(stored.get("about") or ""),
     )
 
 
+def restored_variants(stored: Mapping[str, Any]) -> dict[str, Overrides]:
+    """Restore all variants that a study has; the definition of a comparison, for one, has them apart."""
+    literal = stored.get("as_published") or ()
+    variants = stored.get("all_variants") or stored.get("variants") or {}
+    return {name: Variant(overrides, as_published=name in literal) for name, overrides in variants.items()}
+
+
 def reference_to(thing: Any) -> str:
-    """Name a function or class such that another process can import it: the reverse of `import_object`.
+    """Give the import path of a function or class, for another process: the reverse of `import_object`.
 
     Raises:
-        StudyFileError: it was defined where no other process can find it, such as a notebook.
+        StudyFileError: no other process can import it: it was defined in a notebook or within a function.
 
     """
     if isinstance(thing, str):
@@ -334,5 +301,5 @@ def reference_to(thing: Any) -> str:
             fix="Move it to a module, or run with executor='inline'.",
         )
     file = getattr(module, "__file__", None)
-    place = file if thing.__module__.startswith("study_file_") else thing.__module__
+    place = file if thing.__module__.startswith(FILE_MODULE) else thing.__module__
     return f"{place}:{thing.__qualname__}"

@@ -1,36 +1,37 @@
-"""What a person asks `study run` for, made into one study: its file or a recipe, knobs held fixed, data, name."""
+"""What a person asks for, made into one study: from its file or a recipe to run it, from its results to show them."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
-from study.definition import OUR_TRAIN, Study, available, checked_name, load, override, with_data
+from study.definition import OUR_TRAIN, Study, checked_name, override, with_data
 from study.errors import InputError, RecipeError, StudyFileError
 from study.imports import import_object
 from study.knobs import explain
 from study.recipe import Recipe, fingerprint
 from study.record import family
+from study.study_files import available, find, load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The study to run, and the value that its one training had before, where a recipe file recorded it."""
+    """The study to run; for a recipe file with a recorded value of its training, that value."""
 
     study: Study
     recorded: float | None = None
 
 
 def overrides(assignments: Sequence[str]) -> dict[str, Any]:
-    """Read `knob=value` pairs; a value is JSON (`0.1`, `true`, `null`, `[64, 64]`) where it can be, else text.
+    """Read `knob=value` pairs; a value is JSON (`0.1`, `true`, `null`, `[64, 64]`) if valid, else text.
 
     Raises:
         InputError: no `=`, or a knob that is given twice.
@@ -59,18 +60,18 @@ def read(
     rename: str | None,
     home: Path,
 ) -> Asked:
-    """Build the study that is asked for.
+    """Build the study to run.
 
     Args:
         name: of a study or of its results, `@dataset` included, or the path of its file; optional with a recipe.
-        recipe: a file that holds one recipe.
-        fixed: knobs that are held.
-        data: the data set to take instead of the study's own.
+        recipe: a file with one recipe.
+        fixed: knobs to hold fixed.
+        data: the data set to use instead of the study's own.
         rename: the study's new name.
-        home: folder of all results, which know the file of a study that was given a name of its own.
+        home: folder of all results. The definitions there name the file of a study that was renamed.
 
     Raises:
-        InputError: no study and no recipe, a file that cannot be used, or a knob that does not exist.
+        InputError: neither a study nor a recipe, a file that cannot be used, or a knob that does not exist.
 
     """
     if name is not None and not name.endswith(".py"):
@@ -98,8 +99,105 @@ def read(
     return replace(asked, study=study if data is None else _on(study, data))
 
 
+def recorded(name: str, home: Path, *, data: str | None = None, rename: str | None = None) -> Study:
+    """Restore a study as it was searched and confirmed, to show its results; its file is not read.
+
+    Args:
+        name: of the study or of its results, `@dataset` included, or the path of its file.
+        home: folder of all results.
+        data: the data set that it was searched on, if not the study's own.
+        rename: the name that it was searched under, if not its own.
+
+    Returns:
+        The study. If it has no results on its own data, the one on its fallback data.
+
+    Raises:
+        InputError: no such study, or it was never searched.
+
+    """
+    found = _with_results(name, home, None, data, rename)
+    if found is None:
+        raise InputError(f"{name} has not been searched yet", fix=f"Search first: `study run {name}`.")
+    return family.Family(found, home).as_confirmed()
+
+
+def recorded_comparison(name: str, home: Path, *, data: str | None = None) -> Study:
+    """Restore a study as it was last compared, to show the comparison; its file is not read.
+
+    Args:
+        name: as in `recorded`.
+        home: folder of all results.
+        data: as in `recorded`.
+
+    Raises:
+        InputError: no such study, or it was never compared.
+
+    """
+    found = _with_results(name, home, "compare", data, None)
+    study = family.Family(found, home).as_compared() if found else None
+    if study is None:
+        raise InputError(f"{name} has not been compared yet", fix=f"`study compare {name}` does it.")
+    return study
+
+
+def _with_results(name: str, home: Path, kind: family.Kind | None, data: str | None, rename: str | None) -> str | None:
+    """Find the study that is meant among those with results; None if it has none, an error if there is no such study.
+
+    Args:
+        name: as in `recorded`.
+        home: folder of all results.
+        kind: of the results; None for the search's.
+        data: as in `recorded`.
+        rename: as in `recorded`.
+
+    """
+    every = family.studies(home)
+    stored = {
+        start: family.journal(each, home).definition() or {}
+        for each in every
+        for start, found in [family.parsed(each)]
+        if found == kind
+    }
+    if name in stored and data is None and rename is None:
+        return name
+    start, _, said = name.rpartition("@")
+    base, said = (start, said) if start and not name.endswith(".py") else (name, "")
+    if said and data not in {None, said}:
+        raise InputError(f"the study's name says {said}, not {data}", where="--data", fix="Leave one out.")
+    base, data = rename or _recorded_name(base, stored), data or said
+    if data and _dataset(stored.get(base, {})) != data:
+        base = f"{base}@{data}"
+    elif not data and base not in stored:
+        stood_in = [each for each in stored if each.startswith(f"{base}@") and _stood_in(stored[each])]
+        base = stood_in[0] if len(stood_in) == 1 else base
+    if base in stored:
+        return base
+    if rename is None and not {name, name.partition("@")[0]} & {*every, *available()}:
+        find(name)  # says the nearest name
+    return None
+
+
+def _recorded_name(name: str, stored: Mapping[str, Mapping[str, Any]]) -> str:
+    """Give the name of the results of a study that was named by its file."""
+    if any(name == each.partition("@")[0] for each in stored):
+        return name
+    path = Path(name).expanduser().absolute()
+    files = {name, str(path), *(known for known, file in available().items() if file == path)}
+    made = [each.partition("@")[0] for each, definition in stored.items() if definition.get("file") in files]
+    return made[0] if made else path.stem if name.endswith(".py") else name
+
+
+def _dataset(definition: Mapping[str, Any]) -> Any:
+    return (definition.get("recipe") or {}).get("dataset")
+
+
+def _stood_in(definition: Mapping[str, Any]) -> bool:
+    """Tell whether the data is the study's fallback, as far as that is stored; older definitions do not say."""
+    return definition.get("fallback", _dataset(definition)) == _dataset(definition)
+
+
 def _named(name: str, home: Path) -> tuple[str, str | None, str | None]:
-    """Take a name of results apart: the study's own, the one that `--name` gave it, the data set after `@`."""
+    """Split a name of results into the study's own, the one that `--name` gave it, and the data set after `@`."""
     start, _, data = name.rpartition("@")
     if name in available() or start in available() or "/" in name:
         return (start, None, data) if start else (name, None, None)
@@ -125,7 +223,7 @@ def _on(study: Study, data: str) -> Study:
 
 
 def _of_recipe(path: Path, study: Study | None) -> Asked:
-    """Make a study of one training from a recipe file: plain knobs, or what `study best` prints."""
+    """Make a study of one training from a recipe file: plain knobs, or the output of `study best`."""
     content = _read(path)
     record = content if {"recipe", "study"} <= content.keys() else {"recipe": content}
     try:

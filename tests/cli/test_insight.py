@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from study.cli import side_by_side
-from study.definition import load
 from study.options import Options
 from study.questions.search import run
 from study.settings import Settings
+from study.study_files import load
 
 TOY = Path(__file__).parents[1] / "toy.py"
 

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from study import settings as places
-from study.definition import load
 from study.insight import repeats
 from study.metric import Metric
 from study.options import Options
 from study.questions.search import run
 from study.record.family import Family
+from study.study_files import load
 
 TOY = Path(__file__).parents[1] / "toy.py"
 

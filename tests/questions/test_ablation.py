@@ -10,13 +10,13 @@ import pytest
 
 from study import Recipe, Study
 from study import settings as places
-from study.definition import load
 from study.errors import InputError
 from study.options import Options
 from study.progress import TrialStarted
 from study.questions import ablation, ablation_arms, confirmation, search
 from study.record.journal import Journal
 from study.running.preflight import fitting
+from study.study_files import load
 
 NOISY = Path(__file__).parents[1] / "noisy.py"
 ONE = {"executor": "inline", "track": False}

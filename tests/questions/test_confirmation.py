@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from study import settings as places
-from study.definition import load
 from study.errors import InputError, Interrupted
 from study.metric import Metric
 from study.options import Options
@@ -19,6 +18,7 @@ from study.questions import comparison, confirmation, search
 from study.record import results
 from study.record.family import Family
 from study.record.journal import Journal
+from study.study_files import load
 
 NOISY = Path(__file__).parents[1] / "noisy.py"
 ONE = {"executor": "inline", "track": False}

@@ -14,12 +14,12 @@ from optuna.trial import TrialState
 
 from study import Recipe, Study
 from study import settings as places
-from study.definition import load
 from study.errors import DefinitionChanged, InputError, Interrupted, StudyError
 from study.options import Options
 from study.progress import Notice, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
 from study.questions.search import run
 from study.record.journal import Journal
+from study.study_files import load
 
 TOY = Path(__file__).parents[1] / "toy.py"
 SETTINGS = places.resolve  # resolved in each test's own working folder

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from study.data import packed
-from study.definition import load
 from study.options import Options
 from study.questions import ablation, comparison, confirmation, search
 from study.record import results
 from study.record.journal import Journal
 from study.report import found, page
 from study.settings import resolve
+from study.study_files import load
 
 STUDY = '''
 """Which learning rate reads digits best?

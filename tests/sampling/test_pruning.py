@@ -14,7 +14,6 @@ import pytest
 from optuna.trial import TrialState
 
 from study import settings as places
-from study.definition import load
 from study.errors import Interrupted
 from study.options import Options
 from study.progress import TrialEpoch
@@ -24,6 +23,7 @@ from study.record.journal import Journal
 from study.sampling import storage
 from study.sampling.pruning import is_audited
 from study.sampling.table import PRUNERS
+from study.study_files import load
 from study.tracking import fields, snapshot
 
 TOY = Path(__file__).parents[1] / "toy.py"

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from study.definition import Study, load
+from study.definition import Study
 from study.errors import DefinitionChanged, StudyFileError
 from study.recipe import Recipe
 from study.sampling import space
+from study.study_files import load
 
 
 def plain(trial):

@@ -5,11 +5,11 @@ import math
 import pytest
 
 from study import load
-from study.definition import folders
 from study.engine import check
 from study.engine.data import open_data
 from study.engine.models import build
 from study.sampling.space import probe
+from study.study_files import folders
 
 STUDIES = (
     "activations", "ann_optimizers", "cifar_tricks", "init", "mnist_cnn", "mnist_optimizers", "regularization",

@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
-from study import definition
+from study.imports import forget_edited
 from study.record import results
 from study.record.family import Family
 from study.record.journal import Journal
 from study.settings import resolve
+from study.study_files import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -172,11 +173,12 @@ def ablate(study: Study | str, *, seeds: int = 10, smallest: float = 0.005, **ho
 
 
 def _settle(study: Study | str, how: How, trials: int = 1) -> tuple[Study, Settings, Options]:
-    """Read the study, see to its data, and part what was given into places and options."""
+    """Read the study and modules of one's own as they are now, settle the data, split `how` into places and options."""
     from study.options import Options  # noqa: PLC0415 - as in `run`
     from study.running import preflight  # noqa: PLC0415 - as in `run`
 
-    wanted = definition.load(study) if isinstance(study, str) else study
+    forget_edited()
+    wanted = load(study) if isinstance(study, str) else study
     wanted.check()
     ours = {"home", "storage", "tracking_uri", "fallback", "watch"}
     options = Options(trials=trials, **{name: value for name, value in how.items() if name not in ours})  # pyright: ignore[reportArgumentType] - How has the types

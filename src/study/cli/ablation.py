@@ -62,15 +62,14 @@ def ablate(
     )
     from study.options import Options
     from study.questions import ablation as ablating
-    from study.running.preflight import fitting
 
-    if show_only and (found := ablating.read(study, places)):
+    if show_only:
+        found = ablating.read(study, places) or ablating.of(study, places, ablating.ask(study, places, seeds, smallest))
         _tell(study, found, as_json=as_json)
         return
+    from study.running.preflight import fitting
+
     question = ablating.ask(study, places, seeds, smallest, fitting(device))
-    if show_only:
-        _tell(study, ablating.of(study, places, question), as_json=as_json)
-        return
     how = Options(workers=workers, device=device, executor=executor, accept=accept, timeout=timeout)
     journal = Family(study.name, places.home).ablate
     board = Board(study.objective)

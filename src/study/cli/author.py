@@ -87,8 +87,8 @@ def new(name: NewName) -> None:
 
 def check(name: options.StudyFile, as_json: options.AsJson = False) -> None:
     """Prove without training that a study can be searched."""
-    from study.definition import find, load
     from study.sampling import space
+    from study.study_files import find, load
 
     study, file = load(name), find(name)
     found = space.probe(study)

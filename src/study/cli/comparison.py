@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,7 +16,7 @@ from study.errors import InputError, Interrupted
 from study.formatting import duration, knobs
 from study.metric import Metric
 from study.recipe import Recipe
-from study.record.family import Family, settings_of
+from study.record.family import Family
 from study.record.journal import Journal
 from study.text.table import table
 
@@ -107,22 +106,26 @@ def compare(
 
     fixed = request.overrides([*(assignments or []), *([f"epochs={epochs}"] if epochs else [])])
     places = settings.resolve(home, storage, tracking_uri)
-    asked = request.read(names[0], recipe=None, fixed=fixed, data=data, rename=None, home=places.home)
     chosen = [name.strip() for name in variants.split(",") if name.strip()] if variants else None
-    question = comparing.ask(
-        asked.study, chosen, against, as_published=as_published, seeds=seeds, until_sure=until_sure, smallest=smallest
-    )
+
+    def ask(study: Study) -> Question:
+        return comparing.ask(
+            study, chosen, against, as_published=as_published, seeds=seeds, until_sure=until_sure, smallest=smallest
+        )
+
     if show_only:
         if fixed:
             raise InputError("--set and --epochs change nothing beside --show", fix="Leave one of them out.")
-        study, last = _last(asked.study, places, names[0])
+        study = request.recorded_comparison(names[0], places.home, data=data)
         if any(options.typed(context, each) for each in ASKED):
-            study = replace(study, variants=asked.study.variants)
+            question = ask(study)
         else:
-            question = last
+            study, question = _last(study, places)
         _tell(study, comparing.table(study, places, question), question, as_json=as_json, as_csv=as_csv)
         return
-    study = preamble.settled(terminal, asked.study, fallback=not no_fallback and data is None)
+    wanted = request.read(names[0], recipe=None, fixed=fixed, data=data, rename=None, home=places.home).study
+    question = ask(wanted)
+    study = preamble.settled(terminal, wanted, fallback=not no_fallback and data is None)
     how = Options(workers=workers, device=device, executor=executor, accept=accept, timeout=timeout)
     _compare(study, places, how, question, terminal, as_json=as_json, as_csv=as_csv)
 
@@ -150,8 +153,8 @@ def _compare(
         _draw(study, places, question, rows, journal)
 
 
-def _last(asked: Study, places: Settings, name: str) -> tuple[Study, Question]:
-    """Read what was last compared, with what `--set` held fixed in it.
+def _last(study: Study, places: Settings) -> tuple[Study, Question]:
+    """Read what was last compared.
 
     Raises:
         InputError: nothing was.
@@ -159,11 +162,9 @@ def _last(asked: Study, places: Settings, name: str) -> tuple[Study, Question]:
     """
     from study.questions import comparison as comparing
 
-    study = preamble.on_record(asked, places, "compare")
-    study = settings_of(study, Family(study.name, places.home).compare)
     last = comparing.last_asked(study, places)
     if last is None:
-        raise InputError(f"{asked.name} has not been compared yet", fix=f"`study compare {name}` does it.")
+        raise InputError(f"{study.name} has not been compared yet", fix=f"`study compare {study.name}` does it.")
     return last
 
 

@@ -164,7 +164,7 @@ def _data() -> str:
 
 
 def _studies() -> str:
-    from study.definition import available, load
+    from study.study_files import available, load
 
     names = sorted(available())
     for name in names:

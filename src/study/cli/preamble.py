@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from study.formatting import duration, plural, size, to_json
-from study.record.family import Family, Kind
+from study.record.family import Family
 from study.text.table import clip
 
 if TYPE_CHECKING:
@@ -69,17 +69,27 @@ def searched(
     fallback: bool,
     show_only: bool,
 ) -> Study:
-    """Read a study as its search ran it, knobs held fixed; its data settled, unless it is only to be shown.
+    """Read a study as its search ran it, knobs held fixed, with its data settled; or only what is recorded of it.
+
+    Args:
+        terminal: shows progress.
+        places: where results are.
+        name: of the study, or the path of its file.
+        data: the data set to take instead of the study's own.
+        rename: the study's new name.
+        fallback: whether the study's fallback data may be taken.
+        show_only: neither the study's file nor its data is needed.
 
     Raises:
-        InputError: the study cannot be read, or its data cannot be had.
+        InputError: the study or its data cannot be read, or nothing is recorded of it.
 
     """
     from study import request
-    from study.record.family import Family
 
+    if show_only:
+        return request.recorded(name, places.home, data=data, rename=rename)
     asked = request.read(name, recipe=None, fixed={}, data=data, rename=rename, home=places.home).study
-    study = on_record(asked, places) if show_only else settled(terminal, asked, fallback=fallback and data is None)
+    study = settled(terminal, asked, fallback=fallback and data is None)
     return Family(study.name, places.home).as_searched(study)
 
 
@@ -99,27 +109,6 @@ def settled(terminal: Terminal, asked: Study, *, fallback: bool) -> Study:
     if reason:
         banner(terminal, asked, study, reason)
     return study
-
-
-def on_record(asked: Study, places: Settings, kind: Kind | None = None) -> Study:
-    """Take a study as it has results here, on its own data or on those that stood in; the data need not be there.
-
-    Args:
-        asked: as it was read.
-        places: where results are.
-        kind: of the results; None for the search's.
-
-    """
-    from study.definition import with_data
-
-    def is_there(study: Study) -> bool:
-        family = Family(study.name, places.home)
-        return (family.member(kind) if kind else family.search).definition() is not None
-
-    if asked.fallback and not is_there(asked):
-        other = with_data(asked, asked.fallback)
-        return other if is_there(other) else asked
-    return asked
 
 
 def banner(terminal: Terminal, asked: Study, study: Study, reason: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +35,7 @@ def journal_of(name: str, home: Path | None) -> Journal:
 
 def list_(as_json: options.AsJson = False, home: options.Home = None) -> None:
     """List the studies that can be run or have results here."""
-    from study.definition import available
+    from study.study_files import available
 
     place, files = settings.resolve(home), available()
     names = dict.fromkeys([*sorted(files), *studies(place.home)])
@@ -68,11 +67,10 @@ def _listed(name: str, file: Path | None, journal: Journal) -> dict[str, Any]:
 
 
 def describe(journal: Journal) -> str:
-    """Say what a study with results is, in one line, as its file does, or else as far as is known."""
-    from study.definition import file_of
+    """Describe a study with results in one line: the first of its docstring, else what its results come from."""
+    from study.study_files import about
 
-    file = file_of(journal.folder.name, journal.definition() or {})
-    return _about(file) if file else _origin(journal)
+    return about(journal.folder.name, journal.definition() or {}).partition("\n")[0] or _origin(journal)
 
 
 def _origin(journal: Journal) -> str:
@@ -89,8 +87,10 @@ def _origin(journal: Journal) -> str:
 
 def _about(file: Path) -> str:
     """First line of the file's docstring; the file is not run for it."""
+    from study.study_files import docstring
+
     try:
-        return (ast.get_docstring(ast.parse(file.read_bytes())) or "").partition("\n")[0]
+        return docstring(file).partition("\n")[0]
     except (OSError, SyntaxError, ValueError) as error:
         return f"cannot be read: {error}"
 

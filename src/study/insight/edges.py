@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from study.definition import file_of
 from study.recipe import Recipe
+from study.study_files import file_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

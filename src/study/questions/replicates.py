@@ -236,7 +236,8 @@ def run(
     options = options.started()
     study = replace(plan.study, variants=dict(plan.arms), space=None)
     data = check_recipes(study, space.probe(study), options.device)
-    definition = space.describe(replace(study, variants={}), space.Space({}, []), data=data)
+    everything = {"variants": {}, "all_variants": {name: dict(each) for name, each in plan.study.variants.items()}}
+    definition = space.describe(plan.study, space.Space({}, []), **everything, data=data)
     pairs = Pairs.of(plan, settings, data)
     for progress in conduct(study, settings, options, stop, pairs, definition, test=plan.test, grouped=True):
         if question is not None and isinstance(progress, SearchStarted):

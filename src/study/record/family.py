@@ -11,9 +11,10 @@ import socket
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from study.definition import override, restored
+from study.definition import override, restored, restored_variants
 from study.errors import InputError, StudyError
 from study.formatting import nearest
+from study.recipe import Recipe
 from study.record.journal import LOCK, Journal
 from study.settings import study_folder
 
@@ -124,17 +125,38 @@ class Family:
         return settings_of(study, self.search)
 
     def as_confirmed(self) -> Study:
-        """Build the study as it was searched and confirmed, whatever its file says now.
+        """Restore the study as it was searched and confirmed; its file is not read.
 
         Raises:
             StudyError: no definition is stored.
-            StudyFileError: the type of its recipe cannot be imported, or refuses what is stored.
+            StudyFileError: our `Recipe` refuses the stored one.
 
         """
         stored = self.defined().definition() or {}
-        finals = self.final.definition() or stored
+        study, finals = restored(self.name, stored).free_seed(), self.final.definition()
+        if finals is None:
+            return study
         changed = {knob: value for knob, value in finals["recipe"].items() if stored["recipe"].get(knob) != value}
-        return replace(restored(self.name, stored).free_seed(), final=changed)
+        return replace(study, final=changed)
+
+    def as_compared(self) -> Study | None:
+        """Restore the study as it was last compared; its file is not read.
+
+        Returns:
+            The study with `final` applied to its recipe; None if it was never compared.
+
+        Raises:
+            StudyFileError: our `Recipe` refuses the stored one.
+
+        """
+        compared, searched = self.compare.definition(), self.search.definition() or {}
+        if compared is None:
+            return None
+        study = restored(self.name, compared)
+        metric = study.metric
+        if isinstance(study.recipe, Recipe) and not study.recipe.val_fraction and searched.get("metric") != metric:
+            metric = metric.replace("train_", "val_")  # before `final` took the validation examples away
+        return replace(study, metric=metric, variants=study.variants or restored_variants(searched))
 
 
 def settings_of(study: Study, ran: Journal) -> Study:

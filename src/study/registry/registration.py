@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 from study import tracking
 from study.definition import OUR_TRAIN, Study
 from study.errors import DataError, InputError
-from study.imports import import_object
 from study.questions import confirmation
 from study.recipe import Recipe, fingerprint
 from study.record import results
 from study.record.family import Family
 from study.record.journal import Journal
 from study.registry.card import Facts, markdown, tags
+from study.stored_recipe import recipe_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -137,7 +137,7 @@ def register(candidate: Candidate, settings: Settings, model: str) -> tuple[Vers
 
     """
     definition = candidate.journal.definition() or {}
-    recipe_type = import_object(definition["recipe_type"])
+    recipe_type = recipe_class(definition["recipe_type"], definition["recipe"])
     if definition["train"] != OUR_TRAIN or not issubclass(recipe_type, Recipe):
         what = "its training is a person's own, so its network cannot be built again from the recipe"
         raise InputError(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ast
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from study import definition
-from study.errors import StudyError, StudyFileError
+from study import study_files
+from study.errors import StudyFileError
 from study.questions import ablation, comparison, confirmation
 from study.questions.replicates import Pairs
 from study.record import results
@@ -16,7 +15,7 @@ from study.record.family import Family, Kind
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from study.definition import Published, Study
+    from study.definition import Study
     from study.metric import Metric
     from study.questions.ablation import Ablation
     from study.questions.comparison import Question, Row
@@ -74,8 +73,8 @@ class Found:
         metric: what is optimized.
         trials: of the search, by number.
         summary: of the search.
-        about: what the study's file says of itself; empty if there is no file.
-        study: as it was run; None if its recipe's type cannot be imported.
+        about: the docstring of the study's file; empty if it is not known.
+        study: as it was run; None if our recipe refuses the stored one.
         compared: the comparison; None if there is none.
         confirmation: None if nothing was confirmed.
         ablation: None if nothing was ablated.
@@ -134,7 +133,6 @@ def read(name: str, settings: Settings) -> Found:
     journal = family.defined()
     stored, metric = journal.definition() or {}, results.metric_of(journal)
     trials = results.trials(journal, metric) if journal.folder.name == name else []
-    about, published = _described(name, stored)
     try:
         study = family.as_confirmed()
     except StudyFileError:  # the folders still tell all the rest
@@ -147,9 +145,9 @@ def read(name: str, settings: Settings) -> Found:
         metric=metric,
         trials=trials,
         summary=results.summarize(name, metric, [trial.row for trial in trials]),
-        about=about,
+        about=study_files.about(name, stored),
         study=study,
-        compared=_compared(name, settings, metric.name, published),
+        compared=_compared(name, settings),
         confirmation=confirmation.read(study, settings) if study else None,
         ablation=ablation.read(study, settings) if study else None,
         openings=family.looks(),
@@ -198,33 +196,16 @@ def _tested(found: Found, kind: Kind, number: int, label: str) -> Winner:
     return Winner(trial, label, "test", evaluation.get("test"))
 
 
-def _described(name: str, stored: Mapping[str, Any]) -> tuple[str, Mapping[str, Published]]:
-    """Give what the study's file says of itself, and the published figures; nothing without one that can be read."""
-    file = definition.file_of(name, stored)
-    if file is None:
-        return "", {}
-    try:
-        about, study = ast.get_docstring(ast.parse(file.read_bytes())) or "", definition.load(str(file))
-    except (StudyError, OSError, ValueError):  # the folders still tell all the rest
-        return "", {}
-    of_this_data = getattr(study.recipe, "dataset", None) == stored["recipe"].get("dataset")
-    return about, study.published if of_this_data else {}
-
-
-def _compared(name: str, settings: Settings, metric: str, published: Mapping[str, Published]) -> Compared | None:
+def _compared(name: str, settings: Settings) -> Compared | None:
     """Read the comparison as it was last asked for."""
-    journal = Family(name, settings.home).compare
-    stored = journal.definition()
-    if stored is None:
-        return None
     try:
-        ran = definition.restored(name, stored)
+        ran = Family(name, settings.home).as_compared()
     except StudyFileError:
         return None
-    asked = comparison.last_asked(replace(ran, metric=metric, published=published), settings)
+    asked = comparison.last_asked(ran, settings) if ran else None
     if asked is None:
         return None
     ran, question = asked
     pairs = Pairs.of(comparison.plan(ran, question), settings)
     first = {name: pairs.trial(name, 0) for name in question.variants}
-    return Compared(question, comparison.table(ran, settings, question), stored.get("fixed") or {}, first)
+    return Compared(question, comparison.table(ran, settings, question), ran.fixed, first)

@@ -10,12 +10,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from study.definition import available
 from study.formatting import duration, knob, local_moment, plural, to_json
 from study.insight import savings
 from study.record import results
 from study.report.parts import Code, Facts, Points, Section, Table, Text
 from study.sampling.space import spell_stored
+from study.study_files import available
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -94,3 +94,5 @@ def _settle_definition(journal: Journal, definition: Mapping[str, Any], *, accep
     if accepted:
         history = [*stored.get("accepted", []), {"time": time.time(), "differences": accepted}]
         journal.store_definition({**definition, "accepted": history})
+    elif (current := space.refreshed(stored, definition)) != stored:
+        journal.store_definition(current)

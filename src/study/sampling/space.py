@@ -1,10 +1,10 @@
-"""A study's search space as Optuna sees it: found by asking, written down, compared with what is stored."""
+"""A study's search space as Optuna sees it: sampled, written to the stored definition, and compared with it."""
 
 from __future__ import annotations
 
 import json
 import traceback
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import optuna
@@ -29,19 +29,20 @@ if TYPE_CHECKING:
     from study.definition import Overrides, Study
 
 PROBES = 200  # a branch that is taken once in 50 is missed with a chance of 2 %
+SHOWN_ONLY = ("about", "published", "final", "as_published", "all_variants", "fallback")  # never a changed definition
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """What 200 random samples of the space showed: the distribution of each name, and the recipes that came of it."""
+    """What 200 random samples of the space gave: the distribution of each name, and the recipes."""
 
     distributions: Mapping[str, BaseDistribution]
     recipes: Sequence[BaseModel]
 
 
 def probe(study: Study) -> Space:
-    """Sample the space at random, the same samples every time, and check every recipe that comes of it.
+    """Sample the space at random, with a fixed seed, and check every recipe.
 
     Raises:
         StudyFileError: the space raises, names an unknown knob, leaves a knob's range, or gives one name two ranges.
@@ -74,7 +75,7 @@ def suggest(study: Study, trial: optuna.Trial) -> Overrides:
     """
     try:
         overrides = study.suggest(trial)
-    except Exception as error:  # a person's function may raise anything; they want its name and line
+    except Exception as error:  # a person's function may raise anything; the error gives its line
         file = getattr(getattr(study.space, "__code__", None), "co_filename", None)
         lines = [step.lineno for step in traceback.extract_tb(error.__traceback__) if step.filename == file]
         where = f"{study.name}, space" + (f", line {lines[-1]}" if lines else "")
@@ -88,7 +89,7 @@ def recipe_of(study: Study, overrides: Overrides, params: Mapping[str, Any]) -> 
     """Build the recipe of a sample.
 
     Raises:
-        StudyFileError: an unknown knob, or a combination that the recipe refuses, with the sample that leads there.
+        StudyFileError: an unknown knob, or a combination that the recipe refuses; gives the sample.
 
     """
     try:
@@ -100,18 +101,18 @@ def recipe_of(study: Study, overrides: Overrides, params: Mapping[str, Any]) -> 
 
 
 def params_of(study: Study, overrides: Overrides) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
-    """Find the parameters by which Optuna would have made this recipe, as far as the space can express it.
+    """Find the parameters with which Optuna would have suggested this recipe, as far as the space can express it.
 
-    A suggestion is taken to decide the knob of its own name; others are left out.
+    A suggestion is assumed to decide the knob of its own name; others are left out.
     """
     asked = _Asked(study.recipe_for(overrides).model_dump())
-    suggest(study, asked)  # pyright: ignore[reportArgumentType] - answers all that a space asks
+    suggest(study, asked)  # pyright: ignore[reportArgumentType] - has the methods that a space calls
     params = {name: value for name, value in asked.params.items() if _holds(asked.distributions[name], value)}
     return params, {name: asked.distributions[name] for name in params}
 
 
 class _Asked:
-    """A trial that answers with the values of a recipe and remembers what it was asked."""
+    """A trial that answers with the values of a recipe and records each suggestion."""
 
     number = 0
 
@@ -146,7 +147,21 @@ def _holds(distribution: BaseDistribution, value: Any) -> bool:
 
 
 def describe(study: Study, space: Space, **more: Any) -> dict[str, Any]:
-    """Write down what defines the study, as JSON values."""
+    """Give the definition that is stored with a study's results, as JSON values.
+
+    It has all that is shown of the study later, so that showing results never runs the study's file.
+
+    Args:
+        study: the study.
+        space: its space, sampled.
+        more: further keys, or other values for keys.
+
+    Raises:
+        StudyFileError: the training or the recipe's class cannot be imported by another process.
+
+    """
+    of_other_data = "dataset" in study.fixed  # `--set dataset=...`: not the data that the figures are published for
+    published = {} if of_other_data else {name: asdict(figure) for name, figure in study.published.items()}
     description = {
         "study": study.name,
         "file": study.file,
@@ -158,13 +173,21 @@ def describe(study: Study, space: Space, **more: Any) -> dict[str, Any]:
         "space": {name: distribution_to_json(each) for name, each in space.distributions.items()},
         "variants": {name: dict(overrides) for name, overrides in study.variants.items()},
         "fixed": dict(study.fixed),
+        "about": study.about,
+        "published": published,
+        "final": dict(study.final),
+        "as_published": [name for name in study.variants if name not in study.fair_variants],
+        "fallback": study.fallback,
         **more,
     }
     return json.loads(json.dumps(description))
 
 
 def differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
-    """Say, name by name, how the study asked for differs from the stored one; empty when they are the same."""
+    """List the differences between the stored definition and the one asked for, a line for each name.
+
+    What is only shown, such as the docstring and published figures, is not compared.
+    """
     lines = [
         f"{key}: stored {stored.get(key)}, now {asked.get(key)}"
         for key in ("metric", "direction", "train", "recipe_type", "sampler", "pruner", "seed")
@@ -184,8 +207,13 @@ def differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str
 
 
 def _moved(stored: Mapping[str, Any], asked: Mapping[str, Any], key: str) -> bool:
-    """A study file in another folder is the same file."""
+    """Tell whether two import paths differ only in the folder of the study file."""
     return str(stored[key]).rsplit("/", 1)[-1] == str(asked[key]).rsplit("/", 1)[-1]
+
+
+def refreshed(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the stored definition with what is only shown, such as the docstring, as it is now."""
+    return {**stored, **{key: asked[key] for key in SHOWN_ONLY if key in asked}}
 
 
 def require_same(stored: Mapping[str, Any], asked: Mapping[str, Any], *, accept: bool) -> list[str]:
