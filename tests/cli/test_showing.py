@@ -33,9 +33,9 @@ HERE = ["--executor", "inline"]
 MARKER = "from pathlib import Path\nPath('was-run').touch()\nraise SystemExit('the file was run')\n"
 SHOWING = [
     ["list"], ["show", "own"], ["show", "own", "--trial", "0"], ["show", "own", "--importance"],
-    ["show", "own", "--pruning"], ["best", "own"], ["export", "own"], ["export", "own", "--per-epoch"],
+    ["show", "own", "--pruning"], ["best", "own"], ["export", "own"], ["export", "own", "--epochs"],
     ["compare", "own", "--show"], ["compare", "studies/own.py", "--show", "--csv"],
-    ["compare", "own", "--show", "--seeds", "2", "--as-published"], ["compare", "own", "own-compare"],
+    ["compare", "own", "--show", "--seeds", "2", "--as-published"],
     ["confirm", "own", "--show"], ["ablate", "own", "--show"], ["report", "own"],
 ]  # fmt: skip
 
@@ -59,7 +59,7 @@ def ran(study):
 def test_no_showing_command_runs_the_file(ran):
     before = {" ".join(words): ran(*words) for words in SHOWING}
     assert {words: answer.err for words, answer in before.items() if answer.code} == {}
-    Path("studies/own.py").write_text(f'"""Which size is best?"""\n{MARKER}')
+    Path("studies/own.py").write_text(STUDY + MARKER)
     assert {words: ran(*words.split()) for words in before} == before
     assert not Path("was-run").exists()
     assert "2.5000" in before["compare own --show"].out
