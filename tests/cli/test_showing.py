@@ -60,7 +60,7 @@ def test_no_showing_command_runs_the_file(ran):
     before = {" ".join(words): ran(*words) for words in SHOWING}
     assert {words: answer.err for words, answer in before.items() if answer.code} == {}
     Path("studies/own.py").write_text(STUDY + MARKER)
-    assert {words: ran(*words.split()) for words in before} == before
+    assert {words: ran(*words.split())[:2] for words in before} == {words: each[:2] for words, each in before.items()}
     assert not Path("was-run").exists()
     assert "2.5000" in before["compare own --show"].out
     assert "literal" in before["compare own --show --seeds 2 --as-published"].out
