@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, create_model, model_validator
 
+from study.knobs import ALWAYS_WRITTEN
 from study.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -25,8 +26,10 @@ class _OurKnobs(Recipe):
 
     model_config = ConfigDict(protected_namespaces=())
 
-    def refuse_unused(self, group: str, used_by: dict[str, frozenset[str]]) -> None:
-        """Take every combination: it has been run."""
+    @model_validator(mode="after")
+    def _knobs_have_an_effect(self) -> Self:
+        """Accept every combination: it was checked when it was run."""
+        return self
 
 
 def recipe_class(reference: str, knobs: Mapping[str, Any]) -> type[BaseModel]:
@@ -44,7 +47,7 @@ def recipe_class(reference: str, knobs: Mapping[str, Any]) -> type[BaseModel]:
     """
     if reference == OURS:
         return Recipe
-    ours = Recipe.model_fields.keys() <= knobs.keys()
+    ours = knobs.keys() >= ALWAYS_WRITTEN
     own = {name: value for name, value in knobs.items() if not (ours and name in Recipe.model_fields)}
     fields: dict[str, Any] = {name: (Annotated[Any, BeforeValidator(_like(value))], ...) for name, value in own.items()}
     return create_model(reference.rpartition(":")[2], __base__=_OurKnobs if ours else _Knobs, **fields)
