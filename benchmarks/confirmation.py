@@ -111,9 +111,8 @@ def confirmed(study: Study, home: Path, seed: int, trials: int, top: int, seeds:
     for _ in search.run(study, places, options, never):
         pass
     question = confirmation.ask(study, places, top, seeds)
-    for run in (confirmation.run, confirmation.run_final):
-        for _ in run(study, places, options, question, never):
-            pass
+    for _ in confirmation.run(study, places, options, question, never):
+        pass
     found = confirmation.read(study, places)
     assert found is not None
     assert found.complete
@@ -158,7 +157,7 @@ def true_of(recipe: BaseModel, truths: Mapping[str, float] | None) -> float:
 def grid_truths(seeds: int, workers: int) -> dict[str, float]:
     """Train every perceptron of the grid on many seeds of their own; its mean on validation and on test data."""
     arms = {repr(list(values)): dict(zip(GRID, values, strict=True)) for values in itertools.product(*GRID.values())}
-    plan = replicates.Plan(
+    plan = replicates.Design(
         study=replace(mnist, name="truth", space=None), arms=arms, seeds=seeds, first=5_000, test=True
     )
     with tempfile.TemporaryDirectory() as home:

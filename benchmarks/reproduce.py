@@ -150,7 +150,7 @@ def run(wanted: Wanted, arguments: argparse.Namespace, places: Settings) -> Tabl
     )
     for progress in comparison.run(study, places, options, question, threading.Event()):
         tell(study.name, progress)
-    return Table(wanted, study, question.against, comparison.table(study, places, question))
+    return Table(wanted, study, question.against, comparison.of(study, places, question))
 
 
 def tell(name: str, progress: Progress) -> None:

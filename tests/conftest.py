@@ -148,7 +148,6 @@ def trained(tmp_path_factory):
             list(search.run(study, places, Options(trials=trials, executor="inline", track=False), stop))
         question, how = confirmation.ask(LITTLE, places, 1, 2), Options(executor="inline", track=False)
         list(confirmation.run(LITTLE, places, how, question, stop))
-        list(confirmation.run_final(LITTLE, places, how, question, stop))
     return folder
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from study.formatting import number
 
@@ -16,6 +16,55 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Direction = Literal["maximize", "minimize"]
+
+
+class Interval(Protocol):
+    """Everything from `low` to `high`."""
+
+    @property
+    def low(self) -> float:
+        """Give the lower end."""
+        ...
+
+    @property
+    def high(self) -> float:
+        """Give the upper end."""
+        ...
+
+
+class Mean(Protocol):
+    """A mean with its interval, such as `stats.intervals.Mean`."""
+
+    @property
+    def value(self) -> float:
+        """Give the mean."""
+        ...
+
+    @property
+    def interval(self) -> Interval:
+        """Give its interval."""
+        ...
+
+
+class Difference(Protocol):
+    """A difference with its interval, such as `stats.verdicts.Contrast`."""
+
+    @property
+    def difference(self) -> float:
+        """Give the difference."""
+        ...
+
+    @property
+    def interval(self) -> Interval:
+        """Give its interval."""
+        ...
+
+
+class Ends(NamedTuple):
+    """An interval made of its two ends."""
+
+    low: float
+    high: float
 
 
 def sign_of(direction: Direction) -> int:
@@ -130,23 +179,23 @@ class Metric:
         """Write how large a difference is, whatever its sign, with its unit: `1.93 points`."""
         return f"{self.figure(abs(value))}{self.unit}"
 
-    def interval(self, found: Any) -> str:
+    def interval(self, found: Interval) -> str:
         """Write an interval of values, `97.60 to 97.82`; an accuracy's ends at 0 and 100 %; "-" without an end."""
         ends = (found.low, found.high)
         if self.is_accuracy:
             ends = tuple(min(max(end, 0.0), self.whole) if math.isfinite(end) else end for end in ends)
         return _span(*map(self.figure, ends))
 
-    def gaps(self, found: Any) -> str:
+    def gaps(self, found: Interval) -> str:
         """Write an interval of differences: `+1.70 to +2.16`."""
         return _span(self.gap(found.low), self.gap(found.high))
 
-    def mean(self, found: Any) -> str:
-        """Write a mean (`stats.intervals.Mean`) with its interval on a second line; "-" for None."""
+    def mean(self, found: Mean | None) -> str:
+        """Write a mean with its interval on a second line; "-" for None."""
         return _with(self.value(found.value), self.interval(found.interval)) if found else "-"
 
-    def difference(self, found: Any) -> str:
-        """Write a difference (`stats.verdicts.Comparison`) with its interval on a second line; "-" for None."""
+    def difference(self, found: Difference | None) -> str:
+        """Write a difference with its interval on a second line; "-" for None."""
         return _with(self.gap(found.difference), self.gaps(found.interval)) if found else "-"
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from study.events import Epoch
     from study.record.journal import Ended
@@ -78,4 +79,18 @@ class Notice:
     text: str
 
 
-Progress = SearchStarted | TrialStarted | TrialEpoch | TrialEnded | Notice
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Files that were written for people.
+
+    Args:
+        what: they are, such as `pictures`.
+        paths: where they are.
+
+    """
+
+    what: str
+    paths: tuple[Path, ...]
+
+
+Progress = SearchStarted | TrialStarted | TrialEpoch | TrialEnded | Notice | Written

@@ -48,12 +48,12 @@ def ablated(study, **more):
 
 def test_each_knob_is_set_back_alone_and_added_alone(study):
     found = ablated(study)
-    assert [(row.side, row.knobs) for row in found.rows] == [
+    assert [(row.side, row.knobs) for row in found.arms] == [
         ("less", ("x",)), *[("less", (knob,)) for knob in sorted_by_loss(found, "less")],
         ("plus", ("x",)), *[("plus", (knob,)) for knob in sorted_by_loss(found, "plus")],
-        ("simplest", found.rows[-1].knobs),
+        ("simplest", found.arms[-1].knobs),
     ]  # fmt: skip
-    rows = {row.label: row for row in found.rows}
+    rows = {row.label: row for row in found.arms}
     assert rows["without x"].comparison.verdict == "hurts"
     assert rows["with x"].comparison.verdict == "helps"
     assert rows["without useless"].comparison.verdict == "no difference"
@@ -62,14 +62,14 @@ def test_each_knob_is_set_back_alone_and_added_alone(study):
 
 
 def sorted_by_loss(found, side):
-    return [row.knobs[0] for row in found.rows if row.side == side and row.knobs != ("x",)]
+    return [row.knobs[0] for row in found.arms if row.side == side and row.knobs != ("x",)]
 
 
 def test_the_simplest_recipe_does_without_all_that_does_nothing(study):
     found = ablated(study)
     assert set(found.dropped) == {"useless", "epochs"}
     assert found.simplest == {"x": 0.6}
-    assert found.rows[-1].side == "simplest"
+    assert found.arms[-1].side == "simplest"
     assert found.complete
 
 
@@ -78,7 +78,7 @@ def test_knobs_that_only_together_matter_are_not_dropped_together():
     quiet = replace(plain, recipe=plain.recipe_for({"spread": 0.0001}), variants={"baseline": {"x": 0.5965}})
     study = confirmed(replace(quiet, space=lambda _: {"x": 0.6, "brake": -0.002, "strength": 2.0, "useless": 1}), 2)
     found = ablated(study)
-    assert [row.knobs for row in found.rows if row.side == "simplest"] == [
+    assert [row.knobs for row in found.arms if row.side == "simplest"] == [
         ("brake", "strength", "x", "useless"),  # costs 0.0075
         ("x", "strength", "useless"),  # 0.0055
         ("strength", "useless"),  # 0.002

@@ -42,7 +42,7 @@ def run(study=STUDY, question=None, *, stop=None, **options):
 
 def rows(study=STUDY, question=None):
     question = question or comparison.ask(study, seeds=5)
-    return {row.variant: row for row in comparison.table(study, places.resolve(), question)}
+    return {row.variant: row for row in comparison.of(study, places.resolve(), question)}
 
 
 def trials(name="tricks-compare"):
@@ -186,7 +186,8 @@ def test_final_trainings_may_train_on_all_examples():
 
 def test_what_was_last_compared_is_kept():
     question = comparison.ask(STUDY, ["softmax"], seeds=2, smallest=0.01)
-    assert comparison.last_asked(STUDY, places.resolve()) is None
+    with pytest.raises(InputError, match="has not been compared yet"):
+        comparison.last_asked(STUDY, places.resolve())
     list(run(question=question))
     study, asked = comparison.last_asked(STUDY, places.resolve())
     assert asked == question

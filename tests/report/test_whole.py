@@ -59,13 +59,12 @@ def searched(study, trials=4):
 def compared(study, seeds=2):
     question = comparison.ask(study, seeds=seeds)
     list(comparison.run(study, resolve(), Options(**ONE), question, threading.Event()))
-    return comparison.table(study, resolve(), question)
+    return comparison.of(study, resolve(), question)
 
 
 def confirmed(study):
     question = confirmation.ask(study, resolve(), 2, 2)
     list(confirmation.run(study, resolve(), Options(**ONE), question, threading.Event()))
-    list(confirmation.run_final(study, resolve(), Options(**ONE), question, threading.Event()))
     return confirmation.read(study, resolve())
 
 

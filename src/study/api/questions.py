@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from study.options import Options
     from study.progress import Progress
     from study.questions.ablation import Ablation
-    from study.questions.comparison import Row
+    from study.questions.comparison import Comparison
     from study.questions.confirmation import Confirmation
     from study.record.results import Summary
     from study.settings import Settings
@@ -88,7 +88,7 @@ def compare(
     smallest: float = 0.005,
     as_published: bool = False,
     **how: Unpack[How],
-) -> list[Row]:
+) -> Comparison:
     """Run a study's variants on the same seeds and judge them on the test split.
 
     Args:
@@ -102,7 +102,7 @@ def compare(
         how: see `How`.
 
     Returns:
-        A row a variant: mean over the seeds with its interval, difference to the baseline, verdict.
+        A sequence of a row a variant: mean over the seeds with its interval, difference to the baseline, verdict.
 
     Raises:
         StudyError: see `study.errors`; an `InputError` before anything was written.
@@ -115,7 +115,7 @@ def compare(
         settled, variants, against, as_published=as_published, seeds=seeds, until_sure=until_sure, smallest=smallest
     )
     _watch(comparison.run(settled, places, options, question, threading.Event()), how)
-    return comparison.table(settled, places, question)
+    return comparison.of(settled, places, question)
 
 
 def confirm(study: Study | str, *, top: int = 10, seeds: int = 5, **how: Unpack[How]) -> Confirmation:
@@ -141,8 +141,6 @@ def confirm(study: Study | str, *, top: int = 10, seeds: int = 5, **how: Unpack[
     question = confirmation.ask(settled, places, top, seeds)
     options = options.started()  # one deadline for the race and the scores
     _watch(confirmation.run(settled, places, options, question, threading.Event()), how)
-    if confirmation.is_raced(settled, places, question):
-        _watch(confirmation.run_final(settled, places, options, question, threading.Event()), how)
     return confirmation.of(settled, places, question)
 
 

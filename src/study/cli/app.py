@@ -10,14 +10,12 @@ from typing import Annotated
 import typer
 
 from study.cli import (
-    ablation,
     author,
-    comparison,
-    confirmation,
     data,
     doctor,
     models,
     predict,
+    questions,
     removal,
     report,
     run,
@@ -147,9 +145,9 @@ def _app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
     made.command("run")(run.run)
-    made.command("compare")(comparison.compare)
-    made.command("confirm")(confirmation.confirm)
-    made.command("ablate")(ablation.ablate)
+    made.command("compare")(questions.compare)
+    made.command("confirm")(questions.confirm)
+    made.command("ablate")(questions.ablate)
     made.command("list")(show.list_)
     made.command("show")(show.show)
     made.command("best")(show.best)

@@ -39,7 +39,7 @@ class Board:
 
     """
 
-    metric: Metric
+    metric: Metric = field(default_factory=lambda: Metric(""))
     epochs: int | None = None
     clock: Callable[[], float] = time.monotonic
     study: str = ""
@@ -59,11 +59,12 @@ class Board:
         """Trials that count towards the target."""
         return self.complete + self.pruned
 
-    def start(self, progress: SearchStarted, before: Sequence[TrialRow]) -> None:
+    def start(self, progress: SearchStarted, metric: Metric, before: Sequence[TrialRow]) -> None:
         """Begin from what the folders tell; call it before `take` gets the same event."""
         self.study, self.target, self.began = progress.study, progress.target, self.clock()
-        self.epochs = progress.epochs
-        self.metric = self.metric.seen(row.value or 0.0 for row in before)
+        self.epochs, self.metric = progress.epochs, metric.seen(row.value or 0.0 for row in before)
+        self.complete = self.pruned = self.failed = self.ended_here = self.epochs_here = 0
+        self.best = None
         for row in before:
             self.complete += row.state == "complete"
             self.pruned += row.state == "pruned"

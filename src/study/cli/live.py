@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from study.formatting import duration, knobs, plural
-from study.progress import Notice, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
+from study.progress import Notice, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialStarted, Written
 from study.text.table import clip
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ def tell(progress: Progress, board: Board) -> None:
             log.log(logging.WARNING if progress.ended.state == "failed" else logging.INFO, _ending(progress, board))
         case Notice():
             log.warning(progress.text)
+        case Written():
+            log.info("%s: %s", progress.what, ", ".join(map(str, progress.paths)))
 
 
 def _opening(progress: SearchStarted) -> str:

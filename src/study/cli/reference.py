@@ -107,41 +107,33 @@ def _default(parameter: Any) -> str:
 
 
 def _json_keys() -> str:
-    from study.cli import ablation, comparison, confirmation, insight, records, side_by_side
+    from study.cli import insight, records, side_by_side
     from study.insight import savings
     from study.insight.importance import assess
     from study.metric import Metric
-    from study.questions.ablation import Row as Arm
-    from study.questions.comparison import Row
-    from study.questions.confirmation import Confirmation, Contender, Question
-    from study.recipe import Recipe
     from study.record.results import TrialRow, summarize
+    from study.schemas import questions
 
     trial = TrialRow(0, "baseline", "complete", 0.5, 0.5, 1, 1.0, {}, "", None, None)
     metric = Metric("val_accuracy")
     summary = records.summary_json(summarize("x", metric, [trial]))
     row = records.row_json(trial)
-    empty = Row("x", (), None, None, None, None, 0.0, 0)
-    question = Question(trials=(), arms={}, values={}, baseline={}, seeds=5)
-    unasked = Confirmation(question, (), None, None, None, None, None, complete=False)
-    contender = Contender(0, {}, Recipe(), 0.5, (), None, None, behind=False)
-    arm = Arm("without x", "less", ("x",), Recipe(), (), None, None)
     return "".join(
         [
             _keys("`trial` of `run`", ["type", "study", *row]),
             _keys("`summary` of `run`", ["type", "status", "target", *summary]),
             _keys("`best`, each of `trials`", list(row)),
             _keys("each of `variants`", list(summary["variants"][0])),
-            _keys("`comparison` of `compare`", ["type", "study", "against", "variants"]),
-            _keys("each of its `variants`", list(comparison.row_json(empty))),
+            _keys("`comparison` of `compare`", list(questions.Comparison.model_fields)),
+            _keys("each of its `variants`", list(questions.Compared.model_fields)),
             _keys("`searches` of `compare A B`", list(side_by_side.KEYS)),
             _keys("`show --importance`", list(insight.importance_json("x", "x", assess([], metric)))),
             _keys("`show --pruning`", list(insight.pruning_json("x", None, savings.read([trial], metric)))),
             _keys("each of the `remarks` of `show`", ["kind", "text", "fix"]),
-            _keys("`confirmation` of `confirm`", ["type", "study", *confirmation.confirmation_json(unasked)]),
-            _keys("each of its `contenders`", list(confirmation.contender_json(contender))),
-            _keys("`ablation` of `ablate`", ["type", "study", *ablation.KEYS]),
-            _keys("each of its `rows`", list(ablation.row_json(arm))),
+            _keys("`confirmation` of `confirm`", list(questions.Confirmation.model_fields)),
+            _keys("each of its `contenders`", list(questions.Contender.model_fields)),
+            _keys("`ablation` of `ablate`", list(questions.Ablation.model_fields)),
+            _keys("each of its `rows`", list(questions.Ablated.model_fields)),
         ]
     )
 

@@ -86,10 +86,10 @@ def _search(study: Study, places: Settings, how: Options, terminal: Terminal, *,
     from study.questions import search
 
     journal = Journal(places.study_folder(study.name))
-    board = Board(study.objective)
+    board = Board()
     status = "failed"
     try:
-        follow(lambda stop: search.run(study, places, how, stop), journal, board, terminal, as_json=as_json)
+        follow(lambda stop: search.run(study, places, how, stop), places.home, board, terminal, as_json=as_json)
         status = "finished" if board.finished >= how.trials else "stopped"
     except (Interrupted, KeyboardInterrupt):
         status = "interrupted"

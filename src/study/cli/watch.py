@@ -13,22 +13,22 @@ from study.cli import live, records
 from study.errors import Interrupted
 from study.formatting import to_json
 from study.progress import SearchStarted, TrialEnded
-from study.record import results
+from study.record import family, results
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
+    from pathlib import Path
 
     from study.cli.board import Board
     from study.cli.terminal import Terminal
     from study.progress import Progress
-    from study.record.journal import Journal
 
 SECOND_CTRL_C = 2.0  # seconds that the end may take after it
 
 
 def follow(
     begin: Callable[[threading.Event], Iterator[Progress]],
-    journal: Journal,
+    home: Path,
     board: Board,
     terminal: Terminal,
     *,
@@ -38,7 +38,7 @@ def follow(
 
     Args:
         begin: makes the iterator from the event that stops it.
-        journal: the folders of the study.
+        home: folder of all results.
         board: takes what happens.
         terminal: where it is shown.
         as_json: whether each finished trial is printed as JSON.
@@ -47,18 +47,20 @@ def follow(
         Interrupted: Ctrl-C or SIGTERM came, and everything is saved.
 
     """
-    name, stop = journal.folder.name, threading.Event()
+    stop = threading.Event()
     with _signals(stop, board, live=terminal.live) as told_to_stop, live.shown(terminal, board) as show:
         for progress in begin(stop):
             if isinstance(progress, SearchStarted):
-                board.start(progress, results.rows(journal))
+                journal = family.journal(progress.study, home)
+                board.start(progress, results.metric_of(journal), results.rows(journal))
             board.take(progress)
             show(progress)
             if isinstance(progress, TrialEnded) and as_json:
-                ended = results.row(journal.trial(progress.trial), board.metric)
-                print_json({"type": "trial", "study": name, **records.row_json(ended)})
+                folder = family.journal(board.study, home).trial(progress.trial)
+                ended = records.row_json(results.row(folder, board.metric))
+                print_json({"type": "trial", "study": board.study, **ended})
         if told_to_stop():
-            raise Interrupted("stopped, everything saved", where=name, fix="The same command goes on.")
+            raise Interrupted("stopped, everything saved", where=board.study, fix="The same command goes on.")
 
 
 @contextmanager

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from study.metric import Metric
     from study.stats.intervals import Mean
-    from study.stats.verdicts import Comparison
+    from study.stats.verdicts import Contrast
 
 # Okabe and Ito's palette, which the colour-blind can tell apart
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6f6f6f", "#000000")
@@ -29,7 +29,7 @@ INK = "#222222"
 DPI = 120
 
 
-def forest(compared: Mapping[str, Comparison], title: str, axis: str, metric: Metric) -> Figure:
+def forest(compared: Mapping[str, Contrast], title: str, axis: str, metric: Metric) -> Figure:
     """Draw paired differences with their intervals, from top to bottom, coloured by the verdict.
 
     Args:
@@ -85,7 +85,9 @@ def curves(by_variant: Mapping[str, Sequence[Sequence[float]]], metric: Metric, 
         matrix = np.array([[*run, *[math.nan] * (length - len(run))] for run in runs], float) * metric.factor
         colour, style = COLOURS[index % len(COLOURS)], "-" if index < len(COLOURS) else "--"
         at = np.arange(1, length + 1)
-        axes.plot(at, np.nanmean(matrix, 0), style, color=colour, linewidth=1.8, label=name)
+        known = np.isfinite(matrix).sum(0)  # a training that diverged has no value there
+        mean = np.where(known, np.nansum(matrix, 0) / np.maximum(known, 1), math.nan)
+        axes.plot(at, mean, style, color=colour, linewidth=1.8, label=name)
         whole = matrix[~np.isnan(matrix).any(1)]
         if len(whole) > 1:
             band = mean_curve(at, whole)
@@ -97,7 +99,8 @@ def curves(by_variant: Mapping[str, Sequence[Sequence[float]]], metric: Metric, 
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#e4e4e4", linewidth=0.6)
     axes.set_axisbelow(True)
-    axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 
@@ -125,7 +128,8 @@ def cost(points: Mapping[str, tuple[float, Mean]], metric: Metric, title: str) -
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#e4e4e4", linewidth=0.6)
     axes.set_axisbelow(True)
-    axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from study.metric import Metric
     from study.stats.expected import Curve
-    from study.stats.verdicts import Comparison
+    from study.stats.intervals import Mean
+    from study.stats.verdicts import Contrast
 
 # Okabe and Ito's palette, which the colour-blind can tell apart
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6f6f6f", "#000000")
@@ -24,7 +25,7 @@ VERDICTS = {"helps": "#009E73", "hurts": "#D55E00", "no difference": "#0072B2", 
 GREY, BLUE = "#98a1ab", "#0072B2"
 
 
-def forest(compared: Mapping[str, Comparison | None], metric: Metric, title: str, axis: str) -> go.Figure:
+def forest(compared: Mapping[str, Contrast | None], metric: Metric, title: str, axis: str) -> go.Figure:
     """Draw paired differences with their intervals, from top to bottom, coloured by the verdict.
 
     Args:
@@ -63,6 +64,29 @@ def forest(compared: Mapping[str, Comparison | None], metric: Metric, title: str
     order = list(reversed(known))
     figure.update_yaxes(categoryorder="array", categoryarray=order)
     return _titled(figure, title, f"{axis} ({metric.axis})", "")
+
+
+def means(by_name: Mapping[str, Mean], metric: Metric, title: str) -> go.Figure:
+    """Draw means with their intervals, from top to bottom.
+
+    Args:
+        by_name: by what is shown.
+        metric: the values'.
+        title: above the chart.
+
+    """
+    import plotly.graph_objects as go  # noqa: PLC0415 - as above
+
+    ends = [_ends(each.value, each.interval.low, each.interval.high) for each in by_name.values()]
+    array, minus = [metric.factor * high for _, high in ends], [metric.factor * low for low, _ in ends]
+    figure = go.Figure()
+    figure.add_scatter(
+        x=_scaled((each.value for each in by_name.values()), metric), y=list(by_name), mode="markers",
+        marker={"color": BLUE, "size": 9}, hovertemplate="%{y}: %{x:.4g}<extra></extra>",
+        error_x={"type": "data", "symmetric": False, "color": BLUE, "array": array, "arrayminus": minus},
+    )  # fmt: skip
+    figure.update_yaxes(categoryorder="array", categoryarray=list(by_name)[::-1])
+    return _titled(figure, title, metric.heading, "")
 
 
 def over_trials(

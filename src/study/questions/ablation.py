@@ -18,11 +18,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from study.errors import InputError, RecipeError
-from study.questions import ablation_arms, confirmation, replicates
-from study.questions.ablation_arms import Arm, Side
-from study.questions.replicates import Pairs, Plan
+from study.formatting import to_json
+from study.plots import figures, interactive
+from study.progress import Written
+from study.questions import ablation_arms, confirmation, publishing, replicates
+from study.questions.ablation_arms import AblationQuestion, Arm, Side
+from study.questions.replicates import Design, Pairs
+from study.record import results
 from study.record.family import BASELINE, Family, name_of
+from study.schemas import questions as schemas
 from study.stats import intervals, verdicts
+from study.text import questions as text
+from study.text.shown import Shown
 
 if TYPE_CHECKING:
     import threading
@@ -32,40 +39,20 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from study.definition import Study
+    from study.metric import Metric
     from study.options import Options
     from study.progress import Progress
     from study.questions.ablation_arms import Fits
     from study.settings import Settings
+    from study.text.table import Block
 
 
 FIRST_SEED = 3000  # counted on from the recipe's seed; the race has 1000 on, the final scores 2000 on
 WINNER = "winner"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """What is ablated.
-
-    Args:
-        trial: the confirmed winner's number in the search.
-        winner: its overrides of the study's recipe.
-        baseline: the baseline's.
-        arms: the winner less each knob, the baseline plus each.
-        seeds: how many.
-        smallest: the smallest difference of interest, in the metric's unit.
-
-    """
-
-    trial: int
-    winner: Mapping[str, Any]
-    baseline: Mapping[str, Any]
-    arms: tuple[Arm, ...]
-    seeds: int
-    smallest: float
-
-
 @dataclass(frozen=True, slots=True)
-class Row:
+class AblationRow:
     """One arm's line of the table.
 
     Args:
@@ -85,18 +72,31 @@ class Row:
     recipe: BaseModel
     values: Sequence[float]
     mean: intervals.Mean | None
-    comparison: verdicts.Comparison | None
+    comparison: verdicts.Contrast | None
+
+    def record(self, metric: Metric) -> schemas.Ablated:
+        """Describe it in plain values."""
+        return schemas.Ablated(
+            label=self.label,
+            side=self.side,
+            knobs=list(self.knobs),
+            **publishing.averaged(self.mean),
+            **publishing.judged(self.comparison, metric),
+            values=list(self.values),
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Ablation:
+class Ablation(Shown):
     """How far an ablation has come, or what it found.
 
     Args:
+        study: its name.
+        metric: what it was judged by.
         question: what was asked.
         winner: its line.
         baseline: its line.
-        rows: the other lines: side "less" by what the knob contributes, most first, then "plus", then "simplest".
+        arms: the other lines: side "less" by what the knob contributes, most first, then "plus", then "simplest".
         simplest: overrides of the recipe with the fewest changes that is surely no worse than the winner; None when no
             knob can be dropped, or before that is known.
         dropped: the knobs that it does without.
@@ -104,18 +104,52 @@ class Ablation:
 
     """
 
-    question: Question
-    winner: Row
-    baseline: Row
-    rows: tuple[Row, ...]
+    study: str
+    metric: Metric
+    question: AblationQuestion
+    winner: AblationRow
+    baseline: AblationRow
+    arms: tuple[AblationRow, ...]
     simplest: Mapping[str, Any] | None
     dropped: tuple[str, ...]
     complete: bool
 
+    def record(self) -> schemas.Ablation:
+        """Describe it in plain values."""
+        question, metric = self.question, self.metric
+        return schemas.Ablation(
+            study=self.study,
+            metric=metric.name,
+            direction=metric.direction,
+            in_percent=metric.in_percent,
+            complete=self.complete,
+            seeds=question.seeds,
+            smallest=question.smallest,
+            trial=question.trial,
+            winner=self.winner.record(metric),
+            baseline=self.baseline.record(metric),
+            rows=[row.record(metric) for row in self.arms],
+            simplest=dict(self.simplest) if self.simplest is not None else None,
+            dropped=list(self.dropped),
+        )
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Give a flat row a recipe."""
+        return [row.record(self.metric).plain() for row in (self.winner, self.baseline, *self.arms)]
+
+    def blocks(self) -> list[Block]:
+        """Say it in words."""
+        return text.ablation(self.record())
+
+    def figure(self) -> Any:
+        """Draw what each knob contributes, as a plotly figure."""
+        contrasts = {row.label: row.comparison for row in self.arms if row.comparison}
+        return interactive.forest(contrasts, self.metric, self.study, f"change of {self.metric.name}")
+
 
 def ask(
     study: Study, settings: Settings, seeds: int = 10, smallest: float = 0.005, fits: Fits | None = None
-) -> Question:
+) -> AblationQuestion:
     """Lay out the arms between the confirmed winner and the baseline.
 
     Args:
@@ -139,63 +173,85 @@ def ask(
     arms = ablation_arms.arms(study, winner, baseline, fits)
     if not arms:
         raise InputError("the winner is the baseline", where=study.name, fix="There is nothing to set back.")
-    return Question(
+    return AblationQuestion(
         trial=confirmed.winner.trial, winner=winner, baseline=baseline, arms=arms, seeds=seeds,
         smallest=smallest,
     )  # fmt: skip
 
 
 def run(
-    study: Study, settings: Settings, options: Options, question: Question, stop: threading.Event
+    study: Study, settings: Settings, options: Options, question: AblationQuestion, stop: threading.Event
 ) -> Iterator[Progress]:
     """Run what still lacks of the arms, and then of the simplest recipe. Raises as `search.run`."""
     options = options.started()  # one deadline for all stages
-    plan = _plan(study, question, ())
+    design = _design(study, question, ())
     while True:
-        yield from replicates.run(plan, settings, options, stop, _to_json(question))
-        if not Pairs.of(plan, settings).complete():
+        yield from replicates.run(design, settings, options, stop, question.to_json())
+        if not Pairs.of(design, settings).complete():
             return  # the time was up
-        plan = _plan(study, question, _simpler(study, settings, question))
-        if Pairs.of(plan, settings).complete():
-            return
+        design = _design(study, question, _simpler(study, settings, question))
+        if Pairs.of(design, settings).complete():
+            break
+    yield from _publish(study, settings, options, of(study, settings, question))
+
+
+def _publish(study: Study, settings: Settings, options: Options, found: Ablation) -> Iterator[Progress]:
+    journal = Family(study.name, settings.home).ablate
+    groups = {row.label: publishing.over_seeds(row.record(found.metric).plain())
+              for row in (found.winner, found.baseline, *found.arms) if row.mean}  # fmt: skip
+    title = f"{study.name}: what each knob contributes, {found.question.seeds} seeds"
+    contrasts = {row.label: row.comparison for row in found.arms if row.comparison}
+    pictures = {"ablation": figures.forest(contrasts, title, f"change of {study.metric}", found.metric)}
+    texts: dict[str, str] = {}
+    if found.simplest is not None:
+        recipe = study.recipe_for(found.simplest).model_dump(mode="json")
+        record = results.recipe_record(study.name, journal.definition() or {}, recipe)
+        texts["simplest.json"] = to_json(record, indent=2)
+    else:
+        (journal.artifacts / "simplest.json").unlink(missing_ok=True)
+    yield from publishing.publish(settings, options, {journal: groups}, pictures, texts)
+    if texts:
+        yield Written("the simplest recipe, for `study run --recipe`", (journal.artifacts / "simplest.json",))
 
 
 def read(study: Study, settings: Settings) -> Ablation | None:
     """Read what was last asked and what became of it; None if nothing ever was. The same from the same folders."""
     stored = Family(study.name, settings.home).question("ablate")
-    return of(study, settings, _from_json(stored)) if stored else None
+    return of(study, settings, AblationQuestion.from_json(stored)) if stored else None
 
 
-def of(study: Study, settings: Settings, question: Question) -> Ablation:
+def of(study: Study, settings: Settings, question: AblationQuestion) -> Ablation:
     """Read how far an ablation has come."""
     tried = _simpler(study, settings, question)
-    found = Pairs.of(_plan(study, question, tried), settings)
+    found = Pairs.of(_design(study, question, tried), settings)
     values = found.values()
     rows = _rows(study, question, values, tried)
     complete = found.complete()
     simple = _simplest(study, rows) if complete else None
     arms = {arm.knobs: arm.overrides for arm in (*question.arms, *tried) if arm.side != "plus"}
     return Ablation(
+        study=study.name,
+        metric=study.objective.seen(values[WINNER].tolist()),
         question=question,
         winner=_end(study, WINNER, question.winner, values[WINNER]),
         baseline=_end(study, BASELINE, question.baseline, values[BASELINE]),
-        rows=rows,
+        arms=rows,
         simplest=arms[simple.knobs] if simple else None,
         dropped=simple.knobs if simple else (),
         complete=complete,
     )
 
 
-def _simplest(study: Study, rows: Sequence[Row]) -> Row | None:
+def _simplest(study: Study, rows: Sequence[AblationRow]) -> AblationRow | None:
     """Choose the last candidate if it is surely no worse than the winner, else the knob that is missed least."""
     tried = [row for row in rows if row.side == "simplest"]
     single = [row for row in rows if row.side == "less" and _no_worse(row, study)]
     return next((row for row in (*tried[-1:], *single[-1:]) if _no_worse(row, study)), None)
 
 
-def _simpler(study: Study, settings: Settings, question: Question) -> tuple[Arm, ...]:
+def _simpler(study: Study, settings: Settings, question: AblationQuestion) -> tuple[Arm, ...]:
     """Give the candidates for the simplest recipe that have been tried or are to be tried next."""
-    found = Pairs.of(_plan(study, question, ()), settings)
+    found = Pairs.of(_design(study, question, ()), settings)
     if not found.complete():
         return ()
     rows = _rows(study, question, found.values(), ())
@@ -209,7 +265,7 @@ def _simpler(study: Study, settings: Settings, question: Question) -> tuple[Arm,
         if not _is_recipe(study, arm):
             continue
         tried = (*tried, arm)
-        found = Pairs.of(_plan(study, question, tried), settings)
+        found = Pairs.of(_design(study, question, tried), settings)
         if not found.complete() or _no_worse(_rows(study, question, found.values(), tried)[-1], study):
             break
     return tried
@@ -223,7 +279,7 @@ def _is_recipe(study: Study, arm: Arm) -> bool:
     return True
 
 
-def _no_worse(row: Row, study: Study) -> bool:
+def _no_worse(row: AblationRow, study: Study) -> bool:
     """Tell whether the loss against the winner is surely smaller than the smallest difference of interest."""
     found = row.comparison
     if found is None:
@@ -234,18 +290,18 @@ def _no_worse(row: Row, study: Study) -> bool:
     return loss < found.smallest
 
 
-def _plan(study: Study, question: Question, tried: Sequence[Arm]) -> Plan:
+def _design(study: Study, question: AblationQuestion, tried: Sequence[Arm]) -> Design:
     arms = {WINNER: question.winner, BASELINE: question.baseline}
     arms |= {arm.label: arm.overrides for arm in (*question.arms, *tried)}
     named = replace(study, name=name_of(study.name, "ablate"))
-    return Plan(study=named, arms=arms, seeds=question.seeds, first=FIRST_SEED)
+    return Design(study=named, arms=arms, seeds=question.seeds, first=FIRST_SEED)
 
 
 def _rows(
-    study: Study, question: Question, values: Mapping[str, NDArray[np.float64]], tried: Sequence[Arm]
-) -> tuple[Row, ...]:
+    study: Study, question: AblationQuestion, values: Mapping[str, NDArray[np.float64]], tried: Sequence[Arm]
+) -> tuple[AblationRow, ...]:
     step = replicates.resolution(study, test=False)
-    rows: list[Row] = []
+    rows: list[AblationRow] = []
     for side, against in (("less", WINNER), ("plus", BASELINE), ("simplest", WINNER)):
         family = [arm for arm in (*question.arms, *tried) if arm.side == side]
         if not family:
@@ -259,7 +315,7 @@ def _rows(
     return tuple(rows)
 
 
-def _order(study: Study, row: Row) -> float:
+def _order(study: Study, row: AblationRow) -> float:
     """Sort what matters most first: the greatest loss without a knob, the greatest gain with one."""
     assert row.comparison is not None
     better = study.objective.sign * row.comparison.difference
@@ -267,29 +323,15 @@ def _order(study: Study, row: Row) -> float:
     return -better if row.side == "plus" else better
 
 
-def _row(study: Study, arm: Arm, values: NDArray[np.float64], comparison: verdicts.Comparison) -> Row:
+def _row(study: Study, arm: Arm, values: NDArray[np.float64], comparison: verdicts.Contrast) -> AblationRow:
     recipe = study.recipe_for(arm.overrides)
-    return Row(arm.label, arm.side, arm.knobs, recipe, values.tolist(), _mean(values), comparison)
+    return AblationRow(arm.label, arm.side, arm.knobs, recipe, values.tolist(), _mean(values), comparison)
 
 
-def _end(study: Study, label: str, overrides: Mapping[str, Any], values: NDArray[np.float64]) -> Row:
-    return Row(label, None, (), study.recipe_for(overrides), values.tolist(), _mean(values), None)
+def _end(study: Study, label: str, overrides: Mapping[str, Any], values: NDArray[np.float64]) -> AblationRow:
+    return AblationRow(label, None, (), study.recipe_for(overrides), values.tolist(), _mean(values), None)
 
 
 def _mean(values: NDArray[np.float64]) -> intervals.Mean | None:
     there = values[np.isfinite(values)]
     return intervals.mean(there) if len(there) else None
-
-
-def _to_json(question: Question) -> dict[str, Any]:
-    arms = [{"side": arm.side, "knobs": list(arm.knobs), "overrides": dict(arm.overrides)} for arm in question.arms]
-    return {
-        "trial": question.trial, "winner": dict(question.winner), "baseline": dict(question.baseline), "arms": arms,
-        "seeds": question.seeds, "smallest": question.smallest,
-    }  # fmt: skip
-
-
-def _from_json(stored: Mapping[str, Any]) -> Question:
-    named = ("trial", "winner", "baseline", "seeds", "smallest")
-    arms = tuple(Arm(each["side"], tuple(each["knobs"]), each["overrides"]) for each in stored["arms"])
-    return Question(arms=arms, **{name: stored[name] for name in named})

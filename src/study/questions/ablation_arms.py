@@ -104,3 +104,38 @@ def overrides(study: Study, start: Mapping[str, Any], end: Mapping[str, Any], mo
     plain = every_knob(study.recipe)
     knobs = {**start, **{knob: end[knob] for knob in moved}}
     return {knob: value for knob, value in knobs.items() if knob != "seed" and plain[knob] != value}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AblationQuestion:
+    """What is ablated.
+
+    Args:
+        trial: the confirmed winner's number in the search.
+        winner: its overrides of the study's recipe.
+        baseline: the baseline's.
+        arms: the winner less each knob, the baseline plus each.
+        seeds: how many.
+        smallest: the smallest difference of interest, in the metric's unit.
+
+    """
+
+    trial: int
+    winner: Mapping[str, Any]
+    baseline: Mapping[str, Any]
+    arms: tuple[Arm, ...]
+    seeds: int
+    smallest: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it as JSON values, to be kept."""
+        arms = [{"side": arm.side, "knobs": list(arm.knobs), "overrides": dict(arm.overrides)} for arm in self.arms]
+        ends = {"winner": dict(self.winner), "baseline": dict(self.baseline)}
+        return {"trial": self.trial, **ends, "arms": arms, "seeds": self.seeds, "smallest": self.smallest}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> AblationQuestion:
+        """Take what `to_json` gave."""
+        named = ("trial", "winner", "baseline", "seeds", "smallest")
+        arms = tuple(Arm(each["side"], tuple(each["knobs"]), each["overrides"]) for each in stored["arms"])
+        return cls(arms=arms, **{name: stored[name] for name in named})

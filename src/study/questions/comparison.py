@@ -3,35 +3,43 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
 from study.errors import InputError
-from study.questions import replicates
-from study.questions.replicates import Pairs, Plan
+from study.plots import figures, interactive
+from study.questions import publishing, replicates
+from study.questions.replicates import Design, Pairs
+from study.recipe import Recipe
 from study.record import family
 from study.record.family import Family
+from study.schemas import questions as schemas
 from study.stats import intervals, sequential, verdicts
+from study.text import questions as text
+from study.text.shown import Shown
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
     from study.definition import Published, Study
+    from study.metric import Metric
     from study.options import Options
     from study.progress import Progress
     from study.settings import Settings
+    from study.text.table import Block
 
 FIRST_LOOK = 3  # seeds before a first verdict of `until_sure`
 CAP = 30  # seeds at most when none are given with `until_sure`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class ComparisonQuestion:
     """What is compared.
 
     Args:
@@ -51,7 +59,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class VariantRow:
     """One variant's line of the table.
 
     Args:
@@ -70,11 +78,93 @@ class Row:
     variant: str
     values: Sequence[float]
     mean: intervals.Mean | None
-    comparison: verdicts.Comparison | None
+    comparison: verdicts.Contrast | None
     published: Published | None
     as_expected: bool | None
     seconds: float
     diverged: int
+
+    def record(self, metric: Metric) -> schemas.Compared:
+        """Describe it in plain values."""
+        found = self.comparison
+        return schemas.Compared(
+            variant=self.variant,
+            **publishing.averaged(self.mean),
+            **publishing.judged(found, metric),
+            win_rate=found.wins.value if found else None,
+            more_seeds=found.more if found else None,
+            published=self.published.value if self.published else None,
+            published_as_expected=self.as_expected,
+            seconds=self.seconds,
+            diverged=self.diverged,
+            values=list(self.values),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison(Shown, Sequence[VariantRow]):
+    """How far a comparison has come, or what it found: a sequence of its variants' rows.
+
+    Args:
+        study: its name.
+        question: what was compared.
+        metric: the values' own, on the test split.
+        variants: a row each, in the order of the question.
+        fixed: knobs that were held fixed.
+        guessing: whether diverged trainings count as guessing; else they are left out.
+
+    """
+
+    study: str
+    question: ComparisonQuestion
+    metric: Metric
+    variants: tuple[VariantRow, ...]
+    fixed: Mapping[str, Any]
+    guessing: bool
+
+    def __len__(self) -> int:
+        """Count the variants."""
+        return len(self.variants)
+
+    @overload
+    def __getitem__(self, index: int) -> VariantRow: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[VariantRow]: ...
+    def __getitem__(self, index: int | slice) -> VariantRow | Sequence[VariantRow]:
+        """Give a variant's row."""
+        return self.variants[index]
+
+    def record(self) -> schemas.Comparison:
+        """Describe it in plain values."""
+        question, metric = self.question, self.metric
+        return schemas.Comparison(
+            study=self.study,
+            metric=metric.name,
+            direction=metric.direction,
+            in_percent=metric.in_percent,
+            against=question.against,
+            seeds=question.seeds,
+            until_sure=question.until_sure,
+            smallest=question.smallest,
+            fixed=dict(self.fixed),
+            guessing=self.guessing,
+            variants=[row.record(metric) for row in self.variants],
+        )
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Give a flat row a variant."""
+        rows = [row.record(self.metric).plain() for row in self.variants]
+        return [{**row, "values": " ".join(f"{value!r}" for value in row["values"])} for row in rows]
+
+    def blocks(self) -> list[Block]:
+        """Say it in words."""
+        return text.comparison(self.record())
+
+    def figure(self) -> Any:
+        """Draw the differences to the baseline, as a plotly figure."""
+        contrasts = {row.variant: row.comparison for row in self.variants if row.comparison}
+        axis = f"difference to {self.question.against} on the test split"
+        return interactive.forest(contrasts, self.metric, self.study, axis)
 
 
 def ask(
@@ -86,7 +176,7 @@ def ask(
     seeds: int | None = None,
     until_sure: bool = False,
     smallest: float = 0.005,
-) -> Question:
+) -> ComparisonQuestion:
     """Settle what is compared.
 
     Args:
@@ -95,8 +185,8 @@ def ask(
         against: the baseline; None is `baseline`, else the first variant.
         as_published: also the literal protocols of the publication.
         seeds: how many; None is 10, or at most 30 with `until_sure`.
-        until_sure: as in `Question`.
-        smallest: as in `Question`.
+        until_sure: as in `ComparisonQuestion`.
+        smallest: as in `ComparisonQuestion`.
 
     Raises:
         InputError: an unknown variant, fewer than two, or too few seeds.
@@ -117,7 +207,9 @@ def ask(
         raise InputError(f"--seeds must be 2 or more, not {number}", fix="One seed decides nothing.")
     replicates.require_seed(study)
     replicates.require_smallest(study, smallest)
-    return Question(variants=tuple(names), against=baseline, seeds=number, until_sure=until_sure, smallest=smallest)
+    return ComparisonQuestion(
+        variants=tuple(names), against=baseline, seeds=number, until_sure=until_sure, smallest=smallest
+    )
 
 
 def compared(study: Study) -> Study:
@@ -125,7 +217,7 @@ def compared(study: Study) -> Study:
     return replicates.judged_on_test(study, "compare")
 
 
-def plan(study: Study, question: Question) -> Plan:
+def design(study: Study, question: ComparisonQuestion) -> Design:
     """Say which variants meet which seeds."""
     finals = compared(study)
     step = replicates.resolution(finals, test=True)
@@ -136,7 +228,7 @@ def plan(study: Study, question: Question) -> Plan:
         unsettled = [name for name in others if name in before and judged[name].verdict == "not enough seeds"]
         return (question.against, *unsettled) if unsettled else ()
 
-    return Plan(
+    return Design(
         study=finals,
         arms={name: study.variants[name] for name in question.variants},
         seeds=question.seeds,
@@ -147,30 +239,52 @@ def plan(study: Study, question: Question) -> Plan:
 
 
 def run(
-    study: Study, settings: Settings, options: Options, question: Question, stop: threading.Event
+    study: Study, settings: Settings, options: Options, question: ComparisonQuestion, stop: threading.Event
 ) -> Iterator[Progress]:
-    """Run what the table still lacks; iterate to make it go on. Raises as `search.run`."""
-    planned = plan(study, question)
-    asked = {**asdict(question), "variants": {name: dict(each) for name, each in planned.arms.items()}}
-    yield from replicates.run(planned, settings, options, stop, asked)
+    """Run what the table still lacks, then publish it; iterate to make it go on. Raises as `search.run`."""
+    designed = design(study, question)
+    asked = {**asdict(question), "variants": {name: dict(each) for name, each in designed.arms.items()}}
+    yield from replicates.run(designed, settings, options, stop, asked)
+    yield from _publish(study, settings, options, of(study, settings, question))
 
 
-def last_asked(study: Study, settings: Settings) -> tuple[Study, Question] | None:
-    """Read what was last compared, and the study with those variants; None if nothing ever was."""
+def _publish(study: Study, settings: Settings, options: Options, found: Comparison) -> Iterator[Progress]:
+    question, metric = found.question, found.metric
+    title = f"{study.name}: {question.seeds} seeds, against {question.against}"
+    contrasts = {row.variant: row.comparison for row in found if row.comparison}
+    points = {row.variant: (row.seconds, row.mean) for row in found if row.mean}
+    followed = compared(study).objective
+    pictures = {
+        "forest": figures.forest(contrasts, title, f"difference to {question.against} on the test split", metric),
+        "curves": figures.curves(curves(study, settings, question), replace(metric, name=followed.name), title),
+        "cost": figures.cost(points, metric, f"{study.name}: what it reaches, what it costs"),
+    }
+    groups = {row.variant: publishing.over_seeds(row.record(metric).plain()) for row in found if row.mean}
+    journal = Family(study.name, settings.home).compare
+    yield from publishing.publish(settings, options, {journal: groups}, pictures, {"comparison.csv": found.to_csv()})
+
+
+def last_asked(study: Study, settings: Settings) -> tuple[Study, ComparisonQuestion]:
+    """Read what was last compared, and give the study with those variants.
+
+    Raises:
+        InputError: nothing ever was.
+
+    """
     stored = Family(study.name, settings.home).question("compare")
     if stored is None:
-        return None
+        raise InputError(f"{study.name} has not been compared yet", fix=f"`study compare {study.name}` does it.")
     variants = stored.pop("variants")
-    return replace(study, variants=variants), Question(variants=tuple(variants), **stored)
+    return replace(study, variants=variants), ComparisonQuestion(variants=tuple(variants), **stored)
 
 
 def judge(
-    question: Question,
+    question: ComparisonQuestion,
     values: Mapping[str, NDArray[np.float64]],
     others: Sequence[str],
     direction: Any,
     step: float,
-) -> dict[str, verdicts.Comparison]:
+) -> dict[str, verdicts.Contrast]:
     """Compare the others with the baseline, by the test that the question promises."""
     test = sequential.compare if question.until_sure else verdicts.compare
     matrix = np.array([values[name] for name in others])
@@ -178,19 +292,28 @@ def judge(
     return dict(zip(others, found, strict=True))
 
 
-def table(study: Study, settings: Settings, question: Question) -> list[Row]:
-    """Read the table from the folders, as far as it has come; always the same from the same folders."""
-    found = Pairs.of(plan(study, question), settings)
+def of(study: Study, settings: Settings, question: ComparisonQuestion) -> Comparison:
+    """Read how far a comparison has come; always the same from the same folders."""
+    found = Pairs.of(design(study, question), settings)
     values = found.values()
+    finals = found.design.study
     others = [name for name in question.variants if name != question.against]
-    judged = judge(question, values, others, study.direction, replicates.resolution(found.plan.study, test=True))
-    return [_row(found, name, values[name], judged.get(name)) for name in question.variants]
+    judged = judge(question, values, others, study.direction, replicates.resolution(finals, test=True))
+    measured = finals.objective.on("test").seen(np.concatenate(list(values.values())).tolist())
+    return Comparison(
+        study=study.name,
+        question=question,
+        metric=measured,
+        variants=tuple(_row(found, name, values[name], judged.get(name)) for name in question.variants),
+        fixed=study.fixed,
+        guessing=isinstance(study.recipe, Recipe) and measured.is_accuracy,
+    )
 
 
-def curves(study: Study, settings: Settings, question: Question) -> dict[str, list[list[float]]]:
+def curves(study: Study, settings: Settings, question: ComparisonQuestion) -> dict[str, list[list[float]]]:
     """Read, for each variant and seed, the metric after every epoch."""
-    found = Pairs.of(plan(study, question), settings)
-    metric, journal = found.plan.study.metric, found.results.journal
+    found = Pairs.of(design(study, question), settings)
+    metric, journal = found.design.study.metric, found.results.journal
     logs: dict[str, list[list[float]]] = {}
     for name in question.variants:
         numbers = [found.trial(name, turn) for turn in range(question.seeds)]
@@ -199,18 +322,18 @@ def curves(study: Study, settings: Settings, question: Question) -> dict[str, li
     return logs
 
 
-def _row(found: Pairs, name: str, values: NDArray[np.float64], comparison: verdicts.Comparison | None) -> Row:
+def _row(found: Pairs, name: str, values: NDArray[np.float64], comparison: verdicts.Contrast | None) -> VariantRow:
     numbers = found.trials(name)
     there = values[~np.isnan(values)]
-    published = found.plan.study.published.get(name)
-    return Row(
+    published = found.design.study.published.get(name)
+    return VariantRow(
         variant=name,
         values=values.tolist(),
         mean=intervals.mean(there) if len(there) else None,
         comparison=comparison,
         published=published,
         as_expected=intervals.single_run(there).contains(published.value, published.rounding)
-        if published and len(there) > 1 and not found.plan.study.fixed
+        if published and len(there) > 1 and not found.design.study.fixed
         else None,
         seconds=float(np.mean([found.results.ended[n][1] for n in numbers])) if numbers else math.nan,
         diverged=len(found.results.diverged.intersection(numbers)),

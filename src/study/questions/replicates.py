@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Design:
     """Which arms meet which seeds.
 
     Args:
@@ -67,9 +67,9 @@ class Plan:
     narrow: Narrow | None = None
     look: int = 1
 
-    def overrides(self, arm: str, turn: int) -> dict[str, Any]:
+    def overrides(self, arm: str, seed_index: int) -> dict[str, Any]:
         """Give the overrides of an arm on one of the seeds, counted from 0."""
-        return {**self.arms[arm], "seed": self.study.recipe.model_dump()["seed"] + self.first + turn}
+        return {**self.arms[arm], "seed": self.study.recipe.model_dump()["seed"] + self.first + seed_index}
 
     def recipes(self) -> dict[str, str]:
         """Give the fingerprint of each arm's recipe, on the first seed."""
@@ -127,79 +127,81 @@ class Results:
 class Pairs:
     """The source of the trials: one seed after the other, all arms on each, so that every look is paired."""
 
-    plan: Plan
+    design: Design
     results: Results
     keys: dict[tuple[str, int], str] = field(default_factory=dict[tuple[str, int], str])
     met: list[tuple[str, ...]] = field(default_factory=list[tuple[str, ...]])  # arms by seed: what ended stays so
 
     @classmethod
-    def of(cls, plan: Plan, settings: Settings, data: Mapping[str, Any] | None = None) -> Pairs:
-        """Read what the folders know of a plan; of the data that was last run on, if none are given."""
-        journal = Journal(settings.study_folder(plan.study.name))
+    def of(cls, design: Design, settings: Settings, data: Mapping[str, Any] | None = None) -> Pairs:
+        """Read what the folders know of a design; of the data that was last run on, if none are given."""
+        journal = Journal(settings.study_folder(design.study.name))
         stored = (journal.definition() or {}).get("data", {})
-        pairs = cls(plan, Results(journal, plan.study, stored if data is None else data))
+        pairs = cls(design, Results(journal, design.study, stored if data is None else data))
         pairs.results.refresh()
         return pairs
 
-    def trial(self, arm: str, turn: int) -> int | None:
+    def trial(self, arm: str, seed_index: int) -> int | None:
         """Give the number of the trial of an arm and a seed; None before it is begun."""
-        return self.results.numbers.get(self._key(arm, turn))
+        return self.results.numbers.get(self._key(arm, seed_index))
 
-    def _key(self, arm: str, turn: int) -> str:
-        if (arm, turn) not in self.keys:
-            self.keys[arm, turn] = fingerprint(self.plan.study.recipe_for(self.plan.overrides(arm, turn)))
-        return self.keys[arm, turn]
+    def _key(self, arm: str, seed_index: int) -> str:
+        if (arm, seed_index) not in self.keys:
+            self.keys[arm, seed_index] = fingerprint(
+                self.design.study.recipe_for(self.design.overrides(arm, seed_index))
+            )
+        return self.keys[arm, seed_index]
 
     def trials(self, arm: str) -> list[int]:
         """Give the numbers of the arm's trials that have ended, in the order of the seeds."""
-        numbers = [self.trial(arm, turn) for turn in range(self.plan.seeds)]
+        numbers = [self.trial(arm, seed_index) for seed_index in range(self.design.seeds)]
         return [number for number in numbers if number in self.results.ended]
 
-    def values(self, turns: int | None = None) -> dict[str, NDArray[np.float64]]:
+    def values(self, seeds_so_far: int | None = None) -> dict[str, NDArray[np.float64]]:
         """Collect each arm's figures on the first so many seeds, of all by default; NaN where there is none."""
-        ended, turns = self.results.ended, self.plan.seeds if turns is None else turns
+        ended, seeds_so_far = self.results.ended, self.design.seeds if seeds_so_far is None else seeds_so_far
         table: dict[str, NDArray[np.float64]] = {}
-        for arm in self.plan.arms:
-            numbers = [self.trial(arm, turn) for turn in range(turns)]
+        for arm in self.design.arms:
+            numbers = [self.trial(arm, seed_index) for seed_index in range(seeds_so_far)]
             table[arm] = np.array([ended[n][0] if n in ended else math.nan for n in numbers])  # pyright: ignore[reportArgumentType]
         return table
 
-    def members(self, turn: int) -> tuple[str, ...] | None:
+    def members(self, seed_index: int) -> tuple[str, ...] | None:
         """Give the arms that meet a seed; None while it depends on trials that have not ended."""
-        if self.plan.narrow is None:
-            return tuple(self.plan.arms)
-        while (at := len(self.met)) <= turn:
-            before = self.met[-1] if at >= self.plan.look else tuple(self.plan.arms)
-            if before and at >= self.plan.look:
+        if self.design.narrow is None:
+            return tuple(self.design.arms)
+        while (at := len(self.met)) <= seed_index:
+            before = self.met[-1] if at >= self.design.look else tuple(self.design.arms)
+            if before and at >= self.design.look:
                 if any(self._unended(arm, at - 1) for arm in before):
                     return None
-                before = self.plan.narrow(before, self.values(at))
+                before = self.design.narrow(before, self.values(at))
             self.met.append(before)
-        return self.met[turn]
+        return self.met[seed_index]
 
-    def _unended(self, arm: str, turn: int) -> bool:
-        return self.trial(arm, turn) not in self.results.ended
+    def _unended(self, arm: str, seed_index: int) -> bool:
+        return self.trial(arm, seed_index) not in self.results.ended
 
     def lacking(self) -> Iterator[tuple[str, int]]:
         """Yield what is to be run, as far as it is known now."""
         self.results.refresh()
-        for turn in range(self.plan.seeds):
-            members = self.members(turn)
+        for seed_index in range(self.design.seeds):
+            members = self.members(seed_index)
             if not members:
                 return
             for arm in members:
-                if self._unended(arm, turn):
-                    yield arm, turn
+                if self._unended(arm, seed_index):
+                    yield arm, seed_index
 
     def complete(self) -> bool:
         """Tell whether nothing is left to run."""
         return next(self.lacking(), None) is None and all(
-            self.members(turn) is not None for turn in range(self.plan.seeds)
+            self.members(seed_index) is not None for seed_index in range(self.design.seeds)
         )
 
     def target(self, trials: Trials) -> int:
         """Give the number of finished trials in the end: where arms may leave early, at most."""
-        wanted = {self._key(arm, turn) for arm in self.plan.arms for turn in range(self.plan.seeds)}
+        wanted = {self._key(arm, seed_index) for arm in self.design.arms for seed_index in range(self.design.seeds)}
         others = sum(number in self.results.ended for key, number in self.results.numbers.items() if key not in wanted)
         return max(len(wanted) + others, trials.finished())
 
@@ -209,10 +211,10 @@ class Pairs:
 
     def next(self, trials: Trials, under_way: Collection[int]) -> Candidate | None:
         """Give the next trial to run."""
-        for arm, turn in self.lacking():
-            number = self.trial(arm, turn)
+        for arm, seed_index in self.lacking():
+            number = self.trial(arm, seed_index)
             if number is None:
-                return trials.fixed(self.plan.overrides(arm, turn), arm)
+                return trials.fixed(self.design.overrides(arm, seed_index), arm)
             if number not in under_way:
                 return trials.left(number)
         return None
@@ -223,9 +225,13 @@ class Pairs:
 
 
 def run(
-    plan: Plan, settings: Settings, options: Options, stop: threading.Event, question: Mapping[str, Any] | None = None
+    design: Design,
+    settings: Settings,
+    options: Options,
+    stop: threading.Event,
+    question: Mapping[str, Any] | None = None,
 ) -> Iterator[Progress]:
-    """Run what the plan still lacks; iterate to make it go on. Raises as `search.run`.
+    """Run what the design still lacks; iterate to make it go on. Raises as `search.run`.
 
     The question is stored beside the trials. Before it opens the test split, that is recorded, with a notice if it was
     open before.
@@ -234,25 +240,25 @@ def run(
 
     options.check()
     options = options.started()
-    study = replace(plan.study, variants=dict(plan.arms), space=None)
+    study = replace(design.study, variants=dict(design.arms), space=None)
     data = check_recipes(study, space.probe(study), options.device)
-    everything = {"variants": {}, "all_variants": {name: dict(each) for name, each in plan.study.variants.items()}}
-    definition = space.describe(plan.study, space.Space({}, []), **everything, data=data)
-    pairs = Pairs.of(plan, settings, data)
-    for progress in conduct(study, settings, options, stop, pairs, definition, test=plan.test, grouped=True):
+    everything = {"variants": {}, "all_variants": {name: dict(each) for name, each in design.study.variants.items()}}
+    definition = space.describe(design.study, space.Space({}, []), **everything, data=data)
+    pairs = Pairs.of(design, settings, data)
+    for progress in conduct(study, settings, options, stop, pairs, definition, test=design.test, grouped=True):
         if question is not None and isinstance(progress, SearchStarted):
-            pairs.results.journal.store_question(parsed(plan.study.name)[1] or "run", question)
+            pairs.results.journal.store_question(parsed(design.study.name)[1] or "run", question)
         yield progress
-        if plan.test and isinstance(progress, SearchStarted) and progress.slots:
-            yield from _record_opening(plan, settings, pairs.results.journal)
+        if design.test and isinstance(progress, SearchStarted) and progress.slots:
+            yield from _record_opening(design, settings, pairs.results.journal)
 
 
-def _record_opening(plan: Plan, settings: Settings, journal: Journal) -> Iterator[Progress]:
-    recipes = sorted(plan.recipes().values())
-    if any(each["recipes"] == recipes and each["seeds"] == plan.seeds for each in journal.openings()):
+def _record_opening(design: Design, settings: Settings, journal: Journal) -> Iterator[Progress]:
+    recipes = sorted(design.recipes().values())
+    if any(each["recipes"] == recipes and each["seeds"] == design.seeds for each in journal.openings()):
         return  # the same look goes on
-    before = Family.of(plan.study.name, settings.home).looks()
-    journal.record_opening(opening(plan.study.name, recipes, plan.seeds))
+    before = Family.of(design.study.name, settings.home).looks()
+    journal.record_opening(opening(design.study.name, recipes, design.seeds))
     if before:
         studies = dict.fromkeys(each["study"] for each in before)
         last = time.strftime("%Y-%m-%d %H:%M", time.localtime(before[-1]["time"]))

@@ -9,6 +9,7 @@ from study.formatting import knobs, local_moment, plural
 from study.insight import judgement
 from study.report.found import best_row
 from study.report.parts import Facts, Points, Section, Table, Text
+from study.text import questions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -156,30 +157,22 @@ def _figures(found: Found, confirmed: Confirmation) -> Iterator[tuple[str, str]]
 
 
 def _race(found: Found, confirmed: Confirmation) -> Table:
+    record = confirmed.record()
+    fates = [questions.fate(record, each) for each in record.contenders]
     rows = [
         (
             str(each.trial),
             found.metric.value(each.search_value),
             found.metric.mean(each.mean),
             str(len(each.values)),
-            _fate(confirmed, each),
+            fate,
             _recipe(each.overrides),
         )
-        for each in confirmed.contenders
+        for each, fate in zip(confirmed.contenders, fates, strict=True)
     ]
     head = (">Trial", ">In the search", ">On fresh seeds", ">n", "What of it", "~Knobs")
     name = f"The best {plural(confirmed.top, 'trial')} on up to {confirmed.seeds} fresh seeds, validation data"
     return Table(name, head, rows)
-
-
-def _fate(confirmed: Confirmation, each: Contender) -> str:
-    if confirmed.winner and each.trial == confirmed.winner.trial:
-        return "winner"
-    if each.dropped is not None:
-        return f"dropped after {each.dropped}"
-    if confirmed.winner is None:
-        return "in the race"
-    return "surely worse" if each.behind else "may be as good"
 
 
 def looks(found: Found) -> Section:

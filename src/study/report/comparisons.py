@@ -5,25 +5,25 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from study.formatting import duration, knobs, plural
+from study.formatting import duration, knobs
 from study.insight import repeats
 from study.insight.importance import assess
 from study.plots import figures
 from study.report.parts import Bar, Picture, Section, Table, Text
 from study.sampling.storage import frozen_of
+from study.text import questions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from study.insight.importance import Importance
     from study.metric import Metric
-    from study.questions.ablation import Ablation
-    from study.questions.ablation import Row as Arm
-    from study.questions.comparison import Row
+    from study.questions.ablation import Ablation, AblationRow
+    from study.questions.comparison import VariantRow
     from study.record.results import Trial, TrialRow
     from study.report.found import Compared, Found
     from study.report.parts import Part, Tone
-    from study.stats.verdicts import Comparison
+    from study.stats.verdicts import Contrast
 
 WEIGHED = 300  # trials by which importance is reckoned at most: of 1,800, fANOVA takes 40 s
 TONES: dict[str, Tone] = {"helps": "good", "hurts": "bad", "no difference": "same", "not enough seeds": "open"}
@@ -48,7 +48,7 @@ def _variants(found: Found) -> Iterator[Part]:
 
 def _compared(found: Found, compared: Compared) -> Iterator[Part]:
     question = compared.question
-    test = "t tests that are valid at any time" if question.until_sure else "Student's t"
+    test = questions.test_of(compared.found.record())
     yield Text(
         f"Test split; differences to {question.against} in pairs of equal seeds; {test}, Holm over the family, "
         f"intervals of 95 % over the family. Differences below {found.metric.factor * question.smallest:g}"
@@ -64,21 +64,16 @@ def _compared(found: Found, compared: Compared) -> Iterator[Part]:
     axis = f"difference to {question.against} on the test split"
     picture = _forest(found, {row.variant: row.comparison for row in rows}, "variants", axis)
     yield Table("The variants on equal seeds", head, cells, bars, small, picture)
-    if any(row.as_expected is False for row in rows):
-        yield Text("! The published figure lies outside the range in which one more run of ours would lie (95 %).")
-    if compared.fixed and published:
-        yield Text(f"The published figures are of other settings: here {knobs(compared.fixed)}")
-    for row in rows:
-        if row.diverged:
-            yield Text(f"{row.variant}: {plural(row.diverged, 'training')} diverged and count as guessing.")
+    for note in questions.comparison_notes(compared.found.record()):
+        yield Text(note)
 
 
-def _sorted(rows: Sequence[Row], metric: Metric) -> list[Row]:
+def _sorted(rows: Sequence[VariantRow], metric: Metric) -> list[VariantRow]:
     """Best mean first, those without one last."""
     return sorted(rows, key=lambda row: -metric.sign * row.mean.value if row.mean else math.inf)
 
 
-def _cells(found: Found, row: Row, *, published: bool) -> list[str]:
+def _cells(found: Found, row: VariantRow, *, published: bool) -> list[str]:
     metric, comparison = found.metric, row.comparison
     cells = [
         row.variant,
@@ -95,7 +90,7 @@ def _cells(found: Found, row: Row, *, published: bool) -> list[str]:
     return cells
 
 
-def bar(found: Found, comparison: Comparison | None) -> Bar | None:
+def bar(found: Found, comparison: Contrast | None) -> Bar | None:
     """Draw a difference in the unit that is shown; None for the baseline and where there is none yet."""
     if comparison is None or not math.isfinite(comparison.difference):
         return None
@@ -129,17 +124,17 @@ def _ablation(found: Found, ablated: Ablation | None) -> Iterator[Part]:
         ("plus", "The baseline with knobs of the winner's, against the baseline", ablated.baseline),
         ("simplest", "The winner without several knobs at once, against the winner", ablated.winner),
     ):
-        if rows := [row for row in ablated.rows if row.side == side]:
+        if rows := [row for row in ablated.arms if row.side == side]:
             yield _ablated(found, title, [end, *rows], found.metric.factor * question.smallest)
     if ablated.simplest is not None:
         kept = knobs(ablated.simplest) or "the study's recipe as it is"
         yield Text(f"The simplest recipe that is no worse than the winner: `{kept}` (without "
                    f"{', '.join(ablated.dropped)}).")  # fmt: skip
     elif ablated.complete:
-        yield Text("No knob of the winner's can be dropped without loss, as far as these seeds tell.")
+        yield Text(" ".join(questions.conclusion(ablated.record())))
 
 
-def _ablated(found: Found, title: str, rows: Sequence[Arm], small: float) -> Table:
+def _ablated(found: Found, title: str, rows: Sequence[AblationRow], small: float) -> Table:
     metric = found.metric
     cells = [
         (
@@ -158,7 +153,7 @@ def _ablated(found: Found, title: str, rows: Sequence[Arm], small: float) -> Tab
     return Table(title, head, cells, bars, small, picture)
 
 
-def _forest(found: Found, compared: Mapping[str, Comparison | None], name: str, axis: str) -> Picture:
+def _forest(found: Found, compared: Mapping[str, Contrast | None], name: str, axis: str) -> Picture:
     """Draw the differences of a table for Markdown, which has no room for bars."""
     drawn = {label: each for label, each in compared.items() if each is not None}
     return Picture(name, f"{axis}, with intervals", figures.png(figures.forest(drawn, "", axis, found.metric)))

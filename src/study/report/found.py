@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from study import study_files
-from study.errors import StudyFileError
+from study.errors import InputError, StudyFileError
 from study.questions import ablation, comparison, confirmation
 from study.questions.replicates import Pairs
 from study.record import results
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from study.definition import Study
     from study.metric import Metric
     from study.questions.ablation import Ablation
-    from study.questions.comparison import Question, Row
+    from study.questions.comparison import Comparison, ComparisonQuestion, VariantRow
     from study.questions.confirmation import Confirmation
     from study.record.journal import Journal
     from study.record.results import Summary, Trial
@@ -30,17 +30,23 @@ class Compared:
     """A comparison of variants as far as it has come.
 
     Args:
-        question: what was compared.
-        rows: a variant each.
-        fixed: the knobs that were held.
+        found: what it found.
         first: each variant's training on the first seed, as trial number; None before it.
 
     """
 
-    question: Question
-    rows: Sequence[Row]
-    fixed: Mapping[str, Any]
+    found: Comparison
     first: Mapping[str, int | None]
+
+    @property
+    def question(self) -> ComparisonQuestion:
+        """What was compared."""
+        return self.found.question
+
+    @property
+    def rows(self) -> Sequence[VariantRow]:
+        """A row a variant."""
+        return self.found.variants
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +188,7 @@ def _best_variant(found: Found) -> Winner | None:
     return _tested(found, "compare", number, f"{best.variant}, first seed")
 
 
-def best_row(found: Found, compared: Compared) -> Row | None:
+def best_row(found: Found, compared: Compared) -> VariantRow | None:
     """Choose the variant with the best mean; None before the first figure."""
     judged = [(found.metric.sign * row.mean.value, row) for row in compared.rows if row.mean]
     return max(judged, key=lambda each: each[0])[1] if judged else None
@@ -202,10 +208,12 @@ def _compared(name: str, settings: Settings) -> Compared | None:
         ran = Family(name, settings.home).as_compared()
     except StudyFileError:
         return None
-    asked = comparison.last_asked(ran, settings) if ran else None
-    if asked is None:
+    if ran is None:
         return None
-    ran, question = asked
-    pairs = Pairs.of(comparison.plan(ran, question), settings)
+    try:
+        ran, question = comparison.last_asked(ran, settings)
+    except InputError:
+        return None
+    pairs = Pairs.of(comparison.design(ran, question), settings)
     first = {name: pairs.trial(name, 0) for name in question.variants}
-    return Compared(question, comparison.table(ran, settings, question), ran.fixed, first)
+    return Compared(comparison.of(ran, settings, question), first)

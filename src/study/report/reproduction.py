@@ -170,7 +170,7 @@ def commands(found: Found) -> list[str]:
         sure = " --until-sure" if question.until_sure else ""
         lines.append(f"study compare {found.name} --variants {shlex.quote(','.join(question.variants))} "
                      f"--against {shlex.quote(question.against)} "
-                     f"--seeds {question.seeds}{sure}{_held(found.compared.fixed)}")  # fmt: skip
+                     f"--seeds {question.seeds}{sure}{_held(found.compared.found.fixed)}")  # fmt: skip
     if found.confirmation:
         lines.append(f"study confirm {found.name} --top {found.confirmation.top} --seeds {found.confirmation.seeds}")
     if found.ablation:

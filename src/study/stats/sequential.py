@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from study.stats.intervals import differences, reach, win_rate
-from study.stats.verdicts import Comparison, Evidence, checked, identical, judge
+from study.stats.verdicts import Contrast, Evidence, checked, identical, judge
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -41,7 +41,7 @@ def compare(
     smallest: float = 0.005,
     level: float = 0.95,
     step: float = 0.0,
-) -> tuple[Comparison, ...]:
+) -> tuple[Contrast, ...]:
     """Compare a family of variants with a baseline after every new seed, or as often as one likes.
 
     A verdict that was settled once stays: p values are the smallest so far, intervals the overlap of all so far. A

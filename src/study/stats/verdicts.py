@@ -53,7 +53,7 @@ TIES = 5  # equal pairs that prove two recipes the same on a coarse metric
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Contrast:
     """One variant against the baseline.
 
     Args:
@@ -145,7 +145,7 @@ def compare(
     smallest: float = 0.005,
     level: float = 0.95,
     step: float = 0.0,
-) -> tuple[Comparison, ...]:
+) -> tuple[Contrast, ...]:
     """Compare a family of variants with a baseline over a number of seeds that was fixed beforehand.
 
     Whoever looks again and again while seeds are added takes `sequential.compare` instead.
@@ -249,7 +249,7 @@ def judge(
     direction: Direction,
     smallest: float,
     level: float,
-) -> tuple[Comparison, ...]:
+) -> tuple[Contrast, ...]:
     """Turn the evidence on each variant into the family's verdicts; the arguments are those of `compare`."""
     error, family = 1 - level, len(wins)
     adjusted = holm(evidence.p)
@@ -257,14 +257,14 @@ def judge(
     more_seeds = partial(
         _more, smallest=smallest, error=error, family=family, undecided=int(np.sum(signs == 0)), critical=critical
     )
-    judged: list[Comparison] = []
+    judged: list[Contrast] = []
     for i in range(family):
         n, center, sd = int(evidence.n[i]), float(evidence.center[i]), float(evidence.sd[i])
         interval = _cut(float(evidence.low[i]), float(evidence.high[i]), signs[i])
         verdict = _verdict(interval, signs[i], direction, smallest)
         more = more_seeds(n, center, sd) if verdict == "not enough seeds" else 0
         p, p_adjusted = float(evidence.p[i]), float(adjusted[i])
-        judged.append(Comparison(verdict, center, interval, p, p_adjusted, sd, n, wins[i], smallest, more))
+        judged.append(Contrast(verdict, center, interval, p, p_adjusted, sd, n, wins[i], smallest, more))
     return tuple(judged)
 
 

@@ -1,0 +1,96 @@
+"""What a question leaves besides its trials: pictures, tables, figures over seeds; and the fields of its records."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from study import tracking
+from study.errors import StudyError
+from study.plots import figures
+from study.progress import Notice, Written
+from study.record import atomic_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from matplotlib.figure import Figure
+
+    from study.metric import Metric
+    from study.options import Options
+    from study.progress import Progress
+    from study.record.journal import Journal
+    from study.settings import Settings
+    from study.stats.intervals import Mean
+    from study.stats.verdicts import Contrast
+
+
+def averaged(mean: Mean | None) -> dict[str, Any]:
+    """Give the fields of `schemas.questions.Averaged`."""
+    return {
+        "n": mean.n if mean else 0,
+        "mean": mean.value if mean else None,
+        "mean_low": mean.interval.low if mean else None,
+        "mean_high": mean.interval.high if mean else None,
+    }
+
+
+def judged(found: Contrast | None, metric: Metric) -> dict[str, Any]:
+    """Give the fields of `schemas.questions.Judged`."""
+    return {
+        "difference": found.difference if found else None,
+        "difference_low": found.interval.low if found else None,
+        "difference_high": found.interval.high if found else None,
+        "p_adjusted": found.p_adjusted if found else None,
+        "verdict": found.verdict if found else None,
+        "says": found.words(metric.factor, metric.unit) if found else None,
+    }
+
+
+def over_seeds(values: Mapping[str, Any]) -> dict[str, float]:
+    """Keep what a tracking server shows of a recipe over its seeds: the fields that are known and finite."""
+    names = ("n", "mean", "mean_low", "mean_high", "difference", "difference_low", "difference_high", "win_rate")
+    return {name: values[name] for name in names if values.get(name) is not None and math.isfinite(values[name])}
+
+
+def publish(
+    settings: Settings,
+    options: Options,
+    groups: Mapping[Journal, Mapping[str, Mapping[str, float]]],
+    pictures: Mapping[str, Figure] | None = None,
+    texts: Mapping[str, str] | None = None,
+) -> Iterator[Progress]:
+    """Write pictures and tables beside the trials, and let the tracking server have them.
+
+    Args:
+        settings: where things are kept.
+        options: whether they are tracked.
+        groups: for each study its figures over seeds, by recipe; the first one's folder takes the pictures and texts.
+        pictures: by name, without ending.
+        texts: content by file name.
+
+    Yields:
+        What was written, and a notice if the tracking server could not be told.
+
+    """
+    for journal, by_recipe in groups.items():
+        journal.store_groups(by_recipe)
+    folder = next(iter(groups)).artifacts
+    drawn = [path for name, each in (pictures or {}).items() for path in figures.write(each, folder, name)]
+    for name, content in (texts or {}).items():
+        folder.mkdir(parents=True, exist_ok=True)
+        atomic_files.replace(folder / name, [content.encode()])
+    shown = [path for path in drawn if path.suffix == ".png"]
+    if shown:
+        yield Written("pictures", tuple(shown))
+    if options.track:
+        yield from _tell(settings, [journal.folder.name for journal in groups])
+
+
+def _tell(settings: Settings, names: list[str]) -> Iterator[Progress]:
+    try:
+        troubles = [report.error for report in tracking.sync_studies(settings, names) if report.error]
+    except StudyError as error:
+        troubles = [str(error)]
+    for trouble in troubles:
+        yield Notice(f"MLflow does not have all of it yet: {trouble}; `study sync {' '.join(names)}` sends it")

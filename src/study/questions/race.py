@@ -1,0 +1,173 @@
+"""The race of a confirmation: the search's best trials on fresh seeds, judged on validation data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from study.questions import publishing, replicates
+from study.questions.replicates import Design, Pairs
+from study.record import family
+from study.schemas import questions as schemas
+from study.stats import intervals, racing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+    from pydantic import BaseModel
+
+    from study.definition import Study
+
+RACE_SEEDS = 1000  # counted on from the recipe's seed; a comparison has the seeds from 0 on
+FIRST_LOOK = 2  # seeds before the race drops anyone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfirmationQuestion:
+    """What is confirmed.
+
+    Args:
+        trials: numbers of the search's best trials with distinct recipes, best first.
+        arms: for each, the knobs in which its recipe differs from the study's; the seed is left out.
+        values: what the search has seen of each.
+        baseline: the knobs of the baseline.
+        seeds: fresh seeds of the race, and again of the final scores.
+
+    """
+
+    trials: tuple[int, ...]
+    arms: Mapping[int, Mapping[str, Any]]
+    values: Mapping[int, float]
+    baseline: Mapping[str, Any]
+    seeds: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it as JSON values, to be kept."""
+        trials = [
+            {"trial": number, "value": self.values[number], "overrides": dict(self.arms[number])}
+            for number in self.trials
+        ]
+        return {"seeds": self.seeds, "baseline": dict(self.baseline), "trials": trials}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> ConfirmationQuestion:
+        """Take what `to_json` gave."""
+        return cls(
+            trials=tuple(each["trial"] for each in stored["trials"]),
+            arms={each["trial"]: each["overrides"] for each in stored["trials"]},
+            values={each["trial"]: each["value"] for each in stored["trials"]},
+            baseline=stored["baseline"],
+            seeds=stored["seeds"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """One of the search's best trials in the race.
+
+    Args:
+        trial: its number in the search.
+        overrides: the knobs in which it differs from the study's recipe.
+        recipe: every knob, with the study's seed.
+        search_value: what the search saw of it.
+        values: on validation data, by fresh seed, as far as it has come.
+        mean: of the values, with Student's interval; None below one value.
+        dropped: seeds after which the race dropped it as surely worse; None if it did not.
+        behind: whether it is surely worse than the winner, dropped or not.
+
+    """
+
+    trial: int
+    overrides: Mapping[str, Any]
+    recipe: BaseModel
+    search_value: float
+    values: Sequence[float]
+    mean: intervals.Mean | None
+    dropped: int | None
+    behind: bool
+
+    def record(self) -> schemas.Contender:
+        """Describe it in plain values."""
+        return schemas.Contender(
+            trial=self.trial,
+            search_value=self.search_value,
+            **publishing.averaged(self.mean),
+            dropped_after=self.dropped,
+            surely_worse=self.behind,
+            overrides=dict(self.overrides),
+            values=list(self.values),
+        )
+
+
+def design(study: Study, question: ConfirmationQuestion) -> Design:
+    """Lay out the race: all contenders on the first seeds, then those that are not surely worse."""
+    arms = {arm_of(number): overrides for number, overrides in question.arms.items()}
+    race = replace(study, name=family.name_of(study.name, "confirm"))
+    step = replicates.resolution(study, test=False)
+
+    def narrow(before: tuple[str, ...], values: Mapping[str, NDArray[np.float64]]) -> tuple[str, ...]:
+        going = [name for name in before if np.isfinite(values[name]).all()]
+        if len(going) < 2:
+            return tuple(going)
+        table = np.array([values[name] for name in going])
+        out = racing.worse(table, direction=study.direction, looks=_looks(question), step=step)
+        return tuple(name for name, is_out in zip(going, out, strict=True) if not is_out)
+
+    return Design(study=race, arms=arms, seeds=question.seeds, first=RACE_SEEDS, narrow=narrow, look=FIRST_LOOK)
+
+
+def _looks(question: ConfirmationQuestion) -> int:
+    """Count the looks at a race: after each seed from the second on, the end included."""
+    return max(1, question.seeds - FIRST_LOOK + 1)
+
+
+def contenders(study: Study, question: ConfirmationQuestion, race: Pairs) -> tuple[Contender, ...]:
+    """Read how the contenders stand, best mean first, those that the race dropped last."""
+    table, behind = race.values(), _behind(study, question, race)
+    found = [
+        Contender(
+            trial=number,
+            overrides=overrides,
+            recipe=study.recipe_for(overrides),
+            search_value=question.values[number],
+            values=(values := table[arm_of(number)][np.isfinite(table[arm_of(number)])].tolist()),
+            mean=intervals.mean(values) if values else None,
+            dropped=_dropped(race, arm_of(number)),
+            behind=arm_of(number) in behind,
+        )
+        for number, overrides in question.arms.items()
+    ]
+
+    def place(each: Contender) -> tuple[bool, int, float]:
+        reached = len(each.values) if each.dropped is not None else 0
+        value = each.mean.value if each.mean else -np.inf * study.objective.sign
+        return each.dropped is not None, -reached, -study.objective.sign * value
+
+    return tuple(sorted(found, key=place))
+
+
+def _dropped(race: Pairs, arm: str) -> int | None:
+    for seed_index in range(race.design.look, race.design.seeds):
+        members = race.members(seed_index)
+        if members is not None and arm not in members:
+            return seed_index
+    return None
+
+
+def _behind(study: Study, question: ConfirmationQuestion, race: Pairs) -> set[str]:
+    """Name the arms that the race dropped, and those that are surely worse at its end."""
+    left = {arm for arm in race.design.arms if _dropped(race, arm) is not None}
+    table = {arm: values for arm, values in race.values().items() if arm not in left and np.isfinite(values).all()}
+    if len(table) < 2:
+        return left
+    step = replicates.resolution(study, test=False)
+    out = racing.worse(np.array([*table.values()]), direction=study.direction, looks=_looks(question), step=step)
+    return left | {arm for arm, is_out in zip(table, out, strict=True) if is_out}
+
+
+def arm_of(trial: int) -> str:
+    """Name the arm of a trial."""
+    return f"trial-{trial}"

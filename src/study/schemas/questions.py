@@ -1,0 +1,142 @@
+"""What a comparison, a confirmation and an ablation answer."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from study.schemas import Answer, Measured, Record
+
+Verdict = Literal["helps", "hurts", "no difference", "not enough seeds"]
+
+
+class Averaged(Record):
+    """A mean over seeds with Student's 95 % interval."""
+
+    n: int = Field(description="trainings that the mean is of")
+    mean: float | None = Field(description="null before the first")
+    mean_low: float | None = Field(description="lower end of the interval; null below two trainings")
+    mean_high: float | None = Field(description="upper end of the interval")
+
+
+class Judged(Record):
+    """A difference to a baseline, paired over seeds, with its verdict; all null for the baseline itself."""
+
+    difference: float | None = Field(description="mean of the paired differences")
+    difference_low: float | None = Field(description="lower end of its interval, 95 % over the family")
+    difference_high: float | None = Field(description="upper end of its interval")
+    p_adjusted: float | None = Field(description="two-sided, adjusted by Holm over the family")
+    verdict: Verdict | None = Field(description="helps, hurts, no difference, or not enough seeds")
+    says: str | None = Field(description="the verdict in words, such as `no difference larger than 0.5 points`")
+
+
+class OfVariant(Record):
+    """Names a variant."""
+
+    variant: str = Field(description="its name")
+
+
+class Compared(Judged, Averaged, OfVariant):
+    """One variant of a comparison."""
+
+    win_rate: float | None = Field(description="share of the pairs in which it is better than the baseline, ties half")
+    more_seeds: int | None = Field(description="about as many more would settle the verdict; 0 when it is settled")
+    published: float | None = Field(description="what others have published for it")
+    published_as_expected: bool | None = Field(
+        description="whether the published value lies where one more training of ours would, with 95 %"
+    )
+    seconds: float = Field(description="mean of a training")
+    diverged: int = Field(description="trainings that diverged")
+    values: list[float] = Field(description="test figures by seed, in the order of the seeds")
+
+
+class Comparison(Measured, Answer):
+    """`study compare NAME`: the variants on equal seeds, judged on the test split."""
+
+    type: str = "comparison"
+    against: str = Field(description="the baseline")
+    seeds: int = Field(description="of each variant; with until_sure at most")
+    until_sure: bool = Field(description="whether seeds were added until each verdict was settled")
+    smallest: float = Field(description="the smallest difference of interest")
+    fixed: dict[str, Any] = Field(description="knobs that were held fixed")
+    guessing: bool = Field(description="whether diverged trainings count as guessing; else they are left out")
+    variants: list[Compared] = Field(description="one object a variant")
+
+
+class OfRecipe(Record):
+    """Names a recipe."""
+
+    name: str = Field(description="`trial N` of the search, or `baseline`")
+
+
+class Score(Averaged, OfRecipe):
+    """What the test split says of a recipe."""
+
+    values: list[float] = Field(description="by seed, in the order of the seeds")
+
+
+class OfTrial(Record):
+    """Names a trial of the search."""
+
+    trial: int = Field(description="its number in the search")
+    search_value: float = Field(description="what the search saw of it")
+
+
+class Contender(Averaged, OfTrial):
+    """One of the search's best trials on fresh seeds."""
+
+    dropped_after: int | None = Field(description="seeds after which the race dropped it; null if it did not")
+    surely_worse: bool = Field(description="whether it is surely worse than the winner")
+    overrides: dict[str, Any] = Field(description="the knobs in which it differs from the study's recipe")
+    values: list[float] = Field(description="on validation data, by fresh seed")
+
+
+class Confirmation(Measured, Answer):
+    """`study confirm NAME`: the best trials on fresh seeds, and a score of the winner on the test split."""
+
+    type: str = "confirmation"
+    complete: bool = Field(description="whether all that was asked for has been run")
+    seeds: int = Field(description="fresh seeds of the race, and again of the scores")
+    winner: int | None = Field(description="its number in the search; null while the race goes on")
+    search_value: float | None = Field(description="what the search saw of the winner")
+    score: Score | None = Field(description="of the winner on the test split")
+    baseline: Score | None = Field(description="of the baseline on the test split")
+    gain: float | None = Field(description="the winner's score less the baseline's, paired over the seeds")
+    gain_low: float | None = Field(description="lower end of its 95 % interval")
+    gain_high: float | None = Field(description="upper end of its interval")
+    optimism: float | None = Field(description="by how much the search made the winner look better than its score")
+    contenders: list[Contender] = Field(description="best first, dropped ones last")
+
+
+class OfArm(Record):
+    """Says what was done to a recipe."""
+
+    label: str = Field(description="what was done, such as `without lr`")
+    side: Literal["less", "plus", "simplest"] | None = Field(
+        description="less: the winner without knobs; plus: the baseline with knobs; null for these two themselves"
+    )
+    knobs: list[str] = Field(description="which were set back or added")
+
+
+class Ablated(Judged, Averaged, OfArm):
+    """One recipe of an ablation."""
+
+    values: list[float] = Field(description="on validation data, by seed")
+
+
+class Ablation(Measured, Answer):
+    """`study ablate NAME`: what each knob of the confirmed winner contributes."""
+
+    type: str = "ablation"
+    complete: bool = Field(description="whether all has been run")
+    seeds: int = Field(description="fresh seeds of each recipe")
+    smallest: float = Field(description="the smallest difference of interest")
+    trial: int = Field(description="the winner's number in the search")
+    winner: Ablated = Field(description="the winner itself")
+    baseline: Ablated = Field(description="the baseline itself")
+    rows: list[Ablated] = Field(description="the other recipes")
+    simplest: dict[str, Any] | None = Field(
+        description="overrides of the recipe with the fewest changes that is surely no worse; null if there is none"
+    )
+    dropped: list[str] = Field(description="knobs that the simplest recipe does without")

@@ -1,0 +1,201 @@
+"""What a comparison, a confirmation and an ablation say, in a terminal, a notebook and the report."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from study.formatting import duration, knobs, plural
+from study.metric import Ends
+from study.text.table import Block
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from study.metric import Metric
+    from study.schemas.questions import (
+        Ablated,
+        Ablation,
+        Averaged,
+        Compared,
+        Comparison,
+        Confirmation,
+        Contender,
+        Judged,
+    )
+
+OUTSIDE = "! the published figure lies outside the range in which one more run of ours would lie (95 %)"
+
+
+def comparison(found: Comparison) -> list[Block]:
+    """Say what the variants do against the baseline."""
+    metric = found.judged_by
+    published = any(row.published is not None for row in found.variants)
+    named = metric.words if metric.is_accuracy else metric.name
+    heading = ["Variant", f"Mean {'test ' if metric.is_accuracy else ''}{named}", "95 % interval", "Difference",
+               "95 % interval", "Wins", "n", "Time", *(["Published"] if published else []), "Verdict"]  # fmt: skip
+    first = (
+        f"{found.study}: against {found.against}, paired over seeds{_units(metric)}; {test_of(found)}, Holm over the "
+    )
+    rows = [_compared(row, metric, published=published) for row in found.variants]
+    more = not found.until_sure and any(row.more_seeds for row in found.variants)
+    hint = [f"More seeds, by a test that allows this look: study compare {found.study} --until-sure"] if more else []
+    return [Block([f"{first}family"], heading, rows, [*comparison_notes(found), *hint])]
+
+
+def test_of(found: Comparison) -> str:
+    """Name the test behind the verdicts."""
+    if found.until_sure:
+        return "t tests valid at any time (Wang and Ramdas 2024)"
+    return "Student's t"
+
+
+def comparison_notes(found: Comparison) -> list[str]:
+    """Say what must be known to read the figures."""
+    metric, notes = found.judged_by, list[str]()
+    if any(row.published_as_expected is False for row in found.variants):
+        notes.append(OUTSIDE)
+    if found.fixed and any(row.published is not None for row in found.variants):
+        notes.append(f"The published figures are of other settings: here {knobs(found.fixed)}")
+    for row in (row for row in found.variants if row.diverged):
+        finite = sum(map(math.isfinite, row.values))
+        ran, what = (finite, "count as guessing") if found.guessing else (finite + row.diverged, "are left out")
+        notes.append(f"{row.variant}: {row.diverged} of {ran} trainings diverged and {what}")
+    if len(found.variants) > 1:
+        notes.append(
+            f"--smallest {found.smallest}: differences below {metric.size(found.smallest)} are taken for none."
+        )
+    return notes
+
+
+def _compared(row: Compared, metric: Metric, *, published: bool) -> list[str]:
+    mark = " !" if row.published_as_expected is False else ""
+    theirs = f"{metric.figure(row.published)}{mark}" if row.published is not None else "-"
+    return [
+        row.variant,
+        *averaged(row, metric),
+        *differing(row, metric),
+        f"{row.win_rate:.0%}" if row.win_rate is not None and math.isfinite(row.win_rate) else "-",
+        str(row.n),
+        duration(row.seconds) if math.isfinite(row.seconds) else "-",
+        *([theirs] if published else []),
+        row.says or "baseline",
+    ]
+
+
+def confirmation(found: Confirmation) -> list[Block]:
+    """Say how the race went, and what the test split says of the winner."""
+    metric = found.judged_by
+    unit = " (accuracies in %)" if metric.is_accuracy else ""
+    top = plural(len(found.contenders), "trial")
+    race = Block(
+        [f"{found.study}: {metric.name} of the best {top} on {found.seeds} fresh seeds{unit}"],
+        ["Trial", "Search", "Fresh seeds", "95 % interval", "n", "What of it", "Knobs"],
+        [
+            [str(each.trial), metric.figure(each.search_value), *averaged(each, metric), str(each.n), fate(found, each),
+             knobs(each.overrides)]
+            for each in found.contenders
+        ],
+        [] if found.winner is not None else ["The race is not over: the same command goes on."],
+    )  # fmt: skip
+    return [race] if found.winner is None else [race, _scores(found, metric)]
+
+
+def fate(found: Confirmation, each: Contender) -> str:
+    """Say what became of a contender."""
+    if found.winner is not None and each.trial == found.winner:
+        return "winner"
+    if each.dropped_after is not None:
+        return f"dropped after {each.dropped_after}"
+    if found.winner is None:
+        return "in the race"
+    return "surely worse" if each.surely_worse else "may be as good"
+
+
+def _scores(found: Confirmation, metric: Metric) -> Block:
+    scores = [score for score in (found.score, found.baseline) if score]
+    notes = ["Not complete yet: the same command goes on."]
+    if found.complete:
+        following = f"`study ablate {found.study}` says which knobs matter; `study register {found.study}` keeps it."
+        notes = [*gain(found), *optimism(found), f"Next: {following}"]
+    return Block(
+        [f"Test split, {found.seeds} further seeds: {metric.words} of the winner and of the baseline"],
+        ["", "Score", "95 % interval", "n"],
+        [[score.name, *averaged(score, metric), str(score.n)] for score in scores],
+        notes,
+    )
+
+
+def gain(found: Confirmation) -> list[str]:
+    """Say what the winner gains over the baseline, as far as that is known."""
+    metric = found.judged_by
+    if found.gain is None or found.gain_low is None or found.gain_high is None:
+        return []
+    open_sign = found.gain_low <= 0 <= found.gain_high
+    within = metric.gaps(Ends(found.gain_low, found.gain_high))
+    unsure = "; not distinguishable from none" if open_sign else ""
+    return [f"Gain over the baseline: {metric.gap(found.gain)}{metric.unit} ({within}{unsure})"]
+
+
+def optimism(found: Confirmation) -> list[str]:
+    """Say how much of the search's figure was luck, as far as that is known."""
+    metric = found.judged_by
+    if found.optimism is None:
+        return []
+    seen = f"the search saw {metric.value(found.search_value)} for trial {found.winner}"
+    return [f"Optimism removed: {metric.gap(found.optimism)}{metric.unit} ({seen})"]
+
+
+def ablation(found: Ablation) -> list[Block]:
+    """Say what each knob of the winner contributes."""
+    metric = found.judged_by
+    heading = ["Recipe", f"Mean {metric.name}", "95 % interval", "Difference", "95 % interval", "n", "Verdict"]
+    groups = [
+        (f"Trial {found.trial}, the winner, without:", [found.winner, *_side(found, "less")]),
+        ("The baseline with:", [found.baseline, *_side(found, "plus")]),
+        ("The winner without several knobs at once:", _side(found, "simplest")),
+    ]
+    first = f"{found.study}: {found.seeds} fresh seeds, paired{_units(metric)}; Student's t, Holm over each group"
+    tables = [Block([title], heading, [_ablated(row, metric) for row in rows]) for title, rows in groups if rows]
+    return [Block([first]), *tables, Block(conclusion(found))]
+
+
+def conclusion(found: Ablation) -> list[str]:
+    """Say which knobs can be dropped."""
+    if not found.complete:
+        return ["Not complete yet: the same command goes on."]
+    smallest = found.judged_by.size(found.smallest)
+    if found.simplest is None:
+        return [f"No knob can be dropped with a loss that is surely below {smallest}; more --seeds may show one."]
+    kept = knobs(found.simplest) or "the study's own recipe"
+    return [
+        f"Can be dropped, with a loss that is surely below {smallest}: {', '.join(found.dropped)}",
+        f"Simplest recipe no worse than the winner: {kept}",
+    ]
+
+
+def _side(found: Ablation, side: str) -> list[Ablated]:
+    return [row for row in found.rows if row.side == side]
+
+
+def _ablated(row: Ablated, metric: Metric) -> list[str]:
+    label = ", ".join(row.knobs) or row.label
+    return [label, *averaged(row, metric), *differing(row, metric), str(row.n), row.says or "-"]
+
+
+def averaged(row: Averaged, metric: Metric) -> Sequence[str]:
+    """Write a mean and its interval as two cells."""
+    if row.mean is None or row.mean_low is None or row.mean_high is None:
+        return metric.figure(row.mean), "-"
+    return metric.figure(row.mean), metric.interval(Ends(row.mean_low, row.mean_high))
+
+
+def differing(row: Judged, metric: Metric) -> Sequence[str]:
+    """Write a difference and its interval as two cells."""
+    if row.difference is None or row.difference_low is None or row.difference_high is None:
+        return metric.gap(row.difference), "-"
+    return metric.gap(row.difference), metric.gaps(Ends(row.difference_low, row.difference_high))
+
+
+def _units(metric: Metric) -> str:
+    return " (accuracies in %, differences in points)" if metric.is_accuracy else ""
