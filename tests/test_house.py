@@ -158,9 +158,18 @@ def test_nothing_is_left_unfinished():
 
 def test_the_public_names_are_these():
     assert study.__all__ == [
-        "Epoch", "Published", "Recipe", "Study", "StudyError", "Variant", "ablate", "compare", "confirm", "load", "run",
+        "Epoch", "Published", "Recipe", "Study", "StudyError", "Variant", "ablate", "check", "compare", "confirm",
+        "doctor", "import_data", "list_data", "list_studies", "load", "models", "new", "predict", "promote", "register",
+        "remove", "remove_data", "rollback", "run", "sync", "verify_data", "write_report",
     ]  # fmt: skip
     assert all(getattr(study, name) for name in study.__all__)
+    assert dir(study) == study.__all__
+
+
+def test_no_public_name_is_that_of_a_module():
+    """Importing a module makes it an attribute of the package, in place of what had its name."""
+    rooms = {each.stem for each in SOURCE.iterdir()} - {"__init__", "__main__"}
+    assert rooms & set(study.__all__) == set()
 
 
 def test_a_name_that_is_not_public_is_refused():

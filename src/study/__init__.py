@@ -6,7 +6,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from study.api import ablate, compare, confirm, run
+    from study.api import (
+        ablate,
+        check,
+        compare,
+        confirm,
+        doctor,
+        import_data,
+        list_data,
+        list_studies,
+        models,
+        new,
+        predict,
+        promote,
+        register,
+        remove,
+        remove_data,
+        rollback,
+        run,
+        sync,
+        verify_data,
+        write_report,
+    )
     from study.definition import Published, Study, Variant
     from study.errors import StudyError
     from study.events import Epoch
@@ -14,7 +35,9 @@ if TYPE_CHECKING:
     from study.study_files import load
 
 __all__ = [
-    "Epoch", "Published", "Recipe", "Study", "StudyError", "Variant", "ablate", "compare", "confirm", "load", "run",
+    "Epoch", "Published", "Recipe", "Study", "StudyError", "Variant", "ablate", "check", "compare", "confirm", "doctor",
+    "import_data", "list_data", "list_studies", "load", "models", "new", "predict", "promote", "register", "remove",
+    "remove_data", "rollback", "run", "sync", "verify_data", "write_report",
 ]  # fmt: skip
 
 _PLACES = {
@@ -24,15 +47,15 @@ _PLACES = {
     "Study": "study.definition",
     "StudyError": "study.errors",
     "Variant": "study.definition",
-    "ablate": "study.api",
-    "compare": "study.api",
-    "confirm": "study.api",
     "load": "study.study_files",
-    "run": "study.api",
-}
+}  # all others are calls, of study.api
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_PLACES[name]), name)
+    return getattr(import_module(_PLACES.get(name, "study.api")), name)

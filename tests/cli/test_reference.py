@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import typer
 
-from study.cli import reference
 from study.cli.app import app
 from study.executors.table import EXECUTORS
 from study.sampling.table import PRUNERS, SAMPLERS
 
 REPOSITORY = Path(__file__).parents[2]
+reference = SimpleNamespace(**runpy.run_path(str(REPOSITORY / "docs" / "reference.py")))
 SNAPSHOT = Path(__file__).with_name("options.txt")
 COMMANDS = dict(reference.commands(typer.main.get_command(app)))
 OPTIONS = [
@@ -72,5 +74,15 @@ def test_the_executors_samplers_and_pruners_are_those_of_the_tables():
         assert all(row.help in run[option].help for row in table.values())
 
 
-def test_the_reference_in_docs_is_made_from_the_commands():
+def test_the_reference_in_docs_is_made_from_the_commands_and_the_schemas():
     assert (REPOSITORY / "docs" / "cli.md").read_text() == reference.reference()
+
+
+def test_every_object_and_each_of_its_keys_says_what_it_is():
+    objects = list(reference.records())
+    assert len(objects) > 10
+    assert [each.__name__ for each in objects if not each.__doc__] == []
+    silent = [
+        f"{each.__name__}.{name}" for each in objects for name, key in each.model_fields.items() if not key.description
+    ]
+    assert silent == []

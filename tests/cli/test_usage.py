@@ -111,7 +111,7 @@ def test_an_argument_wins_over_its_variable(study, made, monkeypatch):
 
 
 def test_an_unexpected_error_is_one_line_that_names_debug(study, monkeypatch):
-    monkeypatch.setattr("study.cli.show.studies", lambda home: 1 / 0)
+    monkeypatch.setattr("study.record.family.studies", lambda home: 1 / 0)
     answer = study("list")
     assert answer.code == 1
     assert answer.err == (
@@ -121,7 +121,7 @@ def test_an_unexpected_error_is_one_line_that_names_debug(study, monkeypatch):
 
 @pytest.mark.parametrize("arguments", [["list", "--debug"], ["--debug", "list"]])
 def test_debug_shows_the_traceback(study, monkeypatch, arguments):
-    monkeypatch.setattr("study.cli.show.studies", lambda home: 1 / 0)
+    monkeypatch.setattr("study.record.family.studies", lambda home: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         study(*arguments)
 

@@ -1,5 +1,12 @@
 """What the command line does, for scripts and notebooks: a function for each command, with its answer as an object."""
 
+from study.api.data import import_data, list_data, remove_data, verify_data
+from study.api.models import models, predict, promote, register, rollback
 from study.api.questions import How, ablate, compare, confirm, run
+from study.api.studies import check, doctor, list_studies, new, remove, sync, write_report
 
-__all__ = ["How", "ablate", "compare", "confirm", "run"]
+__all__ = [
+    "How", "ablate", "check", "compare", "confirm", "doctor", "import_data", "list_data", "list_studies", "models",
+    "new", "predict", "promote", "register", "remove", "remove_data", "rollback", "run", "sync",
+    "verify_data", "write_report",
+]  # fmt: skip

@@ -9,20 +9,7 @@ from typing import Annotated
 
 import typer
 
-from study.cli import (
-    author,
-    data,
-    doctor,
-    models,
-    predict,
-    questions,
-    removal,
-    report,
-    run,
-    service,
-    show,
-    transfer,
-)
+from study.cli import data, models, questions, run, show, studies, transfer
 from study.cli.terminal import open_terminal
 from study.errors import PlaceError
 
@@ -148,23 +135,23 @@ def _app() -> typer.Typer:
     made.command("compare")(questions.compare)
     made.command("confirm")(questions.confirm)
     made.command("ablate")(questions.ablate)
-    made.command("list")(show.list_)
+    made.command("list")(studies.list_)
     made.command("show")(show.show)
     made.command("best")(show.best)
-    made.command("report")(report.report)
+    made.command("report")(studies.report)
     made.command("register")(models.register)
     made.command("promote")(models.promote)
     made.command("rollback")(models.rollback)
     made.command("models")(models.models)
-    made.command("predict")(predict.predict)
+    made.command("predict")(models.predict)
     made.command("export")(transfer.export)
-    made.command("sync")(transfer.sync)
-    made.command("ui")(service.ui)
-    made.command("remove")(removal.remove)
-    made.command("check")(author.check)
-    made.command("new")(author.new)
+    made.command("sync")(studies.sync)
+    made.command("ui")(studies.ui)
+    made.command("remove")(studies.remove)
+    made.command("check")(studies.check)
+    made.command("new")(studies.new)
     made.add_typer(data.app, name="data")
-    made.command("doctor")(doctor.doctor)
+    made.command("doctor")(studies.doctor)
     return made
 
 

@@ -1,4 +1,4 @@
-"""`study list`, `study show` and `study best`: what the trial folders tell."""
+"""`study show` and `study best`: what the trial folders tell."""
 
 from __future__ import annotations
 
@@ -13,15 +13,13 @@ from study.cli import one_trial, options, records
 from study.cli.terminal import width
 from study.errors import InputError, StudyError
 from study.formatting import to_json
-from study.metric import Metric
 from study.record import results
-from study.record.family import PURPOSE, find, parsed, studies
-from study.record.journal import Journal
-from study.text.table import table
+from study.record.family import find
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from study.record.journal import Journal
     from study.record.results import Summary, TrialRow
 
 SHOWN = 20
@@ -31,77 +29,6 @@ COLUMNS = ("trial", "state", "value", "epochs", "seconds", "variant", "reason")
 def journal_of(name: str, home: Path | None) -> Journal:
     """Find the results of a study; see `family.find`."""
     return find(name, settings.resolve(home).home)
-
-
-def list_(as_json: options.AsJson = False, home: options.Home = None) -> None:
-    """List the studies that can be run or have results here."""
-    from study.study_files import available
-
-    place, files = settings.resolve(home), available()
-    names = dict.fromkeys([*sorted(files), *studies(place.home)])
-    found = [_listed(name, files.get(name), Journal(place.study_folder(name))) for name in names]
-    if as_json:
-        print(to_json(found, indent=2))
-        return
-    states = ("complete", "pruned", "failed", "running")
-    rows = [
-        [each["study"], *(_count(each[state]) for state in states), _best(each), each["description"]] for each in found
-    ]
-    print(table(["Study", "Complete", "Pruned", "Failed", "Unfinished", "Best", "What it is"], rows, width=width()))
-
-
-def _listed(name: str, file: Path | None, journal: Journal) -> dict[str, Any]:
-    """One study as JSON values; a damaged one is listed with its damage."""
-    about = _about(file) if file else ""
-    listed: dict[str, Any] = {"study": name, "file": str(file) if file else None, "description": about}
-    listed |= dict.fromkeys([*results.STATES, "metric", "best"])
-    try:
-        listed["description"] = about or _origin(journal)
-        if not journal.trials():
-            return listed
-        summary = results.summary(journal)
-    except StudyError as error:
-        return {**listed, "description": f"damaged: {error}"}
-    best = summary.best.value if summary.best else None
-    return {**listed, **summary.counts, "metric": summary.metric.name, "best": best}
-
-
-def describe(journal: Journal) -> str:
-    """Describe a study with results in one line: the first of its docstring, else what its results come from."""
-    from study.study_files import about
-
-    return about(journal.folder.name, journal.definition() or {}).partition("\n")[0] or _origin(journal)
-
-
-def _origin(journal: Journal) -> str:
-    """What results without a file of their name come from."""
-    name = journal.folder.name
-    start, kind = parsed(name)
-    if kind:
-        return f"{PURPOSE[kind]} {start}"
-    stored = journal.definition() or {}
-    source = Path(stored.get("file") or name.partition("@")[0]).stem
-    dataset = (stored.get("recipe") or {}).get("dataset")
-    return f"{source} on {dataset}" if dataset else source
-
-
-def _about(file: Path) -> str:
-    """First line of the file's docstring; the file is not run for it."""
-    from study.study_files import docstring
-
-    try:
-        return docstring(file).partition("\n")[0]
-    except (OSError, SyntaxError, ValueError) as error:
-        return f"cannot be read: {error}"
-
-
-def _best(listed: dict[str, Any]) -> str:
-    value, metric = listed["best"], Metric(listed["metric"] or "")
-    return metric.seen([value or 0.0]).value(value)
-
-
-def _count(value: int | None) -> str:
-    return "-" if value is None else str(value)
 
 
 def show(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from study.text.shown import Shown
+
 log = logging.getLogger("study")
 
 
@@ -86,6 +88,11 @@ def wants_color(*, here: bool) -> bool:
 def width() -> int | None:
     """Columns of the terminal that stdout is; None where a program reads it and lines should stay whole."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def show(found: Shown, *, as_json: bool) -> None:
+    """Print a result for people, or as JSON."""
+    print(found.to_json(indent=2) if as_json else found.text(width()))
 
 
 def require_consent(question: str, where: str, *, yes: bool) -> None:

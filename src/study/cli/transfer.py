@@ -7,22 +7,16 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
-import typer
-
-from study import settings
 from study.cli import options, records
 from study.cli.show import journal_of
-from study.cli.terminal import width
-from study.errors import InputError, StudyLocked
+from study.errors import InputError
 from study.formatting import plural, to_json
-from study.record import atomic_files, family, results
+from study.record import atomic_files, results
 from study.record.journal import Journal
-from study.text.table import table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from study.settings import Settings
 
 log = logging.getLogger("study")
 FORMATS = ("csv", "json", "parquet")
@@ -90,73 +84,3 @@ def _encode(rows: Sequence[dict[str, Any]], form: str) -> bytes:
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False)
     return buffer.getvalue()
-
-
-def sync(
-    names: options.StudyNames = None,
-    dry_run: options.ListOnly = False,
-    as_json: options.AsJson = False,
-    home: options.Home = None,
-    storage: options.Storage = None,
-    tracking_uri: options.TrackingUri = None,
-) -> None:
-    """Make Optuna and MLflow equal to the trial folders."""
-    places = settings.resolve(home, storage, tracking_uri)
-    chosen = [journal_of(name, home).folder.name for name in names or family.studies(places.home)]
-    done = _pending(places, chosen) if dry_run else _synced(places, chosen)
-    if as_json:
-        print(to_json(done, indent=2))
-    else:
-        cells = [[str("-" if value is None else value) for value in each.values()] for each in done]
-        print(
-            table(
-                ["Study", "Optuna trials changed", "MLflow trials sent", "Still to send", "Trouble"],
-                cells,
-                width=width(),
-            )
-        )
-    if any(each["trouble"] for each in done):
-        raise typer.Exit(1)
-
-
-def _pending(places: Settings, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Say what MLflow lacks, from the files alone."""
-    from study import tracking
-    from study.tracking.mirror import pending
-
-    server = tracking.place(places)
-    return [_line(name, pending=pending(Journal(places.study_folder(name)), server)) for name in names]
-
-
-def _synced(places: Settings, names: Sequence[str]) -> list[dict[str, Any]]:
-    from study import tracking
-
-    database = _in_optuna(places, names)
-    reports = tracking.sync_studies(places, names) if names else []
-    return [
-        _line(each.study, optuna=database[each.study], mlflow=each.sent, pending=each.pending, trouble=each.error)
-        for each in reports
-    ]
-
-
-def _in_optuna(places: Settings, names: Sequence[str]) -> dict[str, int | None]:
-    """Trials changed in Optuna's database by study; None for one that is being searched, whose search sees to it."""
-    from study.sampling import storage
-
-    database, changed = storage.connect(places.storage), dict[str, int | None]()
-    for name in names:
-        journal = Journal(places.study_folder(name))
-        direction = results.metric_of(journal).direction
-        try:
-            with storage.held(name, journal.folder, database):
-                changed[name] = storage.sync(journal, database, name, direction)
-        except StudyLocked as error:
-            log.warning("%s: %s; its search keeps Optuna equal", name, error.what)
-            changed[name] = None
-    return changed
-
-
-def _line(
-    study: str, *, optuna: int | None = None, mlflow: int | None = None, pending: int, trouble: str | None = None
-) -> dict[str, Any]:
-    return {"study": study, "optuna": optuna, "mlflow": mlflow, "pending": pending, "trouble": trouble}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -12,12 +13,82 @@ from study.data.images import FORMATS, SUFFIXES, UNREADABLE, plain
 from study.data.known import TABLES
 from study.data.tables import read_table
 from study.errors import InputError
+from study.registry import promotion
+from study.schemas import models
+from study.text import models as text
+from study.text.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from study.tracking.registry import Model
+    from study.settings import Settings
+    from study.text.table import Block
+    from study.tracking.registry import Model, Version
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions(Shown):
+    """What a model says of several examples.
+
+    Args:
+        version: that predicted.
+        predictions: one for each example, in the order that they were given.
+
+    """
+
+    version: Version
+    predictions: Sequence[models.Prediction]
+
+    def record(self) -> models.Predictions:
+        """Describe the predictions in plain values."""
+        return models.Predictions(
+            model=self.version.model, version=self.version.number, predictions=list(self.predictions)
+        )
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Give a row for each example, with a column `probability_CLASS` for each class."""
+        return [
+            {
+                "example": each.example,
+                "label": each.label,
+                **{f"probability_{name}": share for name, share in each.probabilities.items()},
+            }
+            for each in self.predictions
+        ]
+
+    def blocks(self) -> list[Block]:
+        """Show a line for each example."""
+        return text.predictions(self.record())
+
+
+def predict(
+    settings: Settings, model: str, paths: Sequence[Path], number: int | None = None, *, resize: bool = False
+) -> Predictions:
+    """Predict labels and probabilities.
+
+    Args:
+        settings: where the registry is.
+        model: its name.
+        paths: files of images, folders of them, or one table.
+        number: of the version; None is the champion.
+        resize: cut and scale images of another size.
+
+    Raises:
+        InputError: no such model or version, no champion, or examples that do not fit the model.
+
+    """
+    registry = promotion.reach(settings)
+    version = promotion.chosen(registry, model, number)
+    loaded = registry.load(version)
+    names, given = examples(loaded, paths, resize=resize)
+    found = loaded.predict(given).to_dict("records")
+    return Predictions(version, [_prediction(name, row) for name, row in zip(names, found, strict=True)])
+
+
+def _prediction(example: str, found: dict[Any, Any]) -> models.Prediction:
+    shares = {str(name).removeprefix("probability_"): share for name, share in found.items() if name != "label"}
+    return models.Prediction(example=example, label=found["label"], probabilities=shares)
 
 
 def examples(

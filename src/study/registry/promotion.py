@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from study import tracking
 from study.errors import InputError, StudyError
 from study.questions import replicates
 from study.record.journal import Journal
+from study.registry.described import Promotion, Rollback, in_words
 from study.registry.registration import same_data
 from study.stats import mcnemar
 
@@ -21,22 +21,6 @@ if TYPE_CHECKING:
     from study.tracking.registry import Registry, Version
 
 FORCE = "--force --reason TEXT does it all the same."
-
-
-@dataclass(frozen=True, slots=True)
-class Promotion:
-    """What `promote` did.
-
-    Args:
-        version: the champion now.
-        before: the champion until then; None if there was none.
-        paired: how the two did on the same test examples; None without a test.
-
-    """
-
-    version: Version
-    before: Version | None
-    paired: Paired | None
 
 
 def promote(settings: Settings, model: str, number: int | None = None) -> Promotion:
@@ -80,7 +64,7 @@ def force(settings: Settings, model: str, number: int | None, reason: str) -> Pr
     return Promotion(candidate, champion, None)
 
 
-def rollback(settings: Settings, model: str) -> Promotion:
+def rollback(settings: Settings, model: str) -> Rollback:
     """Make the champion before the present one champion again.
 
     Raises:
@@ -95,7 +79,7 @@ def rollback(settings: Settings, model: str) -> Promotion:
         what = "there is no champion before the present one" if past else "there is no champion"
         raise InputError(what, where=model, fix=f"`study models {model}` lists its versions.")
     registry.crown(model, before, _now(), f"rollback from version {past[-1]}")
-    return Promotion(versions[before[-1]], versions[past[-1]], None)
+    return Rollback(versions[before[-1]], versions[past[-1]], None)
 
 
 def reach(settings: Settings) -> Registry:
@@ -112,7 +96,7 @@ def reach(settings: Settings) -> Registry:
     return tracking.open_registry(settings)
 
 
-def listed(settings: Settings, model: str | None) -> list[Version]:
+def listed(settings: Settings, model: str | None = None) -> list[Version]:
     """List the versions of a model, or of all models that were made of studies, oldest first.
 
     Raises:
@@ -147,13 +131,6 @@ def chosen(registry: Registry, model: str, number: int | None) -> Version:
 def champion_of(registry: Registry, model: str) -> Version | None:
     """Find the present champion."""
     return next((each for each in registry.versions(model) if "champion" in each.aliases), None)
-
-
-def in_words(paired: Paired) -> str:
-    """Say how two classifiers did on the same test examples."""
-    accuracies = f"{100 * paired.candidate:.2f} % against {100 * paired.champion:.2f} %"
-    disputed = f"it alone is right on {paired.gained:,}, the champion alone on {paired.lost:,}"
-    return f"of {paired.n:,} test examples {disputed} (McNemar's mid-p {paired.p:.2g}); accuracy {accuracies}"
 
 
 def _versions(registry: Registry, model: str) -> list[Version]:

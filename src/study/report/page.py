@@ -17,6 +17,9 @@ from study.formatting import local_moment
 from study.record import atomic_files
 from study.report import answers, charts, comparisons, found, inspection, reproduction
 from study.report.parts import Gallery, Section, Table
+from study.schemas.studies import Report
+from study.text import studies as words
+from study.text.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,22 +28,41 @@ if TYPE_CHECKING:
     from study.report.found import Found
     from study.report.parts import Picture
     from study.settings import Settings
+    from study.text.table import Block
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """Where a report lies.
+class Written(Shown):
+    """The files of a report.
 
     Args:
+        study: that it is about.
         html: the page; None if only Markdown was asked for.
         markdown: the same as Markdown; None if only the page was.
         pictures: beside the Markdown.
+        bytes: size of the page, else of the Markdown.
 
     """
 
+    study: str
     html: Path | None
     markdown: Path | None
     pictures: Sequence[Path]
+    bytes: int
+
+    def record(self) -> Report:
+        """Describe the files in plain values."""
+        return Report(
+            study=self.study,
+            html=str(self.html) if self.html else None,
+            markdown=str(self.markdown) if self.markdown else None,
+            pictures=[str(path) for path in self.pictures],
+            bytes=self.bytes,
+        )
+
+    def blocks(self) -> list[Block]:
+        """Name the page, else the Markdown."""
+        return words.report(self.record())
 
 
 def write(name: str, settings: Settings, output: Path | None = None) -> Written:
@@ -71,7 +93,10 @@ def write(name: str, settings: Settings, output: Path | None = None) -> Written:
                     for each in _pictures(contents)}  # fmt: skip
     for path, each in content.items():
         _put(path, each)
-    return Written(html, markdown, [path for path in content if path not in {html, markdown}])
+    main = html or markdown
+    assert main is not None
+    pictures = [path for path in content if path not in {html, markdown}]
+    return Written(name, html, markdown, pictures, len(content[main]))
 
 
 def _put(path: Path, content: bytes) -> None:

@@ -17,25 +17,39 @@ from study.formatting import nearest
 from study.record import atomic_files, family
 from study.record.journal import Journal
 from study.sampling import storage
+from study.schemas import studies as schemas
+from study.text import studies as text
+from study.text.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from study.settings import Settings
+    from study.text.table import Block
 
 
 @dataclass(frozen=True, slots=True)
-class Removal:
-    """What would be removed.
+class Removal(Shown):
+    """What is to be removed, or was.
 
     Args:
+        study: that was named.
         trials: their number by study: the one that was named, and those made for it.
         size: bytes of their folders.
 
     """
 
+    study: str
     trials: Mapping[str, int]
     size: int
+
+    def record(self) -> schemas.Removal:
+        """Describe the removal in plain values."""
+        return schemas.Removal(study=self.study, trials=dict(self.trials), bytes=self.size)
+
+    def blocks(self) -> list[Block]:
+        """Say what is deleted."""
+        return text.removal(self.record())
 
 
 def plan(name: str, settings: Settings) -> Removal:
@@ -54,7 +68,7 @@ def plan(name: str, settings: Settings) -> Removal:
         fix = nearest(name, sorted(counts))
         raise InputError(f"no results of a study {name!r}", where=str(settings.home), fix=fix)
     files = [file for each in names for file in settings.study_folder(each).rglob("*") if file.is_file()]
-    return Removal({each: counts[each] for each in names}, sum(file.stat().st_size for file in files))
+    return Removal(name, {each: counts[each] for each in names}, sum(file.stat().st_size for file in files))
 
 
 def remove(removal: Removal, settings: Settings) -> None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from study.formatting import to_json
 from study.metric import Direction, Metric
@@ -39,6 +39,23 @@ class Answer(Record):
     type: str = Field(description="which object this is")
     version: Literal[1] = Field(default=1, description="of the description; keys are only added within a version")
     study: str = Field(description="name of the study, with `@dataset` where it has one")
+
+
+Entry = TypeVar("Entry", bound=Record)
+
+
+class Listing(RootModel[list[Entry]], Generic[Entry]):
+    """A result that is a list of records, as a `--json` array."""
+
+    model_config = ConfigDict(frozen=True)
+
+    def plain(self) -> list[dict[str, Any]]:
+        """Give the records as plain values."""
+        return [each.plain() for each in self.root]
+
+    def to_json(self, *, indent: int | None = None) -> str:
+        """Write the records as strict JSON; what is not finite becomes null."""
+        return to_json(self.plain(), indent=indent)
 
 
 class Measured(Record):

@@ -54,7 +54,7 @@ class Compared(Judged, Averaged, OfVariant):
 class Comparison(Measured, Answer):
     """`study compare NAME`: the variants on equal seeds, judged on the test split."""
 
-    type: str = "comparison"
+    type: str = Field(default="comparison", description="always `comparison`")
     against: str = Field(description="the baseline")
     seeds: int = Field(description="of each variant; with until_sure at most")
     until_sure: bool = Field(description="whether seeds were added until each verdict was settled")
@@ -95,7 +95,7 @@ class Contender(Averaged, OfTrial):
 class Confirmation(Measured, Answer):
     """`study confirm NAME`: the best trials on fresh seeds, and a score of the winner on the test split."""
 
-    type: str = "confirmation"
+    type: str = Field(default="confirmation", description="always `confirmation`")
     complete: bool = Field(description="whether all that was asked for has been run")
     seeds: int = Field(description="fresh seeds of the race, and again of the scores")
     winner: int | None = Field(description="its number in the search; null while the race goes on")
@@ -128,7 +128,7 @@ class Ablated(Judged, Averaged, OfArm):
 class Ablation(Measured, Answer):
     """`study ablate NAME`: what each knob of the confirmed winner contributes."""
 
-    type: str = "ablation"
+    type: str = Field(default="ablation", description="always `ablation`")
     complete: bool = Field(description="whether all has been run")
     seeds: int = Field(description="fresh seeds of each recipe")
     smallest: float = Field(description="the smallest difference of interest")

@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from study.schemas import csv_of
+from study.schemas import Listing, Record, csv_of
 from study.text.table import html_of, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import pandas as pd
 
-    from study.schemas import Answer
     from study.text.table import Block
+
+Entry = TypeVar("Entry", bound=Record)
 
 
 class Shown(ABC):
-    """Gives a result its faces; a subclass gives its record, its rows and its blocks of text."""
+    """Gives a result its faces; a subclass gives its record and its blocks of text, and its rows if it has a table."""
 
     __slots__ = ()
 
     @abstractmethod
-    def record(self) -> Answer:
+    def record(self) -> Record | Listing[Any]:
         """Describe the result in plain values: what `--json` prints."""
         ...
 
-    @abstractmethod
     def rows(self) -> list[dict[str, Any]]:
         """Give the result's table as flat rows of plain values: what `--csv` prints."""
-        ...
+        plain = self.record().plain()
+        return plain if isinstance(plain, list) else [plain]
 
     @abstractmethod
     def blocks(self) -> Sequence[Block]:
@@ -57,3 +59,28 @@ class Shown(ABC):
 
     def _repr_html_(self) -> str:
         return html_of(self.blocks())
+
+
+@dataclass(frozen=True, slots=True)
+class ShownList(Shown, Generic[Entry]):
+    """A result that is a list of records; a subclass gives its blocks of text.
+
+    Args:
+        entries: the records, in the order in which they are shown.
+
+    """
+
+    entries: Sequence[Entry]
+
+    def record(self) -> Listing[Entry]:
+        """Describe the result in plain values: a list."""
+        return Listing[Entry](root=list(self.entries))
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __getitem__(self, index: int) -> Entry:
+        return self.entries[index]

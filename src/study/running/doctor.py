@@ -1,4 +1,7 @@
-"""`study doctor`: everything that a search needs, each fine or with its cure."""
+"""Everything on this machine that a search needs, each fine or with its cure.
+
+Libraries are imported where they are looked at: one that is missing is a finding.
+"""
 
 from __future__ import annotations
 
@@ -7,91 +10,81 @@ import platform
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from study import settings
-from study.cli import options
 from study.errors import PlaceError, StudyError
-from study.formatting import plural, size, to_json, without_password
+from study.formatting import plural, size, without_password
+from study.schemas.machine import Finding
+from study.text import machine as text
+from study.text.shown import ShownList
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from study.settings import Settings
+    from study.text.table import Block
 
 LITTLE_SPACE = 1e9  # bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at.
+class Findings(ShownList[Finding]):
+    """What was looked at."""
+
+    __slots__ = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether a search can use all of it."""
+        return all(each.ok for each in self.entries)
+
+    def blocks(self) -> list[Block]:
+        """Show a line for each finding."""
+        return text.findings(self.entries)
+
+
+def doctor(places: Settings, watch: Callable[[Finding], None] | None = None) -> Findings:
+    """Look at devices, places, databases, data and studies; nothing is made or changed.
 
     Args:
-        check: what.
-        ok: whether a search can use it.
-        found: what it is.
-        cure: what to do about it, empty if fine.
+        places: where results are kept.
+        watch: is called with each finding at once; some take seconds.
 
     """
-
-    check: str
-    ok: bool
-    found: str
-    cure: str = ""
-
-
-def doctor(
-    as_json: options.AsJson = False,
-    home: options.Home = None,
-    storage: options.Storage = None,
-    tracking_uri: options.TrackingUri = None,
-) -> None:
-    """Check devices, places, databases and data, and name cures."""
-    places = settings.resolve(home, storage, tracking_uri)
-    checks: list[tuple[str, Callable[[], str]]] = [
-        ("python", platform.python_version),
-        ("versions", _versions),
-        ("devices", _devices),
-        ("processor", _processor),
-        ("memory", _memory),
-        ("home", lambda: _place(places.home, "--home (STUDY_HOME)")),
-        ("cache", lambda: _place(settings.cache_folder(), "STUDY_CACHE")),
-        ("storage", lambda: _storage(places)),
-        ("tracking", lambda: _tracking(places)),
-        ("data", _data),
-        ("studies", _studies),
-    ]
-    findings: list[Finding] = []
-    for name, look in checks:
-        findings.append(_look(name, look))
-        if not as_json:
-            _show(findings[-1])
-    if as_json:
-        print(to_json([asdict(finding) for finding in findings], indent=2))
-    if not all(finding.ok for finding in findings):
-        raise typer.Exit(1)
+    checks: dict[str, Callable[[], str]] = {
+        "python": platform.python_version,
+        "versions": _versions,
+        "devices": _devices,
+        "processor": _processor,
+        "memory": _memory,
+        "home": lambda: _place(places.home, "--home (STUDY_HOME)"),
+        "cache": lambda: _place(settings.cache_folder(), "STUDY_CACHE"),
+        "storage": lambda: _storage(places),
+        "tracking": lambda: _tracking(places),
+        "data": _data,
+        "studies": _studies,
+    }
+    found: list[Finding] = []
+    for name, look in checks.items():
+        found.append(_look(name, look))
+        if watch:
+            watch(found[-1])
+    return Findings(found)
 
 
 def _look(name: str, look: Callable[[], str]) -> Finding:
     try:
-        return Finding(name, ok=True, found=without_password(look()))
+        return Finding(check=name, ok=True, found=without_password(look()))
     except StudyError as error:
         what = f"{error.where}: {error.what}" if error.where else error.what
-        return Finding(name, ok=False, found=without_password(what), cure=error.fix)
+        return Finding(check=name, ok=False, found=without_password(what), cure=error.fix)
     except ImportError as error:
-        return Finding(name, ok=False, found=str(error), cure="Install study again, with all it depends on.")
-
-
-def _show(finding: Finding) -> None:
-    cure = f" -> {finding.cure}" if finding.cure else ""
-    print(f"{'ok ' if finding.ok else 'BAD'}  {finding.check:<10} {finding.found}{cure}", flush=True)
+        return Finding(check=name, ok=False, found=str(error), cure="Install study again, with all it depends on.")
 
 
 def _versions() -> str:
-    from study.environment import PACKAGES, versions
+    from study.environment import PACKAGES, versions  # noqa: PLC0415 - see above
 
     found = versions()
     missing = [package for package in PACKAGES if found[package] == "not installed"]
@@ -101,14 +94,14 @@ def _versions() -> str:
 
 
 def _devices() -> str:
-    from study.engine.device import devices
+    from study.engine.device import devices  # noqa: PLC0415 - see above
 
     return ", ".join(devices())
 
 
 def _processor() -> str:
-    from study.environment import versions
-    from study.executors.local import cores
+    from study.environment import versions  # noqa: PLC0415 - see above
+    from study.executors.local import cores  # noqa: PLC0415 - see above
 
     return f"{plural(cores(), 'core')}, {versions()['processor']}"
 
@@ -139,15 +132,15 @@ def _place(folder: Path, option: str) -> str:
 def _storage(places: Settings) -> str:
     if _to_come(places.storage):
         return f"{places.storage}: SQLite {sqlite3.sqlite_version}, will be made"
-    from study.sampling.storage import check
+    from study.sampling import storage  # noqa: PLC0415 - see above
 
-    return f"{places.storage}: {check(places.storage)}"
+    return f"{places.storage}: {storage.check(places.storage)}"
 
 
 def _tracking(places: Settings) -> str:
-    from study.tracking import check
+    from study import tracking  # noqa: PLC0415 - see above
 
-    return check(places)
+    return tracking.check(places)
 
 
 def _to_come(url: str) -> bool:
@@ -156,7 +149,7 @@ def _to_come(url: str) -> bool:
 
 
 def _data() -> str:
-    from study.data import packed
+    from study.data import packed  # noqa: PLC0415 - see above
 
     here = [f"{pack.name}{' (imported)' if pack.imported else ''}" for pack in packed.listing()]
     prepared = f"prepared: {', '.join(here)}" if here else "none prepared yet"
@@ -164,7 +157,7 @@ def _data() -> str:
 
 
 def _studies() -> str:
-    from study.study_files import available, load
+    from study.study_files import available, load  # noqa: PLC0415 - see above
 
     names = sorted(available())
     for name in names:

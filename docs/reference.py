@@ -1,17 +1,23 @@
-"""The reference of all commands in Markdown, made from their own definitions: `python -m study.cli.reference`."""
+"""Write docs/cli.md: the reference of all commands and of the objects that they print, from their own definitions."""
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from typing import TYPE_CHECKING, Any
 
+import typer
+
+from study import schemas
 from study.cli.app import app
+from study.schemas import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 HEAD = """# Command line
 
-Made by `python -m study.cli.reference > docs/cli.md` from the commands themselves; a test compares them.
+Made by `python docs/reference.py > docs/cli.md` from the commands and the schemas themselves; a test compares them.
 
 Data goes to stdout, everything else to stderr. An option wins over its environment variable, a variable over an
 `--env-file`. Options of `study` itself may stand before or after a command.
@@ -30,30 +36,22 @@ A terminal gets a live view and colour; anything else gets plain lines (`--no-pr
 JSON = """
 ## JSON
 
-Keys do not change. Numbers that are not finite are `null`; times are ISO 8601 in UTC, seconds are numbers.
+Keys do not change: within a `version`, keys are only added. Numbers that are not finite are `null`; times are ISO 8601
+in UTC, seconds are numbers; accuracies lie in [0, 1]. Each object has its description here, in Python and in the schema
+that `study.schemas` gives.
 
-`study run --json` prints one object a line on stdout: a `trial` as each one ends, and one `summary` when the search
-ends, however it ends. Its `status` is `finished`, `stopped` (by `--timeout`), `interrupted` or `failed`. A trial's
-`state` is `complete`, `pruned`, `failed` or `running`, which is to say that it has no end yet.
-`study compare --json` prints the same for its trials, and one `comparison` at the end; in its `variants`, `difference`
-and `verdict` are null for the baseline. `study confirm --json` ends with one
-`confirmation`, `study ablate --json` with one `ablation`.
-
-`study show NAME --json` prints the summary's keys from `study` on, `remarks` and `trials`; with `--importance` or
-`--pruning` an object of its own. `study compare A B --json` prints one `searches`.
-
-| object | keys |
-|---|---|
+`study run --json` prints one object a line: a `TrialEnded` as each trial ends, and one `SearchEnded` when the search
+ends, however it ends. `study compare --json` prints the same for its trials and one `Comparison` at the end, `study
+confirm --json` and `study ablate --json` one `Confirmation` and one `Ablation`. Other commands print one object, or a
+list of objects.
 """
 
 
 def reference() -> str:
-    """Write the reference: each command with its arguments, options, environment variables and defaults."""
-    import typer
-
+    """Write the reference: each command with its arguments and options, then each object."""
     root = typer.main.get_command(app)
     with typer.Context(root, info_name="study") as context:
-        sections = [HEAD, *(_section(root, context)), JSON + _json_keys()]
+        sections = [HEAD, *(_section(root, context)), JSON, *map(_object, records())]
     return "\n".join(sections)
 
 
@@ -106,40 +104,44 @@ def _default(parameter: Any) -> str:
     return f"`{parameter.default}`"
 
 
-def _json_keys() -> str:
-    from study.cli import insight, records, side_by_side
-    from study.insight import savings
-    from study.insight.importance import assess
-    from study.metric import Metric
-    from study.record.results import TrialRow, summarize
-    from study.schemas import questions
-
-    trial = TrialRow(0, "baseline", "complete", 0.5, 0.5, 1, 1.0, {}, "", None, None)
-    metric = Metric("val_accuracy")
-    summary = records.summary_json(summarize("x", metric, [trial]))
-    row = records.row_json(trial)
-    return "".join(
-        [
-            _keys("`trial` of `run`", ["type", "study", *row]),
-            _keys("`summary` of `run`", ["type", "status", "target", *summary]),
-            _keys("`best`, each of `trials`", list(row)),
-            _keys("each of `variants`", list(summary["variants"][0])),
-            _keys("`comparison` of `compare`", list(questions.Comparison.model_fields)),
-            _keys("each of its `variants`", list(questions.Compared.model_fields)),
-            _keys("`searches` of `compare A B`", list(side_by_side.KEYS)),
-            _keys("`show --importance`", list(insight.importance_json("x", "x", assess([], metric)))),
-            _keys("`show --pruning`", list(insight.pruning_json("x", None, savings.read([trial], metric)))),
-            _keys("each of the `remarks` of `show`", ["kind", "text", "fix"]),
-            _keys("`confirmation` of `confirm`", list(questions.Confirmation.model_fields)),
-            _keys("each of its `contenders`", list(questions.Contender.model_fields)),
-            _keys("`ablation` of `ablate`", list(questions.Ablation.model_fields)),
-            _keys("each of its `rows`", list(questions.Ablated.model_fields)),
-        ]
-    )
+def records() -> Iterator[type[Record]]:
+    """Walk the classes of all objects, module by module."""
+    for module in sorted(pkgutil.iter_modules(schemas.__path__), key=lambda each: each.name):
+        room = importlib.import_module(f"{schemas.__name__}.{module.name}")
+        for each in vars(room).values():
+            if isinstance(each, type) and issubclass(each, Record) and each.__module__ == room.__name__:
+                yield each
 
 
-def _keys(what: str, keys: Sequence[str]) -> str:
-    return f"| {what} | {', '.join(f'`{key}`' for key in keys)} |\n"
+def _object(record: type[Record]) -> str:
+    schema = record.model_json_schema(by_alias=True, mode="serialization")
+    keys = [
+        f"| `{name}` | {_type(each)} | {each.get('description', '').replace('|', chr(92) + '|')} |"
+        for name, each in schema["properties"].items()
+    ]
+    about = " ".join((record.__doc__ or "").split())
+    return "\n".join([f"### {record.__name__}", "", about, "", "| key | type | |", "|---|---|---|", *keys, ""])
+
+
+def _type(schema: dict[str, Any]) -> str:
+    """Spell a type of JSON: `number or null`, `list of Trial`."""
+    match schema:
+        case {"$ref": place}:
+            return place.rpartition("/")[2]
+        case {"anyOf": choices}:
+            return " or ".join(dict.fromkeys(map(_type, choices)))
+        case {"const": value}:
+            return f"`{value}`"
+        case {"enum": values}:
+            return " or ".join(f"`{value}`" for value in values)
+        case {"type": "array", "items": entries}:
+            return f"list of {_type(entries)}"
+        case {"type": "object", "additionalProperties": dict() as values}:
+            return f"object of {_type(values)}"
+        case {"type": kind}:
+            return kind
+        case _:
+            return "any"
 
 
 if __name__ == "__main__":

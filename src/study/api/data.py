@@ -1,0 +1,100 @@
+"""The calls about data sets: import, list, verify, remove."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from study.data.sets import DataSets, Imported, RemovedData, Verification
+    from study.schemas.data import Verified
+
+log = logging.getLogger("study")
+
+# Packs load numpy, so each call imports them.
+
+
+def import_data(
+    name: str,
+    path: str | Path,
+    *,
+    label: str | None = None,
+    test: str | Path | None = None,
+    test_fraction: float | None = None,
+    image_size: int | None = None,
+    drop: Sequence[str] = (),
+    force: bool = False,
+    watch: Callable[[str, float | None], None] | None = None,
+) -> Imported:
+    """Import images (a folder, .tar, .tar.gz, .tar.xz or .zip of train/CLASS/* and test/CLASS/*) or a table.
+
+    Args:
+        name: by which recipes ask for it; under a known name, such as cifar10, it is used for that from then on.
+        path: a folder, an archive, a .csv with a header or a .parquet.
+        label: of a table, the column to predict.
+        test: of a table, the file of its test rows.
+        test_fraction: share held out, stratified, where there is no test split; None is 0.2.
+        image_size: width and height that images are cut and scaled to, in pixels.
+        drop: of a table, columns to leave out.
+        force: replace a data set that is here under this name.
+        watch: is called with a text and a share in [0, 1]; the share is None for something to know.
+
+    Raises:
+        DataError: one of that name is here already, or the data are unfit.
+        InputError: an argument that has no effect on such data, or one that is missing.
+        PlaceError: a file cannot be read or written.
+
+    """
+    from study.data import sets  # noqa: PLC0415 - see above
+
+    return sets.import_data(
+        name, Path(path), watch or _log, label=label, test=Path(test) if test else None, test_fraction=test_fraction,
+        image_size=image_size, drop=drop, force=force,
+    )  # fmt: skip
+
+
+def list_data() -> DataSets:
+    """List the data sets that are here, damaged ones with what is wrong, then the known ones that are not here yet."""
+    from study.data import sets  # noqa: PLC0415 - see above
+
+    return sets.list_data()
+
+
+def verify_data(names: Sequence[str] = (), *, watch: Callable[[Verified], None] | None = None) -> Verification:
+    """Read data sets from start to end and compare them with their SHA-256.
+
+    Args:
+        names: of data sets; empty is all that are here.
+        watch: is called with each as it was read.
+
+    Raises:
+        DataError: no such data set is here.
+
+    """
+    from study.data import sets  # noqa: PLC0415 - see above
+
+    return sets.verify_data(names, watch)
+
+
+def remove_data(name: str, *, ask: Callable[[RemovedData], None] | None = None) -> RemovedData:
+    """Delete a data set's file; what it was made from stays.
+
+    Args:
+        name: of the data set.
+        ask: is called with what is to be deleted; nothing is deleted if it raises.
+
+    Raises:
+        DataError: no such data set is here.
+
+    """
+    from study.data import sets  # noqa: PLC0415 - see above
+
+    return sets.remove_data(name, ask)
+
+
+def _log(text: str, share: float | None) -> None:
+    if share is None:
+        log.warning("%s", text)

@@ -1,0 +1,246 @@
+"""Data sets as a person asks for them: import one, list them, verify and remove their files."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from study.data import packed
+from study.data.known import KNOWN, TABLES
+from study.errors import DataError, InputError, StudyError
+from study.formatting import moment, nearest
+from study.schemas.data import DataRemoved, DataSet, Verified
+from study.text import data as text
+from study.text.shown import Shown, ShownList
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from study.data.packed import Pack
+    from study.text.table import Block
+
+log = logging.getLogger("study")
+TO_COME = {"torchvision": "torchvision, when first used", "scikit-learn": "scikit-learn, when first used"}
+
+
+@dataclass(frozen=True, slots=True)
+class Imported(Shown):
+    """A data set that was imported.
+
+    Args:
+        pack: its file and what it says of itself.
+
+    """
+
+    pack: Pack
+
+    def record(self) -> DataSet:
+        """Describe the data set in plain values."""
+        return described(self.pack)
+
+    def blocks(self) -> list[Block]:
+        """Say what the data set holds."""
+        return text.one(self.record())
+
+
+class DataSets(ShownList[DataSet]):
+    """Data sets that are here, then the known ones that are fetched when first used."""
+
+    __slots__ = ()
+
+    @property
+    def folder(self) -> Path:
+        """Folder of their files."""
+        return packed.place("x").parent
+
+    def blocks(self) -> list[Block]:
+        """Show a line for each data set."""
+        return text.listed(self.entries)
+
+
+class Verification(ShownList[Verified]):
+    """Which data sets are whole."""
+
+    __slots__ = ()
+
+    def blocks(self) -> list[Block]:
+        """Show a line for each data set."""
+        return [block for each in self.entries for block in text.verified(each)]
+
+    def require_whole(self) -> None:
+        """Pass if every data set is whole.
+
+        Raises:
+            StudyError: names those that are not.
+
+        """
+        if damaged := [each.name for each in self.entries if not each.whole]:
+            fix = f"Delete with `study data remove {damaged[0]}` and import it, or let it be made, again."
+            raise StudyError(f"damaged: {', '.join(damaged)}", fix=fix)
+
+
+@dataclass(frozen=True, slots=True)
+class RemovedData(Shown):
+    """A data set's file that is to be deleted, or was.
+
+    Args:
+        name: of the data set.
+        path: its file.
+        size: bytes of the file.
+
+    """
+
+    name: str
+    path: Path
+    size: int
+
+    def record(self) -> DataRemoved:
+        """Describe the file in plain values."""
+        return DataRemoved(name=self.name, path=str(self.path), size=self.size)
+
+    def blocks(self) -> list[Block]:
+        """Name the file and its size."""
+        return text.removed(self.record())
+
+
+def described(pack: Pack) -> DataSet:
+    """Describe a data set that is here."""
+    known: dict[str, Any] = {**asdict(pack), "path": str(pack.path), "created": moment(pack.created)}
+    return DataSet(**known, here=True)
+
+
+def import_data(
+    name: str,
+    path: Path,
+    report: Callable[[str, float | None], None],
+    *,
+    label: str | None = None,
+    test: Path | None = None,
+    test_fraction: float | None = None,
+    image_size: int | None = None,
+    drop: Sequence[str] = (),
+    force: bool = False,
+) -> Imported:
+    """Import images or a table.
+
+    Args:
+        name: by which recipes ask for it; under a known name it is used for that from then on.
+        path: a folder or archive of images, or a table (.csv, .parquet).
+        report: is told a text and a share in [0, 1], or None for something to know.
+        label: of a table, the column to predict.
+        test: of a table, the file of its test rows.
+        test_fraction: share held out where there is no test split; None is 0.2.
+        image_size: width and height that images are cut and scaled to, in pixels.
+        drop: of a table, columns to leave out.
+        force: replace a data set that is here.
+
+    Raises:
+        DataError: one of that name is here already, or the data are unfit.
+        InputError: an argument that has no effect on such data, or one that is missing.
+        PlaceError: a file cannot be read or written.
+
+    """
+    if not force and (there := packed.find(name)) is not None:
+        said = f"{text.described(described(there))}, {there.source}"
+        raise DataError(f"{name} is here already: {said}", fix="Replace it by --force.")
+    is_table = path.suffix.lower() in TABLES and not path.is_dir()
+    unused = {"--size": image_size} if is_table else {"--label": label, "--test": test, "--drop": drop}
+    for option, value in unused.items():
+        if value:
+            raise InputError(f"has no effect on {'a table' if is_table else 'images'}", where=option)
+    if not is_table:
+        from study.data.images import import_images  # noqa: PLC0415 - Pillow
+
+        return Imported(import_images(name, path, report, size=image_size, test_fraction=test_fraction))
+    if label is None:
+        raise InputError("is needed for a table", where="--label", fix="Name the column to predict.")
+    from study.data.tables import import_table  # noqa: PLC0415 - pandas
+
+    return Imported(
+        import_table(name, path, label, test=test, test_fraction=test_fraction, drop=tuple(drop), report=report)
+    )
+
+
+def list_data() -> DataSets:
+    """List the data sets that are here, damaged ones with what is wrong, then the known ones that are not here yet."""
+    here = packed.names()
+    return DataSets([*map(_listed, here), *(_to_come(name) for name in KNOWN if name not in here)])
+
+
+def verify_data(names: Sequence[str] = (), watch: Callable[[Verified], None] | None = None) -> Verification:
+    """Read data sets from start to end and compare them with their SHA-256.
+
+    Args:
+        names: of data sets; empty is all that are here.
+        watch: is called with each as it was read.
+
+    Raises:
+        DataError: no such data set is here.
+
+    """
+    found: list[Verified] = []
+    for name in names or packed.names():
+        found.append(_verified(name))
+        if watch:
+            watch(found[-1])
+    return Verification(found)
+
+
+def remove_data(name: str, ask: Callable[[RemovedData], None] | None = None) -> RemovedData:
+    """Delete a data set's file; what it was made from stays.
+
+    Args:
+        name: of the data set.
+        ask: is called with what is to be deleted; nothing is deleted if it raises.
+
+    Raises:
+        DataError: no such data set is here.
+
+    """
+    path = packed.place(name)
+    if not path.exists():
+        raise _not_here(name)
+    found = RemovedData(name, path, path.stat().st_size)
+    if ask:
+        ask(found)
+    packed.remove(name)
+    return found
+
+
+def _listed(name: str) -> DataSet:
+    try:
+        pack = packed.find(name)
+    except StudyError as error:
+        return _unknown(name, path=str(packed.place(name)), source=error.what, here=True)
+    return _unknown(name, path=str(packed.place(name)), source="", here=False) if pack is None else described(pack)
+
+
+def _to_come(name: str) -> DataSet:
+    known = KNOWN[name]
+    return _unknown(name, kind=known.kind, source=f"not here yet: {TO_COME[known.origin]}", here=False)
+
+
+def _unknown(name: str, *, source: str, here: bool, path: str | None = None, kind: str | None = None) -> DataSet:
+    return DataSet(
+        name=name, path=path, kind=kind, classes=None, shape=None, train=None, test=None, sha256=None, source=source,
+        imported=None, created=None, size=None, columns=None, here=here,
+    )  # fmt: skip
+
+
+def _verified(name: str) -> Verified:
+    try:
+        pack = packed.find(name)
+        if pack is not None:
+            return Verified(name=name, whole=packed.verify(pack))
+    except DataError as error:
+        log.warning("%s", error)
+        if packed.place(name).exists():
+            return Verified(name=name, whole=False, trouble=str(error))
+        raise
+    raise _not_here(name)
+
+
+def _not_here(name: str) -> DataError:
+    return DataError(f"no data set {name!r} is here", fix=nearest(name, packed.names(), else_say="Here are"))

@@ -1,0 +1,78 @@
+"""The studies that can be run or have results, each with what it is in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from study.errors import StudyError
+from study.record import family, results
+from study.schemas.studies import ListedStudy
+from study.study_files import about, available, docstring
+from study.text import studies as text
+from study.text.shown import ShownList
+
+if TYPE_CHECKING:
+    from study.record.journal import Journal
+    from study.text.table import Block
+
+
+class Studies(ShownList[ListedStudy]):
+    """Studies with their numbers of trials and their best values."""
+
+    __slots__ = ()
+
+    def blocks(self) -> list[Block]:
+        """Show a line for each study."""
+        return text.listed(self.entries)
+
+
+def list_studies(home: Path) -> Studies:
+    """List the studies that have a file, then those of which only results are here; damaged ones with the damage."""
+    files = available()
+    names = dict.fromkeys([*sorted(files), *family.studies(home)])
+    return Studies([_listed(family.journal(name, home), files.get(name)) for name in names])
+
+
+def describe(journal: Journal) -> str:
+    """Describe a study with results in one line: the first of its docstring, else what its results come from."""
+    return about(journal.folder.name, journal.definition() or {}).partition("\n")[0] or _origin(journal)
+
+
+def _listed(journal: Journal, file: Path | None) -> ListedStudy:
+    name, said = journal.folder.name, _docstring(file) if file else ""
+    counts: dict[str, Any] = dict.fromkeys([*results.STATES, "metric", "best"])
+    try:
+        said = said or _origin(journal)
+        if journal.trials():
+            counts = _counts(journal)
+    except StudyError as error:
+        said = f"damaged: {error}"
+    return ListedStudy(study=name, file=str(file) if file else None, description=said, **counts)
+
+
+def _counts(journal: Journal) -> dict[str, Any]:
+    metric, rows = results.metric_of(journal), results.rows(journal)
+    best = results.best(rows, metric)
+    states = {state: sum(row.state == state for row in rows) for state in results.STATES}
+    return {**states, "metric": metric.name, "best": best.value if best else None}
+
+
+def _origin(journal: Journal) -> str:
+    """Say what results without a file of their name come from."""
+    name = journal.folder.name
+    start, kind = family.parsed(name)
+    if kind:
+        return f"{family.PURPOSE[kind]} {start}"
+    stored = journal.definition() or {}
+    source = Path(stored.get("file") or name.partition("@")[0]).stem
+    dataset = (stored.get("recipe") or {}).get("dataset")
+    return f"{source} on {dataset}" if dataset else source
+
+
+def _docstring(file: Path) -> str:
+    """Read the first line of the file's docstring; the file is not run for it."""
+    try:
+        return docstring(file).partition("\n")[0]
+    except (OSError, SyntaxError, ValueError) as error:
+        return f"cannot be read: {error}"

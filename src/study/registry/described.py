@@ -1,0 +1,138 @@
+"""Registered models as results that are shown: versions, what was registered, who is champion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from study.formatting import moment
+from study.schemas import models
+from study.schemas.models import ModelVersion, PairedTest, RegisteredVersion
+from study.text import models as text
+from study.text.shown import Shown, ShownList
+
+if TYPE_CHECKING:
+    from study.stats.mcnemar import Paired
+    from study.text.table import Block
+    from study.tracking.registry import Version
+
+
+class Models(ShownList[ModelVersion]):
+    """Versions of registered models, oldest first."""
+
+    __slots__ = ()
+
+    def blocks(self) -> list[Block]:
+        """Show a line for each version."""
+        return text.versions(self.entries)
+
+
+@dataclass(frozen=True, slots=True)
+class Registered(Shown):
+    """A version that was registered.
+
+    Args:
+        version: of the model.
+        new: false if the same weights of the same training were registered already.
+
+    """
+
+    version: Version
+    new: bool
+
+    def record(self) -> RegisteredVersion:
+        """Describe the version in plain values."""
+        return RegisteredVersion(**described(self.version).plain(), new=self.new)
+
+    def blocks(self) -> list[Block]:
+        """Say what was registered."""
+        return text.registered(self.record())
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion(Shown):
+    """Which version is champion now.
+
+    Args:
+        version: the champion now.
+        before: the champion until then; None if there was none.
+        paired: how the two did on the same test examples; None without a test.
+
+    """
+
+    version: Version
+    before: Version | None
+    paired: Paired | None
+
+    def record(self) -> models.Promotion:
+        """Describe the promotion in plain values."""
+        return models.Promotion(
+            model=self.version.model,
+            champion=self.version.number,
+            before=self.before.number if self.before else None,
+            test=tested(self.paired) if self.paired else None,
+        )
+
+    def blocks(self) -> list[Block]:
+        """Say which version is champion now, and why."""
+        return text.promoted(self.record(), described(self.version))
+
+
+class Rollback(Promotion):
+    """Which version is champion again."""
+
+    __slots__ = ()
+
+    def blocks(self) -> list[Block]:
+        """Say which version is champion again."""
+        return text.rolled_back(self.record())
+
+
+def described(version: Version) -> ModelVersion:
+    """Describe a version in plain values, as its tags tell."""
+    tags = version.tags
+    known: dict[str, Any] = {
+        "confirmed": tags.get("study.confirmed") == "true",
+        "score": _number(version, "study.score"),
+        "low": _number(version, "study.score_low"),
+        "high": _number(version, "study.score_high"),
+        "seeds": _number(version, "study.score_seeds"),
+        "own_score": _number(version, "study.own_score"),
+        "search_score": _number(version, "study.search_score"),
+        "study": tags.get("study"),
+        "trial": _number(version, "study.trial"),
+        "made_by": tags.get("study.made_by"),
+        "data": tags.get("study.data"),
+        "data_sha256": tags.get("study.data_sha256"),
+        "promoted_at": tags.get("study.promoted_at"),
+        "promoted_because": tags.get("study.promoted_because"),
+        "metric": tags.get("study.metric"),
+        "direction": tags.get("study.direction", "maximize"),
+    }
+    return ModelVersion(
+        model=version.model,
+        version=version.number,
+        aliases=list(version.aliases),
+        created=moment(version.created),
+        **known,
+    )
+
+
+def tested(paired: Paired) -> PairedTest:
+    """Describe how two classifiers did on the same test examples."""
+    return PairedTest(
+        examples=paired.n, gained=paired.gained, lost=paired.lost, p=paired.p, accuracy=paired.candidate,
+        champion_accuracy=paired.champion,
+    )  # fmt: skip
+
+
+def in_words(paired: Paired) -> str:
+    """Say how two classifiers did on the same test examples."""
+    return text.met(tested(paired))
+
+
+def _number(version: Version, tag: str) -> float | int | None:
+    value = version.tags.get(tag)
+    if value is None:
+        return None
+    return int(value) if value.isdecimal() else float(value)

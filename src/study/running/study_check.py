@@ -1,0 +1,86 @@
+"""Proves without training that a study can be searched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from study.data import packed
+from study.data.known import KNOWN
+from study.running.preflight import check_recipes
+from study.sampling import space
+from study.schemas.studies import CheckedStudy
+from study.study_files import find, load
+from study.text import studies as text
+from study.text.shown import Shown
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from study.definition import Study
+    from study.sampling.space import Space
+    from study.text.table import Block
+
+
+@dataclass(frozen=True, slots=True)
+class Checked(Shown):
+    """A study that can be searched.
+
+    Args:
+        study: as its file defines it.
+        file: of the study.
+        space: what its trials may change, as samples of it tell.
+        not_tried: what could not be checked here, and why; empty if all was.
+
+    """
+
+    study: Study
+    file: Path
+    space: Space
+    not_tried: str
+
+    def record(self) -> CheckedStudy:
+        """Describe the study in plain values."""
+        return CheckedStudy(
+            study=self.study.name,
+            file=str(self.file),
+            metric=self.study.metric,
+            direction=self.study.direction,
+            space={name: space.spell(distribution) for name, distribution in self.space.distributions.items()},
+            variants={name: dict(overrides) for name, overrides in self.study.variants.items()},
+            not_tried=self.not_tried or None,
+            sampled=len(self.space.recipes),
+        )
+
+    def blocks(self) -> list[Block]:
+        """Say what the study searches, and whether all of it was tried."""
+        return text.checked(self.record())
+
+
+def check(name: str) -> Checked:
+    """Load a study, sample its space, and build the networks of some recipes for their data.
+
+    Args:
+        name: of the study, or the path of its file.
+
+    Raises:
+        StudyFileError: no such study, or one that cannot be read.
+        InputError: a recipe that does not fit, and why; an unknown data set.
+
+    """
+    study = load(name)
+    found = space.probe(study)
+    return Checked(study, find(name), found, _not_tried(study, found))
+
+
+def _not_tried(study: Study, found: Space) -> str:
+    """Check the recipes; say what was in the way where the data is not here."""
+    dataset = getattr(study.recipe, "dataset", None)
+    if dataset is not None and packed.find(dataset) is None:
+        if dataset not in KNOWN:
+            from study.engine.sources import unknown  # noqa: PLC0415 - torchvision
+
+            raise unknown(dataset)
+        return f"whether recipes fit the data: {dataset} is not prepared yet, `study run` does that."
+    check_recipes(study, found, "cpu")
+    return ""

@@ -1,0 +1,91 @@
+"""Makes Optuna's database and MLflow equal to the trial folders: `study sync`."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from study import tracking
+from study.errors import StudyLocked
+from study.record import results
+from study.record.journal import Journal
+from study.sampling import storage
+from study.schemas.studies import SyncedStudy
+from study.text import studies as text
+from study.text.shown import ShownList
+from study.tracking import mirror
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from study.settings import Settings
+    from study.text.table import Block
+
+log = logging.getLogger("study")
+
+
+class Synchronized(ShownList[SyncedStudy]):
+    """What Optuna and MLflow were told of each study."""
+
+    __slots__ = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether all could be told."""
+        return not any(each.trouble for each in self.entries)
+
+    def blocks(self) -> list[Block]:
+        """Show a line for each study."""
+        return text.synced(self.entries)
+
+
+def pending(settings: Settings, names: Sequence[str]) -> Synchronized:
+    """Say what MLflow lacks of the studies, from the files alone; nothing is told."""
+    server = tracking.place(settings)
+    return Synchronized([
+        SyncedStudy(
+            study=name, optuna=None, mlflow=None, trouble=None,
+            pending=mirror.pending(Journal(settings.study_folder(name)), server),
+        )
+        for name in names
+    ])  # fmt: skip
+
+
+def sync(settings: Settings, names: Sequence[str]) -> Synchronized:
+    """Make Optuna's database and MLflow equal to the folders of the studies.
+
+    Args:
+        settings: where folders, database and MLflow are.
+        names: of studies that have folders.
+
+    Raises:
+        PlaceError: the database or MLflow cannot be used.
+        StudyError: a damaged folder.
+
+    """
+    if not names:
+        return Synchronized([])
+    told = _in_optuna(settings, names)
+    return Synchronized(
+        [
+            SyncedStudy(
+                study=each.study, optuna=told[each.study], mlflow=each.sent, pending=each.pending, trouble=each.error
+            )
+            for each in tracking.sync_studies(settings, names)
+        ]
+    )
+
+
+def _in_optuna(places: Settings, names: Sequence[str]) -> dict[str, int | None]:
+    """Count the trials changed in Optuna's database; None for a study whose search runs and keeps it equal."""
+    database, changed = storage.connect(places.storage), dict[str, int | None]()
+    for name in names:
+        journal = Journal(places.study_folder(name))
+        direction = results.metric_of(journal).direction
+        try:
+            with storage.held(name, journal.folder, database):
+                changed[name] = storage.sync(journal, database, name, direction)
+        except StudyLocked as error:
+            log.warning("%s: %s; its search keeps Optuna equal", name, error.what)
+            changed[name] = None
+    return changed

@@ -1,0 +1,108 @@
+"""Registered models in words: versions, the champion, predictions."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from study.formatting import duration, plural
+from study.metric import Ends
+from study.text.table import Block
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from study.schemas.models import ModelVersion, PairedTest, Prediction, Predictions, Promotion, RegisteredVersion
+
+DAY = 86400.0  # seconds
+FEW = 3  # classes of which a table shows all probabilities
+HEADINGS = ("Model", "Version", "Aliases", "Confirmed", "Score", "95 % interval", "Seeds", "Age", "Made by")
+NO_MODELS = "No model is registered yet: `study register NAME` makes one."
+
+
+def versions(listed: Sequence[ModelVersion]) -> list[Block]:
+    """Show a line for each version; without any, say how to make one."""
+    return [Block(headings=HEADINGS, rows=[_row(each) for each in listed])] if listed else [Block([NO_MODELS])]
+
+
+def registered(made: RegisteredVersion) -> list[Block]:
+    """Say what was registered."""
+    word = "Registered" if made.new else "Registered already, the same weights of the same training:"
+    return [Block([f"{word} {made.model} version {made.version}: {scored(made)}"])]
+
+
+def promoted(done: Promotion, version: ModelVersion) -> list[Block]:
+    """Say which version is champion after a promotion, and why."""
+    start = f"{done.model}: version {done.champion} is the champion"
+    if done.before == done.champion:
+        return [Block([f"{start} already"])]
+    if done.before is None:
+        return [Block([f"{start}, the first: {scored(version)}"])]
+    why = met(done.test) if done.test else "forced, without a test"
+    return [Block([f"{start} now, before it version {done.before}: {why}"])]
+
+
+def rolled_back(done: Promotion) -> list[Block]:
+    """Say which version is champion again."""
+    return [Block([f"{done.model}: version {done.champion} is the champion again, no longer version {done.before}"])]
+
+
+def met(test: PairedTest) -> str:
+    """Say how a version and the champion did on the same test examples."""
+    accuracies = f"{100 * test.accuracy:.2f} % against {100 * test.champion_accuracy:.2f} %"
+    disputed = f"it alone is right on {test.gained:,}, the champion alone on {test.lost:,}"
+    return f"of {test.examples:,} test examples {disputed} (McNemar's mid-p {test.p:.2g}); accuracy {accuracies}"
+
+
+def scored(version: ModelVersion) -> str:
+    """Say in one line how good a version is, and whether that is confirmed."""
+    score, interval = _score(version)
+    if version.confirmed:
+        seeds = plural(version.seeds or 0, "fresh seed")
+        return f"{score} on the test split, mean of {seeds} (95 % interval {interval})"
+    return f"{version.made_by or 'of unknown origin'}, unconfirmed, {score} in the search"
+
+
+def predictions(found: Predictions) -> list[Block]:
+    """Show a line for each example: all probabilities of a few classes, else those of the likeliest."""
+    rows = found.predictions
+    classes = list(rows[0].probabilities)
+    if len(classes) <= FEW:
+        cells = [[row.example, row.label, *map(_share, row.probabilities.values())] for row in rows]
+        return [Block(headings=["Example", "Label", *classes], rows=cells)]
+    return [Block(headings=["Example", "Label", "Probability", "Or"], rows=[_ranked(row) for row in rows])]
+
+
+def _row(version: ModelVersion) -> list[str]:
+    score, interval = _score(version)
+    seeds = "-" if version.seeds is None else str(version.seeds)
+    confirmed = "yes" if version.confirmed else "no"
+    return [version.model, str(version.version), ", ".join(version.aliases) or "-", confirmed, score, interval,
+            seeds, _age(version.created), version.made_by or "-"]  # fmt: skip
+
+
+def _score(version: ModelVersion) -> tuple[str, str]:
+    """Write the confirmed score and its interval, else the search's score without one."""
+    metric = version.judged_by
+    if version.score is None or version.low is None or version.high is None:
+        return metric.value(version.search_score), "-"
+    return metric.value(version.score), metric.interval(Ends(version.low, version.high))
+
+
+def _age(created: str | None) -> str:
+    if created is None:
+        return "-"
+    seconds = max(0.0, time.time() - datetime.fromisoformat(created).timestamp())
+    return duration(seconds) if seconds < 2 * DAY else plural(round(seconds / DAY), "day")
+
+
+def _ranked(row: Prediction) -> list[str]:
+    """Give the label with its probability, then the next likely ones that are not negligible."""
+    shares = sorted(row.probabilities.items(), key=lambda each: -each[1])
+    others = [f"{name} {_share(share)}" for name, share in shares[1:FEW] if share >= 0.001]
+    return [row.example, row.label, _share(row.probabilities[row.label]), ", ".join(others) or "-"]
+
+
+def _share(share: float) -> str:
+    return f"{share:.3f}"

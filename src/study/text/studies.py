@@ -1,0 +1,62 @@
+"""Studies as a whole in words: the list, the check of a file, synchronization and removal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from study.formatting import knobs, plural, size
+from study.metric import Metric
+from study.text.table import Block
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from study.schemas.studies import CheckedStudy, ListedStudy, Removal, Report, SyncedStudy
+
+LISTED = ("Study", "Complete", "Pruned", "Failed", "Unfinished", "Best", "What it is")
+SYNCED = ("Study", "Optuna trials changed", "MLflow trials sent", "Still to send", "Trouble")
+
+
+def listed(found: Sequence[ListedStudy]) -> list[Block]:
+    """Show a line for each study."""
+    return [Block(headings=LISTED, rows=[_listed(each) for each in found])]
+
+
+def checked(found: CheckedStudy) -> list[Block]:
+    """Say what a study searches, which variants it has, and whether all of it was tried."""
+    ranges = [[f"  {name}", range_] for name, range_ in found.space.items()]
+    variants = [[f"  {name}", knobs(each) or "the recipe as it is"] for name, each in found.variants.items()]
+    head = f"{plural(len(found.space), 'suggestion')}, found by {plural(found.sampled, 'sample')}:"
+    return [
+        Block([f"{found.study} ({found.file}): {found.direction} {found.metric}"]),
+        Block([head], ["  Name", "Range"], ranges),
+        Block([f"{plural(len(found.variants), 'variant')}:"], ["  Name", "Knobs"], variants),
+        Block([f"Not tried: {found.not_tried}" if found.not_tried else "All of it fits its model and data."]),
+    ]
+
+
+def report(written: Report) -> list[Block]:
+    """Name the page, else the Markdown."""
+    return [Block([written.html or written.markdown or ""])]
+
+
+def synced(done: Sequence[SyncedStudy]) -> list[Block]:
+    """Show a line for each study: what Optuna and MLflow were told."""
+    rows = [["-" if value is None else str(value) for value in each.plain().values()] for each in done]
+    return [Block(headings=SYNCED, rows=rows)]
+
+
+def removal(found: Removal) -> list[Block]:
+    """Say what is deleted with a study."""
+    return [Block([f"the results of {studies_of(found)}, {size(found.bytes)}"])]
+
+
+def studies_of(found: Removal) -> str:
+    """Name the studies with their numbers of trials."""
+    return ", ".join(f"{each} ({plural(trials, 'trial')})" for each, trials in found.trials.items())
+
+
+def _listed(found: ListedStudy) -> list[str]:
+    counts = (found.complete, found.pruned, found.failed, found.running)
+    best = Metric(found.metric or "").seen([found.best or 0.0]).value(found.best)
+    return [found.study, *("-" if each is None else str(each) for each in counts), best, found.description]
