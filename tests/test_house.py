@@ -27,9 +27,9 @@ BROAD_EXCEPTS = {
     "engine/models.py": 1,  # a network may be a person's own, and is tried on a batch
     "engine/own.py": 1,  # an import path runs a person's code
     "imports.py": 2,  # a study file and an import path run a person's code
-    "executors/worker.py": 1,  # a training may raise anything; its trial fails, the search goes on
+    "executors/worker.py": 2,  # a training may raise anything; its trial fails, the search goes on
     "sampling/space.py": 1,  # a search space is a person's code
-    "tracking/mirror.py": 1,  # a thread's main: what a server's library raises must not reach the training
+    "telling.py": 1,  # a thread's main: what a server's library raises must not reach the training
 }
 # Ordinary words as well as knobs: of these only `recipe.WORD` counts as a spelling.
 WORDS = {

@@ -12,7 +12,6 @@ import pytest
 
 import study as public
 from study import settings as places
-from study.definition import load
 from study.errors import InputError
 from study.executors.inline import Inline
 from study.executors.local import Local
@@ -20,6 +19,7 @@ from study.options import Options
 from study.progress import Notice, SearchStarted, TrialEnded
 from study.questions import ablation, confirmation, search
 from study.record.journal import Journal
+from study.study_files import load
 
 TESTS = Path(__file__).parent
 ONE = {"executor": "inline", "track": False, "sampler": "random"}

@@ -22,6 +22,9 @@ class Epoch:
         state: makes what is needed to go on after this epoch: a dict of tensors, numbers, strings, lists and dicts
             that comes back as `resume`. Its key "model", a state dict, also becomes the best checkpoint. None when the
             training can only be started again from its first epoch. It stays in the process that trains.
+        last: whether this is the training's final epoch, after which the pruner is not asked. None where the training
+            does not say: then a recipe's field `epochs` does; without one the worker runs the next epoch before it
+            tells this one, and drops it if the trial is pruned.
 
     """
 
@@ -29,6 +32,7 @@ class Epoch:
     metrics: Mapping[str, float]
     seconds: float = field(default=0.0, compare=False)
     state: Callable[[], Mapping[str, Any]] | None = field(default=None, compare=False, repr=False)
+    last: bool | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from study.definition import load
 from study.engine import checkpoint
 from study.errors import PlaceError
 from study.events import Died, Epoch, Failed, Finished, Started, Stopped, Stuck
@@ -18,6 +17,7 @@ from study.executors import Job, Resources
 from study.executors.inline import Inline
 from study.executors.table import EXECUTORS
 from study.record.journal import TrialFolder
+from study.study_files import load
 
 WORK = load(str(Path(__file__).parents[1] / "executors" / "work.py"))
 LAST = (Finished, Stopped, Failed, Stuck, Died)

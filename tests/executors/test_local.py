@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from study.definition import load
 from study.errors import DeviceError
 from study.events import Died, Epoch, Failed, Finished, Started, Stopped
 from study.executors import Job, Resources
 from study.executors.local import Local, cores, make
 from study.record.journal import TrialFolder
+from study.study_files import load
 
 FILE = Path(__file__).with_name("work.py")
 WORK = load(str(FILE))

@@ -23,6 +23,7 @@ from study.record.journal import Journal
 from study.sampling import storage
 from study.sampling.pruning import is_audited
 from study.sampling.table import PRUNERS
+from study.sampling.teller import Teller
 from study.study_files import load
 from study.tracking import fields, snapshot
 
@@ -102,15 +103,15 @@ def test_an_audit_that_was_stopped_is_noted_once_and_known_to_optuna_and_mlflow(
 
 def test_an_audit_of_which_the_database_did_not_hear_is_told_to_it_later(toy):
     list(search(toy, 6, "median"))
-    folder = Journal(places.resolve().study_folder("toy")).trial(5)
+    journal = Journal(places.resolve().study_folder("toy"))
+    folder = journal.trial(5)
     lines = (folder.path / "log.jsonl").read_bytes().splitlines(keepends=True)
     (folder.path / "log.jsonl").write_bytes(b"".join(line for line in lines if b'"ended"' not in line))
     with storage.opened(places.resolve().storage) as database:
-        name = "again"  # as a database knows the trial that heard of its start alone
-        trial = storage.frozen(folder)
+        trial = storage.frozen(folder)  # as a database knows the trial that heard of its start alone
         trial.user_attrs = {key: value for key, value in trial.user_attrs.items() if key != "audited"}
-        number = database.create_new_trial(storage.study_id(database, name, "maximize"), trial)
-        assert storage._bring_up(database, number, trial, folder)
+        number = database.create_new_trial(storage.study_id(database, "again", "maximize"), trial)
+        assert Teller(journal, database, "again", "maximize").tell() == 6
         assert database.get_trial(number).user_attrs["audited"] == 2
 
 

@@ -104,7 +104,8 @@ def train(
     parts = assemble(recipe, device)
     done = _take_up(parts, resume) if resume is not None else 0
     evaluation: Evaluation | None = None
-    for number in range(done + 1, -(-parts.steps // parts.steps_per_epoch) + 1):
+    epochs = -(-parts.steps // parts.steps_per_epoch)
+    for number in range(done + 1, epochs + 1):
         began = time.perf_counter()
         with isolated_rng(device):
             with parts.step.mode():
@@ -119,7 +120,8 @@ def train(
         finite = all(map(math.isfinite, metrics.values()))
         if finite:
             parts.schedule.epoch_ended(last, metrics.get("val_loss", math.nan))
-        yield Epoch(number, metrics, time.perf_counter() - began, partial(_state, parts, number))
+        state, seconds = partial(_state, parts, number), time.perf_counter() - began
+        yield Epoch(number, metrics, seconds, state, last=number == epochs)
         if not finite:
             return None
         done = number

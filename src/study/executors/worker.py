@@ -45,25 +45,66 @@ def _train(job: Job, device: str) -> Iterator[Event]:
     train = import_object(job.train)
     recipe = import_object(job.recipe_type).model_validate(job.recipe)
     saved = checkpoint.load(job.checkpoint)
-    epochs = [Epoch(**epoch) for epoch in saved["epochs"]] if saved else []
+    epochs = [Epoch(**epoch, last=False) for epoch in saved["epochs"]] if saved else []
     yield Started(len(epochs), device)
-    yield from epochs
+    yield from epochs[:-1]
     weights = saved["state"].get("model") if saved else None  # of the last epoch
     training = _call(train, recipe, saved["state"] if saved else None, {"device": device, "test": job.test})
+    steps = _Steps(training)
+    if epochs:
+        epochs[-1] = replace(epochs[-1], last=steps.is_last(replace(epochs[-1], last=None), recipe))
+        yield epochs[-1]
     while True:
-        began = time.perf_counter()
-        try:
-            epoch = next(training)
-        except StopIteration as end:
+        taken = steps.take()
+        if taken is None:
             _keep_last(job, epochs, weights)
-            yield Finished(end.value)
+            yield Finished(steps.result)
             return
+        epoch, seconds = taken
         epoch = _checked(job, epoch, len(epochs))
         if not epoch.seconds:
-            epoch = replace(epoch, seconds=time.perf_counter() - began)
+            epoch = replace(epoch, seconds=seconds)
         weights = _keep(job, epochs, epoch)
-        epochs.append(replace(epoch, state=None))
+        epochs.append(replace(epoch, state=None, last=steps.is_last(epoch, recipe)))
         yield epochs[-1]
+
+
+class _Steps:
+    """A training, run ahead by an epoch only where nothing else tells which epoch is its last."""
+
+    def __init__(self, training: Generator[Epoch, None, Any]) -> None:
+        self._training = training
+        self._ahead: list[tuple[Epoch, float] | Exception | None] = []
+        self.result: Any = None
+
+    def take(self) -> tuple[Epoch, float] | None:
+        """Give the next epoch and the seconds that it took; None after the last one, whose result is then known."""
+        taken = self._ahead.pop() if self._ahead else self._run()
+        if isinstance(taken, Exception):
+            raise taken
+        return taken
+
+    def is_last(self, epoch: Epoch, recipe: Any) -> bool:
+        """Tell whether an epoch, the one taken last, is the training's final one."""
+        if epoch.last is not None:
+            return epoch.last
+        if (length := getattr(recipe, "epochs", None)) is not None:
+            return epoch.number >= length
+        if not all(map(math.isfinite, epoch.metrics.values())):  # it is stopped
+            return False
+        try:
+            self._ahead = [self._run()]
+        except Exception as error:  # the training's own, raised again when its turn comes: this epoch is told first
+            self._ahead = [error]
+        return self._ahead == [None]
+
+    def _run(self) -> tuple[Epoch, float] | None:
+        began = time.perf_counter()
+        try:
+            return next(self._training), time.perf_counter() - began
+        except StopIteration as end:
+            self.result = end.value
+            return None
 
 
 def _call(train: Any, recipe: Any, resume: Any, offered: Mapping[str, Any]) -> Generator[Epoch, None, Any]:

@@ -123,6 +123,17 @@ class TrialFolder:
         """Read what was known of the trial when it was made."""
         return _read_json(self.path / "trial.json")
 
+    def log_size(self) -> int:
+        """Give the log's length in bytes, 0 before its first line; it grows with every line."""
+        file = self.path / "log.jsonl"
+        return file.stat().st_size if file.exists() else 0
+
+    def copy_weights(self, other: TrialFolder) -> None:
+        """Take over the best and the last weights of another trial, those that it has; raises as `append`."""
+        for theirs, ours in ((other.best, self.best), (other.last, self.last)):
+            if theirs.exists():
+                atomic_files.replace(ours, [theirs.read_bytes()])
+
     def append(self, kind: str, **values: Any) -> Record:
         """Add a record to the log and see it on disk; a full disk leaves the log as it was.
 

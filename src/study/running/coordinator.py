@@ -1,4 +1,4 @@
-"""How trials are conducted, whatever they are for: one coordinator, folders first, an executor, the mirror."""
+"""Runs a source's trials under the study's lock: folders first, an executor, and two tellers beside the loop."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from study.record.atomic_files import require_room
 from study.record.journal import Journal
 from study.running.loop import Loop
 from study.sampling import space, storage
+from study.sampling.teller import Teller, told
 from study.sampling.trials import Trials
 from study.tracking import tracked
 
@@ -37,16 +38,16 @@ def conduct(
     test: bool = False,
     grouped: bool = False,
 ) -> Iterator[Progress]:
-    """Run the source's trials; everything was checked, and only from here on is anything written.
+    """Run the source's trials, which were checked; nothing was written before.
 
     Args:
-        study: that the trials belong to.
+        study: the study of the trials.
         settings: where things are kept.
         options: how to run.
-        stop: set it, and running trials save their present epoch and it ends with Interrupted.
+        stop: once it is set, running trials save their current epoch, and Interrupted is raised.
         source: of the trials.
-        definition: what is stored about the study, and compared with what was stored before.
-        test: whether each trial, once complete, is also judged on the test split.
+        definition: of the study, to be stored; it must agree with the stored one.
+        test: whether complete trials are also judged on the test split.
         grouped: whether the trials of a variant belong together, as the same recipe on several seeds.
 
     Raises:
@@ -59,14 +60,16 @@ def conduct(
     require_room(settings.home)
     with storage.opened(settings.storage) as database, storage.held(study.name, journal.folder, database):
         _settle_definition(journal, definition, accept=options.accept)
-        storage.sync(journal, database, study.name, study.direction)
-        trials = Trials(study, database, journal, options.sampler, options.pruner, options.seed)
+        teller = Teller(journal, database, study.name, study.direction, takes=True)
+        teller.tell()
+        trials = Trials(study, journal, teller.arrivals, options.sampler, options.pruner, options.seed)
         if elsewhere := trials.elsewhere():
             yield Notice(
                 f"of the trials that count, {elsewhere} {'has' if elsewhere == 1 else 'have'} no folder here: another "
                 f"machine's, added by hand, or deleted; `study remove {study.name}` forgets all of the study's"
             )
         if source.is_done(trials):
+            teller.give_back()
             yield SearchStarted(study.name, source.target(trials), trials.finished(), 0, 0, None)
             return
         asked = {"trials": source.target(trials), "finished": trials.finished(), "since": time.time()}
@@ -75,8 +78,8 @@ def conduct(
         about |= {"environment": environment.versions(), "git": environment.git(), "grouped": grouped}
         with closing(options.make_executor()) as executor:
             loop = Loop(study, journal, trials, executor, source, stop, about, options.deadline, test)
-            yield from tracked(loop.run(), journal, settings) if options.track else loop.run()
-            trials.catch_up(journal)
+            progress = told(loop.run(), teller, study.name)
+            yield from tracked(progress, journal, settings) if options.track else progress
         if stop.is_set() and not source.is_done(trials):
             raise Interrupted(
                 f"stopped with {trials.finished()} of {source.target(trials)} trials finished, everything saved",

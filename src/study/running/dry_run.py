@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 import time
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from study.definition import override
 from study.errors import StudyError
-from study.events import Epoch, Failed, Finished, Stopped, Stuck
-from study.executors import Job
+from study.progress import TrialEnded, TrialEpoch
 from study.recipe import Recipe
-from study.record.journal import TrialFolder
+from study.record.journal import Journal
+from study.running.loop import Loop
+from study.sampling.trials import Trials
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from pydantic import BaseModel
 
     from study.definition import Study
     from study.executors import Executor
     from study.options import Options
+    from study.sampling.trials import Candidate
 
 MEASURED_EXAMPLES = 4096
+MEASURED_SECONDS = 600.0  # after which a measurement ends, whatever it has
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,7 @@ class Plan:
 
 
 def plan(study: Study, options: Options, finished: int) -> Plan:
-    """Measure two epochs on all workers at once, in a folder that is deleted, and reckon from them.
+    """Measure two epochs on all workers at once, in a folder that is deleted, and compute the plan from them.
 
     Raises:
         StudyError: the training failed.
@@ -85,7 +92,7 @@ def plan(study: Study, options: Options, finished: int) -> Plan:
 
 
 def _shortened(study: Study) -> tuple[BaseModel, float]:
-    """Two epochs on some thousand examples, and the share of a full epoch that they are."""
+    """Give a recipe of two epochs on some thousand examples, and its epoch's share of a full one."""
     recipe = study.recipe
     if not isinstance(recipe, Recipe):
         return recipe, 1.0
@@ -101,28 +108,49 @@ def _shortened(study: Study) -> tuple[BaseModel, float]:
     return override(recipe, {"epochs": 2, "train_size": MEASURED_EXAMPLES}), share
 
 
+@dataclass(frozen=True, slots=True)
+class _EachSlot:
+    """The source of a measurement: one trial for each slot."""
+
+    slots: int
+
+    def target(self, trials: Trials) -> int:  # noqa: ARG002 - the number was given
+        """Give the number of trials."""
+        return self.slots
+
+    def is_done(self, trials: Trials) -> bool:
+        """Tell whether all of them have ended."""
+        return trials.finished() >= self.slots
+
+    def next(self, trials: Trials, under_way: Collection[int]) -> Candidate | None:  # noqa: ARG002 - none goes on
+        """Give the next trial, the study's recipe as it is."""
+        candidate = trials.fixed({}, "measured")
+        return candidate if candidate.number < self.slots else None
+
+    def may_prune(self, candidate: Candidate) -> bool:  # noqa: ARG002 - whatever it is
+        """No trial is pruned: all are stopped together."""
+        return False
+
+
 def _measure(study: Study, executor: Executor, folder: Path) -> tuple[float, int]:
-    """Seconds of a second epoch with all slots busy, and the bytes that one trial leaves."""
-    seconds: list[float] = []
-    for slot in range(executor.slots):
-        place = TrialFolder(folder / str(slot))
-        place.path.mkdir()
-        executor.submit(Job.of(study, slot, study.recipe.model_dump(mode="json"), place))
-    deadline, busy = time.monotonic() + 600, executor.slots
-    while busy and time.monotonic() < deadline:
-        for slot, event in executor.events(1.0):
-            if isinstance(event, Epoch):
-                executor.answer(slot, go_on=event.number < 2)
-                if event.number == 2:
-                    seconds.append(event.seconds)
-            elif isinstance(event, Finished | Stopped):
-                busy -= 1
-            elif isinstance(event, Stuck):
-                raise event.error
-            elif isinstance(event, Failed):
-                raise StudyError(f"the training failed: {event.reason}", fix="Run with --debug for the traceback.")
+    """Give the seconds of an epoch after the first with all slots busy, and the bytes that one trial leaves."""
+    journal, stop = Journal(folder), threading.Event()
+    trials = Trials(study, journal, SimpleQueue(), "random", "none", 0)
+    about = {"metric": study.metric, "direction": study.direction}
+    deadline = time.monotonic() + MEASURED_SECONDS
+    seconds: dict[int, list[float]] = {}
+    for progress in Loop(study, journal, trials, executor, _EachSlot(executor.slots), stop, about, deadline).run():
+        if isinstance(progress, TrialEpoch) and progress.epoch.number > 1:
+            seconds.setdefault(progress.trial, []).append(progress.epoch.seconds)
+            if len(seconds) == executor.slots:
+                stop.set()
+        elif isinstance(progress, TrialEnded) and progress.ended.state == "failed":
+            fix = "Run with --debug for the traceback."
+            raise StudyError(f"the training failed: {progress.ended.reason}", fix=fix)
     if not seconds:
         raise StudyError("the training yielded no second epoch in ten minutes")
-    kept = [file for file in (folder / "0").rglob("*") if file.name != "checkpoint.pt"]
-    kept += [file for file in kept if file == TrialFolder(folder / "0").best]  # the last weights are as large
-    return sum(seconds) / len(seconds), sum(file.stat().st_size for file in kept) + 8192
+    measured = [epoch for epochs in seconds.values() for epoch in epochs]
+    first = journal.trial(0)
+    kept = [file for file in first.path.rglob("*") if file not in {first.checkpoint, first.last}]
+    kept += [file for file in kept if file == first.best]  # the last weights are as large
+    return sum(measured) / len(measured), sum(file.stat().st_size for file in kept) + 8192

@@ -1,7 +1,7 @@
-"""The one loop: asks for the next trial when a slot is free, gives it to an executor, records, prunes, goes on.
+"""The one loop: takes the next trial when a slot is free, gives it to an executor, records its epochs, asks the pruner.
 
-The state is the trial folders. Every step is written there before anyone is told, so that a search which was killed
-anywhere is continued by reading: the same trials, from their checkpoints, to exactly the number asked for.
+The state is the trial folders. Every step is written there first, and the loop waits for no database. A search that was
+killed goes on by reading the folders: the same trials, from their checkpoints, to exactly the number asked for.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from study.executors import Job
 from study.knobs import has_own_code
 from study.progress import Notice, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
 from study.recipe import Recipe, fingerprint, to_json
-from study.record import atomic_files
 
 if TYPE_CHECKING:
     import threading
@@ -32,14 +31,14 @@ if TYPE_CHECKING:
 
 RETRIES = 3  # of a trial whose worker died
 FAILURES = 5  # in a row, after which a search gives up
-PATIENCE = 0.5  # seconds between two looks at the clock and at a database that is away
+PATIENCE = 0.5  # seconds between two looks at the clock
 
 
 class Source(Protocol):
     """Where trials come from: a search asks Optuna, a comparison has a list."""
 
     def target(self, trials: Trials) -> int:
-        """Give the number of finished trials in the end, as far as it is known."""
+        """Give the number of finished trials in the end; an upper bound where that is not known."""
         ...
 
     def is_done(self, trials: Trials) -> bool:
@@ -60,14 +59,13 @@ class _Running:
     folder: TrialFolder
     candidate: Candidate
     history: History
-    length: int | None
-    known: int = 0  # epochs that the log held when the job was submitted: judged before
+    known: int = 0  # epochs that the log held when the job was submitted: the pruner was asked about all but the last
     ending: str = ""  # why it is being stopped for good
 
 
 @dataclass(slots=True)
 class Loop:
-    """What the loop holds on to; all of it can be read again from the folders."""
+    """The loop and its state, all of which can be read again from the folders."""
 
     study: Study
     journal: Journal
@@ -81,8 +79,7 @@ class Loop:
     running: dict[int, _Running] = field(default_factory=dict[int, _Running])
     failures: int = 0
     time_is_up: bool = False
-    told_behind: bool = False
-    trained: dict[str, int] | None = None  # complete trials by their recipes' fingerprints, once somebody asked
+    trained: dict[str, int] | None = None  # complete trials by their recipes' fingerprints; None before the first use
 
     def run(self) -> Iterator[Progress]:
         """Run until the source has no more, or until told to stop."""
@@ -104,7 +101,6 @@ class Loop:
                 return
             for number, event in self.executor.events(PATIENCE):
                 yield from self._take(number, event)
-            yield from self._watch_database()
 
     def _is_stopping(self) -> bool:
         return self.time_is_up or self.stop.is_set()
@@ -117,18 +113,14 @@ class Loop:
 
     def _start(self, candidate: Candidate) -> Iterator[Progress]:
         folder = self._resumed(candidate) if candidate.resumed else self._new(candidate)
-        recipe = self.study.recipe_for(candidate.overrides)
         history = folder.history()
-        if history.ended:  # its end was written, and only the database did not hear of it
-            self.trials.end(folder.number, history.ended)
-            return
-        each = _Running(folder, candidate, history, getattr(recipe, "epochs", None), len(history.epochs))
+        each = _Running(folder, candidate, history, len(history.epochs))
         self.running[folder.number] = each
         twin = self._twin(folder)
         if twin is None:
             self._submit(each)
         if not candidate.resumed:
-            self.trials.add(folder)  # the worker trains while the database is told
+            self.trials.add(folder)
         yield TrialStarted(folder.number, candidate.variant, candidate.overrides, len(history.epochs))
         if twin is not None:
             yield from self._repeat(each, twin)
@@ -140,7 +132,7 @@ class Loop:
 
     def _new(self, candidate: Candidate) -> TrialFolder:
         recipe = self.study.recipe_for(candidate.overrides)
-        about = {**candidate.about(), **self.about, "uid": uuid.uuid4().hex, "created": time.time()}
+        about = self._about(candidate)
         if (known := self._trained().get(fingerprint(recipe))) is not None:
             about["repeats"] = known
         return self.journal.create(candidate.number, to_json(recipe), about)
@@ -148,18 +140,16 @@ class Loop:
     def _resumed(self, candidate: Candidate) -> TrialFolder:
         folder = self.journal.trial(candidate.number)
         if not folder.path.exists():  # it was begun on another machine, from the same database
-            about = {
-                **candidate.about(),
-                **self.about,
-                "uid": self.trials.uid(candidate.number),
-                "created": time.time(),
-            }
-            self.journal.create(candidate.number, to_json(self.study.recipe_for(candidate.overrides)), about)
+            recipe = self.study.recipe_for(candidate.overrides)
+            self.journal.create(candidate.number, to_json(recipe), self._about(candidate))
         folder.repair()
         return folder
 
+    def _about(self, candidate: Candidate) -> dict[str, Any]:
+        return {**candidate.about(), **self.about, "uid": candidate.uid or uuid.uuid4().hex, "created": time.time()}
+
     def _trained(self) -> dict[str, int]:
-        """Know which recipes need not be trained again: the same bits would come of them."""
+        """Give the complete trials whose recipes need not be trained again: the result would be equal to the bit."""
         if self.trained is None:
             self.trained = {}
             for folder in self.journal.trials():
@@ -188,11 +178,8 @@ class Loop:
         for epoch in history.epochs[len(each.history.epochs) :]:
             metrics = dict(epoch.metrics)
             each.history.take(each.folder.append("epoch", number=epoch.number, metrics=metrics, seconds=0.0))
-            self.trials.report(each.folder.number, epoch, judge=False)
-            self.trials.publish(each.folder.number, epoch)
-        for theirs, ours in ((twin.best, each.folder.best), (twin.last, each.folder.last)):
-            if theirs.exists():
-                atomic_files.replace(ours, [theirs.read_bytes()])
+            self.trials.report(each.folder.number, epoch)
+        each.folder.copy_weights(twin)
         assert history.ended is not None
         yield from self._end(each, "complete", evaluation=history.ended.evaluation, repeats=twin.number)
 
@@ -228,14 +215,14 @@ class Loop:
             each.ending = f"diverged in epoch {epoch.number}: {bad[0]}"
             self.executor.answer(number, go_on=False)
             return
-        judge = self.source.may_prune(each.candidate) and epoch.number >= each.known and epoch.number != each.length
-        each.ending = f"{self.trials.pruner} pruner" if self.trials.report(number, epoch, judge=judge) else ""
+        self.trials.report(number, epoch)
+        may_prune = self.source.may_prune(each.candidate) and epoch.number >= each.known and not epoch.last
+        each.ending = f"{self.trials.pruner} pruner" if may_prune and self.trials.should_prune(number) else ""
         self.executor.answer(number, go_on=not (each.ending or self._is_stopping()))
-        self.trials.publish(number, epoch)
         yield TrialEpoch(number, epoch)
 
     def _compare(self, each: _Running, epoch: Epoch) -> Iterator[Progress]:
-        """Meet an epoch that the log has already: it must be equal to the bit."""
+        """Check a resumed epoch against the log: the two must be equal to the bit."""
         known = each.history.epochs[epoch.number - 1]
         if repr(sorted(known.metrics.items())) == repr(sorted(epoch.metrics.items())):  # so that NaN equals NaN
             return
@@ -285,14 +272,3 @@ class Loop:
         each.known = len(each.history.epochs)
         yield Notice(f"trial {each.folder.number}: {reason}; retry {tries} of {RETRIES} from epoch {each.known}")
         self._submit(each)
-
-    def _watch_database(self) -> Iterator[Progress]:
-        if self.trials.behind:
-            if not self.told_behind:
-                self.told_behind = True
-                yield Notice(
-                    f"Optuna's storage is away ({self.trials.behind}); the search goes on and catches up later"
-                )
-            if self.trials.catch_up(self.journal):
-                self.told_behind = False
-                yield Notice("Optuna's storage is back and complete")

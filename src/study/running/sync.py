@@ -6,10 +6,8 @@ import logging
 from typing import TYPE_CHECKING
 
 from study import tracking
-from study.errors import StudyLocked
-from study.record import results
 from study.record.journal import Journal
-from study.sampling import storage
+from study.sampling import storage, teller
 from study.schemas.studies import SyncedStudy
 from study.text import studies as text
 from study.text.shown import ShownList
@@ -59,13 +57,16 @@ def sync(settings: Settings, names: Sequence[str]) -> Synchronized:
         names: of studies that have folders.
 
     Raises:
-        PlaceError: the database or MLflow cannot be used.
+        PlaceError: the database or MLflow cannot be used, or a folder and the database do not belong together.
         StudyError: a damaged folder.
 
     """
     if not names:
         return Synchronized([])
-    told = _in_optuna(settings, names)
+    with storage.opened(settings.storage) as database:
+        told = {name: teller.sync(Journal(settings.study_folder(name)), database) for name in names}
+    for name in (name for name, changed in told.items() if changed is None):
+        log.warning("%s: another process runs it; its search keeps Optuna equal", name)
     return Synchronized(
         [
             SyncedStudy(
@@ -74,18 +75,3 @@ def sync(settings: Settings, names: Sequence[str]) -> Synchronized:
             for each in tracking.sync_studies(settings, names)
         ]
     )
-
-
-def _in_optuna(places: Settings, names: Sequence[str]) -> dict[str, int | None]:
-    """Count the trials changed in Optuna's database; None for a study whose search runs and keeps it equal."""
-    database, changed = storage.connect(places.storage), dict[str, int | None]()
-    for name in names:
-        journal = Journal(places.study_folder(name))
-        direction = results.metric_of(journal).direction
-        try:
-            with storage.held(name, journal.folder, database):
-                changed[name] = storage.sync(journal, database, name, direction)
-        except StudyLocked as error:
-            log.warning("%s: %s; its search keeps Optuna equal", name, error.what)
-            changed[name] = None
-    return changed

@@ -1,11 +1,13 @@
-"""A study's trials in Optuna: a copy in memory that samples and prunes, and the database that people look at.
+"""A study's trials in Optuna's memory, where the next one is sampled and bad ones are found: no database is asked.
 
-Sampling in memory costs a hundredth of sampling through a database, and a trial enters the database whole, in one
-transaction: a kill leaves no half-made trial, and what a trial is does not depend on when the process was killed.
+Sampling in memory costs a hundredth of sampling through a database. The memory is made from the trial folders, and a
+trial has the number of its folder. `study.sampling.teller` keeps Optuna's database equal to the folders, and gives the
+trials that it finds there alone.
 """
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,17 +15,18 @@ from typing import TYPE_CHECKING, Any
 import optuna
 from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.storages import InMemoryStorage
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from study.sampling import space
 from study.sampling.pruning import Audited
-from study.sampling.storage import DATABASE_ERRORS, count_trials, end, first_line, frozen, study_id, sync
+from study.sampling.storage import end, frozen, placeholder
 from study.sampling.table import PRUNERS, SAMPLERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Iterator, Mapping
+    from queue import SimpleQueue
 
-    from optuna.storages import RDBStorage
+    from optuna.trial import FrozenTrial
 
     from study.definition import Study
     from study.events import Epoch
@@ -32,7 +35,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A trial to run: its number, the knobs it changes, Optuna's parameters behind them, and whether it was begun."""
+    """A trial to run.
+
+    Args:
+        number: of its folder.
+        overrides: the knobs that differ from the study's recipe.
+        variant: its name where it is one of the study's variants.
+        params: Optuna's parameters behind the overrides.
+        distributions: of the parameters.
+        resumed: whether it was begun before.
+        uid: its unique name where it has one already, as an enqueued trial has.
+
+    """
 
     number: int
     overrides: Mapping[str, Any]
@@ -40,6 +54,7 @@ class Candidate:
     params: Mapping[str, Any] = field(default_factory=dict[str, Any])
     distributions: Mapping[str, BaseDistribution] = field(default_factory=dict[str, BaseDistribution])
     resumed: bool = False
+    uid: str | None = None
 
     def about(self) -> dict[str, Any]:
         """Give what a trial's folder keeps of it."""
@@ -52,23 +67,30 @@ class Candidate:
 
 
 class Trials:
-    """Both copies of the study's trials; every change is made to both."""
+    """The study's trials as its sampler and its pruner see them."""
 
     def __init__(
         self,
         study: Study,
-        database: RDBStorage,
         journal: Journal,
+        arrivals: SimpleQueue[FrozenTrial],
         sampler: str,
         pruner: str,
         seed: int,
     ) -> None:
-        """Open the study in the database, making it if need be, and copy its trials to memory."""
-        self._journal = journal
+        """Read the trials.
+
+        Args:
+            study: whose trials they are.
+            journal: the study's folders.
+            arrivals: trials of Optuna's database that have no folder; more of them may come at any time.
+            sampler: a name of `study.sampling.table.SAMPLERS`.
+            pruner: a name of `study.sampling.table.PRUNERS`.
+            seed: of the sampler.
+
+        """
+        self._journal, self._arrivals = journal, arrivals
         self._study, self._make_sampler, self._seed, self.pruner = study, SAMPLERS[sampler].load(), seed, pruner
-        self.database = database
-        self.behind = ""  # why the database could not be written, while it is away
-        self.database_id = study_id(database, study.name, study.direction)
         self._memory = InMemoryStorage()
         self._copy = optuna.create_study(
             study_name=study.name,
@@ -78,17 +100,25 @@ class Trials:
             sampler=self._make_sampler(0),
         )
         self._copy_id = self._memory.get_study_id_from_name(study.name)
-        self.refresh()
+        self._fill()
+
+    def _fill(self) -> None:
+        """Enter the folders by their numbers, and what has arrived by its number in the database where that is free."""
+        trials = {folder.number: frozen(folder) for folder in self._journal.trials()}
+        for trial in self._arrived():
+            free = next(number for number in itertools.count() if number not in trials)
+            trials[free if trial.number in trials else trial.number] = trial
+        for number in range(max(trials, default=-1) + 1):
+            self._copy.add_trial(trials.get(number) or placeholder())
 
     def refresh(self) -> None:
-        """Copy trials that others have added to the database, such as `Study.enqueue_trial` from a notebook."""
-        known = self._memory.get_n_trials(self._copy_id)
-        self._write(lambda: self._copy_from(known))
+        """Enter trials that others have put into the database, such as by `Study.enqueue_trial` in a notebook."""
+        for trial in self._arrived():
+            self._copy.add_trial(trial)
 
-    def _copy_from(self, known: int) -> None:
-        if count_trials(self.database, self.database_id) > known:
-            for trial in self.database.get_all_trials(self.database_id)[known:]:
-                self._copy.add_trial(trial)
+    def _arrived(self) -> Iterator[FrozenTrial]:
+        while not self._arrivals.empty():
+            yield self._arrivals.get()
 
     def finished(self) -> int:
         """Count complete and pruned trials."""
@@ -110,12 +140,8 @@ class Trials:
         trial = self._memory.get_all_trials(self._copy_id, deepcopy=False)[number]
         overrides = trial.user_attrs.get("overrides", trial.params)
         variant = trial.user_attrs.get("variant")
-        return Candidate(number, overrides, variant, trial.params, trial.distributions, resumed=True)
-
-    def uid(self, number: int) -> str:
-        """Give a trial's unique name, which Optuna's own trials do not have."""
-        trial = self._memory.get_all_trials(self._copy_id, deepcopy=False)[number]
-        return trial.user_attrs.get("uid", f"optuna-{self.database_id}-{number}")
+        uid = trial.user_attrs.get("uid")
+        return Candidate(number, overrides, variant, trial.params, trial.distributions, resumed=True, uid=uid)
 
     def variants_seen(self) -> set[str]:
         """Give the variants that have a trial, whatever became of it."""
@@ -149,77 +175,36 @@ class Trials:
         trial = self._copy.ask()
         overrides = space.suggest(self._study, trial)
         space.recipe_of(self._study, overrides, trial.params)
-        return Candidate(trial.number, overrides, None, trial.params, trial.distributions)
+        uid = trial.user_attrs.get("uid")
+        return Candidate(trial.number, overrides, None, trial.params, trial.distributions, uid=uid)
 
     def add(self, folder: TrialFolder) -> None:
         """Enter a trial whose folder has just been made."""
-        trial = frozen(folder)
-        number = folder.number
+        trial, number = frozen(folder), folder.number
         if number == self._memory.get_n_trials(self._copy_id):
             self._copy.add_trial(trial)
         else:
             for key, value in trial.user_attrs.items():
-                self._memory.set_trial_user_attr(self._id(self._memory, number), key, value)
-        self._write(lambda: self._enter(number, trial))
+                self._memory.set_trial_user_attr(self._id(number), key, value)
 
-    def _enter(self, number: int, trial: FrozenTrial) -> None:
-        if number == count_trials(self.database, self.database_id):
-            self.database.create_new_trial(self.database_id, trial)
-        else:
-            self._claim(number, trial)
-
-    def _claim(self, number: int, trial: FrozenTrial) -> None:
-        """Fill in an enqueued trial of the database."""
-        trial_id = self._id(self.database, number)
-        for name, value in trial.params.items():
-            distribution = trial.distributions[name]
-            self.database.set_trial_param(trial_id, name, distribution.to_internal_repr(value), distribution)
-        for key, value in trial.user_attrs.items():
-            self.database.set_trial_user_attr(trial_id, key, value)
-        self.database.set_trial_state_values(trial_id, TrialState.RUNNING)
-
-    def report(self, number: int, epoch: Epoch, *, judge: bool) -> bool:
-        """Take up an epoch's objective in memory, and say whether the pruner would stop here."""
+    def report(self, number: int, epoch: Epoch) -> None:
+        """Take up the objective of a trial's epoch."""
         value = epoch.metrics[self._study.metric]
-        trial_id = self._id(self._memory, number)
-        self._memory.set_trial_intermediate_value(trial_id, epoch.number, value)
-        return judge and self._copy.pruner.prune(self._copy, self._memory.get_trial(trial_id))
+        self._memory.set_trial_intermediate_value(self._id(number), epoch.number, value)
+
+    def should_prune(self, number: int) -> bool:
+        """Tell whether the pruner ends the trial after the epoch that was reported last, which is not its final one."""
+        return self._copy.pruner.prune(self._copy, self._memory.get_trial(self._id(number)))
 
     def _note_audit(self, number: int, epoch: int) -> None:
         """Log that a trial runs on although the pruner would end it after this epoch; the first such epoch stands."""
         folder = self._journal.trial(number)
         if folder.history().audited is None:
             folder.append("audited", epoch=epoch)
-            self._write(lambda: self.database.set_trial_user_attr(self._id(self.database, number), "audited", epoch))
-
-    def publish(self, number: int, epoch: Epoch) -> None:
-        """Write an epoch's objective to the database."""
-        value = epoch.metrics[self._study.metric]
-        self._write(
-            lambda: self.database.set_trial_intermediate_value(self._id(self.database, number), epoch.number, value)
-        )
 
     def end(self, number: int, ended: Ended) -> None:
-        """Enter how a trial ended."""
-        end(self._memory, self._id(self._memory, number), ended.state, ended.value, ended.reason)
-        self._write(lambda: end(self.database, self._id(self.database, number), ended.state, ended.value, ended.reason))
+        """Take up how a trial ended."""
+        end(self._memory, self._id(number), ended.state, ended.value, ended.reason)
 
-    def catch_up(self, journal: Journal) -> bool:
-        """Bring a database that was away up to the folders; return whether it is equal to them now."""
-        if self.behind:
-            self.behind = ""
-            self._write(lambda: sync(journal, self.database, self._study.name, self._study.direction))
-        return not self.behind
-
-    def _write(self, change: Callable[[], object]) -> None:
-        """Change the database; one that is away is brought up later from the folders, and no training waits for it."""
-        if self.behind:
-            return
-        try:
-            change()
-        except DATABASE_ERRORS as error:
-            self.behind = first_line(error)
-
-    def _id(self, storage: Any, number: int) -> int:
-        study = self._copy_id if storage is self._memory else self.database_id
-        return storage.get_trial_id_from_study_id_trial_number(study, number)
+    def _id(self, number: int) -> int:
+        return self._memory.get_trial_id_from_study_id_trial_number(self._copy_id, number)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from study.errors import PlaceError
-from study.progress import Notice
 from study.record import family
 from study.record.journal import Journal
+from study.telling import follow
 from study.tracking import cursor, mirror
 from study.tracking.mirror import Mirror, Report
 
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from study.settings import Settings
     from study.tracking.mirror import Client
     from study.tracking.registry import Registry
-
-LAST_WORDS = 60.0  # seconds that the end of a search waits at most for MLflow to hear the rest
-LAST_TRY = 5.0  # the same, where MLflow was in trouble before
 
 
 def tracked(progress: Iterator[Progress], journal: Journal, settings: Settings) -> Iterator[Progress]:
@@ -41,19 +38,7 @@ def tracked(progress: Iterator[Progress], journal: Journal, settings: Settings) 
     """
     notices: SimpleQueue[str] = SimpleQueue()
     running = Mirror(journal, place(settings), lambda: connect(settings), notices.put)
-    patience = LAST_WORDS
-    try:
-        for each in progress:
-            running.wake()
-            yield each
-            while not notices.empty():
-                yield Notice(f"{notices.get()} (the search goes on, MLflow is told later)")
-                patience = LAST_TRY
-    finally:
-        behind = running.close(patience)
-    if behind:
-        name = journal.folder.name
-        yield Notice(f"MLflow has not been told everything of {behind} trials: `study sync {name}` makes it equal")
+    yield from follow(progress, running, notices, "MLflow", journal.folder.name)
 
 
 def sync_studies(settings: Settings, names: Sequence[str] = ()) -> list[Report]:

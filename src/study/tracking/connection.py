@@ -54,9 +54,9 @@ def connect(uri: str, place: str, artifacts: Path) -> MlflowClient:
 
     """
     _settle(uri, place)
-    with talking(place):
+    with errors_in_one_line(place):
         if is_server(uri):
-            _knock(uri)
+            _require_answer(uri)
         else:
             _open_database(uri, artifacts)
         client = MlflowClient(uri)
@@ -65,7 +65,7 @@ def connect(uri: str, place: str, artifacts: Path) -> MlflowClient:
 
 
 @contextlib.contextmanager
-def talking(place: str) -> Generator[None]:
+def errors_in_one_line(place: str) -> Generator[None]:
     """Turn what MLflow and its database raise into one line for a person."""
     try:
         yield
@@ -92,8 +92,8 @@ def is_server(uri: str) -> bool:
     return uri.startswith(("http:", "https:", "databricks"))
 
 
-def _knock(uri: str) -> None:
-    """See within seconds that something answers, for MLflow would try much longer; a proxy is left to it."""
+def _require_answer(uri: str) -> None:
+    """Check within seconds that a server answers, because MLflow would try much longer; a proxy is left to MLflow."""
     parts = urlsplit(uri)
     if not parts.hostname or getproxies():
         return

@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import threading
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from study.errors import PlaceError, StudyError
 from study.metric import Metric
+from study.telling import Background
 from study.tracking import cursor as cursors
 from study.tracking.cursor import Cursor, Told
 from study.tracking.snapshot import Climb, Summary, read
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from study.record.journal import Journal, Record, TrialFolder
     from study.tracking.snapshot import Snapshot
 
-PACE = 1.0  # seconds between two rounds: a training that ends ten epochs a second is told in batches
-LONGEST_PAUSE = 60.0  # seconds between two tries while the server is away
 STORE_EVERY = 20  # trials told between two writes of the cursor
 
 
@@ -125,52 +123,26 @@ class Mirror:
             warn: is told one line, once, when the server cannot be told; called in the thread.
 
         """
-        self._journal, self._place, self._connect, self._warn = journal, place, connect, warn
+        self._journal, self._place, self._connect = journal, place, connect
         self._client: Client | None = None
-        self._work, self._closing = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"mirror of {journal.folder.name}", daemon=True)
-        self._thread.start()
+        self._thread = Background(f"mirror of {journal.folder.name}", self._tell, warn)
 
     def wake(self) -> None:
         """Say that the folders have changed; returns at once."""
-        self._work.set()
+        self._thread.wake()
 
     def close(self, timeout: float) -> int:
         """Tell what is left, for `timeout` seconds at most; returns how many trials are not told whole."""
-        self._closing.set()
-        self._work.set()
-        self._thread.join(timeout)
+        self._thread.close(timeout)
         return pending(self._journal, self._place)
 
-    def _run(self) -> None:
-        pause, warned = PACE, False
-        while True:
-            self._work.wait()
-            self._work.clear()
-            last = self._closing.is_set()
-            error = self._round()
-            if error is None:
-                pause = PACE
-            else:
-                pause = min(2 * pause, LONGEST_PAUSE)
-                self._client = None  # reached anew next time
-                self._work.set()
-                if not warned:
-                    self._warn(error)
-                warned = True
-            if last:
-                return
-            self._closing.wait(pause)
-
-    def _round(self) -> str | None:
+    def _tell(self) -> str | None:
         """Sync once; why not everything could be told, or None."""
-        try:
-            self._client = self._client or self._connect()
-            return sync(self._journal, self._client).error
-        except StudyError as error:
-            return str(error)
-        except Exception as error:  # a thread's main: whatever a library does in here must not reach the training
-            return f"{type(error).__name__}: {error}"
+        client, self._client = self._client or self._connect(), None
+        error = sync(self._journal, client).error
+        if error is None:
+            self._client = client  # else reached anew next time
+        return error
 
 
 class _Round:

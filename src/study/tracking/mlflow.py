@@ -14,7 +14,7 @@ from mlflow.entities import LifecycleStage, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
 from study.tracking import fields
-from study.tracking.connection import connect, is_server, pages, sqlite_file, talking
+from study.tracking.connection import connect, errors_in_one_line, is_server, pages, sqlite_file
 from study.tracking.mirror import Refused
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ class Runs:
         """Find the study's run, or make it, with the recipe as parameters."""
         if known in self._opened:
             return known
-        with talking(self.place):
-            run = self._living(known) or self._find_or_make_study(definition, first)
+        with errors_in_one_line(self.place):
+            run = self._run_if_alive(known) or self._find_or_make_study(definition, first)
             made = run.info.run_id
             self._experiment = run.info.experiment_id
             knobs = fields.params(definition["recipe"])  # a parameter cannot be changed: study.json has the newest
@@ -68,7 +68,7 @@ class Runs:
 
     def open_trial(self, parent: str, snapshot: Snapshot) -> str:
         """Find the trial's run, or make it, with the recipe as parameters; delete those of replays that were undone."""
-        with talking(self.place):
+        with errors_in_one_line(self.place):
             found = None
             for run in self._of_uid(snapshot.about["uid"]):
                 if run.data.tags.get("study.replays") == str(snapshot.replays):
@@ -88,7 +88,7 @@ class Runs:
     def log_epochs(self, run: str, records: Sequence[Record]) -> int:
         """Log every metric of the epochs, with the epoch as step and the recorded time."""
         points = [point for record in records for point in fields.points_of_epoch(record)]
-        with talking(self.place):
+        with errors_in_one_line(self.place):
             self._log(run, points=points)
         return len(points)
 
@@ -96,7 +96,7 @@ class Runs:
         """Log the evaluation, keep pictures and weights, then say how it ended."""
         if (ended := snapshot.ended) is None:
             return
-        with talking(self.place):
+        with errors_in_one_line(self.place):
             self._keep(run, fields.artifacts_of_trial(snapshot))
             if snapshot.trial.best.exists():
                 self._client.log_artifact(run, str(snapshot.trial.best))
@@ -105,7 +105,7 @@ class Runs:
 
     def sum_up(self, parent: str, summary: Summary) -> None:
         """Log counts and best, keep the definition and the best recipe, say whether a trial is running."""
-        with talking(self.place):
+        with errors_in_one_line(self.place):
             self._keep(parent, {**fields.artifacts_of_study(summary), **summary.files})
             for variant, figures in summary.groups.items():
                 self._tell_group(self._group(parent, variant), figures, summary)
@@ -118,7 +118,7 @@ class Runs:
     def forget(self, study: str) -> int:
         """Delete all runs of a study; its experiment stays, since MLflow would not make one of that name again."""
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or study
-        with talking(self.place):
+        with errors_in_one_line(self.place):
             experiment = self._client.get_experiment_by_name(name)
             if experiment is None or experiment.lifecycle_stage != LifecycleStage.ACTIVE:
                 return 0
@@ -149,7 +149,7 @@ class Runs:
         if summary.ended is not None:
             self._client.set_terminated(run, "FINISHED", at)
 
-    def _living(self, run: str | None) -> Run | None:
+    def _run_if_alive(self, run: str | None) -> Run | None:
         """The run, if it is there and nobody has deleted it."""
         if run is None:
             return None

@@ -22,7 +22,7 @@ from mlflow.types.schema import AnyType
 
 from study.errors import StudyError
 from study.imports import see_working_folder
-from study.tracking.connection import connect, pages, talking
+from study.tracking.connection import connect, errors_in_one_line, pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -109,13 +109,13 @@ class Registry:
 
     def models(self) -> list[str]:
         """Name the registered models that were made of studies, in alphabetical order."""
-        with talking(self.place):
+        with errors_in_one_line(self.place):
             found = pages(self._client.search_registered_models, None)
         return sorted(model.name for model in found if "study" in model.tags)
 
     def versions(self, model: str) -> list[Version]:
         """List a model's versions, oldest first; none if there is no such model."""
-        with talking(self.place):
+        with errors_in_one_line(self.place):
             registered = pages(self._client.search_registered_models, f"name = '{model}'")
             aliases = registered[0].aliases if registered else {}
             found = pages(self._client.search_model_versions, f"name = '{model}'")
@@ -132,7 +132,7 @@ class Registry:
             card: its description, Markdown.
 
         """
-        with talking(self.place), tempfile.TemporaryDirectory() as folder:
+        with errors_in_one_line(self.place), tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model"
             _save(package, path)
             experiment = self._client.get_run(run).info.experiment_id
@@ -153,7 +153,7 @@ class Registry:
 
     def champions(self, model: str) -> list[int]:
         """List the versions that were champions, oldest first, the present one last; those deleted are left out."""
-        with talking(self.place):
+        with errors_in_one_line(self.place):
             registered = self._client.get_registered_model(model)
         there = {version.number for version in self.versions(model)}
         past = [number for number in json.loads(registered.tags.get(CHAMPIONS, "[]")) if number in there]
@@ -166,7 +166,7 @@ class Registry:
         """Make the last of the versions the champion, the others those before it, and write down when and why."""
         number = champions[-1]
         entry = {"time": time, "version": number, "reason": reason}
-        with talking(self.place):
+        with errors_in_one_line(self.place):
             tags = self._client.get_registered_model(model).tags
             log = [*json.loads(tags.get(LOG, "[]")), entry][-LOGGED:]
             self._client.set_registered_model_tag(model, LOG, json.dumps(log))
@@ -183,7 +183,7 @@ class Registry:
 
         """
         see_working_folder()  # where a person's own module lies as often as not
-        with talking(self.place), tempfile.TemporaryDirectory() as folder:
+        with errors_in_one_line(self.place), tempfile.TemporaryDirectory() as folder:
             local = version.source.startswith(("file:", "/"))
             path = download_artifacts(
                 artifact_uri=version.source, tracking_uri=self._uri, dst_path=None if local else folder

@@ -1,0 +1,342 @@
+"""The one teller of Optuna's database: makes it equal to the trial folders, and takes the trials that others enqueue.
+
+A search calls it from a thread, so that neither a training nor the loop waits for the database. The start of a search
+and `study sync` call the same function. Each trial is in the database once, and an enqueued one is trained once:
+
+- A trial is found by its uid, never by its number. It enters the database whole, with its uid, in one transaction:
+  after a kill it is there or it is not. Optuna gives it the next number within that transaction. If somebody has
+  enqueued a trial in the meantime, the number in the database is another than the folder's; nothing depends on it.
+- An enqueued trial is claimed in one transaction, from WAITING to RUNNING and with a uid. The database lets only one
+  process make this change. The trial's folder gets the same uid.
+- A search that is killed before it makes the folder leaves a running trial whose uid no folder has: the next search
+  takes it. If the folder is there, the trial is found by its uid and completed. A claimed trial that a search did not
+  get to is given back at its end.
+- What the database has of each trial, the cursor, is read from the database itself, at the start and after each
+  failure. So a commit that was lost, or a database that was replaced, is noticed there.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+from optuna.exceptions import OptunaError
+from optuna.trial import TrialState
+
+from study.errors import PlaceError, StudyError, StudyLocked
+from study.sampling import storage
+from study.telling import Background, follow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+
+    from optuna.storages import RDBStorage
+    from optuna.trial import FrozenTrial
+
+    from study.progress import Progress
+    from study.record.journal import Journal, TrialFolder
+
+AWAY = (*storage.DATABASE_ERRORS, OptunaError, KeyError)  # KeyError: somebody has deleted the study or a trial
+
+
+@dataclass(slots=True)
+class _Known:
+    """What the database has of a trial; `size` is that of the log when it was last told, -1 before."""
+
+    id: int
+    finished: bool
+    params: set[str]
+    attributes: dict[str, object]
+    values: dict[int, float]
+    size: int = -1
+
+    @classmethod
+    def of(cls, trial: FrozenTrial) -> _Known:
+        finished, values = trial.state.is_finished(), dict(trial.intermediate_values)
+        return cls(_id_of(trial), finished, set(trial.params), dict(trial.user_attrs), values)
+
+
+class Teller:
+    """Tells Optuna's database what the folders of one study say; the study's lock is held."""
+
+    def __init__(
+        self, journal: Journal, database: RDBStorage, name: str, direction: str, *, takes: bool = False
+    ) -> None:
+        """Name folders and database; nothing is read.
+
+        Args:
+            journal: the study's folders.
+            database: Optuna's.
+            name: the study's, in the database.
+            direction: "maximize" or "minimize".
+            takes: whether trials that have no folder here are taken, into `arrivals`.
+
+        """
+        self._journal, self._database, self._name, self._direction = journal, database, name, direction
+        self._takes = takes
+        self.arrivals: SimpleQueue[FrozenTrial] = SimpleQueue()
+        self._study = -1
+        self._known: dict[str, _Known] = {}  # by uid
+        self._is_read = False
+        self._is_first = True  # no round has succeeded yet
+        self._uids: dict[int, str] = {}  # by the folder's number
+        self._left: list[FrozenTrial] = []  # just read from the database, and without a folder
+        self._settled: set[int] = set()  # ids of trials in the database that need no further look
+        self._delivered: set[tuple[int, datetime | None]] = set()
+        self._offered: set[str] = set()
+        self._claimed: dict[str, int] = {}  # uid and id of the enqueued trials that were taken
+
+    def tell(self) -> int:
+        """Make the database equal to the folders; safe to repeat.
+
+        Returns:
+            The number of trials that were added or changed.
+
+        Raises:
+            PlaceError: the database is away; or the folders are those of another study than the database's.
+            StudyError: a damaged folder, which is left out; all others are told.
+
+        """
+        try:
+            if not self._is_read:
+                self._read()
+            changed, errors = self._tell_folders()
+            if self._takes:
+                self._take()
+        except AWAY as error:
+            self._is_read = False
+            raise PlaceError(f"Optuna's storage is away: {storage.first_line(error)}") from error
+        self._is_first = False
+        if errors:
+            raise errors[0]
+        return changed
+
+    def pending(self) -> int:
+        """Count the trials of which the database has not been told everything, as far as it is known."""
+        return sum(self._is_behind(folder) for folder in self._journal.trials())
+
+    def give_back(self) -> None:
+        """Let the enqueued trials wait again that were taken and have no folder; a database that is away keeps them."""
+        self._read_uids()
+        for uid in self._claimed.keys() - set(self._uids.values()):
+            try:
+                storage.release(self._database, self._claimed.pop(uid))
+            except AWAY:
+                return
+
+    def _read(self) -> None:
+        """Read what the database has."""
+        self._study = storage.study_id(self._database, self._name, self._direction)
+        trials = self._database.get_all_trials(self._study, deepcopy=False)
+        self._read_uids()
+        self._known, self._left = {}, []
+        there = set(self._uids.values())
+        for trial in trials:
+            uid = trial.user_attrs.get("uid")
+            is_ours = trial.state != TrialState.WAITING and uid not in self._known
+            if uid and is_ours:
+                self._known[uid] = _Known.of(trial)
+            if uid not in there or not is_ours:
+                self._left.append(trial)
+        if self._is_first:
+            self._adopt()
+            self._require_together()
+        self._settled = {known.id for known in self._known.values()}
+        self._is_read = True
+
+    def _read_uids(self) -> list[TrialFolder]:
+        """Read the uids of folders that are new, and give all folders by number."""
+        folders = {folder.number: folder for folder in self._journal.trials()}
+        for number in set(range(max(folders, default=0))) - folders.keys():
+            if self._journal.trial(number).path.exists():  # it was made while the folders were being listed
+                folders[number] = self._journal.trial(number)
+        for number, folder in folders.items():
+            if number not in self._uids:
+                self._uids[number] = folder.about()["uid"]
+        return [folders[number] for number in sorted(folders)]
+
+    def _adopt(self) -> None:
+        """Recognize enqueued trials whose folder was made by a version that did not claim them, and was then killed."""
+        by_number = {trial.number: trial for trial in self._left if trial.state == TrialState.WAITING}
+        for number, uid in self._uids.items():
+            trial = by_number.get(number)
+            wanted = trial.system_attrs.get("fixed_params", {}) if trial else None
+            if trial is None or uid in self._known or not wanted:
+                continue
+            params = self._journal.trial(number).about()["params"]
+            if wanted.items() <= params.items() and (claimed := self._claim(trial, uid)):
+                self._known[uid] = _Known.of(claimed)
+                self._left.remove(trial)
+
+    def _require_together(self) -> None:
+        """Refuse folders of which the database holds other trials of ours; an enqueued one may have any number."""
+        for trial in self._left:
+            folder, uid = self._uids.get(trial.number), trial.user_attrs.get("uid")
+            if uid and folder and folder not in self._known and "fixed_params" not in trial.system_attrs:
+                raise PlaceError(
+                    f"Optuna's trial {trial.number} is another one than this folder's",
+                    where=str(self._journal.trial(trial.number).path),
+                    fix="The folder and the database do not belong together: use another --home or --storage.",
+                )
+
+    def _tell_folders(self) -> tuple[int, list[StudyError]]:
+        changed, errors = 0, list[StudyError]()
+        for index, folder in enumerate(self._read_uids()):
+            if not self._is_behind(folder):
+                continue
+            try:
+                known = self._known.get(self._uids[folder.number])
+                changed += self._create(folder, index) if known is None else self._complete(known, folder)
+            except ValueError as error:  # as when the space has changed: Optuna does not take such parameters
+                errors.append(PlaceError(f"Optuna refuses trial {folder.number}: {error}", where=self._name))
+            except StudyError as error:
+                errors.append(error)
+        return changed, errors
+
+    def _is_behind(self, folder: TrialFolder) -> bool:
+        known = self._known.get(self._uids.get(folder.number, ""))
+        return known is None or (not known.finished and known.size != folder.log_size())
+
+    def _create(self, folder: TrialFolder, index: int) -> bool:
+        """Create a trial; where folders before it are missing and so is the database's record of them, keep its number.
+
+        Args:
+            folder: the trial's.
+            index: of the folder among those that there are.
+
+        """
+        while index < folder.number > storage.count_trials(self._database, self._study):
+            self._settled.add(self._database.create_new_trial(self._study, storage.placeholder()))
+        size, trial = folder.log_size(), storage.frozen(folder)
+        number = self._database.create_new_trial(self._study, trial)
+        self._settled.add(number)
+        known = _Known.of(trial)
+        known.id, known.size = number, size
+        self._known[self._uids[folder.number]] = known
+        return True
+
+    def _complete(self, known: _Known, folder: TrialFolder) -> bool:
+        """Tell what the database lacks of a trial; returns whether that was anything."""
+        size, about, history = folder.log_size(), folder.about(), folder.history()
+        trial, changed = storage.frozen_of(about, history), False
+        for name in trial.params.keys() - known.params:
+            value = trial.distributions[name].to_internal_repr(trial.params[name])
+            self._database.set_trial_param(known.id, name, value, trial.distributions[name])
+            known.params.add(name)
+            changed = True
+        for key, value in trial.user_attrs.items():
+            if known.attributes.get(key) != value:
+                self._database.set_trial_user_attr(known.id, key, value)
+                known.attributes[key] = value
+                changed = True
+        for step, value in trial.intermediate_values.items():
+            if known.values.get(step) != value:
+                self._database.set_trial_intermediate_value(known.id, step, value)
+                known.values[step] = value
+                changed = True
+        if history.ended:
+            storage.end(self._database, known.id, history.ended.state, history.ended.value, "")
+            known.finished = changed = True
+        known.size = size
+        return changed
+
+    def _take(self) -> None:
+        """Take trials that have no folder here: enqueued, added by hand, or begun by another machine of this study."""
+        left, self._left = self._left or self._news(), []
+        for trial in left:
+            number = _id_of(trial)
+            if trial.state == TrialState.WAITING:
+                if claimed := self._claim(trial, uuid.uuid4().hex):
+                    self._offer(claimed)
+            elif trial.state == TrialState.RUNNING:
+                uid = trial.user_attrs.get("uid")  # without one it is somebody's own `study.ask()`
+                if uid and uid not in self._offered and self._known[uid].id == number:
+                    self._offer(trial)
+            elif (number, trial.datetime_complete) not in self._delivered:
+                self._settled.add(number)
+                self._delivered.add((number, trial.datetime_complete))
+                self.arrivals.put(trial)
+
+    def _news(self) -> list[FrozenTrial]:
+        """Read the trials of the database that are neither told by us, nor taken, nor somebody else's under way."""
+        news = storage.not_running(self._database, self._study) - self._settled
+        return [self._database.get_trial(each) for each in sorted(news)]
+
+    def _claim(self, trial: FrozenTrial, uid: str) -> FrozenTrial | None:
+        """Make a waiting trial ours; None if somebody else was faster."""
+        number = _id_of(trial)
+        return self._database.get_trial(number) if storage.claim(self._database, number, uid) else None
+
+    def _offer(self, trial: FrozenTrial) -> None:
+        """Give a running trial without a folder to the search, one that was enqueued as it was: waiting."""
+        uid = trial.user_attrs["uid"]
+        known = self._known[uid] = _Known.of(trial)
+        self._settled.add(known.id)
+        self._offered.add(uid)
+        if "overrides" not in trial.user_attrs:
+            self._claimed[uid] = known.id
+            trial.state, trial.datetime_start = TrialState.WAITING, None
+        self.arrivals.put(trial)
+
+
+class _Live:
+    """The teller in its thread."""
+
+    def __init__(self, teller: Teller, name: str, warn: Callable[[str], None]) -> None:
+        self._teller = teller
+        self._thread = Background(f"teller of {name}", self._tell, warn, idle=0.0)
+
+    def _tell(self) -> None:
+        self._teller.tell()
+
+    def wake(self) -> None:
+        self._thread.wake()
+
+    def close(self, timeout: float) -> int:
+        if self._thread.close(timeout):
+            self._teller.give_back()
+        return self._teller.pending()
+
+
+def told(progress: Iterator[Progress], teller: Teller, name: str) -> Iterator[Progress]:
+    """Keep Optuna's database equal to the folders while a search goes on; its troubles become one notice.
+
+    Args:
+        progress: the search.
+        teller: of its database.
+        name: the study's.
+
+    Yields:
+        What the search yields, and notices.
+
+    """
+    notices: SimpleQueue[str] = SimpleQueue()
+    yield from follow(progress, _Live(teller, name, notices.put), notices, "Optuna", name)
+
+
+def sync(journal: Journal, database: RDBStorage) -> int | None:
+    """Make Optuna's database equal to the folders of a study that is not being run.
+
+    Returns:
+        The number of trials that were added or changed; None if another process runs the study, and tells them itself.
+
+    Raises:
+        PlaceError: as `Teller.tell`.
+        StudyError: as `Teller.tell`.
+
+    """
+    name, definition = journal.folder.name, journal.definition()
+    assert definition is not None
+    try:
+        with storage.held(name, journal.folder, database):
+            return Teller(journal, database, name, definition["direction"]).tell()
+    except StudyLocked:
+        return None
+
+
+def _id_of(trial: FrozenTrial) -> int:
+    """Give the trial's id in the database."""
+    return trial._trial_id  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - Optuna has no other name for it

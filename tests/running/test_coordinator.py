@@ -1,0 +1,87 @@
+"""The coordinator: one at a time, nothing written where nothing is to be done, both programs told at the end."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import optuna
+import pytest
+
+from study import settings
+from study.errors import DefinitionChanged, Interrupted, StudyLocked
+from study.options import Options
+from study.progress import Notice, SearchStarted, TrialEpoch
+from study.questions.search import Asking
+from study.record.journal import Journal
+from study.running.coordinator import conduct
+from study.sampling import space, storage
+from study.study_files import load
+
+TOY = load(str(Path(__file__).parents[1] / "toy.py"))
+
+
+def definition(study=TOY):
+    return space.describe(study, space.probe(study), sampler="tpe", pruner="none", seed=0, data={})
+
+
+def conducted(trials, *, study=TOY, stop=None, **more):
+    options = Options(trials=trials, executor="inline", track=False, pruner="none", **more)
+    source = Asking(study, trials)
+    return conduct(study, settings.resolve(), options, stop or threading.Event(), source, definition(study))
+
+
+def stored():
+    return optuna.load_study(study_name="toy", storage=settings.resolve().storage)
+
+
+def test_the_question_is_kept_and_the_database_is_equal_when_it_ends():
+    list(conducted(3))
+    journal = Journal(settings.resolve().study_folder("toy"))
+    assert journal.question("run")["trials"] == 3
+    assert [trial.user_attrs["uid"] for trial in stored().trials] == [each.about()["uid"] for each in journal.trials()]
+    assert all(trial.state.is_finished() for trial in stored().trials)
+
+
+def test_done_it_starts_no_executor_and_gives_back_what_others_have_enqueued():
+    list(conducted(3))
+    stored().enqueue_trial({"x": 0.125})
+    assert list(conducted(3)) == [SearchStarted("toy", 3, 3, 0, 0, None)]
+    assert stored().trials[3].state == optuna.trial.TrialState.WAITING
+    list(conducted(4))
+    assert stored().trials[3].params == {"x": 0.125}
+
+
+def test_a_second_one_is_refused_while_the_first_runs():
+    first = conducted(3)
+    next(first)
+    with pytest.raises(StudyLocked):
+        next(conducted(3))
+    first.close()
+
+
+def test_stopped_it_tells_the_database_and_raises_interrupted():
+    stop = threading.Event()
+    progress = (stop.set() for each in conducted(2, stop=stop) if isinstance(each, TrialEpoch))
+    with pytest.raises(Interrupted, match="stopped with 0 of 2 trials finished"):
+        list(progress)
+    (trial,) = stored().trials
+    assert list(trial.intermediate_values) == [1, 2]
+
+
+def test_a_changed_definition_is_refused_unless_it_is_accepted_and_that_is_kept():
+    list(conducted(2))
+    changed = TOY.fix({"epochs": 2})
+    with pytest.raises(DefinitionChanged):
+        list(conducted(3, study=changed))
+    list(conducted(3, study=changed, accept=True))
+    kept = Journal(settings.resolve().study_folder("toy")).definition()
+    assert kept["accepted"][0]["differences"]
+
+
+def test_trials_that_count_and_have_no_folder_here_are_said():
+    list(conducted(2))
+    with storage.opened(settings.resolve().storage) as database:
+        optuna.load_study(study_name="toy", storage=database).add_trial(optuna.trial.create_trial(value=0.5))
+    notices = [each.text for each in conducted(4) if isinstance(each, Notice)]
+    assert notices[0].startswith("of the trials that count, 1 has no folder here")
