@@ -40,7 +40,7 @@ Keys do not change: within a `version`, keys are only added. Numbers that are no
 in UTC, seconds are numbers; accuracies lie in [0, 1]. Each object has its description here, in Python and in the schema
 that `study.schemas` gives.
 
-`study run --json` prints one object a line: a `TrialEnded` as each trial ends, and one `SearchEnded` when the search
+`study run --json` prints one object a line: an `EndedTrial` as each trial ends, and one `EndedSearch` when the search
 ends, however it ends. `study compare --json` prints the same for its trials and one `Comparison` at the end, `study
 confirm --json` and `study ablate --json` one `Confirmation` and one `Ablation`. Other commands print one object, or a
 list of objects.

@@ -8,22 +8,28 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from study.api import (
         ablate,
+        best,
         check,
         compare,
         confirm,
         doctor,
+        export,
         import_data,
+        importance,
         list_data,
         list_studies,
         models,
         new,
         predict,
         promote,
+        pruning,
         register,
         remove,
         remove_data,
         rollback,
         run,
+        show,
+        side_by_side,
         sync,
         verify_data,
         write_report,
@@ -35,9 +41,10 @@ if TYPE_CHECKING:
     from study.study_files import load
 
 __all__ = [
-    "Epoch", "Published", "Recipe", "Study", "StudyError", "Variant", "ablate", "check", "compare", "confirm", "doctor",
-    "import_data", "list_data", "list_studies", "load", "models", "new", "predict", "promote", "register", "remove",
-    "remove_data", "rollback", "run", "sync", "verify_data", "write_report",
+    "Epoch", "Published", "Recipe", "Study", "StudyError", "Variant", "ablate", "best", "check", "compare", "confirm",
+    "doctor", "export", "import_data", "importance", "list_data", "list_studies", "load", "models", "new", "predict",
+    "promote", "pruning", "register", "remove", "remove_data", "rollback", "run", "show", "side_by_side", "sync",
+    "verify_data", "write_report",
 ]  # fmt: skip
 
 _PLACES = {

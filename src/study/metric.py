@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from study.formatting import number
 
@@ -131,6 +131,10 @@ class Metric:
     def measure(self) -> str:
         """The name without the split: `accuracy` of `val_accuracy`; under it a test reports the same."""
         return self.name.removeprefix("val_").removeprefix("train_").removeprefix("test_")
+
+    def asked(self) -> dict[str, Any]:
+        """Give the fields of a record that says what its values are of (`schemas.Measured`)."""
+        return {"metric": self.name, "direction": self.direction, "in_percent": self.in_percent}
 
     def on(self, split: Literal["val", "train", "test"]) -> Metric:
         """Give the same measure of another split; a name that names no split is left as it is."""

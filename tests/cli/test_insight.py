@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from study.cli import side_by_side
 from study.options import Options
 from study.questions.search import run
 from study.settings import Settings
@@ -62,7 +61,8 @@ def test_importance_is_a_table_with_the_noise_beside_it(study, home):
 def test_importance_as_json_and_csv_has_these_keys(study, home):
     shown = study("show", "fast", "--importance", "--json", "--home", home).json
     assert list(shown) == [
-        "study", "metric", "trials", "lacking", "lacking_best_quarter", "chance", "noise", "knobs",
+        "type", "version", "study", "metric", "direction", "in_percent", "trials", "lacking", "lacking_best_quarter",
+        "chance", "noise", "knobs",
     ]  # fmt: skip
     assert list(shown["knobs"][0]) == ["knob", "trials", "overall", "best_quarter"]
     assert list(shown["knobs"][0]["overall"]) == ["fanova", "ped_anova", "effect", "says"]
@@ -84,8 +84,8 @@ def test_pruning_says_what_was_saved_and_what_was_lost(study, home):
     assert "Pruning would have lost, of these:" in answer.out
     shown = study("show", "slow", "--pruning", "-f", "json", "--home", home).json
     assert list(shown) == [
-        "study", "pruner", "pruned", "diverged", "epochs", "epochs_saved", "share_saved", "seconds_saved", "audited",
-        "lost_good", "lost_best",
+        "type", "version", "study", "metric", "direction", "in_percent", "pruner", "pruned", "diverged", "epochs",
+        "epochs_saved", "share_saved", "seconds_saved", "audited", "lost_good", "lost_best",
     ]  # fmt: skip
     assert shown["pruned"] > 5
     assert 0 < shown["share_saved"] < 1
@@ -112,7 +112,7 @@ def test_searches_side_by_side_are_a_table_a_picture_and_a_file(study, home):
     answer = study("compare", "slow", "fast", "--home", home)
     assert answer.code == 0
     lines = answer.out.splitlines()
-    assert lines[0].startswith("Expected best score of so many trials")
+    assert lines[0].startswith("Expected best score by number of trials")
     assert lines[1].split()[:2] == ["Trials", "slow"]
     assert [line.split()[0] for line in lines[2:8]] == ["1", "2", "5", "10", "20", "30"]
     assert "slow: 30 finished trials" in answer.out
@@ -126,7 +126,9 @@ def test_searches_side_by_side_are_a_table_a_picture_and_a_file(study, home):
 
 def test_searches_side_by_side_as_json_and_csv(study, home):
     shown = study("compare", "slow", "fast", "--json", "--home", home).json
-    assert list(shown) == list(side_by_side.KEYS)
+    assert list(shown) == [
+        "type", "version", "study", "metric", "direction", "in_percent", "searches", "by_trials", "by_seconds",
+    ]  # fmt: skip
     assert [each["budget"] for each in shown["by_trials"]] == [1, 2, 5, 10, 20, 30]
     last = shown["by_trials"][-1]["expected_best"]["slow"]
     assert last["mean"] == last["low"] == last["high"] == shown["searches"][0]["best"]

@@ -9,7 +9,6 @@ import pytest
 from rich.console import Console
 
 from study.cli import live, preamble
-from study.cli.board import Board
 from study.cli.terminal import Terminal, wants_color
 from study.definition import Study
 from study.events import Epoch
@@ -18,6 +17,7 @@ from study.progress import Notice, SearchStarted, TrialEnded, TrialEpoch, TrialS
 from study.recipe import Recipe
 from study.record.journal import Ended
 from study.record.results import TrialRow
+from study.running.board import Board
 
 LONG = {"optimizer": "adamw", "lr": 0.0123456, "activation": "leaky_relu", "dropout_conv": 0.25, "schedule": "cosine"}
 BEST = "[3/10] Best is trial 0 with value: 50.00 %."

@@ -23,8 +23,8 @@ study = Study(name="broken", recipe=recipe, space=lambda trial: {"lrr": trial.su
 """
 QUICK = ("--executor", "inline", "--set", "epochs=2")
 SUMMARY = [
-    "type", "status", "target", "study", "metric", "direction", "finished", "complete", "pruned", "failed", "running",
-    "seconds", "best", "variants",
+    "type", "version", "study", "metric", "direction", "in_percent", "finished", "complete", "pruned", "failed",
+    "running", "seconds", "best", "variants", "baseline", "has_seed", "status", "target",
 ]  # fmt: skip
 
 
@@ -148,8 +148,8 @@ def test_a_dry_run_says_what_would_be_and_writes_nothing(study, toy):
     assert "10, 0 of them finished already, 10 to run" in answer.out
     plan = study("run", "toy", "--trials", "10", "--dry-run", "--executor", "inline", "--json").json
     assert list(plan) == [
-        "type", "study", "finished", "target", "slots", "device", "epochs", "seconds_per_epoch", "expected_seconds",
-        "disk_bytes",
+        "type", "version", "study", "finished", "target", "slots", "device", "epochs", "seconds_per_epoch",
+        "expected_seconds", "disk_bytes",
     ]  # fmt: skip
     assert [path.name for path in Path().iterdir()] == ["studies"]
 

@@ -74,8 +74,8 @@ def test_show_tells_counts_best_variants_and_trials(study, made):
 def test_show_as_json_has_these_keys_and_is_strict(study, made):
     shown = study("show", "made", "--format", "json").json
     assert list(shown) == [
-        "study", "metric", "direction", "finished", "complete", "pruned", "failed", "running", "seconds", "best",
-        "variants", "remarks", "trials",
+        "type", "version", "study", "metric", "direction", "in_percent", "finished", "complete", "pruned", "failed",
+        "running", "seconds", "best", "variants", "baseline", "has_seed", "remarks", "trials", "failures", "others",
     ]  # fmt: skip
     assert list(shown["best"]) == ROW
     assert list(shown["variants"][0]) == ["variant", "trial", "state", "value", "difference"]
@@ -121,7 +121,10 @@ def test_show_a_trial_tells_its_knobs_epochs_and_evaluation(study, made):
 
 def test_show_a_trial_as_json_has_these_keys(study, made):
     shown = study("show", "made", "--trial", "0", "-f", "json").json
-    assert list(shown) == ["study", *ROW, "folder", "recipe", "history", "evaluation", "deaths", "environment"]
+    assert list(shown) == [
+        "type", "version", "study", "metric", "direction", "in_percent", *ROW, "folder", "recipe", "history",
+        "evaluation", "deaths", "environment", "repeats", "audited",
+    ]  # fmt: skip
     assert shown["history"][0] == {"epoch": 1, "val_accuracy": 0.5, "val_loss": 0.5, "seconds": 0.5}
 
 

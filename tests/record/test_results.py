@@ -10,7 +10,8 @@ from study.errors import StudyError
 from study.metric import Metric
 from study.record import family, results
 from study.record.journal import Journal
-from study.record.results import TrialRow, best, ranked, summarize
+from study.record.results import TrialRow, best, ranked
+from study.record.summary import summarize
 
 MORE, LESS = Metric("score"), Metric("score", "minimize")
 
@@ -87,12 +88,11 @@ def test_rows_tell_what_the_folders_hold(made):
 
 def test_the_best_recipe_holds_all_that_repeats_it(made):
     found = results.best_recipe(made)
-    assert found is not None
-    assert {name: found[name] for name in ("study", "trial", "value", "metric", "recipe_type", "train")} == {
+    assert {name: getattr(found, name) for name in ("study", "trial", "value", "metric", "recipe_type", "train")} == {
         "study": "made", "trial": 2, "value": 0.9125, "metric": "val_accuracy",
         "recipe_type": "study.recipe:Recipe", "train": "study.engine:train",
     }  # fmt: skip
-    assert found["recipe"]["lr"] == 0.0123456
+    assert found.recipe["lr"] == 0.0123456
 
 
 def test_the_studies_of_a_home_are_those_with_results(made, tmp_path):

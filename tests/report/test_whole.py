@@ -127,7 +127,7 @@ def test_the_recipe_on_the_page_repeats_the_training(study):
     record = json.loads(markdown.rsplit("```", 2)[1])
     best = results.best_recipe(Journal(resolve().study_folder("digits_lr")))
     kind = type(study.recipe)
-    assert kind.model_validate({**kind().model_dump(), **record["recipe"]}) == kind.model_validate(best["recipe"])
+    assert kind.model_validate({**kind().model_dump(), **record["recipe"]}) == kind.model_validate(best.recipe)
 
 
 def test_without_the_study_s_file_the_folders_tell_the_rest(study):

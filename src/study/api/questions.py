@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from study.imports import forget_edited
-from study.record import results
+from study.record import summary
 from study.record.family import Family
 from study.record.journal import Journal
 from study.settings import resolve
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from study.questions.ablation import Ablation
     from study.questions.comparison import Comparison
     from study.questions.confirmation import Confirmation
-    from study.record.results import Summary
+    from study.record.summary import Summary
     from study.settings import Settings
 
 
@@ -75,7 +75,7 @@ def run(study: Study | str, trials: int, **how: Unpack[How]) -> Summary:
 
     settled, places, options = _settle(study, how, trials)
     _watch(search.run(settled, places, options, threading.Event()), how)
-    return results.summary(Journal(places.study_folder(settled.name)))
+    return summary.of(Journal(places.study_folder(settled.name)))
 
 
 def compare(

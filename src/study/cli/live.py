@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console, RenderableType
 
-    from study.cli.board import Board, Running
     from study.cli.terminal import Terminal
+    from study.running.board import Board, Running
 
 log = logging.getLogger("study")
 FRAMES_PER_SECOND = 4

@@ -6,11 +6,8 @@ import logging
 import sys
 import textwrap
 from contextlib import contextmanager
-from dataclasses import asdict
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from study.formatting import duration, plural, size, to_json
 from study.record.family import Family
 from study.text.table import clip
 
@@ -19,7 +16,6 @@ if TYPE_CHECKING:
 
     from study.cli.terminal import Terminal
     from study.definition import Study
-    from study.running.dry_run import Plan
     from study.settings import Settings
 
 log = logging.getLogger("study")
@@ -130,26 +126,3 @@ def banner(terminal: Terminal, asked: Study, study: Study, reason: str) -> None:
     rule = "!" * BANNER_WIDTH
     wrapped = [part for line in (title.upper(), *lines) for part in textwrap.wrap(line, BANNER_WIDTH - 4)]
     print("\n".join([rule, *(f"!! {part}" for part in wrapped), rule]), file=sys.stderr, flush=True)
-
-
-def show_plan(plan: Plan, *, as_json: bool) -> None:
-    """Print what a search would do."""
-    if as_json:
-        print(to_json({"type": "plan", **asdict(plan)}))
-        return
-    left = max(0, plan.target - plan.finished)
-    lines = [
-        f"Study       {plan.study}",
-        f"Trials      {plan.target}, {plan.finished} of them finished already, {left} to run",
-        f"At a time   {plural(plan.slots, 'trial')} on {plan.device}",
-        f"Epoch       {duration(plan.seconds_per_epoch)}, measured",
-    ]
-    if plan.epochs is not None:
-        lines.append(f"Trial       {plural(plan.epochs, 'epoch')}")
-    if plan.expected_seconds is not None:
-        ends = datetime.now().astimezone() + timedelta(seconds=plan.expected_seconds)
-        lines.append(
-            f"Time        {duration(plan.expected_seconds)} at most, until {ends:%a %H:%M}; pruning shortens it"
-        )
-    lines.append(f"Disk        {size(plan.disk_bytes)}")
-    print("\n".join(lines))

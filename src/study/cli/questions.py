@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from study.cli import options, preamble, side_by_side
-from study.cli.board import Board
 from study.cli.terminal import Terminal, width
 from study.cli.watch import follow, print_json
 from study.errors import InputError, Interrupted
+from study.running.board import Board
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from study.cli import options, preamble, records
-from study.cli.board import Board
+from study.cli import options, preamble
 from study.cli.terminal import Terminal, width
 from study.cli.watch import follow, print_json
 from study.errors import Interrupted
-from study.record import results
+from study.record import results, summary
 from study.record.journal import Journal
+from study.running.board import Board
+from study.schemas.search import EndedSearch
+from study.text.search import repeated
 
 if TYPE_CHECKING:
     from study.definition import Study
     from study.options import Options
+    from study.schemas.search import Status
     from study.settings import Settings
 
 log = logging.getLogger("study")
@@ -74,7 +77,8 @@ def run(
     study = preamble.settled(terminal, asked.study, fallback=not no_fallback and data is None)
     if dry_run:
         finished = results.finished(Journal(places.study_folder(study.name)))
-        preamble.show_plan(plan(study, how, finished), as_json=as_json)
+        found = plan(study, how, finished)
+        print(found.to_json() if as_json else found.text(width()))
         return
     _search(study, places, how, terminal, as_json=as_json)
     if asked.recorded is not None and not as_json:
@@ -87,7 +91,7 @@ def _search(study: Study, places: Settings, how: Options, terminal: Terminal, *,
 
     journal = Journal(places.study_folder(study.name))
     board = Board()
-    status = "failed"
+    status: Status = "failed"
     try:
         follow(lambda stop: search.run(study, places, how, stop), places.home, board, terminal, as_json=as_json)
         status = "finished" if board.finished >= how.trials else "stopped"
@@ -99,27 +103,20 @@ def _search(study: Study, places: Settings, how: Options, terminal: Terminal, *,
             _close(journal, status, how.trials, board, as_json=as_json)
 
 
-def _close(journal: Journal, status: str, target: int, board: Board, *, as_json: bool) -> None:
+def _close(journal: Journal, status: Status, target: int, board: Board, *, as_json: bool) -> None:
     """Say what the search came to, or has come to so far."""
-    summary = results.summary(journal)
+    found = summary.of(journal)
     if as_json:
-        print_json({"type": "summary", "status": status, "target": target, **records.summary_json(summary)})
+        print_json(EndedSearch(status=status, target=target, **found.values()).plain())
         return
     if status == "finished" and not board.ended_here:
-        log.info("%s has its %d finished trials already; a larger --trials adds to them", summary.name, target)
+        log.info("%s has its %d finished trials already; a larger --trials adds to them", found.name, target)
     if status in {"finished", "stopped"}:
-        has_seed = "seed" in (journal.definition() or {}).get("recipe", {})
-        print(records.closing(summary, width(), has_seed=has_seed))
+        print(found.text(width()))
 
 
 def _say_whether_equal(journal: Journal, recorded: float) -> None:
     """Compare a repeated training's value with the recorded one."""
-    summary = results.summary(journal)
-    best = summary.best
-    if best is None or best.value is None:
-        return
-    if best.value == recorded:
-        print(f"The value equals the recorded one to the bit: {recorded!r}")
-    else:
-        by = summary.metric.size(best.value - recorded)
-        print(f"The value differs from the recorded one by {by}: {best.value!r} now, {recorded!r} recorded")
+    found = summary.of(journal)
+    if found.best is not None and found.best.value is not None:
+        print(repeated(found.best.value, recorded, found.metric))

@@ -95,6 +95,14 @@ def show(found: Shown, *, as_json: bool) -> None:
     print(found.to_json(indent=2) if as_json else found.text(width()))
 
 
+def show_as(found: Shown, form: str) -> None:
+    """Print a result: as `table` for people, as `json` or as `csv` for programs."""
+    if form == "csv":
+        print(found.to_csv(), end="")
+    else:
+        show(found, as_json=form == "json")
+
+
 def require_consent(question: str, where: str, *, yes: bool) -> None:
     """Ask whether to delete, unless the answer was given.
 

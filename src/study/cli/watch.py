@@ -9,19 +9,20 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from study.cli import live, records
+from study.cli import live
 from study.errors import Interrupted
 from study.formatting import to_json
 from study.progress import SearchStarted, TrialEnded
 from study.record import family, results
+from study.schemas.trial import EndedTrial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
-    from study.cli.board import Board
     from study.cli.terminal import Terminal
     from study.progress import Progress
+    from study.running.board import Board
 
 SECOND_CTRL_C = 2.0  # seconds that the end may take after it
 
@@ -57,8 +58,8 @@ def follow(
             show(progress)
             if isinstance(progress, TrialEnded) and as_json:
                 folder = family.journal(board.study, home).trial(progress.trial)
-                ended = records.row_json(results.row(folder, board.metric))
-                print_json({"type": "trial", "study": board.study, **ended})
+                ended = results.row(folder, board.metric)
+                print_json(EndedTrial(study=board.study, **ended.values()).plain())
         if told_to_stop():
             raise Interrupted("stopped, everything saved", where=board.study, fix="The same command goes on.")
 

@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import optuna
@@ -27,14 +27,20 @@ from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvalu
 from optuna.trial import TrialState, create_trial
 
 from study.insight import repeats
+from study.plots import interactive
 from study.record import results
 from study.record.family import Family
 from study.sampling import storage
+from study.schemas import insight as schemas
+from study.schemas.insight import Says, Weight
+from study.text import insight as text
+from study.text.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    import plotly.graph_objects as go
     from numpy.typing import NDArray
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
@@ -42,6 +48,7 @@ if TYPE_CHECKING:
     from study.insight.repeats import Noise
     from study.metric import Metric
     from study.record.journal import Journal
+    from study.text.table import Block
 
 QUARTER = 0.25
 # Of 160 random MLPs on digits with 8 knobs, subsets of 20, 40 and 80 ranked the knobs as all of them did with a rank
@@ -55,26 +62,7 @@ GRID = 8  # values of a number at which its effect is read
 ROWS = 100  # trials over which a prediction is averaged, at most
 SHUFFLES = 4
 TREES = 64
-Says = Literal["matters", "below the seed noise", "no more than chance", "too few trials"]
 optuna.logging.set_verbosity(optuna.logging.WARNING)
-
-
-@dataclass(frozen=True, slots=True)
-class Weight:
-    """What one knob did in one set of trials.
-
-    Args:
-        fanova: share in [0, 1]; all knobs together make 1.
-        ped_anova: likewise; for the way into the best quarter of the set.
-        effect: range of the mean prediction, in the metric's unit.
-        says: whether the effect exceeds both what seeds and what chance do, where ten trials or more have the knob.
-
-    """
-
-    fanova: float
-    ped_anova: float
-    effect: float
-    says: Says
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +84,7 @@ class Knob:
 
 
 @dataclass(frozen=True, slots=True)
-class Importance:
+class Importance(Shown):
     """What mattered in a search.
 
     Args:
@@ -106,6 +94,8 @@ class Importance:
         knobs: those that vary, the largest effect first; empty while trials are lacking.
         chance: the effect that a knob without any shows, over all trials; NaN while they are lacking.
         noise: between seeds; None where it is not known.
+        metric: what is optimized.
+        study: name of the search.
 
     """
 
@@ -115,6 +105,50 @@ class Importance:
     knobs: Sequence[Knob]
     chance: float
     noise: Noise | None
+    metric: Metric
+    study: str = ""
+
+    def record(self) -> schemas.Importance:
+        """Describe it in plain values."""
+        return schemas.Importance(
+            study=self.study,
+            **self.metric.asked(),
+            trials=self.trials,
+            lacking=self.lacking,
+            lacking_best_quarter=self.lacking_best,
+            chance=self.chance,
+            noise=schemas.Noise(**asdict(self.noise)) if self.noise else None,
+            knobs=[
+                schemas.Knob(
+                    knob=each.name,
+                    trials=each.trials,
+                    overall=each.overall,
+                    best_quarter=each.among_best,
+                )
+                for each in self.knobs
+            ],
+        )
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Give a row for each knob."""
+        return [
+            {"knob": each.name, "trials": each.trials, **each.overall.plain()}
+            | ({f"best_quarter.{name}": value for name, value in each.among_best.plain().items()}
+               if each.among_best else {})
+            for each in self.knobs
+        ]  # fmt: skip
+
+    def blocks(self) -> list[Block]:
+        """Show each knob's effect beside what chance and seeds do."""
+        return text.importance(self.record())
+
+    def figure(self) -> go.Figure:
+        """Draw each knob's effect, over all trials and within the best quarter."""
+        factor = self.metric.factor
+        series = {"all complete trials": {each.name: factor * each.overall.effect for each in self.knobs}}
+        best = {each.name: factor * each.among_best.effect for each in self.knobs if each.among_best}
+        series |= {"the best quarter": best} if best else {}
+        return interactive.bars(series, f"{self.study}: effect of each knob", self.metric.axis)
 
 
 def read(journal: Journal) -> Importance:
@@ -127,7 +161,7 @@ def read(journal: Journal) -> Importance:
     trials = [storage.frozen(folder) for folder in journal.trials()]
     trials = [each for each in trials if each.state == TrialState.COMPLETE and each.params and _is_finite(each.value)]
     noise = repeats.noise(Family(journal.folder.name, journal.home))
-    return assess(trials, results.metric_of(journal), noise=noise)
+    return replace(assess(trials, results.metric_of(journal), noise=noise), study=journal.folder.name)
 
 
 def assess(trials: Sequence[FrozenTrial], metric: Metric, noise: Noise | None = None) -> Importance:
@@ -141,7 +175,7 @@ def assess(trials: Sequence[FrozenTrial], metric: Metric, noise: Noise | None = 
     """
     lacking, lacking_best = max(0, NEEDED - len(trials)), max(0, NEEDED_BEST - len(trials))
     if lacking:
-        return Importance(len(trials), lacking, lacking_best, (), math.nan, noise)
+        return Importance(len(trials), lacking, lacking_best, (), math.nan, noise, metric)
     weighed = [trials[index] for index in np.linspace(0, len(trials) - 1, min(MOST, len(trials))).astype(int)]
     ranges = {name: each for name, each in widest(trials).items() if not each.single()}
     sd = noise.sd if noise else 0.0
@@ -155,7 +189,7 @@ def assess(trials: Sequence[FrozenTrial], metric: Metric, noise: Noise | None = 
         for name, weight in overall.items()
     ]
     knobs.sort(key=lambda knob: -knob.overall.effect)
-    return Importance(len(trials), lacking, lacking_best, tuple(knobs), chance, noise)
+    return Importance(len(trials), lacking, lacking_best, tuple(knobs), chance, noise, metric)
 
 
 def widest(trials: Sequence[FrozenTrial]) -> dict[str, BaseDistribution]:
@@ -194,7 +228,9 @@ def _weigh(
     ped_anova = _importances(_rebuilt(trials, varied), ped, varied, metric)
     effects, chance = _effects(trials, varied)
     weights = {
-        name: Weight(fanova[name], ped_anova[name], effect, _says(trials, name, effect, sd, chance))
+        name: Weight(
+            fanova=fanova[name], ped_anova=ped_anova[name], effect=effect, says=_says(trials, name, effect, sd, chance)
+        )
         for name, effect in effects.items()
     }
     return weights, chance

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
+from study.plots import interactive
 from study.record import results
+from study.schemas import insight as schemas
 from study.stats import intervals
+from study.text import insight as text
+from study.text.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import plotly.graph_objects as go
+
     from study.metric import Metric
+    from study.record.journal import Journal
     from study.record.results import TrialRow
+    from study.text.table import Block
 
 GOOD = 0.1  # of the finished trials: who ends among these was a good one
 
 
 @dataclass(frozen=True, slots=True)
-class Pruning:
+class Pruning(Shown):
     """What pruning did in one search.
 
     Args:
@@ -31,6 +39,9 @@ class Pruning:
         audited: trials that ran on although the pruner would have ended them, complete ones first.
         lost_good: of the complete audited ones, the share that ended among the best tenth of all finished trials.
         lost_best: the share that ended better than every other complete trial.
+        metric: what is optimized.
+        study: name of the search.
+        pruner: its name.
 
     """
 
@@ -42,12 +53,61 @@ class Pruning:
     audited: Sequence[TrialRow]
     lost_good: intervals.Share
     lost_best: intervals.Share
+    metric: Metric
+    study: str = ""
+    pruner: str | None = None
 
     @property
     def share_saved(self) -> float:
         """Epochs saved, of those that there would have been; 0 where there is none."""
         whole = self.epochs + self.epochs_saved
         return self.epochs_saved / whole if whole else 0.0
+
+    def record(self) -> schemas.Pruning:
+        """Describe it in plain values."""
+        return schemas.Pruning(
+            study=self.study,
+            **self.metric.asked(),
+            pruner=self.pruner,
+            pruned=self.pruned,
+            diverged=self.diverged,
+            epochs=self.epochs,
+            epochs_saved=self.epochs_saved,
+            share_saved=self.share_saved,
+            seconds_saved=round(self.seconds_saved, 3),
+            audited=[
+                schemas.Audited(
+                    trial=row.number, pruned_after=row.audited, state=row.state, epochs=row.epochs, value=row.value
+                )
+                for row in self.audited
+            ],
+            lost_good=_share(self.lost_good),
+            lost_best=_share(self.lost_best),
+        )
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Give a row for each trial that ran on although the pruner would have ended it."""
+        return [each.plain() for each in self.record().audited]
+
+    def blocks(self) -> list[Block]:
+        """Say what pruning saved and what it lost."""
+        return text.pruning(self.record())
+
+    def figure(self) -> go.Figure:
+        """Draw the epochs that were trained and those that were saved."""
+        counted = {"trained": float(self.epochs), "saved": float(self.epochs_saved)}
+        return interactive.bars({"epochs": counted}, f"{self.study}: {self.pruner or 'no'} pruner", "epochs")
+
+
+def of(journal: Journal) -> Pruning:
+    """Say what pruning did in a search.
+
+    Raises:
+        StudyError: no definition, or a damaged file; names it and its line.
+
+    """
+    found = read(results.rows(journal), results.metric_of(journal))
+    return replace(found, study=journal.folder.name, pruner=(journal.definition() or {}).get("pruner"))
 
 
 def read(rows: Sequence[TrialRow], metric: Metric) -> Pruning:
@@ -71,7 +131,12 @@ def read(rows: Sequence[TrialRow], metric: Metric) -> Pruning:
         audited=tuple(audited),
         lost_good=intervals.share(sum(_is_good(row, finished, metric) for row in ended), len(ended)),
         lost_best=intervals.share(sum(_is_best(row, finished, metric) for row in ended), len(ended)),
+        metric=metric,
     )
+
+
+def _share(share: intervals.Share) -> schemas.Share:
+    return schemas.Share(share=share.value, low=share.interval.low, high=share.interval.high, n=share.n)
 
 
 def is_diverged(row: TrialRow) -> bool:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from study.errors import InputError
+from study.plots import interactive
 from study.record import results
+from study.schemas import insight as schemas
 from study.stats import expected
+from study.text import insight as text
+from study.text.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
+    import plotly.graph_objects as go
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
     from study.record.journal import Journal
     from study.record.results import TrialRow
     from study.stats.expected import Curve
+    from study.text.table import Block
 
 STEPS = (1, 2, 5)  # of each power of ten: trials at which the searches are set side by side
 HALVINGS = 5  # of the seconds that all searches have
@@ -83,6 +90,92 @@ class Budget:
 
     amount: float
     worth: Mapping[str, tuple[float, float, float]]
+
+    def record(self) -> schemas.Budget:
+        """Describe it in plain values."""
+        worth = {name: schemas.Worth(mean=mean, low=low, high=high) for name, (mean, low, high) in self.worth.items()}
+        return schemas.Budget(budget=self.amount, expected_best=worth)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SideBySide(Shown):
+    """Searches for the same thing, at equal budget.
+
+    Args:
+        searches: as they were named.
+        by_trials: what they were worth for the same number of trials.
+        by_seconds: what they were worth for the same time of training.
+
+    """
+
+    searches: Sequence[Search]
+    by_trials: Sequence[Budget]
+    by_seconds: Sequence[Budget]
+
+    @property
+    def name(self) -> str:
+        """Names of the studies, joined by +."""
+        return "+".join(each.name for each in self.searches)
+
+    def record(self) -> schemas.Searches:
+        """Describe it in plain values."""
+        return schemas.Searches(
+            study=self.name,
+            **self.searches[0].metric.asked(),
+            searches=[
+                schemas.SearchInBrief(
+                    study=each.name,
+                    data=each.data,
+                    trials=len(each.values),
+                    seconds=round(float(each.seconds.sum()), 3),
+                    best=each.best.value if each.best else None,
+                )
+                for each in self.searches
+            ],
+            by_trials=[each.record() for each in self.by_trials],
+            by_seconds=[each.record() for each in self.by_seconds],
+        )
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Give a row for each budget and search."""
+        return [
+            {"unit": unit, "budget": budget.amount, "study": name, "expected_best": mean, "low": low, "high": high}
+            for unit, budgets in (("trials", self.by_trials), ("seconds", self.by_seconds))
+            for budget in budgets
+            for name, (mean, low, high) in budget.worth.items()
+        ]
+
+    def blocks(self) -> list[Block]:
+        """Lay out what each search was worth for the same budgets."""
+        return text.searches(self.record())
+
+    def figure(self) -> go.Figure:
+        """Draw the expected best by number of trials, with the range of nine in ten such searches."""
+        lines = {each.name: each.by_trials() for each in self.searches}
+        return interactive.curves(lines, self.searches[0].metric, _title(self.searches), "trials")
+
+    def publish(self, home: Path) -> list[Path]:
+        """Write the picture and the table to the home folder's `side_by_side/A+B`.
+
+        Returns:
+            The pictures.
+
+        Raises:
+            OSError: the folder cannot be written.
+
+        """
+        from study.plots import figures  # noqa: PLC0415 - matplotlib
+
+        folder = home / "side_by_side" / self.name
+        written = figures.write(draw(self.searches), folder, "budgets")
+        (folder / "budgets.csv").write_text(self.to_csv(), encoding="utf-8")
+        return written
+
+
+def side_by_side(journals: Sequence[Journal]) -> SideBySide:
+    """Set searches side by side. Raises as `read`."""
+    found = read(journals)
+    return SideBySide(found, at_trials(found), at_seconds(found))
 
 
 def read(journals: Sequence[Journal]) -> list[Search]:
@@ -184,8 +277,11 @@ def draw(searches: Sequence[Search]) -> Figure:
         )
         for each in searches
     ]
-    title = " and ".join(each.name for each in searches)
-    return drawing.budgets(courses, searches[0].metric, title, _window(searches))
+    return drawing.budgets(courses, searches[0].metric, _title(searches), _window(searches))
+
+
+def _title(searches: Sequence[Search]) -> str:
+    return " and ".join(each.name for each in searches)
 
 
 def _window(searches: Sequence[Search]) -> tuple[float, float] | None:

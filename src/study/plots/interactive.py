@@ -90,15 +90,21 @@ def means(by_name: Mapping[str, Mean], metric: Metric, title: str) -> go.Figure:
 
 
 def over_trials(
-    series: Mapping[str, Sequence[tuple[int, float]]], so_far: Sequence[tuple[int, float]], metric: Metric, title: str
+    series: Mapping[str, Sequence[tuple[int, float]]],
+    so_far: Sequence[tuple[int, float]],
+    metric: Metric,
+    title: str,
+    *,
+    axis: str = "trial",
 ) -> go.Figure:
-    """Draw a dot for each trial by its number, and a line for the best so far.
+    """Draw a dot for each trial by its number, or for each epoch, and a line for the best so far.
 
     Args:
         series: number and value of each trial, by what is said of it, such as its state.
         so_far: number and best value from that trial on.
         metric: the values'.
         title: above the chart.
+        axis: what is numbered.
 
     """
     import plotly.graph_objects as go  # noqa: PLC0415 - as above
@@ -111,7 +117,7 @@ def over_trials(
     if so_far:
         x, y = [number for number, _ in so_far], _scaled((value for _, value in so_far), metric)
         figure.add_scatter(x=x, y=y, mode="lines", name="best so far", line={"color": GREY, "shape": "hv"})
-    return _titled(figure, title, "trial", metric.heading)
+    return _titled(figure, title, axis, metric.heading)
 
 
 def curves(lines: Mapping[str, Curve], metric: Metric, title: str, axis: str) -> go.Figure:

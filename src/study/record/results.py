@@ -1,4 +1,4 @@
-"""What the trial folders tell about a study: a row a trial, and a summary; no database is asked, nothing big loaded."""
+"""What the trial folders tell about a study, a row for each trial; no database is asked, nothing big loaded."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from study.definition import OUR_TRAIN
 from study.errors import StudyError
+from study.formatting import moment
 from study.metric import Metric
-from study.record.family import baseline
+from study.schemas.trial import RepeatableRecipe
+from study.schemas.trial import Trial as TrialRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,6 +62,27 @@ class TrialRow:
     audited: int | None = None
     repeats: int | None = None
 
+    def record(self) -> TrialRecord:
+        """Describe the trial in plain values."""
+        return TrialRecord(**self.values())
+
+    def values(self) -> dict[str, Any]:
+        """Give the fields of its record, for records that hold more."""
+        return {
+            "trial": self.number,
+            "variant": self.variant,
+            "state": self.state,
+            "value": self.value,
+            "best_value": self.best_value,
+            "epochs": self.epochs,
+            "seconds": round(self.seconds, 3),
+            "overrides": dict(self.overrides),
+            "metrics": dict(self.metrics),
+            "reason": self.reason,
+            "started": moment(self.started),
+            "device": self.device,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Trial:
@@ -77,35 +100,6 @@ class Trial:
     about: Mapping[str, Any]
     history: History
     row: TrialRow
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What is known about a study's trials taken together.
-
-    Args:
-        name: of the study, `@dataset` included.
-        metric: what is optimized.
-        counts: trials by state.
-        best: the complete trial with the best value; of equal ones the first.
-        variants: the trials of the named variants, best value first, those without one last.
-        baseline: the trial of the variant that the others are compared with, as `family.baseline` chooses it.
-        seconds: training time of all trials together.
-
-    """
-
-    name: str
-    metric: Metric
-    counts: Mapping[State, int]
-    best: TrialRow | None
-    variants: Sequence[TrialRow]
-    baseline: TrialRow | None
-    seconds: float
-
-    @property
-    def finished(self) -> int:
-        """Trials that count towards `--trials`: complete or pruned."""
-        return self.counts["complete"] + self.counts["pruned"]
 
 
 def metric_of(journal: Journal) -> Metric:
@@ -184,6 +178,11 @@ def row_of(number: int, about: Mapping[str, Any], history: History, metric: Metr
     )
 
 
+def epochs_of(history: History) -> list[dict[str, Any]]:
+    """Give a row for each epoch: `epoch`, its metrics, `seconds`."""
+    return [{"epoch": each.number, **each.metrics, "seconds": each.seconds} for each in history.epochs]
+
+
 def finished(journal: Journal) -> int:
     """Count the trials that are complete or pruned; 0 before the first run.
 
@@ -192,30 +191,6 @@ def finished(journal: Journal) -> int:
 
     """
     return sum(trial.state in {"complete", "pruned"} for trial in rows(journal))
-
-
-def summary(journal: Journal) -> Summary:
-    """Read all trials of a study and say what they come to.
-
-    Raises:
-        StudyError: no definition, or a damaged file; names it and its line.
-
-    """
-    return summarize(journal.folder.name, metric_of(journal), rows(journal))
-
-
-def summarize(name: str, metric: Metric, trials: Sequence[TrialRow]) -> Summary:
-    """Say what the trials come to."""
-    variants = [trial for trial in trials if trial.variant is not None]
-    return Summary(
-        name=name,
-        metric=metric,
-        counts={state: sum(trial.state == state for trial in trials) for state in STATES},
-        best=best(trials, metric),
-        variants=ranked(variants, metric),
-        baseline=_baseline(variants),
-        seconds=sum(trial.seconds for trial in trials),
-    )
 
 
 def best(trials: Sequence[TrialRow], metric: Metric) -> TrialRow | None:
@@ -240,19 +215,21 @@ def ranked(trials: Sequence[TrialRow], metric: Metric) -> list[TrialRow]:
     return sorted(trials, key=place)
 
 
-def best_recipe(journal: Journal) -> dict[str, Any] | None:
-    """Describe the best trial such that `study run --recipe` can repeat it; None without a complete trial.
+def best_recipe(journal: Journal) -> RepeatableRecipe:
+    """Describe the best trial such that `study run --recipe` can repeat it.
 
     Raises:
-        StudyError: a damaged file; names it and its line.
+        StudyError: no trial is complete, or a damaged file; names it and its line.
 
     """
     metric, trials = metric_of(journal), rows(journal)
     found, definition = best(trials, metric), journal.definition()
     if found is None or definition is None:
-        return None
+        name = journal.folder.name
+        raise StudyError("no trial is complete yet", where=name, fix=f"`study run {name}` goes on.")
     recipe = journal.trial(found.number).recipe()
-    return recipe_record(journal.folder.name, definition, recipe, trial=found.number, value=found.value)
+    record = recipe_record(journal.folder.name, definition, recipe, trial=found.number, value=found.value)
+    return RepeatableRecipe(**record)
 
 
 def recipe_record(study: str, definition: Mapping[str, Any], recipe: Mapping[str, Any], **more: Any) -> dict[str, Any]:
@@ -267,8 +244,3 @@ def recipe_record(study: str, definition: Mapping[str, Any], recipe: Mapping[str
     """
     named = {name: definition[name] for name in ("metric", "recipe_type", "train")}
     return {"study": study, **more, **named, "recipe": dict(recipe)}
-
-
-def _baseline(variants: Sequence[TrialRow]) -> TrialRow | None:
-    name = baseline({each.variant: each.overrides for each in variants if each.variant})
-    return next((trial for trial in variants if trial.variant == name), None)

@@ -9,7 +9,7 @@ from study import study_files
 from study.errors import InputError, StudyFileError
 from study.questions import ablation, comparison, confirmation
 from study.questions.replicates import Pairs
-from study.record import results
+from study.record import results, summary
 from study.record.family import Family, Kind
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from study.questions.comparison import Comparison, ComparisonQuestion, VariantRow
     from study.questions.confirmation import Confirmation
     from study.record.journal import Journal
-    from study.record.results import Summary, Trial
+    from study.record.results import Trial
+    from study.record.summary import Summary
     from study.settings import Settings
 
 
@@ -150,7 +151,7 @@ def read(name: str, settings: Settings) -> Found:
         definition=stored,
         metric=metric,
         trials=trials,
-        summary=results.summarize(name, metric, [trial.row for trial in trials]),
+        summary=summary.summarize(name, metric, [trial.row for trial in trials]),
         about=study_files.about(name, stored),
         study=study,
         compared=_compared(name, settings),

@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from study.definition import override
 from study.errors import StudyError
@@ -18,6 +18,9 @@ from study.recipe import Recipe
 from study.record.journal import Journal
 from study.running.loop import Loop
 from study.sampling.trials import Trials
+from study.schemas import search as schemas
+from study.text import search as text
+from study.text.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -28,37 +31,29 @@ if TYPE_CHECKING:
     from study.executors import Executor
     from study.options import Options
     from study.sampling.trials import Candidate
+    from study.text.table import Block
 
 MEASURED_EXAMPLES = 4096
 MEASURED_SECONDS = 600.0  # after which a measurement ends, whatever it has
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What a search would do.
+class Plan(Shown):
+    """What a search would do: the fields of `schemas.search.Plan`."""
 
-    Args:
-        study: its name.
-        finished: trials that are finished already.
-        target: finished trials in the end.
-        slots: jobs at a time.
-        device: where they run.
-        epochs: epochs of a full-length trial, None when the recipe does not say.
-        seconds_per_epoch: of one job while all slots are busy, measured now.
-        expected_seconds: until the end, as if nothing were pruned; None when epochs is.
-        disk_bytes: of all trials that are still to come.
+    found: schemas.Plan
 
-    """
+    def record(self) -> schemas.Plan:
+        """Describe it in plain values."""
+        return self.found
 
-    study: str
-    finished: int
-    target: int
-    slots: int
-    device: str
-    epochs: int | None
-    seconds_per_epoch: float
-    expected_seconds: float | None
-    disk_bytes: int
+    def rows(self) -> list[dict[str, Any]]:
+        """Give one row."""
+        return [self.found.plain()]
+
+    def blocks(self) -> list[Block]:
+        """Say what a search would do, how long it would take and how large it would be."""
+        return [text.plan(self.found)]
 
 
 def plan(study: Study, options: Options, finished: int) -> Plan:
@@ -78,7 +73,7 @@ def plan(study: Study, options: Options, finished: int) -> Plan:
     left = max(0, options.trials - finished)
     seconds /= share
     rounds = -(-left // slots)
-    return Plan(
+    found = schemas.Plan(
         study=study.name,
         finished=finished,
         target=options.trials,
@@ -89,6 +84,7 @@ def plan(study: Study, options: Options, finished: int) -> Plan:
         expected_seconds=seconds * epochs * rounds if epochs else None,
         disk_bytes=size * left,
     )
+    return Plan(found)
 
 
 def _shortened(study: Study) -> tuple[BaseModel, float]:

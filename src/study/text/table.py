@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+WRAPPED = 100  # characters of a long line where the width is not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,7 @@ class Block:
         headings: of the table's columns; none for no table.
         rows: cells as they are shown.
         notes: after the table.
+        long: a long line after all that, wrapped at words and indented by two; empty for none.
 
     """
 
@@ -27,11 +31,13 @@ class Block:
     headings: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
     notes: Sequence[str] = ()
+    long: str = ""
 
     def text(self, width: int | None = None) -> str:
         """Write it as plain text; lines of the table longer than `width` characters end in an ellipsis."""
         laid_out = [table(self.headings, self.rows, width=width)] if self.headings else []
-        return "\n".join([*self.lines, *laid_out, *self.notes])
+        wrapped = [_wrapped(self.long, width or WRAPPED)] if self.long else []
+        return "\n".join([*self.lines, *laid_out, *self.notes, *wrapped])
 
     def html(self) -> str:
         """Write it as HTML, for a notebook."""
@@ -45,7 +51,7 @@ class Block:
                 for row in self.rows
             )
             parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
-        return "".join([*parts, *(f"<p>{escape(note)}</p>" for note in self.notes)])
+        return "".join([*parts, *(f"<p>{escape(note)}</p>" for note in (*self.notes, self.long) if note)])
 
 
 def text_of(blocks: Sequence[Block], width: int | None = None) -> str:
@@ -81,6 +87,12 @@ def numeric_columns(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> l
 def clip(line: str, width: int | None) -> str:
     """Cut a line to `width` characters, an ellipsis at its end."""
     return line if width is None or len(line) <= width else f"{line[: max(0, width - 1)]}…"
+
+
+def _wrapped(line: str, width: int) -> str:
+    return textwrap.fill(
+        line, width, initial_indent="  ", subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _is_number(cell: str) -> bool:

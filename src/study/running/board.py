@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from study.metric import Metric
 from study.progress import SearchStarted, TrialEnded, TrialEpoch, TrialStarted
-from study.record.results import TrialRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from study.progress import Progress
+    from study.record.results import TrialRow
 
 
 @dataclass(frozen=True, slots=True)

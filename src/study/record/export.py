@@ -1,0 +1,110 @@
+"""The trials or epochs of a study as one table, for other programs: CSV, JSON, Parquet, pandas."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from study.errors import InputError
+from study.formatting import to_json
+from study.record import atomic_files, results
+from study.schemas import cell, csv_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import pandas as pd
+
+    from study.record.journal import Journal
+
+Format = Literal["csv", "json", "parquet"]
+FORMATS: tuple[Format, ...] = ("csv", "json", "parquet")
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """Rows of plain values: one for each trial, or one for each epoch.
+
+    Args:
+        rows: a mapping from column to value each; not every row has every column.
+
+    """
+
+    rows: Sequence[dict[str, Any]]
+
+    def to_csv(self) -> str:
+        """Write the rows as CSV."""
+        return csv_of(self.rows)
+
+    def to_json(self, *, indent: int | None = None) -> str:
+        """Write the rows as a list in strict JSON; what is not finite becomes null."""
+        return to_json(list(self.rows), indent=indent)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Give the rows as a data frame; lists become JSON, and a column of numbers and words becomes text."""
+        import pandas as pd  # noqa: PLC0415 - a second that only its users pay
+
+        frame = pd.DataFrame([{name: cell(value) for name, value in row.items()} for row in self.rows])
+        for column in frame.columns:
+            kinds = {type(value) for value in frame[column] if value is not None and value == value}  # noqa: PLR0124 - NaN
+            if len(kinds) > 1 and str in kinds:  # Parquet holds one type a column: batch_size may be 64 or "full"
+                frame[column] = frame[column].map(lambda value: value if value is None else str(value))
+        return frame
+
+    def encode(self, form: Format) -> bytes:
+        """Give the content of a file in one of the `FORMATS`."""
+        if form == "csv":
+            return self.to_csv().encode()
+        if form == "json":
+            return f"{self.to_json(indent=2)}\n".encode()
+        buffer = io.BytesIO()
+        self.to_pandas().to_parquet(buffer, index=False)
+        return buffer.getvalue()
+
+    def write(self, path: Path, form: Format | None = None) -> None:
+        """Write a file, in the format that its ending names unless another is given.
+
+        Raises:
+            InputError: the ending names none.
+            PlaceError: the file cannot be written.
+
+        """
+        atomic_files.replace(path, [self.encode(form or format_of(path))], fix="Choose another -o.")
+
+    def _repr_html_(self) -> str:
+        return self.to_pandas().to_html(max_rows=20, index=False)
+
+
+def format_of(path: Path) -> Format:
+    """Read the format from a file's ending; CSV without an ending.
+
+    Raises:
+        InputError: an ending that names none.
+
+    """
+    ending = path.suffix.removeprefix(".")
+    if ending and ending not in FORMATS:
+        fix = "End it in .csv, .json or .parquet, or say --format."
+        raise InputError(f"cannot write .{ending}", where=str(path), fix=fix)
+    return ending or "csv"
+
+
+def trials(journal: Journal) -> Export:
+    """Give a row for each trial: how it went, `metrics.NAME` of its last epoch, `recipe.KNOB` of every knob."""
+    found: list[dict[str, Any]] = []
+    for row in results.rows(journal):
+        values = row.record().plain()
+        del values["overrides"], values["metrics"]
+        metrics = {f"metrics.{name}": value for name, value in row.metrics.items()}
+        recipe = journal.trial(row.number).recipe()
+        found.append({**values, **metrics, **{f"recipe.{knob}": value for knob, value in recipe.items()}})
+    return Export(found)
+
+
+def epochs(journal: Journal) -> Export:
+    """Give a row for each epoch: its trial, its number, its metrics and its time."""
+    return Export([
+        {"trial": folder.number, **row} for folder in journal.trials() for row in results.epochs_of(folder.history())
+    ])  # fmt: skip

@@ -1,0 +1,85 @@
+"""One trial with all its epochs, as its folder tells it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from study.errors import InputError
+from study.plots import interactive
+from study.record import results
+from study.schemas.trial import TrialDetails
+from study.text import trial as text
+from study.text.shown import Shown
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from study.metric import Metric
+    from study.record.journal import Journal
+    from study.text.table import Block
+
+
+@dataclass(frozen=True, slots=True)
+class OneTrial(Shown):
+    """One trial with all its epochs.
+
+    Args:
+        study: name of the study.
+        metric: what is optimized.
+        trial: its folder, read.
+
+    """
+
+    study: str
+    metric: Metric
+    trial: results.Trial
+
+    def record(self) -> TrialDetails:
+        """Describe it in plain values."""
+        folder, history = self.trial.folder, self.trial.history
+        return TrialDetails(
+            study=self.study,
+            **self.metric.asked(),
+            **self.trial.row.values(),
+            folder=str(folder.path),
+            recipe=folder.recipe(),
+            history=self.rows(),
+            evaluation=dict(history.ended.evaluation) if history.ended and history.ended.evaluation else None,
+            deaths=list(history.deaths),
+            environment=self.trial.about.get("environment"),
+            repeats=self.trial.row.repeats,
+            audited=self.trial.row.audited,
+        )
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Give a row for each epoch."""
+        return results.epochs_of(self.trial.history)
+
+    def blocks(self) -> list[Block]:
+        """Say how it went, every knob, every epoch, what its last model gets wrong."""
+        return text.details(self.record())
+
+    def figure(self) -> go.Figure:
+        """Draw the objective after each epoch."""
+        name = self.metric.name
+        points = [(row["epoch"], row[name]) for row in self.rows() if name in row]
+        title = f"{self.study}, trial {self.trial.row.number}"
+        return interactive.over_trials({name: points}, [], self.metric, title, axis="epoch")
+
+
+def read(journal: Journal, number: int) -> OneTrial:
+    """Read one trial of a study.
+
+    Raises:
+        InputError: there is no such trial.
+        StudyError: a damaged file; names it and its line.
+
+    """
+    folder = journal.trial(number)
+    if not folder.path.is_dir():
+        known = journal.trials()
+        fix = f"They go from {known[0].number} to {known[-1].number}." if known else "There are none yet."
+        raise InputError(f"no trial {number}", where=journal.folder.name, fix=fix)
+    metric = results.metric_of(journal)
+    return OneTrial(journal.folder.name, metric, results.read(folder, metric))

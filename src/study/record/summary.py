@@ -1,0 +1,140 @@
+"""What a study's trials come to, taken together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from study.plots import interactive
+from study.record import results
+from study.record.family import baseline
+from study.schemas import search as schemas
+from study.text import search as text
+from study.text.shown import Shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import plotly.graph_objects as go
+
+    from study.metric import Metric
+    from study.record.journal import Journal
+    from study.record.results import State, TrialRow
+    from study.text.table import Block
+
+
+@dataclass(frozen=True, slots=True)
+class Summary(Shown):
+    """What is known about a study's trials taken together.
+
+    Args:
+        name: of the study, `@dataset` included.
+        metric: what is optimized.
+        trials: all of them, by number.
+        counts: trials by state.
+        best: the complete trial with the best value; of equal ones the first.
+        variants: the trials of the named variants, best value first, those without one last.
+        baseline: the trial of the variant that the others are compared with, as `family.baseline` chooses it.
+        seconds: training time of all trials together.
+        has_seed: whether its recipes have a seed, so that they can be repeated on others.
+
+    """
+
+    name: str
+    metric: Metric
+    trials: Sequence[TrialRow]
+    counts: Mapping[State, int]
+    best: TrialRow | None
+    variants: Sequence[TrialRow]
+    baseline: TrialRow | None
+    seconds: float
+    has_seed: bool = False
+
+    @property
+    def finished(self) -> int:
+        """Trials that count towards `--trials`: complete or pruned."""
+        return self.counts["complete"] + self.counts["pruned"]
+
+    def values(self) -> dict[str, Any]:
+        """Give the fields of its record, for records that hold more."""
+        return {
+            "study": self.name,
+            **self.metric.asked(),
+            "finished": self.finished,
+            **self.counts,
+            "seconds": round(self.seconds, 3),
+            "best": self.best.record() if self.best else None,
+            "variants": [self._variant(row) for row in self.variants],
+            "baseline": self.baseline.number if self.baseline else None,
+            "has_seed": self.has_seed,
+        }
+
+    def record(self) -> schemas.Summary:
+        """Describe it in plain values."""
+        return schemas.Summary(**self.values())
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Give a row for each trial."""
+        return [row.record().plain() for row in self.trials]
+
+    def blocks(self) -> list[Block]:
+        """Say what the search came to, and where to look next."""
+        return text.closing(self.record())
+
+    def figure(self) -> go.Figure:
+        """Draw each trial's value by its number, and the best so far."""
+        series: dict[str, list[tuple[int, float]]] = {}
+        so_far: list[tuple[int, float]] = []
+        for row in self.trials:
+            if row.value is None:
+                continue
+            series.setdefault(text.state(row.state), []).append((row.number, row.value))
+            if row.state == "complete" and (not so_far or self.metric.better(row.value, so_far[-1][1])):
+                so_far.append((row.number, row.value))
+        if so_far:
+            so_far.append((self.trials[-1].number, so_far[-1][1]))
+        return interactive.over_trials(series, so_far, self.metric, self.name)
+
+    def _variant(self, row: TrialRow) -> schemas.Variant:
+        return schemas.Variant(
+            variant=row.variant or "", trial=row.number, state=row.state, value=row.value, difference=self._gain(row)
+        )
+
+    def _gain(self, row: TrialRow) -> float | None:
+        """Subtract the baseline's value from a variant's; None where one of them is not complete."""
+        base = self.baseline
+        if base is None or row.number == base.number or {row.state, base.state} != {"complete"}:
+            return None
+        return None if row.value is None or base.value is None else row.value - base.value
+
+
+def of(journal: Journal) -> Summary:
+    """Read all trials of a study and say what they come to.
+
+    Raises:
+        StudyError: no definition, or a damaged file; names it and its line.
+
+    """
+    has_seed = "seed" in (journal.definition() or {}).get("recipe", {})
+    return summarize(journal.folder.name, results.metric_of(journal), results.rows(journal), has_seed=has_seed)
+
+
+def summarize(name: str, metric: Metric, trials: Sequence[TrialRow], *, has_seed: bool = False) -> Summary:
+    """Say what the trials come to."""
+    variants = [trial for trial in trials if trial.variant is not None]
+    return Summary(
+        name=name,
+        metric=metric,
+        trials=trials,
+        counts={state: sum(trial.state == state for trial in trials) for state in results.STATES},
+        best=results.best(trials, metric),
+        variants=results.ranked(variants, metric),
+        baseline=_baseline(variants),
+        seconds=sum(trial.seconds for trial in trials),
+        has_seed=has_seed,
+    )
+
+
+def _baseline(variants: Sequence[TrialRow]) -> TrialRow | None:
+    name = baseline({each.variant: each.overrides for each in variants if each.variant})
+    return next((trial for trial in variants if trial.variant == name), None)

@@ -1,0 +1,141 @@
+"""What a search says about its knobs, its pruner and other searches, in words."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from study.formatting import duration, plural
+from study.text.search import state
+from study.text.table import Block
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from study.metric import Metric
+    from study.schemas.insight import Budget, Importance, Pruning, Searches, Share, Weight
+
+LACKS_BEST = "Within the best quarter: {} needed to tell."
+
+
+def importance(found: Importance) -> list[Block]:
+    """Show which knobs mattered, beside what chance and seeds do."""
+    metric = found.judged_by
+    head = f"{found.study}: what mattered for {metric.name}, over {plural(found.trials, 'complete trial')}"
+    if found.lacking:
+        more = plural(found.lacking, "more complete trial")
+        lines = [f"Too few to tell: {more} needed. `study run {found.study}` goes on.", noise(found)]
+        return [Block([head, *lines])]
+    if not found.knobs:
+        return [Block([head, "No knob was varied."])]
+    shown_best = any(each.best_quarter for each in found.knobs)
+    headings = ["Knob", "Trials", "Effect", "fANOVA", "PED-ANOVA", "Says"]
+    headings += ["Best quarter: effect", "fANOVA", "PED-ANOVA", "Says"] if shown_best else []
+    cells = [
+        [
+            each.knob,
+            str(each.trials),
+            *_weight(each.overall, metric),
+            *(_weight(each.best_quarter, metric) if shown_best else ()),
+        ]
+        for each in found.knobs
+    ]
+    chance = metric.size(found.chance) if found.chance is not None else "-"
+    notes = [
+        f"Effect: how far the mean {metric.name} moves as the knob alone goes through the values that were tried.",
+        f"An idle knob reaches {chance} by chance with this number of trials and knobs (one in ten: more).",
+        "fANOVA: share of the variance that the knob explains. PED-ANOVA: share in getting among the best quarter.",
+        noise(found),
+    ]
+    if found.lacking_best_quarter:
+        notes.append(LACKS_BEST.format(plural(found.lacking_best_quarter, "more complete trial")))
+    return [Block([head]), Block(headings=headings, rows=cells), Block(notes)]
+
+
+def _weight(weight: Weight | None, metric: Metric) -> list[str]:
+    if weight is None:
+        return ["-"] * 4
+    return [metric.size(weight.effect), f"{weight.fanova:.2f}", f"{weight.ped_anova:.2f}", weight.says]
+
+
+def noise(found: Importance) -> str:
+    """Say how far a seed alone moves a result."""
+    known = found.noise
+    if known is None:
+        return f"Noise between seeds: not known; `study confirm {found.study}` measures it."
+    runs = f"{plural(known.freedom + known.recipes, 'run')} of {plural(known.recipes, 'recipe')} in {known.source}"
+    return f"Noise between seeds: {found.judged_by.size(known.sd)} (standard deviation; {runs})."
+
+
+def pruning(found: Pruning) -> list[Block]:
+    """Show what pruning saved, and what it lost according to the trials that ran on."""
+    whole = found.epochs + found.epochs_saved
+    lines = [
+        f"{found.study}: {found.pruner or 'no'} pruner",
+        f"{plural(found.pruned, 'trial')} pruned"
+        + (f", {found.diverged} more ended because their figures were not finite" if found.diverged else "")
+        + f"; {found.epochs} epochs trained, {found.epochs_saved} of {whole} saved ({found.share_saved:.0%}, "
+        f"about {duration(found.seconds_saved)})",
+    ]
+    if not found.audited:
+        none = "Audit: none yet. One in 20 of the trials that the pruner would end is run to its end."
+        return [Block([*lines, none])]
+    metric = found.judged_by
+    cells = [
+        [str(row.trial), str(row.pruned_after), str(row.epochs), state(row.state), metric.figure(row.value)]
+        for row in found.audited
+    ]
+    them = "it" if len(found.audited) == 1 else "them"
+    lines.append(f"Audit: {plural(len(found.audited), 'trial')} ran on although the pruner would have ended {them}")
+    blocks = [Block(lines), Block(headings=["Trial", "Pruned after", "Epochs", "State", metric.heading], rows=cells)]
+    good, best = found.lost_good, found.lost_best
+    if good.n:
+        lost = [
+            "Pruning would have lost, of these:",
+            f"  {_of(good)} that ended among the best tenth of all finished trials{_range(good)}",
+            f"  {_of(best)} that ended better than every other trial{_range(best)}",
+        ]
+        blocks.append(Block(lost))
+    return blocks
+
+
+def _of(share: Share) -> str:
+    return f"{round(share.share * share.n)} of {share.n}"
+
+
+def _range(share: Share) -> str:
+    return f" ({share.low:.0%} to {share.high:.0%} with 95 % confidence)" if math.isfinite(share.share) else ""
+
+
+def searches(found: Searches) -> list[Block]:
+    """Set searches side by side at equal budget."""
+    metric = found.judged_by
+    headings = [heading for each in found.searches for heading in (each.study, "9 in 10 lie")]
+    in_trials = [[str(int(each.budget)), *_cells(each, metric)] for each in found.by_trials]
+    in_seconds = [[duration(each.budget), *_cells(each, metric)] for each in found.by_seconds]
+    told = [
+        f"{each.study}: {plural(each.trials, 'finished trial')}, {duration(each.seconds)} of training, best "
+        f"{metric.value(each.best)}"
+        for each in found.searches
+    ]
+    told.append("Beyond half of a search's own trials its range closes, and only says what it found.")
+    if len({each.data for each in found.searches}) > 1:
+        said = ", ".join(f"{each.study} on {each.data or 'unknown data'}" for each in found.searches)
+        told.append(f"Not the same data, so only how fast they rise can be compared: {said}.")
+    return [
+        Block(
+            [f"Expected best {metric.heading} by number of trials, if each search ran anew in another order"],
+            ["Trials", *headings],
+            in_trials,
+        ),
+        Block(["Expected best by time of training"], ["Training", *headings], in_seconds),
+        Block(told),
+    ]
+
+
+def _cells(budget: Budget, metric: Metric) -> Sequence[str]:
+    cells: list[str] = []
+    for worth in budget.expected_best.values():
+        whole = all(map(math.isfinite, (worth.mean, worth.low, worth.high)))
+        cells += [metric.figure(worth.mean), metric.interval(worth) if whole else "-"]
+    return cells
