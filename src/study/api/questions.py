@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
+from study import notebook
 from study.imports import forget_edited
 from study.record import summary
 from study.record.family import Family
@@ -34,7 +35,7 @@ class How(TypedDict, total=False):
         storage: Optuna's database as an SQLAlchemy URL; `OPTUNA_STORAGE`, else SQLite in `home`.
         tracking_uri: MLflow's; `MLFLOW_TRACKING_URI`, else SQLite in `home`.
         fallback: take the study's other data set, under another name, when its own cannot be had; True unless given.
-        watch: is called with everything that happens, such as `progress.TrialEnded`.
+        watch: is called with each event, such as `progress.TrialEnded`; in a notebook a progress bar if unset.
         workers, device, executor, timeout, accept, track: see `options.Options`.
         sampler, pruner, seed: of a search alone; see `options.Options`.
 
@@ -74,7 +75,7 @@ def run(study: Study | str, trials: int, **how: Unpack[How]) -> Summary:
     from study.questions import search  # noqa: PLC0415 - optuna, only when something is to be run
 
     settled, places, options = _settle(study, how, trials)
-    _watch(search.run(settled, places, options, threading.Event()), how)
+    _watch(search.run(settled, places, options, threading.Event()), how, places)
     return summary.of(Journal(places.study_folder(settled.name)))
 
 
@@ -114,7 +115,7 @@ def compare(
     question = comparison.ask(
         settled, variants, against, as_published=as_published, seeds=seeds, until_sure=until_sure, smallest=smallest
     )
-    _watch(comparison.run(settled, places, options, question, threading.Event()), how)
+    _watch(comparison.run(settled, places, options, question, threading.Event()), how, places)
     return comparison.of(settled, places, question)
 
 
@@ -140,7 +141,7 @@ def confirm(study: Study | str, *, top: int = 10, seeds: int = 5, **how: Unpack[
     settled = Family(settled.name, places.home).as_searched(settled)
     question = confirmation.ask(settled, places, top, seeds)
     options = options.started()  # one deadline for the race and the scores
-    _watch(confirmation.run(settled, places, options, question, threading.Event()), how)
+    _watch(confirmation.run(settled, places, options, question, threading.Event()), how, places)
     return confirmation.of(settled, places, question)
 
 
@@ -166,7 +167,7 @@ def ablate(study: Study | str, *, seeds: int = 10, smallest: float = 0.005, **ho
     settled, places, options = _settle(study, how)
     settled = Family(settled.name, places.home).as_searched(settled)
     question = ablation.ask(settled, places, seeds, smallest, preflight.fitting(options.device))
-    _watch(ablation.run(settled, places, options, question, threading.Event()), how)
+    _watch(ablation.run(settled, places, options, question, threading.Event()), how, places)
     return ablation.of(settled, places, question)
 
 
@@ -184,8 +185,8 @@ def _settle(study: Study | str, how: How, trials: int = 1) -> tuple[Study, Setti
     return settled, resolve(how.get("home"), how.get("storage"), how.get("tracking_uri")), options
 
 
-def _watch(events: Iterator[Progress], how: How) -> None:
-    watch = how.get("watch")
+def _watch(events: Iterator[Progress], how: How, places: Settings) -> None:
+    watch = how.get("watch") or notebook.watcher(places.home)
     for progress in events:
         if watch:
             watch(progress)
