@@ -8,7 +8,7 @@ import pytest
 
 import study
 from study import Recipe, Study
-from study.errors import InputError
+from study.errors import InputError, StudyError
 from study.progress import TrialEnded
 from study.record.journal import Journal
 
@@ -76,3 +76,64 @@ def test_the_example_of_the_documents_runs_as_it_is():
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("best of 12: 0.")
     assert "can be left out: " in done.stdout
+
+
+def test_what_is_written_checked_and_listed_shows_itself():
+    assert study.new("mine") == Path("studies/mine.py")
+    checked = study.check("mine")
+    assert checked.record().space["optimizer"] == "one of adam, adamw, sgd"
+    assert "3 variants:" in checked.text()
+    listed = study.list_studies()
+    assert [each.description for each in listed if each.study == "mine"] == [
+        "mine: one line that says what this study asks; `study list` shows it."
+    ]
+    assert list(listed.to_pandas().study) == [each.study for each in listed]
+    assert "<td" in listed._repr_html_()
+
+
+def test_data_are_imported_verified_and_removed(tmp_path):
+    table = tmp_path / "table.csv"
+    table.write_text("x,kind\n" + "".join(f"{each},{'uv'[each % 2]}\n" for each in range(20)))
+    told = []
+    made = study.import_data("mine", table, label="kind", watch=lambda text, share: told.append((text, share)))
+    assert (made.record().train, made.record().classes) == (16, ["u", "v"])
+    assert any(share is None for _, share in told)
+    assert [each.name for each in study.list_data() if each.here] == ["mine"]
+    assert study.verify_data().to_csv() == "name,whole,trouble\nmine,true,\n"
+    made.pack.path.write_bytes(made.pack.path.read_bytes()[:-1])
+    damaged = study.verify_data(["mine"])
+    assert not damaged[0].whole
+    with pytest.raises(StudyError, match="damaged: mine"):
+        damaged.require_whole()
+    assert study.remove_data("mine").path == made.pack.path
+    assert not made.pack.path.exists()
+
+
+def refuse(_):
+    raise InputError("kept")
+
+
+def test_nothing_is_deleted_if_ask_raises(made):
+    with pytest.raises(InputError, match="kept"):
+        study.remove("made", ask=refuse)
+    assert trials("made") == 7
+    assert study.remove("made").trials == {"made": 7}
+    assert not made.folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("call", "complaint"),
+    [
+        (lambda: study.new("not a name"), "not a name for a study"),
+        (lambda: study.check("nowhere"), "no study 'nowhere'"),
+        (lambda: study.write_report("mabe"), "no results of a study 'mabe'"),
+        (lambda: study.sync(["mabe"]), "no results of a study 'mabe'"),
+        (lambda: study.register("mabe"), "no results of a study 'mabe'"),
+        (lambda: study.promote("made", force=True), "--force needs its reason"),
+        (lambda: study.predict("made", "x.png"), "no model is registered yet"),
+        (lambda: study.remove_data("made"), "no data set 'made' is here"),
+    ],
+)
+def test_a_call_that_cannot_be_done_raises_what_the_command_would_say(call, complaint):
+    with pytest.raises(InputError, match=complaint):
+        call()
