@@ -91,7 +91,8 @@ def plain(value, home):
         case list():
             return [plain(each, home) for each in value]
         case str():
-            return re.sub(r"[0-9a-f]{32}", "ID", value.replace(str(home), "HOME"))
+            timeless = re.sub(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d", "TIME", value)
+            return re.sub(r"[0-9a-f]{32}", "ID", timeless.replace(str(home), "HOME"))
     return value
 
 
