@@ -1,0 +1,42 @@
+"""docs/architecture.md tells of the code as it is: the rooms, the arrows of the picture, the files of a study."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
+TEXT = (DOCS / "architecture.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def drawing():
+    spec = importlib.util.spec_from_file_location("architecture", DOCS / "architecture.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_picture_shows_the_rooms_and_imports_of_the_code(drawing):
+    shown, measured = drawing.stored(), drawing.data()
+    different = {room for room in shown.keys() | measured.keys() if shown.get(room) != measured.get(room)}
+    assert not different, (
+        f"docs/architecture.svg is out of date in {sorted(different)}. Run `uv run python docs/architecture.py`, "
+        "look at the picture, and commit it."
+    )
+
+
+def test_every_room_has_its_line_and_no_other(drawing):
+    told = re.findall(r"^\| `(\w+)/?` \|", TEXT.partition("## Rooms")[2].partition("\n## ")[0], re.MULTILINE)
+    assert sorted(told) == drawing.rooms(), "one line for each room in the tables under `## Rooms`"
+
+
+def test_an_arrow_that_follows_from_others_is_not_drawn_and_a_circle_is_found_out(drawing, monkeypatch):
+    monkeypatch.setattr(drawing, "imports", lambda: {"cli": {"data", "engine"}, "engine": {"data"}, "data": set()})
+    assert drawing.drawn() == {"cli": {"engine"}, "engine": {"data"}, "data": set(), "foundation": set()}
+    monkeypatch.setattr(drawing, "imports", lambda: {"engine": {"data"}, "data": {"engine"}})
+    with pytest.raises(AssertionError, match="a circle of imports"):
+        drawing.drawn()
