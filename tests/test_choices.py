@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 
 import pytest
 
-from study import choices
+from study import choices, executors
 from study.choices import Choice
 from study.errors import InputError
 from study.executors.table import EXECUTORS
@@ -22,8 +23,16 @@ def test_every_row_has_a_help_text_and_a_factory_with_the_arguments_that_its_tab
         assert list(inspect.signature(row.load()).parameters) == arguments
 
 
+def test_every_executor_has_a_row():
+    """A file that can make an executor and has no row could not be chosen, and no contract would hold it."""
+    files = [file for file in Path(executors.__file__).parent.glob("*.py") if "\ndef make(" in file.read_text()]
+    rows = {row.factory for row in EXECUTORS.values()}
+    lacking = [file.stem for file in files if f"study.executors.{file.stem}:make" not in rows]
+    assert not lacking, f"add a row to executors/table.py, with the factory study.executors.NAME:make, for {lacking}"
+
+
 def test_a_name_that_the_table_lacks_is_refused_with_the_names_that_it_has():
-    with pytest.raises(InputError, match=r"unknown executor 'slurm'\. There are: local, inline\."):
+    with pytest.raises(InputError, match=rf"unknown executor 'slurm'\. There are: {', '.join(EXECUTORS)}\."):
         choices.check("executor", "slurm", EXECUTORS)
 
 

@@ -15,6 +15,7 @@ from study import settings as places
 from study.errors import InputError
 from study.executors.inline import Inline
 from study.executors.local import Local
+from study.executors.table import EXECUTORS
 from study.options import Options
 from study.progress import Notice, SearchStarted, TrialEnded
 from study.questions import ablation, confirmation, search
@@ -120,7 +121,7 @@ def test_a_confirmation_from_python_has_one_deadline_for_the_race_and_the_scores
     [
         ({"sampler": "tea"}, r"unknown sampler 'tea'\. There are: tpe, random, gp\."),
         ({"pruner": "scissors"}, r"unknown pruner 'scissors'\. There are: median, .*, none\."),
-        ({"executor": "ray"}, r"unknown executor 'ray'\. There are: local, inline\."),
+        ({"executor": "slurm"}, rf"unknown executor 'slurm'\. There are: {', '.join(EXECUTORS)}\."),
         ({"trials": 0}, "--trials must be 1 or more, not 0"),
         ({"workers": 0}, "--workers must be 1 or more, not 0"),
     ],

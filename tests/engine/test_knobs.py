@@ -110,6 +110,21 @@ def test_every_knob_says_when_it_has_an_effect():
     assert not silent, f"no Effect at the field in recipe.py, such as ALWAYS, IMAGES or only_with(...): {silent}"
 
 
+def test_every_knob_says_what_it_is_and_every_number_its_range():
+    fields = Recipe.model_json_schema()["properties"]
+    assert not [knob for knob, field in fields.items() if not field.get("description")], "no description in recipe.py"
+    numbers = {knob: [field, *field.get("anyOf", [])] for knob, field in fields.items()}
+    unbounded = [
+        knob
+        for knob, kinds in numbers.items()
+        if any(
+            kind.get("type") in {"integer", "number"} and not kind.keys() & {"minimum", "exclusiveMinimum"}
+            for kind in kinds
+        )
+    ]
+    assert not unbounded, f"no range at the field in recipe.py, such as ge=0 or gt=0: {unbounded}"
+
+
 def test_what_a_knob_says_of_its_effect_names_knobs_and_choices_that_exist():
     for knob, effect in knobs.effects(Recipe).items():
         for group, users in effect.choices.items():
@@ -143,7 +158,10 @@ def test_a_knob_changes_the_weights_or_what_they_are_worth(small, run, digest, k
         metrics, state, _ = run(recipe)
         worth = [sorted(each.items()) for each in metrics]
         outcomes.append((digest(state["model"]), worth if knob in WORTH else None))
-    assert outcomes[0] != outcomes[1]
+    assert outcomes[0] != outcomes[1], (
+        f"{knob}={value} trains the same network as its default: does a module of study/engine read recipe.{knob}, "
+        "and does its row in CHANGES give what it needs to matter?"
+    )
 
 
 REFUSED = {
