@@ -75,7 +75,8 @@ def test_the_executors_samplers_and_pruners_are_those_of_the_tables():
 
 
 def test_the_reference_in_docs_is_made_from_the_commands_and_the_schemas():
-    assert (REPOSITORY / "docs" / "cli.md").read_text() == reference.reference()
+    same = (REPOSITORY / "docs" / "cli.md").read_text() == reference.reference()
+    assert same, "docs/cli.md is out of date. Run `uv run python docs/reference.py > docs/cli.md`."
 
 
 def test_every_object_and_each_of_its_keys_says_what_it_is():
