@@ -198,6 +198,9 @@ def test_every_executor_keeps_the_contract(caller, clause):
 
 @pytest.mark.parametrize("caller", [name for name in EXECUTORS if name not in IN_THIS_PROCESS], indirect=True)
 def test_every_executor_with_workers_survives_the_death_of_one(caller):
+    epoch = caller.run(caller.job(9))[1]
+    here = epoch.metrics["pid"] == os.getpid()
+    assert not here, "it trains in this process, which this test would kill: add its name to IN_THIS_PROCESS"
     a_worker_that_dies_is_reported_and_the_same_job_goes_on_from_its_checkpoint(caller)
 
 
