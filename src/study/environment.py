@@ -1,4 +1,4 @@
-"""What a trial ran with: versions, platform, the commit of the code that stands around it."""
+"""What a trial ran with: versions, platform, and the git commit of the working folder."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ PACKAGES = ("study", "torch", "torchvision", "optuna", "mlflow", "numpy", "sciki
 
 
 def command() -> str:
-    """Give the command that this process was started with, for people to read."""
+    """Return the command line that started this process, for people to read."""
     return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def versions() -> dict[str, str]:
-    """Give the versions of what decides the numbers, and the platform; nothing is imported for it."""
+    """Return the platform and the versions of the packages that affect results, without importing them."""
     found = {"python": platform.python_version(), "platform": platform.platform(), "processor": _processor()}
     for package in PACKAGES:
         try:
@@ -29,7 +29,7 @@ def versions() -> dict[str, str]:
 
 
 def git() -> dict[str, Any]:
-    """Give the commit of the working folder and whether it has changes; both None outside a repository."""
+    """Return the working folder's commit and whether it has uncommitted changes; both None outside a repository."""
     commit = _ask_git("rev-parse", "HEAD")
     return {"commit": commit, "dirty": bool(_ask_git("status", "--porcelain")) if commit else None}
 

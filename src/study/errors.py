@@ -1,4 +1,4 @@
-"""Every error that a person can cause or mend, each with what, where and what to do.
+"""Every error that a user can cause or fix; each says what happened, where, and what to do.
 
 StudyError                exit 1  the work could not be finished
 ├── Interrupted           exit 130  stopped by Ctrl-C, everything saved
@@ -9,7 +9,7 @@ StudyError                exit 1  the work could not be finished
     ├── StudyLocked               another process runs this study
     ├── DataError                 a data set that is unknown, cut short or unfit
     │   └── DataMissing               a known data set that is neither on disk nor downloadable
-    ├── DeviceError               a device that is not there
+    ├── DeviceError               a device that this machine does not have
     └── PlaceError                a folder, disk or database that cannot be used
 """
 
@@ -17,27 +17,27 @@ from __future__ import annotations
 
 
 class StudyError(Exception):
-    """One line for a person: what happened, where, and what to do about it."""
+    """An error that prints as one line: what happened, where, and what to do about it."""
 
     exit_code = 1
 
     def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
-        """Keep the three parts apart, so that the command line can print them as it likes."""
+        """Store the three parts separately, so that the command line can format them."""
         self.what, self.where, self.fix = what, where, fix
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        """`where: what. fix` without the parts that are empty."""
+        """Write `where: what. fix`, without the empty parts."""
         line = f"{self.where}: {self.what}" if self.where else self.what
         return f"{line}. {self.fix}" if self.fix else line
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Keep the parts when the error crosses a process."""
+        """Keep the parts when the error is pickled for another process."""
         return _rebuild, (type(self), self.what, self.where, self.fix)
 
 
 class Interrupted(StudyError):
-    """Ctrl-C: what was running is saved and goes on with the same command."""
+    """Ctrl-C: running trials are saved; the same command resumes them."""
 
     exit_code = 130
 
@@ -57,11 +57,11 @@ class StudyFileError(InputError):
 
 
 class DefinitionChanged(InputError):
-    """The stored study and the study asked for differ; the differences are listed."""
+    """The stored study and the requested study differ; the message lists the differences."""
 
 
 class StudyLocked(InputError):
-    """Another process runs this study now."""
+    """Another process is running this study."""
 
 
 class DataError(InputError):
@@ -69,7 +69,7 @@ class DataError(InputError):
 
 
 class DataMissing(DataError):
-    """A known data set that is neither on disk nor downloadable: another may stand in for it."""
+    """A known data set that is neither on disk nor downloadable; the study may name another one to use instead."""
 
 
 class DeviceError(InputError):

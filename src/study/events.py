@@ -1,4 +1,4 @@
-"""What crosses a process or a machine: the epochs of a training and how the training ended."""
+"""The events that a training sends to the loop, across processes or machines: its epochs and how it ended."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ class Epoch:
     """One finished epoch of a training.
 
     Args:
-        number: which epoch, from 1.
-        metrics: name to value, for example `val_accuracy` in [0, 1]; not finite means diverged.
-        seconds: wall-clock time that the epoch took, validation included; 0 lets the worker measure it.
-        state: makes what is needed to go on after this epoch: a dict of tensors, numbers, strings, lists and dicts
-            that comes back as `resume`. Its key "model", a state dict, also becomes the best checkpoint. None when the
-            training can only be started again from its first epoch. It stays in the process that trains.
-        last: whether this is the training's final epoch, after which the pruner is not asked. None where the training
-            does not say: then a recipe's field `epochs` does; without one the worker runs the next epoch before it
-            tells this one, and drops it if the trial is pruned.
+        number: number of the epoch, from 1.
+        metrics: name to value, for example `val_accuracy` in [0, 1]; NaN or infinity means that the training diverged.
+        seconds: wall-clock time of the epoch, validation included; if 0, the worker measures it.
+        state: returns what a resumed training needs to continue after this epoch: a dict of tensors, numbers, strings,
+            lists and dicts, which the training receives as `resume`. The value of its key "model", a state dict, is
+            also saved as the best weights. None if the training can only restart from its first epoch. The function is
+            called in the training's own process.
+        last: whether this is the final epoch, after which the pruner is not asked. If None, the recipe's field `epochs`
+            decides; without that field the worker trains the next epoch before it sends this one, and drops the next
+            one if the trial is pruned.
 
     """
 
@@ -37,7 +38,7 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A worker has taken the job up, after `epochs` epochs that its checkpoint holds; `device` as torch spells it."""
+    """A worker has started the job on `device` (torch's name), after the `epochs` epochs of its checkpoint."""
 
     epochs: int
     device: str
@@ -45,19 +46,19 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The training came to its own end; `evaluation` is what it found out about its last epoch's model, or None."""
+    """The training is complete; `evaluation` is its report on the model of the last epoch, or None."""
 
     evaluation: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """The training was stopped after a whole epoch, as asked."""
+    """The training was stopped after a whole epoch, as requested."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The training raised: the same recipe would raise again, so it is not tried again."""
+    """The training raised an exception. It is not retried: the same recipe would raise again."""
 
     reason: str
     traceback: str
@@ -65,14 +66,14 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Stuck:
-    """The epoch could not be saved, as on a full disk: the training is not at fault and goes on later."""
+    """The epoch could not be saved, for example on a full disk; the training can be resumed later."""
 
     error: PlaceError
 
 
 @dataclass(frozen=True, slots=True)
 class Died:
-    """The process that trained is gone (a signal, out of memory): worth another try from the checkpoint."""
+    """The training's process died (a signal, out of memory); it can be retried from the checkpoint."""
 
     reason: str
 

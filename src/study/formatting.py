@@ -1,4 +1,4 @@
-"""Numbers, durations and knobs as people read them, JSON as programs do: one spelling for terminal and report."""
+"""Write numbers, durations and knobs for people and JSON for programs, the same in terminal and report."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ if TYPE_CHECKING:
 
 
 def number(value: float | None) -> str:
-    """Four decimals, or four digits where decimals would hide them; a dash for nothing."""
+    """Write four decimals, or four significant digits below 0.001 and from 1000 on; `-` for None."""
     if value is None:
         return "-"
     return f"{value:.4f}" if value == 0 or 0.001 <= abs(value) < 1000 else f"{value:.4g}"
 
 
 def knobs(overrides: Mapping[str, Any]) -> str:
-    """`lr=0.00213 normalize=true`, spelt as `--set` reads them, floats at four digits."""
+    """Write `lr=0.00213 normalize=true`, as `--set` reads them; floats with four significant digits."""
     return " ".join(f"{name}={knob(value)}" for name, value in overrides.items())
 
 
 def knob(value: Any) -> str:
-    """One knob's value, spelt as `--set` reads it, a float at four digits."""
+    """Write one knob's value as `--set` reads it; a float with four significant digits."""
     if isinstance(value, float) and math.isfinite(value):
         return f"{value:.4g}"
     return value if isinstance(value, str) else to_json(value)
 
 
 def duration(seconds: float) -> str:
-    """`45 s`, `3 min`, `1 h 20 min`."""
+    """Write seconds as `45 s`, `3 min` or `1 h 20 min`."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     if seconds < 100:
@@ -43,7 +43,7 @@ def duration(seconds: float) -> str:
 
 
 def size(count: float) -> str:
-    """Bytes as `163.4 MB`, in powers of 1000."""
+    """Write bytes as `163.4 MB`, in powers of 1000."""
     for unit in ("B", "kB", "MB", "GB"):
         if abs(count) < 1000:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
@@ -52,31 +52,31 @@ def size(count: float) -> str:
 
 
 def nearest(name: str, known: Iterable[str], *, else_say: str = "There are") -> str:
-    """Answer a name that is not known: `Did you mean 'x'?`, or `There are:` and all that are known, or none."""
-    there = list(known)
-    near = get_close_matches(name, there, n=1)
-    return f"Did you mean {near[0]!r}?" if near else f"{else_say}: {', '.join(there) or 'none'}."
+    """Suggest a known name for an unknown one: `Did you mean 'x'?`, else `There are:` and the list of known names."""
+    names = list(known)
+    near = get_close_matches(name, names, n=1)
+    return f"Did you mean {near[0]!r}?" if near else f"{else_say}: {', '.join(names) or 'none'}."
 
 
 def plural(count: int, noun: str) -> str:
-    """`1 trial`, `2 trials`."""
+    """Write a count with its noun: `1 trial`, `2 trials`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def moment(seconds: float | None) -> str | None:
-    """Seconds since 1970 in ISO 8601, UTC."""
+    """Write seconds since 1970 in ISO 8601, in UTC."""
     if seconds is None:
         return None
     return datetime.fromtimestamp(seconds, tz=UTC).isoformat(timespec="seconds")
 
 
 def local_moment(seconds: float) -> str:
-    """Seconds since 1970 as people here read them: `2026-11-21 13:05`."""
+    """Write seconds since 1970 in local time: `2026-11-21 13:05`."""
     return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def to_json(value: Any, *, indent: int | None = None) -> str:
-    """Strict JSON: what is not finite becomes null."""
+    """Write strict JSON: NaN and infinity become null."""
     return json.dumps(_finite(value), indent=indent, allow_nan=False, ensure_ascii=False)
 
 

@@ -1,4 +1,4 @@
-"""What the loop tells whoever watches it: the command line's live view, plain lines, JSON, or a person's own code."""
+"""The events that a run yields to its caller: the command line's live view, plain lines, JSON, or a script."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SearchStarted:
-    """The loop begins.
+    """The run has started.
 
     Args:
         study: the study's name, `@dataset` included.
-        target: finished trials (complete or pruned) in the end.
-        finished: how many there are already.
-        resumed: trials that go on from their checkpoints.
-        slots: jobs run at a time.
-        epochs: epochs of a full-length trial as far as known, else None.
+        target: number of finished trials (complete or pruned) at which the run ends.
+        finished: number of finished trials so far.
+        resumed: number of trials that resume from their checkpoints.
+        slots: number of jobs that run at a time.
+        epochs: epochs of a full-length trial; None if unknown.
 
     """
 
@@ -37,13 +37,13 @@ class SearchStarted:
 
 @dataclass(frozen=True, slots=True)
 class TrialStarted:
-    """A trial has been given to a worker.
+    """A worker has received a trial.
 
     Args:
         trial: its number.
-        variant: its name when it is one of the study's variants.
+        variant: name of the study's variant that it trains; None if it is not one.
         overrides: the knobs that differ from the study's recipe.
-        epochs: epochs that it already has.
+        epochs: number of epochs that it has already trained.
 
     """
 
@@ -55,7 +55,7 @@ class TrialStarted:
 
 @dataclass(frozen=True, slots=True)
 class TrialEpoch:
-    """A trial has one more epoch."""
+    """A trial has finished an epoch."""
 
     trial: int
     epoch: Epoch
@@ -63,7 +63,7 @@ class TrialEpoch:
 
 @dataclass(frozen=True, slots=True)
 class TrialEnded:
-    """A trial is complete, pruned or failed."""
+    """A trial has ended: complete, pruned or failed."""
 
     trial: int
     variant: str | None
@@ -74,18 +74,18 @@ class TrialEnded:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something that a person should know but need not act on at once: one line."""
+    """One line of information that needs no immediate action."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Files that were written for people.
+    """The run has written files for its user.
 
     Args:
-        what: they are, such as `pictures`.
-        paths: where they are.
+        what: kind of the files, such as `pictures`.
+        paths: of the files.
 
     """
 

@@ -1,4 +1,4 @@
-"""Where things are kept: flag over environment over default, resolved once, frozen."""
+"""Where results, databases, cache and data are kept; a flag overrides the environment, which overrides the default."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The places of one run.
+    """Where one run keeps its results and databases.
 
     Args:
-        home: folder of all results; trial folders lie in `home/studies/NAME/trials/`.
+        home: folder of all results; trial folders are in `home/studies/NAME/trials/`.
         storage: SQLAlchemy URL of Optuna's database.
         tracking_uri: MLflow's tracking URI.
 
@@ -28,17 +28,17 @@ class Settings:
         return self.home / "artifacts"
 
     def study_folder(self, name: str) -> Path:
-        """Folder of everything that is known about the study `name`."""
+        """Folder of all results of the study `name`."""
         return study_folder(self.home, name)
 
 
 def study_folder(home: Path, name: str) -> Path:
-    """Folder of everything that is known about the study `name`."""
+    """Folder of all results of the study `name`."""
     return home / "studies" / name
 
 
 def resolve(home: str | Path | None = None, storage: str | None = None, tracking_uri: str | None = None) -> Settings:
-    """Resolve the places: an argument, else `STUDY_*`, else the tool's own variable, else a file under `mlruns/`."""
+    """Resolve each setting: the argument, else `STUDY_*`, else Optuna's or MLflow's variable, else under `mlruns/`."""
     root = Path(home or os.environ.get("STUDY_HOME") or "mlruns").expanduser().absolute()
     storage = storage or os.environ.get("STUDY_STORAGE") or os.environ.get("OPTUNA_STORAGE")
     tracking = tracking_uri or os.environ.get("STUDY_TRACKING_URI") or os.environ.get("MLFLOW_TRACKING_URI")
@@ -50,13 +50,13 @@ def resolve(home: str | Path | None = None, storage: str | None = None, tracking
 
 
 def cache_folder() -> Path:
-    """Folder of what can be made again: `STUDY_CACHE`, else `XDG_CACHE_HOME/study`, else `~/.cache/study`."""
-    if place := os.environ.get("STUDY_CACHE"):
-        return Path(place).expanduser().absolute()
+    """Folder of files that can be made again: `STUDY_CACHE`, else `XDG_CACHE_HOME/study`, else `~/.cache/study`."""
+    if folder := os.environ.get("STUDY_CACHE"):
+        return Path(folder).expanduser().absolute()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").expanduser().absolute() / "study"
 
 
 def data_folder() -> Path:
-    """Folder where torchvision finds or puts its data sets: `STUDY_DATA`, else `data` in the cache folder."""
-    place = os.environ.get("STUDY_DATA")
-    return Path(place).expanduser().absolute() if place else cache_folder() / "data"
+    """Folder in which torchvision keeps its data sets: `STUDY_DATA`, else `data` in the cache folder."""
+    folder = os.environ.get("STUDY_DATA")
+    return Path(folder).expanduser().absolute() if folder else cache_folder() / "data"

@@ -1,5 +1,6 @@
-"""Statistics on plain arrays: what differences between recipes can be believed, and how many seeds that takes.
+"""Statistics on plain arrays: which differences between recipes are real, and how many seeds it takes to know.
 
 `intervals` for means, shares and single runs; `verdicts` for a family of variants against one baseline; `sequential`
-for the same while seeds are still being added; `expected` for searches of equal budget. In words: docs/statistics.md.
+for the same while seeds are still being added; `racing` for arms that drop out early; `noise` for hopeless trials;
+`expected` for searches at equal budget; `mcnemar` for two classifiers. docs/statistics.md explains the choices.
 """

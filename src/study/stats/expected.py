@@ -1,10 +1,10 @@
-"""What a search was worth for its budget: the expected best of n trials, and best-so-far curves with their bands.
+"""What a search reaches at a budget: the expected best of n trials, and best-so-far curves with their bands.
 
 The expected best of n random trials is Dodge et al. 2019, "Show Your Work: Improved Reporting of Experimental Results"
-(EMNLP, section 3.1). Theirs draws with replacement and is too low; what is computed here is the unbiased estimator of
-Tang et al. 2020, "Showing Your Work Doesn't Always Work" (ACL, eq. 5): n of the trials without replacement, over all
-choices. Both speak of trials that do not depend on each other, as random search makes them; for another sampler the
-curve says what its trials would have given in random order.
+(EMNLP, section 3.1). Their estimator draws with replacement and is biased downwards. This module computes the unbiased
+estimator of Tang et al. 2020, "Showing Your Work Doesn't Always Work" (ACL, eq. 5): the mean over all ways to choose n
+of the trials without replacement. Both assume independent trials, as random search makes them; for another sampler the
+curve shows what its trials would have given in random order.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ class Curve:
 
 
 def expected_best(values: ArrayLike, direction: Direction = "maximize", inside: float = 0.9) -> Curve:
-    """Expected best of 1, 2, ... all trials, with the range in which the best of so many lies.
+    """Compute the expected best value of n trials, for n from 1 to all of them, with a band.
 
-    The band is the spread of luck between searches of that size. It closes at the right end, where every search would
-    hold the same trials: read the curve up to about half of them.
+    The band shows how much the best value varies between searches of n trials. It closes at the right end, where every
+    search would hold the same trials: read the curve up to about half of them.
 
     Args:
-        values: shape (trials,), one a trial; trials without a finite value are left out.
+        values: shape (trials,), a value for each trial; NaN and infinite values are left out.
         direction: whether more or less is better.
-        inside: share of searches of that size within the band, in (0, 1).
+        inside: share of the searches of n trials whose best value is within the band, in (0, 1).
 
     >>> curve = expected_best([0.1, 0.4, 0.2, 0.3])
     >>> curve.at, curve.mean.round(3)
@@ -66,7 +66,7 @@ def expected_best(values: ArrayLike, direction: Direction = "maximize", inside: 
     if total == 0:
         return Curve(*(np.empty(0) for _ in range(4)))
     rank, n = np.arange(1, total + 1), np.arange(total)[:, None]
-    # Chance that n + 1 trials all rank at most so high: one factor a trial drawn.
+    # Probability that all of n + 1 drawn trials have at most this rank: one factor for each trial drawn.
     chance = np.cumprod(np.maximum(rank - n, 0) / (total - n), axis=0)
     mean = np.diff(chance, axis=1, prepend=0.0) @ ranked
     worse, better = (ranked[(chance >= tail).argmax(1)] for tail in ((1 - inside) / 2, (1 + inside) / 2))
@@ -99,19 +99,19 @@ def best_in_time(
     orders: int = 1000,
     seed: int = 0,
 ) -> Curve:
-    """Best value after so many seconds of training, over random orders of one search's trials.
+    """Compute the best value as a function of training time, over random orders of one search's trials.
 
     Args:
-        values: shape (trials,); a trial without a finite value costs its seconds and brings nothing.
-        seconds: shape (trials,), what each trial cost, 0 or more.
-        at: shape (points,), seconds at which to look.
+        values: shape (trials,); a trial whose value is NaN or infinite takes its time and adds no value.
+        seconds: shape (trials,), training time of each trial, 0 or more.
+        at: shape (points,), times at which the curve is evaluated, in seconds.
         direction: whether more or less is better.
-        inside: share of the orders within the band, in (0, 1).
-        orders: how many.
-        seed: of the orders; the same seed gives the same curve.
+        inside: share of the orders whose best value is within the band, in (0, 1).
+        orders: number of random orders.
+        seed: of the random orders; the same seed gives the same curve.
 
     Returns:
-        NaN at points where not every order has finished a trial with a value.
+        A curve that is NaN at points at which some order has not yet finished a trial with a value.
 
     >>> best_in_time([0.3, 0.3, 0.3], [1.0, 1.0, 1.0], at=[0.5, 1.0, 3.0]).mean
     array([nan, 0.3, 0.3])
@@ -129,11 +129,11 @@ def best_in_time(
 
 
 def mean_curve(at: ArrayLike, curves: ArrayLike, level: float = 0.95) -> Curve:
-    """Mean of repeated curves with Student's t interval at each point by itself.
+    """Compute the mean of repeated curves, with Student's t interval for each point separately.
 
     Args:
         at: shape (points,).
-        curves: shape (repetitions, points): searches or seeds; what is not finite is left out at that point.
+        curves: shape (repetitions, points): searches or seeds; NaN and infinite values are left out at their point.
         level: of the interval at a point, in (0, 1).
 
     >>> mean_curve([1, 2], [[0.5, 0.7], [0.6, 0.8], [0.7, 0.9]]).high.round(3)

@@ -1,7 +1,7 @@
-"""Intervals for means, paired differences, shares and single runs: what a handful of seeds can and cannot tell.
+"""Intervals for means, paired differences, shares and single runs, valid for a handful of seeds.
 
-Below 20 seeds they rest on Student's t: a bootstrap of five values covers 83%, not 95%. A value that is not finite is a
-missing one. With fewer than two values nothing is known of the spread: the interval is the whole line.
+They use Student's t and no bootstrap: a 95% bootstrap interval of five values covers 83%. NaN and infinite values count
+as missing. With fewer than two values the spread is unknown, and the interval is the whole real line.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Everything from `low` to `high`, both included."""
+    """The values from `low` to `high`, both included."""
 
     low: float
     high: float
 
     def contains(self, value: float, rounding: float = 0.0) -> bool:
-        """Tell whether the value lies inside.
+        """Tell whether the value is inside the interval.
 
         Args:
             value: in the interval's unit.
-            rounding: the most by which the value may have been rounded: 0.00005 for a published 0.9778.
+            rounding: largest possible rounding error of the value: 0.00005 for a published 0.9778.
 
         >>> Interval(0.9702, 0.9777).contains(0.9778), Interval(0.9702, 0.9777).contains(0.9778, rounding=0.00005)
         (False, False)
@@ -49,10 +49,10 @@ class Mean:
     """A mean over seeds.
 
     Args:
-        value: the mean; NaN without a value.
+        value: the mean; NaN if there are no values.
         interval: of the mean, Student's t.
         sd: standard deviation between seeds, n - 1 in the denominator; NaN below two values.
-        n: finite values that it rests on.
+        n: number of finite values.
 
     """
 
@@ -64,14 +64,14 @@ class Mean:
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """The mean difference of pairs: a less b, seed by seed.
+    """The mean of the paired differences a - b.
 
     Args:
-        difference: its mean over the seeds that both have; NaN without one.
+        difference: mean over the seeds for which both have a value; NaN if there are none.
         interval: of that mean, Student's t on the differences.
-        p: two-sided, of the paired t test; 1 below two pairs.
+        p: two-sided p value of the paired t test; 1 below two pairs.
         sd: standard deviation of the differences; NaN below two pairs.
-        n: pairs.
+        n: number of pairs.
 
     """
 
@@ -92,11 +92,11 @@ class Share:
 
 
 def mean(values: ArrayLike, level: float = 0.95) -> Mean:
-    """Mean over seeds with Student's t interval.
+    """Compute the mean over seeds with Student's t interval.
 
     Args:
-        values: shape (seeds,); what is not finite is left out.
-        level: share of such intervals that hold the true mean, in (0, 1).
+        values: shape (seeds,); NaN and infinite values are left out.
+        level: confidence level of the interval, in (0, 1).
 
     >>> accuracy = mean([0.91, 0.93, 0.92])
     >>> accuracy.value, round(accuracy.interval.low, 4), round(accuracy.interval.high, 4), accuracy.n
@@ -110,12 +110,12 @@ def mean(values: ArrayLike, level: float = 0.95) -> Mean:
 
 
 def paired(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Paired:
-    """Mean of a less b over the seeds that both have, with Student's t interval and test.
+    """Compute the mean of a - b over the seeds for which both have a value, with Student's t interval and test.
 
     Args:
         a: shape (seeds,).
         b: shape (seeds,), the same seeds in the same order.
-        level: share of such intervals that hold the true difference, in (0, 1).
+        level: confidence level of the interval, in (0, 1).
 
     >>> round(paired([0.93, 0.95, 0.94], [0.91, 0.92, 0.93]).p, 4)
     0.0742
@@ -129,13 +129,13 @@ def paired(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Paired:
 
 
 def single_run(values: ArrayLike, level: float = 0.95) -> Interval:
-    """Prediction interval: where one more run should lie, a published single figure for example.
+    """Compute the prediction interval for one more run, for example for a published result of a single run.
 
     mean +- t * sd * sqrt(1 + 1/n), as in Hahn and Meeker 1991, "Statistical Intervals", section 4.7.
 
     Args:
         values: shape (seeds,), single runs of the same recipe.
-        level: share of further runs that such intervals hold, in (0, 1).
+        level: probability that the interval contains one more run, in (0, 1).
 
     >>> single_run([0.91, 0.93, 0.92]).contains(0.96), mean([0.91, 0.93, 0.92]).interval.contains(0.96)
     (True, False)
@@ -146,12 +146,12 @@ def single_run(values: ArrayLike, level: float = 0.95) -> Interval:
 
 
 def share(hits: float, n: int, level: float = 0.95) -> Share:
-    """Share of n with its interval (Wilson 1927, J. Am. Stat. Assoc. 22, p. 209).
+    """Compute a share of n with its interval (Wilson 1927, J. Am. Stat. Assoc. 22, p. 209).
 
     Args:
         hits: 0 to n; a half hit is allowed.
         n: 0 or more.
-        level: about the share of such intervals that hold the true share, in (0, 1).
+        level: approximate confidence level of the interval, in (0, 1).
 
     >>> wins = share(8, 10)
     >>> wins.value, round(wins.interval.low, 3), round(wins.interval.high, 3)
@@ -169,7 +169,7 @@ def share(hits: float, n: int, level: float = 0.95) -> Share:
 
 
 def win_rate(values: ArrayLike, baseline: ArrayLike, direction: Direction = "maximize", level: float = 0.95) -> Share:
-    """Share of the seeds that both have in which the variant is the better one; a tie counts half.
+    """Compute the share of the common seeds for which the variant is better than the baseline; a tie counts half.
 
     Args:
         values: shape (seeds,), the variant's.
@@ -187,11 +187,11 @@ def win_rate(values: ArrayLike, baseline: ArrayLike, direction: Direction = "max
 
 
 def differences(a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
-    """Subtract b from a; NaN where either has no finite value.
+    """Subtract b from a; NaN where either is NaN or infinite.
 
     Args:
         a: shape (..., seeds).
-        b: of a's shape, or one that broadcasts to it.
+        b: of the same shape as a, or of one that broadcasts to it.
 
     Raises:
         ValueError: the two have different numbers of seeds.
@@ -207,9 +207,9 @@ def differences(a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
 
 
 def moments(values: ArrayLike) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.float64]]:
-    """Count, mean and standard deviation of the finite values along the last axis.
+    """Compute count, mean and standard deviation of the finite values along the last axis.
 
-    Equal values have that value as their mean and exactly 0 as their standard deviation.
+    If all values are equal, the mean is exactly that value and the standard deviation exactly 0.
 
     Args:
         values: shape (..., seeds).
@@ -220,23 +220,23 @@ def moments(values: ArrayLike) -> tuple[NDArray[Any], NDArray[np.float64], NDArr
 
     """
     values = np.asarray(values, dtype=np.float64)
-    there = np.isfinite(values)
-    n = there.sum(-1)
-    first = np.take_along_axis(values, there.argmax(-1, keepdims=True), -1)
-    shifted = np.where(there, values - first, 0.0)
+    finite = np.isfinite(values)
+    n = finite.sum(-1)
+    first = np.take_along_axis(values, finite.argmax(-1, keepdims=True), -1)
+    shifted = np.where(finite, values - first, 0.0)
     offset = shifted.sum(-1, keepdims=True) / np.maximum(n, 1)[..., None]
-    squares = np.where(there, (shifted - offset) ** 2, 0.0).sum(-1)
+    squares = np.where(finite, (shifted - offset) ** 2, 0.0).sum(-1)
     sd = np.where(n > 1, np.sqrt(squares / np.maximum(n - 1, 1)), np.nan)
     return n, np.where(n > 0, (first + offset)[..., 0], np.nan), sd
 
 
 def student_p(n: ArrayLike, center: ArrayLike, sd: ArrayLike) -> NDArray[np.float64]:
-    """Two-sided p value of Student's t test that the true mean is 0; 1 below two values.
+    """Compute the two-sided p value of Student's t test for a true mean of 0; 1 below two values.
 
     Args:
         n: number of values.
         center: their mean.
-        sd: their standard deviation; 0 with a mean other than 0 gives p = 0.
+        sd: their standard deviation; if it is 0 and the mean is not, p is 0.
 
     >>> student_p([5, 5, 1], [1.0, 0.0, 3.0], [1.0, 0.0, float("nan")]).round(4)
     array([0.089, 1.   , 1.   ])
@@ -249,7 +249,7 @@ def student_p(n: ArrayLike, center: ArrayLike, sd: ArrayLike) -> NDArray[np.floa
 
 
 def student_critical(error: float, n: ArrayLike) -> NDArray[np.float64]:
-    """How many standard errors a mean may lie from the truth but for the two-sided error; infinite below two values.
+    """Compute the critical value of Student's t for a two-sided error, in standard errors; infinite below two values.
 
     Args:
         error: in (0, 1): 0.05 for an interval of 95%.
@@ -264,7 +264,7 @@ def student_critical(error: float, n: ArrayLike) -> NDArray[np.float64]:
 
 
 def reach(critical: ArrayLike, n: ArrayLike, sd: ArrayLike) -> NDArray[np.float64]:
-    """Half the width of a mean's interval: critical standard errors; infinite where the critical value is.
+    """Compute half the width of a mean's interval; infinite where the critical value is.
 
     Args:
         critical: in standard errors.

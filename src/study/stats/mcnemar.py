@@ -11,21 +11,21 @@ from scipy import stats
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-LEVEL = 0.05  # of p, at and below which the candidate counts as worse
+LEVEL = 0.05  # at or below this p value the candidate counts as worse
 
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """What two classifiers, a candidate and a champion, make of the same examples.
+    """A candidate and a champion, two classifiers, on the same examples.
 
     Args:
-        n: examples.
-        gained: of these the candidate alone is right.
-        lost: of these the champion alone is right.
-        p: one-sided mid-p, in (0, 1): how probable so many losses are, or more, among the examples on which the two
+        n: number of examples.
+        gained: number of examples on which only the candidate is right.
+        lost: number of examples on which only the champion is right.
+        p: one-sided mid-p value, in (0, 1): probability of at least `lost` losses among the examples on which the two
             disagree, if the candidate is no worse.
-        candidate: its accuracy, in [0, 1].
-        champion: likewise.
+        candidate: the candidate's accuracy, in [0, 1].
+        champion: the champion's accuracy, in [0, 1].
 
     """
 
@@ -38,7 +38,7 @@ class Paired:
 
     @property
     def worse(self) -> bool:
-        """Whether the candidate is surely worse."""
+        """Whether the candidate is significantly worse."""
         return self.p <= LEVEL
 
 
@@ -46,14 +46,14 @@ def compare(candidate: ArrayLike, champion: ArrayLike) -> Paired:
     """Compare two classifiers by the examples on which only one of them is right (McNemar 1947), exactly.
 
     The mid-p value is that of Fagerland, Lydersen and Laake 2013 (BMC Medical Research Methodology 13:91), one-sided:
-    half of theirs. It keeps the level in nearly all cases, where the plain exact test falls far below it.
+    half of theirs. Its error rate stays close to the level, where that of the plain exact test is far below.
 
     Args:
-        candidate: bool (N,), where it is right.
-        champion: bool (N,), likewise, over the same examples in the same order.
+        candidate: bool (N,), whether the candidate is right on each example.
+        champion: bool (N,), the same for the champion, on the same examples in the same order.
 
     Raises:
-        ValueError: of different lengths, or empty.
+        ValueError: the arrays differ in length or are empty.
 
     >>> found = compare([True, True, False, False], [True, False, True, True])
     >>> found.gained, found.lost, round(found.p, 4), found.worse
@@ -68,11 +68,11 @@ def compare(candidate: ArrayLike, champion: ArrayLike) -> Paired:
 
 
 def mid_p(gained: int, lost: int) -> float:
-    """How probable `lost` or more heads are in `gained + lost` throws of a coin, `lost` itself counted half.
+    """Compute the probability of `lost` or more heads in `gained + lost` tosses of a coin; exactly `lost` counts half.
 
     >>> mid_p(0, 0), mid_p(5, 5), round(mid_p(6, 16), 4)
     (0.5, 0.5, 0.0173)
 
     """
-    throws = gained + lost
-    return float(stats.binom.sf(lost, throws, 0.5) + stats.binom.pmf(lost, throws, 0.5) / 2)
+    tosses = gained + lost
+    return float(stats.binom.sf(lost, tosses, 0.5) + stats.binom.pmf(lost, tosses, 0.5) / 2)

@@ -1,13 +1,13 @@
 """Which of several arms, run on the same seeds, are surely not the best: multiple comparisons with the best.
 
-An arm is out when the mean of the best one exceeds its own by more than seeds explain (Hsu 1984, "Constrained
+An arm is worse when the mean of the best one exceeds its own by more than seeds explain (Hsu 1984, "Constrained
 simultaneous confidence intervals for multiple comparisons with the best", Ann. Stat. 12). The model is the two-way
-layout value = arm + seed + noise; the noise is estimated from all arms together, with (arms - 1)(seeds - 1) degrees of
-freedom, which is what lets a race decide after very few seeds. Where an arm's own differences to the best scatter more
-than that, as those of an unstable recipe do, the larger of the two is taken. The critical value is Bonferroni's over
-the other arms and over the looks, which is at least Dunnett's: the chance that the truly best arm is ever called worse
-is at most 1 - level where all arms are about equally noisy. One of ten equal arms that was 3 or 10 times noisier than
-the others was called worse in 10 and 12 % of 2,500 simulated races of 5 seeds, in 2 % where all were equally noisy.
+layout value = arm + seed + noise. The noise is estimated from all arms together, with (arms - 1)(seeds - 1) degrees of
+freedom, so that a race can drop arms after very few seeds. If an arm's own differences to the best have a larger
+spread, as those of an unstable recipe do, that spread is used. The critical value is Bonferroni's over the other arms
+and over the looks, which is at least Dunnett's: the probability that the truly best arm is ever called worse is at most
+1 - level if all arms are about equally noisy. In simulations of 2,500 races of ten equal arms on 5 seeds, an arm 3 or
+10 times noisier than the others was called worse in 10 and 12 % of them; with equal noise in 2 %.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ def worse(
     Args:
         values: shape (arms, seeds), finite; the seeds are the same for all arms.
         direction: whether more or less is better.
-        level: 1 - level is the chance, over all looks together, to call the best arm worse.
-        looks: how often the race is looked at in all.
-        step: the grain in which values move, below which their spread is not to be believed.
+        level: 1 - level is the probability, over all looks together, of calling the best arm worse.
+        looks: total number of looks at the race.
+        step: resolution of the values, a lower bound for their spread.
 
     Returns:
-        Shape (arms,). With one arm or one seed none is worse.
+        Shape (arms,), whether each arm is worse; all False with one arm or one seed.
 
     """
     sign = sign_of(direction)

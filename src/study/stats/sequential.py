@@ -1,4 +1,4 @@
-"""Verdicts while seeds are still being added: the promised error holds however often one looks.
+"""Verdicts while seeds are still being added: the error rate holds for any number of looks at the results.
 
 The test is the scale-invariant Gaussian mixture of Wang and Ramdas 2024, "Anytime-valid t-tests and confidence
 sequences for Gaussian means with unknown variance" (arXiv 2310.03722; the idea is Lai's, 1976): the likelihood ratio of
@@ -42,21 +42,21 @@ def compare(
     level: float = 0.95,
     step: float = 0.0,
 ) -> tuple[Contrast, ...]:
-    """Compare a family of variants with a baseline after every new seed, or as often as one likes.
+    """Compare a family of variants with a baseline after any number of seeds, as often as needed.
 
-    A verdict that was settled once stays: p values are the smallest so far, intervals the overlap of all so far. A
-    variant whose verdict is settled needs no more seeds (leave its later ones NaN).
+    A settled verdict stays settled: p values are the smallest so far, intervals the overlap of all so far. A variant
+    whose verdict is settled needs no more seeds (leave its later values NaN).
 
     Args:
-        values: shape (variants, seeds), seeds in the order in which they were run; NaN where there is none.
+        values: shape (variants, seeds), seeds in the order in which they were run; NaN for a missing value.
         baseline: shape (seeds,), the same seeds in the same order.
         direction: whether more or less of the metric is better.
         smallest: the smallest difference that matters, 0 or more; 0.005 is half a point of accuracy.
         level: 1 less the error of the whole family over all looks, in (0, 1).
-        step: the smallest difference that the metric can show, as in `verdicts.compare`.
+        step: resolution of the metric, as in `verdicts.compare`.
 
     Raises:
-        ValueError: other shapes, or numbers out of range.
+        ValueError: a shape does not fit, or a number is out of range.
 
     >>> baseline = [0.91, 0.93, 0.92, 0.94, 0.91, 0.92]
     >>> better = [0.94, 0.96, 0.96, 0.97, 0.94, 0.95]
@@ -75,16 +75,16 @@ def compare(
 def confidence_sequence(
     gaps: ArrayLike, level: float = 0.95, step: float = 0.0
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Intervals for a mean after every value: all of them together hold the truth at the level.
+    """Compute an interval for the mean after every value; together they contain the true mean with probability `level`.
 
     Args:
-        gaps: shape (..., seeds), differences of pairs in the order in which they were run; NaN is left out.
-        level: the chance that the truth never lies outside, in (0, 1).
-        step: the smallest standard deviation believed.
+        gaps: shape (..., seeds), paired differences in the order in which they were run; NaN is left out.
+        level: probability that all intervals contain the true mean, in (0, 1).
+        step: lower bound for the standard deviation.
 
     Returns:
         Lower and upper ends, each of the shape of `gaps`: the overlap of all intervals so far, or the newest alone
-        where nothing overlaps. While all values are 0 they are infinite: nothing is known of the spread.
+        if there is no overlap. They are infinite while all values are 0, because the spread is unknown.
 
     >>> low, high = confidence_sequence([0.03, 0.03, 0.04, 0.03, 0.03])
     >>> low.round(3), high.round(3)
@@ -101,11 +101,11 @@ def confidence_sequence(
 
 
 def log_ratios(gaps: ArrayLike, step: float = 0.0) -> NDArray[np.float64]:
-    """Logarithm of the likelihood ratio after every value; 0 at the start.
+    """Compute the logarithm of the likelihood ratio after every value; 0 at the start.
 
     Args:
         gaps: shape (..., seeds), as in `confidence_sequence`.
-        step: the smallest standard deviation believed.
+        step: lower bound for the standard deviation.
 
     >>> log_ratios([0.03, 0.03, 0.04, 0.03, 0.03]).round(2)
     array([0.  , 1.1 , 2.25, 3.76, 5.42])
@@ -116,7 +116,7 @@ def log_ratios(gaps: ArrayLike, step: float = 0.0) -> NDArray[np.float64]:
 
 
 def critical(error: float, n: ArrayLike) -> NDArray[np.float64]:
-    """How many standard errors a mean may ever lie from the truth but for the error; infinite after too few values.
+    """Compute the critical value that holds at all times, in standard errors; infinite after too few values.
 
     Args:
         error: in (0, 1).
@@ -146,7 +146,10 @@ def _evidence(gaps: NDArray[np.float64], error: float, step: float) -> Evidence:
 
 
 def _log_ratio(n: NDArray[np.int_], center: NDArray[np.float64], sd: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n / 2) log((S + M) / (S + M / k)) - log(k) / 2: S squares about the mean, M those of the mean, k = 1 + n g."""
+    """Compute (n / 2) log((S + M) / (S + M / k)) - log(k) / 2.
+
+    S is the sum of squares about the mean, M is n times the squared mean, and k = 1 + n * EFFECT_VARIANCE.
+    """
     grown = 1 + n * EFFECT_VARIANCE
     about = (n - 1) * np.where(n > 1, sd, 0.0) ** 2
     of_mean = n * np.where(n > 0, center, 0.0) ** 2
@@ -156,11 +159,11 @@ def _log_ratio(n: NDArray[np.int_], center: NDArray[np.float64], sd: NDArray[np.
 
 
 def _running(gaps: NDArray[np.float64]) -> tuple[NDArray[np.int_], NDArray[np.float64], NDArray[np.float64]]:
-    """Count, mean and standard deviation after every value; the mean is NaN before the first, the other before two."""
-    there = np.isfinite(gaps)
-    n = there.cumsum(-1)
-    first = np.take_along_axis(gaps, there.argmax(-1)[..., None], -1)
-    shifted = np.where(there, gaps - first, 0.0)
+    """Compute count, mean and standard deviation after every value; the mean is NaN below one, the last below two."""
+    finite = np.isfinite(gaps)
+    n = finite.cumsum(-1)
+    first = np.take_along_axis(gaps, finite.argmax(-1)[..., None], -1)
+    shifted = np.where(finite, gaps - first, 0.0)
     offset = shifted.cumsum(-1) / np.maximum(n, 1)
     squares = (shifted**2).cumsum(-1) - n * offset**2
     sd = np.where(n > 1, np.sqrt(np.maximum(squares, 0.0) / np.maximum(n - 1, 1)), np.nan)

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 Verdict = Literal["helps", "hurts", "no difference", "not enough seeds"]
 POWER = 0.8  # Cohen 1988, "Statistical Power Analysis for the Behavioral Sciences", section 2.4
-MOST_SEEDS = 10_000  # beyond, a number would only pretend to be known
+MOST_SEEDS = 10_000  # larger estimates are too uncertain to report
 TIES = 5  # equal pairs that prove two recipes the same on a coarse metric
 
 
@@ -57,17 +57,18 @@ class Contrast:
     """One variant against the baseline.
 
     Args:
-        verdict: what can be said of the difference.
-        difference: mean of variant less baseline over the seeds that both have, in the metric's unit; NaN without one.
+        verdict: whether the variant helps, hurts, makes no difference, or needs more seeds.
+        difference: mean of variant - baseline over their common seeds, in the metric's unit; NaN if there are none.
         interval: of that difference, simultaneous over the family.
-        p: two-sided, of this variant alone; 1 below two pairs.
-        p_adjusted: Holm's over the family; at most 1 - level exactly when the verdict is helps or hurts.
+        p: two-sided p value of this variant alone; 1 below two pairs.
+        p_adjusted: p value adjusted by Holm over the family; at most 1 - level exactly if the verdict is helps or
+            hurts.
         sd: standard deviation of the differences, not below `step`; NaN below two pairs.
-        n: pairs.
-        wins: share of pairs in which the variant is better, ties half.
-        smallest: the smallest difference that matters, x.
-        more: about as many more seeds as settle it in four cases of five if mean and spread stay as they are; 0 when it
-            is settled, None when that is more than 10,000 or cannot be known.
+        n: number of pairs.
+        wins: share of pairs in which the variant is better; a tie counts half.
+        smallest: the smallest difference that matters.
+        more: estimated number of further seeds that settle the verdict with a probability of 80% if mean and spread
+            stay as they are; 0 if it is settled, None if the number is unknown or above 10,000.
 
     """
 
@@ -84,15 +85,15 @@ class Contrast:
 
     @property
     def small(self) -> bool:
-        """Whether the difference is surely smaller than the smallest one that matters."""
+        """Whether the whole interval is within the smallest difference that matters."""
         return -self.smallest < self.interval.low and self.interval.high < self.smallest
 
     def words(self, factor: float = 1.0, unit: str = "") -> str:
-        """Say the verdict.
+        """Write the verdict for people.
 
         Args:
-            factor: from the metric's unit to the one shown: 100 for an accuracy in points.
-            unit: the one shown.
+            factor: converts the metric's unit to the unit shown: 100 for an accuracy in points.
+            unit: the unit shown.
 
         >>> compare([[0.93, 0.95, 0.94]], [0.91, 0.92, 0.93])[0].words(100, " points")
         'not enough seeds (about 2 more needed)'
@@ -115,14 +116,14 @@ class Contrast:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the seeds say about each variant before the family is judged; arrays of shape (variants,).
+    """Statistics of each variant before the family is judged; arrays of shape (variants,).
 
     Args:
-        n: pairs.
+        n: numbers of pairs.
         center: mean differences.
         sd: their standard deviations.
-        p: two-sided p values, each variant alone.
-        sign: of the difference that the p value speaks of.
+        p: two-sided p values of each variant alone.
+        sign: signs of the differences that the p values belong to.
         low: lower ends of the simultaneous intervals.
         high: upper ends.
 
@@ -146,22 +147,22 @@ def compare(
     level: float = 0.95,
     step: float = 0.0,
 ) -> tuple[Contrast, ...]:
-    """Compare a family of variants with a baseline over a number of seeds that was fixed beforehand.
+    """Compare a family of variants with a baseline over a number of seeds that was fixed in advance.
 
-    Whoever looks again and again while seeds are added takes `sequential.compare` instead.
+    To look repeatedly while seeds are being added, use `sequential.compare`.
 
     Args:
-        values: shape (variants, seeds); a seed that is missing or not finite is left out of that variant's pairs.
+        values: shape (variants, seeds); NaN and infinite values are left out of that variant's pairs.
         baseline: shape (seeds,), the same seeds in the same order.
         direction: whether more or less of the metric is better.
         smallest: the smallest difference that matters, 0 or more; 0.005 is half a point of accuracy.
         level: 1 less the error of the whole family, in (0, 1).
-        step: the smallest difference that the metric can show, 1 / test examples for an accuracy. The standard
-            deviation of the differences counts as no smaller: three equal differences may be chance on a coarse metric.
-            Where it exceeds `smallest`, pairs that are all equal prove no sameness before the fifth.
+        step: resolution of the metric, 1 / test examples for an accuracy. It is a lower bound for the standard
+            deviation of the differences, since three equal differences may be chance on a coarse metric. If it exceeds
+            `smallest`, at least five equal pairs are needed to call two recipes the same.
 
     Raises:
-        ValueError: other shapes, or numbers out of range.
+        ValueError: a shape does not fit, or a number is out of range.
 
     >>> better, same = compare([[0.93, 0.96, 0.95, 0.97], [0.91, 0.93, 0.92, 0.94]], [0.91, 0.93, 0.92, 0.94])
     >>> better.verdict, round(better.difference, 4), round(better.p_adjusted, 4), better.wins.value
@@ -209,24 +210,24 @@ def seeds_needed(
     start: int = 2,
     critical: Critical = student_critical,
 ) -> int | None:
-    """Count the seeds that settle a paired comparison in four cases of five.
+    """Compute the number of seeds that settle a paired comparison with a probability of 80%.
 
-    Settled is a difference that is found, by a two-sided test at `error / undecided`, or ruled out: its interval at
-    `error / family` lies within +-smallest. Power from the noncentral t distribution (Cohen 1988, section 2.3, for
-    finding; Phillips 1990, J. Pharmacokinet. Biopharm. 18, for ruling out).
+    A comparison is settled if a two-sided test at `error / undecided` finds the difference, or if its interval at
+    `error / family` is within +-smallest, which rules it out. Power from the noncentral t distribution (Cohen 1988,
+    section 2.3, for finding; Phillips 1990, J. Pharmacokinet. Biopharm. 18, for ruling out).
 
     Args:
-        difference: the true one, in any unit.
-        sd: of the differences between pairs of seeds, in that unit.
-        smallest: the smallest difference that matters; 0 means that none is ruled out.
-        error: two-sided, of the whole family, in (0, 1).
-        family: variants in it.
-        undecided: those that Holm's procedure has not settled, 1 to `family`.
-        start: the fewest seeds that may be the answer, from 2.
-        critical: how many standard errors a mean may lie from the truth, from (error, seeds).
+        difference: the true difference, in any unit.
+        sd: standard deviation of the paired differences, in the same unit.
+        smallest: the smallest difference that matters; with 0 no difference is ruled out.
+        error: two-sided error of the whole family, in (0, 1).
+        family: number of variants in the family.
+        undecided: number of variants that Holm's procedure has not settled, 1 to `family`.
+        start: the smallest number to return, from 2.
+        critical: computes the critical value in standard errors from (error, seeds).
 
     Returns:
-        The number, or None when 10,000 are not enough.
+        The number of seeds; None if 10,000 are not enough.
 
     >>> seeds_needed(difference=0.005, sd=0.005), seeds_needed(difference=0.0, sd=0.005, smallest=0.005)
     (10, 13)
@@ -250,7 +251,7 @@ def judge(
     smallest: float,
     level: float,
 ) -> tuple[Contrast, ...]:
-    """Turn the evidence on each variant into the family's verdicts; the arguments are those of `compare`."""
+    """Turn the statistics of each variant into the family's verdicts; the other arguments are those of `compare`."""
     error, family = 1 - level, len(wins)
     adjusted = holm(evidence.p)
     signs = np.where(adjusted <= error, evidence.sign, 0.0)
@@ -271,10 +272,10 @@ def judge(
 def checked(
     values: ArrayLike, baseline: ArrayLike, smallest: float, level: float, step: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Make arrays of a family and its baseline; the arguments are those of `compare`.
+    """Convert a family and its baseline to arrays and check them; the arguments are those of `compare`.
 
     Raises:
-        ValueError: other shapes, or numbers out of range.
+        ValueError: a shape does not fit, or a number is out of range.
 
     """
     values, baseline = np.asarray(values, dtype=np.float64), np.asarray(baseline, dtype=np.float64)
@@ -286,7 +287,7 @@ def checked(
 
 
 def identical(n: NDArray[np.int_], center: NDArray[np.float64], sd: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Where two or more pairs are all equal, as of one recipe run twice."""
+    """Tell which variants equal the baseline in all of two or more pairs, as the same recipe would."""
     return (n > 1) & (center == 0) & (sd == 0)
 
 
@@ -305,7 +306,7 @@ def _verdict(interval: Interval, sign: float, direction: Direction, smallest: fl
 
 def _more(n: int, center: float, sd: float, **family: Any) -> int | None:
     if n < 2:
-        return 3 - n  # two show a spread, three that it is one
+        return 3 - n  # two pairs give a first estimate of the spread, the third a usable one
     needed = seeds_needed(center, sd, start=n + 1, **family)
     return needed - n if needed else None
 
