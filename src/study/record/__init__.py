@@ -1,1 +1,1 @@
-"""What is kept on disk, and how it is read back."""
+"""The results on disk: how they are written, and how they are read back."""

@@ -1,4 +1,4 @@
-"""Files that a kill, a power cut or a full disk leave whole: written beside, seen on disk, put in place by a rename."""
+"""Atomic file writes: a temporary file, fsync, then a rename, so that a kill or a full disk leaves no partial file."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HOME_FIX = "Choose another --home."
-ROOM = 4 << 20  # bytes that a first trial and the databases need
+ROOM = 4 << 20  # bytes, enough for a first trial and the databases
 
 
 def replace(path: Path, parts: Iterable[bytes | memoryview], fix: str = HOME_FIX) -> None:
-    """Replace a file by the parts, one after the other; whatever happens, it is the old one or the new one.
+    """Replace a file atomically: afterwards it has either the old content or the whole new content.
 
     Args:
-        path: in a folder that is there.
-        parts: of the new content.
-        fix: what to do where the place cannot be written.
+        path: of the file; its folder must exist.
+        parts: of the new content, in order.
+        fix: advice for the error message.
 
     Raises:
-        PlaceError: the disk is full or the place cannot be written; the old file is as it was.
+        PlaceError: the disk is full or the file cannot be written; the old file is unchanged.
 
     """
-    making = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        write(making, parts)
-        making.replace(path)
+        write(temporary, parts)
+        temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:
         raise cannot_write(path, error, fix) from error
     finally:  # Ctrl-C too
         with suppress(OSError):
-            making.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
 
 
 def write(path: Path, parts: Iterable[bytes | memoryview]) -> None:
-    """Write a new file and see it on disk. Raises OSError."""
+    """Write a new file and flush it to disk. Raises OSError."""
     with path.open("wb") as file:
         file.writelines(parts)
         file.flush()
@@ -50,7 +50,7 @@ def write(path: Path, parts: Iterable[bytes | memoryview]) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """See a folder's names on disk. Raises OSError."""
+    """Flush a folder's entries to disk. Raises OSError."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -59,17 +59,17 @@ def sync_folder(folder: Path) -> None:
 
 
 def cannot_write(path: Path, error: OSError, fix: str = HOME_FIX) -> PlaceError:
-    """Say why a place cannot be written, and what to do."""
+    """Make the error for a path that cannot be written."""
     if error.errno == errno.ENOSPC:
         return PlaceError("the disk is full", where=str(path), fix="Free some space and run the same command again.")
     return PlaceError(f"cannot be written: {error.strerror or error}", where=str(path), fix=fix)
 
 
 def require_room(home: Path) -> None:
-    """See that the folder of all results can be made and written; what was made to see it is gone again.
+    """Check that the folder of all results can be made and has room; leave nothing behind.
 
     Raises:
-        PlaceError: it cannot, or the disk is full.
+        PlaceError: the folder cannot be made or written, or the disk is full.
 
     """
     made = [folder for folder in (home, *home.parents) if not folder.exists()]

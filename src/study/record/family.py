@@ -1,6 +1,6 @@
-"""A study and those that are made for it: NAME, NAME-compare, NAME-confirm, NAME-final and NAME-ablate.
+"""A study and the studies made for it: NAME, NAME-compare, NAME-confirm, NAME-final and NAME-ablate.
 
-The only place that knows how these names are made and read, and in which folders their results lie.
+Only this module makes and parses these names and knows their folders.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ BASELINE = "baseline"
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """The results of a study and of all that was made for it.
+    """The results of a study and of the studies made for it.
 
     Args:
-        name: of the study that was searched, `@dataset` included.
+        name: of the study itself, `@dataset` included.
         home: folder of all results.
 
     """
@@ -49,7 +49,7 @@ class Family:
 
     @classmethod
     def of(cls, name: str, home: Path) -> Family:
-        """Find the family of a study by its name or by the name of one that was made for it and has results."""
+        """Find the family by the name of the study, or of a study made for it that has results."""
         start, kind = parsed(name)
         made_for = kind is not None and name in studies(home)
         return cls(start if made_for else name, home)
@@ -80,22 +80,22 @@ class Family:
         return self.member("ablate")
 
     def member(self, kind: Kind) -> Journal:
-        """Give the folders of one that is made for the study."""
+        """Return the folders of a study made for this one."""
         return journal(name_of(self.name, kind), self.home)
 
     def made(self) -> list[Journal]:
-        """Give the folders of all that are made for the study, whether they are there or not."""
+        """Return the folders of all studies made for this one, whether they exist or not."""
         return [self.member(kind) for kind in PURPOSE]
 
     def all(self) -> list[Journal]:
-        """Give the folders of the search, then of all that are made for it, whether they are there or not."""
+        """Return the folders of the search, then of the studies made for it, whether they exist or not."""
         return [self.search, *self.made()]
 
     def defined(self) -> Journal:
-        """Give the first of them that holds a definition: the search's, else that of what was made for it.
+        """Return the first of the family that has a stored definition: the search, else a study made for it.
 
         Raises:
-            StudyError: none does.
+            StudyError: none has one.
 
         """
         found = next((each for each in self.all() if each.definition() is not None), None)
@@ -104,32 +104,32 @@ class Family:
         return found
 
     def question(self, kind: Kind) -> dict[str, Any] | None:
-        """Read what was last asked of the study; None if nothing was. Older versions kept it with the search."""
+        """Read the last question of this kind; None if there was none. Older versions stored it with the search."""
         return self.member(kind).question(kind) or self.search.question(kind)
 
     def looks(self) -> list[dict[str, Any]]:
-        """Read every look at the test split, in the order of time."""
+        """Read every look at the test split, oldest first."""
         return sorted((look for each in self.all() for look in each.openings()), key=lambda look: look["time"])
 
     def running_by(self) -> dict[str, Any] | None:
-        """Read who runs one of them now: `pid`, `host`, `since`, `command`; None if nobody on this machine does."""
+        """Read which process runs one of the family now: `pid`, `host`, `since`, `command`; None if none does here."""
         return next((holder for each in self.all() if (holder := held_by(each))), None)
 
     def as_searched(self, study: Study) -> Study:
-        """Hold fixed in a study what its search held fixed by `--set`, and take its seed, which is not held fixed.
+        """Apply the search's `--set` knobs and its seed to a study; the knobs stay fixed, the seed does not.
 
         Raises:
-            RecipeError: a knob that was held fixed is no longer there.
+            RecipeError: the recipe no longer has one of these knobs.
 
         """
         return settings_of(study, self.search)
 
     def as_confirmed(self) -> Study:
-        """Restore the study as it was searched and confirmed; its file is not read.
+        """Restore the study as it was searched and confirmed, without its file.
 
         Raises:
             StudyError: no definition is stored.
-            StudyFileError: our `Recipe` refuses the stored one.
+            StudyFileError: our `Recipe` rejects the stored recipe.
 
         """
         stored = self.defined().definition() or {}
@@ -140,13 +140,13 @@ class Family:
         return replace(study, final=changed)
 
     def as_compared(self) -> Study | None:
-        """Restore the study as it was last compared; its file is not read.
+        """Restore the study as it was last compared, without its file.
 
         Returns:
             The study with `final` applied to its recipe; None if it was never compared.
 
         Raises:
-            StudyFileError: our `Recipe` refuses the stored one.
+            StudyFileError: our `Recipe` rejects the stored recipe.
 
         """
         compared, searched = self.compare.definition(), self.search.definition() or {}
@@ -155,15 +155,15 @@ class Family:
         study = restored(self.name, compared)
         metric = study.metric
         if isinstance(study.recipe, Recipe) and not study.recipe.val_fraction and searched.get("metric") != metric:
-            metric = metric.replace("train_", "val_")  # before `final` took the validation examples away
+            metric = metric.replace("train_", "val_")  # the metric before `final` removed the validation examples
         return replace(study, metric=metric, variants=study.variants or restored_variants(searched))
 
 
 def settings_of(study: Study, ran: Journal) -> Study:
-    """Hold fixed in a study what a run of it held fixed by `--set`, and take its seed, which is not held fixed.
+    """Apply a run's `--set` knobs and its seed to a study; the knobs stay fixed, the seed does not.
 
     Raises:
-        RecipeError: a knob that was held fixed is no longer there.
+        RecipeError: the recipe no longer has one of these knobs.
 
     """
     stored = ran.definition() or {}
@@ -174,18 +174,18 @@ def settings_of(study: Study, ran: Journal) -> Study:
 
 
 def baseline(variants: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """Choose what others are compared with: `baseline`, else the first that changes nothing, else the first."""
+    """Choose the baseline: the variant `baseline`, else the first without overrides, else the first; None if empty."""
     plain = (name for name, overrides in variants.items() if not overrides)
     return BASELINE if BASELINE in variants else next(plain, next(iter(variants), None))
 
 
 def name_of(name: str, kind: Kind) -> str:
-    """Name what is made for a study."""
+    """Return the name of a study made for another one."""
     return f"{name}-{kind}"
 
 
 def parsed(name: str) -> tuple[str, Kind | None]:
-    """Take a name apart: the study that it is made for, and what it is; a study of its own gives its name and None."""
+    """Split a name into the study that it was made for and its kind; None as kind for any other study."""
     start, _, kind = name.rpartition("-")
     for each in PURPOSE:
         if start and each == kind:
@@ -194,12 +194,12 @@ def parsed(name: str) -> tuple[str, Kind | None]:
 
 
 def journal(name: str, home: Path) -> Journal:
-    """Give the folders of a study by its whole name."""
+    """Return the folders of a study by its whole name."""
     return Journal(study_folder(home, name))
 
 
 def studies(home: Path) -> list[str]:
-    """Name the studies that have results under the home folder, in alphabetical order."""
+    """List the names of the studies that have results in the home folder, in alphabetical order."""
     folder = study_folder(home, "x").parent
     names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
     return [name for name in names if (folder / name / "trials").is_dir() or journal(name, home).definition()]
@@ -209,7 +209,7 @@ def find(name: str, home: Path) -> Journal:
     """Find the results of a study by its whole name.
 
     Raises:
-        InputError: there are none of that name; says the nearest.
+        InputError: no study of this name has results; suggests the nearest name.
 
     """
     known = studies(home)
@@ -220,7 +220,7 @@ def find(name: str, home: Path) -> Journal:
 
 
 def held_by(ran: Journal) -> dict[str, Any] | None:
-    """Read which process of this machine runs a study now; None if none does, or if it is on another machine."""
+    """Read which process runs a study now; None if none does, or if the process is on another machine."""
     try:
         who = json.loads((ran.folder / LOCK).read_bytes())
         if who["host"] != socket.gethostname():
@@ -231,7 +231,7 @@ def held_by(ran: Journal) -> dict[str, Any] | None:
     return who
 
 
-def names_of(name: str, there: Iterable[str]) -> list[str]:
-    """Name those of a family that are there: what was made for the study, and the study itself last."""
-    known = set(there)
+def names_of(name: str, existing: Iterable[str]) -> list[str]:
+    """List the existing names of a study's family: the studies made for it first, the study itself last."""
+    known = set(existing)
     return [each for each in (*(name_of(name, kind) for kind in PURPOSE), name) if each in known]

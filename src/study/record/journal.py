@@ -1,15 +1,15 @@
-"""Trial folders, the truth that Optuna and MLflow are told from; the only place that knows a file name of a trial.
+"""Trial folders, the source of truth from which Optuna and MLflow are updated; only this module names their files.
 
-A trial's folder appears whole, by one rename, before any database hears of the trial. Its log is appended to by the
-coordinator alone, its checkpoint and its best weights are replaced by the worker alone.
+A rename creates a trial's folder with all its files, before the trial is in any database. Only the coordinator appends
+to its log; only the worker replaces its checkpoint and its best weights.
 
     studies/NAME/trials/00007/
-        recipe.json         what the training computes, every knob
-        trial.json          what Optuna and MLflow need besides: parameters, distributions, variant, environment
-        log.jsonl           one line an event, each with its checksum: started, epoch, audited, died, restarted, ended
-        checkpoint.pt       after the last whole epoch, until the trial ends
-        best.safetensors    the weights of the best epoch so far
-        last.safetensors    those of the last epoch of a complete trial, where that is another one
+        recipe.json         every knob of the training
+        trial.json          what else Optuna and MLflow need: parameters, distributions, variant, environment
+        log.jsonl           a line per event, with a checksum: started, epoch, audited, died, restarted, ended
+        checkpoint.pt       state after the last whole epoch, until the trial ends
+        best.safetensors    weights of the best epoch so far
+        last.safetensors    weights of the last epoch of a complete trial, unless it is the best epoch
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 State = Literal["complete", "pruned", "failed"]
 Record = dict[str, Any]
-LOCK = "lock"  # names, in a study's folder, the process that runs the study
+LOCK = "lock"  # file in a study's folder that names the process that runs the study
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,12 @@ class Ended:
     """How a trial ended.
 
     Args:
-        state: as Optuna counts it.
+        state: complete, pruned or failed.
         value: the objective; of a pruned trial that of its last epoch, None if it has none.
-        reason: why it was pruned or failed, one line; empty when complete.
-        evaluation: of the last epoch's model on validation data, as the training gave it.
+        reason: why it was pruned or failed, one line; empty if it is complete.
+        evaluation: the training's report on the model of its last epoch, on validation data.
         time: seconds since 1970.
-        repeats: the trial of the same recipe and seed whose figures these are; None if it was trained itself.
+        repeats: the trial of the same recipe and seed whose values were copied; None if this one was trained.
 
     """
 
@@ -59,7 +59,7 @@ class Ended:
 
 @dataclass(slots=True)
 class History:
-    """What a log tells, read from its start."""
+    """The state of a trial after all events of its log."""
 
     epochs: list[Epoch] = field(default_factory=list[Epoch])
     times: list[float] = field(default_factory=list[float])
@@ -69,7 +69,7 @@ class History:
     ended: Ended | None = None
 
     def take(self, record: Record) -> None:
-        """Apply the next record; that of a later version is kept, not understood."""
+        """Apply the next record; ignore a kind that a later version of study has written."""
         match record["kind"]:
             case "started":
                 self.devices.append(record["device"])
@@ -92,7 +92,7 @@ class TrialFolder:
     """The files of one trial."""
 
     def __init__(self, path: Path) -> None:
-        """Name the folder; nothing is read or made."""
+        """Keep the path; nothing is read or created."""
         self.path = path
 
     @property
@@ -102,17 +102,17 @@ class TrialFolder:
 
     @property
     def checkpoint(self) -> Path:
-        """Where the worker keeps what is needed to go on."""
+        """The state from which the worker resumes the training."""
         return self.path / "checkpoint.pt"
 
     @property
     def best(self) -> Path:
-        """Where the worker keeps the weights of the best epoch so far."""
+        """The weights of the best epoch so far; the worker writes them."""
         return self.path / "best.safetensors"
 
     @property
     def last(self) -> Path:
-        """Where the worker keeps a finished trial's weights, by which it is judged, unless they are the best ones."""
+        """The weights of a complete trial's last epoch, which is judged, unless it is the best epoch."""
         return self.path / "last.safetensors"
 
     def recipe(self) -> dict[str, Any]:
@@ -120,7 +120,7 @@ class TrialFolder:
         return _read_json(self.path / "recipe.json")
 
     def about(self) -> dict[str, Any]:
-        """Read what was known of the trial when it was made."""
+        """Read the trial's parameters, variant and environment, as they were stored when it was created."""
         return _read_json(self.path / "trial.json")
 
     def log_size(self) -> int:
@@ -135,7 +135,7 @@ class TrialFolder:
                 atomic_files.replace(ours, [theirs.read_bytes()])
 
     def append(self, kind: str, **values: Any) -> Record:
-        """Add a record to the log and see it on disk; a full disk leaves the log as it was.
+        """Append a record to the log and flush it to disk; on a full disk the log is unchanged.
 
         Raises:
             PlaceError: the disk is full or cannot be written.
@@ -162,7 +162,7 @@ class TrialFolder:
         return record
 
     def records(self) -> Iterator[Record]:
-        """Read the log from its start; a last line that a kill has torn is left out.
+        """Read the log from its start, without a last line that a kill has left incomplete.
 
         Raises:
             StudyError: a line before the last is damaged; names file and line.
@@ -188,7 +188,7 @@ class TrialFolder:
         return history
 
     def repair(self) -> bytes:
-        """Move a torn last line of the log aside, its bytes kept in `log.torn`; return them, empty if all was well."""
+        """Move an incomplete last line of the log to `log.torn`; return its bytes, empty if the log was whole."""
         file = self.path / "log.jsonl"
         if not file.exists():
             return b""
@@ -205,7 +205,7 @@ class TrialFolder:
         return torn
 
     def discard_checkpoint(self) -> None:
-        """Drop what is only needed to go on: the trial has ended."""
+        """Delete the checkpoint of a trial that has ended."""
         self.checkpoint.unlink(missing_ok=True)
 
 
@@ -213,7 +213,7 @@ class Journal:
     """All trial folders of one study, and what is stored about the study itself."""
 
     def __init__(self, folder: Path) -> None:
-        """Name the study's folder; nothing is read or made."""
+        """Keep the path of the study's folder; nothing is read or created."""
         self.folder = folder
 
     @property
@@ -223,21 +223,21 @@ class Journal:
 
     @property
     def definition_file(self) -> Path:
-        """The study's definition as it was when its first trial was made."""
+        """The file of the study's definition, as of its first trial."""
         return self.folder / "study.json"
 
     def trial(self, number: int) -> TrialFolder:
-        """Name the folder of one trial."""
+        """Return the folder of one trial, whether it exists or not."""
         return TrialFolder(self.folder / "trials" / f"{number:05d}")
 
     def trials(self) -> list[TrialFolder]:
-        """All trials that have a folder, by number."""
+        """List all trials that have a folder, by number."""
         folder = self.folder / "trials"
         paths = sorted(folder.iterdir()) if folder.is_dir() else []
         return [TrialFolder(path) for path in paths if path.name.isdigit()]
 
     def create(self, number: int, recipe_json: str, about: Mapping[str, Any]) -> TrialFolder:
-        """Make a trial's folder, whole or not at all.
+        """Create a trial's folder atomically.
 
         Raises:
             PlaceError: the disk is full or cannot be written.
@@ -263,7 +263,7 @@ class Journal:
 
     @property
     def artifacts(self) -> Path:
-        """Folder of pictures and tables of the study as a whole, which the tracking server is given, too."""
+        """Folder of the study's pictures and tables, which the tracking server receives, too."""
         return self.folder / "artifacts"
 
     def files(self) -> dict[str, bytes]:
@@ -272,12 +272,12 @@ class Journal:
         return {path.name: path.read_bytes() for path in paths}
 
     def groups(self) -> dict[str, dict[str, float]]:
-        """Read the figures of each variant over its seeds; empty but for a comparison."""
+        """Read the values over seeds of each variant, contender or arm; empty for a search."""
         path = self.folder / "groups.json"
         return _read_json(path) if path.exists() else {}
 
     def store_groups(self, groups: Mapping[str, Mapping[str, float]]) -> None:
-        """Replace the figures of each variant over its seeds."""
+        """Replace the values over seeds of each variant, contender or arm."""
         atomic_files.replace(self.folder / "groups.json", [json.dumps(groups, indent=2).encode()])
 
     def openings(self) -> list[dict[str, Any]]:
@@ -286,7 +286,7 @@ class Journal:
         return _read_json(path) if path.exists() else []
 
     def record_opening(self, opening: Mapping[str, Any]) -> None:
-        """Write down a look at the test split, before it is taken.
+        """Record a look at the test split, before it is taken.
 
         Raises:
             PlaceError: the disk is full or cannot be written.
@@ -296,12 +296,12 @@ class Journal:
         atomic_files.replace(self.folder / "openings.json", [content])
 
     def question(self, kind: str) -> dict[str, Any] | None:
-        """Read what was last asked of this study, such as "confirm"; None if nothing was."""
+        """Read the last question of a kind, such as "confirm"; None if there was none."""
         path = self.folder / f"{kind}.json"
         return _read_json(path) if path.exists() else None
 
     def store_question(self, kind: str, question: Mapping[str, Any]) -> None:
-        """Replace what was asked of this study.
+        """Replace the last question of a kind.
 
         Raises:
             PlaceError: the disk is full or cannot be written.
@@ -311,7 +311,7 @@ class Journal:
         atomic_files.replace(self.folder / f"{kind}.json", [json.dumps(question, indent=2).encode()])
 
     def store_definition(self, definition: Mapping[str, Any]) -> None:
-        """Replace the stored definition, whole or not at all.
+        """Replace the stored definition atomically.
 
         Raises:
             PlaceError: the disk is full or cannot be written.
@@ -333,7 +333,7 @@ def _write_all(handle: int, content: bytes) -> None:
 
 
 def _checked(line: bytes) -> Record | None:
-    """Read a log line; None if it is not whole."""
+    """Read a log line; None if its checksum is wrong."""
     head = b'{"crc":"'
     if not line.startswith(head) or len(line) < len(head) + 11:
         return None

@@ -1,4 +1,4 @@
-"""What the trial folders tell about a study, a row for each trial; no database is asked, nothing big loaded."""
+"""A study's results from its trial folders, a row for each trial. No database, no heavy import."""
 
 from __future__ import annotations
 
@@ -19,30 +19,31 @@ if TYPE_CHECKING:
 
 State = Literal["complete", "pruned", "failed", "running"]
 STATES: tuple[State, ...] = ("complete", "pruned", "failed", "running")
-UNIT_TRIALS = 20  # trials whose values tell the unit of an accuracy
+UNIT_TRIALS = 20  # first trials whose values decide whether an accuracy is in per cent
 
 
 @dataclass(frozen=True, slots=True)
 class TrialRow:
-    """One trial as its folder tells it.
+    """A short description of one trial.
 
     Args:
         number: Optuna's number, from 0.
-        variant: its name when it is one of the study's variants.
-        state: running means that it has no end yet: somebody trains it now, or the next `study run` goes on with it.
+        variant: name of the study's variant that it trained; None if it is not one.
+        state: complete, pruned, failed, or running; a running trial is being trained now or was interrupted, and the
+            next `study run` resumes it.
         value: the objective at the last epoch; None without an epoch.
         best_value: the best value of the objective over its epochs.
-        epochs: whole epochs trained.
+        epochs: number of whole epochs trained.
         seconds: wall-clock time of those epochs.
         overrides: the knobs that differ from the study's recipe.
         reason: why it was pruned or failed, else empty.
-        started: seconds since 1970, None where it is not recorded.
-        device: torch's name of the device of the last start, or None.
-        metrics: of the last epoch.
-        params: Optuna's, by the names of its suggestions.
-        audited: the epoch after which the pruner would have ended it, had it not been chosen to show what pruning
-            loses; else None.
-        repeats: the trial of the same recipe and seed whose figures these are; None if it was trained itself.
+        started: seconds since 1970; None if unknown.
+        device: torch's name of the device on which it last started; None if unknown.
+        metrics: values at the last epoch.
+        params: Optuna's parameters, by name.
+        audited: the epoch after which the pruner would have stopped it; None unless the trial was chosen to continue,
+            to measure what pruning loses.
+        repeats: the trial of the same recipe and seed whose values were copied; None if this one was trained.
 
     """
 
@@ -86,13 +87,13 @@ class TrialRow:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One trial's folder, read.
+    """Everything that one trial's folder says.
 
     Args:
         folder: its files.
-        about: what was known when it was made.
+        about: parameters, variant and environment, as stored when it was created.
         history: its epochs and its end.
-        row: both in short.
+        row: a short description.
 
     """
 
@@ -103,7 +104,7 @@ class Trial:
 
 
 def metric_of(journal: Journal) -> Metric:
-    """Read what a study optimizes from its stored definition; the unit of an accuracy of one's own from its values.
+    """Read a study's objective from its stored definition; whether its accuracy is in per cent, from its values.
 
     Raises:
         StudyError: there is no definition, or it cannot be read.
@@ -145,17 +146,17 @@ def read(folder: TrialFolder, metric: Metric) -> Trial:
 
 
 def rows(journal: Journal) -> list[TrialRow]:
-    """Read all trials of a study in short, by number. Raises as `trials`."""
+    """Read the rows of all trials of a study, by number. Raises as `trials`."""
     return [trial.row for trial in trials(journal)]
 
 
 def row(folder: TrialFolder, metric: Metric) -> TrialRow:
-    """Read one trial in short. Raises as `read`."""
+    """Read the row of one trial. Raises as `read`."""
     return read(folder, metric).row
 
 
 def row_of(number: int, about: Mapping[str, Any], history: History, metric: Metric) -> TrialRow:
-    """Make a trial's row of what was read of its folder."""
+    """Make a trial's row from its `trial.json` and its history."""
     ended = history.ended
     values = [epoch.metrics[metric.name] for epoch in history.epochs if metric.name in epoch.metrics]
     last = values[-1] if values else None
@@ -194,7 +195,7 @@ def finished(journal: Journal) -> int:
 
 
 def best(trials: Sequence[TrialRow], metric: Metric) -> TrialRow | None:
-    """Choose the complete trial with the best value, of equal ones the first."""
+    """Choose the complete trial with the best value, the first of equals; None if there is none."""
     found = None
     for trial in trials:
         if trial.state != "complete" or trial.value is None:
@@ -207,16 +208,16 @@ def best(trials: Sequence[TrialRow], metric: Metric) -> TrialRow | None:
 def ranked(trials: Sequence[TrialRow], metric: Metric) -> list[TrialRow]:
     """Sort by state (complete, pruned, failed, running), then by value, best first."""
 
-    def place(trial: TrialRow) -> tuple[int, bool, float, int]:
+    def rank(trial: TrialRow) -> tuple[int, bool, float, int]:
         value = trial.value if trial.value is not None and trial.value == trial.value else None
         key = 0.0 if value is None else -metric.sign * value
         return STATES.index(trial.state), value is None, key, trial.number
 
-    return sorted(trials, key=place)
+    return sorted(trials, key=rank)
 
 
 def best_recipe(journal: Journal) -> RepeatableRecipe:
-    """Describe the best trial such that `study run --recipe` can repeat it.
+    """Describe the best trial in the format of `study run --recipe`.
 
     Raises:
         StudyError: no trial is complete, or a damaged file; names it and its line.
@@ -233,13 +234,13 @@ def best_recipe(journal: Journal) -> RepeatableRecipe:
 
 
 def recipe_record(study: str, definition: Mapping[str, Any], recipe: Mapping[str, Any], **more: Any) -> dict[str, Any]:
-    """Describe one training such that `study run --recipe FILE` can repeat it.
+    """Describe one training in the format of `study run --recipe FILE`.
 
     Args:
-        study: the name that the training is run under.
-        definition: the stored one, for the metric and the import paths of the training and of the recipe's class.
-        recipe: its knobs; those that are left out have their default.
-        more: what is known of it besides: `trial`, and `value`, with which a repeated value is compared.
+        study: name of the study.
+        definition: the stored definition, for the metric and the import paths of the training and the recipe's class.
+        recipe: its knobs; missing ones have their default.
+        more: further keys: `trial`, and `value`, with which `study run` compares the new value.
 
     """
     named = {name: definition[name] for name in ("metric", "recipe_type", "train")}
