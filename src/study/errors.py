@@ -69,7 +69,7 @@ class DataError(InputError):
 
 
 class DataMissing(DataError):
-    """A known data set that is neither on disk nor downloadable; the study may name another one to use instead."""
+    """A known data set that is neither on disk nor downloadable; the study's fallback, if any, can replace it."""
 
 
 class DeviceError(InputError):

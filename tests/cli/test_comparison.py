@@ -100,7 +100,7 @@ def test_published_figures_are_not_judged_of_other_settings_and_not_shown_of_oth
     assert code == 0
     assert " 99.00 " in out
     assert "99.00 !" not in out
-    assert "The published figures are of other settings: here lr=0.02" in out
+    assert "The published values are of other settings: here lr=0.02" in out
     assert "lr=0.02" in compare("--show")[1]
     code, out, _ = compare("--show", "--seeds", "5")  # of all variants, two of which have not run
     assert code == 0

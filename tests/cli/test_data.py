@@ -145,10 +145,10 @@ def test_whole_packs_are_verified_one_by_one_or_all(study, pets):
 def test_damaged_packs_are_found_listed_and_can_be_replaced_or_removed(study, pets):
     for name in ("changed", "cut", "good"):
         study("data", "import", name, pets)
-    content = bytearray(packed.place("changed").read_bytes())
+    content = bytearray(packed.file_of("changed").read_bytes())
     content[-1] ^= 1
-    packed.place("changed").write_bytes(content)
-    os.truncate(packed.place("cut"), 700)
+    packed.file_of("changed").write_bytes(content)
+    os.truncate(packed.file_of("cut"), 700)
     answer = study("data", "verify")
     assert (answer.code, answer.out) == (1, "changed: damaged\ncut: damaged\ngood: whole\n")
     assert "study data remove changed" in answer.err

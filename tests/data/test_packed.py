@@ -33,7 +33,7 @@ def write(name="pets", arrays=None, **about):
 
 
 def folder():
-    return packed.place("x").parent
+    return packed.file_of("x").parent
 
 
 def left_there():
@@ -155,10 +155,10 @@ def test_a_changed_byte_is_noticed_by_verify():
 
 def test_a_safetensors_file_of_another_make_is_refused():
     folder().mkdir(parents=True)
-    safetensors.numpy.save_file(images(), packed.place("pets"))
+    safetensors.numpy.save_file(images(), packed.file_of("pets"))
     with pytest.raises(DataError, match="not made by this version"):
         packed.find("pets")
-    safetensors.numpy.save_file({"other": np.zeros(3)}, packed.place("pets"))
+    safetensors.numpy.save_file({"other": np.zeros(3)}, packed.file_of("pets"))
     with pytest.raises(DataError, match="cut short or damaged"):
         packed.find("pets")
 

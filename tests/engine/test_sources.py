@@ -319,7 +319,7 @@ def test_a_server_that_never_answers_is_given_up_after_seconds(monkeypatch, fold
 )
 def test_an_unknown_name_gets_the_nearest_known_or_imported_one(name, hint):
     ensure("digits")
-    packed.place("digits").rename(packed.place("pets"))
+    packed.file_of("digits").rename(packed.file_of("pets"))
     with pytest.raises(DataError, match=f"unknown data set '{name}'. {hint}") as caught:
         ensure(name)
     assert not isinstance(caught.value, DataMissing)

@@ -132,7 +132,7 @@ def test_a_study_without_a_trial_is_told_with_what_to_do(searched):
     ]  # fmt: skip
     assert "plotly" not in text
     assert len(text) < 40_000
-    assert "`study run searched` goes on" in found.markdown.read_text()
+    assert "`study run searched` resumes the search" in found.markdown.read_text()
 
 
 def test_one_trial_is_enough_for_an_answer(searched):
@@ -146,7 +146,7 @@ def test_one_trial_is_enough_for_an_answer(searched):
 
 def test_a_half_done_search_says_so_and_shows_what_there_is(made):
     _, text = written("made")
-    assert "The search is not over: 1 trial of 7 have no end yet" in text
+    assert "The search is not over: 1 trial of 7 are unfinished" in text
     assert "(trial 2) looks best" in text
     assert "norm_inputs" in text
     assert "1 failed, 1 unfinished" in text

@@ -1,4 +1,4 @@
-"""A row's picture lies where its figures say."""
+"""A bar is drawn where its values are on the scale."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def table(*centers):
 
 def test_zero_and_every_interval_lie_between_the_ends():
     drawn = table(2.0, 5.0)
-    places = [drawn.place(each) for each in (0, 1, 2, 3, 4, 5, 6)]
+    places = [drawn.position(each) for each in (0, 1, 2, 3, 4, 5, 6)]
     assert places == sorted(places)
     assert 0 < places[0] < places[-1] < 100
     assert not any(map(drawn.is_off, (0, 1, 6)))
@@ -22,13 +22,13 @@ def test_zero_and_every_interval_lie_between_the_ends():
 def test_one_far_from_all_others_stands_at_the_end_and_leaves_them_room():
     drawn = table(-82.0, 4.0, -3.0)
     assert drawn.is_off(-82.0)
-    assert drawn.place(-82.0) == 0
-    assert drawn.place(4.0) - drawn.place(0) > 10
+    assert drawn.position(-82.0) == 0
+    assert drawn.position(4.0) - drawn.position(0) > 10
 
 
 @pytest.mark.parametrize("centers", [(), (0.0,), (0.0, 0.0)])
 def test_nothing_to_tell_apart_is_drawn_in_the_middle(centers):
-    assert table(*centers).place(0) == 50
+    assert table(*centers).position(0) == 50
 
 
 def test_a_class_without_an_example_has_no_share():

@@ -1,1 +1,1 @@
-"""Data sets: known ones and imported ones, decoded once, checked when read."""
+"""Data sets, known or imported: decoded once, stored as packs, checked when read."""

@@ -1,7 +1,7 @@
-"""The files of a folder, a tar or a zip, one after the other in one pass, with nothing unpacked to disk.
+"""Read the files of a folder, a tar or a zip in one pass, without unpacking to disk.
 
-A tar cut short or damaged must never pass for a smaller one: Python's tarfile ends in silence at a damaged header and
-at a file that stops between two members, so the end of the archive is checked here.
+A truncated or damaged tar must not be read as a smaller one. Python's tarfile stops without an error at a damaged
+header and at a file that ends between two members, so this module checks the end of the archive itself.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Parts = tuple[str, ...]
-LARGEST = 2**28  # bytes of one file: more is no picture, or an archive made to fill the memory
-BLOCK = 512  # bytes, in which a tar is laid out
+LARGEST = 2**28  # bytes of one file; a larger one is not an image, or is meant to exhaust the memory
+BLOCK = 512  # bytes of a tar's block
 DAMAGE = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError)
 OPENERS = {b"\xfd7zXZ": lzma.open, b"\x1f\x8b": gzip.open, b"BZh": bz2.open}
 ZIP_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
@@ -36,9 +36,9 @@ class File:
     """One file.
 
     Args:
-        parts: its path, relative, from the top.
-        content: None where it was not wanted.
-        share: how much of the whole has been read, in [0, 1].
+        parts: components of its path, relative to the top.
+        content: None if it was not wanted.
+        share: share of the folder or archive that has been read, in [0, 1].
 
     """
 
@@ -48,14 +48,15 @@ class File:
 
 
 def files(path: Path, wanted: Callable[[Parts], bool]) -> Iterator[File]:
-    """Read the files of a folder (those up to four levels deep), of a .tar, .tar.gz, .tar.bz2, .tar.xz or .zip.
+    """Read the files of a folder (up to four levels deep), a .tar, .tar.gz, .tar.bz2, .tar.xz or .zip.
 
     Args:
-        path: the folder or archive; what it is, is told by its first bytes and not by its name.
-        wanted: whether to read the content of the file of these parts.
+        path: of the folder or archive; its first bytes, not its name, decide which kind of archive it is.
+        wanted: receives a file's parts and returns whether to read its content.
 
     Raises:
-        DataError: not there, no archive, cut short, damaged, or with names that point outside; names the member.
+        DataError: the path does not exist or is not an archive, or the archive is truncated, damaged, or has a member
+            that points outside of it; names the member.
 
     """
     if path.is_dir():
@@ -105,12 +106,12 @@ def _tar(path: Path, wanted: Callable[[Parts], bool]) -> Iterator[File]:
                 if member.isdir():
                     continue
                 if not member.isreg():
-                    raise _trick(path, member.name, "is a link or a device")
+                    raise _unsafe(path, member.name, "is a link or a device")
                 content = _content(tar, path, member) if wanted(parts) else None
                 yield File(parts, content, min(1.0, raw.tell() / size))
         if not blocks.last or any(blocks.last):
             raise EOFError("the end of the archive is missing")
-        while stream.read(2**20):  # whatever follows must decompress, its checksum be right
+        while stream.read(2**20):  # the rest must decompress and have the right checksum
             pass
 
 
@@ -125,14 +126,14 @@ def _decompressed(raw: IO[bytes]) -> IO[bytes]:
 
 def _content(tar: tarfile.TarFile, path: Path, member: tarfile.TarInfo) -> bytes:
     if member.size > LARGEST:
-        raise _trick(path, member.name, f"would take {member.size:,} bytes")
+        raise _unsafe(path, member.name, f"would take {member.size:,} bytes")
     file = tar.extractfile(member)
     assert file is not None
     return file.read()
 
 
 class _Blocks:
-    """Passes blocks of a tar on and keeps the last one, which must be the empty block that ends an archive."""
+    """Reads blocks of a tar and keeps the last one, which must be the empty block that ends an archive."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self.stream = stream
@@ -151,25 +152,25 @@ def _zip(path: Path, wanted: Callable[[Parts], bool]) -> Iterator[File]:
             if member.is_dir():
                 continue
             if stat.S_ISLNK(member.external_attr >> 16):
-                raise _trick(path, member.filename, "is a link")
+                raise _unsafe(path, member.filename, "is a link")
             if not wanted(parts):
                 yield File(parts, None, index / len(members))
                 continue
             if member.file_size > LARGEST:
-                raise _trick(path, member.filename, f"would take {member.file_size:,} bytes")
+                raise _unsafe(path, member.filename, f"would take {member.file_size:,} bytes")
             if member.flag_bits & 1 or member.compress_type not in ZIP_METHODS:
-                raise _trick(path, member.filename, "is encrypted or compressed in an unusual way")
+                raise _unsafe(path, member.filename, "is encrypted or compressed in an unusual way")
             yield File(parts, archive.read(member), index / len(members))
 
 
 def _safe(path: Path, name: str) -> Parts:
-    """Split a member's name; refuse one that points outside of the archive."""
+    """Split a member's name; reject one that points outside of the archive."""
     name = name.replace("\\", "/")
     parts = tuple(part for part in name.split("/") if part not in {"", "."})
     if name.startswith("/") or ".." in parts or re.match(r"[A-Za-z]:", name):
-        raise _trick(path, name, "points outside of the archive")
+        raise _unsafe(path, name, "points outside of the archive")
     return parts
 
 
-def _trick(path: Path, member: str, what: str) -> DataError:
+def _unsafe(path: Path, member: str, what: str) -> DataError:
     return DataError(f"{member!r} {what}", where=str(path), fix="Pack plain files only; nothing was written.")

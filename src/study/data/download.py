@@ -1,4 +1,4 @@
-"""One file from the network: gives up at once where there is none, tells how far it is, leaves no half of a file."""
+"""Download one file: gives up soon without a network, reports its progress, and leaves no partial file."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
     Report = Callable[[str, float | None], None]
 
-ANSWER = 8.0  # seconds for the first answer of all servers together: name look-up, every address and redirects included
-STALL = 30.0  # seconds without a byte after which a connection is dead
+ANSWER = 8.0  # seconds in which the servers must respond, all together: name look-up and redirects included
+STALL = 30.0  # seconds without data after which a connection counts as dead
 CHUNK = 2**18  # bytes
-NETWORK = (OSError, HTTPException, ValueError)  # ValueError: a proxy's address that is none
+NETWORK = (OSError, HTTPException, ValueError)  # ValueError: an invalid proxy address
 
 
 def intact(path: Path, md5: str) -> bool:
-    """Whether a file is there and has this MD5, in hex (against damage, not against forgery)."""
+    """Tell whether a file exists and has this MD5, in hex. It protects against damage, not against forgery."""
     if not path.is_file():
         return False
     digest = new_md5(usedforsecurity=False)
@@ -41,13 +41,13 @@ def fetch(urls: Sequence[str], target: Path, md5: str, report: Report) -> None:
     """Fetch a file from the first of several servers that has it.
 
     Args:
-        urls: of the same file.
-        target: where to put it; its folder is there.
+        urls: of the same file on several servers.
+        target: path of the file to write; its folder must exist.
         md5: of the file, in hex.
-        report: is told the share that is done, in [0, 1].
+        report: called with a text and the share that is done, in [0, 1].
 
     Raises:
-        ConnectionError: no server gave it; the reasons, one line.
+        ConnectionError: no server delivered the file; gives the reasons in one line.
         PlaceError: the disk is full or cannot be written.
 
     """
@@ -75,20 +75,20 @@ def _fetch(url: str, target: Path, md5: str, report: Report, seconds: float) -> 
                 if total:
                     report(f"Downloading {target.name}", min(1.0, done / total))
         if not intact(part, md5):
-            raise ConnectionError("what came was not the right file (its MD5 is another)")
+            raise ConnectionError("the downloaded file is not the right one (its MD5 differs)")
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
 
 
 def _answer(url: str, seconds: float) -> Any:
-    """Wait for a server's answer, in a thread of its own: a name look-up cannot be told when to give up."""
+    """Wait for a server's response, in a separate thread because a name look-up has no timeout."""
     answers: queue.Queue[Any] = queue.Queue()
 
     def ask() -> None:
         try:
             request = urllib.request.Request(url, headers={"User-Agent": "study"})  # noqa: S310 - torchvision's own URLs
-            opener = urllib.request.build_opener()  # urlopen would keep to the proxies of its first call
+            opener = urllib.request.build_opener()  # urlopen would keep the proxies of its first call
             answers.put(opener.open(request, timeout=STALL))
         except NETWORK as error:
             answers.put(error)

@@ -1,4 +1,4 @@
-"""A person's own images, from a folder or an archive `train/<class>/*`, `test/<class>/*`, decoded once into a pack."""
+"""Import of images from a folder or an archive of `train/<class>/*` and `test/<class>/*`, decoded once into a pack."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "test")
 SUFFIXES = frozenset({"jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "ppm", "pgm", "pbm"})
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # none of Pillow's that starts another program
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # without those for which Pillow starts a program
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
-BATCH = 64  # images that a thread decodes at a time: with fewer the threads wait for each other
+BATCH = 64  # images that a thread decodes at a time; with fewer, the threads wait for each other
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Where an image belongs: folders above train and test, train or test, its class's folder, its file's name."""
+    """An image's path in parts: folders above the split, `train` or `test`, the class's folder, the file name."""
 
     top: Parts
     split: str
@@ -52,7 +52,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One decoded image: its slot, pixels as uint8 [height, width, 1 or 3], and the format that it was stored in."""
+    """One decoded image: its slot, its pixels as uint8 [height, width, 1 or 3], and its file format."""
 
     slot: Slot
     pixels: np.ndarray
@@ -62,24 +62,24 @@ class Picture:
 def import_images(
     name: str, path: Path, report: Report | None = None, *, size: int | None = None, test_fraction: float | None = None
 ) -> Pack:
-    """Decode a folder or an archive of images into the pack `name`; an older pack of this name is replaced.
+    """Decode a folder or an archive of images into the pack `name`, replacing an older pack of this name.
 
     The result does not depend on the order of an archive's members. Under a known name the classes are numbered as
-    torchvision numbers them. Nothing is written unless all is well.
+    torchvision numbers them. After an error nothing is written.
 
     Args:
         name: of the data set.
-        path: holds `train/<class>/*` and, if it has one, `test/<class>/*`, at its top or one folder deep.
-        report: is told what is going on, with the share that is done, in [0, 1], or None for a single line.
-        size: cut each image to a square and scale it to so many pixels a side; None wants all of one size already.
-        test_fraction: share to hold out, stratified, where there is no test folder; None is 0.2.
+        path: folder or archive with `train/<class>/*` and perhaps `test/<class>/*`, at its top or one folder deep.
+        report: called with a text and the share that is done, in [0, 1], or None for a single message.
+        size: side of the square, in pixels, that each image is cropped and scaled to; None requires equal sizes.
+        test_fraction: share to hold out for the test, stratified, if there is no test folder; None is 0.2.
 
     Raises:
-        DataError: no such layout, images of several sizes, an unreadable one, an archive cut short or damaged.
+        DataError: another layout, images of several sizes, an unreadable image, a truncated or damaged archive.
         PlaceError: the cache folder cannot be written or is full.
 
     """
-    packed.place(name)
+    packed.file_of(name)
     tell = report or _silent
     pictures = _pictures(path, size, tell)
     formats = " and ".join(sorted({picture.format for picture in pictures}))
@@ -100,7 +100,7 @@ def import_images(
 
 
 def _silent(_text: str, _share: float | None) -> None:
-    """Tell nobody."""
+    """Report nothing."""
 
 
 def _digest(path: Path) -> str:
@@ -111,12 +111,12 @@ def _digest(path: Path) -> str:
 
 
 def _printable(name: str) -> str:
-    """Spell a file's name so that it can be printed and stored, whatever its bytes are."""
+    """Write a file's name so that it can be printed and stored, even if its bytes are not valid UTF-8."""
     return name.encode(errors="backslashreplace").decode()
 
 
 def _pictures(path: Path, size: int | None, report: Report) -> list[Picture]:
-    """Decode all images while reading on; sorted, so that the order of an archive does not matter."""
+    """Decode all images while reading, and sort them, so that the order of an archive does not matter."""
     pictures: list[Picture] = []
     for decoded, share in _decoded(path, size, report):
         pictures += decoded
@@ -134,7 +134,7 @@ def _pictures(path: Path, size: int | None, report: Report) -> list[Picture]:
 
 
 def _decoded(path: Path, size: int | None, report: Report) -> Iterator[tuple[list[Picture], float]]:
-    """Decode in threads, a few batches ahead, in the order of reading."""
+    """Decode in threads, a few batches ahead; yield them in the order in which they were read."""
     workers = min(os.cpu_count() or 1, 8)
     waiting: deque[tuple[Future[list[Picture]], float]] = deque()
     with ThreadPoolExecutor(workers) as pool:
@@ -148,7 +148,7 @@ def _decoded(path: Path, size: int | None, report: Report) -> Iterator[tuple[lis
 
 
 def _batches(path: Path, report: Report) -> Iterator[tuple[list[tuple[Slot, bytes]], float]]:
-    """Read the images in batches, with the share that is read; tell what was left out."""
+    """Read the images in batches, each with the share that is read; report files that were left out."""
     batch: list[tuple[Slot, bytes]] = []
     left_out: list[str] = []
     first: Slot | None = None
@@ -172,7 +172,7 @@ def _batches(path: Path, report: Report) -> Iterator[tuple[list[tuple[Slot, byte
 
 
 def _slot(parts: Parts) -> Slot | None:
-    """Tell where an image belongs by its path; None if it is no image or in no class."""
+    """Find an image's slot by its path; None if it is not an image or not in a class's folder."""
     top = 0 if len(parts) == 3 else 1
     if len(parts) not in {3, 4} or (top and parts[0] in SPLITS) or parts[top] not in SPLITS or _hidden(parts):
         return None
@@ -199,14 +199,14 @@ def _decode(path: Path, slot: Slot, content: bytes, size: int | None) -> Picture
     except UNREADABLE as error:
         known = not isinstance(error, Image.UnidentifiedImageError)
         reason = " ".join(str(error).split())[:200] if known else "of an unknown format"
-        fix = "Mend or remove it; nothing was written."
+        fix = "Repair or remove it; nothing was written."
         raise DataError(f"{slot} cannot be decoded ({reason})", where=str(path), fix=fix) from error
     pixels = np.asarray(simple)
     return Picture(slot, pixels if pixels.ndim == 3 else pixels[..., None], stored)
 
 
 def plain(image: Image.Image) -> Image.Image:
-    """Turn any kind of image into 8-bit grey or RGB; what lies behind transparency shows."""
+    """Convert any kind of image to 8-bit grey or RGB; transparency is dropped, so that hidden pixels show."""
     if image.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode in {"I", "F"}:
@@ -227,7 +227,7 @@ def _check_alike(first: Picture, decoded: Sequence[Picture], path: Path) -> None
 
 
 def _check_room(needed: int, path: Path) -> None:
-    """Refuse what would end this process for want of memory, if the system tells how much there is."""
+    """Reject images that would fill more than half of the memory, if the system reports how much there is."""
     room = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2 if hasattr(os, "sysconf") else needed
     if needed > room:
         fix = "Scale the images down, with --size 64 for example."
@@ -237,7 +237,7 @@ def _check_room(needed: int, path: Path) -> None:
 def _classes(
     name: str, path: Path, pictures: Sequence[Picture], report: Report
 ) -> tuple[tuple[str, ...], dict[str, int]]:
-    """Name and number the classes: as torchvision does for a known data set, else by name (numbers by value)."""
+    """Name and number the classes: as torchvision does for a known data set, else sorted by name, or by value."""
     found = {picture.slot.label for picture in pictures if picture.slot.split == "train"}
     if len(found) < 2:
         raise DataError(f"only one class, {_printable(found.pop())}", where=str(path), fix="Bring two or more.")
@@ -256,7 +256,7 @@ def _classes(
 
 
 def _known_number(label: str, known: Sequence[str]) -> int | None:
-    """Find a folder's class: by its name, case and punctuation apart (`t_shirt_top`), or by its number."""
+    """Find a folder's class by its name, ignoring case and punctuation (`t_shirt_top`), or by its number."""
     names = [re.sub(r"[^a-z0-9]", "", each.lower()) for each in known]
     plain = re.sub(r"[^a-z0-9]", "", label.lower())
     if plain in names:
@@ -265,7 +265,7 @@ def _known_number(label: str, known: Sequence[str]) -> int | None:
 
 
 def _arrays(pictures: list[Picture], numbers: Mapping[str, int]) -> dict[str, np.ndarray]:
-    """Put the pictures into one array a split; grey ones become RGB where any is."""
+    """Put the pictures of each split into one array; if any picture is RGB, grey ones become RGB."""
     height, width = pictures[0].pixels.shape[:2]
     channels = max(picture.pixels.shape[2] for picture in pictures)
     arrays: dict[str, np.ndarray] = {}

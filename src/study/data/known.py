@@ -1,7 +1,7 @@
-"""What is settled about data sets before one is read: those known by name, their classes, and how a test is held out.
+"""The data sets known by name, their classes, and how a test split is held out.
 
-Without torch, so that listing and importing need none. An import under a known name takes the classes from here, so
-that a label's number means the same as in torchvision's files.
+This module imports no torch, so that listing and importing data need none. An import under a known name takes its
+classes from here, so that a label's number means the same as in torchvision's files.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from study.errors import DataError
 
 DIGITS = tuple("0123456789")
 PARQUET = frozenset({".parquet", ".pq"})
-TABLES = frozenset({".csv", ".tsv", ".txt"}) | PARQUET  # endings of files that hold tables; all else holds images
-TEST_SHARE = 0.2  # held out where a data set has no test split of its own
-TEST_SEED = 42  # so that breast_cancer is split as in the write-up of the NYU course that uses it
+TABLES = frozenset({".csv", ".tsv", ".txt"}) | PARQUET  # suffixes of tables; any other file holds images
+TEST_SHARE = 0.2  # held out if a data set has no test split
+TEST_SEED = 42  # splits breast_cancer as in the write-up of the NYU course that uses it
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A data set that can be made without being told how.
+    """A data set that can be fetched by its name alone.
 
     Args:
         kind: of its examples.
-        origin: who provides it.
-        made_by: class of `torchvision.datasets` that reads it, or the loader of `sklearn.datasets`.
-        classes: names in the order of the label numbers; empty where sorted names are in that order.
+        origin: the library that provides it.
+        made_by: the class of `torchvision.datasets` or the loader of `sklearn.datasets` that reads it.
+        classes: names in the order of the label numbers; empty if that is their sorted order.
 
     """
 
@@ -57,13 +57,13 @@ KNOWN: dict[str, Known] = {
 def hold_out(
     labels: np.ndarray, *, share: float = TEST_SHARE, stratify: bool = True, where: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Choose test examples where a data set has no test split of its own, always the same ones.
+    """Choose test examples for a data set without a test split, always the same ones.
 
     Args:
         labels: int [N].
         share: of the test split, in (0, 1).
-        stratify: the same share of every class.
-        where: named in errors.
+        stratify: whether to choose the same share of every class.
+        where: what errors name as their place, such as the file.
 
     Returns:
         Indices of the training examples and of the test examples, both in random order.

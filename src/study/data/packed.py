@@ -1,8 +1,9 @@
-"""Packs: each data set in one file, decoded once, as a training reads it; the only place that knows the file's layout.
+"""Packs: each data set decoded once into one file that trainings read; only this module knows the file's layout.
 
-A pack is a safetensors file `NAME.safetensors` in the cache folder, never beside the data that it was made from, which
+A pack is a safetensors file `NAME.safetensors` in the cache folder. It is not stored beside the original data, which
 may be read-only. It holds `train_x`, `train_y`, `test_x` and `test_y`: images as uint8 [N, height, width, channels],
-tables as float32 [N, columns] with NaN for a missing value, labels as int64 [N]. Its metadata tells what `Pack` tells.
+tables as float32 [N, columns] with NaN for a missing value, labels as int64 [N]. Its metadata holds the fields of
+`Pack`.
 """
 
 from __future__ import annotations
@@ -28,28 +29,28 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Kind = Literal["image", "table"]
-ARRAYS = ("train_y", "test_y", "train_x", "test_x")  # in the file's order: the widest type first keeps all aligned
+ARRAYS = ("train_y", "test_y", "train_x", "test_x")  # in the file's order; the widest type first keeps all aligned
 FORMAT = "study-pack-1"
 DTYPES = {"uint8": "U8", "float32": "F32", "int64": "I64"}  # numpy's names and those of safetensors
 CACHE_FIX = "Choose another folder by STUDY_CACHE."
-ABANDONED = 3600.0  # seconds without a write after which a temporary file is nobody's
+ABANDONED = 3600.0  # seconds without a write after which a temporary file counts as left behind
 
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """What is known of a data set without reading it.
+    """Metadata of a data set, known without reading its arrays.
 
     Args:
-        name: by which a recipe asks for it.
-        path: the file.
+        name: the name that recipes use.
+        path: of the file.
         kind: image or table.
         classes: names, in the order of the label numbers.
         shape: of one example: (height, width, channels) of an image, (columns,) of a table.
         train: number of training examples.
         test: number of test examples.
         sha256: over names, types, shapes and contents of the four arrays, in hex.
-        source: where it came from and what was done to it, for people.
-        imported: whether a person brought it, under whatever name.
+        source: where it came from and how it was processed, for people.
+        imported: whether a user imported it, under any name.
         created: when the file was made, in seconds since 1970.
         size: of the file, in bytes.
         columns: names of a table's columns after encoding; empty for images.
@@ -71,11 +72,11 @@ class Pack:
     columns: tuple[str, ...] = ()
 
 
-def place(name: str) -> Path:
-    """Name the file of a pack, whether it is there or not.
+def file_of(name: str) -> Path:
+    """Return the path of a pack, whether it exists or not.
 
     Raises:
-        DataError: not a name, but a path or worse.
+        DataError: the name is not valid.
 
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", name):
@@ -84,19 +85,19 @@ def place(name: str) -> Path:
 
 
 def names() -> list[str]:
-    """Names of all packs that are here, whole or not, in alphabetical order."""
+    """List the names of all packs on disk, whole or damaged, in alphabetical order."""
     return sorted(path.stem for path in (cache_folder() / "packs").glob("[!.]*.safetensors"))
 
 
 def find(name: str) -> Pack | None:
-    """Read what a pack says of itself, not its arrays; None if there is no such pack.
+    """Read a pack's metadata, not its arrays; None if there is no such pack.
 
     Raises:
-        DataError: not a name; or the file is cut short, damaged or of another make.
+        DataError: the name is not valid, or the file is truncated, damaged or of another format.
         PlaceError: the file cannot be read.
 
     """
-    path = place(name)
+    path = file_of(name)
     try:
         size = path.stat().st_size
         with safe_open(path, framework="numpy") as file:
@@ -114,7 +115,7 @@ def find(name: str) -> Pack | None:
 
 
 def listing() -> list[Pack]:
-    """Find all packs that are here, by name.
+    """Read the metadata of all packs on disk, by name.
 
     Raises:
         DataError: as `find`.
@@ -127,7 +128,7 @@ def read(pack: Pack) -> dict[str, np.ndarray]:
     """Read the four arrays.
 
     Raises:
-        DataError: the file is gone, cut short or damaged.
+        DataError: the file is missing, truncated or damaged.
 
     """
     try:
@@ -141,7 +142,7 @@ def verify(pack: Pack) -> bool:
     """Read all of a pack and compare it with its sha256.
 
     Raises:
-        DataError: the file is gone, cut short or damaged.
+        DataError: the file is missing, truncated or damaged.
 
     """
     return digest(read(pack)) == pack.sha256
@@ -157,23 +158,23 @@ def write(
     imported: bool,
     columns: Sequence[str] = (),
 ) -> Pack:
-    """Write a pack, whole or not at all; an older one of the same name is replaced.
+    """Write a pack atomically, replacing an older one of the same name.
 
     Args:
         name: of the data set.
-        arrays: `train_x`, `train_y`, `test_x` and `test_y` as the module's text says.
+        arrays: `train_x`, `train_y`, `test_x` and `test_y`, as the module's docstring describes them.
         kind: of the examples.
         classes: names, in the order of the label numbers.
-        source: where it came from and what was done to it, for people.
-        imported: whether a person brought it.
+        source: where it came from and how it was processed, for people.
+        imported: whether a user imported it.
         columns: names of a table's columns.
 
     Raises:
-        DataError: the arrays do not belong together.
+        DataError: types, shapes or labels of the arrays do not fit together.
         PlaceError: the disk is full or cannot be written; nothing is left behind.
 
     """
-    path = place(name)
+    path = file_of(name)
     whole = {array: np.ascontiguousarray(arrays[array]) for array in ARRAYS}
     _check(name, whole, kind, len(classes))
     about = {
@@ -193,14 +194,14 @@ def write(
 
 
 def remove(name: str) -> None:
-    """Delete a pack; whole or damaged, there or not.
+    """Delete a pack, whole or damaged, if it exists.
 
     Raises:
-        DataError: not a name.
-        PlaceError: it cannot be deleted.
+        DataError: the name is not valid.
+        PlaceError: the file cannot be deleted.
 
     """
-    path = place(name)
+    path = file_of(name)
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
@@ -246,7 +247,7 @@ def _unfit(name: str, path: Path, what: str) -> DataError:
 
 
 def _check(name: str, arrays: Mapping[str, np.ndarray], kind: Kind, classes: int) -> None:
-    """Refuse arrays that no training could use."""
+    """Reject arrays that no training could use."""
     dtype, axes = ("uint8", 4) if kind == "image" else ("float32", 2)
     for split in ("train", "test"):
         x, y = arrays[f"{split}_x"], arrays[f"{split}_y"]
@@ -260,9 +261,9 @@ def _check(name: str, arrays: Mapping[str, np.ndarray], kind: Kind, classes: int
 
 
 def _header(arrays: Mapping[str, np.ndarray], about: Mapping[str, str]) -> bytes:
-    """Lay out a safetensors file: length of the JSON as 8 bytes, the JSON, then the arrays.
+    """Make the header of a safetensors file: length of the JSON in 8 bytes, then the JSON; the arrays follow it.
 
-    Written here and not by the library, which would copy all data once more and hide why a write failed.
+    The library is not used because it would copy all data once more and hide why a write failed.
     """
     header: dict[str, Any] = {"__metadata__": dict(about)}
     offset = 0
@@ -276,7 +277,7 @@ def _header(arrays: Mapping[str, np.ndarray], about: Mapping[str, str]) -> bytes
 
 
 def _bytes(array: np.ndarray) -> memoryview:
-    """View an array as bytes, little-endian as safetensors has it, without a copy on any usual machine."""
+    """View an array as little-endian bytes, as safetensors stores them; without a copy on little-endian machines."""
     little = array.astype(array.dtype.newbyteorder("<"), copy=False)
     return np.ascontiguousarray(little).reshape(math.prod(array.shape)).view(np.uint8).data
 
@@ -291,7 +292,7 @@ def _replace(path: Path, header: bytes, arrays: Mapping[str, np.ndarray]) -> Non
 
 
 def _sweep(path: Path) -> None:
-    """Delete what killed writers of this pack have left behind."""
+    """Delete temporary files of this pack that killed processes have left behind."""
     for left in path.parent.glob(f".{path.name}.*"):
         if time.time() - left.stat().st_mtime > ABANDONED:
             left.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Data sets as a person asks for them: import one, list them, verify and remove their files."""
+"""The commands on data sets: import one, list them, verify and remove their files."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Imported(Shown):
     """A data set that was imported.
 
     Args:
-        pack: its file and what it says of itself.
+        pack: metadata of its file.
 
     """
 
@@ -53,7 +53,7 @@ class DataSets(ShownList[DataSet]):
     @property
     def folder(self) -> Path:
         """Folder of their files."""
-        return packed.place("x").parent
+        return packed.file_of("x").parent
 
     def blocks(self) -> list[Block]:
         """Show a line for each data set."""
@@ -70,10 +70,10 @@ class Verification(ShownList[Verified]):
         return [block for each in self.entries for block in text.verified(each)]
 
     def require_whole(self) -> None:
-        """Pass if every data set is whole.
+        """Raise unless every data set is whole.
 
         Raises:
-            StudyError: names those that are not.
+            StudyError: names the damaged ones.
 
         """
         if damaged := [each.name for each in self.entries if not each.whole]:
@@ -126,24 +126,24 @@ def import_data(
     """Import images or a table.
 
     Args:
-        name: by which recipes ask for it; under a known name it is used for that from then on.
+        name: the name that recipes use; a known name stands for the imported data from then on.
         path: a folder or archive of images, or a table (.csv, .parquet).
-        report: is told a text and a share in [0, 1], or None for something to know.
-        label: of a table, the column to predict.
-        test: of a table, the file of its test rows.
-        test_fraction: share held out where there is no test split; None is 0.2.
-        image_size: width and height that images are cut and scaled to, in pixels.
-        drop: of a table, columns to leave out.
-        force: replace a data set that is here.
+        report: called with a text and the share that is done, in [0, 1], or None for a single message.
+        label: name of the column to predict; tables only.
+        test: file of the test rows; tables only.
+        test_fraction: share held out for the test if there is no test split; None is 0.2.
+        image_size: width and height that images are cropped and scaled to, in pixels.
+        drop: names of columns to leave out; tables only.
+        force: whether to replace an existing data set of this name.
 
     Raises:
-        DataError: one of that name is here already, or the data are unfit.
-        InputError: an argument that has no effect on such data, or one that is missing.
+        DataError: a data set of this name exists already, or the data are unfit.
+        InputError: an argument has no effect on such data, or one is missing.
         PlaceError: a file cannot be read or written.
 
     """
-    if not force and (there := packed.find(name)) is not None:
-        said = f"{text.described(described(there))}, {there.source}"
+    if not force and (existing := packed.find(name)) is not None:
+        said = f"{text.described(described(existing))}, {existing.source}"
         raise DataError(f"{name} is here already: {said}", fix="Replace it by --force.")
     is_table = path.suffix.lower() in TABLES and not path.is_dir()
     unused = {"--size": image_size} if is_table else {"--label": label, "--test": test, "--drop": drop}
@@ -173,8 +173,8 @@ def verify_data(names: Sequence[str] = (), watch: Callable[[Verified], None] | N
     """Read data sets from start to end and compare them with their SHA-256.
 
     Args:
-        names: of data sets; empty is all that are here.
-        watch: is called with each as it was read.
+        names: of data sets; all that are here if empty.
+        watch: called with the result of each data set.
 
     Raises:
         DataError: no such data set is here.
@@ -189,17 +189,17 @@ def verify_data(names: Sequence[str] = (), watch: Callable[[Verified], None] | N
 
 
 def remove_data(name: str, ask: Callable[[RemovedData], None] | None = None) -> RemovedData:
-    """Delete a data set's file; what it was made from stays.
+    """Delete a data set's file; the original data stay.
 
     Args:
         name: of the data set.
-        ask: is called with what is to be deleted; nothing is deleted if it raises.
+        ask: called with the file before it is deleted; if it raises, nothing is deleted.
 
     Raises:
         DataError: no such data set is here.
 
     """
-    path = packed.place(name)
+    path = packed.file_of(name)
     if not path.exists():
         raise _not_here(name)
     found = RemovedData(name, path, path.stat().st_size)
@@ -213,8 +213,8 @@ def _listed(name: str) -> DataSet:
     try:
         pack = packed.find(name)
     except StudyError as error:
-        return _unknown(name, path=str(packed.place(name)), source=error.what, here=True)
-    return _unknown(name, path=str(packed.place(name)), source="", here=False) if pack is None else described(pack)
+        return _unknown(name, path=str(packed.file_of(name)), source=error.what, here=True)
+    return _unknown(name, path=str(packed.file_of(name)), source="", here=False) if pack is None else described(pack)
 
 
 def _to_come(name: str) -> DataSet:
@@ -236,7 +236,7 @@ def _verified(name: str) -> Verified:
             return Verified(name=name, whole=packed.verify(pack))
     except DataError as error:
         log.warning("%s", error)
-        if packed.place(name).exists():
+        if packed.file_of(name).exists():
             return Verified(name=name, whole=False, trouble=str(error))
         raise
     raise _not_here(name)

@@ -1,4 +1,4 @@
-"""A person's own table, from CSV or Parquet, as numbers only; the training rows settle what becomes of each column."""
+"""Import of a table from CSV or Parquet, as numbers; the training rows decide how each column is encoded."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     Report = Callable[[str, float | None], None]
 
 SEPARATORS = ",;\t|"
-MISSING = ["?"]  # in UCI's files, besides what pandas takes for a missing value
-CATEGORIES = 1000  # more texts than this in one column are names or sentences
+MISSING = ["?"]  # missing values in UCI's files, besides those that pandas knows
+CATEGORIES = 1000  # a column with more distinct texts holds names or sentences, not categories
 UNREADABLE = (ValueError, OSError, EOFError, csv.Error)  # ValueError: also pandas' and Arrow's own
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """What became of one column: names of the new ones, and their values in training and test, float32 [N, columns]."""
+    """The columns that encode one column: their names, and their values in training and test, float32 [N, columns]."""
 
     names: tuple[str, ...]
     train: np.ndarray
@@ -49,27 +49,27 @@ def import_table(
     drop: Sequence[str] = (),
     report: Report | None = None,
 ) -> Pack:
-    """Turn a table into the pack `name`; an older pack of this name is replaced.
+    """Convert a table into the pack `name`, replacing an older pack of this name.
 
-    Numbers stay as they are, with NaN for a missing value; true and false become 1 and 0; text becomes one column for
-    each category of the training rows, all 0 for a missing or a new one; a column with one value only is left out.
-    The label's values become classes, sorted. Nothing is written unless all is well.
+    Numbers are kept, with NaN for a missing value. True and false become 1 and 0. A text column becomes one column for
+    each category of the training rows, all 0 for a missing or a new category. A column with a single value is left
+    out. The label's values, sorted, become the classes. After an error nothing is written.
 
     Args:
         name: of the data set.
         path: a CSV (separated by comma, semicolon, tab or bar) with a header, or a Parquet file.
         label: name of the column to predict.
-        test: another such file with the test rows.
-        test_fraction: share to hold out, stratified, where there is no `test`; None is 0.2.
+        test: a file of the same format with the test rows.
+        test_fraction: share to hold out for the test, stratified, if there is no `test`; None is 0.2.
         drop: names of columns to leave out.
-        report: is told, in single lines, what was done with the columns.
+        report: called with a line for each decision about the columns.
 
     Raises:
-        DataError: a file or column that is not there or unfit; names the line or the column.
+        DataError: a file or column is missing or unfit; names the line or the column.
         PlaceError: the cache folder cannot be written or is full.
 
     """
-    packed.place(name)
+    packed.file_of(name)
     tell = report or _silent
     whole = _features_checked(path, read_table(path), label, drop, tell)
     labels, classes = _labels(path, _column(whole, label))
@@ -77,15 +77,15 @@ def import_table(
     if test is not None:
         if test_fraction is not None:
             raise DataError("excludes --test", where="--test-fraction", fix="Leave one of them out.")
-        held = _same_columns(test, read_table(test), whole, tell)
-        train_y, test_y = labels, _numbered(test, _column(held, label), classes)
+        held_out = _same_columns(test, read_table(test), whole, tell)
+        train_y, test_y = labels, _numbered(test, _column(held_out, label), classes)
     else:
         share = TEST_SHARE if test_fraction is None else test_fraction
-        here, there = hold_out(labels, share=share, where=str(path))
-        whole, held, train_y, test_y = whole.iloc[here], whole.iloc[there], labels[here], labels[there]
+        kept, held = hold_out(labels, share=share, where=str(path))
+        whole, held_out, train_y, test_y = whole.iloc[kept], whole.iloc[held], labels[kept], labels[held]
         done.append(f"{share:.0%} held out for the test, stratified, seed {TEST_SEED}")
         tell(f"There is no --test file: {done[-1]}", None)
-    columns = _encode(path, whole.drop(columns=label), held.drop(columns=label), tell)
+    columns = _encode(path, whole.drop(columns=label), held_out.drop(columns=label), tell)
     files = " and ".join(f"{each.name} (sha256 {_digest(each)})" for each in (path, test) if each is not None)
     return packed.write(
         name,
@@ -99,7 +99,7 @@ def import_table(
 
 
 def _silent(_text: str, _share: float | None) -> None:
-    """Tell nobody."""
+    """Report nothing."""
 
 
 def _digest(path: Path) -> str:
@@ -112,7 +112,7 @@ def read_table(path: Path, text: Collection[str] = ()) -> pd.DataFrame:
 
     Args:
         path: of the file.
-        text: names of columns of a CSV that hold text, even where all of it looks like numbers.
+        text: names of columns of a CSV to read as text, even if all values look like numbers.
 
     Raises:
         DataError: it cannot be read as a table.
@@ -140,7 +140,7 @@ def _column(frame: pd.DataFrame, name: str) -> pd.Series:
 
 
 def _read_csv(path: Path, text: Collection[str]) -> pd.DataFrame:
-    """Read a CSV whose lines all have the header's fields; pandas alone fills up a short line without a word."""
+    """Read a CSV; reject lines with more or fewer fields than the header, since pandas silently fills short ones."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         header = file.readline()
         separator = max(SEPARATORS, key=header.count)
@@ -151,7 +151,7 @@ def _read_csv(path: Path, text: Collection[str]) -> pd.DataFrame:
         for line in lines:
             if line and len(line) != len(names):
                 what = f"line {lines.line_num} has {len(line)} fields, the header {len(names)}"
-                raise DataError(what, where=str(path), fix="Is the file cut short? Mend or fetch it again.")
+                raise DataError(what, where=str(path), fix="Is the file cut short? Repair or fetch it again.")
     return pd.read_csv(
         path, sep=separator, encoding="utf-8-sig", na_values=MISSING, low_memory=False, index_col=False,
         dtype=dict.fromkeys(text, "str"),
@@ -159,11 +159,11 @@ def _read_csv(path: Path, text: Collection[str]) -> pd.DataFrame:
 
 
 def _features_checked(path: Path, frame: pd.DataFrame, label: str, drop: Sequence[str], report: Report) -> pd.DataFrame:
-    """Leave out what was asked for and nameless row numbers; refuse a table that cannot be learned from."""
+    """Leave out the columns to drop and unnamed row numbers; reject a table without rows or features."""
     for column in (label, *drop):
         if column not in frame.columns:
-            there = ", ".join(frame.columns[:30]) + (", ..." if len(frame.columns) > 30 else "")
-            raise DataError(f"has no column {column!r}", where=str(path), fix=f"Its columns are: {there}.")
+            names = ", ".join(frame.columns[:30]) + (", ..." if len(frame.columns) > 30 else "")
+            raise DataError(f"has no column {column!r}", where=str(path), fix=f"Its columns are: {names}.")
     if label in drop:
         raise DataError(f"{label!r} is the label", where="--drop", fix="Keep it.")
     frame = frame.drop(columns=list(drop))
@@ -178,16 +178,16 @@ def _features_checked(path: Path, frame: pd.DataFrame, label: str, drop: Sequenc
 
 
 def _same_columns(path: Path, frame: pd.DataFrame, train: pd.DataFrame, report: Report) -> pd.DataFrame:
-    if lacking := [column for column in train.columns if column not in frame.columns]:
-        raise DataError(f"lacks the columns {', '.join(lacking[:10])}", where=str(path), fix="Test rows need all that "
-                        "training rows have, the label too.")  # fmt: skip
+    if missing := [column for column in train.columns if column not in frame.columns]:
+        raise DataError(f"lacks the columns {', '.join(missing[:10])}", where=str(path), fix="Test rows need all "
+                        "columns of the training rows, the label too.")  # fmt: skip
     if more := [column for column in frame.columns if column not in train.columns]:
         report(f"Left out of {path.name}, as the training rows do not have them: {', '.join(more[:10])}", None)
     return frame.drop(columns=more)
 
 
 def _labels(path: Path, column: pd.Series) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Number the values of a label, in order of size for numbers, else of the alphabet."""
+    """Number the values of a label, in numeric order if all are numbers, else in alphabetical order."""
     texts = set(_class_names(path, column))
     if len(texts) < 2:
         raise DataError(f"the label {column.name!r} is always the same", where=str(path), fix="Bring two classes.")
@@ -208,7 +208,7 @@ def _numbered(path: Path, column: pd.Series, classes: Sequence[str]) -> np.ndarr
 
 
 def _class_names(path: Path, column: pd.Series) -> list[str]:
-    """Spell a label's values: 1 and 1.0 are one class."""
+    """Write a label's values as class names; 1 and 1.0 are one class."""
     if missing := int(column.isna().sum()):
         raise DataError(f"{missing:,} of {len(column):,} rows have no label {column.name!r}", where=str(path),
                         fix="Fill in or remove them.")  # fmt: skip
@@ -241,7 +241,7 @@ def _encode(path: Path, train: pd.DataFrame, test: pd.DataFrame, report: Report)
 
 
 def _is_constant(path: Path, column: pd.Series) -> bool:
-    """One value only; a missing number becomes the mean and tells nothing, a missing category does."""
+    """Tell whether a column has a single value. A missing number is no value of its own; a missing category is one."""
     return column.nunique(dropna=_numbers(path, column) is not None) < 2
 
 
@@ -275,7 +275,7 @@ def _numbers(path: Path, column: pd.Series) -> np.ndarray | None:
     with np.errstate(over="ignore"):
         found = column.astype("object").where(column.notna(), np.nan).to_numpy(np.float64).astype(np.float32)
     if np.isinf(found).any():
-        raise _unfit(path, column, "has infinite values, or some too large for float32", "Mend them")
+        raise _unfit(path, column, "has infinite values, or some too large for float32", "Correct them")
     return found
 
 

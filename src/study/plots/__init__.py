@@ -1,1 +1,1 @@
-"""Charts from plain values: matplotlib's as SVG and PNG for files, plotly's for notebooks."""
+"""Charts from plain values: matplotlib figures written as SVG and PNG, plotly figures for notebooks."""

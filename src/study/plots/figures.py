@@ -33,10 +33,10 @@ def forest(compared: Mapping[str, Contrast], title: str, axis: str, metric: Metr
     """Draw paired differences with their intervals, from top to bottom, coloured by the verdict.
 
     Args:
-        compared: by the name that is shown.
+        compared: contrasts by the name to show.
         title: above the picture.
-        axis: what the differences are.
-        metric: whose differences; those of an accuracy are drawn in points.
+        axis: label of the axis, without its unit.
+        metric: of the differences; those of an accuracy are drawn in points.
 
     """
     scale = metric.factor
@@ -44,14 +44,14 @@ def forest(compared: Mapping[str, Contrast], title: str, axis: str, metric: Metr
     figure = Figure(figsize=(8.2, 1.35 + 0.42 * max(1, len(others))), dpi=DPI, facecolor="white", layout="constrained")
     axes = figure.add_subplot()
     axes.axvline(0, color=INK, linewidth=1)
-    for place, (_, comparison) in enumerate(reversed(others)):
+    for row, (_, comparison) in enumerate(reversed(others)):
         colour = VERDICTS[comparison.verdict]
         bounds = scale * comparison.interval.low, scale * comparison.interval.high
         if all(map(math.isfinite, bounds)):
-            axes.plot(bounds, (place, place), color=colour, linewidth=2.4, solid_capstyle="butt")
-        axes.plot(scale * comparison.difference, place, "o", color=colour, markersize=6)
+            axes.plot(bounds, (row, row), color=colour, linewidth=2.4, solid_capstyle="butt")
+        axes.plot(scale * comparison.difference, row, "o", color=colour, markersize=6)
         axes.text(
-            1.01, place, f"{comparison.verdict}, n={comparison.n}", transform=axes.get_yaxis_transform(), va="center",
+            1.01, row, f"{comparison.verdict}, n={comparison.n}", transform=axes.get_yaxis_transform(), va="center",
             fontsize=9, color=colour,
         )  # fmt: skip
     smallest = scale * (others[0][1].smallest if others else 0)
@@ -71,8 +71,8 @@ def curves(by_variant: Mapping[str, Sequence[Sequence[float]]], metric: Metric, 
     """Draw each variant's mean curve over the epochs, with the 95 % interval of the mean as a band.
 
     Args:
-        by_variant: for each variant, for each seed, the metric after every epoch; of unequal length if need be.
-        metric: what was followed.
+        by_variant: for each variant and seed, the metric after every epoch; the lengths may differ.
+        metric: of the curves.
         title: above the picture.
 
     """
@@ -85,7 +85,7 @@ def curves(by_variant: Mapping[str, Sequence[Sequence[float]]], metric: Metric, 
         matrix = np.array([[*run, *[math.nan] * (length - len(run))] for run in runs], float) * metric.factor
         colour, style = COLOURS[index % len(COLOURS)], "-" if index < len(COLOURS) else "--"
         at = np.arange(1, length + 1)
-        known = np.isfinite(matrix).sum(0)  # a training that diverged has no value there
+        known = np.isfinite(matrix).sum(0)  # a training that diverged has no value at this epoch
         mean = np.where(known, np.nansum(matrix, 0) / np.maximum(known, 1), math.nan)
         axes.plot(at, mean, style, color=colour, linewidth=1.8, label=name)
         whole = matrix[~np.isnan(matrix).any(1)]
@@ -105,11 +105,11 @@ def curves(by_variant: Mapping[str, Sequence[Sequence[float]]], metric: Metric, 
 
 
 def cost(points: Mapping[str, tuple[float, Mean]], metric: Metric, title: str) -> Figure:
-    """Draw what each variant reaches against what it costs.
+    """Draw each variant's mean value against its training time.
 
     Args:
-        points: for each variant its mean training time in seconds, and its mean figure with its interval.
-        metric: the figure's.
+        points: for each variant its mean training time in seconds, and its mean value with its interval.
+        metric: of the values.
         title: above the picture.
 
     """
@@ -144,7 +144,7 @@ def write(figure: Figure, folder: Path, name: str) -> list[Path]:
 
 
 def png(figure: Figure) -> bytes:
-    """Give a figure as the content of a PNG file."""
+    """Render a figure as the content of a PNG file."""
     file = io.BytesIO()
     FigureCanvasAgg(figure).print_png(file)
     return file.getvalue()

@@ -1,4 +1,4 @@
-"""Pictures of a network's inside, as SVG and PNG: distributions layer by layer, filters and what they see."""
+"""Pictures of a network's inside, as SVG and PNG: distributions layer by layer, filters and their activations."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 BINS = 60
-COLUMNS = 8  # filters beside each other
-SHOWN = 64  # filters at most
+COLUMNS = 8  # filters in a row
+SHOWN = 64  # largest number of filters to draw
 
 
 class Layer(Protocol):
@@ -26,22 +26,22 @@ class Layer(Protocol):
 
     @property
     def weights(self) -> NDArray[np.float64]:
-        """Weights, biases apart."""
+        """Weights without biases."""
         ...
 
     @property
     def activations(self) -> NDArray[np.float64]:
-        """Inputs of the next layer with weights."""
+        """Activations: the inputs of the next layer with weights."""
         ...
 
     @property
     def gradients(self) -> NDArray[np.float64]:
-        """Gradients of the loss by the layer's outputs."""
+        """Gradients of the loss with respect to the layer's outputs."""
         ...
 
 
 class Filters(Protocol):
-    """Filters and what they see, as `engine.inspect.Filters` holds them."""
+    """Filters and their activations on an image, as `engine.inspect.Filters` holds them."""
 
     @property
     def weights(self) -> NDArray[np.float64]:
@@ -60,14 +60,14 @@ class Filters(Protocol):
 
 
 def distributions(by_variant: Mapping[str, Sequence[Layer]], what: str, title: str) -> Figure:
-    """Draw a histogram for each variant (a row) and layer (a column); every panel says its standard deviation.
+    """Draw a histogram for each variant (a row) and layer (a column), with its standard deviation.
 
-    Each panel has its own scale: what matters is the shape, and how the deviation goes from layer to layer. Values of
-    exactly 0, which ReLU makes, are told as a share and not drawn.
+    Each panel has its own scale: the shape matters, and how the standard deviation changes from layer to layer. Values
+    of exactly 0, which ReLU produces, are not drawn; their share is written instead.
 
     Args:
-        by_variant: for each variant its layers.
-        what: weights, activations or gradients.
+        by_variant: the layers of each variant.
+        what: `weights`, `activations` or `gradients`.
         title: above the picture.
 
     """
@@ -76,13 +76,13 @@ def distributions(by_variant: Mapping[str, Sequence[Layer]], what: str, title: s
     figure = Figure(figsize=size, dpi=DPI, facecolor="white", layout="constrained")
     grid = figure.subplots(len(by_variant), columns, squeeze=False)
     for index, (name, layers) in enumerate(by_variant.items()):
-        for place, axes in enumerate(grid[index]):
-            if place < len(layers):
-                _histogram(axes, getattr(layers[place], what), COLOURS[index % len(COLOURS)])
+        for column, axes in enumerate(grid[index]):
+            if column < len(layers):
+                _histogram(axes, getattr(layers[column], what), COLOURS[index % len(COLOURS)])
             else:
                 axes.set_visible(False)
             if index == 0:
-                axes.set_title(f"layer {place + 1}", loc="left", fontsize=9, color=INK)
+                axes.set_title(f"layer {column + 1}", loc="left", fontsize=9, color=INK)
         grid[index][0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     return figure
@@ -92,7 +92,7 @@ def filters(found: Filters, title: str) -> Figure:
     """Draw the first convolution's filters, the image, and each filter's activations on it.
 
     Args:
-        found: the filters; those of several channels are drawn as their mean over the channels.
+        found: the filters; filters of several channels are drawn as the mean over their channels.
         title: above the picture.
 
     """
@@ -118,7 +118,7 @@ def filters(found: Filters, title: str) -> Figure:
 
 
 def _histogram(axes: Axes, values: ArrayLike, colour: str) -> None:
-    """Draw the middle 99.8 % of the values that are not exactly 0, of which ReLU makes so many; tell those apart."""
+    """Draw the middle 99.8 % of the values that are not exactly 0, and write the share of zeros."""
     values = np.asarray(values, float)
     others = values[values != 0]
     zeros = 1 - len(others) / len(values)

@@ -1,7 +1,7 @@
-"""Charts for a notebook, by plotly: differences with their intervals, values over trials, curves, bars.
+"""Charts for notebooks, made with plotly: differences with their intervals, values over trials, curves, bars.
 
-Each function takes plain values and gives a `plotly.graph_objects.Figure`. Accuracies are drawn in per cent and their
-differences in points, as people read them everywhere.
+Each function takes plain values and returns a `plotly.graph_objects.Figure`. Accuracies are drawn in per cent and their
+differences in points, as in every text for people.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ def forest(compared: Mapping[str, Contrast | None], metric: Metric, title: str, 
     """Draw paired differences with their intervals, from top to bottom, coloured by the verdict.
 
     Args:
-        compared: by the name that is shown; without a difference it is left out.
-        metric: whose differences.
+        compared: contrasts by the name to show; those without a difference are left out.
+        metric: of the differences.
         title: above the chart.
-        axis: what the differences are, without their unit.
+        axis: label of the axis, without its unit.
 
     """
-    import plotly.graph_objects as go  # noqa: PLC0415 - only for those who draw
+    import plotly.graph_objects as go  # noqa: PLC0415 - takes time to import
 
     known = {name: each for name, each in compared.items() if each is not None and math.isfinite(each.difference)}
     figure = go.Figure()
@@ -70,8 +70,8 @@ def means(by_name: Mapping[str, Mean], metric: Metric, title: str) -> go.Figure:
     """Draw means with their intervals, from top to bottom.
 
     Args:
-        by_name: by what is shown.
-        metric: the values'.
+        by_name: means by the name to show.
+        metric: of the values.
         title: above the chart.
 
     """
@@ -100,9 +100,9 @@ def over_trials(
     """Draw a dot for each trial by its number, or for each epoch, and a line for the best so far.
 
     Args:
-        series: number and value of each trial, by what is said of it, such as its state.
-        so_far: number and best value from that trial on.
-        metric: the values'.
+        series: number and value of each trial, by the name of its series, such as a state.
+        so_far: trial numbers and the best value from each of them on.
+        metric: of the values.
         title: above the chart.
         axis: what is numbered.
 
@@ -124,10 +124,10 @@ def curves(lines: Mapping[str, Curve], metric: Metric, title: str, axis: str) ->
     """Draw lines with their bands.
 
     Args:
-        lines: by the name that is shown; NaN ends a line or a band.
-        metric: the values'.
+        lines: curves by the name to show; NaN interrupts a line or a band.
+        metric: of the values.
         title: above the chart.
-        axis: what lies on the horizontal axis.
+        axis: label of the horizontal axis.
 
     """
     import plotly.graph_objects as go  # noqa: PLC0415 - as above
@@ -147,12 +147,12 @@ def curves(lines: Mapping[str, Curve], metric: Metric, title: str, axis: str) ->
 
 
 def bars(series: Mapping[str, Mapping[str, float]], title: str, axis: str) -> go.Figure:
-    """Draw a horizontal bar for each name, those of several series beside each other, the first name on top.
+    """Draw a horizontal bar for each name, the first name on top; the bars of several series are grouped.
 
     Args:
-        series: for each series its values by name, in the unit that is shown.
+        series: values of each series by name, in the unit to show.
         title: above the chart.
-        axis: what the values are, with their unit.
+        axis: label of the values' axis, with its unit.
 
     """
     import plotly.graph_objects as go  # noqa: PLC0415 - as above
@@ -166,7 +166,7 @@ def bars(series: Mapping[str, Mapping[str, float]], title: str, axis: str) -> go
 
 
 def _ends(value: float, low: float, high: float) -> tuple[float, float]:
-    """Give how far an interval goes to both sides; 0 where it has no end."""
+    """Compute the distances from a value to the ends of its interval; both are 0 if one end is infinite."""
     return (value - low, high - value) if math.isfinite(low) and math.isfinite(high) else (0.0, 0.0)
 
 
@@ -175,12 +175,12 @@ def _scaled(values: Iterable[Any], metric: Metric) -> list[float | None]:
 
 
 def _rgb(colour: str) -> tuple[int, int, int]:
-    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
     return red, green, blue
 
 
-def _titled(figure: go.Figure, title: str, across: str, up: str) -> go.Figure:
+def _titled(figure: go.Figure, title: str, x_axis: str, y_axis: str) -> go.Figure:
     figure.update_layout(title=title, template="plotly_white", hovermode="closest")
-    figure.update_xaxes(title=across)
-    figure.update_yaxes(title=up, automargin=True)
+    figure.update_xaxes(title=x_axis)
+    figure.update_yaxes(title=y_axis, automargin=True)
     return figure

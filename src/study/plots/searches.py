@@ -1,4 +1,4 @@
-"""The picture of searches side by side: best so far and expected best, against trials and against seconds."""
+"""The picture of several searches: best so far and expected best, against trials and against seconds."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Course:
-    """What is drawn of one search.
+    """The curves of one search.
 
     Args:
         name: of the study.
-        by_trials: the expected best by trials.
+        by_trials: the expected best by number of trials.
         by_seconds: the expected best by seconds of training.
-        so_far: shape (ended,), the best so far after each ended trial, in the metric's unit.
-        spent: shape (ended,), seconds of training until then.
+        so_far: shape (ended trials,), the best value after each ended trial, in the metric's unit.
+        spent: shape (ended trials,), seconds of training until then.
 
     """
 
@@ -43,9 +43,9 @@ class Course:
 
 
 def budgets(courses: Sequence[Course], metric: Metric, title: str, window: tuple[float, float] | None = None) -> Figure:
-    """Draw, for each search, a thin line for the best so far as it ran, a thick one for the expected best, and a band.
+    """Draw, for each search, a thin line for the best so far, a thick line for the expected best, and a band.
 
-    The band holds the best of nine in ten searches of that size made of the same trials.
+    The band contains the best value of nine in ten searches of that size, drawn from the same trials.
 
     Args:
         courses: of searches with the same objective.

@@ -1,4 +1,4 @@
-"""The studies that can be run or have results, each with what it is in one line."""
+"""The list of studies that can be run or have results, each with a description in one line."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class Studies(ShownList[ListedStudy]):
 
 
 def list_studies(home: Path) -> Studies:
-    """List the studies that have a file, then those of which only results are here; damaged ones with the damage."""
+    """List the studies that have a file, then those with results only; for damaged results, describe the damage."""
     files = available()
     names = dict.fromkeys([*sorted(files), *family.studies(home)])
     return Studies([_listed(family.journal(name, home), files.get(name)) for name in names])
 
 
 def describe(journal: Journal) -> str:
-    """Describe a study with results in one line: the first of its docstring, else what its results come from."""
+    """Describe a study with results in one line: the first of its docstring, else the origin of its results."""
     return about(journal.folder.name, journal.definition() or {}).partition("\n")[0] or _origin(journal)
 
 
@@ -59,7 +59,7 @@ def _counts(journal: Journal) -> dict[str, Any]:
 
 
 def _origin(journal: Journal) -> str:
-    """Say what results without a file of their name come from."""
+    """Describe the origin of results without a study file of their name."""
     name = journal.folder.name
     start, kind = family.parsed(name)
     if kind:
@@ -71,7 +71,7 @@ def _origin(journal: Journal) -> str:
 
 
 def _docstring(file: Path) -> str:
-    """Read the first line of the file's docstring; the file is not run for it."""
+    """Read the first line of the file's docstring without running the file."""
     try:
         return docstring(file).partition("\n")[0]
     except (OSError, SyntaxError, ValueError) as error:

@@ -1,1 +1,1 @@
-"""Reports: read the folders and the verdicts, write pages and pictures; called by nobody but the command line."""
+"""The report of a study: sections made from its folders, written as an HTML page and as Markdown."""

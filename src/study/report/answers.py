@@ -1,4 +1,4 @@
-"""The sections that one reads first: what was asked, what came out, how sure it is."""
+"""The first sections: the question, the answer, the final score, looks at the test split, remarks."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from study.report.parts import Part
     from study.stats.intervals import Mean
 
-SHOWN_KNOBS = 8  # named in the question
+SHOWN_KNOBS = 8  # largest number of knobs to name in the question
 
 
 def question(found: Found) -> Section:
-    """What was asked, in a line of our own and in the words of the study's file."""
+    """Make the section of the question: the first paragraph of the study's docstring, then the objective and knobs."""
     stored = found.definition
     verb = found.metric.direction.capitalize()
     metric = found.metric.name if found.trials else found.metric.words
@@ -51,11 +51,11 @@ def _choices(found: Found) -> str:
 
 
 def answer(found: Found) -> Section:
-    """The answer in one sentence, and how much it can be trusted."""
+    """Make the section of the answer: one sentence, with how far it can be trusted."""
     parts: list[Part] = [Text(_sentence(found), "lead")]
     if found.count("running"):
         state = f"{plural(found.count('running'), 'trial')} of {len(found.trials)}"
-        parts.append(Text(f"The search is not over: {state} have no end yet, `study run {found.name}` goes on."))
+        parts.append(Text(f"The search is not over: {state} are unfinished, `study run {found.name}` resumes it."))
     return Section("answer", "Answer", parts)
 
 
@@ -64,7 +64,7 @@ def _sentence(found: Found) -> str:
     if confirmed and confirmed.winner and confirmed.score and confirmed.score.mean and confirmed.complete:
         return _confirmed(found, confirmed, confirmed.winner, confirmed.score.mean)
     if found.best:
-        begun = " It has begun and is not over." if confirmed else ""
+        begun = " It has been started and is not complete." if confirmed else ""
         return (
             f"Unconfirmed: {_recipe(found.best.row.overrides)} (trial {found.best.row.number}) looks best, with "
             f"{found.metric.name} {found.metric.value(found.best.row.value)} on one seed. The best of "
@@ -73,7 +73,7 @@ def _sentence(found: Found) -> str:
         )
     if found.compared and not found.trials:
         return _of_variants(found, found.compared)
-    return f"None yet: no trial is complete. `study run {found.name}` goes on."
+    return f"None yet: no trial is complete. `study run {found.name}` resumes the search."
 
 
 def _confirmed(found: Found, confirmed: Confirmation, winner: Contender, mean: Mean) -> str:
@@ -87,7 +87,7 @@ def _confirmed(found: Found, confirmed: Confirmation, winner: Contender, mean: M
         return f"{first}."
     compared = f"{metric.gap(gain.difference)}{metric.unit} against the baseline ({metric.gaps(gain.interval)})"
     if gain.interval.low <= 0 <= gain.interval.high:
-        return f"{first}; whether that is better than the baseline cannot be told: {compared}."
+        return f"{first}; whether that is better than the baseline is not known: {compared}."
     return f"{first}, {compared}."
 
 
@@ -100,7 +100,7 @@ def _interval(found: Found, mean: Mean) -> str:
 def _of_variants(found: Found, compared: Compared) -> str:
     best = best_row(found, compared)
     if best is None or best.mean is None:
-        return f"None yet: no training is complete. `study compare {found.name}` goes on."
+        return f"None yet: no training is complete. `study compare {found.name}` resumes the comparison."
     mean = f"{found.metric.value(best.mean.value)} test {found.metric.words}"
     words = f"Of {len(compared.rows)} variants {best.variant} has the best mean, {mean}"
     if best.comparison is None:
@@ -115,7 +115,7 @@ def _recipe(overrides: Mapping[str, Any]) -> str:
 
 
 def score(found: Found) -> Section:
-    """The final score, what was removed of the search's, and the race before it."""
+    """Make the section of the final score, with the optimism of the search and the table of the race."""
     return Section("score", "Final score", list(_score(found)))
 
 
@@ -133,13 +133,13 @@ def _score(found: Found) -> Iterator[Part]:
             yield Text(f"Nothing to confirm yet. `study run {found.name}` searches first.", "quiet")
         return
     if not confirmed.complete:
-        yield Text(f"Not complete: `study confirm {found.name}` goes on.", "quiet")
-    if facts := list(_figures(found, confirmed)):
+        yield Text(f"Not complete: `study confirm {found.name}` resumes it.", "quiet")
+    if facts := list(_values(found, confirmed)):
         yield Facts(facts)
     yield _race(found, confirmed)
 
 
-def _figures(found: Found, confirmed: Confirmation) -> Iterator[tuple[str, str]]:
+def _values(found: Found, confirmed: Confirmation) -> Iterator[tuple[str, str]]:
     metric = found.metric
     for label, each in (
         ("Winner, on the test split", confirmed.score),
@@ -150,40 +150,40 @@ def _figures(found: Found, confirmed: Confirmation) -> Iterator[tuple[str, str]]
     if confirmed.gain and math.isfinite(confirmed.gain.difference):
         yield "Gain", f"{metric.gap(confirmed.gain.difference)}{metric.unit} ({metric.gaps(confirmed.gain.interval)})"
     if confirmed.winner:
-        yield "What the search saw", metric.value(confirmed.winner.search_value)
+        yield "Winner, in the search", metric.value(confirmed.winner.search_value)
     if confirmed.optimism is not None:
-        other = "" if confirmed.optimism > 0 else ": the score is no worse than what the search saw"
+        other = "" if confirmed.optimism > 0 else ": the score is no worse than the value in the search"
         yield "Optimism removed", f"{metric.gap(confirmed.optimism)}{metric.unit}{other}"
 
 
 def _race(found: Found, confirmed: Confirmation) -> Table:
     record = confirmed.record()
-    fates = [questions.fate(record, each) for each in record.contenders]
+    outcomes = [questions.outcome(record, each) for each in record.contenders]
     rows = [
         (
             str(each.trial),
             found.metric.value(each.search_value),
             found.metric.mean(each.mean),
             str(len(each.values)),
-            fate,
+            outcome,
             _recipe(each.overrides),
         )
-        for each, fate in zip(confirmed.contenders, fates, strict=True)
+        for each, outcome in zip(confirmed.contenders, outcomes, strict=True)
     ]
-    head = (">Trial", ">In the search", ">On fresh seeds", ">n", "What of it", "~Knobs")
+    head = (">Trial", ">In the search", ">On fresh seeds", ">n", "Outcome", "~Knobs")
     name = f"The best {plural(confirmed.top, 'trial')} on up to {confirmed.seeds} fresh seeds, validation data"
     return Table(name, head, rows)
 
 
 def looks(found: Found) -> Section:
-    """How often the test split was looked at."""
+    """Make the section of the looks at the test split."""
     openings = found.openings
     if not openings:
         return Section("looks", "Looks at the test split", [Text("None: the test split has not been opened.")])
     times = "once" if len(openings) == 1 else f"{len(openings)} times"
     parts: list[Part] = [Text(f"It was looked at {times}.")]
     if len(openings) > 1:
-        parts.append(Text("To choose by these figures is to make them look better than they are.", "warning"))
+        parts.append(Text("Choosing by these values makes them look better than they are.", "warning"))
     rows = [
         (local_moment(each["time"]), str(len(each["recipes"])), str(each["seeds"]), f"`{each['command']}`")
         for each in openings
@@ -193,12 +193,12 @@ def looks(found: Found) -> Section:
 
 
 def remarks(found: Found) -> Section | None:
-    """What the search says against itself, or for going on, each with what to do about it."""
+    """Make the section of remarks on the search, each with what to do about it; None without trials or remarks."""
     if not found.trials:
         return None
     said = judgement.remarks(judgement.read(found.journal, [trial.row for trial in found.trials]))
-    told = [_sentence_of(each.text, each.fix) for each in said if each.kind != "test split"]  # has its own section
-    return Section("remarks", "What the search says of itself", [Points(told)]) if told else None
+    shown = [_sentence_of(each.text, each.fix) for each in said if each.kind != "test split"]  # has its own section
+    return Section("remarks", "What the search says of itself", [Points(shown)]) if shown else None
 
 
 def _sentence_of(text: str, fix: str) -> str:

@@ -1,4 +1,4 @@
-"""Charts of a search that can be read by pointing at them: Optuna's own, by Plotly, over the trial folders."""
+"""Interactive charts of a search: Optuna's own, drawn by plotly from the trial folders."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from study.report.found import Found
     from study.report.parts import Part
 
-# Trials drawn at most: more cannot be told apart, and cost size and time
+# Largest number of trials to draw: more cannot be distinguished, and take space and time
 POINTS, SLICED, LINES, CURVES = 1000, 500, 200, 60
-PANELS = 12  # parameters with a slice
-LONGEST = 200  # points of a curve
-COUNTED = 12  # epochs up to which each has its tick
-UNEVEN = 10  # times the usual length of a trial, beyond which epochs are drawn on a logarithmic scale
-GREY, BLUE = "#98a1ab", "#2a7fd0"  # both can be seen on white and on black
+PANELS = 12  # largest number of parameters with a slice
+LONGEST = 200  # largest number of points of a curve
+COUNTED = 12  # up to this number of epochs, each has a tick
+UNEVEN = 10  # if a trial is longer than the median by this factor, the axis of epochs is logarithmic
+GREY, BLUE = "#98a1ab", "#2a7fd0"  # both are visible on white and on black
 SCALE = [[0, "#b4bac1"], [1, BLUE]]
 CLEAR = "rgba(0,0,0,0)"
 
 
 def sections(found: Found) -> list[Section]:
-    """Draw what can be drawn of the search, each chart in a section of its own."""
+    """Draw the charts of the search, each in its own section; leave out those without data."""
     made = [
         ("history", "History", _history(found)),
         ("curves", "Curves", _curves(found)),
@@ -44,12 +44,12 @@ def sections(found: Found) -> list[Section]:
 
 
 def chosen(found: Found, trials: Sequence[Trial], most: int) -> list[Trial]:
-    """Choose trials to draw: the best quarter, each that was the best of its time, the rest evenly spaced.
+    """Choose trials to draw: a quarter from the best ones, every trial that set a new best value, the rest evenly.
 
     Args:
-        found: of which study.
-        trials: by number.
-        most: at most; those that were the best of their time are drawn in any case.
+        found: the study.
+        trials: in the order of their numbers.
+        most: largest number of trials; those that set a new best value are drawn in any case.
 
     """
     if len(trials) <= most:
@@ -58,15 +58,15 @@ def chosen(found: Found, trials: Sequence[Trial], most: int) -> list[Trial]:
     ranked = [
         trial for value, trial in sorted(judged, key=lambda each: -found.metric.sign * each[0]) if math.isfinite(value)
     ]
-    kept = {trial.row.number for trial in ranked[: most // 4]} | set(_climbs(found, trials))
+    kept = {trial.row.number for trial in ranked[: most // 4]} | set(_new_bests(found, trials))
     others = [trial.row.number for trial in trials if trial.row.number not in kept]
     room = max(0, most - len(kept))
     kept |= {others[index * len(others) // room] for index in range(room)} if others else set()
     return [trial for trial in trials if trial.row.number in kept]
 
 
-def _climbs(found: Found, trials: Sequence[Trial]) -> Iterator[int]:
-    """Name the complete trials that were better than all before them."""
+def _new_bests(found: Found, trials: Sequence[Trial]) -> Iterator[int]:
+    """Yield the numbers of the complete trials that were better than all before them."""
     best: float | None = None
     for trial in trials:
         value = trial.row.value
@@ -163,7 +163,7 @@ def _slices(found: Found) -> Iterator[Part]:
     names = [name for name, count in counts.items() if count > 1]
     more = f"; {len(names) - PANELS} parameters more are not drawn" if len(names) > PANELS else ""
     yield Text(f"Each parameter against {found.metric.name}{_drawn(drawn, complete)}; the bluer, the later{more}.")
-    for place, name in enumerate(names[:PANELS]):
+    for index, name in enumerate(names[:PANELS]):
         figure: Any = visualization.plot_slice(memory, params=[name], target_name=found.metric.name)
         for trace in figure.data:
             marker = {"color": trace.marker.color, "colorscale": SCALE, "size": 6, "opacity": 0.8}
@@ -171,11 +171,11 @@ def _slices(found: Found) -> Iterator[Part]:
         if order := figure.layout.xaxis.categoryarray:
             figure.layout.xaxis.categoryarray = _unquoted(order)
         figure.update_layout(xaxis_title=name, yaxis={**_values(found), "title": None})
-        yield _chart(f"slice-{place}", f"{found.metric.name} by {name}", figure, 260, half=True)
+        yield _chart(f"slice-{index}", f"{found.metric.name} by {name}", figure, 260, half=True)
 
 
 def _unquoted(values: Sequence[Any]) -> list[Any]:
-    """Take away the quotes with which Optuna spells words."""
+    """Remove the quotes that Optuna puts around text."""
     return [value.strip("'") if isinstance(value, str) else value for value in values]
 
 
@@ -184,7 +184,7 @@ def _with_parameters(found: Found) -> list[Trial]:
 
 
 def _in_memory(found: Found, drawn: Sequence[Trial]) -> optuna.Study:
-    """Make Optuna's study of some trials, each under its own number."""
+    """Make an Optuna study in memory from some trials, each with its own number."""
     numbers = {trial.row.number: trial for trial in drawn}
     made = optuna.create_study(direction=found.metric.direction)
     made.add_trials(
@@ -207,7 +207,7 @@ def _drawn(drawn: Collection[Trial], all_of_them: Collection[Trial]) -> str:
 
 
 def _values(found: Found) -> dict[str, Any]:
-    """Give the axis of the objective's values: accuracies in per cent."""
+    """Describe the axis of the objective's values; accuracies are in per cent."""
     return {"title": found.metric.name, "tickformat": ".4~%" if found.metric.factor == 100 else None}
 
 
@@ -218,7 +218,7 @@ def _above() -> dict[str, Any]:
 def _chart(
     name: str, alt: str, figure: Any, height: int, *, half: bool = False, wide: float = 0.0, left: int = 8
 ) -> Chart:
-    """Leave colours of text, grid and paper to the page, which may be light or dark."""
+    """Make a chart part; the page sets the colours of text, grid and background, since it may be light or dark."""
     figure.update_layout(
         title=None, height=height, autosize=True, paper_bgcolor=CLEAR, plot_bgcolor=CLEAR,
         margin={"l": left, "r": 8, "t": 28, "b": 8},

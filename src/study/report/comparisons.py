@@ -1,4 +1,4 @@
-"""The sections in which recipes are set side by side: the variants, the ablation, what mattered in the search."""
+"""The sections that compare recipes: the variants, the ablation, the importance of the knobs."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from study.report.parts import Part, Tone
     from study.stats.verdicts import Contrast
 
-WEIGHED = 300  # trials by which importance is reckoned at most: of 1,800, fANOVA takes 40 s
+WEIGHED = 300  # largest number of trials to compute importance from; for 1,800, fANOVA takes 40 s
 TONES: dict[str, Tone] = {"helps": "good", "hurts": "bad", "no difference": "same", "not enough seeds": "open"}
 
 
 def variants(found: Found) -> Section | None:
-    """The named variants: compared on equal seeds, or as the search saw them, once each."""
+    """Make the section of the variants: compared on equal seeds, else with their single trials in the search."""
     return Section("variants", "Variants", parts) if (parts := list(_variants(found))) else None
 
 
@@ -41,7 +41,7 @@ def _variants(found: Found) -> Iterator[Part]:
     seen = [trial for trial in found.trials if trial.row.variant]
     if len(seen) < 2:
         return
-    yield Text("As the search saw them, one seed each; one seed decides nothing.")
+    yield Text("Their trials in the search, one seed each; one seed decides nothing.")
     yield _seen(found)
     yield Text(f"`study compare {found.name}` compares them on equal seeds, on the test split.", "quiet")
 
@@ -91,7 +91,7 @@ def _cells(found: Found, row: VariantRow, *, published: bool) -> list[str]:
 
 
 def bar(found: Found, comparison: Contrast | None) -> Bar | None:
-    """Draw a difference in the unit that is shown; None for the baseline and where there is none yet."""
+    """Make the bar of a difference, in the unit shown; None for the baseline and for an unknown difference."""
     if comparison is None or not math.isfinite(comparison.difference):
         return None
     factor, interval = found.metric.factor, comparison.interval
@@ -101,7 +101,7 @@ def bar(found: Found, comparison: Contrast | None) -> Bar | None:
 
 
 def ablation(found: Found) -> Section | None:
-    """What each knob of the winner contributes, and which can be dropped."""
+    """Make the section of the ablation: what each knob of the winner contributes, and which can be dropped."""
     ablated = found.ablation
     if ablated is None and not found.confirmation:
         return None
@@ -113,7 +113,7 @@ def _ablation(found: Found, ablated: Ablation | None) -> Iterator[Part]:
         yield Text(f"Not asked for. `study ablate {found.name}` sets the winner's knobs back one at a time.", "quiet")
         return
     if not ablated.complete:
-        yield Text(f"Not complete: `study ablate {found.name}` goes on.", "quiet")
+        yield Text(f"Not complete: `study ablate {found.name}` resumes it.", "quiet")
     question = ablated.question
     yield Text(
         f"Validation data, {question.seeds} fresh seeds, in pairs; intervals of 95 % over each table. "
@@ -154,13 +154,13 @@ def _ablated(found: Found, title: str, rows: Sequence[AblationRow], small: float
 
 
 def _forest(found: Found, compared: Mapping[str, Contrast | None], name: str, axis: str) -> Picture:
-    """Draw the differences of a table for Markdown, which has no room for bars."""
+    """Draw the differences of a table as a picture for Markdown, which cannot show bars."""
     drawn = {label: each for label, each in compared.items() if each is not None}
     return Picture(name, f"{axis}, with intervals", figures.png(figures.forest(drawn, "", axis, found.metric)))
 
 
 def importance(found: Found) -> Section | None:
-    """Which knobs mattered in the search, beside what chance and seeds do."""
+    """Make the section of the knobs' importance in the search, compared with chance and seeds."""
     parts = list(_importance(found))
     return Section("importance", "Importance", parts) if parts else None
 
@@ -170,38 +170,40 @@ def _importance(found: Found) -> Iterator[Part]:
     if not trials:
         return
     some = min(len(trials), WEIGHED)
-    drawn = [trials[turn * len(trials) // some] for turn in range(some)]
+    drawn = [trials[index * len(trials) // some] for index in range(some)]
     noise = repeats.noise(found.family)
     weighed = weigh(found, drawn, noise)
     if weighed.lacking:
         yield Text(
             f"Too few trials to say: {weighed.lacking} more complete ones are needed, which "
-            f"`study run {found.name} --trials {found.summary.finished + 2 * weighed.lacking}` may give.",
+            f"`study run {found.name} --trials {found.summary.finished + 2 * weighed.lacking}` may add.",
             "quiet",
         )
         return
     some = (
-        f" Reckoned from {len(drawn):,} of {len(trials):,} trials, evenly spaced." if len(drawn) < len(trials) else ""
+        f" Computed from {len(drawn):,} of {len(trials):,} trials, evenly spaced." if len(drawn) < len(trials) else ""
     )
     yield Text(
-        "Effect: how far the mean prediction goes as a knob alone goes through its values. fANOVA and PED-ANOVA are "
-        f"shares, of all knobs together.{some}"
+        "Effect: range of the mean prediction over the values of one knob. fANOVA and PED-ANOVA are shares of all "
+        f"knobs together.{some}"
     )
     yield _weights(found, weighed)
     seeds = (
-        f"seeds alone scatter with a standard deviation of {found.metric.size(noise.sd)} (the grey band)"
+        f"seeds alone have a standard deviation of {found.metric.size(noise.sd)} (the grey band)"
         if noise
-        else (f"what seeds do is not known before `study confirm {found.name}`")
+        else f"the effect of seeds is not known before `study confirm {found.name}`"
     )
-    yield Text(f"Chance shows an effect of {found.metric.size(weighed.chance)} with so many trials; {seeds}.")
+    yield Text(
+        f"With this number of trials, chance alone shows an effect of {found.metric.size(weighed.chance)}; {seeds}."
+    )
     if weighed.lacking_best and len(drawn) == len(trials):
         yield Text(
-            f"With {weighed.lacking_best} complete trials more, the best quarter is looked at by itself.", "quiet"
+            f"With {weighed.lacking_best} more complete trials, the best quarter is analysed separately.", "quiet"
         )
 
 
 def weigh(found: Found, trials: Sequence[Trial], noise: repeats.Noise | None) -> Importance:
-    """Weigh the knobs by some of the search's complete trials."""
+    """Compute the importance of the knobs from some of the search's complete trials."""
     frozen = [frozen_of(trial.about, trial.history) for trial in trials]
     finite = [each for each in frozen if each.value is not None and math.isfinite(each.value)]
     return assess(finite, found.metric, noise=noise)
@@ -235,14 +237,14 @@ def _seen(found: Found) -> Table:
     rows: list[tuple[str, ...]] = []
     for row in found.summary.variants:
         state = "unfinished" if row.state == "running" else row.state
-        told = "baseline" if base and base.number == row.number else _gap(found, row, base)
-        rows.append((row.variant or "", found.metric.value(row.value), told, str(row.number), state))
+        difference = "baseline" if base and base.number == row.number else _gap(found, row, base)
+        rows.append((row.variant or "", found.metric.value(row.value), difference, str(row.number), state))
     head = ("Variant", f">{found.metric.name}", ">Difference", ">Trial", "State")
     return Table("The variants in the search", head, rows)
 
 
 def _gap(found: Found, row: TrialRow, base: TrialRow | None) -> str:
-    """Write how much a complete variant exceeds the baseline."""
+    """Write the difference of a complete variant to the baseline."""
     if base is None or row.state != "complete" or base.state != "complete" or row.value is None or base.value is None:
         return "-"
     return found.metric.gap(row.value - base.value)

@@ -1,4 +1,4 @@
-"""What is known of a study and of all that grew out of it: read once, from the folders."""
+"""Everything that a report shows of a study and of the studies made for it, read once from the folders."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A comparison of variants as far as it has come.
+    """A comparison of variants, complete or not.
 
     Args:
-        found: what it found.
-        first: each variant's training on the first seed, as trial number; None before it.
+        found: its result so far.
+        first: trial number of each variant's training on the first seed; None before it has started.
 
     """
 
@@ -46,19 +46,19 @@ class Compared:
 
     @property
     def rows(self) -> Sequence[VariantRow]:
-        """A row a variant."""
+        """A row for each variant."""
         return self.found.variants
 
 
 @dataclass(frozen=True, slots=True)
 class Winner:
-    """The trial whose network is shown.
+    """The trial whose network the report shows.
 
     Args:
-        trial: its folder.
-        label: what it is called on the page.
-        split: of its evaluation: test only where the test split was opened for this very trial.
-        evaluation: what its training found out about its last network; None if it kept nothing.
+        trial: the trial.
+        label: its name on the page.
+        split: split of its evaluation: `test` only if the test split was opened for this trial, else `validation`.
+        evaluation: the training's report on its last model; None if there is none.
 
     """
 
@@ -70,22 +70,22 @@ class Winner:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """All that a report tells.
+    """The contents of a report.
 
     Args:
-        name: the study's.
+        name: of the study.
         settings: where its folders are.
-        journal: the search's; of the comparison where there was no search.
-        definition: of the search, else of the comparison.
-        metric: what is optimized.
+        journal: of the search; of the comparison if there was no search.
+        definition: stored with the search, else with the comparison.
+        metric: the objective.
         trials: of the search, by number.
         summary: of the search.
-        about: the docstring of the study's file; empty if it is not known.
-        study: as it was run; None if our recipe refuses the stored one.
+        about: the docstring of the study's file; empty if it is unknown.
+        study: as it was run; None if our `Recipe` rejects the stored recipe.
         compared: the comparison; None if there is none.
         confirmation: None if nothing was confirmed.
         ablation: None if nothing was ablated.
-        openings: looks at the test split, first one first.
+        openings: looks at the test split, oldest first.
 
     """
 
@@ -105,7 +105,7 @@ class Found:
 
     @property
     def family(self) -> Family:
-        """Its results and those of all that was made for it."""
+        """The study's results and those of the studies made for it."""
         return Family(self.name, self.settings.home)
 
     @property
@@ -116,7 +116,7 @@ class Found:
 
     @property
     def as_of(self) -> float | None:
-        """When something last happened that is told, seconds since 1970; None if nothing has."""
+        """Time of the last event that the report shows, in seconds since 1970; None if there is none."""
         times: list[float] = [each["time"] for each in self.openings]
         times += [time for trial in self.trials for time in trial.history.times[-1:]]
         times += [trial.history.ended.time for trial in self.trials if trial.history.ended]
@@ -130,10 +130,10 @@ class Found:
 
 
 def read(name: str, settings: Settings) -> Found:
-    """Read a study.
+    """Read a study and the studies made for it.
 
     Raises:
-        StudyError: nothing is known of it, or a file is damaged; names it and its line.
+        StudyError: the study has no stored definition, or a file is damaged; names it and its line.
 
     """
     family = Family(name, settings.home)
@@ -142,7 +142,7 @@ def read(name: str, settings: Settings) -> Found:
     trials = results.trials(journal, metric) if journal.folder.name == name else []
     try:
         study = family.as_confirmed()
-    except StudyFileError:  # the folders still tell all the rest
+    except StudyFileError:  # the rest can still be read from the folders
         study = None
     return Found(
         name=name,
@@ -162,7 +162,7 @@ def read(name: str, settings: Settings) -> Found:
 
 
 def winner(found: Found) -> Winner | None:
-    """Choose the trial whose network is shown: of the confirmed recipe, else the search's best, else the variants'."""
+    """Choose the trial whose network is shown: the confirmed winner, the search's best, or the best variant."""
     if found.confirmation and found.confirmation.winner and found.confirmation.score:
         number = found.confirmation.winner.trial
         trials = found.confirmation.score.trials
@@ -190,13 +190,13 @@ def _best_variant(found: Found) -> Winner | None:
 
 
 def best_row(found: Found, compared: Compared) -> VariantRow | None:
-    """Choose the variant with the best mean; None before the first figure."""
+    """Choose the variant with the best mean; None before the first value."""
     judged = [(found.metric.sign * row.mean.value, row) for row in compared.rows if row.mean]
     return max(judged, key=lambda each: each[0])[1] if judged else None
 
 
 def _tested(found: Found, kind: Kind, number: int, label: str) -> Winner:
-    """Take a trial that was judged on the test split, whose validation part may be empty."""
+    """Read a trial that was judged on the test split; its report on validation data may be empty."""
     journal = found.family.member(kind)
     trial = results.read(journal.trial(number), results.metric_of(journal))
     evaluation = (trial.history.ended.evaluation if trial.history.ended else None) or {}
@@ -204,7 +204,7 @@ def _tested(found: Found, kind: Kind, number: int, label: str) -> Winner:
 
 
 def _compared(name: str, settings: Settings) -> Compared | None:
-    """Read the comparison as it was last asked for."""
+    """Read the last comparison; None if there is none."""
     try:
         ran = Family(name, settings.home).as_compared()
     except StudyFileError:

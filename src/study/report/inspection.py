@@ -1,4 +1,4 @@
-"""The sections about one network, the winner's: what it confuses, what it is surest of and wrong, its first filters."""
+"""The sections about the winner's network: its confusions, its surest mistakes, its first filters."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from study.report.found import Found, Winner
     from study.report.parts import Part
 
-LARGEST_MATRIX = 20  # classes; beyond, the commonest confusions are told
+LARGEST_MATRIX = 20  # classes; with more, the report lists the commonest confusions
 COMMONEST = 15
-LARGEST_IMAGE = 64  # pixels a side that a thumbnail keeps
-CELL = 96  # pixels a side on a sheet
+LARGEST_IMAGE = 64  # largest side of a thumbnail, in pixels
+CELL = 96  # side of an image on a sheet, in pixels
 COLUMNS = 6
 FILTERS = 32
 
 
 def sections(found: Found, winner: Winner | None) -> list[Section]:
-    """Show what there is to show of the winner's network."""
+    """Make the sections about the winner's network; leave out those without data."""
     if winner is None:
         return []
     made = [
@@ -59,7 +59,7 @@ def _classes(winner: Winner) -> Iterator[Part]:
     if per_class := evaluation.get("per_class"):
         head = list(dict.fromkeys(name for each in per_class for name in each))
         rows = [[_cell(each.get(name)) for name in head] for each in per_class]
-        yield Table("Figures of each class", [head[0], *(f">{name}" for name in head[1:])], rows)
+        yield Table("Metrics of each class", [head[0], *(f">{name}" for name in head[1:])], rows)
 
 
 def _cell(value: Any) -> str:
@@ -128,7 +128,7 @@ def _filters(found: Found, winner: Winner) -> Iterator[Part]:
 
 
 def _recipe(found: Found, winner: Winner) -> tuple[Recipe | None, str]:
-    """Give the winner's recipe if its network can be run here and now, on the very data, else why not."""
+    """Return the winner's recipe if its network can be run here on the same data, else None and the reason."""
     knobs = winner.trial.folder.recipe()
     if found.definition.get("recipe_type") != "study.recipe:Recipe":
         return None, ""
@@ -148,19 +148,19 @@ def _recipe(found: Found, winner: Winner) -> tuple[Recipe | None, str]:
 
 
 def _weights(winner: Winner) -> Path:
-    """Name the weights by which the trial was judged."""
+    """Return the path of the weights that were judged."""
     folder = winner.trial.folder
     return folder.last if folder.last.exists() else folder.best
 
 
 def gallery(name: str, title: str, images: Sequence[NDArray[np.uint8]], captions: Sequence[str]) -> Gallery:
-    """Make thumbnails of images, and one sheet of them.
+    """Make thumbnails of images, and a sheet of all of them.
 
     Args:
-        name: of the files.
-        title: what they are.
+        name: start of the file names.
+        title: of the gallery.
         images: uint8 (height, width, 3) each.
-        captions: one for each.
+        captions: one for each image.
 
     """
     pictures = [
@@ -178,7 +178,7 @@ def _thumbnail(image: NDArray[np.uint8]) -> Image.Image:
 
 
 def _sheet(images: Sequence[NDArray[np.uint8]], captions: Sequence[str]) -> Image.Image:
-    """Set images in rows, each with its caption below."""
+    """Arrange images in rows, each with its caption below."""
     columns = min(COLUMNS, len(images))
     wide, high = CELL + 40, CELL + 34
     sheet = Image.new("RGB", (columns * wide + 10, math.ceil(len(images) / columns) * high + 10), "white")
@@ -198,7 +198,7 @@ def _png(image: Image.Image) -> bytes:
 
 
 def _rgb(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Make three channels of one; of any other number the first three."""
+    """Repeat a single channel three times; of several channels keep the first three."""
     return np.repeat(image, 3, axis=2) if image.shape[2] == 1 else np.ascontiguousarray(image[:, :, :3])
 
 

@@ -1,4 +1,4 @@
-"""The report of a study: one HTML file that needs nothing else, and the same as Markdown with pictures beside it."""
+"""Write the report of a study as one self-contained HTML file, and as Markdown with pictures beside it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Written(Shown):
     """The files of a report.
 
     Args:
-        study: that it is about.
+        study: name of the study.
         html: the page; None if only Markdown was asked for.
         markdown: the same as Markdown; None if only the page was.
         pictures: beside the Markdown.
@@ -61,7 +61,7 @@ class Written(Shown):
         )
 
     def blocks(self) -> list[Block]:
-        """Name the page, else the Markdown."""
+        """Write the path of the page, else of the Markdown."""
         return words.report(self.record())
 
 
@@ -71,19 +71,19 @@ def write(name: str, settings: Settings, output: Path | None = None) -> Written:
     Args:
         name: of the study.
         settings: where its folders are.
-        output: a file that ends in .html or .md, or a folder, which gets both; None is the study's artifacts.
+        output: a file that ends in .html or .md, or a folder for both; None is the study's artifacts folder.
 
     Raises:
-        StudyError: nothing is known of the study, or a file of its folders is damaged.
+        StudyError: the study has no stored definition, or a file of its folders is damaged.
         PlaceError: the report cannot be written.
 
     """
     known = found.read(name, settings)
     contents = sections(known)
-    place = output or known.journal.artifacts
-    html, markdown = (place / "report.html", place / "report.md")
-    if place.suffix in {".html", ".htm", ".md"} and not place.is_dir():
-        html, markdown = (None, place) if place.suffix == ".md" else (place, None)
+    path = output or known.journal.artifacts
+    html, markdown = (path / "report.html", path / "report.md")
+    if path.suffix in {".html", ".htm", ".md"} and not path.is_dir():
+        html, markdown = (None, path) if path.suffix == ".md" else (path, None)
     content: dict[Path, bytes] = {}
     if html:
         content[html] = page(known, contents).encode()
@@ -91,11 +91,11 @@ def write(name: str, settings: Settings, output: Path | None = None) -> Written:
         content[markdown] = as_markdown(known, contents, markdown.stem).encode()
         content |= {markdown.with_name(f"{markdown.stem}-{each.name}.{each.kind}"): each.content
                     for each in _pictures(contents)}  # fmt: skip
-    for path, each in content.items():
-        _put(path, each)
+    for file, each in content.items():
+        _put(file, each)
     main = html or markdown
     assert main is not None
-    pictures = [path for path in content if path not in {html, markdown}]
+    pictures = [file for file in content if file not in {html, markdown}]
     return Written(name, html, markdown, pictures, len(content[main]))
 
 
@@ -109,9 +109,9 @@ def _put(path: Path, content: bytes) -> None:
 
 
 def sections(known: Found) -> list[Section]:
-    """Give all that there is to tell, in the order of the page."""
+    """Make all sections, in the order of the page."""
     winner = found.winner(known)
-    told = [
+    made = [
         answers.question(known),
         answers.answer(known),
         answers.score(known),
@@ -124,7 +124,7 @@ def sections(known: Found) -> list[Section]:
         *inspection.sections(known, winner),
         *reproduction.sections(known, winner),
     ]
-    return [section for section in told if section is not None]
+    return [section for section in made if section is not None]
 
 
 def page(known: Found, contents: Sequence[Section]) -> str:
@@ -136,13 +136,13 @@ def page(known: Found, contents: Sequence[Section]) -> str:
 
 
 def as_markdown(known: Found, contents: Sequence[Section], stem: str) -> str:
-    """Write the report as Markdown, whose pictures' names begin with the stem."""
+    """Write the report as Markdown; the names of its pictures begin with `stem`."""
     text = _templates().get_template("page.md.j2").render(known=known, sections=contents, stem=stem, made=_made(known))
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
 def _pictures(contents: Sequence[Section]) -> Iterator[Picture]:
-    """Give what lies beside the Markdown."""
+    """Yield the pictures of the Markdown."""
     for section in contents:
         for part in section.parts:
             if isinstance(part, Gallery):
@@ -171,41 +171,41 @@ def _templates() -> jinja2.Environment:
 
 
 def _file(name: str) -> Markup:
-    """Read a file of ours that goes into the page as it is."""
+    """Read one of our own files that is copied into the page unchanged."""
     return Markup((files("study.report") / "templates" / name).read_text(encoding="utf-8"))  # noqa: S704 - our own
 
 
 def _made(known: Found) -> str:
-    """Say of what moment the report tells: of the last result, not of its writing, so that it stays the same."""
+    """Write the time of the last result; not the current time, so that the same results give the same report."""
     at = f", as of {local_moment(known.as_of)}" if known.as_of else ""
     return f"Report of a study{at}; study {version('study')}"
 
 
 def _plotly() -> str:
-    """Give Plotly's program, a third of its size: the page unpacks it."""
+    """Return plotly's JavaScript, compressed to a third; the page decompresses it."""
     program = (files("plotly") / "package_data" / "plotly.min.js").read_bytes()
     return base64.b64encode(gzip.compress(program, 9, mtime=0)).decode()
 
 
 def _inline(text: str) -> Markup:
-    """Make code of what stands between backticks, whatever else is in the text."""
+    """Turn text between backticks into code, and escape everything else."""
     line, _, below = text.partition("\n")
     written = f"{escape(line)}<br><small>{escape(below)}</small>" if below else str(escape(line))
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", written))  # noqa: S704 - escaped before
 
 
 def _kind(head: str) -> Markup:
-    """Give the class of a column's cells."""
+    """Return the class attribute of a column's cells."""
     return Markup({">": ' class="number"', "~": ' class="words"'}.get(head[:1], ""))  # noqa: S704 - our own
 
 
 def _json(text: str) -> Markup:
-    """Let JSON stand in a script element."""
+    """Escape JSON for a script element."""
     return Markup(text.replace("<", "\\u003c"))  # noqa: S704 - nothing in it can end the element
 
 
 def _cell(text: str) -> str:
-    """Let words stand in a Markdown table or paragraph as they are."""
+    """Escape text for a Markdown table or paragraph."""
     code = "`" in text
     lines = [" ".join(line.split()) for line in text.strip().splitlines()]
     return "<br>".join(re.sub(r"([|])" if code else r"([\\|*<])", r"\\\1", line) for line in lines)

@@ -1,4 +1,4 @@
-"""What a report's sections are made of, whether they become HTML or Markdown."""
+"""The parts of a report's sections, the same for HTML and Markdown."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FAR = 12  # times the others' largest difference: one that goes farther does not stretch the scale
-NEAR = 2  # times the others' largest difference: where the scale ends then
+FAR = 12  # a difference larger than the second largest by this factor does not stretch the scale
+NEAR = 2  # the scale then ends at the second largest difference times this factor
 Tone = Literal["good", "bad", "same", "open"]
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A paragraph; what stands between backticks is code. A `quiet` one says how to get what is not there."""
+    """A paragraph; text between backticks is code. A `quiet` one says how to get a missing result."""
 
     text: str
     kind: Literal["plain", "quiet", "warning", "lead"] = "plain"
@@ -30,20 +30,20 @@ class Points:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Terms and what they are."""
+    """Terms with their values."""
 
     items: Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A difference with its interval, drawn into a row of a table.
+    """A difference with its interval, drawn in a row of a table.
 
     Args:
-        low: lower end, None where it is not known.
+        low: lower end of the interval; None if unknown.
         center: the difference.
-        high: upper end.
-        tone: by which it is coloured.
+        high: upper end of the interval; None if unknown.
+        tone: decides the colour.
 
     """
 
@@ -55,14 +55,14 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of words and numbers.
+    """Rows of text and numbers.
 
     Args:
-        name: what the table is, for those who cannot see it.
-        head: of the columns; one that begins with `>` holds numbers, one with `~` words that may be many.
-        rows: a cell a column; what stands below a line's end is small.
-        bars: a picture for each row, in a column of its own; empty for none.
-        small: the largest difference that does not matter, a band behind the bars.
+        name: title of the table, also read by screen readers.
+        head: headings of the columns; one that starts with `>` holds numbers, one that starts with `~` long text.
+        rows: a cell for each column; the second line of a cell is shown small.
+        bars: a bar for each row, in their own column; empty for none.
+        small: the smallest difference that matters, drawn as a band behind the bars.
         picture: of the bars, for Markdown.
 
     """
@@ -74,13 +74,13 @@ class Table:
     small: float = 0.0
     picture: Picture | None = None
 
-    def place(self, value: float) -> float:
-        """Give a value's place between the ends of the scale, in percent; what lies beyond stands at the end."""
+    def position(self, value: float) -> float:
+        """Compute a value's position on the scale, from 0 to 100 per cent; a value off the scale is at its end."""
         low, high = self._ends()
         return round(100 * min(1.0, max(0.0, (value - low) / (high - low))), 2)
 
     def is_off(self, value: float) -> bool:
-        """Tell whether a value lies beyond the scale, which one far from all others does not stretch."""
+        """Tell whether a value is off the scale."""
         low, high = self._ends()
         return not low <= value <= high
 
@@ -102,7 +102,7 @@ class Matrix:
     counts: Sequence[Sequence[int]]
 
     def share(self, row: int, column: int) -> float:
-        """Give a cell's share of its row, in [0, 1]."""
+        """Compute a cell's share of its row, in [0, 1]."""
         return round(self.counts[row][column] / max(1, sum(self.counts[row])), 4)
 
 
@@ -111,11 +111,11 @@ class Picture:
     """A picture.
 
     Args:
-        name: of its file beside the Markdown, without the ending.
-        alt: what is to be seen, in words.
+        name: of its file beside the Markdown, without the suffix.
+        alt: description in words.
         content: of the file.
-        kind: its ending.
-        caption: below it.
+        kind: file format and suffix.
+        caption: text below it.
 
     """
 
@@ -136,14 +136,14 @@ class Gallery:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A figure of Plotly's, as JSON; left out in Markdown.
+    """A plotly figure, as JSON; left out of the Markdown.
 
     Args:
         name: unique on the page.
-        alt: what is to be seen, in words.
+        alt: description in words.
         figure: its data and layout.
-        half: whether two stand side by side where there is room.
-        wide: room in rem below which it scrolls inside its box.
+        half: whether two charts share a row if there is room.
+        wide: minimum width in rem; in less room it scrolls.
 
     """
 
@@ -156,7 +156,7 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """Lines to be typed, or a file's content."""
+    """Commands to type, or a file's content."""
 
     text: str
 
@@ -166,7 +166,7 @@ Part = Text | Points | Facts | Table | Matrix | Gallery | Chart | Code
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading and what stands below it.
+    """A heading and the parts below it.
 
     Args:
         key: unique on the page, for links.

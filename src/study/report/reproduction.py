@@ -1,4 +1,4 @@
-"""The sections that let somebody else repeat it: what it cost, what it ran on and with, and the commands."""
+"""The sections for repeating a study: its cost, its environment and data, and the commands."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STATE_WORDS = {"complete": "complete", "pruned": "pruned", "failed": "failed", "
 
 
 def sections(found: Found, winner: Winner | None) -> list[Section]:
-    """Tell what it cost and how to repeat it."""
+    """Make the sections for repeating the study; leave out those without data."""
     made = [
         ("notes", "Notes in the study's file", _notes(found)),
         ("compute", "Compute", _compute(found)),
@@ -40,7 +40,7 @@ def sections(found: Found, winner: Winner | None) -> list[Section]:
 
 
 def _notes(found: Found) -> Iterator[Part]:
-    """What the file says beyond its first paragraph, lists as lists."""
+    """Show the file's docstring after its first paragraph; its lists stay lists."""
     for paragraph in found.about.split("\n\n")[1:]:
         text, *items = re.split(r"(?m)^\s*- ", paragraph)
         if text.strip():
@@ -68,24 +68,24 @@ def _compute(found: Found) -> Iterator[Part]:
 
 
 def _states(found: Found) -> str:
-    told = [f"{found.count(state)} {word}" for state, word in STATE_WORDS.items() if found.count(state)]
-    return f"{len(found.trials)}: {', '.join(told)}"
+    counts = [f"{found.count(state)} {word}" for state, word in STATE_WORDS.items() if found.count(state)]
+    return f"{len(found.trials)}: {', '.join(counts)}"
 
 
 def _pruning(found: Found) -> Iterator[tuple[str, str]]:
-    """What pruning saved, and what it lost as far as the trials show that ran on although it would have ended them."""
-    told = savings.read([trial.row for trial in found.trials], found.metric)
-    if told.pruned:
-        whole = told.epochs + told.epochs_saved
-        share, time = f"{100 * told.share_saved:.0f} %", duration(told.seconds_saved)
-        yield "Saved by pruning", f"{share}: {told.epochs_saved:,} of {whole:,} epochs, about {time}"
-    if told.diverged:
-        yield "Diverged", plural(told.diverged, "trial")
-    if told.lost_good.n:
-        good, best = (round(share.value * share.n) for share in (told.lost_good, told.lost_best))
-        many = plural(told.lost_good.n, "trial")
-        yield "Lost by pruning", (f"of {many} that ran on although the pruner would have ended them, {good} came among "
-                                  f"the best tenth of all, {best} first")  # fmt: skip
+    """Show what pruning saved, and what it lost, estimated from audited trials."""
+    saved = savings.read([trial.row for trial in found.trials], found.metric)
+    if saved.pruned:
+        whole = saved.epochs + saved.epochs_saved
+        share, time = f"{100 * saved.share_saved:.0f} %", duration(saved.seconds_saved)
+        yield "Saved by pruning", f"{share}: {saved.epochs_saved:,} of {whole:,} epochs, about {time}"
+    if saved.diverged:
+        yield "Diverged", plural(saved.diverged, "trial")
+    if saved.lost_good.n:
+        good, best = (round(share.value * share.n) for share in (saved.lost_good, saved.lost_best))
+        audited = plural(saved.lost_good.n, "trial")
+        yield "Lost by pruning", (f"of {audited} that continued although the pruner would have ended them, {good} "
+                                  f"came among the best tenth of all, {best} first")  # fmt: skip
 
 
 def _environment(found: Found, winner: Winner | None) -> Iterator[Part]:
@@ -136,7 +136,7 @@ def _space(found: Found) -> Iterator[Part]:
 
 
 def fingerprint(space: Mapping[str, Any]) -> str:
-    """First 16 hex digits of the sha256 of a space's distributions: equal spaces, equal fingerprints."""
+    """Compute the fingerprint of a space: the first 16 hex digits of the SHA-256 of its distributions."""
     return sha256(json.dumps(space, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]
 
 
@@ -149,11 +149,11 @@ def _repeat(found: Found, winner: Winner | None) -> Iterator[Part]:
 
 
 def commands(found: Found) -> list[str]:
-    """Write the commands that make the same search and all that followed."""
+    """Write the commands that repeat the search and everything that followed it."""
     start, _, dataset = found.name.partition("@")
     data = f" --data {dataset}" if dataset else ""
     searched = start
-    if start not in available():  # by a file's path or by --name; the other commands know it once it was run
+    if start not in available():  # `study run` needs the file's path or --name; the other commands find its results
         searched = found.definition.get("file") or f"{start}.py"
         searched += "" if Path(searched).stem == start else f" --name {start}"
     lines: list[str] = []
@@ -179,13 +179,13 @@ def commands(found: Found) -> list[str]:
 
 
 def _held(fixed: Mapping[str, Any] | None) -> str:
-    """Write the knobs that were held, for a shell."""
+    """Write the fixed knobs as options of a shell command."""
     spelt = {name: value if isinstance(value, str) else to_json(value) for name, value in (fixed or {}).items()}
     return "".join(f" --set {shlex.quote(f'{name}={value}')}" for name, value in spelt.items())
 
 
 def _recipe(found: Found, winner: Winner) -> str:
-    """Write the winner's recipe for `study run --recipe`, knobs at their default left out."""
+    """Write the winner's recipe for `study run --recipe`, without knobs at their default."""
     recipe = winner.trial.folder.recipe()
     defaults = type(found.study.recipe).model_construct().model_dump(mode="json") if found.study else {}
     changed = {name: value for name, value in recipe.items() if name not in defaults or defaults[name] != value}

@@ -1,7 +1,7 @@
-"""One description of each result, for `--json`, for Python, for an API and for the docs: records of plain values.
+"""Records of plain values: one description of each result, for `--json`, Python, an API and the docs.
 
-Programs read a record: accuracies in [0, 1] as they were measured, times in ISO 8601, seconds as numbers, NaN and
-infinity as null in JSON. `study.text` renders it for people. Within a `version`, keys are only added.
+Records are for programs: accuracies in [0, 1] as they were measured, times in ISO 8601, durations in seconds, NaN and
+infinity as null in JSON. `study.text` renders them for people. Within a `version`, keys are only added.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
 
 
 class Record(BaseModel):
-    """A part of a result, or a line of its table."""
+    """A part of a result, such as a row of its table."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     def plain(self) -> dict[str, Any]:
-        """Give the record as plain values, in the order of its fields."""
+        """Return the record as plain values, in the order of its fields."""
         return self.model_dump(by_alias=True)
 
     def to_json(self, *, indent: int | None = None) -> str:
-        """Write the record as strict JSON; what is not finite becomes null."""
+        """Write the record as strict JSON; NaN and infinity become null."""
         return to_json(self.plain(), indent=indent)
 
 
 class Answer(Record):
     """A whole result, as one `--json` object; a subclass sets its `type`."""
 
-    type: str = Field(description="which object this is")
-    version: Literal[1] = Field(default=1, description="of the description; keys are only added within a version")
+    type: str = Field(description="type of the object")
+    version: Literal[1] = Field(default=1, description="version of the type; keys are only added within a version")
     study: str = Field(description="name of the study, with `@dataset` where it has one")
 
 
@@ -50,31 +50,31 @@ class Listing(RootModel[list[Entry]], Generic[Entry]):
     model_config = ConfigDict(frozen=True)
 
     def plain(self) -> list[dict[str, Any]]:
-        """Give the records as plain values."""
+        """Return the records as plain values."""
         return [each.plain() for each in self.root]
 
     def to_json(self, *, indent: int | None = None) -> str:
-        """Write the records as strict JSON; what is not finite becomes null."""
+        """Write the records as strict JSON; NaN and infinity become null."""
         return to_json(self.plain(), indent=indent)
 
 
 class Measured(Record):
-    """Names what values are of."""
+    """Names the metric of a result's values."""
 
-    metric: str = Field(description="name of the metric that the values are of")
+    metric: str = Field(description="name of the values' metric")
     direction: Direction = Field(description="maximize or minimize")
     in_percent: bool = Field(
-        default=False, description="whether the training itself gives an accuracy in per cent; else it lies in [0, 1]"
+        default=False, description="whether the training reports an accuracy in per cent; otherwise it is in [0, 1]"
     )
 
     @property
     def judged_by(self) -> Metric:
-        """Give the metric, which writes values for people."""
+        """The metric, which formats values for people."""
         return Metric(self.metric, self.direction, self.in_percent)
 
 
 def csv_of(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Write rows as CSV with every column that any of them has; lists and mappings as JSON."""
+    """Write rows as CSV, with every column that any row has; lists and mappings as JSON."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -84,7 +84,7 @@ def csv_of(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def cell(value: Any) -> str | int | float | None:
-    """Give a value for a table's cell: numbers and text as they are, everything else as JSON."""
+    """Convert a value to a table's cell: numbers and text stay, everything else becomes JSON."""
     if value is None or (isinstance(value, str | int | float) and not isinstance(value, bool)):
         return value
     return to_json(value)

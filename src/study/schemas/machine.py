@@ -1,4 +1,4 @@
-"""This machine: what a search needs of it."""
+"""Records of what a search needs on this machine."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from study.schemas import Record
 
 
 class Finding(Record):
-    """One thing that a search needs: each of `study doctor --json`."""
+    """The result of one check: an entry of `study doctor --json`."""
 
-    check: str = Field(description="what was looked at")
+    check: str = Field(description="what was checked")
     ok: bool = Field(description="whether a search can use it")
-    found: str = Field(description="what it is, or what is wrong with it")
+    found: str = Field(description="what was found, or what is wrong")
     cure: str = Field(default="", description="what to do about it; empty if nothing is wrong")

@@ -1,4 +1,4 @@
-"""What a comparison, a confirmation and an ablation answer."""
+"""Records of a comparison, a confirmation and an ablation."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ Verdict = Literal["helps", "hurts", "no difference", "not enough seeds"]
 class Averaged(Record):
     """A mean over seeds with Student's 95 % interval."""
 
-    n: int = Field(description="trainings that the mean is of")
-    mean: float | None = Field(description="null before the first")
+    n: int = Field(description="number of trainings in the mean")
+    mean: float | None = Field(description="mean over the trainings; null before the first")
     mean_low: float | None = Field(description="lower end of the interval; null below two trainings")
     mean_high: float | None = Field(description="upper end of the interval")
 
@@ -40,28 +40,28 @@ class OfVariant(Record):
 class Compared(Judged, Averaged, OfVariant):
     """One variant of a comparison."""
 
-    win_rate: float | None = Field(description="share of the pairs in which it is better than the baseline, ties half")
-    more_seeds: int | None = Field(description="about as many more would settle the verdict; 0 when it is settled")
-    published: float | None = Field(description="what others have published for it")
+    win_rate: float | None = Field(description="share of pairs in which it beats the baseline; a tie counts half")
+    more_seeds: int | None = Field(description="estimated further seeds until the verdict is settled; 0 if it is")
+    published: float | None = Field(description="published value")
     published_as_expected: bool | None = Field(
-        description="whether the published value lies where one more training of ours would, with 95 %"
+        description="whether the published value is in the 95 % prediction interval of one more training"
     )
-    seconds: float = Field(description="mean of a training")
-    diverged: int = Field(description="trainings that diverged")
-    values: list[float] = Field(description="test figures by seed, in the order of the seeds")
+    seconds: float = Field(description="mean time of a training")
+    diverged: int = Field(description="number of trainings that diverged")
+    values: list[float] = Field(description="test values, in the order of the seeds")
 
 
 class Comparison(Measured, Answer):
     """`study compare NAME`: the variants on equal seeds, judged on the test split."""
 
     type: str = Field(default="comparison", description="always `comparison`")
-    against: str = Field(description="the baseline")
-    seeds: int = Field(description="of each variant; with until_sure at most")
+    against: str = Field(description="name of the baseline")
+    seeds: int = Field(description="seeds of each variant; a maximum with until_sure")
     until_sure: bool = Field(description="whether seeds were added until each verdict was settled")
     smallest: float = Field(description="the smallest difference of interest")
     fixed: dict[str, Any] = Field(description="knobs that were held fixed")
-    guessing: bool = Field(description="whether diverged trainings count as guessing; else they are left out")
-    variants: list[Compared] = Field(description="one object a variant")
+    guessing: bool = Field(description="whether diverged trainings count as guessing; otherwise they are left out")
+    variants: list[Compared] = Field(description="one object for each variant")
 
 
 class OfRecipe(Record):
@@ -71,16 +71,16 @@ class OfRecipe(Record):
 
 
 class Score(Averaged, OfRecipe):
-    """What the test split says of a recipe."""
+    """A recipe's score on the test split."""
 
-    values: list[float] = Field(description="by seed, in the order of the seeds")
+    values: list[float] = Field(description="test values, in the order of the seeds")
 
 
 class OfTrial(Record):
     """Names a trial of the search."""
 
     trial: int = Field(description="its number in the search")
-    search_value: float = Field(description="what the search saw of it")
+    search_value: float = Field(description="its value in the search")
 
 
 class Contender(Averaged, OfTrial):
@@ -89,47 +89,48 @@ class Contender(Averaged, OfTrial):
     dropped_after: int | None = Field(description="seeds after which the race dropped it; null if it did not")
     surely_worse: bool = Field(description="whether it is surely worse than the winner")
     overrides: dict[str, Any] = Field(description="the knobs in which it differs from the study's recipe")
-    values: list[float] = Field(description="on validation data, by fresh seed")
+    values: list[float] = Field(description="values on validation data, in the order of the fresh seeds")
 
 
 class Confirmation(Measured, Answer):
     """`study confirm NAME`: the best trials on fresh seeds, and a score of the winner on the test split."""
 
     type: str = Field(default="confirmation", description="always `confirmation`")
-    complete: bool = Field(description="whether all that was asked for has been run")
-    seeds: int = Field(description="fresh seeds of the race, and again of the scores")
-    winner: int | None = Field(description="its number in the search; null while the race goes on")
-    search_value: float | None = Field(description="what the search saw of the winner")
-    score: Score | None = Field(description="of the winner on the test split")
-    baseline: Score | None = Field(description="of the baseline on the test split")
-    gain: float | None = Field(description="the winner's score less the baseline's, paired over the seeds")
+    complete: bool = Field(description="whether all trainings have been run")
+    seeds: int = Field(description="number of fresh seeds of the race; the final scores have as many others")
+    winner: int | None = Field(description="the winner's trial number in the search; null during the race")
+    search_value: float | None = Field(description="the winner's value in the search")
+    score: Score | None = Field(description="the winner's score on the test split")
+    baseline: Score | None = Field(description="the baseline's score on the test split")
+    gain: float | None = Field(description="the winner's score minus the baseline's, paired over the seeds")
     gain_low: float | None = Field(description="lower end of its 95 % interval")
     gain_high: float | None = Field(description="upper end of its interval")
-    optimism: float | None = Field(description="by how much the search made the winner look better than its score")
-    contenders: list[Contender] = Field(description="best first, dropped ones last")
+    optimism: float | None = Field(description="how much better the winner looked in the search than its score")
+    contenders: list[Contender] = Field(description="best mean first, dropped ones last")
 
 
 class OfArm(Record):
-    """Says what was done to a recipe."""
+    """Names a recipe of an ablation."""
 
-    label: str = Field(description="what was done, such as `without lr`")
+    label: str = Field(description="the change, such as `without lr`")
     side: Literal["less", "plus", "simplest"] | None = Field(
-        description="less: the winner without knobs; plus: the baseline with knobs; null for these two themselves"
+        description="less: the winner without some knobs; plus: the baseline with some; simplest: the winner without "
+        "several at once; null for winner and baseline"
     )
-    knobs: list[str] = Field(description="which were set back or added")
+    knobs: list[str] = Field(description="the knobs that were set back or added")
 
 
 class Ablated(Judged, Averaged, OfArm):
     """One recipe of an ablation."""
 
-    values: list[float] = Field(description="on validation data, by seed")
+    values: list[float] = Field(description="values on validation data, in the order of the seeds")
 
 
 class Ablation(Measured, Answer):
     """`study ablate NAME`: what each knob of the confirmed winner contributes."""
 
     type: str = Field(default="ablation", description="always `ablation`")
-    complete: bool = Field(description="whether all has been run")
+    complete: bool = Field(description="whether all trainings have been run")
     seeds: int = Field(description="fresh seeds of each recipe")
     smallest: float = Field(description="the smallest difference of interest")
     trial: int = Field(description="the winner's number in the search")
@@ -139,4 +140,4 @@ class Ablation(Measured, Answer):
     simplest: dict[str, Any] | None = Field(
         description="overrides of the recipe with the fewest changes that is surely no worse; null if there is none"
     )
-    dropped: list[str] = Field(description="knobs that the simplest recipe does without")
+    dropped: list[str] = Field(description="knobs of the winner that the simplest recipe does not change")

@@ -1,4 +1,4 @@
-"""Studies as a whole: the list of them, the check of a file, the report, synchronization and removal."""
+"""Records of whole studies: the list of studies, the check of a file, the report, synchronization and removal."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from study.schemas import Answer, Record
 
 
 class ListedStudy(Record):
-    """A study that can be run or has results: each of `study list --json`. Without results the counts are null."""
+    """A study that can be run or has results: an entry of `study list --json`. Without results its counts are null."""
 
     study: str = Field(description="its name, with `@dataset` where it has one")
-    file: str | None = Field(description="its file; null if only results are here")
-    description: str = Field(description="what it is, one line; of damaged results what is wrong")
-    complete: int | None = Field(description="trials trained to their end")
-    pruned: int | None = Field(description="trials ended early")
-    failed: int | None = Field(description="trials that raised an error")
-    running: int | None = Field(description="trials without an end")
+    file: str | None = Field(description="its file; null if there are only results")
+    description: str = Field(description="description in one line; for damaged results, the damage")
+    complete: int | None = Field(description="number of complete trials")
+    pruned: int | None = Field(description="number of pruned trials")
+    failed: int | None = Field(description="number of failed trials")
+    running: int | None = Field(description="number of unfinished trials")
     metric: str | None = Field(description="name of the metric that is optimized")
     best: float | None = Field(description="value of the best complete trial")
 
@@ -32,8 +32,8 @@ class CheckedStudy(Answer):
     direction: str = Field(description="maximize or minimize")
     space: dict[str, str] = Field(description="range of each suggestion, by its name")
     variants: dict[str, dict[str, Any]] = Field(description="knobs that each variant changes, by its name")
-    not_tried: str | None = Field(description="what could not be checked here, and why; null if all was")
-    sampled: int = Field(default=0, description="number of recipes that the space was asked for")
+    not_tried: str | None = Field(description="what could not be checked here, and why; null if everything was")
+    sampled: int = Field(default=0, description="number of recipes that were sampled from the space")
 
 
 class Report(Answer):
@@ -47,18 +47,18 @@ class Report(Answer):
 
 
 class SyncedStudy(Record):
-    """What Optuna and MLflow were told of a study: each of `study sync --json`."""
+    """What was written to Optuna and MLflow for a study: an entry of `study sync --json`."""
 
     study: str = Field(description="its name")
-    optuna: int | None = Field(description="trials changed in Optuna's database; null if a search does that now")
+    optuna: int | None = Field(description="trials changed in Optuna's database; null if a search is writing it now")
     mlflow: int | None = Field(description="trials of which something was sent to MLflow; null with `--dry-run`")
-    pending: int = Field(description="trials of which MLflow still lacks something")
-    trouble: str | None = Field(description="why something could not be told; null if all was")
+    pending: int = Field(description="trials of which MLflow does not have everything")
+    trouble: str | None = Field(description="why something could not be sent; null if everything was")
 
 
 class Removal(Answer):
-    """A study's results that are to be deleted, or were."""
+    """A study's results that will be deleted, or were."""
 
     type: str = Field(default="removal", description="always `removal`")
-    trials: dict[str, int] = Field(description="number of trials, by study: the one named and those made for it")
+    trials: dict[str, int] = Field(description="number of trials of the study and of each study made for it, by name")
     bytes: int = Field(description="size of their folders")

@@ -1,4 +1,4 @@
-"""`study ui`: Optuna dashboard and MLflow's server on this machine alone, started together and ended together."""
+"""`study ui`: start and stop Optuna dashboard and MLflow's server together, reachable from this machine only."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ if TYPE_CHECKING:
     from study.settings import Settings
 
 HOST = "127.0.0.1"
-START_SECONDS = 120.0  # until both must answer
-GRACE = 5.0  # seconds from asking a server to end until it is killed
+START_SECONDS = 120.0  # in which both servers must answer
+GRACE = 5.0  # seconds between SIGTERM and SIGKILL
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that runs as a process group of its own.
+    """A server that runs in its own process group.
 
     Args:
         name: for messages.
         port: on the loopback address.
-        health: path that it answers once it is ready.
+        health: path of the URL that it answers when it is ready.
         process: leader of the group.
-        log: everything that it has written.
+        log: file with its output.
 
     """
 
@@ -56,11 +56,11 @@ class Server:
 
     @property
     def address(self) -> str:
-        """Where a browser finds it."""
+        """URL for a browser."""
         return f"http://{HOST}:{self.port}"
 
     def answers(self) -> bool:
-        """Ask it once."""
+        """Tell whether it answers one request."""
         connection = http.client.HTTPConnection(HOST, self.port, timeout=2)
         try:
             connection.request("GET", self.health)
@@ -71,16 +71,16 @@ class Server:
             connection.close()
 
     def end(self) -> None:
-        """End the whole group, by a kill if asking does not help."""
+        """Stop the whole group with SIGTERM, then with SIGKILL."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(GRACE)
-        with contextlib.suppress(ProcessLookupError, PermissionError):  # a group of zombies alone is not permitted
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # PermissionError: only zombies are left
             os.killpg(self.process.pid, signal.SIGKILL)
 
-    def last_words(self) -> str:
-        """The last line of the log that says something."""
+    def last_line(self) -> str:
+        """Read the last line of the log that is not empty."""
         lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines()]
         return next((line for line in reversed(lines) if line), "it wrote nothing")
 
@@ -94,36 +94,36 @@ def serve(
     """Serve until Ctrl-C or SIGTERM; from the main thread only.
 
     Args:
-        settings: the databases to show; an http(s) tracking URI is shown as it is.
-        on_ready: is called once with both addresses, Optuna dashboard's first.
-        port_optuna: a free one if not given.
-        port_mlflow: a free one if not given.
+        settings: the databases to show; for an http(s) tracking URI no MLflow server is started.
+        on_ready: called once with both URLs, Optuna dashboard's first.
+        port_optuna: a free port if None.
+        port_mlflow: a free port if None.
 
     Raises:
-        InputError: a port is taken.
+        InputError: a port is in use.
         PlaceError: a database cannot be used.
-        StudyError: a server did not start or died; says which and its last line.
+        StudyError: a server did not start or died; gives its name and its last line.
 
     """
-    happened: SimpleQueue[Server | None] = SimpleQueue()  # a server that died, or None for a signal
-    with _signals(happened), tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as running:
+    events: SimpleQueue[Server | None] = SimpleQueue()  # a server that died, or None for a signal
+    with _signals(events), tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as running:
         servers = [running.enter_context(_dashboard(settings, Path(folder), port_optuna))]
         remote = settings.tracking_uri.startswith(("http:", "https:"))
         if not remote:
             servers.append(running.enter_context(_mlflow(settings, Path(folder), port_mlflow)))
         for server in servers:
-            threading.Thread(target=_watch, args=(server, happened), daemon=True).start()
-        if not _wait_until_ready(servers, happened):
+            threading.Thread(target=_watch, args=(server, events), daemon=True).start()
+        if not _wait_until_ready(servers, events):
             return
         on_ready(servers[0].address, settings.tracking_uri if remote else servers[1].address)
-        if died := happened.get():
+        if died := events.get():
             raise _death(died)
 
 
 @contextlib.contextmanager
 def _dashboard(settings: Settings, folder: Path, port: int | None) -> Generator[Server]:
-    """Start Optuna dashboard; the storage goes by a file, because others can read a command line."""
-    storage.connect(settings.storage).engine.dispose()  # the dashboard itself makes no tables
+    """Start Optuna dashboard; a file passes the storage's URL, because other users can read a command line."""
+    storage.connect(settings.storage).engine.dispose()  # creates the tables; the dashboard does not
     port = _free(port)
     config = folder / "dashboard.toml"
     config.write_text(
@@ -137,7 +137,7 @@ def _dashboard(settings: Settings, folder: Path, port: int | None) -> Generator[
 
 @contextlib.contextmanager
 def _mlflow(settings: Settings, folder: Path, port: int | None) -> Generator[Server]:
-    """Start MLflow's server; its job execution is off, which nothing here needs and which costs 2 GB of memory."""
+    """Start MLflow's server without job execution, which `study` does not use and which takes 2 GB of memory."""
     tracking.prepare(settings)
     port = _free(port)
     command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"]
@@ -172,32 +172,32 @@ def _started(
         server.end()
 
 
-def _watch(server: Server, happened: SimpleQueue[Server | None]) -> None:
+def _watch(server: Server, events: SimpleQueue[Server | None]) -> None:
     server.process.wait()
-    happened.put(server)
+    events.put(server)
 
 
-def _wait_until_ready(servers: Sequence[Server], happened: SimpleQueue[Server | None]) -> bool:
-    """Wait until all answer; False when a signal came first."""
+def _wait_until_ready(servers: Sequence[Server], events: SimpleQueue[Server | None]) -> bool:
+    """Wait until all servers answer; return False if a signal comes first."""
     deadline = time.monotonic() + START_SECONDS
     while waiting := [server for server in servers if not server.answers()]:
         if time.monotonic() > deadline:
-            raise StudyError(f"{waiting[0].name} did not start: {waiting[0].last_words()}")
+            raise StudyError(f"{waiting[0].name} did not start: {waiting[0].last_line()}")
         with contextlib.suppress(Empty):
-            if died := happened.get(timeout=0.1):
+            if died := events.get(timeout=0.1):
                 raise _death(died)
             return False
     return True
 
 
 def _death(server: Server) -> StudyError:
-    return StudyError(f"{server.name} ended with exit code {server.process.returncode}: {server.last_words()}")
+    return StudyError(f"{server.name} ended with exit code {server.process.returncode}: {server.last_line()}")
 
 
 @contextlib.contextmanager
-def _signals(happened: SimpleQueue[Server | None]) -> Generator[None]:
-    """Turn signals into events; the servers live in sessions of their own and would outlive us."""
-    before = {number: signal.signal(number, lambda *_: happened.put(None)) for number in SIGNALS}
+def _signals(events: SimpleQueue[Server | None]) -> Generator[None]:
+    """Turn signals into events. The servers run in their own sessions and would otherwise outlive this process."""
+    before = {number: signal.signal(number, lambda *_: events.put(None)) for number in SIGNALS}
     try:
         yield
     finally:
@@ -206,10 +206,10 @@ def _signals(happened: SimpleQueue[Server | None]) -> Generator[None]:
 
 
 def _free(port: int | None) -> int:
-    """Ask the system for a free port, or whether the one asked for is.
+    """Find a free port, or check that the given one is free.
 
     Raises:
-        InputError: it is taken or not allowed.
+        InputError: the port is in use or not allowed.
 
     """
     with socket.socket() as probe:
@@ -222,7 +222,7 @@ def _free(port: int | None) -> int:
 
 
 def _script(name: str) -> str:
-    """Find a program that was installed with us."""
+    """Find a program that was installed together with `study`."""
     found = shutil.which(name, path=sysconfig.get_path("scripts")) or shutil.which(name)
     if found is None:
         raise PlaceError(f"{name} is not installed", fix=f"Install it: `uv pip install {name}`.")

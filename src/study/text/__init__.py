@@ -1,1 +1,1 @@
-"""What people read of a result: sentences and tables made from records, for a terminal, a notebook and the report."""
+"""Sentences and tables for people, made from records, for the terminal, notebooks and the report."""

@@ -1,4 +1,4 @@
-"""Data sets in words."""
+"""Text of data sets."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def listed(found: Sequence[DataSet]) -> list[Block]:
 
 
 def one(found: DataSet) -> list[Block]:
-    """Say what a data set holds."""
+    """Describe one data set in a line."""
     return [Block([f"{found.name}: {described(found)}, sha256 {(found.sha256 or '')[:12]}, {size(found.size or 0)}"])]
 
 
 def described(found: DataSet) -> str:
-    """Count its examples and classes: `8 images to train on and 4 to test, 8x8x3, 2 classes`."""
+    """Describe a data set's size: `8 images to train on and 4 to test, 8x8x3, 2 classes`."""
     what = "images" if found.kind == "image" else "rows"
     counts = f"{found.train or 0:,} {what} to train on and {found.test or 0:,} to test"
     return f"{counts}, {_shape(found.shape or ())}, {len(found.classes or ())} classes"

@@ -1,4 +1,4 @@
-"""What a search needs of this machine, in words."""
+"""Text of the checks of this machine."""
 
 from __future__ import annotations
 
@@ -18,6 +18,6 @@ def findings(found: Sequence[Finding]) -> list[Block]:
 
 
 def finding(found: Finding) -> str:
-    """Say in one line what was found, and its cure if something is wrong."""
+    """Write a finding in one line, with its cure if something is wrong."""
     cure = f" -> {found.cure}" if found.cure else ""
     return f"{'ok ' if found.ok else 'BAD'}  {found.check:<10} {found.found}{cure}"

@@ -1,4 +1,4 @@
-"""Registered models in words: versions, the champion, predictions."""
+"""Text of registered models: versions, the champion, predictions."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from study.schemas.models import ModelVersion, PairedTest, Prediction, Predictions, Promotion, RegisteredVersion
 
 DAY = 86400.0  # seconds
-FEW = 3  # classes of which a table shows all probabilities
+FEW = 3  # largest number of classes for which a table shows all probabilities
 HEADINGS = ("Model", "Version", "Aliases", "Confirmed", "Score", "95 % interval", "Seeds", "Age", "Made by")
 NO_MODELS = "No model is registered yet: `study register NAME` makes one."
 
 
 def versions(listed: Sequence[ModelVersion]) -> list[Block]:
-    """Show a line for each version; without any, say how to make one."""
+    """Show a line for each version, or how to register the first one."""
     return [Block(headings=HEADINGS, rows=[_row(each) for each in listed])] if listed else [Block([NO_MODELS])]
 
 
@@ -51,8 +51,8 @@ def rolled_back(done: Promotion) -> list[Block]:
 def met(test: PairedTest) -> str:
     """Say how a version and the champion did on the same test examples."""
     accuracies = f"{100 * test.accuracy:.2f} % against {100 * test.champion_accuracy:.2f} %"
-    disputed = f"it alone is right on {test.gained:,}, the champion alone on {test.lost:,}"
-    return f"of {test.examples:,} test examples {disputed} (McNemar's mid-p {test.p:.2g}); accuracy {accuracies}"
+    differing = f"it alone is right on {test.gained:,}, the champion alone on {test.lost:,}"
+    return f"of {test.examples:,} test examples {differing} (McNemar's mid-p {test.p:.2g}); accuracy {accuracies}"
 
 
 def scored(version: ModelVersion) -> str:
@@ -65,7 +65,7 @@ def scored(version: ModelVersion) -> str:
 
 
 def predictions(found: Predictions) -> list[Block]:
-    """Show a line for each example: all probabilities of a few classes, else those of the likeliest."""
+    """Show a line for each example, with the probabilities of all classes, or of the likeliest if there are many."""
     rows = found.predictions
     classes = list(rows[0].probabilities)
     if len(classes) <= FEW:
@@ -98,7 +98,7 @@ def _age(created: str | None) -> str:
 
 
 def _ranked(row: Prediction) -> list[str]:
-    """Give the label with its probability, then the next likely ones that are not negligible."""
+    """Write the label with its probability, then the next likely ones that are not negligible."""
     shares = sorted(row.probabilities.items(), key=lambda each: -each[1])
     others = [f"{name} {_share(share)}" for name, share in shares[1:FEW] if share >= 0.001]
     return [row.example, row.label, _share(row.probabilities[row.label]), ", ".join(others) or "-"]

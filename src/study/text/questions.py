@@ -1,4 +1,4 @@
-"""What a comparison, a confirmation and an ablation say, in a terminal, a notebook and the report."""
+"""Text of a comparison, a confirmation and an ablation, for the terminal, notebooks and the report."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
         Judged,
     )
 
-OUTSIDE = "! the published figure lies outside the range in which one more run of ours would lie (95 %)"
+OUTSIDE = "! the published value is outside the range of one more run of ours (95 % prediction interval)"
 
 
 def comparison(found: Comparison) -> list[Block]:
-    """Say what the variants do against the baseline."""
+    """Write how the variants do against the baseline."""
     metric = found.judged_by
     published = any(row.published is not None for row in found.variants)
     named = metric.words if metric.is_accuracy else metric.name
@@ -51,26 +51,24 @@ def test_of(found: Comparison) -> str:
 
 
 def comparison_notes(found: Comparison) -> list[str]:
-    """Say what must be known to read the figures."""
+    """Write the notes that are needed to read the values."""
     metric, notes = found.judged_by, list[str]()
     if any(row.published_as_expected is False for row in found.variants):
         notes.append(OUTSIDE)
     if found.fixed and any(row.published is not None for row in found.variants):
-        notes.append(f"The published figures are of other settings: here {knobs(found.fixed)}")
+        notes.append(f"The published values are of other settings: here {knobs(found.fixed)}")
     for row in (row for row in found.variants if row.diverged):
         finite = sum(map(math.isfinite, row.values))
         ran, what = (finite, "count as guessing") if found.guessing else (finite + row.diverged, "are left out")
         notes.append(f"{row.variant}: {row.diverged} of {ran} trainings diverged and {what}")
     if len(found.variants) > 1:
-        notes.append(
-            f"--smallest {found.smallest}: differences below {metric.size(found.smallest)} are taken for none."
-        )
+        notes.append(f"--smallest {found.smallest}: differences below {metric.size(found.smallest)} count as none.")
     return notes
 
 
 def _compared(row: Compared, metric: Metric, *, published: bool) -> list[str]:
     mark = " !" if row.published_as_expected is False else ""
-    theirs = f"{metric.figure(row.published)}{mark}" if row.published is not None else "-"
+    published_value = f"{metric.figure(row.published)}{mark}" if row.published is not None else "-"
     return [
         row.variant,
         *averaged(row, metric),
@@ -78,31 +76,31 @@ def _compared(row: Compared, metric: Metric, *, published: bool) -> list[str]:
         f"{row.win_rate:.0%}" if row.win_rate is not None and math.isfinite(row.win_rate) else "-",
         str(row.n),
         duration(row.seconds) if math.isfinite(row.seconds) else "-",
-        *([theirs] if published else []),
+        *([published_value] if published else []),
         row.says or "baseline",
     ]
 
 
 def confirmation(found: Confirmation) -> list[Block]:
-    """Say how the race went, and what the test split says of the winner."""
+    """Write the table of the race, and the winner's scores on the test split."""
     metric = found.judged_by
     unit = " (accuracies in %)" if metric.is_accuracy else ""
     top = plural(len(found.contenders), "trial")
     race = Block(
         [f"{found.study}: {metric.name} of the best {top} on {found.seeds} fresh seeds{unit}"],
-        ["Trial", "Search", "Fresh seeds", "95 % interval", "n", "What of it", "Knobs"],
+        ["Trial", "Search", "Fresh seeds", "95 % interval", "n", "Outcome", "Knobs"],
         [
-            [str(each.trial), metric.figure(each.search_value), *averaged(each, metric), str(each.n), fate(found, each),
-             knobs(each.overrides)]
+            [str(each.trial), metric.figure(each.search_value), *averaged(each, metric), str(each.n),
+             outcome(found, each), knobs(each.overrides)]
             for each in found.contenders
         ],
-        [] if found.winner is not None else ["The race is not over: the same command goes on."],
+        [] if found.winner is not None else ["The race is not over: the same command continues it."],
     )  # fmt: skip
     return [race] if found.winner is None else [race, _scores(found, metric)]
 
 
-def fate(found: Confirmation, each: Contender) -> str:
-    """Say what became of a contender."""
+def outcome(found: Confirmation, each: Contender) -> str:
+    """Write a contender's outcome in the race."""
     if found.winner is not None and each.trial == found.winner:
         return "winner"
     if each.dropped_after is not None:
@@ -114,7 +112,7 @@ def fate(found: Confirmation, each: Contender) -> str:
 
 def _scores(found: Confirmation, metric: Metric) -> Block:
     scores = [score for score in (found.score, found.baseline) if score]
-    notes = ["Not complete yet: the same command goes on."]
+    notes = ["Not complete yet: the same command continues it."]
     if found.complete:
         following = f"`study ablate {found.study}` says which knobs matter; `study register {found.study}` keeps it."
         notes = [*gain(found), *optimism(found), f"Next: {following}"]
@@ -127,7 +125,7 @@ def _scores(found: Confirmation, metric: Metric) -> Block:
 
 
 def gain(found: Confirmation) -> list[str]:
-    """Say what the winner gains over the baseline, as far as that is known."""
+    """Write the winner's gain over the baseline; nothing if it is unknown."""
     metric = found.judged_by
     if found.gain is None or found.gain_low is None or found.gain_high is None:
         return []
@@ -138,16 +136,16 @@ def gain(found: Confirmation) -> list[str]:
 
 
 def optimism(found: Confirmation) -> list[str]:
-    """Say how much of the search's figure was luck, as far as that is known."""
+    """Write how much better the winner looked in the search; nothing if it is unknown."""
     metric = found.judged_by
     if found.optimism is None:
         return []
-    seen = f"the search saw {metric.value(found.search_value)} for trial {found.winner}"
+    seen = f"trial {found.winner} had {metric.value(found.search_value)} in the search"
     return [f"Optimism removed: {metric.gap(found.optimism)}{metric.unit} ({seen})"]
 
 
 def ablation(found: Ablation) -> list[Block]:
-    """Say what each knob of the winner contributes."""
+    """Write what each knob of the winner contributes."""
     metric = found.judged_by
     heading = ["Recipe", f"Mean {metric.name}", "95 % interval", "Difference", "95 % interval", "n", "Verdict"]
     groups = [
@@ -161,9 +159,9 @@ def ablation(found: Ablation) -> list[Block]:
 
 
 def conclusion(found: Ablation) -> list[str]:
-    """Say which knobs can be dropped."""
+    """Write which knobs can be dropped."""
     if not found.complete:
-        return ["Not complete yet: the same command goes on."]
+        return ["Not complete yet: the same command continues it."]
     smallest = found.judged_by.size(found.smallest)
     if found.simplest is None:
         return [f"No knob can be dropped with a loss that is surely below {smallest}; more --seeds may show one."]

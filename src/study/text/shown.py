@@ -1,4 +1,4 @@
-"""Shown: a result that writes itself as text, as JSON, as rows, as a table of pandas, and in a notebook."""
+"""Shown: a result that can be rendered as text, JSON, CSV, a pandas DataFrame, and HTML in a notebook."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ Entry = TypeVar("Entry", bound=Record)
 
 
 class Shown(ABC):
-    """Gives a result its faces; a subclass gives its record and its blocks of text, and its rows if it has a table."""
+    """A result with several renderings; a subclass defines `record` and `blocks`, and `rows` if it has a table."""
 
     __slots__ = ()
 
     @abstractmethod
     def record(self) -> Record | Listing[Any]:
-        """Describe the result in plain values: what `--json` prints."""
+        """Describe the result in plain values, as `--json` prints it."""
         ...
 
     def rows(self) -> list[dict[str, Any]]:
-        """Give the result's table as flat rows of plain values: what `--csv` prints."""
+        """Return the result's table as flat rows of plain values, as `--csv` prints it."""
         plain = self.record().plain()
         return plain if isinstance(plain, list) else [plain]
 
     @abstractmethod
     def blocks(self) -> Sequence[Block]:
-        """Say the result in lines and tables: what the terminal shows."""
+        """Describe the result in lines and tables, as the terminal shows it."""
         ...
 
     def text(self, width: int | None = None) -> str:
@@ -52,8 +52,8 @@ class Shown(ABC):
         return csv_of(self.rows())
 
     def to_pandas(self) -> pd.DataFrame:
-        """Give the rows as a data frame."""
-        import pandas as pd  # noqa: PLC0415 - a second that only its users pay
+        """Return the rows as a data frame."""
+        import pandas as pd  # noqa: PLC0415 - takes a second to import
 
         return pd.DataFrame(self.rows())
 
@@ -63,7 +63,7 @@ class Shown(ABC):
 
 @dataclass(frozen=True, slots=True)
 class ShownList(Shown, Generic[Entry]):
-    """A result that is a list of records; a subclass gives its blocks of text.
+    """A result that is a list of records; a subclass defines `blocks`.
 
     Args:
         entries: the records, in the order in which they are shown.

@@ -1,4 +1,4 @@
-"""Studies as a whole in words: the list, the check of a file, synchronization and removal."""
+"""Text of whole studies: the list, the check of a file, synchronization and removal."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def listed(found: Sequence[ListedStudy]) -> list[Block]:
 
 
 def checked(found: CheckedStudy) -> list[Block]:
-    """Say what a study searches, which variants it has, and whether all of it was tried."""
+    """Describe what a study searches, its variants, and whether everything could be tried."""
     ranges = [[f"  {name}", range_] for name, range_ in found.space.items()]
     variants = [[f"  {name}", knobs(each) or "the recipe as it is"] for name, each in found.variants.items()]
     head = f"{plural(len(found.space), 'suggestion')}, found by {plural(found.sampled, 'sample')}:"
@@ -36,23 +36,23 @@ def checked(found: CheckedStudy) -> list[Block]:
 
 
 def report(written: Report) -> list[Block]:
-    """Name the page, else the Markdown."""
+    """Write the path of the page, else of the Markdown."""
     return [Block([written.html or written.markdown or ""])]
 
 
 def synced(done: Sequence[SyncedStudy]) -> list[Block]:
-    """Show a line for each study: what Optuna and MLflow were told."""
+    """Show a line for each study: what was written to Optuna and MLflow."""
     rows = [["-" if value is None else str(value) for value in each.plain().values()] for each in done]
     return [Block(headings=SYNCED, rows=rows)]
 
 
 def removal(found: Removal) -> list[Block]:
-    """Say what is deleted with a study."""
+    """Describe the results that are deleted with a study."""
     return [Block([f"the results of {studies_of(found)}, {size(found.bytes)}"])]
 
 
 def studies_of(found: Removal) -> str:
-    """Name the studies with their numbers of trials."""
+    """List the studies with their numbers of trials."""
     return ", ".join(f"{each} ({plural(trials, 'trial')})" for each, trials in found.trials.items())
 
 

@@ -16,12 +16,12 @@ WRAPPED = 100  # characters of a long line where the width is not known
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A part of what is told about a result: lines, then perhaps a table, then notes.
+    """A part of a result's text: lines, then perhaps a table, then notes.
 
     Args:
         lines: before the table.
         headings: of the table's columns; none for no table.
-        rows: cells as they are shown.
+        rows: a cell for each column, as text.
         notes: after the table.
         long: a long line after all that, wrapped at words and indented by two; empty for none.
 
@@ -34,13 +34,13 @@ class Block:
     long: str = ""
 
     def text(self, width: int | None = None) -> str:
-        """Write it as plain text; lines of the table longer than `width` characters end in an ellipsis."""
+        """Write the block as plain text; table lines longer than `width` characters end in an ellipsis."""
         laid_out = [table(self.headings, self.rows, width=width)] if self.headings else []
         wrapped = [_wrapped(self.long, width or WRAPPED)] if self.long else []
         return "\n".join([*self.lines, *laid_out, *self.notes, *wrapped])
 
     def html(self) -> str:
-        """Write it as HTML, for a notebook."""
+        """Write the block as HTML, for a notebook."""
         parts = [f"<p>{escape(line)}</p>" for line in self.lines]
         if self.headings:
             right = numeric_columns(self.headings, self.rows)
@@ -55,7 +55,7 @@ class Block:
 
 
 def text_of(blocks: Sequence[Block], width: int | None = None) -> str:
-    """Write blocks as plain text, an empty line between two."""
+    """Write blocks as plain text, separated by empty lines."""
     return "\n\n".join(block.text(width) for block in blocks)
 
 
@@ -65,7 +65,7 @@ def html_of(blocks: Sequence[Block]) -> str:
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, width: int | None = None) -> str:
-    """Lay out columns, numbers to the right; a line longer than `width` characters ends in an ellipsis."""
+    """Align columns, numbers to the right; a line longer than `width` characters ends in an ellipsis."""
     cells = [[str(heading) for heading in headings], *([str(cell) for cell in row] for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(headings))]
     to_right = numeric_columns(headings, rows)
@@ -80,12 +80,12 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, width: int 
 
 
 def numeric_columns(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[bool]:
-    """Tell for each column whether all of its cells are numbers."""
+    """Tell for each column whether all its cells are numbers."""
     return [bool(rows) and all(_is_number(str(row[column])) for row in rows) for column in range(len(headings))]
 
 
 def clip(line: str, width: int | None) -> str:
-    """Cut a line to `width` characters, an ellipsis at its end."""
+    """Shorten a line to `width` characters, with an ellipsis at its end."""
     return line if width is None or len(line) <= width else f"{line[: max(0, width - 1)]}…"
 
 
