@@ -6,7 +6,7 @@ import pytest
 
 from study.recipe import Recipe, every_knob
 from study.tracking import fields
-from study.tracking.snapshot import Climb, Summary, read
+from study.tracking.snapshot import NewBest, StudySnapshot, read
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_trial_without_an_epoch_has_no_picture(folders):
 def test_best_json_holds_what_repeats_the_best_trial(folders):
     recipe = folders.trial().recipe()
     definition = folders.journal.definition()
-    files = fields.artifacts_of_study(Summary(definition, {}, Climb(3, 0.5, 1.0), recipe, [], None))
+    files = fields.artifacts_of_study(StudySnapshot(definition, {}, NewBest(3, 0.5, 1.0), recipe, [], None))
     assert json.loads(files["best.json"]) == {
         "study": "tiny",
         "trial": 3,

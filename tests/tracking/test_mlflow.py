@@ -262,5 +262,5 @@ def test_the_check_says_what_answers_and_makes_nothing(tmp_path, settings):
 
 
 def test_a_password_is_not_kept_and_not_shown(tmp_path):
-    shown = tracking.place(resolve(tmp_path, None, "https://me:se:cr@t@example.com:5000/mlflow"))
+    shown = tracking.server_name(resolve(tmp_path, None, "https://me:se:cr@t@example.com:5000/mlflow"))
     assert shown == "https://me:***@example.com:5000/mlflow"

@@ -92,7 +92,7 @@ def reach(settings: Settings) -> Registry:
     """
     if not tracking.is_made(settings):
         fix = "`study register NAME` makes the first one."
-        raise InputError("no model is registered yet", where=f"MLflow at {tracking.place(settings)}", fix=fix)
+        raise InputError("no model is registered yet", where=f"MLflow at {tracking.server_name(settings)}", fix=fix)
     return tracking.open_registry(settings)
 
 
@@ -138,7 +138,7 @@ def _versions(registry: Registry, model: str) -> list[Version]:
     if not versions:
         there = ", ".join(registry.models()) or "none"
         fix = f"There are: {there}. `study register {model}` makes one."
-        raise InputError(f"no registered model {model!r}", where=f"MLflow at {registry.place}", fix=fix)
+        raise InputError(f"no registered model {model!r}", where=f"MLflow at {registry.server}", fix=fix)
     return versions
 
 

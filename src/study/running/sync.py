@@ -39,7 +39,7 @@ class Synchronized(ShownList[SyncedStudy]):
 
 def pending(settings: Settings, names: Sequence[str]) -> Synchronized:
     """Say what MLflow lacks of the studies, from the files alone; nothing is told."""
-    server = tracking.place(settings)
+    server = tracking.server_name(settings)
     return Synchronized([
         SyncedStudy(
             study=name, optuna=None, mlflow=None, trouble=None,

@@ -1,4 +1,4 @@
-"""Tracking: mirrors the trial folders to MLflow, which is loaded by whoever first talks to it."""
+"""Tracking: mirrors the trial folders to MLflow, which is imported only when it is needed."""
 
 from __future__ import annotations
 
@@ -25,34 +25,34 @@ if TYPE_CHECKING:
 
 
 def tracked(progress: Iterator[Progress], journal: Journal, settings: Settings) -> Iterator[Progress]:
-    """Mirror a study to MLflow while it is searched; MLflow's troubles become one notice.
+    """Mirror a study to MLflow while it runs; the first failure of MLflow becomes a notice.
 
     Args:
-        progress: the search.
-        journal: the folders it writes.
+        progress: the events of the run.
+        journal: the folders that the run writes.
         settings: where MLflow is.
 
     Yields:
-        What the search yields, and notices.
+        The events of the run, and notices.
 
     """
     notices: SimpleQueue[str] = SimpleQueue()
-    running = Mirror(journal, place(settings), lambda: connect(settings), notices.put)
+    running = Mirror(journal, server_name(settings), lambda: connect(settings), notices.put)
     yield from follow(progress, running, notices, "MLflow", journal.folder.name)
 
 
 def sync_studies(settings: Settings, names: Sequence[str] = ()) -> list[Report]:
-    """Make MLflow equal to the folders of the studies, of all that there are when none is named.
+    """Make MLflow equal to the studies' folders.
 
     Args:
         settings: where the folders and MLflow are.
-        names: of studies.
+        names: of studies; all studies if empty.
 
     Returns:
-        What was done, a report a study.
+        A report for each study.
 
     Raises:
-        PlaceError: there is no such study, or MLflow cannot be reached.
+        PlaceError: a study does not exist, or MLflow cannot be reached.
 
     """
     journals = [_journal(settings, name) for name in names] or _all(settings)
@@ -60,15 +60,15 @@ def sync_studies(settings: Settings, names: Sequence[str] = ()) -> list[Report]:
         return []
     client = connect(settings)
     for journal in journals:
-        cursor.forget_replaced(journal, client.place)
+        cursor.forget_replaced(journal, client.server)
     return [mirror.sync(journal, client) for journal in journals]
 
 
 def forget(settings: Settings, names: Sequence[str]) -> int:
-    """Delete the studies' runs as MLflow deletes them, to be restored there until `mlflow gc`; models stay.
+    """Delete the studies' runs; MLflow can restore them until `mlflow gc`, and keeps registered models.
 
     Returns:
-        The number of runs.
+        The number of deleted runs.
 
     Raises:
         PlaceError: MLflow cannot be reached.
@@ -78,12 +78,12 @@ def forget(settings: Settings, names: Sequence[str]) -> int:
         return 0
     from study.tracking.mlflow import Runs  # noqa: PLC0415 - loads mlflow
 
-    runs = Runs(settings.tracking_uri, place(settings), settings.artifacts)
+    runs = Runs(settings.tracking_uri, server_name(settings), settings.artifacts)
     return sum(runs.forget(name) for name in names)
 
 
 def connect(settings: Settings) -> Client:
-    """Reach MLflow; loads it, which takes seconds.
+    """Import MLflow, which takes seconds, and connect to it.
 
     Raises:
         PlaceError: it cannot be reached or used.
@@ -91,17 +91,17 @@ def connect(settings: Settings) -> Client:
     """
     from study.tracking.mlflow import Runs  # noqa: PLC0415 - loads mlflow
 
-    return Runs(settings.tracking_uri, place(settings), settings.artifacts)
+    return Runs(settings.tracking_uri, server_name(settings), settings.artifacts)
 
 
 def is_made(settings: Settings) -> bool:
-    """Tell whether there is anything to reach: a SQLite file is made by the first run; all else is somebody's."""
+    """Tell whether MLflow's database exists: the first run makes a SQLite file; a server or database counts as made."""
     file = settings.tracking_uri.removeprefix("sqlite:///")
     return file == settings.tracking_uri or Path(file).exists()
 
 
 def open_registry(settings: Settings) -> Registry:
-    """Reach the model registry; loads MLflow, which takes seconds.
+    """Import MLflow, which takes seconds, and connect to its model registry.
 
     Raises:
         PlaceError: it cannot be reached or used.
@@ -109,28 +109,28 @@ def open_registry(settings: Settings) -> Registry:
     """
     from study.tracking.registry import Registry  # noqa: PLC0415 - loads mlflow
 
-    return Registry(settings.tracking_uri, place(settings), settings.artifacts)
+    return Registry(settings.tracking_uri, server_name(settings), settings.artifacts)
 
 
 def run_of(settings: Settings, study: str, trial: int) -> str:
-    """Find the MLflow run of a trial, told to it first where it was not.
+    """Find the MLflow run of a trial, after sending it if necessary.
 
     Raises:
-        PlaceError: MLflow is away, or does not take the trial.
+        PlaceError: MLflow cannot be reached, or rejects the trial.
 
     """
     (report,) = sync_studies(settings, [study])
-    told = cursor.load(_journal(settings, study), place(settings)).trials.get(trial)
-    if told is None or told.state is None:
+    sent = cursor.load(_journal(settings, study), server_name(settings)).trials.get(trial)
+    if sent is None or sent.state is None:
         raise PlaceError(f"MLflow has no run of trial {trial}: {report.error}", where=study)
-    return told.run
+    return sent.run
 
 
 def prepare(settings: Settings) -> None:
-    """Make MLflow's SQLite file if it is missing, whole or not at all; another server or database sees to itself.
+    """Make MLflow's SQLite file atomically if it is missing; do nothing for a server or another database.
 
     Raises:
-        PlaceError: it cannot be made.
+        PlaceError: the file cannot be made.
 
     """
     if not is_made(settings):
@@ -138,19 +138,19 @@ def prepare(settings: Settings) -> None:
 
 
 def check(settings: Settings) -> str:
-    """Say what MLflow is there and that it answers, for `study doctor`.
+    """Check that MLflow answers and describe it, for `study doctor`.
 
     Raises:
-        PlaceError: it cannot be reached or used, and the cure.
+        PlaceError: it cannot be reached or used; says what to do.
 
     """
     from study.tracking import mlflow  # noqa: PLC0415 - loads mlflow
 
-    return mlflow.check(settings.tracking_uri, place(settings), settings.artifacts)
+    return mlflow.check(settings.tracking_uri, server_name(settings), settings.artifacts)
 
 
-def place(settings: Settings) -> str:
-    """Name the server or database without its password, with the experiment if one is forced upon all studies."""
+def server_name(settings: Settings) -> str:
+    """Name the server or database: its URI without the password, and the experiment that MLFLOW_EXPERIMENT_NAME sets."""
     parts = urlsplit(settings.tracking_uri)
     named = settings.tracking_uri.replace(f":{parts.password}@", ":***@") if parts.password else settings.tracking_uri
     experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME")
@@ -165,5 +165,5 @@ def _journal(settings: Settings, name: str) -> Journal:
 
 
 def _all(settings: Settings) -> list[Journal]:
-    there = (family.journal(name, settings.home) for name in family.studies(settings.home))
-    return [each for each in there if each.definition_file.exists()]
+    journals = (family.journal(name, settings.home) for name in family.studies(settings.home))
+    return [each for each in journals if each.definition_file.exists()]

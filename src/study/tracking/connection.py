@@ -1,6 +1,6 @@
-"""Reaching MLflow: a client of a server or database with time limits, its troubles as one line for a person.
+"""Connections to MLflow: a client of a server or database, with time limits and with errors as one line.
 
-Only `MlflowClient` with an explicit URI is used: no active run, no tracking URI of the process, nothing ambient.
+Uses only `MlflowClient` with an explicit URI: no active run, no tracking URI of the process, no other global state.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 5
 REFUSALS = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST", "INVALID_STATE"}
-OURS = {  # a server that does not answer is tried again by us, later; what a person has set comes first
+DEFAULTS = {  # unless the user has set them; few retries, since the mirror itself retries later
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
@@ -41,20 +41,20 @@ OURS = {  # a server that does not answer is tried again by us, later; what a pe
 }
 
 
-def connect(uri: str, place: str, artifacts: Path) -> MlflowClient:
-    """Reach the server or open the database; a SQLite file is made.
+def connect(uri: str, server: str, artifacts: Path) -> MlflowClient:
+    """Connect to the server or the database; make a missing SQLite file.
 
     Args:
         uri: MLflow's tracking URI.
-        place: what to call it in messages: the URI without its password.
-        artifacts: folder of the artifacts of new experiments, where the URI is a database's.
+        server: name of the server or database in messages: the URI without its password.
+        artifacts: folder for the artifacts of new experiments, if the URI is a database's.
 
     Raises:
         PlaceError: it cannot be reached or used; says why.
 
     """
-    _settle(uri, place)
-    with errors_in_one_line(place):
+    _configure(uri, server)
+    with errors_in_one_line(server):
         if is_server(uri):
             _require_answer(uri)
         else:
@@ -65,26 +65,26 @@ def connect(uri: str, place: str, artifacts: Path) -> MlflowClient:
 
 
 @contextlib.contextmanager
-def errors_in_one_line(place: str) -> Generator[None]:
-    """Turn what MLflow and its database raise into one line for a person."""
+def errors_in_one_line(server: str) -> Generator[None]:
+    """Turn exceptions of MLflow and its database into errors of one line."""
     try:
         yield
     except MlflowException as error:
         kind = Refused if error.error_code in REFUSALS else PlaceError
-        raise kind(_first_line(error), where=f"MLflow at {place}", fix=_cure(error)) from error
+        raise kind(_first_line(error), where=f"MLflow at {server}", fix=_fix(error)) from error
     except (OSError, SQLAlchemyError, ImportError) as error:
-        raise PlaceError(_first_line(error), where=f"MLflow at {place}") from error
+        raise PlaceError(_first_line(error), where=f"MLflow at {server}") from error
 
 
-def _settle(uri: str, place: str) -> None:
-    """Make MLflow quick to give up and quiet, and refuse what it can no longer do."""
-    for name, value in OURS.items():
+def _configure(uri: str, server: str) -> None:
+    """Set short time limits and silence MLflow's logs; reject a plain folder as URI."""
+    for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     for name in ("mlflow", "alembic", "urllib3"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # what goes wrong is raised, and said by us
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # errors are raised, and `study` reports them
     if not is_server(uri) and ("://" not in uri or uri.startswith("file:")):
         fix = "Use a database, such as sqlite:///mlflow.db; `mlflow migrate-filestore` moves old runs there."
-        raise PlaceError("MLflow no longer writes to a plain folder", where=place, fix=fix)
+        raise PlaceError("MLflow no longer writes to a plain folder", where=server, fix=fix)
 
 
 def is_server(uri: str) -> bool:
@@ -93,7 +93,7 @@ def is_server(uri: str) -> bool:
 
 
 def _require_answer(uri: str) -> None:
-    """Check within seconds that a server answers, because MLflow would try much longer; a proxy is left to MLflow."""
+    """Check within seconds that a server answers; MLflow would try much longer. Behind a proxy, leave it to MLflow."""
     parts = urlsplit(uri)
     if not parts.hostname or getproxies():
         return
@@ -101,18 +101,18 @@ def _require_answer(uri: str) -> None:
         socket.create_connection((parts.hostname, parts.port or 443), CONNECT_SECONDS).close()
         return
     connection = HTTPConnection(parts.hostname, parts.port, timeout=CONNECT_SECONDS)
-    with contextlib.closing(connection), contextlib.suppress(HTTPException):  # what is no MLflow shows itself later
+    with contextlib.closing(connection), contextlib.suppress(HTTPException):  # a server other than MLflow fails later
         connection.request("GET", f"{parts.path.rstrip('/')}/health")
         connection.getresponse()
 
 
 def sqlite_file(uri: str) -> Path | None:
-    """The file of a SQLite URI; None where SQLite itself is to make sense of the rest of it."""
+    """Find the file of a SQLite URI; None for other databases and for URIs with options."""
     return Path(uri.removeprefix("sqlite:///")) if re.fullmatch(r"sqlite:///(?!file:|:memory:)[^?]+", uri) else None
 
 
 def _open_database(uri: str, artifacts: Path) -> None:
-    """Connect once, with a time limit, because MLflow would go on trying for minutes; make a missing SQLite file."""
+    """Connect once with a time limit, since MLflow would retry for minutes; make a missing SQLite file."""
     if file := sqlite_file(uri):
         _make_sqlite(file, artifacts)
     limit = {"connect_timeout": CONNECT_SECONDS} if uri.startswith("postgresql") else {}
@@ -120,20 +120,20 @@ def _open_database(uri: str, artifacts: Path) -> None:
 
 
 def _make_sqlite(file: Path, artifacts: Path) -> None:
-    """Make MLflow's tables aside and rename, because its migrations of some seconds cannot be resumed after a kill."""
+    """Make MLflow's tables in a temporary file and rename it: a kill during its migrations would leave a broken one."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.with_name(f"{file.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if file.exists():
             return
-        making = file.with_name(f".{file.name}.making")
-        for left_behind in file.parent.glob(f"{making.name}*"):  # by a kill, with SQLite's journal
+        temporary = file.with_name(f".{file.name}.making")
+        for left_behind in file.parent.glob(f"{temporary.name}*"):  # by a kill, with SQLite's journal
             left_behind.unlink()
-        store = SqlAlchemyStore(f"sqlite:///{making}", artifacts.as_uri())
+        store = SqlAlchemyStore(f"sqlite:///{temporary}", artifacts.as_uri())
         with store.engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA journal_mode=WAL")  # stays with the file: readers do not stop the writer
+            connection.exec_driver_sql("PRAGMA journal_mode=WAL")  # stored in the file; readers do not block the writer
         store.engine.dispose()
-        making.rename(file)
+        temporary.rename(file)
 
 
 def _first_line(error: Exception) -> str:
@@ -148,14 +148,14 @@ def _first_line(error: Exception) -> str:
     return re.sub(r"^\([\w.]+\) ", "", text.splitlines()[0])[:300]
 
 
-def _cure(error: MlflowException) -> str:
+def _fix(error: MlflowException) -> str:
     if "out-of-date database schema" in str(error):
         return "Back it up, then run `mlflow db upgrade` with its URI."
     return ""
 
 
 def pages(search: Any, wanted: str | None) -> list[Any]:
-    """Collect all pages of a search of MLflow's, which gives some hundreds of results at a time."""
+    """Collect all pages of an MLflow search, which returns some hundreds of results at a time."""
     found: list[Any] = []
     token = None
     while True:

@@ -1,6 +1,7 @@
-"""How far each server has been told of a study: `mirror.json` in the study's folder, one entry a server.
+"""What each server has received of a study: `mirror.json` in the study's folder, with an entry for each server.
 
-What a kill leaves out of it is told again, which changes nothing; without it everything is.
+The mirror sends again what a kill has kept out of this file, which changes nothing on the server. Without the file it
+sends everything again.
 """
 
 from __future__ import annotations
@@ -24,17 +25,17 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Told:
-    """How far a server has been told of one trial.
+class SentTrial:
+    """What a server has received of one trial.
 
     Args:
         run: the trial's run on the server.
-        uid: the trial's; another one means that its folder was deleted and made anew.
+        uid: of the trial; if the folder has another one, it was deleted and made again.
         replays: as in `Snapshot`.
-        epochs: the last epoch told, 0 before the first.
-        state: how the trial ended, once all of it is told.
-        value: its objective, likewise.
-        time: when it ended, likewise; seconds since 1970.
+        epochs: number of the last epoch that was sent, 0 before the first.
+        state: how the trial ended; None until all of it is sent.
+        value: its objective; None until all of it is sent.
+        time: when it ended, in seconds since 1970; 0 until all of it is sent.
 
     """
 
@@ -49,76 +50,76 @@ class Told:
 
 @dataclass(slots=True)
 class Cursor:
-    """How far one server has been told of one study; `summary` is the mark of the last summary told."""
+    """What one server has received of one study; `summary` is the hash of the last summary that was sent."""
 
     study_run: str | None = None
     summary: str = ""
-    trials: dict[int, Told] = field(default_factory=dict[int, Told])
+    trials: dict[int, SentTrial] = field(default_factory=dict[int, SentTrial])
 
-    def enter(self, study_run: str) -> None:
-        """Take note of the study's run; another one than before means a server that knows nothing."""
+    def set_run(self, study_run: str) -> None:
+        """Store the study's run; if it has changed, the server is a new one and has received nothing."""
         if study_run != self.study_run:
             self.study_run, self.summary, self.trials = study_run, "", {}
 
-    def told(self, snapshot: Snapshot) -> Told | None:
-        """How far the trial is told, None when this very training is not."""
-        told = self.trials.get(snapshot.trial.number)
-        same = told is not None and (told.uid, told.replays) == (snapshot.about["uid"], snapshot.replays)
-        return told if same else None
+    def sent(self, snapshot: Snapshot) -> SentTrial | None:
+        """Find what was sent of a trial; None if nothing of this training was."""
+        sent = self.trials.get(snapshot.trial.number)
+        same = sent is not None and (sent.uid, sent.replays) == (snapshot.about["uid"], snapshot.replays)
+        return sent if same else None
 
     def behind(self, snapshot: Snapshot) -> bool:
-        """Whether something of the trial is still to be told."""
-        told = self.told(snapshot)
-        if told is None:
+        """Tell whether something of the trial is still to be sent."""
+        sent = self.sent(snapshot)
+        if sent is None:
             return True
-        return told.state is None and (snapshot.ended is not None or snapshot.last > told.epochs)
+        return sent.state is None and (snapshot.ended is not None or snapshot.last > sent.epochs)
 
     def unfinished(self, trials: Sequence[TrialFolder]) -> list[TrialFolder]:
-        """Those trials whose folders must be read: not ended, or not told whole."""
-        done = {number for number, told in self.trials.items() if told.state is not None}
+        """List the trials whose folders must be read: those of which something may be left to send."""
+        done = {number for number, sent in self.trials.items() if sent.state is not None}
         return [trial for trial in trials if trial.number not in done]
 
 
-def load(journal: Journal, place: str) -> Cursor:
-    """Read how far the server has been told; a cursor that cannot be read is as good as none."""
+def load(journal: Journal, server: str) -> Cursor:
+    """Read the cursor of a server; an empty one if it is missing or cannot be read."""
     try:
-        kept = _read(_file(journal))[place]
-        trials = {int(number): Told(**told) for number, told in kept["trials"].items()}
+        kept = _read(_file(journal))[server]
+        trials = {int(number): SentTrial(**sent) for number, sent in kept["trials"].items()}
         return Cursor(kept["study_run"], kept["summary"], trials)
     except (KeyError, TypeError, ValueError):
         return Cursor()
 
 
-def store(journal: Journal, place: str, cursor: Cursor) -> None:
-    """Replace what is kept about the server, whole or not at all; the lock must be held.
+def store(journal: Journal, server: str, cursor: Cursor) -> None:
+    """Replace the cursor of a server atomically; the caller must hold the lock.
 
     Raises:
         PlaceError: the study's folder cannot be written.
 
     """
-    trials = {str(number): asdict(told) for number, told in cursor.trials.items()}
+    trials = {str(number): asdict(sent) for number, sent in cursor.trials.items()}
     entry = {"study_run": cursor.study_run, "summary": cursor.summary, "trials": trials}
-    atomic_files.replace(_file(journal), [json.dumps({**_read(_file(journal)), place: entry}).encode()])
+    atomic_files.replace(_file(journal), [json.dumps({**_read(_file(journal)), server: entry}).encode()])
 
 
 def count_behind(cursor: Cursor, trials: Sequence[TrialFolder]) -> int:
-    """Count the trials of which something is still to be told; a damaged folder is one."""
+    """Count the trials of which something is still to be sent; a damaged folder counts as one."""
     return sum(_is_behind(cursor, trial) for trial in cursor.unfinished(trials))
 
 
-def forget_replaced(journal: Journal, place: str) -> None:
-    """Take out the trials whose folder was deleted and made anew, so that `sync` looks at them again."""
-    with alone(journal):
-        cursor = load(journal, place)
-        kept = {number: told for number, told in cursor.trials.items() if _uid(journal.trial(number)) == told.uid}
+def forget_replaced(journal: Journal, server: str) -> None:
+    """Remove the trials whose folder was deleted and made again, so that `sync` reads them again."""
+    with locked(journal):
+        cursor = load(journal, server)
+        kept = {number: sent for number, sent in cursor.trials.items() if _uid(journal.trial(number)) == sent.uid}
         if kept != cursor.trials:
             cursor.trials = kept
-            store(journal, place, cursor)
+            store(journal, server, cursor)
 
 
 @contextlib.contextmanager
-def alone(journal: Journal) -> Generator[None]:
-    """Hold the study's `mirror.lock`, waiting for whoever has it; a process that dies lets go of it.
+def locked(journal: Journal) -> Generator[None]:
+    """Hold the study's `mirror.lock`; waits until it is free. The system releases it if the process dies.
 
     Raises:
         PlaceError: the study's folder cannot be written.

@@ -1,6 +1,7 @@
-"""What a run shows: parameters, points, tags and small artifacts made of folders, as plain values; knows no MLflow.
+"""The content of a run as plain values: parameters, points, tags and small artifacts, made from trial folders.
 
-Names that MLflow's pages and other tools know begin with `mlflow.`, ours with `study`.
+This module is independent of MLflow. Tags with a meaning for MLflow and other tools start with `mlflow.`, ours with
+`study`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from study.record.journal import Record
-    from study.tracking.snapshot import Snapshot, Summary
+    from study.tracking.snapshot import Snapshot, StudySnapshot
 
 LONGEST_NAME = 250  # MLflow's limit
 STATES = {"complete": "COMPLETE", "pruned": "PRUNED", "failed": "FAIL"}  # Optuna's words
@@ -32,36 +33,36 @@ class Point(NamedTuple):
 
 
 def params(recipe: Mapping[str, Any]) -> dict[str, str]:
-    """Write every knob as a parameter: strings as they are, lists and nested knobs as JSON, the rest as Python does."""
+    """Write every knob as a parameter: strings unchanged, lists and dicts as JSON, other values with `str`."""
     return {name_of(knob): _text(value) for knob, value in recipe.items()}
 
 
 def points_of_epoch(record: Record) -> list[Point]:
-    """Give every metric of a logged epoch, and its seconds, at the epoch's number and the recorded time."""
+    """Make points of an epoch's metrics and its seconds, with the epoch's number as step and its recorded time."""
     values = {"seconds": record["seconds"], **record["metrics"]}
     time = milliseconds(record["time"])
     return [Point(name_of(name), float(value), time, record["number"]) for name, value in values.items()]
 
 
 def points_of_end(snapshot: Snapshot) -> list[Point]:
-    """Give the numbers of the evaluation that no epoch has told, such as `val_f1_macro`, at the last epoch."""
+    """Make points of the evaluation's numbers that no epoch has logged, such as `val_f1_macro`, at the last epoch."""
     if snapshot.ended is None:
         return []
-    told = {name for record in snapshot.epochs.values() for name in record["metrics"]}
+    logged = {name for record in snapshot.epochs.values() for name in record["metrics"]}
     time = milliseconds(snapshot.ended.time)
     return [
         Point(name_of(name), float(value), time, snapshot.last)
-        for name, value in _figures(snapshot.ended.evaluation or {}).items()
-        if name not in told
+        for name, value in _values(snapshot.ended.evaluation or {}).items()
+        if name not in logged
     ]
 
 
-def points_of_summary(summary: Summary) -> list[Point]:
-    """Give how the best value rose, with the trial's number as step."""
+def points_of_summary(summary: StudySnapshot) -> list[Point]:
+    """Make points of the best value so far, with the trial's number as step."""
     return [
-        Point(name, float(value), milliseconds(climb.time), climb.trial)
-        for climb in summary.climbs
-        for name, value in (("best_value", climb.value), ("best_trial", climb.trial))
+        Point(name, float(value), milliseconds(each.time), each.trial)
+        for each in summary.new_bests
+        for name, value in (("best_value", each.value), ("best_trial", each.trial))
     ]
 
 
@@ -72,7 +73,7 @@ def run_name(about: Mapping[str, Any], number: int) -> str:
 
 
 def tags_of_study(definition: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, str]:
-    """Give what is known of a study from its start; its uid is made of its first trial's."""
+    """Make the tags of a study that are known from its start; its uid is made from the uid of its first trial."""
     tags: dict[str, Any] = {
         "study": definition["study"],
         "study.uid": f"study-{first['uid']}",
@@ -87,7 +88,7 @@ def tags_of_study(definition: Mapping[str, Any], first: Mapping[str, Any]) -> di
 
 
 def tags_of_trial(snapshot: Snapshot) -> dict[str, str]:
-    """Give what is known of a trial from its start."""
+    """Make the tags of a trial that are known from its start."""
     about = snapshot.about
     commit = (about.get("git") or {}).get("commit")
     tags: dict[str, Any] = {
@@ -109,7 +110,7 @@ def tags_of_trial(snapshot: Snapshot) -> dict[str, str]:
 
 
 def tags_of_end(snapshot: Snapshot) -> dict[str, str]:
-    """Give how a trial ended."""
+    """Make the tags that say how a trial ended."""
     ended = snapshot.ended
     if ended is None:
         return {}
@@ -125,15 +126,15 @@ def tags_of_end(snapshot: Snapshot) -> dict[str, str]:
     return _written(tags)
 
 
-def tags_of_summary(summary: Summary) -> dict[str, str]:
-    """Give the counts of trials, and the best."""
+def tags_of_summary(summary: StudySnapshot) -> dict[str, str]:
+    """Make the tags of a study's counts and of its best trial."""
     best = summary.best
     tags: dict[str, Any] = {f"study.{state}": count for state, count in summary.counts.items()}
     return _written({**tags, "study.best_trial": best and best.trial, "study.best_value": best and best.value})
 
 
 def artifacts_of_trial(snapshot: Snapshot) -> dict[str, bytes]:
-    """Make the small files of a trial that has ended: its evaluation, and pictures where there is something to see."""
+    """Make the small files of a trial that has ended: its evaluation, confusion matrix and learning curves."""
     if snapshot.ended is None:
         return {}
     evaluation = snapshot.ended.evaluation or {}
@@ -152,8 +153,8 @@ def artifacts_of_trial(snapshot: Snapshot) -> dict[str, bytes]:
     return files
 
 
-def artifacts_of_study(summary: Summary) -> dict[str, bytes]:
-    """Make the files of a study: its definition, and of its best trial what `study run --recipe` repeats."""
+def artifacts_of_study(summary: StudySnapshot) -> dict[str, bytes]:
+    """Make the files of a study: its definition, and its best trial in the format of `study run --recipe`."""
     definition = summary.definition
     files = {"study.json": as_json(definition)}
     if summary.best is not None:
@@ -170,19 +171,19 @@ def artifacts_of_study(summary: Summary) -> dict[str, bytes]:
 
 
 def name_of(name: str) -> str:
-    """Write a person's name of a metric or knob in the characters that MLflow takes: `val/acc@1` is `val/acc_1`."""
+    """Replace characters in the name of a metric or knob that MLflow rejects: `val/acc@1` becomes `val/acc_1`."""
     clean = re.sub(r"[^/\w.\- :]", "_", name)
     path = posixpath.normpath(clean).lstrip("/")
     return "_" if path in {"", "."} else path.replace("..", "_")[:LONGEST_NAME]
 
 
 def milliseconds(seconds: float) -> int:
-    """Turn the recorded time into MLflow's."""
+    """Convert seconds to milliseconds, MLflow's unit of time."""
     return round(1000 * seconds)
 
 
 def as_json(value: Any) -> bytes:
-    """Write a file that people can read too."""
+    """Write a JSON file with indentation."""
     return json.dumps(value, indent=2).encode() + b"\n"
 
 
@@ -193,7 +194,7 @@ def _data(data: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _written(tags: Mapping[str, Any]) -> dict[str, str]:
-    """Leave out what is not known."""
+    """Write tags as text; leave out unknown ones."""
     return {name_of(name): _text(value) for name, value in tags.items() if value is not None}
 
 
@@ -202,7 +203,7 @@ def _text(value: Any) -> str:
 
 
 def _by_class(rows: Any) -> dict[str, list[float]]:
-    """Collect each figure that all classes have; a person's own evaluation may hold anything under that name."""
+    """Collect each metric that all classes have; empty if a custom evaluation stores something else under the name."""
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         return {}
     table: list[dict[str, Any]] = rows
@@ -212,7 +213,7 @@ def _by_class(rows: Any) -> dict[str, list[float]]:
 
 
 def _square(counts: Any) -> list[list[int]]:
-    """The matrix, if it is a square one of numbers; else an empty one."""
+    """Return the counts if they are a square matrix of numbers, else an empty list."""
     if not isinstance(counts, list) or not all(isinstance(row, list) for row in counts):
         return []
     rows: list[list[Any]] = counts
@@ -224,9 +225,9 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _figures(evaluation: Mapping[str, Any]) -> dict[str, float]:
-    """Collect an evaluation's plain numbers, and the unweighted mean over the classes of each figure `per_class`."""
-    figures = {name: value for name, value in evaluation.items() if _is_number(value)}
+def _values(evaluation: Mapping[str, Any]) -> dict[str, float]:
+    """Collect an evaluation's plain numbers, and the unweighted mean over the classes of each metric in `per_class`."""
+    numbers = {name: value for name, value in evaluation.items() if _is_number(value)}
     for name, values in _by_class(evaluation.get("per_class")).items():
-        figures[f"{name}_macro"] = sum(values) / len(values)
-    return {name if name.startswith("val_") else f"val_{name}": value for name, value in figures.items()}
+        numbers[f"{name}_macro"] = sum(values) / len(values)
+    return {name if name.startswith("val_") else f"val_{name}": value for name, value in numbers.items()}

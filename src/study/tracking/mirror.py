@@ -1,7 +1,7 @@
-"""Tells a tracking server what the trial folders say, from a stored cursor; knows no MLflow.
+"""Mirrors the trial folders to a tracking server, from a stored cursor; independent of MLflow.
 
-The live thread and `study sync` call the same function. A server that is slow, away or read-only costs a warning: the
-folders hold everything, and the cursor says how far each server has heard it.
+The live thread and `study sync` call the same function. If a server is slow, unreachable or read-only, the user gets a
+warning and nothing is lost: the folders hold everything, and the cursor says what each server has received.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from study.errors import PlaceError, StudyError
 from study.metric import Metric
 from study.telling import Background
 from study.tracking import cursor as cursors
-from study.tracking.cursor import Cursor, Told
-from study.tracking.snapshot import Climb, Summary, read
+from study.tracking.cursor import Cursor, SentTrial
+from study.tracking.snapshot import NewBest, StudySnapshot, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,53 +26,53 @@ if TYPE_CHECKING:
     from study.record.journal import Journal, Record, TrialFolder
     from study.tracking.snapshot import Snapshot
 
-STORE_EVERY = 20  # trials told between two writes of the cursor
+STORE_EVERY = 20  # trials sent between two writes of the cursor
 
 
 class Refused(StudyError):
-    """The server answers but does not take what it is told of one trial: no reason to leave out the others."""
+    """The server rejects the data of one trial; the other trials are still sent."""
 
 
 class Client(Protocol):
-    """A server that keeps runs. What is told twice is there once.
+    """A tracking server. All methods are idempotent: sending the same data twice changes nothing.
 
-    Every method raises `PlaceError` when the server is away, and `Refused` when it does not take what it is told.
-    `place` is its name in the cursor.
+    Every method raises `PlaceError` if the server cannot be reached, and `Refused` if it rejects the data. `server` is
+    the server's name in the cursor.
     """
 
-    place: str
+    server: str
 
     def open_study(self, definition: Mapping[str, Any], first: Mapping[str, Any], known: str | None) -> str:
-        """Find the study's run by what is known about its first trial, or make it; `known` is the run of last time."""
+        """Find or make the study's run, by the first trial's `trial.json`; `known` is the run in the cursor, if any."""
         ...
 
     def open_trial(self, parent: str, snapshot: Snapshot) -> str:
-        """Find the run with the trial's uid and replays, or make it; tell all that is known at its start."""
+        """Find or make the run with the trial's uid and replays; send everything known at the trial's start."""
         ...
 
     def log_epochs(self, run: str, records: Sequence[Record]) -> int:
-        """Tell epochs; returns how many points they are."""
+        """Send epochs; return the number of metric points."""
         ...
 
     def end_trial(self, run: str, snapshot: Snapshot) -> None:
-        """Tell how the trial ended, its artifacts before its state."""
+        """Send how the trial ended: its artifacts first, its state last."""
         ...
 
-    def sum_up(self, parent: str, summary: Summary) -> None:
-        """Tell where the study stands."""
+    def update_study(self, parent: str, summary: StudySnapshot) -> None:
+        """Send the state of the study as a whole."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What one round has done.
+    """The result of one synchronization.
 
     Args:
         study: the study's name.
-        sent: trials of which something was sent.
-        points: metric points sent.
-        pending: trials of which something is still to be sent.
-        error: why, one line; None when the server is equal to the folders.
+        sent: number of trials of which something was sent.
+        points: number of metric points sent.
+        pending: number of trials of which something is still to be sent.
+        error: why something could not be sent, one line; None if the server is equal to the folders.
 
     """
 
@@ -84,14 +84,14 @@ class Report:
 
 
 def sync(journal: Journal, client: Client) -> Report:
-    """Make the server equal to the study's folders; as often as you like, by several processes at once.
+    """Make the server equal to the study's folders. Idempotent, and safe in several processes at once.
 
     Args:
         journal: the study's folders.
         client: the server.
 
     Returns:
-        What was sent, and what could not be and why.
+        What was sent, and why something could not be.
 
     Raises:
         PlaceError: the study's folder cannot be written.
@@ -99,71 +99,71 @@ def sync(journal: Journal, client: Client) -> Report:
     """
     if journal.definition() is None or not journal.trials():
         return Report(journal.folder.name)
-    with cursors.alone(journal):
-        return _Round(journal, client).tell()
+    with cursors.locked(journal):
+        return _Round(journal, client).send()
 
 
-def pending(journal: Journal, place: str) -> int:
-    """Count the trials of which a server has not been told everything, by the files alone."""
-    return cursors.count_behind(cursors.load(journal, place), journal.trials())
+def pending(journal: Journal, server: str) -> int:
+    """Count the trials of which a server has not received everything, from the files alone."""
+    return cursors.count_behind(cursors.load(journal, server), journal.trials())
 
 
 class Mirror:
-    """A thread that keeps a server equal to a study's folders; a training never waits for it."""
+    """A thread that keeps a server equal to a study's folders; trainings never wait for it."""
 
     def __init__(
-        self, journal: Journal, place: str, connect: Callable[[], Client], warn: Callable[[str], None]
+        self, journal: Journal, server: str, connect: Callable[[], Client], warn: Callable[[str], None]
     ) -> None:
         """Start the thread; it does nothing before the first `wake`.
 
         Args:
             journal: the study's folders.
-            place: the server's name in the cursor.
-            connect: reaches the server; called in the thread, again after each failure.
-            warn: is told one line, once, when the server cannot be told; called in the thread.
+            server: the server's name in the cursor.
+            connect: connects to the server; called in the thread, again after each failure.
+            warn: called once, in the thread, with a line that says why the server cannot be updated.
 
         """
-        self._journal, self._place, self._connect = journal, place, connect
+        self._journal, self._server, self._connect = journal, server, connect
         self._client: Client | None = None
-        self._thread = Background(f"mirror of {journal.folder.name}", self._tell, warn)
+        self._thread = Background(f"mirror of {journal.folder.name}", self._sync, warn)
 
     def wake(self) -> None:
-        """Say that the folders have changed; returns at once."""
+        """Signal that the folders have changed; returns at once."""
         self._thread.wake()
 
     def close(self, timeout: float) -> int:
-        """Tell what is left, for `timeout` seconds at most; returns how many trials are not told whole."""
+        """Send what is left, for at most `timeout` seconds; return the number of trials not sent completely."""
         self._thread.close(timeout)
-        return pending(self._journal, self._place)
+        return pending(self._journal, self._server)
 
-    def _tell(self) -> str | None:
-        """Sync once; why not everything could be told, or None."""
+    def _sync(self) -> str | None:
+        """Synchronize once; return why something could not be sent, or None."""
         client, self._client = self._client or self._connect(), None
         error = sync(self._journal, client).error
         if error is None:
-            self._client = client  # else reached anew next time
+            self._client = client  # after an error, the next call connects again
         return error
 
 
 class _Round:
-    """One pass over a study's folders; the lock is held."""
+    """One pass over a study's folders; the caller holds the lock."""
 
     def __init__(self, journal: Journal, client: Client) -> None:
         self._journal, self._client = journal, client
-        self._cursor = cursors.load(journal, client.place)
+        self._cursor = cursors.load(journal, client.server)
         self._trials = journal.trials()
         self._sent = self._points = 0
         self._errors: list[str] = []
 
-    def tell(self) -> Report:
-        """Tell all that is new; a server that is away ends the round, a trial that cannot be told does not."""
+    def send(self) -> Report:
+        """Send everything new. An unreachable server ends the round; a trial that cannot be sent does not."""
         definition = self._journal.definition() or {}
         try:
             parent = self._client.open_study(definition, self._trials[0].about(), self._cursor.study_run)
-            self._cursor.enter(parent)
+            self._cursor.set_run(parent)
             for trial in self._cursor.unfinished(self._trials):
-                self._try(parent, trial)
-            self._tell_study(parent, definition)
+                self._sync_trial(parent, trial)
+            self._send_study(parent, definition)
         except StudyError as error:
             self._errors.append(str(error))
         finally:
@@ -172,75 +172,75 @@ class _Round:
         error = self._errors[0] if self._errors else None
         return Report(self._journal.folder.name, self._sent, self._points, behind, error)
 
-    def _try(self, parent: str, trial: TrialFolder) -> None:
+    def _sync_trial(self, parent: str, trial: TrialFolder) -> None:
         try:
             snapshot = read(trial)
             if self._cursor.behind(snapshot):
-                self._tell_trial(parent, snapshot)
+                self._send_trial(parent, snapshot)
         except PlaceError:
             raise
-        except StudyError as error:  # a damaged folder, or the server does not take it
+        except StudyError as error:  # the folder is damaged, or the server rejects the trial
             self._cursor.trials.pop(trial.number, None)
             self._errors.append(str(error))
 
-    def _tell_trial(self, parent: str, snapshot: Snapshot) -> None:
-        number, told = snapshot.trial.number, self._cursor.told(snapshot)
-        if told is None:
-            told = Told(self._client.open_trial(parent, snapshot), snapshot.about["uid"], snapshot.replays)
-            self._cursor.trials[number] = told
-        if fresh := [record for epoch, record in sorted(snapshot.epochs.items()) if epoch > told.epochs]:
-            self._points += self._client.log_epochs(told.run, fresh)
-            told.epochs = snapshot.last
+    def _send_trial(self, parent: str, snapshot: Snapshot) -> None:
+        number, sent = snapshot.trial.number, self._cursor.sent(snapshot)
+        if sent is None:
+            sent = SentTrial(self._client.open_trial(parent, snapshot), snapshot.about["uid"], snapshot.replays)
+            self._cursor.trials[number] = sent
+        if fresh := [record for epoch, record in sorted(snapshot.epochs.items()) if epoch > sent.epochs]:
+            self._points += self._client.log_epochs(sent.run, fresh)
+            sent.epochs = snapshot.last
         if ended := snapshot.ended:
-            self._client.end_trial(told.run, snapshot)
-            told.state, told.value, told.time = ended.state, ended.value, ended.time
+            self._client.end_trial(sent.run, snapshot)
+            sent.state, sent.value, sent.time = ended.state, ended.value, ended.time
         self._sent += 1
         if self._sent % STORE_EVERY == 0:
             self._store()
 
-    def _tell_study(self, parent: str, definition: Mapping[str, Any]) -> None:
-        """Tell where the study stands, if that has changed."""
+    def _send_study(self, parent: str, definition: Mapping[str, Any]) -> None:
+        """Send the state of the study as a whole, if it has changed."""
         summary = summarize(self._journal, definition, self._cursor, self._trials)
         files = {name: hashlib.sha256(content).hexdigest() for name, content in summary.files.items()}
         best = summary.best and summary.best.trial
-        content = [definition, summary.counts, best, len(summary.climbs), summary.ended, summary.groups, files]
+        content = [definition, summary.counts, best, len(summary.new_bests), summary.ended, summary.groups, files]
         mark = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
         if mark != self._cursor.summary:
-            self._client.sum_up(parent, summary)
+            self._client.update_study(parent, summary)
             self._cursor.summary = mark
 
     def _store(self) -> None:
-        cursors.store(self._journal, self._client.place, self._cursor)
+        cursors.store(self._journal, self._client.server, self._cursor)
 
 
 def summarize(
     journal: Journal, definition: Mapping[str, Any], cursor: Cursor, trials: Sequence[TrialFolder]
-) -> Summary:
-    """Say where a study stands, by what the server has been told of its trials."""
-    tolds = [(trial.number, cursor.trials.get(trial.number)) for trial in trials]
-    ended = [(number, told) for number, told in tolds if told is not None and told.state is not None]
-    first_running = next((number for number, told in tolds if told is None or told.state is None), math.inf)
-    states = Counter(told.state for _, told in ended)
-    climbs = _climbs(ended, Metric(definition["metric"], definition["direction"]))
-    best = climbs[-1] if climbs else None
-    return Summary(
+) -> StudySnapshot:
+    """Make a study's snapshot from what the server has received of its trials."""
+    sent_trials = [(trial.number, cursor.trials.get(trial.number)) for trial in trials]
+    ended = [(number, sent) for number, sent in sent_trials if sent is not None and sent.state is not None]
+    first_running = next((number for number, sent in sent_trials if sent is None or sent.state is None), math.inf)
+    states = Counter(sent.state for _, sent in ended)
+    new_bests = _new_bests(ended, Metric(definition["metric"], definition["direction"]))
+    best = new_bests[-1] if new_bests else None
+    return StudySnapshot(
         definition=definition,
         counts={"complete": states["complete"], "pruned": states["pruned"], "failed": states["failed"],
-                "running": len(tolds) - len(ended)},
+                "running": len(sent_trials) - len(ended)},
         best=best,
         recipe=journal.trial(best.trial).recipe() if best else None,
-        climbs=[climb for climb in climbs if climb.trial < first_running],
-        ended=max(told.time for _, told in ended) if len(ended) == len(tolds) else None,
+        new_bests=[each for each in new_bests if each.trial < first_running],
+        ended=max(sent.time for _, sent in ended) if len(ended) == len(sent_trials) else None,
         groups=journal.groups(),
         files=journal.files(),
     )  # fmt: skip
 
 
-def _climbs(ended: Sequence[tuple[int, Told]], metric: Metric) -> list[Climb]:
-    climbs: list[Climb] = []
-    for number, told in ended:
-        if told.state != "complete" or told.value is None:
+def _new_bests(ended: Sequence[tuple[int, SentTrial]], metric: Metric) -> list[NewBest]:
+    new_bests: list[NewBest] = []
+    for number, sent in ended:
+        if sent.state != "complete" or sent.value is None:
             continue
-        if not climbs or metric.better(told.value, climbs[-1].value):
-            climbs.append(Climb(number, told.value, told.time))
-    return climbs
+        if not new_bests or metric.better(sent.value, new_bests[-1].value):
+            new_bests.append(NewBest(number, sent.value, sent.time))
+    return new_bests

@@ -1,4 +1,4 @@
-"""MLflow: an experiment a study, a parent run for the study, a child run a trial."""
+"""MLflow as a tracking server: an experiment and a parent run for each study, a child run for each trial."""
 
 from __future__ import annotations
 
@@ -23,52 +23,52 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
     from study.record.journal import Record
-    from study.tracking.snapshot import Snapshot, Summary
+    from study.tracking.snapshot import Snapshot, StudySnapshot
 
 METRICS_A_BATCH, NAMES_A_BATCH = 1000, 100  # MLflow's limits
-LONGEST_PARAM, LONGEST_TAG = 6000, 8000  # characters, likewise
+LONGEST_PARAM, LONGEST_TAG = 6000, 8000  # MLflow's limits, in characters
 STATUSES = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}
 
 
 class Runs:
     """The runs of studies on one MLflow server or database: a `study.tracking.mirror.Client`."""
 
-    def __init__(self, uri: str, place: str, artifacts: Path) -> None:
-        """Reach the server or open the database; a SQLite file is made.
+    def __init__(self, uri: str, server: str, artifacts: Path) -> None:
+        """Connect to the server or the database; make a missing SQLite file.
 
         Args:
             uri: MLflow's tracking URI.
-            place: what to call it in messages and in the cursor: the URI without its password.
-            artifacts: folder of the artifacts of new experiments, where the URI is a database's.
+            server: name of the server or database in messages and in the cursor: the URI without its password.
+            artifacts: folder for the artifacts of new experiments, if the URI is a database's.
 
         Raises:
             PlaceError: it cannot be reached or used; says why.
 
         """
-        self.place = place
+        self.server = server
         self._artifacts = None if is_server(uri) else artifacts.as_uri()
         self._experiment = ""
         self._opened: set[str] = set()
         self._groups: dict[str, str] = {}
-        self._client = connect(uri, place, artifacts)
+        self._client = connect(uri, server, artifacts)
 
     def open_study(self, definition: Mapping[str, Any], first: Mapping[str, Any], known: str | None) -> str:
-        """Find the study's run, or make it, with the recipe as parameters."""
+        """Find or make the study's run, with the recipe as parameters."""
         if known in self._opened:
             return known
-        with errors_in_one_line(self.place):
+        with errors_in_one_line(self.server):
             run = self._run_if_alive(known) or self._find_or_make_study(definition, first)
             made = run.info.run_id
             self._experiment = run.info.experiment_id
-            knobs = fields.params(definition["recipe"])  # a parameter cannot be changed: study.json has the newest
+            knobs = fields.params(definition["recipe"])  # MLflow cannot change a parameter; study.json has the newest
             new = {name: text for name, text in knobs.items() if name not in run.data.params}
             self._log(made, params=new, tags=fields.tags_of_study(definition, first))
         self._opened.add(made)
         return made
 
     def open_trial(self, parent: str, snapshot: Snapshot) -> str:
-        """Find the trial's run, or make it, with the recipe as parameters; delete those of replays that were undone."""
-        with errors_in_one_line(self.place):
+        """Find or make the trial's run, with the recipe as parameters; delete its runs of other replays."""
+        with errors_in_one_line(self.server):
             found = None
             for run in self._of_uid(snapshot.about["uid"]):
                 if run.data.tags.get("study.replays") == str(snapshot.replays):
@@ -82,33 +82,33 @@ class Runs:
             made = found or self._make(name, snapshot.about["created"], tags)
             recipe = snapshot.trial.recipe()
             self._log(made, params=fields.params(recipe), tags=tags)
-            self._keep(made, {"recipe.json": fields.as_json(recipe)})
+            self._store(made, {"recipe.json": fields.as_json(recipe)})
         return made
 
     def log_epochs(self, run: str, records: Sequence[Record]) -> int:
         """Log every metric of the epochs, with the epoch as step and the recorded time."""
         points = [point for record in records for point in fields.points_of_epoch(record)]
-        with errors_in_one_line(self.place):
+        with errors_in_one_line(self.server):
             self._log(run, points=points)
         return len(points)
 
     def end_trial(self, run: str, snapshot: Snapshot) -> None:
-        """Log the evaluation, keep pictures and weights, then say how it ended."""
+        """Log the evaluation, store pictures and weights, then set the run's status."""
         if (ended := snapshot.ended) is None:
             return
-        with errors_in_one_line(self.place):
-            self._keep(run, fields.artifacts_of_trial(snapshot))
+        with errors_in_one_line(self.server):
+            self._store(run, fields.artifacts_of_trial(snapshot))
             if snapshot.trial.best.exists():
                 self._client.log_artifact(run, str(snapshot.trial.best))
             self._log(run, points=fields.points_of_end(snapshot), tags=fields.tags_of_end(snapshot))
             self._client.set_terminated(run, STATUSES[ended.state], fields.milliseconds(ended.time))
 
-    def sum_up(self, parent: str, summary: Summary) -> None:
-        """Log counts and best, keep the definition and the best recipe, say whether a trial is running."""
-        with errors_in_one_line(self.place):
-            self._keep(parent, {**fields.artifacts_of_study(summary), **summary.files})
-            for variant, figures in summary.groups.items():
-                self._tell_group(self._group(parent, variant), figures, summary)
+    def update_study(self, parent: str, summary: StudySnapshot) -> None:
+        """Log counts and best, store the definition and the best recipe, set the run's status."""
+        with errors_in_one_line(self.server):
+            self._store(parent, {**fields.artifacts_of_study(summary), **summary.files})
+            for variant, values in summary.groups.items():
+                self._log_group(self._group(parent, variant), values, summary)
             self._log(parent, points=fields.points_of_summary(summary), tags=fields.tags_of_summary(summary))
             if summary.ended is None:
                 self._client.update_run(parent, status="RUNNING")
@@ -116,9 +116,9 @@ class Runs:
                 self._client.set_terminated(parent, "FINISHED", fields.milliseconds(summary.ended))
 
     def forget(self, study: str) -> int:
-        """Delete all runs of a study; its experiment stays, since MLflow would not make one of that name again."""
+        """Delete all runs of a study; keep its experiment, since MLflow could not make another one of that name."""
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or study
-        with errors_in_one_line(self.place):
+        with errors_in_one_line(self.server):
             experiment = self._client.get_experiment_by_name(name)
             if experiment is None or experiment.lifecycle_stage != LifecycleStage.ACTIVE:
                 return 0
@@ -132,7 +132,7 @@ class Runs:
         return len(found)
 
     def _group(self, parent: str, variant: str) -> str:
-        """Find or make the run of a variant, the parent of its runs on the seeds."""
+        """Find or make the run of a variant, which is the parent of its runs on the seeds."""
         uid = f"{parent}-{variant}"
         if uid not in self._groups:
             tags = {"study.uid": uid, "mlflow.parentRunId": parent, "study.variant": variant}
@@ -141,16 +141,16 @@ class Runs:
             self._log(self._groups[uid], tags=tags)
         return self._groups[uid]
 
-    def _tell_group(self, run: str, figures: Mapping[str, float], summary: Summary) -> None:
-        """Tell a variant's figures over its seeds, with the number of seeds as step."""
+    def _log_group(self, run: str, values: Mapping[str, float], summary: StudySnapshot) -> None:
+        """Log a variant's values over its seeds, with the number of seeds as step."""
         at = fields.milliseconds(summary.ended or time.time())
-        step = int(figures["n"])
-        self._log(run, points=[fields.Point(name, value, at, step) for name, value in figures.items()])
+        step = int(values["n"])
+        self._log(run, points=[fields.Point(name, value, at, step) for name, value in values.items()])
         if summary.ended is not None:
             self._client.set_terminated(run, "FINISHED", at)
 
     def _run_if_alive(self, run: str | None) -> Run | None:
-        """The run, if it is there and nobody has deleted it."""
+        """Find a run; None if it does not exist or was deleted."""
         if run is None:
             return None
         try:
@@ -175,7 +175,7 @@ class Runs:
             return self._client.create_experiment(name, artifact_location=self._artifacts)
         if found.lifecycle_stage != LifecycleStage.ACTIVE:
             fix = "Restore it there, or set MLFLOW_EXPERIMENT_NAME to another name."
-            raise Refused(f"the experiment {name!r} was deleted", where=self.place, fix=fix)
+            raise Refused(f"the experiment {name!r} was deleted", where=self.server, fix=fix)
         return found.experiment_id
 
     def _of_uid(self, uid: str) -> list[Run]:
@@ -185,7 +185,7 @@ class Runs:
         return pages(partial(self._client.search_runs, [self._experiment]), wanted)
 
     def _make(self, name: str, created: float, tags: Mapping[str, str]) -> str:
-        """Make a run with what finds it again."""
+        """Make a run with the tags by which it is found again."""
         needed = {tag: tags[tag] for tag in ("study.uid", "study.replays", "mlflow.parentRunId") if tag in tags}
         return self._client.create_run(self._experiment, fields.milliseconds(created), needed, name).info.run_id
 
@@ -206,7 +206,7 @@ class Runs:
         for part in _batches([RunTag(name, text[:LONGEST_TAG]) for name, text in (tags or {}).items()], NAMES_A_BATCH):
             self._client.log_batch(run, tags=part)
 
-    def _keep(self, run: str, files: Mapping[str, bytes]) -> None:
+    def _store(self, run: str, files: Mapping[str, bytes]) -> None:
         """Store small artifacts, replacing those of the same names."""
         if not files:
             return
@@ -216,19 +216,19 @@ class Runs:
             self._client.log_artifacts(run, folder)
 
 
-def check(uri: str, place: str, artifacts: Path) -> str:
-    """Say what answers at the URI and its version; nothing is made that is not there.
+def check(uri: str, server: str, artifacts: Path) -> str:
+    """Describe MLflow's version and whether the server or database answers; nothing is created.
 
     Raises:
-        PlaceError: it cannot be reached or used; says why, and the cure.
+        PlaceError: it cannot be reached or used; says why, and what to do.
 
     """
     version = f"MLflow {mlflow.__version__}"
     file = sqlite_file(uri)
     if file is not None and not file.exists():
-        return f"{version}, {place} is made by the first run"
-    Runs(uri, place, artifacts)
-    return f"{version}, {place} answers"
+        return f"{version}, {server} is made by the first run"
+    Runs(uri, server, artifacts)
+    return f"{version}, {server} answers"
 
 
 def _batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:

@@ -1,7 +1,7 @@
-"""Pictures of a trial as PNG: its confusion matrix and its learning curves; light, and plain to the colour-blind.
+"""Pictures of a trial as PNG: its confusion matrix and its learning curves, in colours that the colour-blind can tell.
 
-They are drawn while a search goes on, beside the training: matplotlib draws lines alone, because its axes and words
-cost many times what Pillow's words do.
+They are drawn during a search, beside the trainings, so they must be cheap: matplotlib draws only lines, and Pillow
+writes the text, because matplotlib's axes and text take many times longer.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 DPI = 100
 BLUE, ORANGE, GREY, INK, PALE = "#0072B2", "#D55E00", "#6f6f6f", "#222222", "#e3e3e3"  # two of Okabe and Ito's palette
 SMALL = 9  # points
-MOST_COUNTS = 20  # classes up to which every cell shows its count
-MOST_NAMES = 40  # classes up to which every row has its name
+MOST_COUNTS = 20  # largest number of classes with a count in every cell
+MOST_NAMES = 40  # largest number of classes with a name at every row
 LONGEST_NAME = 16  # characters
 TOP = 60  # pixels above a confusion matrix
 MOST_PANELS = 4
@@ -44,10 +44,10 @@ STYLES: dict[str, tuple[str, str, Literal["-", "--"]]] = {
 
 
 def confusion(counts: Sequence[Sequence[int]], classes: Sequence[str] | None, title: str) -> bytes:
-    """Draw a confusion matrix: a row a true class, coloured by its share of the row, so that the diagonal is recall.
+    """Draw a confusion matrix with a row for each true class; colours are shares of a row, so the diagonal is recall.
 
     Args:
-        counts: [true class][predicted class], examples.
+        counts: number of examples by [true class][predicted class].
         classes: names in the same order; None numbers them from 0.
         title: above the picture.
 
@@ -80,9 +80,9 @@ def curves(epochs: Sequence[Mapping[str, float]], title: str, pruned: str | None
     """Draw every metric over the epochs; `train_x` and `val_x` share a panel.
 
     Args:
-        epochs: metrics by epoch, the first one first; what is not finite is left out.
+        epochs: metrics of each epoch, in order; NaN and infinite values are left out.
         title: above the picture.
-        pruned: why the trial was pruned, which is marked; None when it was not.
+        pruned: why the trial was pruned, which the picture marks; None if it was not.
 
     Returns:
         A PNG.
@@ -96,11 +96,11 @@ def curves(epochs: Sequence[Mapping[str, float]], title: str, pruned: str | None
         for metric in metrics:
             _draw_metric(figure, panel, [epoch.get(metric, math.nan) for epoch in epochs], metric)
     keys = list(STYLES.values()) if any(len(metrics) > 1 for metrics in groups.values()) else []
-    places = [(PANEL * len(panels) - 127 - 118 * number, key) for number, key in enumerate(reversed(keys))]
-    for left, (_, colour, style) in places:
+    positions = [(PANEL * len(panels) - 127 - 118 * number, key) for number, key in enumerate(reversed(keys))]
+    for left, (_, colour, style) in positions:
         _draw(figure, [left, left + 34], [HEIGHT - 18] * 2, color=colour, linestyle=style, linewidth=1.8)
     image = _drawn(figure)
-    for left, (label, _, _) in places:
+    for left, (label, _, _) in positions:
         _write(image, (left + 42, 18), label, "lm")
     for panel in panels:
         _write_scales(image, panel, pruned=pruned is not None)
@@ -111,7 +111,7 @@ def curves(epochs: Sequence[Mapping[str, float]], title: str, pruned: str | None
 
 @dataclass(frozen=True, slots=True)
 class _Panel:
-    """One of the pictures beside each other: epochs from 0.5 to `last`, a metric's values from `low` to `high`."""
+    """One panel: epochs from 0.5 to `last`, a metric's values from `low` to `high`."""
 
     name: str
     left: int
@@ -129,18 +129,18 @@ class _Panel:
         return BELOW + (HEIGHT - ABOVE - BELOW) * (value - self.low) / (self.high - self.low)
 
     def epoch_ticks(self) -> list[int]:
-        """Give the first epoch, one in the middle, and the last."""
+        """Choose the first epoch, one in the middle, and the last."""
         return sorted({1, (1 + self.epochs) // 2, self.epochs})
 
     def value_ticks(self) -> list[float]:
-        """Give round values."""
+        """Choose round values."""
         return [
             float(each) for each in MaxNLocator(4).tick_values(self.low, self.high) if self.low <= each <= self.high
         ]
 
 
 def _groups(epochs: Sequence[Mapping[str, float]]) -> dict[str, list[str]]:
-    """Group the metrics by what they measure, in the order in which they come."""
+    """Group the metrics by their name without `train_` or `val_`, in the order of the epochs."""
     groups: dict[str, list[str]] = {}
     for metric in dict.fromkeys(name for epoch in epochs for name in epoch):
         groups.setdefault(metric.removeprefix("train_").removeprefix("val_"), []).append(metric)
@@ -174,8 +174,8 @@ def _draw_metric(figure: Figure, panel: _Panel, values: Sequence[float], metric:
     heights = [panel.y(value) if math.isfinite(value) else math.nan for value in values]
     _, colour, style = next((found for prefix, found in STYLES.items() if metric.startswith(prefix)), ("", INK, "-"))
     dots = "o" if len(values) <= 30 else ""
-    places = [panel.x(epoch) for epoch in range(1, len(values) + 1)]
-    _draw(figure, places, heights, color=colour, linestyle=style, linewidth=1.8, marker=dots, markersize=3.5)
+    positions = [panel.x(epoch) for epoch in range(1, len(values) + 1)]
+    _draw(figure, positions, heights, color=colour, linestyle=style, linewidth=1.8, marker=dots, markersize=3.5)
 
 
 def _draw(figure: Figure, x: Sequence[float], y: Sequence[float], **style: Any) -> None:
@@ -190,7 +190,7 @@ def _drawn(figure: Figure) -> Image.Image:
 
 
 def _write_scales(image: Image.Image, panel: _Panel, *, pruned: bool) -> None:
-    """Name the panel, its ticks and what it goes over."""
+    """Write the panel's title, its ticks and the name of its axis."""
     ticks = panel.value_ticks()
     digits = next(
         (n for n in range(6) if all(math.isclose(round(each, n), each, abs_tol=1e-9) for each in ticks)), None
@@ -212,13 +212,13 @@ def _write_counts(
 ) -> None:
     for (row, column), count in np.ndenumerate(matrix):
         if count:
-            place = margin + (column + 0.5) * cell, TOP + (row + 0.5) * cell
+            position = margin + (column + 0.5) * cell, TOP + (row + 0.5) * cell
             colour = "white" if shares[row, column] > 0.55 else INK
-            _write(image, place, f"{int(count)}", "mm", points=SMALL - 1, colour=colour)
+            _write(image, position, f"{int(count)}", "mm", points=SMALL - 1, colour=colour)
 
 
 def _name_classes(image: Image.Image, names: Sequence[str], margin: int, cell: float) -> None:
-    """Name every row and column; many classes their rows alone, very many only each tenth."""
+    """Name every row and column; with many classes only the rows, with very many only each tenth."""
     many = len(names) > MOST_COUNTS
     step = 10 if len(names) > MOST_NAMES else 1
     points = SMALL - 2 if many else SMALL
@@ -241,7 +241,7 @@ def _head(image: Image.Image, title: str, below: str) -> None:
 
 def _write(
     image: Image.Image,
-    place: tuple[float, float],
+    position: tuple[float, float],
     text: str,
     anchor: str,
     *,
@@ -250,24 +250,24 @@ def _write(
     bold: bool = False,
     turned: bool = False,
 ) -> None:
-    """Write words, upright or turned left, at a place in pixels from the upper left, anchored in Pillow's way."""
+    """Write text, horizontally or turned left, at a position in pixels from the upper left, with Pillow's anchors."""
     font, text = _font(points, bold=bold), " ".join(text.split())
     if not text:
         return
     if not turned:
-        ImageDraw.Draw(image).text(place, text, fill=colour, font=font, anchor=anchor)
+        ImageDraw.Draw(image).text(position, text, fill=colour, font=font, anchor=anchor)
         return
     left, top, right, bottom = font.getbbox(text, anchor="ls")
     ink = Image.new("L", (math.ceil(right - left), math.ceil(bottom - top)))
     ImageDraw.Draw(ink).text((-left, -top), text, fill=255, font=font, anchor="ls")
     ink = ink.transpose(Image.Transpose.ROTATE_90)
-    corner = round(place[0] - ink.width / 2), round(place[1] - (ink.height / 2 if anchor == "mm" else 0))
+    corner = round(position[0] - ink.width / 2), round(position[1] - (ink.height / 2 if anchor == "mm" else 0))
     image.paste(Image.new("RGB", ink.size, colour), corner, ink)
 
 
 @lru_cache
 def _font(points: int, *, bold: bool) -> ImageFont.FreeTypeFont:
-    """Take matplotlib's own font, which needs no other to be installed."""
+    """Load matplotlib's own font, so that none needs to be installed."""
     file = Path(mpl.get_data_path()) / "fonts" / "ttf" / ("DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf")
     return ImageFont.truetype(file, points * DPI / 72, layout_engine=ImageFont.Layout.BASIC)
 

@@ -1,6 +1,6 @@
-"""The model registry: versions of a study's networks, the alias `champion`, and the champions before.
+"""The model registry: versions of a study's networks, the alias `champion`, and previous champions.
 
-A registered model keeps its champions in a tag, oldest first, the present one last; the alias itself is MLflow's.
+A tag of the registered model lists its champions, oldest first, the current one last; the alias itself is MLflow's.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 CHAMPION = "champion"
 CHAMPIONS, LOG = "study.champions", "study.champion_log"  # tags of a registered model
-SHORT = 1000  # characters of a tag that is shown with the logged model, too; the version has all
-LOGGED = 100  # latest changes of the champion that the log holds
+SHORT = 1000  # characters; longer tags are stored with the version only, not with the logged model
+LOGGED = 100  # number of champion changes that the log keeps
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +59,11 @@ class Version:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Package:
-    """The files of a model, and what is to be known to use it.
+    """The files of a model, and what a user of it needs.
 
     Args:
         code: folder of a Python package whose module `serving` loads the model.
-        data: folder that it is loaded from.
+        data: folder that the module loads it from.
         requirements: packages to install.
         example: some inputs: uint8 images, or a DataFrame.
         classes: names of the classes.
@@ -79,13 +79,13 @@ class Package:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A version at hand.
+    """A loaded version.
 
     Args:
-        shape: of an image that it takes, (H, W) or (H, W, C); None for a table's rows.
-        columns: of a table's rows; empty for images.
-        text: those of the columns that hold text.
-        predict: from uint8 images (N, *shape), or a DataFrame, to a DataFrame with `label` and `probability_NAME`.
+        shape: of an input image, (H, W) or (H, W, C); None for rows of a table.
+        columns: of an input table; empty for images.
+        text: the columns that hold text.
+        predict: takes uint8 images (N, *shape) or a DataFrame, returns a DataFrame with `label` and `probability_NAME`.
 
     """
 
@@ -98,41 +98,41 @@ class Model:
 class Registry:
     """The models on one MLflow server or database."""
 
-    def __init__(self, uri: str, place: str, artifacts: Path) -> None:
-        """Reach it; the arguments are those of `connection.connect`.
+    def __init__(self, uri: str, server: str, artifacts: Path) -> None:
+        """Connect; the arguments are those of `connection.connect`.
 
         Raises:
             PlaceError: it cannot be reached or used; says why.
 
         """
-        self._client, self._uri, self.place = connect(uri, place, artifacts), uri, place
+        self._client, self._uri, self.server = connect(uri, server, artifacts), uri, server
 
     def models(self) -> list[str]:
-        """Name the registered models that were made of studies, in alphabetical order."""
-        with errors_in_one_line(self.place):
+        """List the names of the registered models that come from studies, in alphabetical order."""
+        with errors_in_one_line(self.server):
             found = pages(self._client.search_registered_models, None)
         return sorted(model.name for model in found if "study" in model.tags)
 
     def versions(self, model: str) -> list[Version]:
         """List a model's versions, oldest first; none if there is no such model."""
-        with errors_in_one_line(self.place):
+        with errors_in_one_line(self.server):
             registered = pages(self._client.search_registered_models, f"name = '{model}'")
             aliases = registered[0].aliases if registered else {}
             found = pages(self._client.search_model_versions, f"name = '{model}'")
         return sorted((_version(each, aliases) for each in found), key=lambda version: version.number)
 
     def add(self, model: str, run: str, package: Package, tags: Mapping[str, str], card: str) -> Version:
-        """Store a model's files with the run that made it, and make a version of them.
+        """Store a model's files with the run that trained it, and register them as a version.
 
         Args:
-            model: the registered model's name; made if it is new.
+            model: name of the registered model, which is made if it does not exist.
             run: id of the MLflow run that trained it.
             package: its files.
             tags: of the version.
             card: its description, Markdown.
 
         """
-        with errors_in_one_line(self.place), tempfile.TemporaryDirectory() as folder:
+        with errors_in_one_line(self.server), tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model"
             _save(package, path)
             experiment = self._client.get_run(run).info.experiment_id
@@ -152,21 +152,21 @@ class Registry:
         return _version(made, {})
 
     def champions(self, model: str) -> list[int]:
-        """List the versions that were champions, oldest first, the present one last; those deleted are left out."""
-        with errors_in_one_line(self.place):
+        """List the versions that were champions, oldest first, the current one last, without deleted ones."""
+        with errors_in_one_line(self.server):
             registered = self._client.get_registered_model(model)
-        there = {version.number for version in self.versions(model)}
-        past = [number for number in json.loads(registered.tags.get(CHAMPIONS, "[]")) if number in there]
+        existing = {version.number for version in self.versions(model)}
+        past = [number for number in json.loads(registered.tags.get(CHAMPIONS, "[]")) if number in existing]
         now = registered.aliases.get(CHAMPION)
-        if now is not None and past[-1:] != [int(now)]:  # somebody has moved the alias by other means
+        if now is not None and past[-1:] != [int(now)]:  # the alias was moved outside of `study`
             past = [*(number for number in past if number != int(now)), int(now)]
         return past
 
     def crown(self, model: str, champions: Sequence[int], time: str, reason: str) -> None:
-        """Make the last of the versions the champion, the others those before it, and write down when and why."""
+        """Store the list of champions, make its last version the champion, and record when and why."""
         number = champions[-1]
         entry = {"time": time, "version": number, "reason": reason}
-        with errors_in_one_line(self.place):
+        with errors_in_one_line(self.server):
             tags = self._client.get_registered_model(model).tags
             log = [*json.loads(tags.get(LOG, "[]")), entry][-LOGGED:]
             self._client.set_registered_model_tag(model, LOG, json.dumps(log))
@@ -176,14 +176,14 @@ class Registry:
             self._client.set_registered_model_alias(model, CHAMPION, str(number))
 
     def load(self, version: Version) -> Model:
-        """Load a version; runs the code that it carries.
+        """Load a version; this runs the code stored with it.
 
         Raises:
-            StudyError: a person's own network, whose module cannot be imported here.
+            StudyError: the network is a class of the user's own, and its module cannot be imported here.
 
         """
-        see_working_folder()  # where a person's own module lies as often as not
-        with errors_in_one_line(self.place), tempfile.TemporaryDirectory() as folder:
+        see_working_folder()  # the module of a user's own network is often there
+        with errors_in_one_line(self.server), tempfile.TemporaryDirectory() as folder:
             local = version.source.startswith(("file:", "/"))
             path = download_artifacts(
                 artifact_uri=version.source, tracking_uri=self._uri, dst_path=None if local else folder
@@ -216,7 +216,7 @@ def _signature(package: Package) -> ModelSignature:
     example = package.example
     if isinstance(example, np.ndarray):
         inputs: Sequence[Any] = [TensorSpec(example.dtype, (-1, *example.shape[1:]))]
-    else:  # MLflow refuses whole numbers where it is told to expect fractions, so numbers may be of any type
+    else:  # MLflow rejects integers where the signature says float, so numbers may have any type
         text = {name: example[name].dtype.kind not in "biuf" for name in example}
         inputs = [ColSpec(DataType.string if is_text else AnyType(), name) for name, is_text in text.items()]
     shares = [ColSpec(DataType.double, f"probability_{name}") for name in package.classes]

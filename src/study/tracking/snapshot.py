@@ -1,4 +1,4 @@
-"""What there is to be told: of a trial, read from its folder at one moment, and of a study as a whole."""
+"""What a tracking server receives of a trial and of a study, as read from the folders at one moment."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a trial's folder says at one moment.
+    """A trial's folder at one moment.
 
     Args:
-        trial: its folder.
-        about: what was known of it when it was made.
-        epochs: by number, from 1, the log's record of that epoch; of one trained twice with equal results the first.
-        replays: how often the training, gone on from an earlier epoch, came out otherwise than its log had said.
-        device: where it was trained last, as torch spells it.
-        deaths: how many workers died of it.
+        trial: the folder.
+        about: parameters, variant and environment, as stored when the trial was created.
+        epochs: the log's record of each epoch, by number from 1; of an epoch trained twice with equal results the
+            first record.
+        replays: how often the training was resumed from an earlier epoch with results other than those in the log.
+        device: torch's name of the device on which it was last trained; None if unknown.
+        deaths: number of workers that died while training it.
         ended: how it ended; None while it is running.
-        audited: the epoch after which the pruner would have ended it, had it not been chosen to show what is lost.
+        audited: the epoch after which the pruner would have stopped it; None unless the trial was chosen to continue,
+            to measure what pruning loses.
 
     """
 
@@ -44,8 +46,8 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class Climb:
-    """A complete trial that is better than all before it, by number; `time` is when it ended."""
+class NewBest:
+    """A complete trial that is better than all with lower numbers; `time` is when it ended, in seconds since 1970."""
 
     trial: int
     value: float
@@ -53,26 +55,26 @@ class Climb:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """Where a study stands.
+class StudySnapshot:
+    """A study at one moment.
 
     Args:
-        definition: as it is stored now.
-        counts: trials by state: complete, pruned, failed, running.
+        definition: as stored now.
+        counts: number of trials by state: complete, pruned, failed, running.
         best: the best complete trial; None before the first.
         recipe: every knob of the best trial; None without one.
-        climbs: how the best value rose over the trials by number, as far as no trial before is still running.
-        ended: when the last trial ended, seconds since 1970; None while one is running.
-        groups: of a comparison, for each variant its figures over the seeds, such as mean, low, high, n.
-        files: of the study as a whole, beside its definition: pictures and tables.
+        new_bests: the trials that set a new best value, in the order of their numbers, up to the first running trial.
+        ended: when the last trial ended, in seconds since 1970; None while one is running.
+        groups: values over the seeds, such as mean, low, high and n, by variant, contender or arm.
+        files: content of the study's pictures and tables, by name.
 
     """
 
     definition: Mapping[str, Any]
     counts: Mapping[str, int]
-    best: Climb | None
+    best: NewBest | None
     recipe: Mapping[str, Any] | None
-    climbs: Sequence[Climb]
+    new_bests: Sequence[NewBest]
     ended: float | None
     groups: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, "Mapping[str, float]"])
     files: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
@@ -82,7 +84,7 @@ def read(trial: TrialFolder) -> Snapshot:
     """Read a trial's folder.
 
     Raises:
-        StudyError: a damaged file, by name and line.
+        StudyError: a file is damaged; names it and its line.
 
     """
     history = trial.history()
@@ -93,36 +95,37 @@ def read(trial: TrialFolder) -> Snapshot:
 
 
 def replay(records: Iterable[Record]) -> tuple[dict[int, Record], int]:
-    """Sort a log's epochs out: a training that lost its checkpoint tells some of them again.
+    """Merge a log's epochs: a training that was resumed from an earlier epoch has logged some of them twice.
 
-    An epoch told again with the same result keeps its first record, because that one may have been sent. One that came
-    out otherwise, or never came again, was sent wrongly: the count of such replays tells the server's runs apart.
+    If the second record has the same result, the first is kept, because it may have been sent. If the result differs,
+    or the epoch was never trained again, the record on the server is wrong; the number of such replays distinguishes
+    the trial's old run on the server from its new one.
 
     Returns:
-        The epochs by number, and the count of replays that came out otherwise.
+        The epochs by number, and the number of replays with other results.
 
     """
     kept: dict[int, Record] = {}
-    awaited: dict[int, Record] = {}
+    undone: dict[int, Record] = {}  # records from before a restart, of epochs that are not trained again yet
     replays = 0
     for record in records:
         match record["kind"]:
             case "epoch":
-                first = awaited.pop(record["number"], None)
+                first = undone.pop(record["number"], None)
                 if first is not None and _result(first) != _result(record):
                     replays += 1
-                    awaited.clear()
+                    undone.clear()
                     first = None
                 kept[record["number"]] = first or record
             case "restarted":
-                awaited.update({number: kept.pop(number) for number in list(kept) if number > record["epochs"]})
+                undone.update({number: kept.pop(number) for number in list(kept) if number > record["epochs"]})
             case "ended":
-                replays += bool(awaited)
+                replays += bool(undone)
             case _:
                 pass
     return kept, replays
 
 
 def _result(record: Record) -> str:
-    """Write an epoch's metrics such that NaN equals NaN."""
+    """Write an epoch's metrics as text, in which NaN equals NaN."""
     return json.dumps(record["metrics"], sort_keys=True)
