@@ -150,7 +150,7 @@ def check(settings: Settings) -> str:
 
 
 def server_name(settings: Settings) -> str:
-    """Name the server or database: its URI without the password, and the experiment that MLFLOW_EXPERIMENT_NAME sets."""
+    """Name the server or database: its URI without the password, and MLFLOW_EXPERIMENT_NAME if set."""
     parts = urlsplit(settings.tracking_uri)
     named = settings.tracking_uri.replace(f":{parts.password}@", ":***@") if parts.password else settings.tracking_uri
     experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME")
