@@ -1,1 +1,1 @@
-"""What can be asked of a study: a search, a comparison, a confirmation, an ablation."""
+"""The questions that a study can answer: a search, a comparison, a confirmation, an ablation."""

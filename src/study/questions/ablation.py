@@ -3,11 +3,11 @@
 Each knob in which winner and baseline differ is set back to the baseline's value, alone ("without"), and added to the
 baseline, alone ("with"); all on the same fresh seeds, judged on validation data, since a choice follows. Knobs that
 depend on each other, such as an optimizer and its momentum, move together. Then the knobs whose loss is surely smaller
-than the smallest difference of interest are all dropped at once; where that is too much, the one that contributes most
-comes back, until what is left is surely no worse than the winner. Bauer et al. (in Biedenkapp et al. 2017, "Efficient
-parameter importance analysis via ablation with surrogates", AAAI) is the idea; here every step is trained, not guessed.
+than the smallest difference of interest are all dropped at once. If that loses too much, the knob that contributes most
+is put back, until the recipe is surely no worse than the winner. The idea is that of Biedenkapp et al. 2017, "Efficient
+parameter importance analysis via ablation with surrogates" (AAAI); here every step is trained, not predicted.
 
-Everything is read from the folders: of the search and of NAME-ablate.
+All results are read from the folders of the search and of NAME-ablate.
 """
 
 from __future__ import annotations
@@ -47,21 +47,21 @@ if TYPE_CHECKING:
     from study.text.table import Block
 
 
-FIRST_SEED = 3000  # counted on from the recipe's seed; the race has 1000 on, the final scores 2000 on
+FIRST_SEED = 3000  # added to the recipe's seed; the race starts at 1000, the final scores at 2000
 WINNER = "winner"
 
 
 @dataclass(frozen=True, slots=True)
 class AblationRow:
-    """One arm's line of the table.
+    """One arm's row of the table.
 
     Args:
-        label: what was done.
+        label: the change, such as "without lr".
         side: as in `Arm`; None for winner and baseline.
-        knobs: which knobs were set back or added.
+        knobs: the knobs that were set back or added.
         recipe: every knob, with the study's seed.
-        values: on validation data, by seed; NaN where it is missing.
-        mean: of the values, with Student's interval; None below one value.
+        values: on validation data, by seed; NaN for a missing value.
+        mean: of the values, with Student's interval; None without a value.
         comparison: with the winner, for side "plus" with the baseline; None for these two themselves.
 
     """
@@ -88,19 +88,19 @@ class AblationRow:
 
 @dataclass(frozen=True, slots=True)
 class Ablation(Shown):
-    """How far an ablation has come, or what it found.
+    """The result of an ablation, complete or not.
 
     Args:
         study: its name.
-        metric: what it was judged by.
-        question: what was asked.
-        winner: its line.
-        baseline: its line.
-        arms: the other lines: side "less" by what the knob contributes, most first, then "plus", then "simplest".
-        simplest: overrides of the recipe with the fewest changes that is surely no worse than the winner; None when no
-            knob can be dropped, or before that is known.
-        dropped: the knobs that it does without.
-        complete: whether all has been run.
+        metric: that judges the recipes.
+        question: what is ablated.
+        winner: the winner's row.
+        baseline: the baseline's row.
+        arms: the other rows: side "less", the largest contribution first, then "plus", then "simplest".
+        simplest: overrides of the recipe with the fewest changes that is surely no worse than the winner; None if no
+            knob can be dropped or the ablation is not complete.
+        dropped: knobs of the winner that the simplest recipe does not change.
+        complete: whether all trainings have been run.
 
     """
 
@@ -150,17 +150,17 @@ class Ablation(Shown):
 def ask(
     study: Study, settings: Settings, seeds: int = 10, smallest: float = 0.005, fits: Fits | None = None
 ) -> AblationQuestion:
-    """Lay out the arms between the confirmed winner and the baseline.
+    """Make the arms between the confirmed winner and the baseline.
 
     Args:
-        study: the search's.
+        study: that was searched.
         settings: where its folders are.
-        seeds: how many, 2 or more.
+        seeds: number of fresh seeds, 2 or more.
         smallest: the smallest difference of interest, in the metric's unit.
-        fits: raises RecipeError where model and data refuse a recipe; None takes what the recipe itself says.
+        fits: raises RecipeError if a recipe does not fit the model and the data; None checks the recipe alone.
 
     Raises:
-        InputError: nothing is confirmed yet, winner and baseline are one recipe, or too few seeds.
+        InputError: no trial is confirmed, winner and baseline are the same recipe, or there are too few seeds.
 
     """
     if seeds < 2:
@@ -182,13 +182,13 @@ def ask(
 def run(
     study: Study, settings: Settings, options: Options, question: AblationQuestion, stop: threading.Event
 ) -> Iterator[Progress]:
-    """Run what still lacks of the arms, and then of the simplest recipe. Raises as `search.run`."""
+    """Run the missing trainings of the arms, then of the simplest recipe. Raises as `search.run`."""
     options = options.started()  # one deadline for all stages
     design = _design(study, question, ())
     while True:
         yield from replicates.run(design, settings, options, stop, question.to_json())
         if not Pairs.of(design, settings).complete():
-            return  # the time was up
+            return  # the time limit was reached
         design = _design(study, question, _simpler(study, settings, question))
         if Pairs.of(design, settings).complete():
             break
@@ -215,13 +215,13 @@ def _publish(study: Study, settings: Settings, options: Options, found: Ablation
 
 
 def read(study: Study, settings: Settings) -> Ablation | None:
-    """Read what was last asked and what became of it; None if nothing ever was. The same from the same folders."""
+    """Read the last ablation and its result so far; None if there was none. Depends on the folders alone."""
     stored = Family(study.name, settings.home).question("ablate")
     return of(study, settings, AblationQuestion.from_json(stored)) if stored else None
 
 
 def of(study: Study, settings: Settings, question: AblationQuestion) -> Ablation:
-    """Read how far an ablation has come."""
+    """Read the result of an ablation so far."""
     tried = _simpler(study, settings, question)
     found = Pairs.of(_design(study, question, tried), settings)
     values = found.values()
@@ -243,14 +243,14 @@ def of(study: Study, settings: Settings, question: AblationQuestion) -> Ablation
 
 
 def _simplest(study: Study, rows: Sequence[AblationRow]) -> AblationRow | None:
-    """Choose the last candidate if it is surely no worse than the winner, else the knob that is missed least."""
+    """Choose the last candidate, or else the winner without its least useful knob, if that is surely no worse."""
     tried = [row for row in rows if row.side == "simplest"]
     single = [row for row in rows if row.side == "less" and _no_worse(row, study)]
     return next((row for row in (*tried[-1:], *single[-1:]) if _no_worse(row, study)), None)
 
 
 def _simpler(study: Study, settings: Settings, question: AblationQuestion) -> tuple[Arm, ...]:
-    """Give the candidates for the simplest recipe that have been tried or are to be tried next."""
+    """List the candidates for the simplest recipe, up to the next one to try."""
     found = Pairs.of(_design(study, question, ()), settings)
     if not found.complete():
         return ()
@@ -280,7 +280,7 @@ def _is_recipe(study: Study, arm: Arm) -> bool:
 
 
 def _no_worse(row: AblationRow, study: Study) -> bool:
-    """Tell whether the loss against the winner is surely smaller than the smallest difference of interest."""
+    """Tell whether the loss against the winner is surely below the smallest difference of interest."""
     found = row.comparison
     if found is None:
         return False
@@ -316,7 +316,7 @@ def _rows(
 
 
 def _order(study: Study, row: AblationRow) -> float:
-    """Sort what matters most first: the greatest loss without a knob, the greatest gain with one."""
+    """Compute the sort key: the greatest loss without a knob comes first, and the greatest gain with one."""
     assert row.comparison is not None
     better = study.objective.sign * row.comparison.difference
     better = better if np.isfinite(better) else 0.0

@@ -1,4 +1,4 @@
-"""The recipes between two: each knob in which they differ moved from one to the other, with those that depend on it."""
+"""The arms of an ablation: each knob in which winner and baseline differ is moved, with the knobs that depend on it."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ class Arm:
     """One recipe of an ablation.
 
     Args:
-        side: the winner less some knobs, the baseline plus some, or a candidate for the simplest recipe.
-        knobs: which.
+        side: less: the winner without some knobs; plus: the baseline with some; simplest: a candidate for the simplest
+            recipe.
+        knobs: the knobs that are set back or added.
         overrides: of the study's recipe.
 
     """
@@ -39,7 +40,7 @@ class Arm:
 
     @property
     def label(self) -> str:
-        """Name it: "without lr", "with optimizer, momentum", "without lr, dropout at once"."""
+        """Label of the arm: "without lr", "with optimizer, momentum", "without lr, dropout at once"."""
         match self.side:
             case "less":
                 return f"without {', '.join(self.knobs)}"
@@ -52,16 +53,16 @@ class Arm:
 def arms(
     study: Study, winner: Mapping[str, Any], baseline: Mapping[str, Any], fits: Fits | None = None
 ) -> tuple[Arm, ...]:
-    """Lay out the winner less each knob, then the baseline plus each.
+    """Make the arms: the winner without each knob, then the baseline with each.
 
     Args:
-        study: whose overrides these are.
-        winner: overrides of the one end.
-        baseline: overrides of the other.
-        fits: raises RecipeError where model and data refuse a recipe; None takes what the recipe itself says.
+        study: whose recipe the overrides change.
+        winner: the winner's overrides.
+        baseline: the baseline's overrides.
+        fits: raises RecipeError if a recipe does not fit the model and the data; None checks the recipe alone.
 
     Returns:
-        Nothing if both ends are one recipe.
+        The arms; none if winner and baseline are the same recipe.
 
     """
     top, bottom = ends(study, winner, baseline)
@@ -76,14 +77,14 @@ def arms(
 
 
 def ends(study: Study, winner: Mapping[str, Any], baseline: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Give every knob of both."""
+    """Return every knob of the winner and of the baseline."""
     return every_knob(study.recipe_for(winner)), every_knob(study.recipe_for(baseline))
 
 
 def _moved(
     study: Study, start: Mapping[str, Any], end: Mapping[str, Any], knob: str, differing: list[str], fits: Fits | None
 ) -> tuple[str, ...]:
-    """Give the knob and those that must move with it for the recipe to be one; empty if there is no such set."""
+    """Find the knobs that must move together with a knob for a valid recipe; empty if there is no valid one."""
     moved = [knob, *(each for each in differing if LENGTHS.get(knob) == each)]  # epochs or steps: one length
     while True:
         try:
@@ -100,7 +101,7 @@ def _moved(
 
 
 def overrides(study: Study, start: Mapping[str, Any], end: Mapping[str, Any], moved: Sequence[str]) -> dict[str, Any]:
-    """Give the overrides of the start with some knobs as they are at the end."""
+    """Make the overrides of the start recipe with some knobs of the end recipe."""
     plain = every_knob(study.recipe)
     knobs = {**start, **{knob: end[knob] for knob in moved}}
     return {knob: value for knob, value in knobs.items() if knob != "seed" and plain[knob] != value}
@@ -113,9 +114,9 @@ class AblationQuestion:
     Args:
         trial: the confirmed winner's number in the search.
         winner: its overrides of the study's recipe.
-        baseline: the baseline's.
-        arms: the winner less each knob, the baseline plus each.
-        seeds: how many.
+        baseline: the baseline's overrides.
+        arms: the winner without each knob, the baseline with each.
+        seeds: number of fresh seeds.
         smallest: the smallest difference of interest, in the metric's unit.
 
     """
@@ -128,14 +129,14 @@ class AblationQuestion:
     smallest: float
 
     def to_json(self) -> dict[str, Any]:
-        """Give it as JSON values, to be kept."""
+        """Convert the question to JSON values."""
         arms = [{"side": arm.side, "knobs": list(arm.knobs), "overrides": dict(arm.overrides)} for arm in self.arms]
         ends = {"winner": dict(self.winner), "baseline": dict(self.baseline)}
         return {"trial": self.trial, **ends, "arms": arms, "seeds": self.seeds, "smallest": self.smallest}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> AblationQuestion:
-        """Take what `to_json` gave."""
+        """Restore a question from the values of `to_json`."""
         named = ("trial", "winner", "baseline", "seeds", "smallest")
         arms = tuple(Arm(each["side"], tuple(each["knobs"]), each["overrides"]) for each in stored["arms"])
         return cls(arms=arms, **{name: stored[name] for name in named})

@@ -1,4 +1,4 @@
-"""A comparison: every variant on the same seeds through the one loop, then verdicts from the folders alone."""
+"""A comparison: train every variant on the same seeds, then judge the results from the folders alone."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from study.settings import Settings
     from study.text.table import Block
 
-FIRST_LOOK = 3  # seeds before a first verdict of `until_sure`
-CAP = 30  # seeds at most when none are given with `until_sure`
+FIRST_LOOK = 3  # number of seeds before the first verdict with `until_sure`
+CAP = 30  # default of the largest number of seeds with `until_sure`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +45,9 @@ class ComparisonQuestion:
     Args:
         variants: names, in the order of the table.
         against: the baseline's name, one of the variants.
-        seeds: how many; with `until_sure` at most.
-        until_sure: stop a variant's seeds once its verdict is settled, by a test that may look after every seed.
+        seeds: number of seeds; the largest number with `until_sure`.
+        until_sure: whether a variant gets no more seeds once its verdict is settled, by a test that allows a look
+            after every seed.
         smallest: the smallest difference of interest, in the metric's unit (0.005 is half a point of accuracy).
 
     """
@@ -60,18 +61,18 @@ class ComparisonQuestion:
 
 @dataclass(frozen=True, slots=True)
 class VariantRow:
-    """One variant's line of the table.
+    """One variant's row of the table.
 
     Args:
         variant: its name.
-        values: its test figure by seed, in the order of the seeds; NaN where it is missing.
-        mean: of the values, with Student's interval; None below one value.
+        values: its values on the test split, in the order of the seeds; NaN for a missing one.
+        mean: of the values, with Student's interval; None without a value.
         comparison: with the baseline; None for the baseline itself.
-        published: what others have published for it.
-        as_expected: whether the published figure lies where one more run of ours would, with 95 %; None if unknown, or
-            where `--set` made it another recipe.
-        seconds: mean of a training's wall-clock time.
-        diverged: trainings that did; they count with the accuracy of guessing.
+        published: its published value; None if there is none.
+        as_expected: whether the published value is in the 95 % prediction interval of one more run; None if unknown,
+            or if `--set` has changed the recipe.
+        seconds: mean wall-clock time of a training.
+        diverged: number of trainings that diverged.
 
     """
 
@@ -103,15 +104,15 @@ class VariantRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison(Shown, Sequence[VariantRow]):
-    """How far a comparison has come, or what it found: a sequence of its variants' rows.
+    """The result of a comparison, complete or not: a sequence of its variants' rows.
 
     Args:
         study: its name.
-        question: what was compared.
-        metric: the values' own, on the test split.
-        variants: a row each, in the order of the question.
+        question: what is compared.
+        metric: of the values, on the test split.
+        variants: a row for each, in the order of the question.
         fixed: knobs that were held fixed.
-        guessing: whether diverged trainings count as guessing; else they are left out.
+        guessing: whether diverged trainings count with the accuracy of guessing; otherwise they are left out.
 
     """
 
@@ -177,19 +178,19 @@ def ask(
     until_sure: bool = False,
     smallest: float = 0.005,
 ) -> ComparisonQuestion:
-    """Settle what is compared.
+    """Choose what is compared.
 
     Args:
-        study: whose variants they are.
-        variants: names; None is all fair ones.
-        against: the baseline; None is `baseline`, else the first variant.
-        as_published: also the literal protocols of the publication.
-        seeds: how many; None is 10, or at most 30 with `until_sure`.
+        study: whose variants are compared.
+        variants: names; None is all variants except the literal protocols of a publication.
+        against: name of the baseline; None chooses it as `family.baseline` does.
+        as_published: whether to include the literal protocols of a publication.
+        seeds: number of seeds; None is 10, or at most 30 with `until_sure`.
         until_sure: as in `ComparisonQuestion`.
         smallest: as in `ComparisonQuestion`.
 
     Raises:
-        InputError: an unknown variant, fewer than two, or too few seeds.
+        InputError: a variant is unknown, or there are fewer than two variants or seeds.
 
     """
     there = list(study.variants if as_published else study.fair_variants)
@@ -213,12 +214,12 @@ def ask(
 
 
 def compared(study: Study) -> Study:
-    """Make the study whose trials the comparison's are."""
+    """Make the study under whose name the comparison's trials are stored."""
     return replicates.judged_on_test(study, "compare")
 
 
 def design(study: Study, question: ComparisonQuestion) -> Design:
-    """Say which variants meet which seeds."""
+    """Lay out which variants are trained on which seeds."""
     finals = compared(study)
     step = replicates.resolution(finals, test=True)
 
@@ -241,7 +242,7 @@ def design(study: Study, question: ComparisonQuestion) -> Design:
 def run(
     study: Study, settings: Settings, options: Options, question: ComparisonQuestion, stop: threading.Event
 ) -> Iterator[Progress]:
-    """Run what the table still lacks, then publish it; iterate to make it go on. Raises as `search.run`."""
+    """Run the missing trainings, then publish the result; each iteration drives the run. Raises as `search.run`."""
     designed = design(study, question)
     asked = {**asdict(question), "variants": {name: dict(each) for name, each in designed.arms.items()}}
     yield from replicates.run(designed, settings, options, stop, asked)
@@ -265,10 +266,10 @@ def _publish(study: Study, settings: Settings, options: Options, found: Comparis
 
 
 def last_asked(study: Study, settings: Settings) -> tuple[Study, ComparisonQuestion]:
-    """Read what was last compared, and give the study with those variants.
+    """Read the last comparison's question, and the study with its variants at that time.
 
     Raises:
-        InputError: nothing ever was.
+        InputError: the study was never compared.
 
     """
     stored = Family(study.name, settings.home).question("compare")
@@ -285,7 +286,7 @@ def judge(
     direction: Any,
     step: float,
 ) -> dict[str, verdicts.Contrast]:
-    """Compare the others with the baseline, by the test that the question promises."""
+    """Compare the others with the baseline: sequentially with `until_sure`, else for a fixed number of seeds."""
     test = sequential.compare if question.until_sure else verdicts.compare
     matrix = np.array([values[name] for name in others])
     found = test(matrix, values[question.against], direction=direction, smallest=question.smallest, step=step)
@@ -293,7 +294,7 @@ def judge(
 
 
 def of(study: Study, settings: Settings, question: ComparisonQuestion) -> Comparison:
-    """Read how far a comparison has come; always the same from the same folders."""
+    """Read the result of a comparison so far, which depends on the folders alone."""
     found = Pairs.of(design(study, question), settings)
     values = found.values()
     finals = found.design.study

@@ -1,10 +1,11 @@
-"""Confirmation: the best trials again on fresh seeds, a race on validation data; for the one left, the test split.
+"""Confirmation: a race of the best trials on fresh seeds; then the winner's score on the test split.
 
-The best of many trials with one seed each is partly luck. So the k best meet seeds that the search has not seen, the
-surely worse ones leave early, and the best mean wins. The winner and the baseline then meet a third set of seeds, which
-nothing was chosen by, and only these are judged on the test split: their mean is a score that can be believed.
+The best of many trials with one seed each is partly luck. So the k best are trained on seeds that the search has not
+used, surely worse ones are dropped early, and the best mean wins. The winner and the baseline are then trained on a
+third set of seeds, which no choice depends on, and only these trainings are judged on the test split. Their mean is an
+unbiased score.
 
-Everything is read from the folders: of the search, of NAME-confirm (the race), of NAME-final (the scores).
+All results are read from the folders of the search, of NAME-confirm (the race) and of NAME-final (the scores).
 """
 
 from __future__ import annotations
@@ -40,18 +41,18 @@ if TYPE_CHECKING:
     from study.settings import Settings
     from study.text.table import Block
 
-FINAL_SEEDS = 2000  # counted on from the recipe's seed; the race has 1000 on
+FINAL_SEEDS = 2000  # added to the recipe's seed; the race starts at 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What the test split says of a recipe.
+    """A recipe's score on the test split.
 
     Args:
         name: "trial N" of the search, or "baseline".
         recipe: every knob, `final` applied, with the first of the final seeds.
-        values: by final seed, as far as it has come.
-        mean: of the values, with Student's interval; None below one value.
+        values: of the final seeds that have been run, in their order.
+        mean: of the values, with Student's interval; None without a value.
         trials: numbers in the study NAME-final, in the order of the seeds.
 
     """
@@ -69,20 +70,20 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Confirmation(Shown):
-    """How far a confirmation has come, or what it found.
+    """The result of a confirmation, complete or not.
 
     Args:
         study: its name.
-        metric: what the race was judged by.
-        question: what was asked.
-        contenders: best mean first, those that the race dropped last.
-        winner: the best of them once the race is over, else None.
-        score: of the winner on the test split.
-        baseline: the same of the baseline.
-        gain: the winner's score less the baseline's, paired over the seeds; None before both have two.
-        optimism: by how much the search made the winner look better than its score; positive is better for either
-            direction of the metric.
-        complete: whether all that was asked for has been run.
+        metric: that judges the race.
+        question: what is confirmed.
+        contenders: best mean first, dropped ones last.
+        winner: the best contender; None until the race is over.
+        score: the winner's score on the test split.
+        baseline: the baseline's score on the test split.
+        gain: the winner's score minus the baseline's, paired over the seeds; None before both have two values.
+        optimism: how much better the winner looked in the search than its score; positive means better, for both
+            directions of the metric.
+        complete: whether all trainings have been run.
 
     """
 
@@ -99,12 +100,12 @@ class Confirmation(Shown):
 
     @property
     def top(self) -> int:
-        """How many trials were confirmed."""
+        """Number of contenders."""
         return len(self.question.trials)
 
     @property
     def seeds(self) -> int:
-        """Fresh seeds of the race, and again of the final scores."""
+        """Number of fresh seeds of the race; the final scores have as many others."""
         return self.question.seeds
 
     def record(self) -> schemas.Confirmation:
@@ -146,13 +147,13 @@ def ask(study: Study, settings: Settings, top: int = 10, seeds: int = 5) -> Conf
     """Choose the best complete trials of a search, each recipe once.
 
     Args:
-        study: the search's.
+        study: that was searched.
         settings: where its folders are.
-        top: how many at most.
-        seeds: fresh seeds, 2 or more.
+        top: largest number of trials, 1 or more.
+        seeds: number of fresh seeds, 2 or more.
 
     Raises:
-        InputError: the search has no complete trial, or too few seeds.
+        InputError: the search has no complete trial, or `top` or `seeds` is too small.
 
     """
     replicates.require_seed(study)
@@ -184,20 +185,20 @@ def run(
 ) -> Iterator[Progress]:
     """Run the race, then open the test split for its winner and the baseline, then publish both.
 
-    Iterate to make it go on. Raises as `search.run`.
+    Each iteration drives the run. Raises as `search.run`.
 
     Raises:
-        InputError: no contender's trainings came to a figure.
+        InputError: no contender has a value on every seed.
 
     """
     options = options.started()  # one deadline for both stages
     asked = question.to_json()
     yield from replicates.run(race.design(study, question), settings, options, stop, asked)
     if not is_raced(study, settings, question):
-        return  # the time was up
+        return  # the time limit was reached
     found = of(study, settings, question)
     if found.winner is None:
-        fix = f"`study show {study.name}-confirm` says why; `study remove {study.name}-confirm` lets it be run anew."
+        fix = f"`study show {study.name}-confirm` says why; after `study remove {study.name}-confirm` it can run again."
         raise InputError("the race has no winner", where=study.name, fix=fix)
     yield from replicates.run(_final(study, question, found.winner.trial), settings, options, stop)
     yield from _publish(study, settings, options, of(study, settings, question))
@@ -215,18 +216,18 @@ def _publish(study: Study, settings: Settings, options: Options, found: Confirma
 
 
 def is_raced(study: Study, settings: Settings, question: ConfirmationQuestion) -> bool:
-    """Tell whether the race has been run to its end, with a winner or without."""
+    """Tell whether the race is over, with a winner or without."""
     return Pairs.of(race.design(study, question), settings).complete()
 
 
 def read(study: Study, settings: Settings) -> Confirmation | None:
-    """Read what was last asked and what became of it; None if nothing ever was. The same from the same folders."""
+    """Read the last confirmation and its result so far; None if there was none. Depends on the folders alone."""
     stored = Family(study.name, settings.home).question("confirm")
     return of(study, settings, ConfirmationQuestion.from_json(stored)) if stored else None
 
 
 def of(study: Study, settings: Settings, question: ConfirmationQuestion) -> Confirmation:
-    """Read how far a confirmation has come."""
+    """Read the result of a confirmation so far."""
     raced = Pairs.of(race.design(study, question), settings)
     over = raced.complete()
     contenders = race.contenders(study, question, raced)
@@ -268,6 +269,6 @@ def _score(final: Pairs, arm: str) -> Score:
 
 
 def _difference(study: Study, recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the knobs in which a recipe differs from the study's, but for the seed."""
+    """Find the knobs in which a recipe differs from the study's, except the seed."""
     plain, other = every_knob(study.recipe), every_knob(type(study.recipe).model_validate(recipe))
     return {knob: value for knob, value in other.items() if knob != "seed" and plain.get(knob) != value}

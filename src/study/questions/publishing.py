@@ -1,4 +1,4 @@
-"""What a question leaves besides its trials: pictures, tables, figures over seeds; and the fields of its records."""
+"""The pictures, tables and values over seeds that a question publishes, and the fields of its records."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def averaged(mean: Mean | None) -> dict[str, Any]:
-    """Give the fields of `schemas.questions.Averaged`."""
+    """Make the fields of `schemas.questions.Averaged`."""
     return {
         "n": mean.n if mean else 0,
         "mean": mean.value if mean else None,
@@ -36,7 +36,7 @@ def averaged(mean: Mean | None) -> dict[str, Any]:
 
 
 def judged(found: Contrast | None, metric: Metric) -> dict[str, Any]:
-    """Give the fields of `schemas.questions.Judged`."""
+    """Make the fields of `schemas.questions.Judged`."""
     return {
         "difference": found.difference if found else None,
         "difference_low": found.interval.low if found else None,
@@ -48,7 +48,7 @@ def judged(found: Contrast | None, metric: Metric) -> dict[str, Any]:
 
 
 def over_seeds(values: Mapping[str, Any]) -> dict[str, float]:
-    """Keep what a tracking server shows of a recipe over its seeds: the fields that are known and finite."""
+    """Select the fields of a recipe over its seeds that a tracking server shows, if they are known and finite."""
     names = ("n", "mean", "mean_low", "mean_high", "difference", "difference_low", "difference_high", "win_rate")
     return {name: values[name] for name in names if values.get(name) is not None and math.isfinite(values[name])}
 
@@ -60,17 +60,17 @@ def publish(
     pictures: Mapping[str, Figure] | None = None,
     texts: Mapping[str, str] | None = None,
 ) -> Iterator[Progress]:
-    """Write pictures and tables beside the trials, and let the tracking server have them.
+    """Write pictures and tables beside the trials, and send them to the tracking server.
 
     Args:
-        settings: where things are kept.
+        settings: where results are kept.
         options: whether they are tracked.
-        groups: for each study its figures over seeds, by recipe; the first one's folder takes the pictures and texts.
-        pictures: by name, without ending.
+        groups: values over seeds by study and recipe; pictures and texts are written to the first study's folder.
+        pictures: by name, without suffix.
         texts: content by file name.
 
     Yields:
-        What was written, and a notice if the tracking server could not be told.
+        The written files, and a notice if the tracking server did not receive everything.
 
     """
     for journal, by_recipe in groups.items():
@@ -84,10 +84,10 @@ def publish(
     if shown:
         yield Written("pictures", tuple(shown))
     if options.track:
-        yield from _tell(settings, [journal.folder.name for journal in groups])
+        yield from _send(settings, [journal.folder.name for journal in groups])
 
 
-def _tell(settings: Settings, names: list[str]) -> Iterator[Progress]:
+def _send(settings: Settings, names: list[str]) -> Iterator[Progress]:
     try:
         troubles = [report.error for report in tracking.sync_studies(settings, names) if report.error]
     except StudyError as error:

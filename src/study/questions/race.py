@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from study.definition import Study
 
-RACE_SEEDS = 1000  # counted on from the recipe's seed; a comparison has the seeds from 0 on
-FIRST_LOOK = 2  # seeds before the race drops anyone
+RACE_SEEDS = 1000  # added to the recipe's seed; a comparison starts at 0
+FIRST_LOOK = 2  # number of seeds before the race drops a contender
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +32,9 @@ class ConfirmationQuestion:
     Args:
         trials: numbers of the search's best trials with distinct recipes, best first.
         arms: for each, the knobs in which its recipe differs from the study's; the seed is left out.
-        values: what the search has seen of each.
-        baseline: the knobs of the baseline.
-        seeds: fresh seeds of the race, and again of the final scores.
+        values: the value of each in the search.
+        baseline: the baseline's overrides.
+        seeds: number of fresh seeds of the race; the final scores have as many others.
 
     """
 
@@ -45,7 +45,7 @@ class ConfirmationQuestion:
     seeds: int
 
     def to_json(self) -> dict[str, Any]:
-        """Give it as JSON values, to be kept."""
+        """Convert the question to JSON values."""
         trials = [
             {"trial": number, "value": self.values[number], "overrides": dict(self.arms[number])}
             for number in self.trials
@@ -54,7 +54,7 @@ class ConfirmationQuestion:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> ConfirmationQuestion:
-        """Take what `to_json` gave."""
+        """Restore a question from the values of `to_json`."""
         return cls(
             trials=tuple(each["trial"] for each in stored["trials"]),
             arms={each["trial"]: each["overrides"] for each in stored["trials"]},
@@ -72,10 +72,10 @@ class Contender:
         trial: its number in the search.
         overrides: the knobs in which it differs from the study's recipe.
         recipe: every knob, with the study's seed.
-        search_value: what the search saw of it.
-        values: on validation data, by fresh seed, as far as it has come.
-        mean: of the values, with Student's interval; None below one value.
-        dropped: seeds after which the race dropped it as surely worse; None if it did not.
+        search_value: its value in the search.
+        values: on validation data, of the fresh seeds that have been run, in their order.
+        mean: of the values, with Student's interval; None without a value.
+        dropped: number of seeds after which the race dropped it as surely worse; None if it did not.
         behind: whether it is surely worse than the winner, dropped or not.
 
     """
@@ -103,18 +103,18 @@ class Contender:
 
 
 def design(study: Study, question: ConfirmationQuestion) -> Design:
-    """Lay out the race: all contenders on the first seeds, then those that are not surely worse."""
+    """Lay out the race: all contenders on the first seeds, then only those that are not surely worse."""
     arms = {arm_of(number): overrides for number, overrides in question.arms.items()}
     race = replace(study, name=family.name_of(study.name, "confirm"))
     step = replicates.resolution(study, test=False)
 
     def narrow(before: tuple[str, ...], values: Mapping[str, NDArray[np.float64]]) -> tuple[str, ...]:
-        going = [name for name in before if np.isfinite(values[name]).all()]
-        if len(going) < 2:
-            return tuple(going)
-        table = np.array([values[name] for name in going])
+        running = [name for name in before if np.isfinite(values[name]).all()]
+        if len(running) < 2:
+            return tuple(running)
+        table = np.array([values[name] for name in running])
         out = racing.worse(table, direction=study.direction, looks=_looks(question), step=step)
-        return tuple(name for name, is_out in zip(going, out, strict=True) if not is_out)
+        return tuple(name for name, is_out in zip(running, out, strict=True) if not is_out)
 
     return Design(study=race, arms=arms, seeds=question.seeds, first=RACE_SEEDS, narrow=narrow, look=FIRST_LOOK)
 
@@ -125,7 +125,7 @@ def _looks(question: ConfirmationQuestion) -> int:
 
 
 def contenders(study: Study, question: ConfirmationQuestion, race: Pairs) -> tuple[Contender, ...]:
-    """Read how the contenders stand, best mean first, those that the race dropped last."""
+    """Read the contenders' results so far, best mean first, dropped ones last."""
     table, behind = race.values(), _behind(study, question, race)
     found = [
         Contender(
@@ -141,12 +141,12 @@ def contenders(study: Study, question: ConfirmationQuestion, race: Pairs) -> tup
         for number, overrides in question.arms.items()
     ]
 
-    def place(each: Contender) -> tuple[bool, int, float]:
+    def rank(each: Contender) -> tuple[bool, int, float]:
         reached = len(each.values) if each.dropped is not None else 0
         value = each.mean.value if each.mean else -np.inf * study.objective.sign
         return each.dropped is not None, -reached, -study.objective.sign * value
 
-    return tuple(sorted(found, key=place))
+    return tuple(sorted(found, key=rank))
 
 
 def _dropped(race: Pairs, arm: str) -> int | None:
@@ -158,7 +158,7 @@ def _dropped(race: Pairs, arm: str) -> int | None:
 
 
 def _behind(study: Study, question: ConfirmationQuestion, race: Pairs) -> set[str]:
-    """Name the arms that the race dropped, and those that are surely worse at its end."""
+    """List the arms that the race dropped, and those that are surely worse at its end."""
     left = {arm for arm in race.design.arms if _dropped(race, arm) is not None}
     table = {arm: values for arm, values in race.values().items() if arm not in left and np.isfinite(values).all()}
     if len(table) < 2:
@@ -169,5 +169,5 @@ def _behind(study: Study, question: ConfirmationQuestion, race: Pairs) -> set[st
 
 
 def arm_of(trial: int) -> str:
-    """Name the arm of a trial."""
+    """Return the name of a trial's arm."""
     return f"trial-{trial}"

@@ -1,9 +1,9 @@
-"""Named arms on the same seeds through the one loop: what `compare`, `confirm` and `ablate` are made of.
+"""Train named arms on the same seeds: the common part of `compare`, `confirm` and `ablate`.
 
-What is done is known by the recipe itself: a trial counts for an arm and a seed when its recipe is the arm's with that
-seed, on the data and by the metric of today. So changed recipes, data or metrics never mix old results with new ones,
-more seeds or arms only add to what is there, and two arms that are the same recipe share their trials. What a person
-changes inside a training or a network of their own is not seen: such results want another `--name`.
+A trial counts for an arm and a seed if its recipe is the arm's with that seed, on the current data and metric. So old
+results never mix with those of a changed recipe, data set or metric; more seeds or arms add to existing results; and
+two arms with the same recipe share their trials. Changes inside a user's own training or network are not detected: they
+need another `--name`.
 """
 
 from __future__ import annotations
@@ -46,16 +46,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
-    """Which arms meet which seeds.
+    """Which arms are trained on which seeds.
 
     Args:
-        study: whose trials they are, under its own name.
-        arms: overrides of the study's recipe, by name; the seed excepted.
-        seeds: how many at most.
-        first: the first seed, counted on from the recipe's own.
-        test: whether each training is judged on the test split, not on validation data.
-        narrow: gives the arms that still go on, from those that did and all arms' values on the seeds so far.
-        look: seeds before it is first asked.
+        study: under whose name the trials are stored.
+        arms: overrides of the study's recipe, by name, without the seed.
+        seeds: largest number of seeds.
+        first: added to the recipe's own seed to get the first seed.
+        test: whether each training is judged on the test split; otherwise on validation data.
+        narrow: chooses the arms that continue, from those that did so far and all arms' values on the seeds so far;
+            None continues all.
+        look: number of seeds before `narrow` is first called.
 
     """
 
@@ -68,17 +69,17 @@ class Design:
     look: int = 1
 
     def overrides(self, arm: str, seed_index: int) -> dict[str, Any]:
-        """Give the overrides of an arm on one of the seeds, counted from 0."""
+        """Make the overrides of an arm for a seed, by the seed's index from 0."""
         return {**self.arms[arm], "seed": self.study.recipe.model_dump()["seed"] + self.first + seed_index}
 
     def recipes(self) -> dict[str, str]:
-        """Give the fingerprint of each arm's recipe, on the first seed."""
+        """Compute the fingerprint of each arm's recipe with the first seed."""
         return {name: fingerprint(self.study.recipe_for(self.overrides(name, 0))) for name in self.arms}
 
 
 @dataclass(slots=True)
-class Results:
-    """What the folders know, by recipe; read again only where a trial had not ended."""
+class RecipeResults:
+    """Results of a study's trials by recipe; a trial that has ended is read only once."""
 
     journal: Journal
     study: Study
@@ -89,7 +90,7 @@ class Results:
     read: set[int] = field(default_factory=set[int])
 
     def refresh(self) -> None:
-        """Read folders that are new, and those that had not ended."""
+        """Read the folders of trials that are new or had not ended."""
         for folder in self.journal.trials():
             if folder.number not in self.read:
                 self.read.add(folder.number)
@@ -110,13 +111,13 @@ class Results:
         value = history.ended.value
         if history.ended.state == "failed" or value is None:
             value = math.nan
-        if history.ended.state == "pruned":  # nothing but divergence ends a training of a comparison early
+        if history.ended.state == "pruned":  # here only divergence ends a training early
             value = self._guessing()
             self.diverged.add(folder.number)
         self.ended[folder.number] = (value, seconds)
 
     def _guessing(self) -> float:
-        """The accuracy of a network that has diverged."""
+        """Compute the accuracy of guessing, which counts for a diverged training; NaN for other metrics."""
         from study.data import packed  # noqa: PLC0415 - only where there is data
 
         pack = packed.find(self.study.recipe.dataset) if isinstance(self.study.recipe, Recipe) else None
@@ -125,24 +126,24 @@ class Results:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """The source of the trials: one seed after the other, all arms on each, so that every look is paired."""
+    """The source of a design's trials: seed by seed, all arms on each, so that all values are paired."""
 
     design: Design
-    results: Results
+    results: RecipeResults
     keys: dict[tuple[str, int], str] = field(default_factory=dict[tuple[str, int], str])
-    met: list[tuple[str, ...]] = field(default_factory=list[tuple[str, ...]])  # arms by seed: what ended stays so
+    arms_by_seed: list[tuple[str, ...]] = field(default_factory=list[tuple[str, ...]])  # final once chosen
 
     @classmethod
     def of(cls, design: Design, settings: Settings, data: Mapping[str, Any] | None = None) -> Pairs:
-        """Read what the folders know of a design; of the data that was last run on, if none are given."""
+        """Read a design's results from the folders, for the given data or the data of the last run."""
         journal = Journal(settings.study_folder(design.study.name))
         stored = (journal.definition() or {}).get("data", {})
-        pairs = cls(design, Results(journal, design.study, stored if data is None else data))
+        pairs = cls(design, RecipeResults(journal, design.study, stored if data is None else data))
         pairs.results.refresh()
         return pairs
 
     def trial(self, arm: str, seed_index: int) -> int | None:
-        """Give the number of the trial of an arm and a seed; None before it is begun."""
+        """Find the trial number of an arm and a seed; None before the trial exists."""
         return self.results.numbers.get(self._key(arm, seed_index))
 
     def _key(self, arm: str, seed_index: int) -> str:
@@ -153,12 +154,12 @@ class Pairs:
         return self.keys[arm, seed_index]
 
     def trials(self, arm: str) -> list[int]:
-        """Give the numbers of the arm's trials that have ended, in the order of the seeds."""
+        """List the numbers of an arm's ended trials, in the order of the seeds."""
         numbers = [self.trial(arm, seed_index) for seed_index in range(self.design.seeds)]
         return [number for number in numbers if number in self.results.ended]
 
     def values(self, seeds_so_far: int | None = None) -> dict[str, NDArray[np.float64]]:
-        """Collect each arm's figures on the first so many seeds, of all by default; NaN where there is none."""
+        """Collect each arm's values on the first `seeds_so_far` seeds, all if None; NaN for a missing value."""
         ended, seeds_so_far = self.results.ended, self.design.seeds if seeds_so_far is None else seeds_so_far
         table: dict[str, NDArray[np.float64]] = {}
         for arm in self.design.arms:
@@ -167,23 +168,23 @@ class Pairs:
         return table
 
     def members(self, seed_index: int) -> tuple[str, ...] | None:
-        """Give the arms that meet a seed; None while it depends on trials that have not ended."""
+        """List the arms that are trained on a seed; None while that depends on trials that have not ended."""
         if self.design.narrow is None:
             return tuple(self.design.arms)
-        while (at := len(self.met)) <= seed_index:
-            before = self.met[-1] if at >= self.design.look else tuple(self.design.arms)
+        while (at := len(self.arms_by_seed)) <= seed_index:
+            before = self.arms_by_seed[-1] if at >= self.design.look else tuple(self.design.arms)
             if before and at >= self.design.look:
                 if any(self._unended(arm, at - 1) for arm in before):
                     return None
                 before = self.design.narrow(before, self.values(at))
-            self.met.append(before)
-        return self.met[seed_index]
+            self.arms_by_seed.append(before)
+        return self.arms_by_seed[seed_index]
 
     def _unended(self, arm: str, seed_index: int) -> bool:
         return self.trial(arm, seed_index) not in self.results.ended
 
-    def lacking(self) -> Iterator[tuple[str, int]]:
-        """Yield what is to be run, as far as it is known now."""
+    def missing(self) -> Iterator[tuple[str, int]]:
+        """Yield the arms and seed indices that are still to be run, as far as they are known now."""
         self.results.refresh()
         for seed_index in range(self.design.seeds):
             members = self.members(seed_index)
@@ -195,7 +196,7 @@ class Pairs:
 
     def complete(self) -> bool:
         """Tell whether nothing is left to run."""
-        return next(self.lacking(), None) is None and all(
+        return next(self.missing(), None) is None and all(
             self.members(seed_index) is not None for seed_index in range(self.design.seeds)
         )
 
@@ -207,11 +208,11 @@ class Pairs:
 
     def is_done(self, trials: Trials) -> bool:  # noqa: ARG002 - the folders know
         """Tell whether the table is complete."""
-        return next(self.lacking(), None) is None
+        return next(self.missing(), None) is None
 
     def next(self, trials: Trials, under_way: Collection[int]) -> Candidate | None:
         """Give the next trial to run."""
-        for arm, seed_index in self.lacking():
+        for arm, seed_index in self.missing():
             number = self.trial(arm, seed_index)
             if number is None:
                 return trials.fixed(self.design.overrides(arm, seed_index), arm)
@@ -231,10 +232,10 @@ def run(
     stop: threading.Event,
     question: Mapping[str, Any] | None = None,
 ) -> Iterator[Progress]:
-    """Run what the design still lacks; iterate to make it go on. Raises as `search.run`.
+    """Run the missing trainings of a design; each iteration drives the run. Raises as `search.run`.
 
-    The question is stored beside the trials. Before it opens the test split, that is recorded, with a notice if it was
-    open before.
+    The question is stored beside the trials. Before the test split is used, the look is recorded, with a notice if
+    there were looks before.
     """
     from study.running.preflight import check_recipes  # noqa: PLC0415 - torch
 
@@ -256,7 +257,7 @@ def run(
 def _record_opening(design: Design, settings: Settings, journal: Journal) -> Iterator[Progress]:
     recipes = sorted(design.recipes().values())
     if any(each["recipes"] == recipes and each["seeds"] == design.seeds for each in journal.openings()):
-        return  # the same look goes on
+        return  # the same look continues
     before = Family.of(design.study.name, settings.home).looks()
     journal.record_opening(opening(design.study.name, recipes, design.seeds))
     if before:
@@ -264,12 +265,12 @@ def _record_opening(design: Design, settings: Settings, journal: Journal) -> Ite
         last = time.strftime("%Y-%m-%d %H:%M", time.localtime(before[-1]["time"]))
         yield Notice(
             f"the test split has been looked at before, {plural(len(before), 'time')}, in {', '.join(studies)}, "
-            f"last on {last}; whoever chooses by these figures makes them look better than they are"
+            f"last on {last}; choosing by these values makes them look better than they are"
         )
 
 
 def opening(name: str, recipes: Sequence[str], seeds: int) -> dict[str, Any]:
-    """Describe a look at the test split: when, by which command, in which study, at which recipes."""
+    """Describe a look at the test split: time, command, study, recipes and number of seeds."""
     return {
         "time": time.time(),
         "command": environment.command(),
@@ -280,7 +281,7 @@ def opening(name: str, recipes: Sequence[str], seeds: int) -> dict[str, Any]:
 
 
 def require_seed(study: Study) -> None:
-    """See that the study can be repeated over seeds.
+    """Check that the study can be repeated over seeds.
 
     Raises:
         InputError: its recipe has no seed.
@@ -291,15 +292,15 @@ def require_seed(study: Study) -> None:
 
 
 def require_smallest(study: Study, smallest: float) -> None:
-    """See that the smallest difference of interest is one of the metric.
+    """Check that the smallest difference of interest is in the metric's unit.
 
     Raises:
-        InputError: it is a whole accuracy or more: points were meant.
+        InputError: it is at least the whole range of an accuracy, so points were meant.
 
     """
     if study.train == OUR_TRAIN and smallest >= study.objective.whole:
         fix = f"An accuracy lies between 0 and 1: {smallest:g} points are --smallest {smallest / 100:g}."
-        raise InputError(f"--smallest {smallest:g} is all that there is", fix=fix)
+        raise InputError(f"--smallest {smallest:g} is the whole range of an accuracy", fix=fix)
 
 
 def judged_on_test(study: Study, kind: Kind) -> Study:
@@ -307,12 +308,12 @@ def judged_on_test(study: Study, kind: Kind) -> Study:
     recipe = study.recipe_for(study.final)
     finals = replace(study.free_seed(), name=name_of(study.name, kind), recipe=recipe, space=None)
     if isinstance(finals.recipe, Recipe) and not finals.recipe.val_fraction:
-        finals = replace(finals, metric=study.objective.on("train").name)  # there is no validation to follow
+        finals = replace(finals, metric=study.objective.on("train").name)  # without validation data
     return finals
 
 
 def resolution(study: Study, *, test: bool) -> float:
-    """Give the step in which the figure moves: 1/n for an accuracy over n examples, else 0."""
+    """Compute the resolution of the metric: 1/n for an accuracy over n examples, else 0."""
     from study.data import packed  # noqa: PLC0415 - only where there is data
 
     if not isinstance(study.recipe, Recipe):

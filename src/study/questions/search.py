@@ -1,4 +1,4 @@
-"""A search: the loop over what Optuna asks for, the study's variants first."""
+"""A search: run the study's variants, then the trials that Optuna's sampler suggests."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """The source of a search: trials that were left, the study's variants, then Optuna's sampler."""
+    """The source of a search's trials: interrupted trials, the study's variants, then Optuna's sampler."""
 
     study: Study
     trials_wanted: int
 
     def target(self, trials: Trials) -> int:  # noqa: ARG002 - the number was given
-        """Give the number of finished trials in the end."""
+        """Return the number of finished trials at which the search ends."""
         return self.trials_wanted
 
     def is_done(self, trials: Trials) -> bool:
@@ -46,23 +46,23 @@ class Asking:
         return trials.of_variant(variant) if variant else trials.ask()
 
     def may_prune(self, candidate: Candidate) -> bool:
-        """Variants run to their end: they are what is asked about."""
+        """Tell whether a trial may be pruned; variants may not, since the user has asked for them."""
         return candidate.variant is None
 
 
 def run(study: Study, settings: Settings, options: Options, stop: threading.Event) -> Iterator[Progress]:
-    """Search: iterate to make it go on; what it yields is for whoever watches.
+    """Search a study; each iteration drives the run and yields its progress.
 
     Args:
-        study: with its data settled (`prepare.available_data`).
-        settings: where things are kept.
-        options: how to search.
-        stop: set it, and running trials save their present epoch and the search ends with Interrupted.
+        study: whose data set is available (`preflight.available_data`).
+        settings: where results are kept.
+        options: of the search.
+        stop: when it is set, running trials save their current epoch and the search raises Interrupted.
 
     Raises:
-        InputError: something given is wrong; nothing was written.
-        Interrupted: `stop` was set; the same call goes on.
-        StudyError: too many failures, or an epoch that is not repeatable.
+        InputError: an argument is wrong; nothing was written.
+        Interrupted: `stop` was set; the same call resumes the search.
+        StudyError: too many trials failed, or an epoch was not repeatable.
 
     """
     from study.running.preflight import check_recipes  # noqa: PLC0415 - torch
