@@ -28,8 +28,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from study.cli.request import overrides
-
 from study import Study, environment, load, settings
 from study.engine.inspect import first_filters, layer_distributions
 from study.executors.local import cores
@@ -39,6 +37,7 @@ from study.progress import Notice, TrialEnded
 from study.questions import comparison
 from study.recipe import Recipe
 from study.record.journal import Journal
+from study.request import overrides
 from study.running.preflight import available_data
 from study.stats import intervals
 from study.study_files import find
@@ -47,7 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from study.progress import Progress
-    from study.questions.comparison import Row
+    from study.questions.comparison import VariantRow
     from study.settings import Settings
 
 STUDIES = (
@@ -124,7 +123,7 @@ class Table:
     wanted: Wanted
     study: Study
     baseline: str
-    rows: Sequence[Row]
+    rows: Sequence[VariantRow]
 
     @property
     def outside(self) -> list[str]:
@@ -163,7 +162,7 @@ def tell(name: str, progress: Progress) -> None:
         print(progress.text, file=sys.stderr)
 
 
-def lies_inside(row: Row) -> bool | None:
+def lies_inside(row: VariantRow) -> bool | None:
     """Tell whether the published figure lies where one more run of ours would, with 95 %; None if it cannot be told."""
     values = [value for value in row.values if math.isfinite(value)]
     if row.published is None or len(values) < 2:
@@ -187,7 +186,7 @@ def section(table: Table) -> str:
     return "\n".join(lines)
 
 
-def cells(row: Row) -> list[str]:
+def cells(row: VariantRow) -> list[str]:
     """Write one variant's line."""
     values = [value for value in row.values if math.isfinite(value)]
     diverged = f", {row.diverged} diverged" if row.diverged else ""

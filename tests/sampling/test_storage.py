@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -9,6 +10,8 @@ import time
 import pytest
 
 from study.errors import PlaceError, StudyLocked
+from study.record.family import held_by
+from study.record.journal import Journal
 from study.sampling import storage
 
 
@@ -23,6 +26,13 @@ def url(request, tmp_path):
 def database(url):
     with storage.opened(url) as opened:
         yield opened
+
+
+def test_a_process_that_lives_on_is_not_named_when_its_search_has_ended(database, tmp_path):
+    journal = Journal(tmp_path / "s")
+    with storage.held("s", journal.folder, database):
+        assert held_by(journal)["pid"] == os.getpid()
+    assert held_by(journal) is None
 
 
 HOLD = """

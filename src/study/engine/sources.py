@@ -113,7 +113,7 @@ def _from_torchvision(name: str, known: Known, report: Report | None) -> Pack:
         return _download(name, known, reader, roots, tell)
     except ConnectionError as error:
         what = f"{name} is neither on disk (looked in {' and in '.join(looked)}) nor downloadable ({error})"
-        fix = f"Point STUDY_DATA at torchvision's files, or bring one's own: `study data import {name} FILE`."
+        fix = f"Point STUDY_DATA at torchvision's files, or bring your own: `study data import {name} FILE`."
         raise DataMissing(what, fix=fix) from error
 
 

@@ -154,8 +154,11 @@ def held(study: str, folder: Path, storage: RDBStorage) -> Generator[None]:
         me = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time(), "command": environment.command()}
         file.write(json.dumps(me))
         file.flush()
-        with _held_in_database(study, storage, json.dumps(me)):
-            yield
+        try:
+            with _held_in_database(study, storage, json.dumps(me)):
+                yield
+        finally:
+            file.truncate(0)  # a process that lives on runs it no more
 
 
 @contextmanager
