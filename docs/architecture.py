@@ -25,7 +25,7 @@ FOUNDATION = "foundation"
 GROUPS = {  # what a room is for, which decides its colour; one that is not named here is grey
     "ask": ("#cfe3f7", ("cli", "api", "service", "request", "questions", "options")),
     "run": ("#fbdcc0", ("running", "sampling", "executors", "engine", "data", "progress")),
-    "record": ("#cdebd0", ("record", "tracking", "telling")),
+    "record": ("#cdebd0", ("record", "tracking", "background")),
     "tell": ("#e6d8f5", ("insight", "report", "registry", "plots", "text", "stats", "schemas", "notebook")),
 }
 WIDTH, BOX_WIDTH, BOX_HEIGHT, ROW, TOP = 880, 108, 34, 66, 44

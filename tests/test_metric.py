@@ -29,7 +29,7 @@ def interval(low, high):
 )  # fmt: skip
 def test_people_read_an_accuracy_in_per_cent_and_other_metrics_as_they_are(metric, value, written):
     assert metric.value(value) == written
-    assert metric.figure(value) == written.removesuffix(" %")
+    assert metric.cell(value) == written.removesuffix(" %")
 
 
 @pytest.mark.parametrize(

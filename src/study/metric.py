@@ -163,7 +163,7 @@ class Metric:
         above = self.is_accuracy and not self.in_percent and any(math.isfinite(each) and each > 1 for each in values)
         return replace(self, in_percent=True) if above else self
 
-    def figure(self, value: float | None, *, signed: bool = False) -> str:
+    def cell(self, value: float | None, *, signed: bool = False) -> str:
         """Write a value or a difference for a table's cell, without its unit: `97.71`; "-" where it is not finite."""
         if value is None or not math.isfinite(value):
             return "-"
@@ -172,23 +172,23 @@ class Metric:
 
     def value(self, value: float | None) -> str:
         """Write a value with its unit: `97.71 %`, or a plain number."""
-        written = self.figure(value)
+        written = self.cell(value)
         return f"{written} %" if self.is_accuracy and written != "-" else written
 
     def gap(self, value: float | None) -> str:
         """Write a difference with its sign, for a table's cell: `+1.93`."""
-        return self.figure(value, signed=True)
+        return self.cell(value, signed=True)
 
     def size(self, value: float) -> str:
         """Write how large a difference is, whatever its sign, with its unit: `1.93 points`."""
-        return f"{self.figure(abs(value))}{self.unit}"
+        return f"{self.cell(abs(value))}{self.unit}"
 
     def interval(self, found: Interval) -> str:
         """Write an interval of values, `97.60 to 97.82`; an accuracy's ends at 0 and 100 %; "-" without an end."""
         ends = (found.low, found.high)
         if self.is_accuracy:
             ends = tuple(min(max(end, 0.0), self.whole) if math.isfinite(end) else end for end in ends)
-        return _span(*map(self.figure, ends))
+        return _span(*map(self.cell, ends))
 
     def gaps(self, found: Interval) -> str:
         """Write an interval of differences: `+1.70 to +2.16`."""

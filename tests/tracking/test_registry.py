@@ -119,8 +119,8 @@ def test_the_champion_and_those_before_are_kept_by_the_model_itself(there, one, 
     add(there, one, package("b"), model)
     registry = tracking.open_registry(there)
     assert registry.champions(model) == []
-    registry.crown(model, [1], "2026-11-21T10:00:00", "the first")
-    registry.crown(model, [1, 2], "2026-11-21T11:00:00", "better")
+    registry.set_champion(model, [1], "2026-11-21T10:00:00", "the first")
+    registry.set_champion(model, [1, 2], "2026-11-21T11:00:00", "better")
     assert registry.champions(model) == [1, 2]
     aliases = {version.number: version.aliases for version in registry.versions(model)}
     assert aliases == {1: (), 2: ("champion",)}

@@ -9,7 +9,7 @@ import typer
 
 from study.cli import options, preamble, side_by_side
 from study.cli.terminal import Terminal, width
-from study.cli.watch import follow, print_json
+from study.cli.watch import follow, print_answer
 from study.errors import InputError, Interrupted
 from study.running.board import Board
 
@@ -132,7 +132,7 @@ def compare(
             question = ask(study)
         else:
             study, question = comparison.last_asked(study, places)
-        _print(comparison.of(study, places, question), as_json=as_json, as_csv=as_csv)
+        print_answer(comparison.of(study, places, question), as_json=as_json, as_csv=as_csv)
         return
     wanted = request.read(names[0], recipe=None, fixed=fixed, data=data, rename=None, home=places.home).study
     question = ask(wanted)
@@ -173,7 +173,7 @@ def confirm(
         terminal, places, name, data=data, rename=new_name, fallback=not no_fallback, show_only=show_only
     )
     if show_only and (found := confirmation.read(study, places)):
-        _print(found, as_json=as_json)
+        print_answer(found, as_json=as_json)
         return
     question = confirmation.ask(study, places, top, seeds)
     how = Options(workers=workers, device=device, executor=executor, accept=accept, timeout=timeout)
@@ -213,7 +213,7 @@ def ablate(
         terminal, places, name, data=data, rename=new_name, fallback=not no_fallback, show_only=show_only
     )
     if show_only and (found := ablation.read(study, places)):
-        _print(found, as_json=as_json)
+        print_answer(found, as_json=as_json)
         return
     question = ablation.ask(study, places, seeds, smallest, None if show_only else fitting(device))
     how = Options(workers=workers, device=device, executor=executor, accept=accept, timeout=timeout)
@@ -241,13 +241,4 @@ def _answer(
             if board.target and not as_json:
                 log.info("so far:\n%s", read().text(width()))
             raise
-    _print(read(), as_json=as_json, as_csv=as_csv)
-
-
-def _print(found: Shown, *, as_json: bool, as_csv: bool = False) -> None:
-    if as_json:
-        print_json(found.record().plain())
-    elif as_csv:
-        print(found.to_csv(), end="")
-    else:
-        print(found.text(width()))
+    print_answer(read(), as_json=as_json, as_csv=as_csv)

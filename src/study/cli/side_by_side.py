@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from study import api
 from study.cli import options
-from study.cli.terminal import width
-from study.cli.watch import print_json
+from study.cli.watch import print_answer
 from study.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,12 +27,7 @@ def compare(context: typer.Context, names: Sequence[str], *, as_json: bool, as_c
     """
     _refuse_others(context)
     found = api.side_by_side(*names, home=home)
-    if as_json:
-        print_json(found.record().plain())
-    elif as_csv:
-        print(found.to_csv(), end="")
-    else:
-        print(found.text(width()))
+    print_answer(found, as_json=as_json, as_csv=as_csv)
 
 
 def _refuse_others(context: typer.Context) -> None:

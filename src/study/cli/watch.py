@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from study.cli import live
+from study.cli.terminal import width
 from study.errors import Interrupted
 from study.formatting import to_json
 from study.progress import SearchStarted, TrialEnded
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from study.cli.terminal import Terminal
     from study.progress import Progress
     from study.running.board import Board
+    from study.text.shown import Shown
 
 SECOND_CTRL_C = 2.0  # seconds that the end may take after it
 
@@ -94,6 +96,16 @@ def _end_at_once() -> None:
     for child in multiprocessing.active_children():
         child.kill()
     os._exit(130)
+
+
+def print_answer(found: Shown, *, as_json: bool, as_csv: bool = False) -> None:
+    """Print what a question found: one JSON line, CSV, or text at the terminal's width."""
+    if as_json:
+        print_json(found.record().plain())
+    elif as_csv:
+        print(found.to_csv(), end="")
+    else:
+        print(found.text(width()))
 
 
 def print_json(value: Any) -> None:

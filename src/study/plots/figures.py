@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from matplotlib.axes import Axes
+
     from study.metric import Metric
     from study.stats.intervals import Mean
     from study.stats.verdicts import Contrast
@@ -95,12 +97,7 @@ def curves(by_variant: Mapping[str, Sequence[Sequence[float]]], metric: Metric, 
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylabel(metric.heading.replace("_", " "))
-    axes.set_title(title, loc="left", fontsize=11)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(color="#e4e4e4", linewidth=0.6)
-    axes.set_axisbelow(True)
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    _dress(axes, title)
     return figure
 
 
@@ -124,13 +121,18 @@ def cost(points: Mapping[str, tuple[float, Mean]], metric: Metric, title: str) -
     axes.set_xlim(left=0)
     axes.set_xlabel("seconds of a training, mean over seeds")
     axes.set_ylabel(f"{metric.heading.replace('_', ' ')}, mean with its 95 % interval")
+    _dress(axes, title)
+    return figure
+
+
+def _dress(axes: Axes, title: str) -> None:
+    """Set the title, the grid and, beside the plot, the legend of its lines."""
     axes.set_title(title, loc="left", fontsize=11)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#e4e4e4", linewidth=0.6)
     axes.set_axisbelow(True)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return figure
 
 
 def write(figure: Figure, folder: Path, name: str) -> list[Path]:

@@ -40,7 +40,7 @@ def promote(settings: Settings, model: str, number: int | None = None) -> Promot
     candidate, champion = _version(registry, model, number), champion_of(registry, model)
     if champion is None or champion.number == candidate.number:
         if champion is None:
-            _crown(registry, candidate, "the first champion")
+            _set_champion(registry, candidate, "the first champion")
         return Promotion(candidate, champion, None)
     if candidate.tags.get("study.data_sha256", "") != champion.tags.get("study.data_sha256"):
         one, other = (f"version {each.number} ({each.tags.get('study.data')})" for each in (candidate, champion))
@@ -51,7 +51,7 @@ def promote(settings: Settings, model: str, number: int | None = None) -> Promot
     if paired.worse:
         what = f"version {candidate.number} is worse than the champion, version {champion.number}: {in_words(paired)}"
         raise StudyError(what, where=model, fix=f"Not promoted; {FORCE}")
-    _crown(registry, candidate, f"no worse than version {champion.number}: {in_words(paired)}")
+    _set_champion(registry, candidate, f"no worse than version {champion.number}: {in_words(paired)}")
     return Promotion(candidate, champion, paired)
 
 
@@ -60,7 +60,7 @@ def force(settings: Settings, model: str, number: int | None, reason: str) -> Pr
     registry = reach(settings)
     candidate, champion = _version(registry, model, number), champion_of(registry, model)
     if champion is None or champion.number != candidate.number:
-        _crown(registry, candidate, f"forced: {reason}")
+        _set_champion(registry, candidate, f"forced: {reason}")
     return Promotion(candidate, champion, None)
 
 
@@ -78,7 +78,7 @@ def rollback(settings: Settings, model: str) -> Rollback:
     if not before:
         what = "there is no champion before the present one" if past else "there is no champion"
         raise InputError(what, where=model, fix=f"`study models {model}` lists its versions.")
-    registry.crown(model, before, _now(), f"rollback from version {past[-1]}")
+    registry.set_champion(model, before, _now(), f"rollback from version {past[-1]}")
     return Rollback(versions[before[-1]], versions[past[-1]], None)
 
 
@@ -151,9 +151,9 @@ def _version(registry: Registry, model: str, number: int | None) -> Version:
     return found
 
 
-def _crown(registry: Registry, version: Version, reason: str) -> None:
+def _set_champion(registry: Registry, version: Version, reason: str) -> None:
     past = [number for number in registry.champions(version.model) if number != version.number]
-    registry.crown(version.model, [*past, version.number], _now(), reason)
+    registry.set_champion(version.model, [*past, version.number], _now(), reason)
 
 
 def _now() -> str:

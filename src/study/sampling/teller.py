@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING
 from optuna.exceptions import OptunaError
 from optuna.trial import TrialState
 
+from study.background import Background, follow
 from study.errors import PlaceError, StudyError, StudyLocked
 from study.sampling import storage
-from study.telling import Background, follow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

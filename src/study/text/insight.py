@@ -82,7 +82,7 @@ def pruning(found: Pruning) -> list[Block]:
         return [Block([*lines, none])]
     metric = found.judged_by
     cells = [
-        [str(row.trial), str(row.pruned_after), str(row.epochs), state(row.state), metric.figure(row.value)]
+        [str(row.trial), str(row.pruned_after), str(row.epochs), state(row.state), metric.cell(row.value)]
         for row in found.audited
     ]
     them = "it" if len(found.audited) == 1 else "them"
@@ -137,5 +137,5 @@ def _cells(budget: Budget, metric: Metric) -> Sequence[str]:
     cells: list[str] = []
     for worth in budget.expected_best.values():
         whole = all(map(math.isfinite, (worth.mean, worth.low, worth.high)))
-        cells += [metric.figure(worth.mean), metric.interval(worth) if whole else "-"]
+        cells += [metric.cell(worth.mean), metric.interval(worth) if whole else "-"]
     return cells

@@ -68,7 +68,7 @@ def comparison_notes(found: Comparison) -> list[str]:
 
 def _compared(row: Compared, metric: Metric, *, published: bool) -> list[str]:
     mark = " !" if row.published_as_expected is False else ""
-    published_value = f"{metric.figure(row.published)}{mark}" if row.published is not None else "-"
+    published_value = f"{metric.cell(row.published)}{mark}" if row.published is not None else "-"
     return [
         row.variant,
         *averaged(row, metric),
@@ -90,7 +90,7 @@ def confirmation(found: Confirmation) -> list[Block]:
         [f"{found.study}: {metric.name} of the best {top} on {found.seeds} fresh seeds{unit}"],
         ["Trial", "Search", "Fresh seeds", "95 % interval", "n", "Outcome", "Knobs"],
         [
-            [str(each.trial), metric.figure(each.search_value), *averaged(each, metric), str(each.n),
+            [str(each.trial), metric.cell(each.search_value), *averaged(each, metric), str(each.n),
              outcome(found, each), knobs(each.overrides)]
             for each in found.contenders
         ],
@@ -184,8 +184,8 @@ def _ablated(row: Ablated, metric: Metric) -> list[str]:
 def averaged(row: Averaged, metric: Metric) -> Sequence[str]:
     """Write a mean and its interval as two cells."""
     if row.mean is None or row.mean_low is None or row.mean_high is None:
-        return metric.figure(row.mean), "-"
-    return metric.figure(row.mean), metric.interval(Ends(row.mean_low, row.mean_high))
+        return metric.cell(row.mean), "-"
+    return metric.cell(row.mean), metric.interval(Ends(row.mean_low, row.mean_high))
 
 
 def differing(row: Judged, metric: Metric) -> Sequence[str]:

@@ -49,7 +49,7 @@ def variants(found: Counts) -> Block:
             each.variant,
             str(each.trial),
             state(each.state),
-            metric.figure(each.value),
+            metric.cell(each.value),
             "baseline" if each.trial == found.baseline else metric.gap(each.difference),
         ]
         for each in found.variants
@@ -70,7 +70,7 @@ def trials(rows: Sequence[Trial], metric: Metric, others: int = 0) -> Block:
         [
             str(row.trial),
             state(row.state),
-            metric.figure(row.value),
+            metric.cell(row.value),
             str(row.epochs),
             duration(row.seconds),
             row.variant or "",

@@ -60,9 +60,7 @@ def _epochs(history: Sequence[Mapping[str, float]]) -> Block:
     """Lay out a line for each epoch; accuracies in per cent."""
     names = [name for name in history[0] if name != "epoch"]
     metrics = [Metric(name).seen(each.get(name) or 0.0 for each in history) for name in names]
-    cells = [
-        [f"{each['epoch']:.0f}", *(metric.figure(each.get(metric.name)) for metric in metrics)] for each in history
-    ]
+    cells = [[f"{each['epoch']:.0f}", *(metric.cell(each.get(metric.name)) for metric in metrics)] for each in history]
     return Block(headings=["epoch", *(metric.heading for metric in metrics)], rows=cells)
 
 

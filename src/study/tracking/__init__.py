@@ -8,10 +8,10 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from study.background import follow
 from study.errors import PlaceError
 from study.record import family
 from study.record.journal import Journal
-from study.telling import follow
 from study.tracking import cursor, mirror
 from study.tracking.mirror import Mirror, Report
 

@@ -13,9 +13,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from study.background import Background
 from study.errors import PlaceError, StudyError
 from study.metric import Metric
-from study.telling import Background
 from study.tracking import cursor as cursors
 from study.tracking.cursor import Cursor, SentTrial
 from study.tracking.snapshot import NewBest, StudySnapshot, read

@@ -162,7 +162,7 @@ class Registry:
             past = [*(number for number in past if number != int(now)), int(now)]
         return past
 
-    def crown(self, model: str, champions: Sequence[int], time: str, reason: str) -> None:
+    def set_champion(self, model: str, champions: Sequence[int], time: str, reason: str) -> None:
         """Store the list of champions, make its last version the champion, and record when and why."""
         number = champions[-1]
         entry = {"time": time, "version": number, "reason": reason}

@@ -1,7 +1,7 @@
-"""Telling another program what the trial folders say: a thread beside the loop, which no training waits for.
+"""A thread beside the loop that copies the trial folders to another program, which no training waits for.
 
-MLflow and Optuna's database are told in this way. A program that is slow or away costs one notice: the folders hold
-everything, and it is told later.
+MLflow and Optuna's database are kept up to date in this way. A program that is slow or away costs one notice: the
+folders hold everything, and the thread sends it later.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import threading
 from typing import TYPE_CHECKING, Protocol
 
 from study.errors import StudyError
+from study.formatting import plural
 from study.progress import Notice
 
 if TYPE_CHECKING:
@@ -18,28 +19,28 @@ if TYPE_CHECKING:
 
     from study.progress import Progress
 
-PACE = 1.0  # seconds between two rounds: a training that ends ten epochs a second is told in batches
+PACE = 1.0  # seconds between two rounds: ten epochs a second are sent in batches
 LONGEST_PAUSE = 60.0  # seconds between two tries while the other program is away
 LAST_WORDS = 60.0  # seconds that the end of a search waits at most for the other program to hear the rest
 LAST_TRY = 5.0  # the same, where the program was in trouble before
 
 
 class Background:
-    """A thread that calls a function whenever there may be something to tell, and less often while that fails."""
+    """A thread that calls a function whenever there may be something to send, and less often while that fails."""
 
     def __init__(
-        self, name: str, tell: Callable[[], str | None], warn: Callable[[str], None], idle: float | None = None
+        self, name: str, send: Callable[[], str | None], warn: Callable[[str], None], idle: float | None = None
     ) -> None:
         """Start the thread; it does nothing before the first `wake`.
 
         Args:
             name: of the thread.
-            tell: tells all that is new; returns why not everything could be told, or None. Called in the thread.
+            send: sends all that is new; returns why something could not be sent, or None. Called in the thread.
             warn: is given the first such reason, once; called in the thread.
-            idle: seconds after which `tell` is called again without a `wake`; None never calls it so.
+            idle: seconds after which `send` is called again without a `wake`; None for never.
 
         """
-        self._tell, self._warn, self._idle = tell, warn, idle
+        self._send, self._warn, self._idle = send, warn, idle
         self._work, self._closing = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -49,7 +50,7 @@ class Background:
         self._work.set()
 
     def close(self, timeout: float) -> bool:
-        """Tell what is left, for `timeout` seconds at most; returns whether the thread has ended."""
+        """Send what is left, for `timeout` seconds at most; returns whether the thread has ended."""
         self._closing.set()
         self._work.set()
         self._thread.join(timeout)
@@ -77,33 +78,33 @@ class Background:
 
     def _round(self) -> str | None:
         try:
-            return self._tell()
+            return self._send()
         except StudyError as error:
             return str(error)
-        except Exception as error:  # a thread's main: whatever a library does in here must not reach the training
+        except Exception as error:  # a thread's main: what a library raises in here must not reach the training
             return f"{type(error).__name__}: {error}"
 
 
-class Told(Protocol):
-    """A program that is told in the background."""
+class Copy(Protocol):
+    """Another program that is kept equal to the trial folders."""
 
     def wake(self) -> None:
         """Say that the folders have changed; returns at once."""
         ...
 
     def close(self, timeout: float) -> int:
-        """Tell what is left, for `timeout` seconds at most; returns how many trials are not told whole."""
+        """Send what is left, for `timeout` seconds at most; returns how many trials are not complete there."""
         ...
 
 
 def follow(
-    progress: Iterator[Progress], told: Told, notices: SimpleQueue[str], who: str, name: str
+    progress: Iterator[Progress], copy: Copy, notices: SimpleQueue[str], who: str, name: str
 ) -> Iterator[Progress]:
-    """Tell a program of a search while it goes on; the program's troubles become one notice.
+    """Keep a program up to date while a search goes on; its troubles become one notice.
 
     Args:
         progress: the search.
-        told: the program.
+        copy: the program.
         notices: where the program's troubles are put, one line each.
         who: the program's name, for people.
         name: the study's.
@@ -115,12 +116,12 @@ def follow(
     patience = LAST_WORDS
     try:
         for each in progress:
-            told.wake()
+            copy.wake()
             yield each
             while not notices.empty():
-                yield Notice(f"{notices.get()} (the search goes on, {who} is told later)")
+                yield Notice(f"{notices.get()} (the search goes on and sends it later)")
                 patience = LAST_TRY
     finally:
-        behind = told.close(patience)
+        behind = copy.close(patience)
     if behind:
-        yield Notice(f"{who} has not been told everything of {behind} trials: `study sync {name}` makes it equal")
+        yield Notice(f"{who} does not have all of {plural(behind, 'trial')} yet: `study sync {name}` sends the rest")

@@ -9,10 +9,10 @@ from queue import SimpleQueue
 
 import pytest
 
-from study import telling
+from study import background
+from study.background import Background, follow
 from study.errors import PlaceError
 from study.progress import Notice
-from study.telling import Background, follow
 
 
 def wait_for(condition):
@@ -34,7 +34,7 @@ def test_it_tells_nothing_before_it_is_woken_and_what_is_left_at_the_end():
 
 
 def test_an_idle_thread_looks_again_without_being_woken(monkeypatch):
-    monkeypatch.setattr(telling, "PACE", 0.01)
+    monkeypatch.setattr(background, "PACE", 0.01)
     rounds = []
     thread = Background("t", lambda: rounds.append(1), pytest.fail, idle=0.0)
     thread.wake()
@@ -43,8 +43,8 @@ def test_an_idle_thread_looks_again_without_being_woken(monkeypatch):
 
 
 def test_trouble_is_said_once_and_the_pauses_grow_up_to_the_longest(monkeypatch):
-    monkeypatch.setattr(telling, "PACE", 0.02)
-    monkeypatch.setattr(telling, "LONGEST_PAUSE", 0.1)
+    monkeypatch.setattr(background, "PACE", 0.02)
+    monkeypatch.setattr(background, "LONGEST_PAUSE", 0.1)
     times, said = [], []
 
     def tell():
@@ -99,8 +99,8 @@ def test_a_search_goes_on_with_one_notice_and_ends_with_what_makes_the_program_e
     progress = list(follow(iter([Notice("a"), Notice("b")]), away, notices, "Optuna", "s"))
     assert [each.text for each in progress] == [
         "a",
-        "it is away (the search goes on, Optuna is told later)",
+        "it is away (the search goes on and sends it later)",
         "b",
-        "Optuna has not been told everything of 3 trials: `study sync s` makes it equal",
+        "Optuna does not have all of 3 trials yet: `study sync s` sends the rest",
     ]
-    assert away.patience == telling.LAST_TRY
+    assert away.patience == background.LAST_TRY
