@@ -8,6 +8,7 @@ import sys
 import sysconfig
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -120,14 +121,18 @@ class OwnModules:
         """Give the source of a module of a person's own; None of any other."""
         if module.__name__.partition(".")[0] in NOT_THEIRS or not getattr(module, "__file__", None):
             return None
-        file = Path(str(module.__file__)).resolve()
-        theirs = any(file.is_relative_to(folder) for folder in self.folders)
-        return file if file.suffix == ".py" and theirs and not _is_installed(file) else None
+        file, parents, is_installed = _placed(str(module.__file__))
+        theirs = not self.folders.isdisjoint(parents)
+        return file if file.suffix == ".py" and theirs and not is_installed else None
 
 
-def _is_installed(file: Path) -> bool:
-    libraries = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    return bool(INSTALLED & set(file.parts)) or any(file.is_relative_to(library) for library in libraries)
+@cache  # a load looks at every module that the person's own ones import
+def _placed(path: str) -> tuple[Path, frozenset[Path], bool]:
+    """Give a module's file, the folders that contain it, and whether it was installed."""
+    file = Path(path).resolve()
+    parents = frozenset(file.parents)
+    libraries = {Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    return file, parents, bool(INSTALLED & set(file.parts)) or not libraries.isdisjoint(parents)
 
 
 def _drop(name: str, module: ModuleType) -> None:
