@@ -37,10 +37,20 @@ class Browser:
         os.close(to_browser)
         os.close(from_browser)
         self._rest, self._number, self.console = b"", 0, []
-        target = self.ask("Target.getTargets")["targetInfos"][0]["targetId"]
+        target = self._page()
         self._session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log"):
             self.ask(f"{domain}.enable")
+
+    def _page(self):
+        """Find the page among the targets: the browser's own windows are some, too."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            for each in self.ask("Target.getTargets")["targetInfos"]:
+                if each["type"] == "page" and each["url"] == "about:blank":
+                    return each["targetId"]
+            time.sleep(0.05)
+        raise AssertionError("the browser has no page")
 
     def _next(self):
         while b"\0" not in self._rest:

@@ -20,7 +20,7 @@ TOY = load(str(Path(__file__).parents[1] / "toy.py"))
 
 
 def test_it_measures_an_epoch_and_multiplies_by_what_is_left():
-    found = plan(TOY.fix({"seconds": 0.05}), Options(trials=10, executor="inline"), finished=4)
+    found = plan(TOY.fix({"seconds": 0.05}), Options(trials=10, executor="inline"), finished=4).record()
     assert (found.study, found.finished, found.target, found.slots, found.epochs) == ("toy", 4, 10, 1, 4)
     assert 0.05 <= found.seconds_per_epoch < 5
     assert found.expected_seconds == found.seconds_per_epoch * 4 * 6
@@ -30,14 +30,14 @@ def test_it_measures_an_epoch_and_multiplies_by_what_is_left():
 def test_the_weights_count_twice_on_disk_and_the_checkpoint_not_at_all():
     wide = Study(name="wide", recipe=Recipe(dataset="digits", model="mlp", hidden=(2000,), train_size=100, epochs=9))
     available_data(wide, fallback=False)
-    found = plan(wide, Options(trials=1, executor="inline"), finished=0)
+    found = plan(wide, Options(trials=1, executor="inline"), finished=0).record()
     weights = 4 * (64 * 2000 + 2000 + 2000 * 10 + 10)
     assert 2 * weights < found.disk_bytes < 2 * weights + 50_000
 
 
 @pytest.mark.slow
 def test_all_workers_are_busy_while_it_measures():
-    found = plan(TOY.fix({"seconds": 0.05}), Options(trials=10, executor="local", workers=2), finished=0)
+    found = plan(TOY.fix({"seconds": 0.05}), Options(trials=10, executor="local", workers=2), finished=0).record()
     assert found.slots == 2
     assert found.expected_seconds == found.seconds_per_epoch * 4 * 5
 
