@@ -323,5 +323,5 @@ def test_a_search_that_ends_while_the_database_is_away_names_the_command_that_ca
                 connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
         if isinstance(each, Notice):
             notices.append(each.text)
-    assert notices[-1].endswith("trials: `study sync toy` makes it equal")
+    assert notices[-1].endswith("trials yet: `study sync toy` sends the rest")
     assert len(trained()) == 3
