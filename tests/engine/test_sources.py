@@ -274,7 +274,7 @@ def test_files_cut_short_are_said_where_they_cannot_be_fetched(folder, offline):
 def test_a_download_of_the_wrong_file_is_refused_and_nothing_stays(monkeypatch, served, folder):
     resources = [(name, "0" * 32) for name, _ in torchvision.datasets.KMNIST.resources]
     monkeypatch.setattr(torchvision.datasets.KMNIST, "resources", resources)
-    with pytest.raises(DataMissing, match="not the right file"):
+    with pytest.raises(DataMissing, match="not the right one"):
         ensure("kmnist")
     assert list(folder.iterdir()) == []
 

@@ -106,9 +106,15 @@ def test_a_worker_does_not_see_ctrl_c(local):
 
 
 def test_the_caller_still_sees_ctrl_c(local):
-    run(local(1), job(0))
-    with pytest.raises(KeyboardInterrupt):
-        signal.raise_signal(signal.SIGINT)
+    before = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a shell starts what is in the background without
+    try:
+        run(local(1), job(0))
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_workers_have_the_environment_that_the_caller_has_when_a_job_needs_them(local, monkeypatch):
