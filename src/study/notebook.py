@@ -62,7 +62,8 @@ class Bar:
         """Apply the next event, and show it."""
         if isinstance(progress, SearchStarted):
             journal = family.journal(progress.study, self.home)
-            self.board.start(progress, results.metric_of(journal), results.rows(journal))
+            metric = results.metric_of(journal)
+            self.board.start(progress, metric, results.rows(journal, metric))
         self.board.take(progress)
         if not isinstance(progress, TrialEpoch) or time.monotonic() - self._shown > SECONDS_BETWEEN:
             self._show()

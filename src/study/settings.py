@@ -32,9 +32,14 @@ class Settings:
         return study_folder(self.home, name)
 
 
+def studies_folder(home: Path) -> Path:
+    """Folder that has a folder for each study."""
+    return home / "studies"
+
+
 def study_folder(home: Path, name: str) -> Path:
     """Folder of all results of the study `name`."""
-    return home / "studies" / name
+    return studies_folder(home) / name
 
 
 def resolve(home: str | Path | None = None, storage: str | None = None, tracking_uri: str | None = None) -> Settings:

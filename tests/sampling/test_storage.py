@@ -15,19 +15,6 @@ from study.record.journal import Journal
 from study.sampling import storage
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request, tmp_path):
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'o.db'}"
-    return request.getfixturevalue("postgres")()
-
-
-@pytest.fixture
-def database(url):
-    with storage.opened(url) as opened:
-        yield opened
-
-
 def test_a_process_that_lives_on_is_not_named_when_its_search_has_ended(database, tmp_path):
     journal = Journal(tmp_path / "s")
     with storage.held("s", journal.folder, database):

@@ -26,19 +26,6 @@ from study.study_files import load
 TOY = Path(__file__).parents[1] / "toy.py"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request, tmp_path):
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'o.db'}"
-    return request.getfixturevalue("postgres")()
-
-
-@pytest.fixture
-def database(url):
-    with storage.opened(url) as opened:
-        yield opened
-
-
 def told(journal, database):
     return Teller(journal, database, "s", "maximize").tell()
 

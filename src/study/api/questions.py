@@ -140,7 +140,6 @@ def confirm(study: Study | str, *, top: int = 10, seeds: int = 5, **how: Unpack[
     settled, places, options = _settle(study, how)
     settled = Family(settled.name, places.home).as_searched(settled)
     question = confirmation.ask(settled, places, top, seeds)
-    options = options.started()  # one deadline for the race and the scores
     _watch(confirmation.run(settled, places, options, question, threading.Event()), how, places)
     return confirmation.of(settled, places, question)
 

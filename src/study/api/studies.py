@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from study import template
-from study.errors import StudyError
 from study.record import family, studies
 from study.settings import resolve
 
@@ -203,9 +202,5 @@ def _publish(places: Settings, study: str) -> None:
     """Send the report to MLflow; it is written, whatever MLflow says."""
     from study import tracking  # noqa: PLC0415 - see above
 
-    try:
-        troubles = [each.error for each in tracking.sync_studies(places, [study]) if each.error]
-    except StudyError as error:
-        troubles = [str(error)]
-    for trouble in troubles:
+    for trouble in tracking.try_sync(places, [study]):
         log.warning("MLflow does not have the report yet: %s; `study sync %s` sends it", trouble, study)

@@ -55,7 +55,8 @@ def follow(
         for progress in begin(stop):
             if isinstance(progress, SearchStarted):
                 journal = family.journal(progress.study, home)
-                board.start(progress, results.metric_of(journal), results.rows(journal))
+                metric = results.metric_of(journal)
+                board.start(progress, metric, results.rows(journal, metric))
             board.take(progress)
             show(progress)
             if isinstance(progress, TrialEnded) and as_json:

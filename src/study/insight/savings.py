@@ -106,7 +106,8 @@ def of(journal: Journal) -> Pruning:
         StudyError: no definition, or a damaged file; names it and its line.
 
     """
-    found = read(results.rows(journal), results.metric_of(journal))
+    metric = results.metric_of(journal)
+    found = read(results.rows(journal, metric), metric)
     return replace(found, study=journal.folder.name, pruner=(journal.definition() or {}).get("pruner"))
 
 

@@ -202,8 +202,8 @@ def read(journals: Sequence[Journal]) -> list[Search]:
 
 
 def _search(journal: Journal) -> Search:
-    rows, name = results.rows(journal), journal.folder.name
     metric, definition = results.metric_of(journal), journal.definition() or {}
+    rows, name = results.rows(journal, metric), journal.folder.name
     ended = [row for row in rows if row.state != "running"]
     finished = [row for row in ended if row.state != "failed"]
     if "sampler" not in definition:

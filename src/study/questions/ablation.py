@@ -119,9 +119,7 @@ class Ablation(Shown):
         question, metric = self.question, self.metric
         return schemas.Ablation(
             study=self.study,
-            metric=metric.name,
-            direction=metric.direction,
-            in_percent=metric.in_percent,
+            **metric.asked(),
             complete=self.complete,
             seeds=question.seeds,
             smallest=question.smallest,

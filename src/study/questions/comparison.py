@@ -140,9 +140,7 @@ class Comparison(Shown, Sequence[VariantRow]):
         question, metric = self.question, self.metric
         return schemas.Comparison(
             study=self.study,
-            metric=metric.name,
-            direction=metric.direction,
-            in_percent=metric.in_percent,
+            **metric.asked(),
             against=question.against,
             seeds=question.seeds,
             until_sure=question.until_sure,
@@ -317,7 +315,7 @@ def curves(study: Study, settings: Settings, question: ComparisonQuestion) -> di
     metric, journal = found.design.study.metric, found.results.journal
     logs: dict[str, list[list[float]]] = {}
     for name in question.variants:
-        numbers = [found.trial(name, turn) for turn in range(question.seeds)]
+        numbers = [found.trial(name, seed_index) for seed_index in range(question.seeds)]
         histories = [journal.trial(number).history() for number in numbers if number is not None]
         logs[name] = [[epoch.metrics[metric] for epoch in history.epochs] for history in histories]
     return logs

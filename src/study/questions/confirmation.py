@@ -113,9 +113,7 @@ class Confirmation(Shown):
         winner, gain = self.winner, self.gain
         return schemas.Confirmation(
             study=self.study,
-            metric=self.metric.name,
-            direction=self.metric.direction,
-            in_percent=self.metric.in_percent,
+            **self.metric.asked(),
             complete=self.complete,
             seeds=self.seeds,
             winner=winner.trial if winner else None,

@@ -6,7 +6,6 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from study import tracking
-from study.errors import StudyError
 from study.plots import figures
 from study.progress import Notice, Written
 from study.record import atomic_files
@@ -84,13 +83,6 @@ def publish(
     if shown:
         yield Written("pictures", tuple(shown))
     if options.track:
-        yield from _send(settings, [journal.folder.name for journal in groups])
-
-
-def _send(settings: Settings, names: list[str]) -> Iterator[Progress]:
-    try:
-        troubles = [report.error for report in tracking.sync_studies(settings, names) if report.error]
-    except StudyError as error:
-        troubles = [str(error)]
-    for trouble in troubles:
-        yield Notice(f"MLflow does not have all of it yet: {trouble}; `study sync {' '.join(names)}` sends it")
+        names = [journal.folder.name for journal in groups]
+        for trouble in tracking.try_sync(settings, names):
+            yield Notice(f"MLflow does not have all of it yet: {trouble}; `study sync {' '.join(names)}` sends it")

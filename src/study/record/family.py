@@ -16,7 +16,7 @@ from study.errors import InputError, StudyError
 from study.formatting import nearest
 from study.recipe import Recipe
 from study.record.journal import LOCK, Journal
-from study.settings import study_folder
+from study.settings import studies_folder, study_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -122,7 +122,11 @@ class Family:
             RecipeError: the recipe no longer has one of these knobs.
 
         """
-        return settings_of(study, self.search)
+        stored = self.search.definition() or {}
+        study = study.fix(stored.get("fixed") or {})
+        if "seed" in (known := stored.get("recipe") or {}) and "seed" in type(study.recipe).model_fields:
+            study = replace(study, recipe=override(study.recipe, {"seed": known["seed"]}))
+        return study.free_seed()
 
     def as_confirmed(self) -> Study:
         """Restore the study as it was searched and confirmed, without its file.
@@ -155,22 +159,8 @@ class Family:
         study = restored(self.name, compared)
         metric = study.metric
         if isinstance(study.recipe, Recipe) and not study.recipe.val_fraction and searched.get("metric") != metric:
-            metric = metric.replace("train_", "val_")  # the metric before `final` removed the validation examples
+            metric = study.objective.on("val").name  # the metric before `final` removed the validation examples
         return replace(study, metric=metric, variants=study.variants or restored_variants(searched))
-
-
-def settings_of(study: Study, ran: Journal) -> Study:
-    """Apply a run's `--set` knobs and its seed to a study; the knobs stay fixed, the seed does not.
-
-    Raises:
-        RecipeError: the recipe no longer has one of these knobs.
-
-    """
-    stored = ran.definition() or {}
-    study = study.fix(stored.get("fixed") or {})
-    if "seed" in (known := stored.get("recipe") or {}) and "seed" in type(study.recipe).model_fields:
-        study = replace(study, recipe=override(study.recipe, {"seed": known["seed"]}))
-    return study.free_seed()
 
 
 def baseline(variants: Mapping[str, Mapping[str, Any]]) -> str | None:
@@ -200,7 +190,7 @@ def journal(name: str, home: Path) -> Journal:
 
 def studies(home: Path) -> list[str]:
     """List the names of the studies that have results in the home folder, in alphabetical order."""
-    folder = study_folder(home, "x").parent
+    folder = studies_folder(home)
     names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
     return [name for name in names if (folder / name / "trials").is_dir() or journal(name, home).definition()]
 

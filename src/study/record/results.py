@@ -145,9 +145,9 @@ def read(folder: TrialFolder, metric: Metric) -> Trial:
     return Trial(folder, about, history, row_of(folder.number, about, history, metric))
 
 
-def rows(journal: Journal) -> list[TrialRow]:
+def rows(journal: Journal, metric: Metric | None = None) -> list[TrialRow]:
     """Read the rows of all trials of a study, by number. Raises as `trials`."""
-    return [trial.row for trial in trials(journal)]
+    return [trial.row for trial in trials(journal, metric)]
 
 
 def row(folder: TrialFolder, metric: Metric) -> TrialRow:
@@ -223,8 +223,8 @@ def best_recipe(journal: Journal) -> RepeatableRecipe:
         StudyError: no trial is complete, or a damaged file; names it and its line.
 
     """
-    metric, trials = metric_of(journal), rows(journal)
-    found, definition = best(trials, metric), journal.definition()
+    metric = metric_of(journal)
+    found, definition = best(rows(journal, metric), metric), journal.definition()
     if found is None or definition is None:
         name = journal.folder.name
         raise StudyError("no trial is complete yet", where=name, fix=f"`study run {name}` goes on.")

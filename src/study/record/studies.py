@@ -52,7 +52,8 @@ def _listed(journal: Journal, file: Path | None) -> ListedStudy:
 
 
 def _counts(journal: Journal) -> dict[str, Any]:
-    metric, rows = results.metric_of(journal), results.rows(journal)
+    metric = results.metric_of(journal)
+    rows = results.rows(journal, metric)
     best = results.best(rows, metric)
     states = {state: sum(row.state == state for row in rows) for state in results.STATES}
     return {**states, "metric": metric.name, "best": best.value if best else None}

@@ -116,7 +116,8 @@ def of(journal: Journal) -> Summary:
 
     """
     has_seed = "seed" in (journal.definition() or {}).get("recipe", {})
-    return summarize(journal.folder.name, results.metric_of(journal), results.rows(journal), has_seed=has_seed)
+    metric = results.metric_of(journal)
+    return summarize(journal.folder.name, metric, results.rows(journal, metric), has_seed=has_seed)
 
 
 def summarize(name: str, metric: Metric, trials: Sequence[TrialRow], *, has_seed: bool = False) -> Summary:

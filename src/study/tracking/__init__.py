@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from study.background import follow
-from study.errors import PlaceError
+from study.errors import PlaceError, StudyError
 from study.record import family
 from study.record.journal import Journal
 from study.tracking import cursor, mirror
@@ -62,6 +62,19 @@ def sync_studies(settings: Settings, names: Sequence[str] = ()) -> list[Report]:
     for journal in journals:
         cursor.forget_replaced(journal, client.server)
     return [mirror.sync(journal, client) for journal in journals]
+
+
+def try_sync(settings: Settings, names: Sequence[str]) -> list[str]:
+    """Make MLflow equal to the folders of the studies if it can be reached.
+
+    Returns:
+        What went wrong, one line each; empty if MLflow has everything.
+
+    """
+    try:
+        return [report.error for report in sync_studies(settings, names) if report.error]
+    except StudyError as error:
+        return [str(error)]
 
 
 def forget(settings: Settings, names: Sequence[str]) -> int:
