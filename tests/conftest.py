@@ -22,7 +22,8 @@ SHARED = REPOSITORY.parent / "shared" / "data"
 
 @pytest.fixture(autouse=True)
 def clean_env(monkeypatch, tmp_path):
-    """No variable of ours or of the tools leaks in; home, cache and the working folder are empty folders."""
+    """No variable of ours or of the tools leaks in or out; home, cache and the working folder are empty folders."""
+    before = dict(os.environ)
     for name in list(os.environ):
         if name.startswith(("STUDY_", "OPTUNA_", "MLFLOW_", "CUDA_")):
             monkeypatch.delenv(name)
@@ -32,6 +33,10 @@ def clean_env(monkeypatch, tmp_path):
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)
+    yield
+    monkeypatch.undo()  # first, as it would bring back what a test took out
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture

@@ -91,8 +91,6 @@ def test_an_env_file_sets_what_is_not_set(study, made, tmp_path, monkeypatch):
     monkeypatch.setenv("STUDY_TOP", "2")
     answer = study("show", "made", "-f", "json", "--env-file", file)
     assert len(answer.json["trials"]) == 2
-    for name in ("STUDY_HOME", "STUDY_TOP"):
-        monkeypatch.delenv(name)
 
 
 @pytest.mark.parametrize("line", ["NOT A VARIABLE", "A='open", "1A=b"])
