@@ -99,7 +99,7 @@ def test_figures_count_on_the_same_data_wherever_they_came_from(what, there):
 
 def test_variants_meet_the_same_seeds_one_seed_after_the_other():
     started = [each for each in run() if isinstance(each, TrialStarted)]
-    assert [(each.variant, each.overrides["seed"]) for each in started] == [
+    assert [(each.variant, each.overrides.get("seed", 0)) for each in started] == [
         (name, seed) for seed in range(5) for name in ("baseline", "softmax")
     ]
 
