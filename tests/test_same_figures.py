@@ -8,6 +8,7 @@ import json
 import logging
 import shutil
 import sqlite3
+from pathlib import Path
 
 import optuna
 import pytest
@@ -216,3 +217,21 @@ def registry_card(shown):
     with contextlib.closing(sqlite3.connect(shown["home"] / "mlruns" / "mlflow.db")) as connection:
         (card,) = connection.execute("SELECT description FROM model_versions").fetchone()
     return card
+
+
+def test_a_comparison_with_other_settings_is_never_shown_beside_the_search(tmp_path, monkeypatch, database):
+    monkeypatch.setenv("COLUMNS", "250")
+    (tmp_path / "work" / "studies").mkdir()
+    (tmp_path / "work" / "mlruns").mkdir()
+    (tmp_path / "work" / "studies" / "small.py").write_text(FILE)
+    shutil.copy(database, tmp_path / "work" / "mlruns" / "mlflow.db")
+    typed("run", "small", "--trials", "3", "--epochs", "1", "--set", "train_size=300", *FLAGS)
+    _, log = typed("compare", "small", "--seeds", "2", "--set", "train_size=200", *FLAGS)
+    assert "the search had other settings: here train_size=200" in log
+    assert answered("compare", "small", "--show")["fixed"] == {"train_size": 200, "epochs": 1}
+    typed("report", "small", "-o", "report.md")
+    report = Path("report.md").read_text()
+    assert "trained with other settings than the search" in report
+    assert "train_size=200" in report
+    for row in answered("compare", "small", "--show")["variants"]:
+        assert TEST.value(row["mean"]) not in report

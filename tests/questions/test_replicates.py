@@ -11,7 +11,7 @@ from study import Recipe, Study
 from study import settings as places
 from study.engine.sources import ensure
 from study.errors import InputError
-from study.questions import judging, replicates
+from study.questions import judging
 from study.questions.replicates import Design, Pairs
 
 RECIPE = Recipe(dataset="digits", model="mlp", hidden=(8,), epochs=1, seed=5)
