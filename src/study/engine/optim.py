@@ -30,7 +30,7 @@ def _without_wrappers(kind: type[torch.optim.Optimizer]) -> type[torch.optim.Opt
     return type(kind.__name__, (kind,), {"__doc__": kind.__doc__, "__module__": __name__, **methods})
 
 
-OPTIMIZERS = {
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     name: _without_wrappers(kind)
     for name, kind in {
         "sgd": torch.optim.SGD,
@@ -70,7 +70,7 @@ def build(recipe: Recipe, parameters: Iterable[torch.nn.Parameter]) -> torch.opt
     parameters = list(parameters)
     if is_own(recipe.optimizer):
         return _own(recipe, parameters)
-    make: Callable[..., torch.optim.Optimizer] = OPTIMIZERS[recipe.optimizer]
+    make = OPTIMIZERS[recipe.optimizer]
     has = inspect.signature(make).parameters
     knobs: dict[str, Any] = {name: getattr(recipe, name) for name in SAME_NAMES}
     given = {name: value for name, value in knobs.items() if value is not None and value is not False}

@@ -101,7 +101,7 @@ def _devices() -> str:
 
 def _processor() -> str:
     from study.environment import versions  # noqa: PLC0415 - see above
-    from study.executors.local import cores  # noqa: PLC0415 - see above
+    from study.executors.server import cores  # noqa: PLC0415 - see above
 
     return f"{plural(cores(), 'core')}, {versions()['processor']}"
 
