@@ -94,9 +94,9 @@ def _versions() -> str:
 
 
 def _devices() -> str:
-    from study.engine.device import devices  # noqa: PLC0415 - see above
+    from study.devices import present  # noqa: PLC0415 - see above
 
-    return ", ".join(devices())
+    return ", ".join(present())
 
 
 def _processor() -> str:

@@ -12,7 +12,7 @@ from study.background import follow
 from study.errors import PlaceError, StudyError
 from study.record import family
 from study.record.journal import Journal
-from study.tracking import cursor, mirror
+from study.tracking import cursor, look, mirror
 from study.tracking.process import Apart
 
 if TYPE_CHECKING:
@@ -157,9 +157,12 @@ def check(settings: Settings) -> str:
         PlaceError: it cannot be reached or used; says what to do.
 
     """
+    name = server_name(settings)
+    if file := look.sqlite_file(settings.tracking_uri):
+        return look.check(file, name)
     from study.tracking import mlflow  # noqa: PLC0415 - loads mlflow
 
-    return mlflow.check(settings.tracking_uri, server_name(settings), settings.artifacts)
+    return mlflow.check(settings.tracking_uri, name, settings.artifacts)
 
 
 def server_name(settings: Settings) -> str:
