@@ -121,7 +121,7 @@ class Recipe(BaseModel):
         default=None, gt=0, description="largest norm of the whole gradient"
     )
 
-    # Optimizer: torch's names; unset is torch's own default
+    # Optimizer: names are torch's, and an unset knob has torch's own default
     optimizer: Annotated[str, Choice(OPTIMIZERS), ALWAYS] = Field(
         default="adam", description=f"of torch.optim, or {PATH}; sgd with batch_size=full is gradient descent"
     )
@@ -183,7 +183,7 @@ class Recipe(BaseModel):
         default=None, description="first and last epoch in which weight_decay acts; all if unset"
     )
 
-    # Schedule: torch.optim.lr_scheduler's names
+    # Schedule: most names are those of torch.optim.lr_scheduler
     schedule: Annotated[str, Choice(SCHEDULES), ALWAYS] = Field(
         default="constant", description=f"how the learning rate changes over the training, by name or {PATH}"
     )
@@ -249,7 +249,7 @@ class Recipe(BaseModel):
         default="float32", description="of the computation; bfloat16 is torch.autocast over float32 weights"
     )
 
-    # Parts of one's own; each is used by one import path above
+    # Your own parts: arguments for the import paths above, and a further metric
     model_args: Annotated[Arguments, only_with(model=OWN)] = Field(default={}, description=ARGUMENTS)
     activation_args: Annotated[Arguments, only_with(activation=OWN)] = Field(default={}, description=ARGUMENTS)
     loss_args: Annotated[Arguments, only_with(loss=OWN)] = Field(default={}, description=ARGUMENTS)
