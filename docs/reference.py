@@ -212,7 +212,7 @@ def knobs() -> str:
     sections = [KNOBS]
     for heading, names in _groups().items():
         title, _, rest = heading.partition(": ")
-        lines = [f"## {title}", "", *([f"Here, {rest}.", ""] if rest else [])]
+        lines = [f"## {title}", "", *([f"{rest[:1].upper()}{rest[1:]}.", ""] if rest else [])]
         rows = [_knob(name, schema[name]) for name in names]
         sections.append("\n".join([*lines, "| knob | values | default | has an effect | |", "|---|---|---|---|---|", *rows, ""]))
     metrics = "\n".join(["| metric | |", "|---|---|", *(f"| `{name}` | {MEANING[name]} |" for name in METRICS)])

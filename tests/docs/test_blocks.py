@@ -21,7 +21,7 @@ import pytest
 import yaml
 
 REPOSITORY = Path(__file__).parents[2]
-MADE = {"cli.md", "knobs.md"}  # by docs/reference.py, without blocks
+MADE = {"cli.md", "knobs.md", "reproduction.md"}  # by docs/reference.py and benchmarks/reproduce.py
 PAGES = [REPOSITORY / "README.md", *sorted(each for each in (REPOSITORY / "docs").glob("*.md") if each.name not in MADE)]
 SLOW = {"tutorial.md", "coming_from.md", "believing.md"}
 BLOCK = re.compile(
