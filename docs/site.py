@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from mkdocs.structure.files import File
 
 sys.path.insert(0, str(Path(__file__).parent))
-import gallery  # noqa: E402 - from the folder of this file
+import gallery
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig

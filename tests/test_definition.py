@@ -41,7 +41,7 @@ def write(name, text):
         ({"model": "mlp", "dropout_conv": 0.2}, "has no effect with model=mlp"),
         ({"schedule": "step"}, "schedule=step needs gamma and step_size"),
         ({"nesterov": True, "optimizer": "sgd"}, "nesterov has no effect without momentum"),
-        ({"epochs": 1, "steps": 5}, "exclude each other"),
+        ({"epochs": 1, "steps": 5}, "epochs or steps, not both"),
     ],
 )
 def test_an_override_is_checked_like_a_new_recipe(overrides, message):

@@ -188,7 +188,10 @@ def checked_name(name: Any) -> str:
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][\w.@+-]*", name, re.ASCII):
         raise StudyFileError(f"not a name for a study: {name!r}", fix="Use letters, digits and . _ - + @ only.")
     if name.endswith(RESERVED):
-        raise StudyFileError(f"not a name for a study: {name!r}", fix="What is made for a study is named so.")
+        raise StudyFileError(
+            f"not a name for a study: {name!r}",
+            fix="These endings are reserved for what the program makes from a study.",
+        )
     return name
 
 

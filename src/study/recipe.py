@@ -272,7 +272,7 @@ class Recipe(BaseModel):
     @model_validator(mode="after")
     def _knobs_have_an_effect(self) -> Self:
         if self.epochs is not None and self.steps is not None:
-            raise ValueError("epochs and steps exclude each other: give one")
+            raise ValueError("give epochs or steps, not both")
         if idle := idle_knob(self):
             raise ValueError(idle)
         if self.schedule == "plateau" and not self.val_fraction:

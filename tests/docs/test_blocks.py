@@ -22,11 +22,15 @@ import yaml
 
 REPOSITORY = Path(__file__).parents[2]
 MADE = {"cli.md", "knobs.md", "reproduction.md"}  # by docs/reference.py and benchmarks/reproduce.py
-PAGES = [REPOSITORY / "README.md", *sorted(each for each in (REPOSITORY / "docs").glob("*.md") if each.name not in MADE)]
+PAGES = [
+    REPOSITORY / "README.md",
+    *sorted(each for each in (REPOSITORY / "docs").glob("*.md") if each.name not in MADE),
+]
 SLOW = {"tutorial.md", "coming_from.md", "believing.md"}
 BLOCK = re.compile(
     r"(?:^<!-- not run: (?P<why>(?:[^\n]|\n(?!\n))+?) -->\n\n?)?"
-    r"(?:^```(?P<language>\w*)\n(?P<fenced>(?:.*\n)*?)```$|(?<=\n\n)(?P<indented>(?:^ {4}\S.*\n)(?:^ {4}.*\n|^\n(?= {4}))*))",
+    r"(?:^```(?P<language>\w*)\n(?P<fenced>(?:.*\n)*?)```$"
+    r"|(?<=\n\n)(?P<indented>(?:^ {4}\S.*\n)(?:^ {4}.*\n|^\n(?= {4}))*))",
     re.MULTILINE,
 )
 FILE = re.compile(r"# ([\w./-]+\.(?:py|yml))\n")

@@ -266,7 +266,7 @@ def test_files_cut_short_are_said_where_they_cannot_be_fetched(folder, offline):
     (folder / "MNIST/raw").mkdir(parents=True)
     for name, content in small_mnist().items():
         (folder / "MNIST/raw" / name).write_bytes(content[:100])
-    with pytest.raises(DataMissing, match=rf"looked in {folder}, where its files are cut short or damaged"):
+    with pytest.raises(DataMissing, match=rf"looked in {folder}, where its files are incomplete or damaged"):
         ensure("mnist")
     assert packed.names() == []
 
@@ -328,6 +328,6 @@ def test_an_unknown_name_gets_the_nearest_known_or_imported_one(name, hint):
 def test_a_damaged_pack_is_an_error_and_not_taken_for_missing():
     pack = ensure("digits")
     pack.path.write_bytes(pack.path.read_bytes()[:1000])
-    with pytest.raises(DataError, match="cut short") as caught:
+    with pytest.raises(DataError, match="incomplete") as caught:
         ensure("digits")
     assert not isinstance(caught.value, DataMissing)

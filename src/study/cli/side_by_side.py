@@ -40,5 +40,5 @@ def _refuse_others(context: typer.Context) -> None:
         raise InputError(
             f"{', '.join(given)} cannot be used with several studies",
             where="study compare",
-            fix="Searches are set side by side as they are; variants over seeds are compared one study at a time.",
+            fix="Several studies are compared as they were searched. Compare variants over seeds one study at a time.",
         )

@@ -126,6 +126,6 @@ def _own(recipe: Recipe, parameters: list[torch.nn.Parameter]) -> torch.optim.Op
         what = f"it gave a {type(optimizer).__name__}, not a torch.optim.Optimizer"
         raise StudyFileError(what, where=recipe.optimizer)
     if len(optimizer.param_groups) > 1 or "lr" not in optimizer.param_groups[0]:
-        what = "its parameters are not in one group with an lr, which the schedule moves"
+        what = "its parameters are not in one group with an lr, which the schedule changes"
         raise StudyFileError(what, where=recipe.optimizer)
     return optimizer

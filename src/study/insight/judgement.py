@@ -156,7 +156,7 @@ def _whole(evidence: Evidence, asked: Mapping[str, Any]) -> Remark:
     finished = sum(row.state in {"complete", "pruned"} for row in evidence.rows)
     here, left = finished - asked["finished"], max(0, asked["trials"] - finished)
     pace = f", about {duration(left * (evidence.now - asked['since']) / here)} left" if here > 0 and left else ""
-    return Remark("time left", f"it is run now: {finished} of {asked['trials']} trials finished{pace}")
+    return Remark("time left", f"it is running: {finished} of {asked['trials']} trials finished{pace}")
 
 
 def at_the_boundary(evidence: Evidence) -> Iterator[Remark]:
@@ -236,18 +236,18 @@ def top_apart(evidence: Evidence) -> Iterator[Remark]:
     if k < FEWEST_TOP:
         return
     spread = evidence.metric.size(float(np.ptp(values)))
-    apart = f"the best {k} lie {spread} apart"
+    apart = f"the best {k} differ by {spread}"
     fix = f"`study confirm {evidence.name} --top {k}` runs them on fresh seeds."
     noise = evidence.noise
     if noise is None:
-        yield Remark("top", f"{apart}; how far a seed alone moves a result is not known", fix)
+        yield Remark("top", f"{apart}; the noise between seeds has not been measured", fix)
         return
     runs = plural(noise.freedom + noise.recipes, "run")
-    seeds = f"a seed alone moves a result by {evidence.metric.size(noise.sd)} (standard deviation; {runs} in "
+    seeds = f"the noise between seeds is {evidence.metric.size(noise.sd)} (standard deviation; {runs} in "
     seeds += f"{noise.source})"
     ratio = float(values.var(ddof=1)) / noise.sd**2 if noise.sd else math.inf
     if special.fdtrc(k - 1, noise.freedom, ratio) > 0.05:
-        yield Remark("top", f"the top {k} cannot be told apart: they lie {spread} apart, "
+        yield Remark("top", f"the top {k} cannot be distinguished: they differ by {spread}, "
                      f"and {seeds}", fix)  # fmt: skip
     else:
         yield Remark("top", f"{apart}, more than seeds explain: {seeds}")
@@ -265,17 +265,17 @@ def more_trials(evidence: Evidence) -> Iterator[Remark]:
     drawn, ran = expected.expected_best(filled, direction).mean, expected.best_so_far(filled, direction)
     gain = float(max(abs(each[total - 1] - each[half - 1]) for each in (drawn, ran)))
     text = (
-        f"the last doubling, from {half} trials to {total}, brought the best {evidence.metric.size(gain)} further; "
-        "the next is not expected to bring more"
+        f"the last doubling, from {half} trials to {total}, improved the best value by {evidence.metric.size(gain)}; "
+        "the next is not expected to improve it more"
     )
-    go_on = f"`study run {evidence.name} --trials {2 * total}` goes on."
+    go_on = f"`study run {evidence.name} --trials {2 * total}` continues."
     noise = evidence.noise
     if gain == 0.0:
         yield Remark("more trials", text, "More trials are unlikely to help.")
     elif noise is None:
         yield Remark("more trials", text, f"If that is worth it: {go_on}")
     elif gain <= noise.sd:
-        text = f"{text}, and a seed alone moves a result by {evidence.metric.size(noise.sd)}"
+        text = f"{text}, and the noise between seeds is {evidence.metric.size(noise.sd)}"
         yield Remark("more trials", text, f"More trials are unlikely to help; `study confirm {evidence.name}` will.")
     else:
         yield Remark("more trials", f"{text}, but more than seeds explain ({evidence.metric.size(noise.sd)})", go_on)
@@ -292,8 +292,8 @@ def duplicates(evidence: Evidence) -> Iterator[Remark]:
     if again:
         trials = plural(len(evidence.recipes), "trial")
         copied = sum(row.repeats is not None for row in evidence.rows)
-        spared = f"; {copied} took its figures and trained nothing" if copied else ""
-        text = f"{again} of {trials} {'repeats' if again == 1 else 'repeat'} another one's recipe, seed and all{spared}"
+        spared = f"; {copied} took its results without training" if copied else ""
+        text = f"{again} of {trials} {'repeats' if again == 1 else 'repeat'} another one's recipe and seed{spared}"
         many = again > MANY * len(evidence.recipes)
         fix = "The space is small for so many trials: widen it, or stop here." if many else ""
         yield Remark("duplicates", text, fix)
@@ -306,7 +306,9 @@ def looks_at_test(evidence: Evidence) -> Iterator[Remark]:
     last = max(evidence.openings, key=lambda each: each["time"])
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(last["time"]))
     times = "once" if len(evidence.openings) == 1 else f"{len(evidence.openings)} times"
-    fix = "" if len(evidence.openings) == 1 else "Choose nothing by these figures: each look makes them less honest."
+    fix = (
+        "" if len(evidence.openings) == 1 else "Do not choose by these figures: every look makes them more optimistic."
+    )
     yield Remark("test split", f"the test split was looked at {times}, last on {when} by `{last['command']}`", fix)
 
 

@@ -162,7 +162,7 @@ def ask(
 
     """
     if seeds < 2:
-        raise InputError(f"--seeds must be 2 or more, not {seeds}", fix="One seed decides nothing.")
+        raise InputError(f"--seeds must be 2 or more, not {seeds}", fix="One seed is not enough.")
     replicates.require_smallest(study, smallest)
     confirmed = confirmation.read(study, settings)
     if confirmed is None or confirmed.winner is None:

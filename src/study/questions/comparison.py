@@ -203,7 +203,7 @@ def ask(
         raise InputError(f"{study.name}: there is nothing to compare with {baseline!r}")
     number = seeds if seeds is not None else CAP if until_sure else 10
     if number < 2:
-        raise InputError(f"--seeds must be 2 or more, not {number}", fix="One seed decides nothing.")
+        raise InputError(f"--seeds must be 2 or more, not {number}", fix="One seed is not enough.")
     replicates.require_seed(study)
     replicates.require_smallest(study, smallest)
     return ComparisonQuestion(
@@ -272,7 +272,7 @@ def last_asked(study: Study, settings: Settings) -> tuple[Study, ComparisonQuest
     """
     stored = Family(study.name, settings.home).question("compare")
     if stored is None:
-        raise InputError(f"{study.name} has not been compared yet", fix=f"`study compare {study.name}` does it.")
+        raise InputError(f"{study.name} has not been compared yet", fix=f"Run `study compare {study.name}`.")
     variants = stored.pop("variants")
     return replace(study, variants=variants), ComparisonQuestion(variants=tuple(variants), **stored)
 

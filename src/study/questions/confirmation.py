@@ -156,7 +156,7 @@ def ask(study: Study, settings: Settings, top: int = 10, seeds: int = 5) -> Conf
     """
     replicates.require_seed(study)
     if seeds < 2:
-        raise InputError(f"--seeds must be 2 or more, not {seeds}", fix="One seed decides nothing.")
+        raise InputError(f"--seeds must be 2 or more, not {seeds}", fix="One seed is not enough.")
     if top < 1:
         raise InputError(f"--top must be 1 or more, not {top}")
     journal = Family(study.name, settings.home).search

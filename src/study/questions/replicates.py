@@ -265,7 +265,7 @@ def _record_opening(design: Design, settings: Settings, journal: Journal) -> Ite
         last = time.strftime("%Y-%m-%d %H:%M", time.localtime(before[-1]["time"]))
         yield Notice(
             f"the test split has been looked at before, {plural(len(before), 'time')}, in {', '.join(studies)}, "
-            f"last on {last}; choosing by these values makes them look better than they are"
+            f"last on {last}; choosing by these values makes them too optimistic"
         )
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from study.stats.mcnemar import Paired
     from study.tracking.registry import Registry, Version
 
-FORCE = "--force --reason TEXT does it all the same."
+FORCE = "--force --reason TEXT promotes it anyway."
 
 
 def promote(settings: Settings, model: str, number: int | None = None) -> Promotion:
@@ -44,7 +44,7 @@ def promote(settings: Settings, model: str, number: int | None = None) -> Promot
         return Promotion(candidate, champion, None)
     if candidate.tags.get("study.data_sha256", "") != champion.tags.get("study.data_sha256"):
         one, other = (f"version {each.number} ({each.tags.get('study.data')})" for each in (candidate, champion))
-        what = f"{one} is of other data than the champion, {other}, so their figures cannot be compared"
+        what = f"{one} was trained on other data than the champion, {other}, so their figures cannot be compared"
         raise InputError(what, where=model, fix=FORCE)
     _record_look(settings, candidate, champion)
     paired = _meet(registry, candidate, champion)
@@ -65,7 +65,7 @@ def force(settings: Settings, model: str, number: int | None, reason: str) -> Pr
 
 
 def rollback(settings: Settings, model: str) -> Rollback:
-    """Make the champion before the present one champion again.
+    """Make the previous champion the champion again.
 
     Raises:
         InputError: no such model, or there is none before.
@@ -76,7 +76,7 @@ def rollback(settings: Settings, model: str) -> Rollback:
     past = registry.champions(model)
     before = [number for number in past[:-1] if number != past[-1]]
     if not before:
-        what = "there is no champion before the present one" if past else "there is no champion"
+        what = "there is no previous champion" if past else "there is no champion"
         raise InputError(what, where=model, fix=f"`study models {model}` lists its versions.")
     registry.set_champion(model, before, _now(), f"rollback from version {past[-1]}")
     return Rollback(versions[before[-1]], versions[past[-1]], None)

@@ -139,9 +139,9 @@ def register(candidate: Candidate, settings: Settings, model: str) -> tuple[Vers
     definition = candidate.journal.definition() or {}
     recipe_type = recipe_class(definition["recipe_type"], definition["recipe"])
     if definition["train"] != OUR_TRAIN or not issubclass(recipe_type, Recipe):
-        what = "its training is a person's own, so its network cannot be built again from the recipe"
+        what = "it has a training of its own (train=), so its network cannot be built from the recipe"
         raise InputError(
-            what, where=candidate.study, fix="Register it by MLflow itself, with the weights of its folder."
+            what, where=candidate.study, fix="Register it with MLflow directly, with the weights in its folder."
         )
     weights = _weights(candidate.folder)
     recipe = recipe_type.model_validate(candidate.folder.recipe())
@@ -205,6 +205,6 @@ def same_data(known: Mapping[str, Any], where: str) -> Pack:
 
     pack = ensure(known["name"])
     if pack.sha256 != known["sha256"]:
-        raise DataError(f"the data set {pack.name} here is not the one that it was trained on", where=where,
-                        fix=f"Bring that one back: its sha256 is {known['sha256'][:12]}….")  # fmt: skip
+        raise DataError(f"the data set {pack.name} here differs from the one that it was trained on", where=where,
+                        fix=f"Restore that one: its sha256 is {known['sha256'][:12]}….")  # fmt: skip
     return pack

@@ -84,7 +84,7 @@ def conduct(
             raise Interrupted(
                 f"stopped with {trials.finished()} of {source.target(trials)} trials finished, everything saved",
                 where=study.name,
-                fix="The same command goes on.",
+                fix="The same command continues.",
             )
 
 
