@@ -177,7 +177,8 @@ def section(table: Table) -> str:
     lines = [f"## {name}", "", f"{intro[0]} {' '.join(intro[1:2])}".replace("\n", " "), ""]
     own = f" Seeds: {table.wanted.seeds}." if table.wanted.seeds else ""
     own += f" Held fixed: {', '.join(table.wanted.fixed)}." if table.wanted.fixed else ""
-    lines += [f"How the document was read: [{name}.py](../studies/{name}.py). Baseline: {table.baseline}.{own}", ""]
+    file = f"[{name}.py](../studies/{name}.py)"
+    lines += [f"How the document was interpreted: {file}. Baseline: {table.baseline}.{own}", ""]
     lines += [f"| {' | '.join(HEADINGS)} |", f"|{'---|' * len(HEADINGS)}"]
     lines += [f"| {' | '.join(cells(row))} |" for row in table.rows]
     said = EXPLANATIONS.get(name, {})
@@ -238,11 +239,11 @@ Written by [reproduce.py](../benchmarks/reproduce.py):
 - Seeds: {arguments.seeds} where nothing else is said, the same for all variants of a study; {training:,.0f} seconds of
   training.{held}{note}
 
-Accuracies are of the test split, after training on the whole training split where the document does. "95 % of the mean"
-is Student's t interval of our mean. "95 % of single runs" is where one more run should lie (a prediction interval), and
-so where a published figure, which is one run, is expected; of many such figures one in 20 lies outside by chance. The
-verdict is against the baseline, paired over seeds, by Holm's method over the variants. Variants whose names end in
-`_as_published` follow the document's protocol to the letter where the fair one does not.
+Accuracies are of the test split, after training on the whole training split if the document does. "95 % of the mean"
+is Student's t interval of our mean. "95 % of single runs" is where one more run is expected (a prediction interval), and
+so also a published figure, which is one run; one in 20 such figures is outside by chance. The verdict is against the
+baseline, paired over seeds, with Holm's method over the variants. Variants whose names end in `_as_published` follow the
+document's protocol literally where the fair one does not.
 """
 
 
