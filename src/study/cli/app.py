@@ -13,7 +13,7 @@ from study.cli import data, models, questions, run, show, studies, transfer
 from study.cli.terminal import open_terminal
 from study.errors import PlaceError
 
-EPILOG = "The options above may stand before or after the command. An option overrides its environment variable."
+EPILOG = "Options above stand before or after a command. Each option's environment variable gives way to the option."
 
 
 def chdir(folder: Path | None) -> Path | None:
@@ -29,7 +29,7 @@ def chdir(folder: Path | None) -> Path | None:
 
 
 def read_env_file(file: Path | None) -> Path | None:
-    """Set the variables of a file of NAME=VALUE lines; variables that are set already keep their values.
+    """Set the variables of a file of NAME=VALUE lines, none that is set already.
 
     Raises:
         PlaceError: it cannot be read, or a line is neither that nor a comment.
@@ -77,7 +77,7 @@ def everywhere(
             metavar="FOLDER",
             is_eager=True,
             callback=chdir,
-            help="Change to this folder first.",
+            help="Work in this folder.",
         ),
     ] = None,
     env_file: Annotated[
@@ -87,7 +87,7 @@ def everywhere(
             metavar="FILE",
             is_eager=True,
             callback=read_env_file,
-            help="Read environment variables from this file; variables that are set already keep their values.",
+            help="Set variables from this file, none that is set already.",
         ),
     ] = None,
     verbose: Annotated[
@@ -99,23 +99,21 @@ def everywhere(
             count=True,
             metavar="",
             show_default=False,
-            help="Show every epoch; given twice, also the messages of the libraries.",
+            help="Show every epoch; twice: what the libraries say too.",
         ),
     ] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", envvar="STUDY_QUIET", help="Show errors only.")] = False,
     log_file: Annotated[
         Path | None,
-        typer.Option(
-            envvar="STUDY_LOG_FILE", metavar="FILE", help="Append all messages, at every level, to this file."
-        ),
+        typer.Option(envvar="STUDY_LOG_FILE", metavar="FILE", help="Append all that could be shown to this file."),
     ] = None,
     no_progress: Annotated[
         bool,
-        typer.Option("--no-progress", envvar="STUDY_NO_PROGRESS", help="Print plain lines instead of a live view."),
+        typer.Option("--no-progress", envvar="STUDY_NO_PROGRESS", help="Plain lines instead of a live view."),
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", envvar="STUDY_DEBUG", help="Show tracebacks.")] = False,
     version: Annotated[
-        bool, typer.Option("--version", is_eager=True, callback=show_version, help="Show the version and exit.")
+        bool, typer.Option("--version", is_eager=True, callback=show_version, help="Show the version and end.")
     ] = False,
 ) -> None:
     """Hyperparameter search and study tracking for PyTorch that people can trust."""

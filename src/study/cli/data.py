@@ -17,7 +17,7 @@ from study.text.table import text_of
 if TYPE_CHECKING:
     from study.data.sets import RemovedData
 
-app = typer.Typer(no_args_is_help=True, help="List, import, verify and remove data sets.")
+app = typer.Typer(no_args_is_help=True, help="Data sets: those that are here, and bringing in your own.")
 log = logging.getLogger("study")
 
 
@@ -59,7 +59,7 @@ def list_(as_json: options.AsJson = False, form: options.ShowFormat = "table") -
         return
     show(found, as_json=as_json or form == "json")
     if not as_json and form == "table":
-        log.info("stored in %s", found.folder)
+        log.info("They lie in %s", found.folder)
 
 
 @app.command()
@@ -70,7 +70,7 @@ def verify(names: options.DataNames = None) -> None:
 
 @app.command()
 def remove(name: options.DataName, yes: options.Yes = False) -> None:
-    """Delete an imported or decoded data set; its source files are kept."""
+    """Delete a data set's file here; what it was made from stays."""
 
     def ask(found: RemovedData) -> None:
         require_consent(f"Delete {found.path} ({size(found.size)})?", f"study data remove {name}", yes=yes)

@@ -63,7 +63,7 @@ def tell(progress: Progress, board: Board) -> None:
 
 
 def _opening(progress: SearchStarted) -> str:
-    going_on = f", {plural(progress.resumed, 'trial')} to continue" if progress.resumed else ""
+    going_on = f", {plural(progress.resumed, 'trial')} to go on with" if progress.resumed else ""
     slots = f"; {plural(progress.slots, 'trial')} at a time" if progress.slots else ""
     return f"{progress.study}: {progress.finished} of {progress.target} trials finished{going_on}{slots}"
 
@@ -76,7 +76,7 @@ def _ending(progress: TrialEnded, board: Board) -> str:
     if board.best is not None:
         so_far += f" Best is trial {board.best[0]} with value: {board.metric.value(board.best[1])}."
     if ended.repeats is not None:
-        return f"{what} repeats trial {ended.repeats} (same recipe and seed) with value: {value}{changed}.{so_far}"
+        return f"{what} repeats trial {ended.repeats}, recipe and seed, with value: {value}{changed}.{so_far}"
     if ended.state == "complete":
         return f"{what} finished with value: {value}{changed}.{so_far}"
     if ended.state == "pruned":
@@ -104,7 +104,7 @@ def draw(board: Board, console: Console) -> RenderableType:
     if len(workers) > room:
         lines.append(Text(f"  and {len(workers) - room} more", style="dim"))
     if board.stopping:
-        lines.append(Text("stopping after the current epochs; Ctrl-C again stops at once", style="bold yellow"))
+        lines.append(Text("stopping after the present epochs; Ctrl-C once more to stop at once", style="bold yellow"))
     return Group(*lines)
 
 

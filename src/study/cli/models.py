@@ -21,7 +21,7 @@ Trial = Annotated[
     int | None,
     typer.Option(
         envvar="STUDY_TRIAL", min=0, metavar="N", show_default="the confirmed winner",
-        help="Register this trial of the search instead, marked unconfirmed.",
+        help="A trial of the search instead, marked unconfirmed.",
     ),
 ]  # fmt: skip
 ModelName = Annotated[
@@ -30,7 +30,7 @@ ModelName = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", envvar="STUDY_FORCE", help="Promote without the test.")]
 Reason = Annotated[
-    str | None, typer.Option(envvar="STUDY_REASON", metavar="TEXT", help="Reason for --force; kept with the model.")
+    str | None, typer.Option(envvar="STUDY_REASON", metavar="TEXT", help="Why it is forced; kept with the model.")
 ]
 Inputs = Annotated[
     list[Path],
@@ -40,10 +40,10 @@ VersionNumber = Annotated[
     int | None,
     typer.Option(
         "--version", envvar="STUDY_MODEL_VERSION", min=1, metavar="N", show_default="the champion",
-        help="Use this version of the model.",
+        help="Another version of the model.",
     ),
 ]  # fmt: skip
-Resize = Annotated[bool, typer.Option("--resize", envvar="STUDY_RESIZE", help="Crop and scale images of another size.")]
+Resize = Annotated[bool, typer.Option("--resize", envvar="STUDY_RESIZE", help="Cut and scale images of another size.")]
 AsCsv = Annotated[bool, typer.Option("--csv", envvar="STUDY_CSV", help="Print CSV.")]
 
 
@@ -60,7 +60,7 @@ def register(
     show(found, as_json=as_json)
     if "champion" not in found.version.aliases:
         named = found.version.model
-        log.info("To make it the champion, which `study predict %s` uses: study promote %s", named, named)
+        log.info("Make it the champion, which `study predict %s` uses: study promote %s", named, named)
 
 
 def promote(
@@ -74,7 +74,7 @@ def promote(
     home: options.Home = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
-    """Make a version the champion, unless it is significantly worse than the current one on the same test examples."""
+    """Make a version the champion, unless it is surely worse than the present one on the same test examples."""
     show(api.promote(name, number, force=force, reason=reason, home=home, tracking_uri=tracking_uri), as_json=as_json)
 
 
@@ -84,7 +84,7 @@ def rollback(
     home: options.Home = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
-    """Make the previous champion the champion again; repeat it to go further back."""
+    """Make the champion before the present one champion again; repeated, it goes further back."""
     show(api.rollback(name, home=home, tracking_uri=tracking_uri), as_json=as_json)
 
 

@@ -39,26 +39,24 @@ ComparedSeeds = Annotated[
     int | None,
     typer.Option(
         "--seeds", envvar="STUDY_SEEDS", min=2, metavar="N", show_default="10; at most 30 with --until-sure",
-        help="Number of seeds, the same for every variant.",
+        help="Seeds, the same for every variant.",
     ),
 ]  # fmt: skip
 RacedSeeds = Annotated[
     int,
     typer.Option(
         "--seeds", envvar="STUDY_SEEDS", min=2, metavar="N",
-        help="Number of fresh seeds for the race, and of others for the scores.",
+        help="Fresh seeds for the race, and as many others for the scores.",
     ),
 ]  # fmt: skip
 AblatedSeeds = Annotated[
     int,
-    typer.Option(
-        "--seeds", envvar="STUDY_SEEDS", min=2, metavar="N", help="Number of fresh seeds, the same for every recipe."
-    ),
+    typer.Option("--seeds", envvar="STUDY_SEEDS", min=2, metavar="N", help="Fresh seeds, the same for every recipe."),
 ]
-Top = Annotated[int, typer.Option(envvar="STUDY_TOP", min=1, metavar="K", help="Number of best trials to confirm.")]
+Top = Annotated[int, typer.Option(envvar="STUDY_TOP", min=1, metavar="K", help="How many of the best trials.")]
 UntilSure = Annotated[
     bool,
-    typer.Option("--until-sure", envvar="STUDY_UNTIL_SURE", help="Add seeds until every verdict is settled."),
+    typer.Option("--until-sure", envvar="STUDY_UNTIL_SURE", help="Add seeds only until each verdict is settled."),
 ]
 Smallest = Annotated[
     float,
@@ -68,22 +66,22 @@ Smallest = Annotated[
 ]
 AsPublished = Annotated[
     bool,
-    typer.Option("--as-published", envvar="STUDY_AS_PUBLISHED", help="Also compare the literal published protocols."),
+    typer.Option("--as-published", envvar="STUDY_AS_PUBLISHED", help="Compare the literal published protocols, too."),
 ]
 ShowTable = Annotated[
     bool,
-    typer.Option("--show", envvar="STUDY_SHOW", help="Only show the results so far."),
+    typer.Option("--show", envvar="STUDY_SHOW", help="Only show the table as far as it has come."),
 ]
-ShowOnly = Annotated[bool, typer.Option("--show", envvar="STUDY_SHOW", help="Only show the results so far.")]
+ShowOnly = Annotated[
+    bool, typer.Option("--show", envvar="STUDY_SHOW", help="Only show what was found, as far as it has come.")
+]
 AsCsv = Annotated[bool, typer.Option("--csv", envvar="STUDY_CSV", help="Print the table as CSV.")]
 ASKED = ("variants", "against", "seeds", "until_sure", "smallest", "as_published")
 
 
 def compare(
     context: typer.Context,
-    names: Annotated[
-        list[str], typer.Argument(metavar="NAME|FILE...", help="A study; several are compared side by side.")
-    ],
+    names: Annotated[list[str], typer.Argument(metavar="NAME|FILE...", help="A study; several are set side by side.")],
     variants: Variants = None,
     against: Against = None,
     seeds: ComparedSeeds = None,
@@ -106,7 +104,7 @@ def compare(
     storage: options.Storage = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
-    """Compare a study's variants on the same seeds, judged on the test split: which ones really help?"""
+    """Compare a study's variants on the same seeds: which one really helps? Judged on the test split."""
     if len(names) > 1:
         side_by_side.compare(context, names, as_json=as_json, as_csv=as_csv, home=home)
         return
@@ -165,7 +163,7 @@ def confirm(
     storage: options.Storage = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
-    """Run a search's best trials again on fresh seeds, and score the winner on the test split."""
+    """Run a search's best trials again on fresh seeds; score the winner on the test split, opened once."""
     from study import settings
     from study.options import Options
     from study.questions import confirmation
@@ -204,7 +202,7 @@ def ablate(
     storage: options.Storage = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
-    """Set the confirmed winner's knobs back one at a time, judged on validation data: what does each contribute?"""
+    """Set the confirmed winner's knobs back one at a time: what does each contribute? Judged on validation data."""
     from study import settings
     from study.options import Options
     from study.questions import ablation

@@ -51,7 +51,7 @@ def run(
     storage: options.Storage = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
-    """Search until a study has N finished trials. Stop it at any time; the same command continues."""
+    """Search a study until it has N finished trials. Stop it as you like: the same command goes on."""
     terminal = context.ensure_object(Terminal)
     with preamble.reporting(terminal) as report:
         if terminal.live:
@@ -110,7 +110,7 @@ def _close(journal: Journal, status: Status, target: int, board: Board, *, as_js
         print_json(EndedSearch(status=status, target=target, **found.values()).plain())
         return
     if status == "finished" and not board.ended_here:
-        log.info("%s already has %d finished trials; give a larger --trials for more", found.name, target)
+        log.info("%s has its %d finished trials already; a larger --trials adds to them", found.name, target)
     if status in {"finished", "stopped"}:
         print(found.text(width()))
 

@@ -22,7 +22,7 @@ def show(
     top: options.Top = None,
     home: options.Home = None,
 ) -> None:
-    """Show a study's trials with remarks on the search, or one trial with all its epochs."""
+    """Show a study's trials and what they say for and against the search, or one trial with all its epochs."""
     if sum((trial is not None, importance, pruning)) > 1:
         raise InputError("--trial, --importance and --pruning exclude each other", fix="Give one of them.")
     ordered = options.typed(context, "sort_by") or options.typed(context, "top")

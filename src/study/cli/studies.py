@@ -53,7 +53,7 @@ def report(
     home: options.Home = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
-    """Write a study's report: one HTML page that works offline, and the same as Markdown."""
+    """Write a study's report: one HTML page that needs no network, and the same as Markdown."""
     written = api.write_report(name, output, home=home, tracking_uri=tracking_uri)
     if as_json:
         print(written.to_json())
@@ -121,7 +121,7 @@ def ui(
     """Start Optuna dashboard and MLflow here; Ctrl-C stops both."""
     from study.service.ui import serve
 
-    log.info("starting both servers; this takes some seconds")
+    log.info("starting both, which takes some seconds")
     serve(settings.resolve(home, storage, tracking_uri), _say, optuna_port, mlflow_port)
 
 

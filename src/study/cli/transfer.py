@@ -21,10 +21,10 @@ def export(
     per_epoch: options.PerEpoch = False,
     home: options.Home = None,
 ) -> None:
-    """Export one row for each trial: every knob and the last epoch's metrics."""
+    """Write a row a trial: every knob, the last epoch's metrics."""
     form = form or (format_of(output) if output else "csv")
     if form == "parquet" and output is None and sys.stdout.isatty():
-        raise InputError("Parquet is not text", where="--format", fix="Give a file with -o, or pipe it.")
+        raise InputError("Parquet is no text", where="--format", fix="Give a file with -o, or pipe it.")
     found = api.export(name, per_epoch=per_epoch, home=home)
     if output is None:
         sys.stdout.buffer.write(found.encode(form))

@@ -78,7 +78,7 @@ def _signals(stop: threading.Event, board: Board, *, live: bool) -> Generator[Ca
             stop.set()
             board.stopping = True
             if not live:  # os.write, since the signal may have come in the middle of a print
-                os.write(2, b"stopping after the current epochs; Ctrl-C again stops at once\n")
+                os.write(2, b"stopping after the present epochs; once more to stop at once\n")
             return
         timer = threading.Timer(SECOND_CTRL_C, _end_at_once)
         timer.daemon = True
