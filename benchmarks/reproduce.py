@@ -240,10 +240,10 @@ Written by [reproduce.py](../benchmarks/reproduce.py):
   training.{held}{note}
 
 Accuracies are of the test split, after training on the whole training split if the document does. "95 % of the mean"
-is Student's t interval of our mean. "95 % of single runs" is where one more run is expected (a prediction interval), and
-so also a published figure, which is one run; one in 20 such figures is outside by chance. The verdict is against the
-baseline, paired over seeds, with Holm's method over the variants. Variants whose names end in `_as_published` follow
-the document's protocol literally where the fair one does not.
+is Student's t interval of our mean. "95 % of single runs" is where one more run is expected (a prediction interval),
+and so also a published figure, which is one run; one in 20 such figures is outside by chance. The verdict is against
+the baseline, paired over seeds, with Holm's method over the variants. Variants whose names end in `_as_published`
+follow the document's protocol literally where the fair one does not.
 """
 
 
