@@ -56,20 +56,20 @@ OUT = Path(__file__).parents[1] / "docs" / "reproduction.md"
 # By study and variant: why the published figure lies outside our interval of single runs.
 EXPLANATIONS: dict[str, dict[str, str]] = {
     "schedules": {
-        "step": "The document tests with dropout on, which costs half a point. step_as_published, which does so, too, "
-        "holds its figure."
+        "step": "The document tests with dropout on, which costs half a point. step_as_published does the same and "
+        "reproduces its figure."
     },
     "regularization": {
-        "l1": "The document goes on with the network that its plain run has trained: 20 epochs stand behind "
-        "its figure, ten of them without L1. l1_as_published, which does so, too, holds it.",
-        "l2": "The document goes on with the network of its part on L1: its figure stands after 30 epochs. "
-        "l2_as_published, which does so, too, holds it.",
-        "batch_norm": "The document's network drops values in the test, too (F.dropout is not told that it is one), "
-        "which costs two and a half points. batch_norm_as_published, which does so, too, holds its figure.",
+        "l1": "The document continues to train the network of its plain run: its figure is after 20 epochs, ten of them "
+        "without L1. l1_as_published does the same and reproduces it.",
+        "l2": "The document continues to train the network of its part on L1: its figure is after 30 epochs. "
+        "l2_as_published does the same and reproduces it.",
+        "batch_norm": "The document's network leaves dropout on in the test (F.dropout without `training`), which costs "
+        "two and a half points. batch_norm_as_published does the same and reproduces its figure.",
     },
     "activations": {
-        "tanh": "The figure lies 0.05 points below the range, five test images. The settings are the document's; of so "
-        "many figures some lie outside by chance.",
+        "tanh": "The figure is 0.05 points, five test images, below the range. The settings are the document's; among "
+        "this many figures some are outside by chance.",
     },
 }
 HEADINGS = (
