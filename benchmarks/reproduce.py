@@ -60,12 +60,12 @@ EXPLANATIONS: dict[str, dict[str, str]] = {
         "reproduces its figure."
     },
     "regularization": {
-        "l1": "The document continues to train the network of its plain run: its figure is after 20 epochs, ten of them "
-        "without L1. l1_as_published does the same and reproduces it.",
+        "l1": "The document continues to train the network of its plain run: its figure is after 20 epochs, ten of "
+        "them without L1. l1_as_published does the same and reproduces it.",
         "l2": "The document continues to train the network of its part on L1: its figure is after 30 epochs. "
         "l2_as_published does the same and reproduces it.",
-        "batch_norm": "The document's network leaves dropout on in the test (F.dropout without `training`), which costs "
-        "two and a half points. batch_norm_as_published does the same and reproduces its figure.",
+        "batch_norm": "The document's network leaves dropout on in the test (F.dropout without `training`), which "
+        "costs two and a half points. batch_norm_as_published does the same and reproduces its figure.",
     },
     "activations": {
         "tanh": "The figure is 0.05 points, five test images, below the range. The settings are the document's; among "
