@@ -166,7 +166,7 @@ def test_a_name_that_is_not_here_gets_the_nearest(study, pets):
     for command in ("verify", "remove"):
         answer = study("data", command, "pet")
         assert answer.code == 2
-        assert "no data set 'pet' is here. Did you mean 'pets'?" in answer.err
+        assert "there is no data set 'pet' on this machine. Did you mean 'pets'?" in answer.err
 
 
 def test_removal_needs_a_yes(study, pets, monkeypatch):

@@ -231,7 +231,7 @@ def test_what_is_no_picture_is_left_out_and_that_is_said(tmp_path):
     told = []
     pack = import_images("pets", zip_of(files, tmp_path / "p.zip"), lambda text, _: told.append(text))
     assert pack.train == 8
-    assert [text for text in told if text.startswith("Left out 5 that are no images in train/<class>/")]
+    assert [text for text in told if text.startswith("Left out 5 files that are not images in train/<class>/")]
 
 
 def test_names_of_any_bytes_come_in(tmp_path):

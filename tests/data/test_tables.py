@@ -222,7 +222,7 @@ def test_test_rows_must_be_like_training_rows(tmp_path):
         (b"weight,kind\n1,cat\n2", "line 3 has 1 fields, the header 2.*incomplete"),
         (b"weight,kind\n1,\xff\n", "utf-8"),
         (b"weight,weight,kind\n1,1,cat\n", "two columns are called 'weight'"),
-        (b"a,kind\n1,cat\n1,dog\n1,cat\n1,dog\n1,cat\n1,dog\n1,cat\n1,dog\n1,cat\n1,dog\n", "no column tells"),
+        (b"a,kind\n1,cat\n1,dog\n1,cat\n1,dog\n1,cat\n1,dog\n1,cat\n1,dog\n1,cat\n1,dog\n", "every column is the same"),
     ],
 )
 def test_a_csv_that_is_cut_short_or_none_is_refused(tmp_path, content, message):

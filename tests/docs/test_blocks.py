@@ -26,7 +26,7 @@ PAGES = [
     REPOSITORY / "README.md",
     *sorted(each for each in (REPOSITORY / "docs").glob("*.md") if each.name not in MADE),
 ]
-SLOW = {"tutorial.md", "coming_from.md", "believing.md"}
+SLOW = {"gallery.md", "tutorial.md"}
 BLOCK = re.compile(
     r"(?:^<!-- not run: (?P<why>(?:[^\n]|\n(?!\n))+?) -->\n\n?)?"
     r"(?:^```(?P<language>\w*)\n(?P<fenced>(?:.*\n)*?)```$"

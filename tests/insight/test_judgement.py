@@ -104,7 +104,7 @@ def test_trials_that_repeat_another_are_counted():
     assert remark.text == "1 of 20 trials repeats another one's recipe and seed"
     copied = [replace(each, repeats=0) if each.number == 1 else each for each in rows]
     (remark,) = judged(copied, recipes=few)["duplicates"]
-    assert remark.text.endswith("seed and all; 1 took its results without training")
+    assert remark.text.endswith("recipe and seed; 1 took its results without training")
     assert judged(rows, recipes=many)["duplicates"][0].fix
 
 
@@ -117,7 +117,7 @@ def test_the_best_ten_are_set_against_the_noise_between_seeds(sd, said):
 
 def test_with_unknown_noise_it_says_how_to_learn_it():
     (remark,) = judged(search())["top"]
-    assert "not known" in remark.text
+    assert "has not been measured" in remark.text
     assert remark.fix == "`study confirm mine --top 10` runs them on fresh seeds."
 
 

@@ -107,7 +107,7 @@ def test_a_version_of_other_data_is_refused_unless_forced(registry_home, put):
     put(GOOD)
     put(0, "cells")
     promotion.promote(registry_home, "little", 1)
-    with pytest.raises(InputError, match=r"version 2 \(breast_cancer\) is of other data than the champion"):
+    with pytest.raises(InputError, match=r"version 2 \(breast_cancer\) was trained on other data than the champion"):
         promotion.promote(registry_home, "little", 2)
     assert promotion.force(registry_home, "little", 2, "new task").version.number == 2
 
