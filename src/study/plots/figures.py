@@ -31,7 +31,9 @@ INK = "#222222"
 DPI = 120
 
 
-def forest(compared: Mapping[str, Contrast], title: str, axis: str, metric: Metric) -> Figure:
+def forest(
+    compared: Mapping[str, Contrast], title: str, axis: str, metric: Metric, says: Mapping[str, str] | None = None
+) -> Figure:
     """Draw paired differences with their intervals, from top to bottom, coloured by the verdict.
 
     Args:
@@ -39,6 +41,7 @@ def forest(compared: Mapping[str, Contrast], title: str, axis: str, metric: Metr
         title: above the picture.
         axis: label of the axis, without its unit.
         metric: of the differences; those of an accuracy are drawn in points.
+        says: what to write beside a contrast, by its name; its verdict if unset.
 
     """
     scale = metric.factor
@@ -46,16 +49,15 @@ def forest(compared: Mapping[str, Contrast], title: str, axis: str, metric: Metr
     figure = Figure(figsize=(8.2, 1.35 + 0.42 * max(1, len(others))), dpi=DPI, facecolor="white", layout="constrained")
     axes = figure.add_subplot()
     axes.axvline(0, color=INK, linewidth=1)
-    for row, (_, comparison) in enumerate(reversed(others)):
+    for row, (name, comparison) in enumerate(reversed(others)):
         colour = VERDICTS[comparison.verdict]
         bounds = scale * comparison.interval.low, scale * comparison.interval.high
         if all(map(math.isfinite, bounds)):
             axes.plot(bounds, (row, row), color=colour, linewidth=2.4, solid_capstyle="butt")
         axes.plot(scale * comparison.difference, row, "o", color=colour, markersize=6)
-        axes.text(
-            1.01, row, f"{comparison.verdict}, n={comparison.n}", transform=axes.get_yaxis_transform(), va="center",
-            fontsize=9, color=colour,
-        )  # fmt: skip
+        label = f"{(says or {}).get(name, comparison.verdict)}, n={comparison.n}"
+        beside = axes.get_yaxis_transform()
+        axes.text(1.01, row, label, transform=beside, va="center", fontsize=9, color=colour)
     smallest = scale * (others[0][1].smallest if others else 0)
     axes.axvspan(-smallest, smallest, color=to_rgba("#0072B2", 0.08), linewidth=0)
     axes.set_yticks(range(len(others)), [name for name, _ in reversed(others)])
