@@ -9,8 +9,7 @@ and `study sync` call the same function. Each trial is in the database once, and
 - An enqueued trial is claimed in one transaction, from WAITING to RUNNING and with a uid. The database lets only one
   process make this change. The trial's folder gets the same uid.
 - A search that is killed before it makes the folder leaves a running trial whose uid no folder has: the next search
-  takes it. If the folder is there, the trial is found by its uid and completed. A claimed trial that a search did not
-  get to is given back at its end.
+  takes it. With a folder, it is found by its uid and completed. A claimed trial left at a search's end is given back.
 - What the database has of each trial, the cursor, is read from the database itself, at the start and after each
   failure. So a commit that was lost, or a database that was replaced, is noticed there.
 """
@@ -18,6 +17,7 @@ and `study sync` call the same function. Each trial is in the database once, and
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
@@ -27,7 +27,7 @@ from optuna.trial import TrialState
 
 from study.background import Background, follow
 from study.errors import PlaceError, StudyError, StudyLocked
-from study.sampling import storage
+from study.sampling import dashboard, storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -109,6 +109,8 @@ class Teller:
         except AWAY as error:
             self._is_read = False
             raise PlaceError(f"Optuna's storage is away: {storage.first_line(error)}") from error
+        if self._is_first:
+            self.describe()
         self._is_first = False
         if errors:
             raise errors[0]
@@ -117,6 +119,11 @@ class Teller:
     def pending(self) -> int:
         """Count the trials of which the database has not been told everything, as far as it is known."""
         return sum(self._is_behind(folder) for folder in self._journal.trials())
+
+    def describe(self) -> None:
+        """Update the metric's name and the note; a database that is away, or a damaged folder, keeps the old ones."""
+        with suppress(*AWAY, StudyError):
+            dashboard.describe(self._database, self._study, self._journal)
 
     def give_back(self) -> None:
         """Let the enqueued trials wait again that were taken and have no folder; a database that is away keeps them."""
@@ -298,6 +305,7 @@ class _Live:
     def close(self, timeout: float) -> int:
         if self._thread.close(timeout):
             self._teller.give_back()
+            self._teller.describe()
         return self._teller.pending()
 
 

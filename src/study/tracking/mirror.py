@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from study.background import Background
 from study.errors import PlaceError, StudyError
 from study.metric import Metric
+from study.record import note
 from study.tracking import cursor as cursors
 from study.tracking.cursor import Cursor, SentTrial
 from study.tracking.snapshot import NewBest, StudySnapshot, read
@@ -203,7 +204,8 @@ class _Round:
         summary = summarize(self._journal, definition, self._cursor, self._trials)
         files = {name: hashlib.sha256(content).hexdigest() for name, content in summary.files.items()}
         best = summary.best and summary.best.trial
-        content = [definition, summary.counts, best, len(summary.new_bests), summary.ended, summary.groups, files]
+        content = [definition, summary.counts, best, len(summary.new_bests), summary.ended, summary.groups, files,
+                   summary.note]  # fmt: skip
         mark = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
         if mark != self._cursor.summary:
             self._client.update_study(parent, summary)
@@ -231,6 +233,7 @@ def summarize(
         recipe=journal.trial(best.trial).recipe() if best else None,
         new_bests=[each for each in new_bests if each.trial < first_running],
         ended=max(sent.time for _, sent in ended) if len(ended) == len(sent_trials) else None,
+        note=note.of_study(journal, best and best.trial, best and best.value),
         groups=journal.groups(),
         files=journal.files(),
     )  # fmt: skip
