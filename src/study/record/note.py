@@ -34,7 +34,10 @@ def of_study(journal: Journal, best: int | None, value: float | None) -> str:
     data = (definition.get("data") or {}).get("name")
     goal = f"{metric.direction.capitalize()} `{metric.name}`{f' on {data}' if data else ''}."
     parts = [" ".join(about.split()), goal]
-    if best is not None:
+    family = Family.of(name, journal.home)
+    if family.name != name:
+        parts.append(f"Trainings of {_made_by(family, name)}; the results are in the report of {family.name}.")
+    elif best is not None:
         recipe = _recipe(journal.trial(best).about()["overrides"])
         parts.append(f"**Best trial: {best}** ({recipe}), {metric.name} {metric.value(value)} on one seed.")
         parts.append(_score(journal, metric) or f"Not confirmed: `study confirm {name}` runs it on fresh seeds.")
@@ -60,6 +63,12 @@ def of_trial(about: Mapping[str, Any], state: str, value: float | None, epochs: 
     ended = f"{state} after {plural(epochs, 'epoch')}{f' ({reason})' if reason else ''}"
     last = "" if value is None else f", {about['metric']} {value:.6g}"
     return f"{_recipe(about['overrides'])}: {ended}{last}."
+
+
+def _made_by(family: Family, name: str) -> str:
+    """Write the command that makes a study such as `mnist-final`."""
+    verb = name.removeprefix(f"{family.name}-")
+    return f"`study {'confirm' if verb == 'final' else verb} {family.name}`"
 
 
 def _score(journal: Journal, metric: Metric) -> str:

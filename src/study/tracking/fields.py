@@ -90,7 +90,7 @@ def tags_of_study(definition: Mapping[str, Any], first: Mapping[str, Any]) -> di
 
 
 def tags_of_experiment(summary: StudySnapshot) -> dict[str, str]:
-    """Make the tags of a study's experiment: its description, and that MLflow's pages begin with the table of runs."""
+    """Make the tags of a study's experiment: its description, and that it is one of model training."""
     return {"mlflow.note.content": summary.note, "mlflow.experimentKind": "custom_model_development"}
 
 
