@@ -112,6 +112,7 @@ def compare(
     from study.questions import comparison  # noqa: PLC0415 - as in `run`
 
     settled, places, options = _settle(study, how)
+    settled = Family(settled.name, places.home).as_searched(settled)
     question = comparison.ask(
         settled, variants, against, as_published=as_published, seeds=seeds, until_sure=until_sure, smallest=smallest
     )

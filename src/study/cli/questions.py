@@ -113,6 +113,7 @@ def compare(
     from study import request, settings
     from study.options import Options
     from study.questions import comparison
+    from study.record.family import Family
 
     terminal = context.ensure_object(Terminal)
     fixed = request.overrides([*(assignments or []), *([f"epochs={epochs}"] if epochs else [])])
@@ -135,8 +136,10 @@ def compare(
         print_answer(comparison.of(study, places, question), as_json=as_json, as_csv=as_csv)
         return
     wanted = request.read(names[0], recipe=None, fixed=fixed, data=data, rename=None, home=places.home).study
-    question = ask(wanted)
+    ask(wanted)  # before the data are fetched
     study = preamble.settled(terminal, wanted, fallback=not no_fallback and data is None)
+    study = Family(study.name, places.home).as_searched(study)
+    question = ask(study)
     how = Options(workers=workers, device=device, executor=executor, accept=accept, timeout=timeout)
     _answer(
         lambda stop: comparison.run(study, places, how, question, stop),

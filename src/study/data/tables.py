@@ -215,7 +215,7 @@ def _class_names(path: Path, column: pd.Series) -> list[str]:
     names: list[str] = []
     for value in column.tolist():
         if isinstance(value, float) and not value.is_integer():
-            raise DataError(f"the label {column.name!r} holds fractions such as {value:g}", where=str(path),
+            raise DataError(f"the label {column.name!r} holds fractions such as {value!r}", where=str(path),
                             fix="Labels are classes; cut numbers into ranges first.")  # fmt: skip
         names.append(str(int(value)) if isinstance(value, float) else str(value))
     return names

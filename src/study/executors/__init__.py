@@ -59,7 +59,7 @@ class Job:
             recipe=recipe,
             recipe_type=reference_to(type(study.recipe)),
             train=reference_to(study.train),
-            metric=study.objective,
+            metric=study.followed,
             checkpoint=folder.checkpoint,
             best=folder.best,
             last=folder.last,

@@ -99,7 +99,7 @@ def confirmed(study: Study, settings: Settings) -> Candidate:
     folder = next((each for each in folders if results.row(each, results.metric_of(finals)).state == "complete"), None)
     if folder is None:
         raise InputError("its confirmed winner diverged on every final seed", where=study.name)
-    return Candidate(study.name, winner.trial, folder, winner.search_value, winner.overrides, found.score.mean)
+    return Candidate(study.name, winner.trial, folder, winner.search_value, winner.settings, found.score.mean)
 
 
 def unconfirmed(journal: Journal, number: int) -> Candidate:

@@ -74,7 +74,9 @@ def conduct(
             return
         asked = {"trials": source.target(trials), "finished": trials.finished(), "since": time.time()}
         journal.store_question("run", asked)
-        about = {"study": study.name, "metric": study.metric, "direction": study.direction, "data": definition["data"]}
+        about = {"study": study.name, "metric": study.objective.name, "direction": study.direction}
+        about |= {"followed": study.metric} if study.test else {}
+        about |= {"data": definition["data"]}
         about |= {"environment": environment.versions(), "git": environment.git(), "grouped": grouped}
         with closing(options.make_executor()) as executor:
             loop = Loop(study, journal, trials, executor, source, stop, about, options.deadline, test)
