@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from study import api
 from study.cli import options
-from study.cli.watch import print_answer
 from study.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,6 +24,8 @@ def compare(context: typer.Context, names: Sequence[str], *, as_json: bool, as_c
         InputError: an option that speaks of variants over seeds, a study without results, or different objectives.
 
     """
+    from study.cli.watch import print_answer
+
     _refuse_others(context)
     found = api.side_by_side(*names, home=home)
     print_answer(found, as_json=as_json, as_csv=as_csv)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +21,14 @@ from study.definition import OUR_TRAIN, reference_to
 from study.errors import InputError
 from study.formatting import plural
 from study.metric import Metric
-from study.progress import Notice, SearchStarted
+from study.progress import Notice, Preparing, SearchStarted
 from study.questions import judging
 from study.recipe import Recipe, fingerprint
 from study.record.family import Family, parsed
 from study.record.journal import Journal
 from study.record.results import metric_of
 from study.running.coordinator import conduct
+from study.running.preflight import check_recipes
 from study.sampling import space
 
 if TYPE_CHECKING:
@@ -264,23 +266,41 @@ def run(
     The question is stored beside the trials. Before the test split is used, the look is recorded, with a notice if
     there were looks before.
     """
-    from study.running.preflight import check_recipes  # noqa: PLC0415 - torch
-
     options.check()
     options = options.started()
     if design.test and reference_to(design.study.train) != OUR_TRAIN:
         design = replace(design, study=replace(design.study, test=judging.can_test(design.study)))
     study = replace(design.study, variants=dict(design.arms), space=None)
-    data = check_recipes(study, space.probe(study), options.device)
-    everything = {"variants": {}, "all_variants": {name: dict(each) for name, each in design.study.variants.items()}}
-    definition = space.describe(design.study, space.Space({}, []), **everything, data=data)
-    pairs = Pairs.of(design, settings, data)
-    for progress in conduct(study, settings, options, stop, pairs, definition, test=design.test, grouped=True):
-        if question is not None and isinstance(progress, SearchStarted):
-            pairs.results.journal.store_question(parsed(design.study.name)[1] or "run", question)
-        yield progress
-        if design.test and isinstance(progress, SearchStarted) and progress.slots:
-            yield from _record_opening(design, settings, pairs.results.journal)
+    found = space.probe(study)
+    yield Preparing("loading torch in the workers")
+    with closing(options.make_executor()) as executor:
+        yield Preparing("checking the study, its recipes and its data")
+        data = check_recipes(study, found, options.device, executor.call)
+        pairs = Pairs.of(design, settings, data)
+        progress = conduct(
+            study, settings, options, executor, stop, pairs, _definition(design, data), test=design.test, grouped=True
+        )
+        yield from _recording(progress, design, settings, pairs.results.journal, question)
+
+
+def _definition(design: Design, data: Mapping[str, Any]) -> dict[str, Any]:
+    every = {name: dict(each) for name, each in design.study.variants.items()}
+    return space.describe(design.study, space.Space({}, []), variants={}, all_variants=every, data=data)
+
+
+def _recording(
+    progress: Iterator[Progress],
+    design: Design,
+    settings: Settings,
+    journal: Journal,
+    question: Mapping[str, Any] | None,
+) -> Iterator[Progress]:
+    for each in progress:
+        if question is not None and isinstance(each, SearchStarted):
+            journal.store_question(parsed(design.study.name)[1] or "run", question)
+        yield each
+        if design.test and isinstance(each, SearchStarted) and each.slots:
+            yield from _record_opening(design, settings, journal)
 
 
 def _record_opening(design: Design, settings: Settings, journal: Journal) -> Iterator[Progress]:

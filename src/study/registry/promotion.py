@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from study import tracking
 from study.errors import InputError, StudyError
-from study.questions import replicates
 from study.record.journal import Journal
 from study.registry.described import Promotion, Rollback, in_words
-from study.registry.registration import same_data
-from study.stats import mcnemar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -167,11 +164,15 @@ def _record_look(settings: Settings, *versions: Version) -> None:
         recipes = sorted(
             {version.tags.get("study.recipe_fingerprint", version.tags["study.uid"]) for version in versions}
         )
+        from study.questions import replicates  # noqa: PLC0415 - Optuna
+
         journal.record_opening(replicates.opening(journal.folder.name, recipes, 1))
 
 
 def _meet(registry: Registry, candidate: Version, champion: Version) -> Paired:
     """Let two versions predict the same test examples."""
+    from study.stats import mcnemar  # noqa: PLC0415 - SciPy
+
     examples, true = _test_examples(candidate)
     one, other = (_labels(registry, version, examples) == true for version in (candidate, champion))
     return mcnemar.compare(one, other)
@@ -187,6 +188,7 @@ def _test_examples(version: Version) -> tuple[Any, np.ndarray]:
 
     from study.data import packed  # noqa: PLC0415 - as above
     from study.engine.export import raw  # noqa: PLC0415 - torch
+    from study.registry.registration import same_data  # noqa: PLC0415 - Optuna
 
     known = {"name": version.tags["study.data"], "sha256": version.tags["study.data_sha256"]}
     pack = same_data(known, where=f"{version.model}, version {version.number}")

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from study import tracking
 from study.definition import OUR_TRAIN, Study
 from study.errors import DataError, InputError
-from study.questions import confirmation
 from study.recipe import Recipe, fingerprint
 from study.record import results
 from study.record.family import Family
@@ -89,6 +88,8 @@ def confirmed(study: Study, settings: Settings) -> Candidate:
         InputError: the study was not confirmed, or not to the end.
 
     """
+    from study.questions import confirmation  # noqa: PLC0415 - Optuna
+
     found = confirmation.read(study, settings)
     if found is None or found.winner is None or found.score is None or not found.complete or not found.score.trials:
         what = "its winner is not confirmed yet" if found is None else "its confirmation is not finished"
