@@ -25,7 +25,7 @@ from study.sampling.pruning import is_audited
 from study.sampling.table import PRUNERS
 from study.sampling.teller import Teller
 from study.study_files import load
-from study.tracking import fields, snapshot
+from study.tracking import fields
 
 TOY = Path(__file__).parents[1] / "toy.py"
 SEED = 1  # audits trial 5
@@ -96,7 +96,7 @@ def test_an_audit_that_was_stopped_is_noted_once_and_known_to_optuna_and_mlflow(
     list(search(toy, 7, "median"))
     folder = Journal(places.resolve().study_folder("toy")).trial(5)
     assert (folder.path / "log.jsonl").read_text().count('"audited"') == 1
-    assert fields.tags_of_end(snapshot.read(folder))["study.audited"] == "2"
+    assert fields.tags_of_end(folder.history())["study.audited"] == "2"
     stored = optuna.load_study(study_name="toy", storage=places.resolve().storage).trials[5]
     assert stored.user_attrs["audited"] == storage.frozen(folder).user_attrs["audited"] == 2
 
