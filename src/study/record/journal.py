@@ -146,17 +146,7 @@ class TrialFolder:
         line = f'{{"crc":"{zlib.crc32(body.encode()):08x}",{body[1:]}\n'.encode()
         file = self.path / "log.jsonl"
         try:
-            handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-            try:
-                before = os.fstat(handle).st_size
-                try:
-                    _write_all(handle, line)
-                    os.fsync(handle)
-                except OSError:
-                    os.ftruncate(handle, before)
-                    raise
-            finally:
-                os.close(handle)
+            atomic_files.append(file, line)
         except OSError as error:
             raise atomic_files.cannot_write(file, error) from error
         return record
@@ -199,14 +189,15 @@ class TrialFolder:
             whole = last
         torn = content[whole:]
         if torn:
-            with (self.path / "log.torn").open("ab") as aside:
-                aside.write(torn + b"\n")
+            atomic_files.append(self.path / "log.torn", torn + b"\n")
             os.truncate(file, whole)
+        atomic_files.sync_folder(self.path)  # of a log whose first line was followed by a kill
         return torn
 
     def discard_checkpoint(self) -> None:
-        """Delete the checkpoint of a trial that has ended."""
+        """Delete the checkpoint of a trial that has ended, and what killed workers have left unfinished."""
         self.checkpoint.unlink(missing_ok=True)
+        atomic_files.sweep(self.path)
 
 
 class Journal:
@@ -250,12 +241,33 @@ class Journal:
             making.mkdir(parents=True)
             atomic_files.write(making / "recipe.json", [recipe_json.encode()])
             atomic_files.write(making / "trial.json", [json.dumps(about, indent=2).encode()])
+            atomic_files.sync_folder(making)
             making.rename(trial.path)
             atomic_files.sync_folder(trial.path.parent)
         except OSError as error:
             shutil.rmtree(making, ignore_errors=True)
             raise atomic_files.cannot_write(trial.path, error) from error
         return trial
+
+    def settle(self) -> None:
+        """Make the folders durable, and delete what killed processes have left behind; the caller holds the study.
+
+        Raises:
+            PlaceError: the disk is full or cannot be written.
+
+        """
+        trials = self.folder / "trials"
+        try:
+            atomic_files.make_folder(trials, self.home)
+            for left in trials.glob(".making-*"):
+                shutil.rmtree(left)
+            for folder in (self.folder, *(trial.path for trial in self.trials())):
+                atomic_files.sweep(folder)
+        except OSError as error:
+            raise atomic_files.cannot_write(self.folder, error) from error
+        for trial in self.trials():
+            if trial.checkpoint.exists() and trial.history().ended:
+                trial.discard_checkpoint()
 
     def definition(self) -> dict[str, Any] | None:
         """Read the stored definition; None before the first run."""
@@ -325,11 +337,6 @@ class Journal:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise atomic_files.cannot_write(self.folder, error) from error
-
-
-def _write_all(handle: int, content: bytes) -> None:
-    while content:
-        content = content[os.write(handle, content) :]
 
 
 def _checked(line: bytes) -> Record | None:
