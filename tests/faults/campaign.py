@@ -38,7 +38,7 @@ MOST = 5  # faults in a run
 WORKERS_LOST = 3  # in a run: a trial may lose no more
 TRIES = 6  # to finish after the last fault
 FATAL = ("This is a bug", "Traceback (most recent call last)")
-CACHES = ("torchinductor_",)  # that torch keeps on purpose
+KEPT = ("torchinductor_", "pymp-")  # torch's cache; the socket of a server whose parent was killed by -9
 
 
 def plan_of(seed: int, storage: str) -> Plan:
@@ -104,7 +104,7 @@ def check(search: Search) -> None:
     except study.StudyError as error:
         found.append(f"cannot be read: {error}")
     left = (path.name for path in search.home.with_name("tmp").iterdir())
-    found += [f"left behind in the temporary folder: {name}" for name in left if not name.startswith(CACHES)]
+    found += [f"left behind in the temporary folder: {name}" for name in left if not name.startswith(KEPT)]
 
 
 def _other_bits(home: Path) -> Iterator[str]:

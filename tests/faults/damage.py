@@ -85,7 +85,7 @@ def home(folder: Path) -> list[Kind]:
 def _tensors(file: Path) -> Any:
     try:
         with safe_open(file, "pt") as content:
-            return content.metadata(), {name: content.get_tensor(name).tolist() for name in content.keys()}  # noqa: SIM118 - no dict
+            return sorted((content.metadata() or {}).items()), {name: content.get_tensor(name).tolist() for name in content.keys()}  # noqa: SIM118 - no dict
     except SafetensorError as error:
         raise StudyError(str(error)) from error
 
