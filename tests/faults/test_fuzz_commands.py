@@ -79,6 +79,7 @@ URLS = st.builds(
 )
 
 
+@pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # an argument that the driver does not know
 @fuzzed
 @given(URLS | TEXTS)
 def test_a_storage_url_of_any_text(url):
