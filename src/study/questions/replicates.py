@@ -319,5 +319,5 @@ def resolution(study: Study, *, test: bool) -> float:
     if not isinstance(study.recipe, Recipe):
         return 0.0
     pack = packed.find(study.recipe.dataset)
-    number = (pack.test if test else round(pack.train * study.recipe.val_fraction)) if pack else 0
+    number = (pack.test if test else pack.held_out(study.recipe.val_fraction)) if pack else 0
     return study.objective.resolution(number)

@@ -158,7 +158,7 @@ def register(candidate: Candidate, settings: Settings, model: str) -> tuple[Vers
     with tempfile.TemporaryDirectory() as folder:
         files = export(recipe, weights, Path(folder), (candidate.folder.history().devices or ["cpu"])[-1])
         facts = replace(facts, classes=files.classes, columns=files.columns)
-        package = Package(files.code, files.data, files.requirements, files.example, files.classes)
+        package = Package(files.code, files.data, files.requirements, files.example, files.classes, files.levels)
         card = markdown(facts, model, files.requirements, files.own)
         return registry.add(model, run, package, tags(facts), card), True
 
