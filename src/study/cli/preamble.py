@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 import sys
-import textwrap
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from study.cli.frame import Frame
+from study.formatting import wrapped
 from study.record.family import Family
 from study.text.table import clip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+
+    from rich.console import RenderableType
 
     from study.cli.terminal import Terminal
     from study.definition import Study
@@ -30,8 +33,15 @@ def reporting(terminal: Terminal) -> Generator[Callable[[str, float | None], Non
         return
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+    console = terminal.console()
+    frame = Frame(console)
+
+    class Bar(Progress):
+        def get_renderable(self) -> RenderableType:
+            return frame.next(super().get_renderable())
+
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=terminal.console(), transient=True) as bar:
+    with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=1.0, visible=False)
 
         def show(text: str, share: float | None) -> None:
@@ -124,5 +134,5 @@ def banner(terminal: Terminal, asked: Study, study: Study, reason: str) -> None:
         terminal.console().print(Panel(body, title=f"[bold]{title}[/bold]", border_style="bold red", padding=(1, 2)))
         return
     rule = "!" * BANNER_WIDTH
-    wrapped = [part for line in (title.upper(), *lines) for part in textwrap.wrap(line, BANNER_WIDTH - 4)]
-    print("\n".join([rule, *(f"!! {part}" for part in wrapped), rule]), file=sys.stderr, flush=True)
+    parts = [part for line in (title.upper(), *lines) for part in wrapped(line, BANNER_WIDTH - 4)]
+    print("\n".join([rule, *(f"!! {part}" for part in parts), rule]), file=sys.stderr, flush=True)

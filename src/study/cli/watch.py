@@ -9,7 +9,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from study.cli import live
+from study.cli.live import STOPPING, shown
 from study.cli.terminal import width
 from study.errors import Interrupted
 from study.formatting import to_json
@@ -51,7 +51,7 @@ def follow(
 
     """
     stop = threading.Event()
-    with _signals(stop, board, live=terminal.live) as told_to_stop, live.shown(terminal, board) as show:
+    with _signals(stop, board, live=terminal.live) as told_to_stop, shown(terminal, board) as show:
         for progress in begin(stop):
             if isinstance(progress, SearchStarted):
                 journal = family.journal(progress.study, home)
@@ -78,7 +78,7 @@ def _signals(stop: threading.Event, board: Board, *, live: bool) -> Generator[Ca
             stop.set()
             board.stopping = True
             if not live:  # os.write, since the signal may have come in the middle of a print
-                os.write(2, b"stopping after the present epochs; once more to stop at once\n")
+                os.write(2, f"{STOPPING}\n".encode())
             return
         timer = threading.Timer(SECOND_CTRL_C, _end_at_once)
         timer.daemon = True

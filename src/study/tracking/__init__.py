@@ -14,6 +14,7 @@ from study.record import family
 from study.record.journal import Journal
 from study.tracking import cursor, mirror
 from study.tracking.mirror import Mirror, Report
+from study.tracking.pages import runs_table as runs_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
