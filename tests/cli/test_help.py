@@ -43,7 +43,7 @@ def test_the_options_of_run_are_in_panels(study):
         ("What to run", "-S, --set KNOB=VALUE"), ("How long", "-n, --trials N"), ("Where", "--home FOLDER"),
         ("Output", "--json"), ("Options", "-h, --help"),
     ):  # fmt: skip
-        assert f"\n  {option}" in text.partition(f"\n{panel}:\n")[2].partition("\n\n")[0]
+        assert f"\n  {option}" in text.partition(f"\n{panel}:")[2].partition("\n\n")[0]
 
 
 def test_every_panel_is_one_of_those_that_are_shown():
