@@ -39,9 +39,8 @@ class App(typer.Typer):
         super().__init__(cls=Group, rich_markup_mode=None, **settings)
 
     def command(self, name: str | None = None, **settings: Any) -> Callable[[Any], Any]:
-        """Add a command, in the panel that has its name."""
-        panel = next((panel for panel, names in PANELS.items() if name in names), None)
-        return super().command(name, **{"cls": Command, "rich_help_panel": panel, **settings})
+        """Add a command that shows its help so."""
+        return super().command(name, cls=Command, **settings)
 
 
 class Command(TyperCommand):
