@@ -224,7 +224,7 @@ def test_two_workers_give_the_table_of_one(monkeypatch):
 
 def test_a_variant_that_needs_validation_keeps_it_where_the_others_train_on_all():
     plateau = {"schedule": "plateau", "val_fraction": 0.2}
-    finals = comparison.compared(
+    finals = comparison.replicates.judged_on_test(
         replace(STUDY, final={"val_fraction": 0.0}, variants={"baseline": {}, "plateau": plateau})
     )
     shares = [finals.recipe_for(overrides).val_fraction for overrides in finals.variants.values()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -14,16 +14,15 @@ from study.errors import InputError, Interrupted
 from study.running.board import Board
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
     from threading import Event
 
-    from study.definition import Study
     from study.progress import Progress
-    from study.questions.comparison import ComparisonQuestion
     from study.settings import Settings
     from study.text.shown import Shown
 
 log = logging.getLogger("study")
+Answer = TypeVar("Answer", bound="Shown")
 
 Variants = Annotated[
     str | None,
@@ -76,7 +75,6 @@ ShowOnly = Annotated[
     bool, typer.Option("--show", envvar="STUDY_SHOW", help="Only show what was found, as far as it has come.")
 ]
 AsCsv = Annotated[bool, typer.Option("--csv", envvar="STUDY_CSV", help="Print the table as CSV.")]
-ASKED = ("variants", "against", "seeds", "until_sure", "smallest", "as_published")
 
 
 def compare(
@@ -117,25 +115,20 @@ def compare(
     terminal = context.ensure_object(Terminal)
     fixed = request.overrides([*(assignments or []), *([f"epochs={epochs}"] if epochs else [])])
     places = settings.resolve(home, storage, tracking_uri)
-    chosen = [each.strip() for each in variants.split(",") if each.strip()] if variants else None
-
-    def ask(study: Study) -> ComparisonQuestion:
-        return comparison.ask(
-            study, chosen, against, as_published=as_published, seeds=seeds, until_sure=until_sure, smallest=smallest
-        )
-
+    given: dict[str, Any] = {
+        "variants": [each.strip() for each in variants.split(",") if each.strip()] if variants else None,
+        "against": against, "seeds": seeds, "until_sure": until_sure, "smallest": smallest,
+        "as_published": as_published,
+    }  # fmt: skip
     if show_only:
         if fixed:
             raise InputError("--set and --epochs change nothing beside --show", fix="Leave one of them out.")
+        asked = {name: value for name, value in given.items() if options.typed(context, name)}
         study = request.recorded_comparison(names[0], places.home, data=data)
-        if any(options.typed(context, each) for each in ASKED):
-            question = ask(study)
-        else:
-            study, question = comparison.last_asked(study, places)
-        print_answer(comparison.of(study, places, question), as_json=as_json, as_csv=as_csv)
+        print_answer(comparison.shown(study, places, **asked), as_json=as_json, as_csv=as_csv)
         return
     wanted = request.read(names[0], recipe=None, fixed=fixed, data=data, rename=None, home=places.home).study
-    question = ask(wanted)
+    question = comparison.ask(wanted, **given)
     study = preamble.settled(terminal, wanted, fallback=not no_fallback and data is None)
     how = Options(workers=workers, device=device, executor=executor, accept=accept, timeout=timeout)
     _answer(
@@ -172,13 +165,13 @@ def confirm(
     study = preamble.searched(
         terminal, places, name, data=data, rename=new_name, fallback=not no_fallback, show_only=show_only
     )
-    if show_only and (found := confirmation.read(study, places)):
-        print_answer(found, as_json=as_json)
+    if show_only:
+        print_answer(confirmation.shown(study, places, top, seeds), as_json=as_json)
         return
     question = confirmation.ask(study, places, top, seeds)
     how = Options(workers=workers, device=device, executor=executor, accept=accept, timeout=timeout)
     _answer(
-        None if show_only else lambda stop: confirmation.run(study, places, how, question, stop),
+        lambda stop: confirmation.run(study, places, how, question, stop),
         lambda: confirmation.of(study, places, question), terminal, places, as_json=as_json,
     )  # fmt: skip
 
@@ -212,33 +205,32 @@ def ablate(
     study = preamble.searched(
         terminal, places, name, data=data, rename=new_name, fallback=not no_fallback, show_only=show_only
     )
-    if show_only and (found := ablation.read(study, places)):
-        print_answer(found, as_json=as_json)
+    if show_only:
+        print_answer(ablation.shown(study, places, seeds, smallest), as_json=as_json)
         return
-    question = ablation.ask(study, places, seeds, smallest, None if show_only else fitting(device))
+    question = ablation.ask(study, places, seeds, smallest, fitting(device))
     how = Options(workers=workers, device=device, executor=executor, accept=accept, timeout=timeout)
     _answer(
-        None if show_only else lambda stop: ablation.run(study, places, how, question, stop),
+        lambda stop: ablation.run(study, places, how, question, stop),
         lambda: ablation.of(study, places, question), terminal, places, as_json=as_json,
     )  # fmt: skip
 
 
 def _answer(
-    begin: Callable[[Event], Iterator[Progress]] | None,
-    read: Callable[[], Shown],
+    begin: Callable[[Event], Generator[Progress, None, Answer]],
+    read: Callable[[], Answer],
     terminal: Terminal,
     places: Settings,
     *,
     as_json: bool,
     as_csv: bool = False,
 ) -> None:
-    """Run a question, unless it is only to be shown, and print what it found; where it was stopped, how far it came."""
-    if begin is not None:
-        board = Board()
-        try:
-            follow(begin, places.home, board, terminal, as_json=as_json)
-        except (Interrupted, KeyboardInterrupt):
-            if board.target and not as_json:
-                log.info("so far:\n%s", read().text(width()))
-            raise
-    print_answer(read(), as_json=as_json, as_csv=as_csv)
+    """Run a question and print its result; if it is interrupted, the result so far."""
+    board = Board()
+    try:
+        found = follow(begin, places.home, board, terminal, as_json=as_json)
+    except (Interrupted, KeyboardInterrupt):
+        if board.target and not as_json:
+            log.info("so far:\n%s", read().text(width()))
+        raise
+    print_answer(found, as_json=as_json, as_csv=as_csv)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from study.insight.repeats import Noise
     from study.metric import Metric
     from study.record.journal import Journal
-    from study.record.results import TrialRow
+    from study.record.trial import Trial, TrialRow
 
 Kind = Literal["boundary", "lost", "duplicates", "top", "more trials", "test split", "time left"]
 TOP = 10
@@ -95,27 +95,27 @@ class Evidence:
         return results.ranked(found, self.metric)
 
 
-def read(journal: Journal, rows: Sequence[TrialRow] | None = None) -> Evidence:
-    """Collect what a search is judged by, each folder read once.
+def read(journal: Journal, trials: Sequence[Trial] | None = None) -> Evidence:
+    """Collect what a search is judged by.
 
     Args:
-        journal: the study's.
-        rows: its trials, where they have been read.
+        journal: the study's folders.
+        trials: its trials, if they have been read.
 
     Raises:
         StudyError: no definition, or a damaged file; names it and its line.
 
     """
-    rows = results.rows(journal) if rows is None else rows
+    trials = results.read(journal) if trials is None else trials
     name, family = journal.folder.name, Family(journal.folder.name, journal.home)
-    ended = [row.number for row in rows if row.state != "running"]
+    ended = [trial for trial in trials if trial.history.ended]
     return Evidence(
         name=name,
-        metric=results.metric_of(journal),
-        rows=rows,
+        metric=results.metric_of(journal, trials),
+        rows=[trial.row for trial in trials],
         definition=journal.definition() or {},
-        recipes={number: json.dumps(journal.trial(number).recipe(), sort_keys=True) for number in ended},
-        noise=repeats.noise(family),
+        recipes={trial.number: json.dumps(trial.recipe, sort_keys=True) for trial in ended},
+        noise=repeats.noise(family, trials),
         openings=family.looks(),
         coordinator=held_by(journal),
         asked=journal.question("run"),

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from study.insight.judgement import Remark
     from study.record.journal import Journal
-    from study.record.results import TrialRow
     from study.record.summary import Summary
+    from study.record.trial import TrialRow
     from study.text.table import Block
 
 SHOWN = 20  # trials that people are shown unless they ask for more
@@ -89,8 +89,9 @@ def read(journal: Journal, sort_by: str | None = None, top: int | None = None) -
         StudyError: no definition, or a damaged file; names it and its line.
 
     """
-    found = summary.of(journal)
-    remarks = judgement.remarks(judgement.read(journal, found.trials))
+    trials = results.read(journal)
+    found = summary.of(journal, trials)
+    remarks = judgement.remarks(judgement.read(journal, trials))
     return Overview(found, _sorted(found, sort_by)[:top], remarks, top)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from study.metric import Metric
     from study.record.journal import Journal
-    from study.record.results import TrialRow
+    from study.record.trial import TrialRow
     from study.text.table import Block
 
 GOOD = 0.1  # of the finished trials: who ends among these was a good one
@@ -106,8 +106,8 @@ def of(journal: Journal) -> Pruning:
         StudyError: no definition, or a damaged file; names it and its line.
 
     """
-    metric = results.metric_of(journal)
-    found = read(results.rows(journal, metric), metric)
+    trials = results.read(journal)
+    found = read([trial.row for trial in trials], results.metric_of(journal, trials))
     return replace(found, study=journal.folder.name, pruner=(journal.definition() or {}).get("pruner"))
 
 

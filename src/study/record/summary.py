@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from study.plots import interactive
 from study.record import results
 from study.record.family import baseline
+from study.record.trial import STATES
 from study.schemas import search as schemas
 from study.text import search as text
 from study.text.shown import Shown
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from study.metric import Metric
     from study.record.journal import Journal
-    from study.record.results import State, TrialRow
+    from study.record.trial import State, Trial, TrialRow
     from study.text.table import Block
 
 
@@ -108,16 +109,21 @@ class Summary(Shown):
         return None if row.value is None or base.value is None else row.value - base.value
 
 
-def of(journal: Journal) -> Summary:
-    """Read all trials of a study and say what they come to.
+def of(journal: Journal, trials: Sequence[Trial] | None = None) -> Summary:
+    """Summarize all trials of a study.
+
+    Args:
+        journal: the study's folders.
+        trials: its trials, if they have been read.
 
     Raises:
         StudyError: no definition, or a damaged file; names it and its line.
 
     """
     has_seed = "seed" in (journal.definition() or {}).get("recipe", {})
-    metric = results.metric_of(journal)
-    return summarize(journal.folder.name, metric, results.rows(journal, metric), has_seed=has_seed)
+    trials = results.read(journal) if trials is None else trials
+    metric = results.metric_of(journal, trials)
+    return summarize(journal.folder.name, metric, [trial.row for trial in trials], has_seed=has_seed)
 
 
 def summarize(name: str, metric: Metric, trials: Sequence[TrialRow], *, has_seed: bool = False) -> Summary:
@@ -127,7 +133,7 @@ def summarize(name: str, metric: Metric, trials: Sequence[TrialRow], *, has_seed
         name=name,
         metric=metric,
         trials=trials,
-        counts={state: sum(trial.state == state for trial in trials) for state in results.STATES},
+        counts={state: sum(trial.state == state for trial in trials) for state in STATES},
         best=results.best(trials, metric),
         variants=results.ranked(variants, metric),
         baseline=_baseline(variants),

@@ -196,7 +196,7 @@ def remarks(found: Found) -> Section | None:
     """Make the section of remarks on the search, each with what to do about it; None without trials or remarks."""
     if not found.trials:
         return None
-    said = judgement.remarks(judgement.read(found.journal, [trial.row for trial in found.trials]))
+    said = judgement.remarks(judgement.read(found.journal, found.trials))
     shown = [_sentence_of(each.text, each.fix) for each in said if each.kind != "test split"]  # has its own section
     return Section("remarks", "What the search says of itself", [Points(shown)]) if shown else None
 

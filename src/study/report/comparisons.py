@@ -10,7 +10,7 @@ from study.insight import repeats
 from study.insight.importance import assess
 from study.plots import figures
 from study.report.parts import Bar, Picture, Section, Table, Text
-from study.sampling.storage import frozen_of
+from study.sampling.storage import frozen
 from study.text import questions
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from study.metric import Metric
     from study.questions.ablation import Ablation, AblationRow
     from study.questions.comparison import VariantRow
-    from study.record.results import Trial, TrialRow
+    from study.record.trial import Trial, TrialRow
     from study.report.found import Compared, Found
     from study.report.parts import Part, Tone
     from study.stats.verdicts import Contrast
@@ -171,7 +171,7 @@ def _importance(found: Found) -> Iterator[Part]:
         return
     some = min(len(trials), WEIGHED)
     drawn = [trials[index * len(trials) // some] for index in range(some)]
-    noise = repeats.noise(found.family)
+    noise = repeats.noise(found.family, found.trials)
     weighed = weigh(found, drawn, noise)
     if weighed.lacking:
         yield Text(
@@ -204,8 +204,7 @@ def _importance(found: Found) -> Iterator[Part]:
 
 def weigh(found: Found, trials: Sequence[Trial], noise: repeats.Noise | None) -> Importance:
     """Compute the importance of the knobs from some of the search's complete trials."""
-    frozen = [frozen_of(trial.about, trial.history) for trial in trials]
-    finite = [each for each in frozen if each.value is not None and math.isfinite(each.value)]
+    finite = [each for each in map(frozen, trials) if each.value is not None and math.isfinite(each.value)]
     return assess(finite, found.metric, noise=noise)
 
 

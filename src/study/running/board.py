@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from study.metric import Metric
 from study.progress import SearchStarted, TrialEnded, TrialEpoch, TrialStarted
+from study.record import family, results
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from study.progress import Progress
-    from study.record.results import TrialRow
+    from study.record.trial import TrialRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,14 @@ class Board:
             self.failed += row.state == "failed"
             if row.state == "complete" and row.value is not None:
                 self._better(row.number, row.value, row.variant, row.overrides)
+
+    def follow(self, progress: Progress, home: Path) -> None:
+        """Apply the next event of a run; when a run starts, read what its folders hold."""
+        if isinstance(progress, SearchStarted):
+            journal = family.journal(progress.study, home)
+            trials = results.read(journal)
+            self.start(progress, results.metric_of(journal, trials), [trial.row for trial in trials])
+        self.take(progress)
 
     def take(self, progress: Progress) -> None:
         """Apply the next event."""

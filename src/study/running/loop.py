@@ -19,6 +19,7 @@ from study.executors import Job
 from study.knobs import has_own_code
 from study.progress import Notice, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
 from study.recipe import Recipe, fingerprint, to_json
+from study.record.history import same_result
 
 if TYPE_CHECKING:
     import threading
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 
     from study.definition import Study
     from study.executors import Executor
-    from study.record.journal import History, Journal, State, TrialFolder
-    from study.sampling.trials import Candidate, Trials
+    from study.record.history import History, State
+    from study.record.journal import Journal, TrialFolder
+    from study.sampling.trials import NextTrial, Trials
 
 RETRIES = 3  # of a trial whose worker died
 FAILURES = 5  # in a row, after which a search gives up
@@ -45,11 +47,11 @@ class Source(Protocol):
         """Tell whether there is nothing more to run."""
         ...
 
-    def next(self, trials: Trials, under_way: Collection[int]) -> Candidate | None:
+    def next(self, trials: Trials, under_way: Collection[int]) -> NextTrial | None:
         """Give the next trial to run, a left one first; None while there is none beside those under way."""
         ...
 
-    def may_prune(self, candidate: Candidate) -> bool:
+    def may_prune(self, trial: NextTrial) -> bool:
         """Tell whether the trial may be stopped early."""
         ...
 
@@ -57,7 +59,7 @@ class Source(Protocol):
 @dataclass(slots=True)
 class _Running:
     folder: TrialFolder
-    candidate: Candidate
+    trial: NextTrial
     history: History
     known: int = 0  # epochs that the log held when the job was submitted: the pruner was asked about all but the last
     ending: str = ""  # why it is being stopped for good
@@ -95,8 +97,8 @@ class Loop:
             if time.monotonic() > self.deadline and not self.time_is_up:
                 self.time_is_up = True
                 yield Notice("time is up: running trials end after their present epoch; the same command goes on")
-            while candidate := self._next():
-                yield from self._start(candidate)
+            while trial := self._next():
+                yield from self._start(trial)
             if not self.running:
                 return
             for number, event in self.executor.events(PATIENCE):
@@ -105,23 +107,23 @@ class Loop:
     def _is_stopping(self) -> bool:
         return self.time_is_up or self.stop.is_set()
 
-    def _next(self) -> Candidate | None:
+    def _next(self) -> NextTrial | None:
         if self._is_stopping() or len(self.running) >= self.executor.slots:
             return None
         self.trials.refresh()
         return self.source.next(self.trials, self.running.keys())
 
-    def _start(self, candidate: Candidate) -> Iterator[Progress]:
-        folder = self._resumed(candidate) if candidate.resumed else self._new(candidate)
+    def _start(self, trial: NextTrial) -> Iterator[Progress]:
+        folder = self._resumed(trial) if trial.resumed else self._new(trial)
         history = folder.history()
-        each = _Running(folder, candidate, history, len(history.epochs))
+        each = _Running(folder, trial, history, len(history.epochs))
         self.running[folder.number] = each
         twin = self._twin(folder)
         if twin is None:
             self._submit(each)
-        if not candidate.resumed:
+        if not trial.resumed:
             self.trials.add(folder)
-        yield TrialStarted(folder.number, candidate.variant, candidate.overrides, len(history.epochs))
+        yield TrialStarted(folder.number, trial.variant, trial.overrides, len(history.epochs))
         if twin is not None:
             yield from self._repeat(each, twin)
 
@@ -130,23 +132,23 @@ class Loop:
         job = Job.of(self.study, folder.number, folder.recipe(), folder, test=self.test)
         self.executor.submit(job)
 
-    def _new(self, candidate: Candidate) -> TrialFolder:
-        recipe = self.study.recipe_for(candidate.overrides)
-        about = self._about(candidate)
+    def _new(self, trial: NextTrial) -> TrialFolder:
+        recipe = self.study.recipe_for(trial.overrides)
+        about = self._about(trial)
         if (known := self._trained().get(fingerprint(recipe))) is not None:
             about["repeats"] = known
-        return self.journal.create(candidate.number, to_json(recipe), about)
+        return self.journal.create(trial.number, to_json(recipe), about)
 
-    def _resumed(self, candidate: Candidate) -> TrialFolder:
-        folder = self.journal.trial(candidate.number)
+    def _resumed(self, trial: NextTrial) -> TrialFolder:
+        folder = self.journal.trial(trial.number)
         if not folder.path.exists():  # it was begun on another machine, from the same database
-            recipe = self.study.recipe_for(candidate.overrides)
-            self.journal.create(candidate.number, to_json(recipe), self._about(candidate))
+            recipe = self.study.recipe_for(trial.overrides)
+            self.journal.create(trial.number, to_json(recipe), self._about(trial))
         folder.repair()
         return folder
 
-    def _about(self, candidate: Candidate) -> dict[str, Any]:
-        return {**candidate.about(), **self.about, "uid": candidate.uid or uuid.uuid4().hex, "created": time.time()}
+    def _about(self, trial: NextTrial) -> dict[str, Any]:
+        return {**trial.about(), **self.about, "uid": trial.uid or uuid.uuid4().hex, "created": time.time()}
 
     def _trained(self) -> dict[str, int]:
         """Give the complete trials whose recipes need not be trained again: the result would be equal to the bit."""
@@ -216,7 +218,7 @@ class Loop:
             self.executor.answer(number, go_on=False)
             return
         self.trials.report(number, epoch)
-        may_prune = self.source.may_prune(each.candidate) and epoch.number >= each.known and not epoch.last
+        may_prune = self.source.may_prune(each.trial) and epoch.number >= each.known and not epoch.last
         each.ending = f"{self.trials.pruner} pruner" if may_prune and self.trials.should_prune(number) else ""
         self.executor.answer(number, go_on=not (each.ending or self._is_stopping()))
         yield TrialEpoch(number, epoch)
@@ -224,7 +226,7 @@ class Loop:
     def _compare(self, each: _Running, epoch: Epoch) -> Iterator[Progress]:
         """Check a resumed epoch against the log: the two must be equal to the bit."""
         known = each.history.epochs[epoch.number - 1]
-        if repr(sorted(known.metrics.items())) == repr(sorted(epoch.metrics.items())):  # so that NaN equals NaN
+        if same_result(known, epoch):
             return
         what = f"epoch {epoch.number} was {dict(known.metrics)} and is now {dict(epoch.metrics)}"
         if reference_to(self.study.train) == OUR_TRAIN:
@@ -254,7 +256,7 @@ class Loop:
         if state == "complete":
             self._note_trained(each.folder)
         del self.running[number]
-        yield TrialEnded(number, each.candidate.variant, each.candidate.overrides, len(epochs), ended)
+        yield TrialEnded(number, each.trial.variant, each.trial.overrides, len(epochs), ended)
         self.failures = self.failures + 1 if state == "failed" else 0
         if self.failures == FAILURES:
             raise StudyError(

@@ -27,6 +27,7 @@ from optuna.trial import TrialState
 
 from study.background import Background, follow
 from study.errors import PlaceError, StudyError, StudyLocked
+from study.record.trial import Trial
 from study.sampling import storage
 
 if TYPE_CHECKING:
@@ -210,7 +211,7 @@ class Teller:
         """
         while index < folder.number > storage.count_trials(self._database, self._study):
             self._settled.add(self._database.create_new_trial(self._study, storage.placeholder()))
-        size, trial = folder.log_size(), storage.frozen(folder)
+        size, trial = folder.log_size(), storage.frozen(Trial.of(folder))
         number = self._database.create_new_trial(self._study, trial)
         self._settled.add(number)
         known = _Known.of(trial)
@@ -220,8 +221,8 @@ class Teller:
 
     def _complete(self, known: _Known, folder: TrialFolder) -> bool:
         """Tell what the database lacks of a trial; returns whether that was anything."""
-        size, about, history = folder.log_size(), folder.about(), folder.history()
-        trial, changed = storage.frozen_of(about, history), False
+        size, read = folder.log_size(), Trial.of(folder)
+        trial, ended, changed = storage.frozen(read), read.history.ended, False
         for name in trial.params.keys() - known.params:
             value = trial.distributions[name].to_internal_repr(trial.params[name])
             self._database.set_trial_param(known.id, name, value, trial.distributions[name])
@@ -237,8 +238,8 @@ class Teller:
                 self._database.set_trial_intermediate_value(known.id, step, value)
                 known.values[step] = value
                 changed = True
-        if history.ended:
-            storage.end(self._database, known.id, history.ended.state, history.ended.value, "")
+        if ended:
+            storage.end(self._database, known.id, ended.state, ended.value, "")
             known.finished = changed = True
         known.size = size
         return changed

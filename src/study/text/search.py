@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from study.metric import Metric
-    from study.schemas.search import Counts, Overview, Plan, Remark
+    from study.schemas.search import Counts, EndedSearch, Overview, Plan, Remark
     from study.schemas.trial import Trial
 
 STATE_WORDS = {"running": "unfinished"}  # a row cannot tell whether somebody trains it at this moment
@@ -139,7 +139,18 @@ def plan(found: Plan) -> Block:
     return Block([*lines, f"Disk        {size(found.disk_bytes)}"])
 
 
-def repeated(value: float, recorded: float, metric: Metric) -> str:
+def ended(found: EndedSearch, *, trained: bool, recorded: float | None) -> list[Block]:
+    """Say what a call of a search came to."""
+    blocks = closing(found)
+    if found.status == "finished" and not trained:
+        again = f"{found.study} has its {found.target} finished trials already; a larger --trials adds to them."
+        blocks.insert(0, Block([again]))
+    if recorded is not None and found.best is not None and found.best.value is not None:
+        blocks.append(Block([_repeated(found.best.value, recorded, found.judged_by)]))
+    return blocks
+
+
+def _repeated(value: float, recorded: float, metric: Metric) -> str:
     """Compare a repeated training's value with the recorded one."""
     if value == recorded:
         return f"The value equals the recorded one to the bit: {recorded!r}"
