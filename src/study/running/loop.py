@@ -54,6 +54,16 @@ class Source(Protocol):
         ...
 
 
+class Watch(Protocol):
+    """What goes on outside of the trainings, such as a database that is away."""
+
+    over: StudyError | None  # why the search must end after the present epochs
+
+    def look(self) -> Iterator[Notice]:
+        """Give what there is to say; called twice a second."""
+        ...
+
+
 @dataclass(slots=True)
 class _Running:
     folder: TrialFolder
@@ -76,6 +86,7 @@ class Loop:
     about: Mapping[str, Any]
     deadline: float = math.inf
     test: bool = False
+    watch: Watch | None = None
     running: dict[int, _Running] = field(default_factory=dict[int, _Running])
     failures: int = 0
     time_is_up: bool = False
@@ -95,6 +106,8 @@ class Loop:
             if time.monotonic() > self.deadline and not self.time_is_up:
                 self.time_is_up = True
                 yield Notice("time is up: running trials end after their present epoch; the same command goes on")
+            if self.watch:
+                yield from self.watch.look()
             while candidate := self._next():
                 yield from self._start(candidate)
             if not self.running:
@@ -103,7 +116,7 @@ class Loop:
                 yield from self._take(number, event)
 
     def _is_stopping(self) -> bool:
-        return self.time_is_up or self.stop.is_set()
+        return self.time_is_up or self.stop.is_set() or (self.watch is not None and self.watch.over is not None)
 
     def _next(self) -> Candidate | None:
         if self._is_stopping() or len(self.running) >= self.executor.slots:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from study.background import follow
 from study.errors import PlaceError, StudyError
+from study.progress import Notice
 from study.record import family
 from study.record.journal import Journal
 from study.tracking import cursor, mirror
@@ -39,6 +40,20 @@ def tracked(progress: Iterator[Progress], journal: Journal, settings: Settings) 
     notices: SimpleQueue[str] = SimpleQueue()
     running = Mirror(journal, server_name(settings), lambda: connect(settings), notices.put)
     yield from follow(progress, running, notices, "MLflow", journal.folder.name)
+
+
+def told(journal: Journal, settings: Settings) -> Iterator[Progress]:
+    """Send what MLflow lacks of a study of which nothing is left to run; it is not asked if the files say: nothing.
+
+    Yields:
+        A notice if MLflow does not have everything.
+
+    """
+    name = journal.folder.name
+    if is_made(settings) and mirror.is_told(journal, server_name(settings)):
+        return
+    for trouble in try_sync(settings, [name]):
+        yield Notice(f"MLflow does not have all of it yet: {trouble}; `study sync {name}` sends it")
 
 
 def sync_studies(settings: Settings, names: Sequence[str] = ()) -> list[Report]:

@@ -6,7 +6,6 @@ Uses only `MlflowClient` with an explicit URI: no active run, no tracking URI of
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import re
@@ -25,6 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from study.errors import PlaceError
+from study.record import locks
 from study.tracking.mirror import Refused
 
 if TYPE_CHECKING:
@@ -122,8 +122,7 @@ def _open_database(uri: str, artifacts: Path) -> None:
 def _make_sqlite(file: Path, artifacts: Path) -> None:
     """Make MLflow's tables in a temporary file and rename it: a kill during its migrations would leave a broken one."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.with_name(f"{file.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locks.locked(file.with_name(f"{file.name}.lock")):
         if file.exists():
             return
         temporary = file.with_name(f".{file.name}.making")

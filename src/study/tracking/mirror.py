@@ -108,6 +108,14 @@ def pending(journal: Journal, server: str) -> int:
     return cursors.count_behind(cursors.load(journal, server), journal.trials())
 
 
+def is_told(journal: Journal, server: str) -> bool:
+    """Tell whether a server has received everything, from the files alone."""
+    cursor, trials = cursors.load(journal, server), journal.trials()
+    if cursors.count_behind(cursor, trials):
+        return False
+    return _mark(summarize(journal, journal.definition() or {}, cursor, trials)) == cursor.summary
+
+
 class Mirror:
     """A thread that keeps a server equal to a study's folders; trainings never wait for it."""
 
@@ -201,10 +209,7 @@ class _Round:
     def _send_study(self, parent: str, definition: Mapping[str, Any]) -> None:
         """Send the state of the study as a whole, if it has changed."""
         summary = summarize(self._journal, definition, self._cursor, self._trials)
-        files = {name: hashlib.sha256(content).hexdigest() for name, content in summary.files.items()}
-        best = summary.best and summary.best.trial
-        content = [definition, summary.counts, best, len(summary.new_bests), summary.ended, summary.groups, files]
-        mark = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        mark = _mark(summary)
         if mark != self._cursor.summary:
             self._client.update_study(parent, summary)
             self._cursor.summary = mark
@@ -234,6 +239,14 @@ def summarize(
         groups=journal.groups(),
         files=journal.files(),
     )  # fmt: skip
+
+
+def _mark(summary: StudySnapshot) -> str:
+    """Give another text for each state of a study as a whole."""
+    files = {name: hashlib.sha256(content).hexdigest() for name, content in summary.files.items()}
+    best, definition = summary.best and summary.best.trial, summary.definition
+    content = [definition, summary.counts, best, len(summary.new_bests), summary.ended, summary.groups, files]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _new_bests(ended: Sequence[tuple[int, SentTrial]], metric: Metric) -> list[NewBest]:
