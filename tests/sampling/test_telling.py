@@ -27,6 +27,8 @@ from study.sampling import lease, storage, telling
 from study.sampling.lease import LEASES, LeaseLost
 from study.study_files import load
 
+# nobody can close a connection to a suspended server; it is collected some time after the server goes on
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 TOY = Path(__file__).parents[1] / "toy.py"
 
 
@@ -54,7 +56,7 @@ def frozen(url):
         asked = connection.execute("SELECT pid FROM pg_stat_activity WHERE datname = %s", (engine.database,))
         found = [pid for (pid,) in asked]
         me = connection.info.backend_pid
-    server = int(Path(f"/proc/{me}/stat").read_text().rpartition(")")[2].split()[1]) if found else 0
+        server = int(Path(f"/proc/{me}/stat").read_text().rpartition(")")[2].split()[1])  # while `me` is there
     for pid in (server, *found):
         os.kill(pid, signal.SIGSTOP)
     try:
@@ -90,7 +92,8 @@ def test_a_frozen_database_stops_no_training_and_one_line_says_so(swift, url):
     assert said[-1].endswith("yet: `study sync toy` sends the rest")
     assert len(said) == 2
     sync(places.resolve(storage=url, tracking_uri=f"sqlite:///{Path.cwd()}/m.db"), ["toy"])
-    assert [trial.state.name for trial in stored(url).trials] == ["COMPLETE"] * 6
+    assert len({trial.user_attrs["uid"] for trial in stored(url).trials}) == len(stored(url).trials) == 6
+    assert {trial.state.name for trial in stored(url).trials} <= {"COMPLETE", "PRUNED"}
 
 
 def test_a_database_that_comes_back_is_said_to_be_back_and_has_everything(swift, url):
@@ -104,28 +107,30 @@ def test_a_database_that_comes_back_is_said_to_be_back_and_has_everything(swift,
             if len(said) == 1:
                 cold.__exit__(None, None, None)
     assert [text[:32] for text in said] == ["Optuna's storage does not answer", "Optuna's storage answers again"]
-    assert [trial.state.name for trial in stored(url).trials] == ["COMPLETE"] * 12
+    assert len(stored(url).trials) == 12
+    assert {trial.state.name for trial in stored(url).trials} <= {"COMPLETE", "PRUNED"}
 
 
 def test_a_database_that_stays_away_ends_the_search_which_then_goes_on(swift, monkeypatch, url):
-    monkeypatch.setattr(telling, "LIMIT", 1.5)
     progress = search(url, 200, seconds=0.1)
     for each in progress:
         if isinstance(each, TrialEnded):
             break
-    with frozen(url), pytest.raises(PlaceError, match=r"toy: Optuna's storage has not answered for .* goes on"):
-        list(progress)
+    with frozen(url), monkeypatch.context() as patch:
+        patch.setattr(telling, "LIMIT", 1.5)
+        with pytest.raises(PlaceError, match=r"toy: Optuna's storage has not answered for .* goes on"):
+            list(progress)
     done = len(trained())
     assert 1 <= done < 200
-    monkeypatch.undo()
     list(search(url, done + 2, seconds=0.0))
-    assert [trial.state.name for trial in stored(url).trials] == ["COMPLETE"] * (done + 2)
+    assert len(stored(url).trials) == done + 2
+    assert {trial.state.name for trial in stored(url).trials} <= {"COMPLETE", "PRUNED"}
 
 
 def test_a_search_whose_study_was_taken_ends_and_writes_nothing_more(swift, url):
     taker = json.dumps({**processes.this_process("study run toy"), "host": "far.example"})
     said, seen = [], None
-    with storage.opened(url) as other, pytest.raises(LeaseLost, match=r"process \d+ on far\.example") as caught:
+    with storage.opened(url) as other, pytest.raises(LeaseLost, match=r"process \d+ on far\.example") as caught:  # noqa: PT012
         for each in search(url, 200, seconds=0.1):
             if isinstance(each, TrialEnded) and seen is None:
                 with other.engine.begin() as connection:
@@ -141,12 +146,12 @@ def test_a_search_whose_study_was_taken_ends_and_writes_nothing_more(swift, url)
 
 def test_a_database_that_is_frozen_at_the_start_is_said_and_given_up_in_the_end(monkeypatch, url, caplog):
     list(search(url, 1))
-    monkeypatch.setattr(waiting, "SAY_AFTER", 0.2)
-    monkeypatch.setattr(waiting, "LIMIT", 1.0)
-    with frozen(url), pytest.raises(PlaceError, match="no answer for"):
-        list(search(url, 3))
+    with frozen(url), monkeypatch.context() as patch:
+        patch.setattr(waiting, "SAY_AFTER", 0.2)
+        patch.setattr(waiting, "LIMIT", 1.0)
+        with pytest.raises(PlaceError, match="no answer for"):
+            list(search(url, 3))
     assert "no answer yet" in caplog.text
-    monkeypatch.undo()
     list(search(url, 3))
     assert trained() == [0, 1, 2]
 

@@ -42,6 +42,11 @@ def is_dead(who: Mapping[str, Any]) -> bool:
     return state == "Z" or started != who.get("started")  # its number may be another's by now
 
 
+def is_this(who: Mapping[str, Any]) -> bool:
+    """Tell whether it is this very process."""
+    return (who.get("machine"), who.get("pid"), who.get("started")) == (_machine(), os.getpid(), _stat(os.getpid())[1])
+
+
 def describe(who: Mapping[str, Any]) -> str:
     """Name a process, its machine, since when it runs the study, and by which command.
 

@@ -59,6 +59,7 @@ NOW = {  # milliseconds since 1970 by the database's clock, also within a transa
     "mysql": "CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED)",
     "mariadb": "CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED)",
 }
+HELD: set[int] = set()  # fencing numbers of this process: what it has given up is free at once, released or not
 log = logging.getLogger("study")
 
 
@@ -96,6 +97,7 @@ class Lease:
         self._thread = threading.Thread(target=self._keep, name=f"lease of {study}", daemon=True)
         self.lost = ""  # who has taken the study
         self.trouble = ""  # why the last renewal failed
+        self.is_sealed = False
 
     def silent(self) -> float:
         """Give the seconds since the last renewal."""
@@ -125,10 +127,10 @@ class Lease:
         with self._own.begin() as connection:
             LEASES.create(connection, checkfirst=True)
         watched, seen, said = time.monotonic(), None, False
-        while True:
+        while not self._ending.is_set():
             row = self._read()
             self.looks += 1
-            if row is None or not row.renewed or processes.is_dead(row.holder):
+            if row is None or not row.renewed or self._is_given_up(row):
                 if self._taken(row):
                     return
                 continue
@@ -182,10 +184,17 @@ class Lease:
             self._lose(found.holder)
         self.require()
 
+    def seal(self) -> None:
+        """Let no transaction commit any more, such as one of a thread that hangs in a frozen database."""
+        self.is_sealed = True
+        self.lost = self.lost or "the search has ended"
+
     def release(self) -> None:
         """Give the study back; a database that is away keeps the lease, which then expires."""
         self._ending.set()
-        self._thread.join(RELEASE)
+        HELD.discard(self._fence)
+        if self._thread.is_alive():
+            self._thread.join(RELEASE)
 
     def _release(self) -> None:
         mine = (LEASES.c.study == self._study, LEASES.c.fence == self._fence)
@@ -200,6 +209,11 @@ class Lease:
         with self._own.begin() as connection:
             row = connection.execute(sqlalchemy.select(*columns).where(LEASES.c.study == self._study)).one_or_none()
         return None if row is None else _Row(row[0], row[1], described(row[2]), (row[3] - row[1]) / 1000)
+
+    def _is_given_up(self, row: _Row) -> bool:
+        """Tell whether the holder has ended, or is this process and has ended its search."""
+        is_ours = row.fence not in HELD and processes.is_this(row.holder)
+        return is_ours or processes.is_dead(row.holder)
 
     def _taken(self, row: _Row | None) -> bool:
         """Take the study if the lease is still as it was read."""
@@ -217,6 +231,9 @@ class Lease:
         except IntegrityError:  # another process was faster
             return False
         self._fence, self._renewed = fence, time.monotonic()
+        HELD.add(fence)
+        if self._ending.is_set():  # the database answers so late that nobody waits for the lease any more
+            self._release()
         return True
 
     def _lose_or_enter(self, connection: Connection) -> None:
@@ -255,15 +272,15 @@ def leased(engine: Engine, study: str, me: Mapping[str, Any]) -> Generator[Lease
     where = f"Optuna's storage {engine.url}"  # SQLAlchemy writes it without the password
     try:
         waiting.answer(where, lease.take, lambda: lease.looks)
+        lease.start()
+        sqlalchemy.event.listen(engine, "commit", lease.guard)
+        yield lease
     except SQLAlchemyError as error:
         what = f"cannot be used: {waiting.first_line(error)}"
         raise PlaceError(what, where=where, fix="Check --storage (or OPTUNA_STORAGE).") from error
-    lease.start()
-    sqlalchemy.event.listen(engine, "commit", lease.guard)
-    try:
-        yield lease
     finally:
-        sqlalchemy.event.remove(engine, "commit", lease.guard)
+        if not lease.is_sealed and sqlalchemy.event.contains(engine, "commit", lease.guard):
+            sqlalchemy.event.remove(engine, "commit", lease.guard)
         lease.release()
 
 

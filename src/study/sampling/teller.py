@@ -118,7 +118,11 @@ class Teller:
         """
         lease.require()
         where = f"Optuna's storage {self._database.engine.url}"
-        waiting.answer(where, self.tell, lambda: self.steps)
+        try:
+            waiting.answer(where, self.tell, lambda: self.steps)
+        except PlaceError:
+            lease.seal()  # it may hang there yet
+            raise
         while not self.refused.empty():
             log.warning("%s: %s", self._name, self.refused.get())
 

@@ -82,9 +82,12 @@ class Telling:
     def close(self, timeout: float) -> int:
         """Tell what is left; returns the number of trials that the database lacks."""
         away = self._is_said or self._away or self.over
-        if not self._thread.close(LAST_TRY) and not away:
+        has_ended = self._thread.close(LAST_TRY)
+        if not has_ended and not away:
             log.warning("%s: telling Optuna's storage the rest, for at most %.0f s", self._name, timeout)
-            self._thread.close(timeout - LAST_TRY)
+            has_ended = self._thread.close(timeout - LAST_TRY)
+        if not has_ended:
+            self._lease.seal()  # what hangs there now must not be written later, beside the next search
         return self._teller.pending()
 
     def _tell(self) -> str | None:
