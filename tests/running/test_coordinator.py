@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from pathlib import Path
 
 import optuna
 import pytest
 
-from study import settings
+from study import settings, tracking
 from study.errors import DefinitionChanged, Interrupted, StudyLocked
 from study.options import Options
 from study.progress import Notice, SearchStarted, TrialEpoch
@@ -17,6 +18,7 @@ from study.record.journal import Journal
 from study.running.coordinator import conduct
 from study.sampling import space, storage
 from study.study_files import load
+from study.tracking import mirror
 
 TOY = load(str(Path(__file__).parents[1] / "toy.py"))
 
@@ -50,6 +52,28 @@ def test_done_it_starts_no_executor_and_gives_back_what_others_have_enqueued():
     assert stored().trials[3].state == optuna.trial.TrialState.WAITING
     list(conducted(4))
     assert stored().trials[3].params == {"x": 0.125}
+
+
+def finished_again(**more):
+    """What a search that is finished says when it is run again, with an MLflow."""
+    list(conducted(2))
+    places = settings.resolve(**more)
+    again = conduct(TOY, places, Options(trials=2), threading.Event(), Asking(TOY, 2), definition())
+    return places, [each.text for each in again if isinstance(each, Notice)]
+
+
+def test_done_it_tells_mlflow_what_that_lacks(database, tmp_path):
+    shutil.copy(database, tmp_path / "m.db")
+    places, said = finished_again(tracking_uri=f"sqlite:///{tmp_path / 'm.db'}")
+    assert said == []
+    assert mirror.is_told(Journal(places.study_folder("toy")), tracking.server_name(places))
+
+
+def test_done_it_names_the_command_that_tells_an_mlflow_that_is_away():
+    _, said = finished_again(tracking_uri="http://127.0.0.1:9")
+    (line,) = said
+    assert line.startswith("MLflow does not have all of it yet: MLflow at http://127.0.0.1:9")
+    assert line.endswith("`study sync toy` sends it")
 
 
 def test_a_second_one_is_refused_while_the_first_runs():

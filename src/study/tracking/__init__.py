@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from queue import SimpleQueue
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from study.settings import Settings
     from study.tracking.mirror import Client
     from study.tracking.registry import Registry
+
+log = logging.getLogger("study")
 
 
 def tracked(progress: Iterator[Progress], journal: Journal, settings: Settings) -> Iterator[Progress]:
@@ -76,7 +79,10 @@ def sync_studies(settings: Settings, names: Sequence[str] = ()) -> list[Report]:
     client = connect(settings)
     for journal in journals:
         cursor.forget_replaced(journal, client.server)
-    return [mirror.sync(journal, client) for journal in journals]
+    reports = [mirror.sync(journal, client) for journal in journals]
+    for line in (line for report in reports for line in report.refused):
+        log.warning("%s", line)
+    return reports
 
 
 def try_sync(settings: Settings, names: Sequence[str]) -> list[str]:

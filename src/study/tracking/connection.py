@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 5
 REFUSALS = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST", "INVALID_STATE"}
+BUSY = {"TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "ABORTED", "UNAUTHENTICATED", "PERMISSION_DENIED"}
 DEFAULTS = {  # unless the user has set them; few retries, since the mirror itself retries later
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -71,9 +72,11 @@ def errors_in_one_line(server: str) -> Generator[None]:
         yield
     except MlflowException as error:
         kind = Refused if error.error_code in REFUSALS else PlaceError
-        raise kind(_first_line(error), where=f"MLflow at {server}", fix=_fix(error)) from error
+        raise kind(first_line(error), where=f"MLflow at {server}", fix=_fix(error)) from error
     except (OSError, SQLAlchemyError, ImportError) as error:
-        raise PlaceError(_first_line(error), where=f"MLflow at {server}") from error
+        raise PlaceError(first_line(error), where=f"MLflow at {server}") from error
+    except (ValueError, TypeError, ArithmeticError) as error:  # what cannot be written, such as an endless number
+        raise Refused(first_line(error), where=f"MLflow at {server}") from error
 
 
 def _configure(uri: str, server: str) -> None:
@@ -135,7 +138,15 @@ def _make_sqlite(file: Path, artifacts: Path) -> None:
         temporary.rename(file)
 
 
-def _first_line(error: Exception) -> str:
+def is_refusal(error: Exception) -> bool:
+    """Tell whether an error may be due to the data; a server that is away or busy takes the same data later."""
+    if isinstance(error, MlflowException):
+        return error.error_code not in BUSY
+    return isinstance(error, ValueError | TypeError | ArithmeticError)
+
+
+def first_line(error: Exception) -> str:
+    """Say in one line what an error of MLflow or its database means."""
     text = str(error).strip() or type(error).__name__
     for sign, meaning in (
         ("Connection refused", "nothing answers there"),

@@ -11,6 +11,7 @@ import posixpath
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from study.formatting import storable
 from study.tracking import pictures
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ def points_of_summary(summary: StudySnapshot) -> list[Point]:
 def run_name(about: Mapping[str, Any], number: int) -> str:
     """Name a trial's run: `norm_inputs (trial 1)` for a variant, else `trial 7`."""
     variant = about.get("variant")
-    return f"{variant} (trial {number})" if variant else f"trial {number}"
+    end = f" (trial {number})"
+    return f"{storable(variant)[: LONGEST_NAME - len(end)]}{end}" if variant else f"trial {number}"
 
 
 def tags_of_study(definition: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, str]:
@@ -138,7 +140,7 @@ def artifacts_of_trial(snapshot: Snapshot) -> dict[str, bytes]:
     if snapshot.ended is None:
         return {}
     evaluation = snapshot.ended.evaluation or {}
-    title = f"{snapshot.about['study']}, {run_name(snapshot.about, snapshot.trial.number)}"
+    title = f"{storable(snapshot.about['study'])}, {run_name(snapshot.about, snapshot.trial.number)}"
     files: dict[str, bytes] = {}
     if evaluation:
         files["evaluation.json"] = as_json(evaluation)
@@ -148,7 +150,7 @@ def artifacts_of_trial(snapshot: Snapshot) -> dict[str, bytes]:
         files["confusion.png"] = pictures.confusion(counts, classes if named else None, title)
     if snapshot.epochs:
         curves = [record["metrics"] for _, record in sorted(snapshot.epochs.items())]
-        pruned = snapshot.ended.reason if snapshot.ended.state == "pruned" else None
+        pruned = storable(snapshot.ended.reason) if snapshot.ended.state == "pruned" else None
         files["curves.png"] = pictures.curves(curves, title, pruned)
     return files
 
@@ -172,7 +174,7 @@ def artifacts_of_study(summary: StudySnapshot) -> dict[str, bytes]:
 
 def name_of(name: str) -> str:
     """Replace characters in the name of a metric or knob that MLflow rejects: `val/acc@1` becomes `val/acc_1`."""
-    clean = re.sub(r"[^/\w.\- :]", "_", name)
+    clean = re.sub(r"[^/\w.\- :]", "_", storable(name))
     path = posixpath.normpath(clean).lstrip("/")
     return "_" if path in {"", "."} else path.replace("..", "_")[:LONGEST_NAME]
 
@@ -199,7 +201,7 @@ def _written(tags: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _text(value: Any) -> str:
-    return json.dumps(value) if isinstance(value, list | tuple | dict) else str(value)
+    return json.dumps(value) if isinstance(value, list | tuple | dict) else storable(str(value))
 
 
 def _by_class(rows: Any) -> dict[str, list[float]]:
