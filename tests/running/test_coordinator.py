@@ -76,6 +76,13 @@ def test_done_it_names_the_command_that_tells_an_mlflow_that_is_away():
     assert line.endswith("`study sync toy` sends it")
 
 
+def test_done_by_the_trials_of_another_machine_it_has_nothing_to_tell(tmp_path):
+    list(conducted(2))
+    elsewhere = settings.resolve(tmp_path / "elsewhere", settings.resolve().storage, "http://127.0.0.1:9")
+    again = list(conduct(TOY, elsewhere, Options(trials=2), threading.Event(), Asking(TOY, 2), definition()))
+    assert again[-1] == SearchStarted("toy", 2, 2, 0, 0, None)
+
+
 def test_a_second_one_is_refused_while_the_first_runs():
     first = conducted(3)
     next(first)
