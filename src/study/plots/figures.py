@@ -29,6 +29,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6
 VERDICTS = {"helps": "#009E73", "hurts": "#D55E00", "no difference": "#0072B2", "not enough seeds": "#8a8a8a"}
 INK = "#222222"
 DPI = 120
+UNEVEN = 10  # if a training takes longer than another by this factor, the axis of seconds is logarithmic
 
 
 def forest(compared: Mapping[str, Contrast], title: str, axis: str, metric: Metric) -> Figure:
@@ -118,7 +119,12 @@ def cost(points: Mapping[str, tuple[float, Mean]], metric: Metric, title: str) -
         if all(map(math.isfinite, bounds)):
             axes.plot((seconds, seconds), bounds, color=colour, linewidth=1.8)
         axes.plot(seconds, metric.factor * mean.value, marker, color=colour, markersize=6, label=name)
-    axes.set_xlim(left=0)
+    times = [seconds for seconds, _ in points.values() if seconds > 0]
+    if times and max(times) > UNEVEN * min(times):
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    else:
+        axes.set_xlim(left=0)
     axes.set_xlabel("seconds of a training, mean over seeds")
     axes.set_ylabel(f"{metric.heading.replace('_', ' ')}, mean with its 95 % interval")
     _dress(axes, title)
