@@ -65,7 +65,7 @@ def follow(
     with signals as told_to_stop, live.shown(terminal, board) as show:
         found = finish(begin(stop), watch)
         if told_to_stop():
-            raise Interrupted("stopped, everything saved", where=board.study, fix="The same command continues.")
+            raise Interrupted("stopped, everything saved", where=board.study, fix="The same command goes on.")
     return found
 
 

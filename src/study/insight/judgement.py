@@ -22,6 +22,7 @@ from study.formatting import duration, knob, plural
 from study.insight import edges, repeats, savings
 from study.record import results
 from study.record.family import Family, held_by
+from study.schemas import search as schemas
 from study.stats import expected, intervals
 
 if TYPE_CHECKING:
@@ -57,6 +58,10 @@ class Remark:
     kind: Kind
     text: str
     fix: str = ""
+
+    def record(self) -> schemas.Remark:
+        """Describe it in plain values."""
+        return schemas.Remark(kind=self.kind, text=self.text, fix=self.fix)
 
 
 @dataclass(frozen=True, slots=True)

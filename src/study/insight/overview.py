@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from study.errors import InputError
@@ -49,7 +49,7 @@ class Overview(Shown):
         reasons = [row.reason for row in self.summary.trials if row.state == "failed"]
         return schemas.Overview(
             **self.summary.values(),
-            remarks=[schemas.Remark(**asdict(each)) for each in self.remarks],
+            remarks=[each.record() for each in self.remarks],
             trials=[row.record() for row in self.trials],
             failures=text.failures(self.summary.name, reasons),
             others=len(self.summary.trials) - len(self.trials),

@@ -222,7 +222,7 @@ class Pairs:
                 return trials.left(number)
         return None
 
-    def may_prune(self, trial: NextTrial) -> bool:  # noqa: ARG002 - whatever it is
+    def may_prune(self, trial: NextTrial) -> bool:  # noqa: ARG002 - no trial may
         """Every training runs to its end."""
         return False
 

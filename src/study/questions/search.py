@@ -83,7 +83,7 @@ class Outcome(Shown):
         return schemas.EndedSearch(status=self.status, target=self.target, **self.summary.values())
 
     def blocks(self) -> list[Block]:
-        """Say what the search came to, and where to look next."""
+        """Show how the search ended."""
         return text.ended(self.record(), trained=self.trained, recorded=self.recorded)
 
 

@@ -40,7 +40,7 @@ class Export:
         return csv_of(self.rows)
 
     def to_json(self, *, indent: int | None = None) -> str:
-        """Write the rows as a list in strict JSON; what is not finite becomes null."""
+        """Write the rows as a list in strict JSON; NaN and infinity become null."""
         return to_json(list(self.rows), indent=indent)
 
     def to_pandas(self) -> pd.DataFrame:
@@ -65,7 +65,7 @@ class Export:
         return buffer.getvalue()
 
     def write(self, path: Path, form: Format | None = None) -> None:
-        """Write a file, in the format that its ending names unless another is given.
+        """Write a file, in the format of its suffix unless another is given.
 
         Raises:
             InputError: the ending names none.
@@ -93,7 +93,7 @@ def format_of(path: Path) -> Format:
 
 
 def trials(journal: Journal) -> Export:
-    """Give a row for each trial: how it went, `metrics.NAME` of its last epoch, `recipe.KNOB` of every knob."""
+    """Give a row for each trial: its state and value, `metrics.NAME` of its last epoch, `recipe.KNOB` of every knob."""
     found: list[dict[str, Any]] = []
     for trial in map(Trial.of, journal.trials()):
         values = trial.row.record().plain()

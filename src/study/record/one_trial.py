@@ -1,4 +1,4 @@
-"""One trial with all its epochs, as its folder tells it."""
+"""One trial with all its epochs, read from its folder."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class OneTrial(Shown):
         return self.trial.epochs()
 
     def blocks(self) -> list[Block]:
-        """Say how it went, every knob, every epoch, what its last model gets wrong."""
+        """Show how it ended, every knob, every epoch, and the errors of its last model."""
         return text.details(self.record())
 
     def figure(self) -> go.Figure:

@@ -97,7 +97,7 @@ def best_recipe(journal: Journal) -> RepeatableRecipe:
     name, definition = journal.folder.name, journal.definition() or {}
     found = best(rows(journal), metric_of(journal, ()))
     if found is None:
-        raise StudyError("no trial is complete yet", where=name, fix=f"`study run {name}` continues it.")
+        raise StudyError("no trial is complete yet", where=name, fix=f"`study run {name}` goes on.")
     recipe = journal.trial(found.number).recipe()
     return RepeatableRecipe(**recipe_record(name, definition, recipe, trial=found.number, value=found.value))
 

@@ -1,4 +1,4 @@
-"""What a study's trials come to, taken together."""
+"""The summary of a study's trials: counts, the best one, the variants."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Summary(Shown):
-    """What is known about a study's trials taken together.
+    """A study's trials, summarized.
 
     Args:
         name: of the study, `@dataset` included.
@@ -79,7 +79,7 @@ class Summary(Shown):
         return [row.record().plain() for row in self.trials]
 
     def blocks(self) -> list[Block]:
-        """Say what the search came to, and where to look next."""
+        """Show counts, the best trial and the variants, and name the next commands."""
         return text.closing(self.record())
 
     def figure(self) -> go.Figure:
@@ -127,7 +127,7 @@ def of(journal: Journal, trials: Sequence[Trial] | None = None) -> Summary:
 
 
 def summarize(name: str, metric: Metric, trials: Sequence[TrialRow], *, has_seed: bool = False) -> Summary:
-    """Say what the trials come to."""
+    """Summarize trials."""
     variants = [trial for trial in trials if trial.variant is not None]
     return Summary(
         name=name,

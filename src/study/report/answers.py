@@ -10,6 +10,7 @@ from study.insight import judgement
 from study.report.found import best_row
 from study.report.parts import Facts, Points, Section, Table, Text
 from study.text import questions
+from study.text.search import REMARKS, remark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -197,10 +198,5 @@ def remarks(found: Found) -> Section | None:
     if not found.trials:
         return None
     said = judgement.remarks(judgement.read(found.journal, found.trials))
-    shown = [_sentence_of(each.text, each.fix) for each in said if each.kind != "test split"]  # has its own section
-    return Section("remarks", "What the search says of itself", [Points(shown)]) if shown else None
-
-
-def _sentence_of(text: str, fix: str) -> str:
-    first = f"{text[:1].upper()}{text[1:]}"
-    return f"{first}. {fix}" if fix else f"{first}."
+    shown = [" ".join(remark(each.record())) for each in said if each.kind != "test split"]  # has its own section
+    return Section("remarks", REMARKS, [Points(shown)]) if shown else None

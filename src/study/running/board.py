@@ -32,7 +32,7 @@ class Running:
 
 @dataclass(slots=True)
 class Board:
-    """The state of a search as far as it can be seen from here.
+    """The state of a run, from its folders and its events.
 
     Args:
         metric: what is optimized.

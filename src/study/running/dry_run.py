@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from study.text.table import Block
 
 MEASURED_EXAMPLES = 4096
-MEASURED_SECONDS = 600.0  # after which a measurement ends, whatever it has
+MEASURED_SECONDS = 600.0  # after which a measurement ends, complete or not
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +118,12 @@ class _EachSlot:
         """Tell whether all of them have ended."""
         return trials.finished() >= self.slots
 
-    def next(self, trials: Trials, under_way: Collection[int]) -> NextTrial | None:  # noqa: ARG002 - none goes on
+    def next(self, trials: Trials, under_way: Collection[int]) -> NextTrial | None:  # noqa: ARG002 - none is resumed
         """Give the next trial, the study's recipe as it is."""
         trial = trials.fixed({}, "measured")
         return trial if trial.number < self.slots else None
 
-    def may_prune(self, trial: NextTrial) -> bool:  # noqa: ARG002 - whatever it is
+    def may_prune(self, trial: NextTrial) -> bool:  # noqa: ARG002 - no trial may
         """No trial is pruned: all are stopped together."""
         return False
 

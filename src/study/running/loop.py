@@ -1,7 +1,7 @@
 """The one loop: takes the next trial when a slot is free, gives it to an executor, records its epochs, asks the pruner.
 
 The state is the trial folders. Every step is written there first, and the loop waits for no database. A search that was
-killed goes on by reading the folders: the same trials, from their checkpoints, to exactly the number asked for.
+killed continues from the folders: the same trials, from their checkpoints, to exactly the requested number.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ PATIENCE = 0.5  # seconds between two looks at the clock
 
 
 class Source(Protocol):
-    """Where trials come from: a search asks Optuna, a comparison has a list."""
+    """The source of trials: a search asks Optuna, a comparison has a list."""
 
     def target(self, trials: Trials) -> int:
-        """Give the number of finished trials in the end; an upper bound where that is not known."""
+        """Give the number of finished trials in the end; an upper bound if that is unknown."""
         ...
 
     def is_done(self, trials: Trials) -> bool:
@@ -48,7 +48,7 @@ class Source(Protocol):
         ...
 
     def next(self, trials: Trials, under_way: Collection[int]) -> NextTrial | None:
-        """Give the next trial to run, a left one first; None while there is none beside those under way."""
+        """Give the next trial to run, interrupted ones first; None while all others are running."""
         ...
 
     def may_prune(self, trial: NextTrial) -> bool:
@@ -84,7 +84,7 @@ class Loop:
     trained: dict[str, int] | None = None  # complete trials by their recipes' fingerprints; None before the first use
 
     def run(self) -> Iterator[Progress]:
-        """Run until the source has no more, or until told to stop."""
+        """Run until the source has no more trials, or `stop` is set."""
         yield SearchStarted(
             study=self.study.name,
             target=self.source.target(self.trials),
@@ -96,7 +96,7 @@ class Loop:
         while True:
             if time.monotonic() > self.deadline and not self.time_is_up:
                 self.time_is_up = True
-                yield Notice("time is up: running trials end after their present epoch; the same command goes on")
+                yield Notice("time is up: running trials stop after their current epoch; the same command goes on")
             while trial := self._next():
                 yield from self._start(trial)
             if not self.running:
@@ -230,10 +230,10 @@ class Loop:
             return
         what = f"epoch {epoch.number} was {dict(known.metrics)} and is now {dict(epoch.metrics)}"
         if reference_to(self.study.train) == OUR_TRAIN:
-            fix = "Was the trial begun with other versions, or on another machine? Delete its folder to run it anew."
+            fix = "Was the trial started with other versions, or on another machine? Delete its folder to run it again."
             raise StudyError(f"not the same training: {what}", where=f"trial {each.folder.number}", fix=fix)
         each.history.take(each.folder.append("restarted", epochs=epoch.number - 1))
-        yield Notice(f"trial {each.folder.number} went on from an earlier epoch and is not repeatable: {what}")
+        yield Notice(f"trial {each.folder.number} resumed from an earlier epoch and is not repeatable: {what}")
 
     def _end(self, each: _Running, state: State, *, reason: str = "", **more: Any) -> Iterator[Progress]:
         number, epochs = each.folder.number, each.history.epochs
@@ -243,7 +243,7 @@ class Loop:
             state, reason = "failed", "the training yielded no epoch"
         more = {"evaluation": None, **more}
         if tested := (more["evaluation"] or {}).get("test"):  # a training of one's own may know of no test split
-            name = self.study.metric.removeprefix("val_").removeprefix("train_")
+            name = self.study.objective.measure
             value = tested.get(name)
             if value is None:
                 state = "failed"

@@ -42,11 +42,11 @@ class NextTrial:
     Args:
         number: of its folder.
         overrides: the knobs that differ from the study's recipe.
-        variant: its name where it is one of the study's variants.
+        variant: name of the study's variant that it trains; None if it is not one.
         params: Optuna's parameters behind the overrides.
         distributions: of the parameters.
-        resumed: whether it was begun before.
-        uid: its unique name where it has one already, as an enqueued trial has.
+        resumed: whether it has been started before.
+        uid: its unique ID if it has one already, as an enqueued trial does.
 
     """
 
@@ -105,7 +105,7 @@ class Trials:
         self._fill()
 
     def _fill(self) -> None:
-        """Enter the folders by their numbers, and what has arrived by its number in the database where that is free."""
+        """Add the folders' trials by number, and the arrived ones by their number in the database if it is free."""
         trials = {folder.number: frozen(Trial.of(folder)) for folder in self._journal.trials()}
         for trial in self._arrived():
             free = next(number for number in itertools.count() if number not in trials)
@@ -146,7 +146,7 @@ class Trials:
         return NextTrial(number, overrides, variant, trial.params, trial.distributions, resumed=True, uid=uid)
 
     def variants_seen(self) -> set[str]:
-        """Give the variants that have a trial, whatever became of it."""
+        """Give the variants that have a trial in any state."""
         trials = self._memory.get_all_trials(self._copy_id, deepcopy=False)
         return {trial.user_attrs["variant"] for trial in trials if trial.user_attrs.get("variant")}
 
@@ -190,7 +190,7 @@ class Trials:
                 self._memory.set_trial_user_attr(self._id(number), key, value)
 
     def report(self, number: int, epoch: Epoch) -> None:
-        """Take up the objective of a trial's epoch."""
+        """Add the objective of a trial's epoch."""
         value = epoch.metrics[self._study.metric]
         self._memory.set_trial_intermediate_value(self._id(number), epoch.number, value)
 
@@ -205,7 +205,7 @@ class Trials:
             folder.append("audited", epoch=epoch)
 
     def end(self, number: int, ended: Ended) -> None:
-        """Take up how a trial ended."""
+        """Set how a trial ended."""
         end(self._memory, self._id(number), ended.state, ended.value, ended.reason)
 
     def _id(self, number: int) -> int:
