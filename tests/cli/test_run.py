@@ -71,7 +71,7 @@ def test_a_search_tells_each_trial_and_what_it_came_to(study, ready):
 
     again = study("run", "toy", "--trials", "4", *QUICK)
     assert again.code == 0
-    assert "toy has its 4 finished trials already; a larger --trials adds to them" in again.err
+    assert "toy has its 4 finished trials already; a larger --trials adds to them." in again.out
 
     more = study("run", "toy", "--trials", "6", "--json", *QUICK)
     assert [each.get("trial") for each in lines(more)] == [4, 5, None]
