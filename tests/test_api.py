@@ -129,7 +129,7 @@ def test_nothing_is_deleted_if_ask_raises(made):
         (lambda: study.write_report("mabe"), "no results of a study 'mabe'"),
         (lambda: study.sync(["mabe"]), "no results of a study 'mabe'"),
         (lambda: study.register("mabe"), "no results of a study 'mabe'"),
-        (lambda: study.promote("made", force=True), "--force needs its reason"),
+        (lambda: study.promote("made", force=True), "--force needs a reason"),
         (lambda: study.predict("made", "x.png"), "no model is registered yet"),
         (lambda: study.remove_data("made"), "no data set 'made' is here"),
     ],

@@ -99,7 +99,7 @@ def test_a_search_goes_on_with_one_notice_and_ends_with_what_makes_the_program_e
     progress = list(follow(iter([Notice("a"), Notice("b")]), away, notices, "Optuna", "s"))
     assert [each.text for each in progress] == [
         "a",
-        "it is away (the search goes on and sends it later)",
+        "it is away (the search continues and sends it later)",
         "b",
         "Optuna does not have all of 3 trials yet: `study sync s` sends the rest",
     ]

@@ -74,7 +74,7 @@ def test_a_wrong_command_or_option_would_be_found():
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_links_lead_somewhere(page):
-    targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text())]
+    targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", FENCE.sub("", page.read_text()))]
     local = [target for target in targets if target and "://" not in target]
     assert [target for target in local if not (page.parent / target).exists()] == []
 

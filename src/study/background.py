@@ -119,7 +119,7 @@ def follow(
             copy.wake()
             yield each
             while not notices.empty():
-                yield Notice(f"{notices.get()} (the search goes on and sends it later)")
+                yield Notice(f"{notices.get()} (the search continues and sends it later)")
                 patience = LAST_TRY
     finally:
         behind = copy.close(patience)

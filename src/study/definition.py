@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 OUR_TRAIN = "study.engine:train"
 Overrides = Mapping[str, Any]
 RESERVED = ("-compare", "-confirm", "-final", "-ablate")  # endings of studies that are made for another
+ON_TEST = ("-compare", "-final")  # of them those whose values are of the test split
 LENGTHS = {"epochs": "steps", "steps": "epochs"}  # the length of a training is given by one of the two
 
 
@@ -76,6 +77,7 @@ class Study:
         fixed: the knobs held by `--set`; set by `fix`.
         file: the name or path that it was loaded by; set by `load`.
         about: the docstring of its file; set by `load`.
+        test: whether its values are of the test split, as those of a comparison are; set by `questions.replicates`.
 
     """
 
@@ -92,6 +94,7 @@ class Study:
     fixed: Overrides = field(default_factory=dict[str, Any])
     file: str = ""
     about: str = ""
+    test: bool = False
 
     @property
     def fair_variants(self) -> dict[str, Overrides]:
@@ -130,9 +133,14 @@ class Study:
         return self.space(_Fixing(trial, self.fixed) if self.fixed else trial)  # pyright: ignore[reportArgumentType]
 
     @property
-    def objective(self) -> Metric:
-        """Give the metric with its direction."""
+    def followed(self) -> Metric:
+        """Give the metric that its trials are followed by, epoch by epoch, with its direction."""
         return Metric(self.metric, self.direction)
+
+    @property
+    def objective(self) -> Metric:
+        """Give the metric of its trials' values: the one they are followed by, but of the test split if that judges."""
+        return self.followed.on("test") if self.test else self.followed
 
     def check(self) -> None:
         """Check what can be checked without training: names, types, and the knobs of variants and of `final`.
@@ -188,7 +196,10 @@ def checked_name(name: Any) -> str:
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][\w.@+-]*", name, re.ASCII):
         raise StudyFileError(f"not a name for a study: {name!r}", fix="Use letters, digits and . _ - + @ only.")
     if name.endswith(RESERVED):
-        raise StudyFileError(f"not a name for a study: {name!r}", fix="What is made for a study is named so.")
+        raise StudyFileError(
+            f"not a name for a study: {name!r}",
+            fix="These endings are reserved for what the program makes from a study.",
+        )
     return name
 
 
@@ -271,11 +282,21 @@ def restored(name: str, stored: Mapping[str, Any]) -> Study:
         final=stored.get("final") or {},
         fallback=stored.get("fallback"),
         train=stored["train"],
-        metric=stored["metric"],
+        metric=stored.get("followed") or stored["metric"],
         direction=stored["direction"],
         file=str(stored.get("file") or ""),
         about=str(stored.get("about") or ""),
     )
+
+
+def judged_by(stored: Mapping[str, Any]) -> Metric:
+    """Read the metric of a study's values from its stored definition.
+
+    Older versions stored the metric of an epoch, such as `train_accuracy`, for values of the test split.
+    """
+    metric = Metric(stored["metric"], stored["direction"])
+    old = "followed" not in stored and stored.get("train") == OUR_TRAIN
+    return metric.on("test") if old and str(stored.get("study")).endswith(ON_TEST) else metric
 
 
 def restored_variants(stored: Mapping[str, Any]) -> dict[str, Overrides]:

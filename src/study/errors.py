@@ -15,6 +15,8 @@ StudyError                exit 1  the work could not be finished
 
 from __future__ import annotations
 
+ENDS = (".", "?", "!", "…", ":", ".)")  # of a sentence
+
 
 class StudyError(Exception):
     """An error that prints as one line: what happened, where, and what to do about it."""
@@ -29,7 +31,7 @@ class StudyError(Exception):
     def __str__(self) -> str:
         """Write `where: what. fix`, without the empty parts."""
         line = f"{self.where}: {self.what}" if self.where else self.what
-        return f"{line}. {self.fix}" if self.fix else line
+        return sentences(line, self.fix) if self.fix else line
 
     def __reduce__(self) -> tuple[object, ...]:
         """Keep the parts when the error is pickled for another process."""
@@ -78,6 +80,16 @@ class DeviceError(InputError):
 
 class PlaceError(InputError):
     """A folder, disk or database that cannot be used."""
+
+
+def sentences(*parts: str) -> str:
+    """Join sentences, each ended by one full stop unless it ends in a mark of its own; empty parts are left out.
+
+    >>> sentences("which study?", "`study list` shows them."), sentences("no trial 7", "")
+    ('which study? `study list` shows them.', 'no trial 7.')
+
+    """
+    return " ".join(part if part.endswith(ENDS) else f"{part}." for part in parts if part)
 
 
 def _rebuild(kind: type[StudyError], what: str, where: str, fix: str) -> StudyError:

@@ -121,7 +121,7 @@ def import_object(reference: str) -> Any:
         raise
     except Exception as error:
         reason = f"cannot import {reference!r}: {type(error).__name__}: {error}"
-        raise StudyFileError(reason, fix="Is it installed, or in the folder you stand in?") from error
+        raise StudyFileError(reason, fix="Is it installed, or in the working folder?") from error
     return found
 
 

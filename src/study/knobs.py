@@ -210,6 +210,17 @@ def idle_knob(recipe: BaseModel) -> str:
     return ""
 
 
+def has_effect(recipe: BaseModel, knob: str) -> bool:
+    """Tell whether a knob decides anything in a recipe, whatever its value; of a recipe of one's own each knob does."""
+    effect = effects(type(recipe)).get(knob, ALWAYS)
+    for group, users in effect.choices.items():
+        choice = None if group == KIND else getattr(recipe, group)
+        if group != KIND and choice not in users and not has_import_path(choice or ""):
+            return False
+    of_others = [bool(getattr(recipe, other)) for other in effect.any_of]
+    return (any(of_others) or not of_others) and not any(getattr(recipe, other) for other in effect.without)
+
+
 def _missing_knobs(recipe: BaseModel) -> str:
     missing: dict[str, list[str]] = {}
     for knob, effect in effects(type(recipe)).items():

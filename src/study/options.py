@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from study import choices
 from study.errors import InputError
@@ -14,7 +15,9 @@ from study.executors.table import EXECUTORS
 from study.sampling.table import PRUNERS, SAMPLERS
 
 if TYPE_CHECKING:
-    from study.executors import Executor
+    from collections.abc import Generator
+
+    from study.executors import Call, Executor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +72,22 @@ class Options:
 
         """
         return EXECUTORS[self.executor].load()(Resources(self.device, self.workers))
+
+    @contextmanager
+    def calling(self) -> Generator[Call]:
+        """Give a function that calls another one where torch is, by `study.executors.Call`; ends its worker after use.
+
+        Nothing starts before the first call.
+        """
+        with ExitStack() as stack:
+            made: list[Executor] = []
+
+            def call(*arguments: Any, **more: Any) -> Any:
+                if not made:
+                    made.append(stack.enter_context(closing(self.make_executor())))
+                return made[0].call(*arguments, **more)
+
+            yield call
 
     def check(self) -> None:
         """Check the names and the numbers.

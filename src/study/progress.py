@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Preparing:
+    """What the run does before it starts: one line."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class SearchStarted:
     """The run has started.
 
@@ -93,4 +100,4 @@ class Written:
     paths: tuple[Path, ...]
 
 
-Progress = SearchStarted | TrialStarted | TrialEpoch | TrialEnded | Notice | Written
+Progress = Preparing | SearchStarted | TrialStarted | TrialEpoch | TrialEnded | Notice | Written

@@ -136,7 +136,7 @@ def recorded_comparison(name: str, home: Path, *, data: str | None = None) -> St
     found = _with_results(name, home, "compare", data, None)
     study = family.Family(found, home).as_compared() if found else None
     if study is None:
-        raise InputError(f"{name} has not been compared yet", fix=f"`study compare {name}` does it.")
+        raise InputError(f"{name} has not been compared yet", fix=f"Run `study compare {name}`.")
     return study
 
 

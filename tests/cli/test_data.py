@@ -100,7 +100,7 @@ def test_what_is_here_is_only_replaced_by_force(study, pets, table):
     before = packed.find("pets")
     answer = study("data", "import", "pets", table, "--label", "kind")
     assert answer.code == 2
-    assert "pets is here already: 8 images to train on" in answer.err
+    assert "pets exists already: 8 images to train on" in answer.err
     assert "--force" in answer.err
     assert packed.find("pets") == before
     assert study("data", "import", "pets", table, "--label", "kind", "--force").code == 0
@@ -154,8 +154,8 @@ def test_damaged_packs_are_found_listed_and_can_be_replaced_or_removed(study, pe
     assert "study data remove changed" in answer.err
     listed = {each["name"]: each for each in study("data", "list", "--json").json}
     assert listed["cut"]["here"]
-    assert "cut short" in listed["cut"]["source"]
-    assert "cut short" in study("data", "list").out
+    assert "incomplete" in listed["cut"]["source"]
+    assert "incomplete" in study("data", "list").out
     assert study("data", "import", "cut", pets).code == 2
     assert study("data", "import", "cut", pets, "--force").code == 0
     assert study("data", "verify", "cut").code == 0
@@ -166,7 +166,7 @@ def test_a_name_that_is_not_here_gets_the_nearest(study, pets):
     for command in ("verify", "remove"):
         answer = study("data", command, "pet")
         assert answer.code == 2
-        assert "no data set 'pet' is here. Did you mean 'pets'?" in answer.err
+        assert "there is no data set 'pet' on this machine. Did you mean 'pets'?" in answer.err
 
 
 def test_removal_needs_a_yes(study, pets, monkeypatch):

@@ -160,7 +160,7 @@ def test_pictures_of_several_sizes_need_a_size_which_the_error_offers(tmp_path):
     assert "--size 5" in error.fix
     pack = import_images("pets", top, size=8)
     assert pack.shape == (8, 8, 3)
-    assert "cut to squares and scaled to 8x8" in pack.source
+    assert "cropped to squares and scaled to 8x8" in pack.source
 
 
 def test_scaling_to_the_size_that_they_have_changes_nothing(tmp_path):
@@ -231,7 +231,7 @@ def test_what_is_no_picture_is_left_out_and_that_is_said(tmp_path):
     told = []
     pack = import_images("pets", zip_of(files, tmp_path / "p.zip"), lambda text, _: told.append(text))
     assert pack.train == 8
-    assert [text for text in told if text.startswith("Left out 5 that are no images in train/<class>/")]
+    assert [text for text in told if text.startswith("Left out 5 files that are not images in train/<class>/")]
 
 
 def test_names_of_any_bytes_come_in(tmp_path):
@@ -274,7 +274,7 @@ def test_a_picture_that_is_there_twice_is_refused(tmp_path):
 def test_an_archive_cut_short_is_refused(tmp_path):
     path = tar_of(pets(), tmp_path / "p.tar.xz", lzma.open)
     path.write_bytes(path.read_bytes()[:-500])
-    refused(path, "p.tar.xz: the archive is cut short or damaged")
+    refused(path, "p.tar.xz: the archive is incomplete or damaged")
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # Pillow's remarks on what it mends by itself

@@ -137,7 +137,7 @@ def test_a_pack_cut_short_names_its_file_and_the_cure(share):
     with pytest.raises(DataError) as caught:
         packed.find("pets")
     assert caught.value.where == str(pack.path)
-    assert "cut short" in caught.value.what
+    assert "incomplete" in caught.value.what
     assert "study data remove pets" in caught.value.fix
     with pytest.raises(DataError):
         packed.verify(pack)
@@ -159,7 +159,7 @@ def test_a_safetensors_file_of_another_make_is_refused():
     with pytest.raises(DataError, match="not made by this version"):
         packed.find("pets")
     safetensors.numpy.save_file({"other": np.zeros(3)}, packed.file_of("pets"))
-    with pytest.raises(DataError, match="cut short or damaged"):
+    with pytest.raises(DataError, match="incomplete or damaged"):
         packed.find("pets")
 
 

@@ -194,7 +194,10 @@ def test_a_tables_raw_rows_are_encoded_as_at_the_import(tmp_path):
 WRONG_ROWS = {
     "no frame": ([[1.0]], "DataFrame"),
     "a column missing": (pd.DataFrame({"age": [1]}), "missing: colour, smokes"),
-    "text": (pd.DataFrame({"age": ["old"], "colour": ["red"], "smokes": [True]}), "'age' holds what is no number"),
+    "text": (
+        pd.DataFrame({"age": ["old"], "colour": ["red"], "smokes": [True]}),
+        "'age' contains a value that is not a number",
+    ),
     "infinite": (pd.DataFrame({"age": [1e300], "colour": ["red"], "smokes": [True]}), "'age' has infinite"),
 }
 

@@ -266,7 +266,7 @@ def test_files_cut_short_are_said_where_they_cannot_be_fetched(folder, offline):
     (folder / "MNIST/raw").mkdir(parents=True)
     for name, content in small_mnist().items():
         (folder / "MNIST/raw" / name).write_bytes(content[:100])
-    with pytest.raises(DataMissing, match=rf"looked in {folder}, where its files are cut short or damaged"):
+    with pytest.raises(DataMissing, match=rf"searched {folder}, where its files are incomplete or damaged"):
         ensure("mnist")
     assert packed.names() == []
 
@@ -296,7 +296,7 @@ def test_a_cache_that_cannot_be_written_is_an_error_of_place(monkeypatch, served
 def test_without_data_and_network_the_error_says_what_to_do(folder, offline, name):
     with pytest.raises(DataMissing) as caught:
         ensure(name)
-    assert f"{name} is neither on disk (looked in {folder} and in {cache_folder() / 'data'})" in caught.value.what
+    assert f"{name} is neither on disk (searched {folder} and {cache_folder() / 'data'})" in caught.value.what
     assert "Connection refused" in caught.value.what
     assert "STUDY_DATA" in caught.value.fix
     assert f"study data import {name} FILE" in caught.value.fix
@@ -328,6 +328,6 @@ def test_an_unknown_name_gets_the_nearest_known_or_imported_one(name, hint):
 def test_a_damaged_pack_is_an_error_and_not_taken_for_missing():
     pack = ensure("digits")
     pack.path.write_bytes(pack.path.read_bytes()[:1000])
-    with pytest.raises(DataError, match="cut short") as caught:
+    with pytest.raises(DataError, match="incomplete") as caught:
         ensure("digits")
     assert not isinstance(caught.value, DataMissing)

@@ -15,7 +15,8 @@ import pytest
 from study.errors import DeviceError
 from study.events import Died, Epoch, Failed, Finished, Started, Stopped
 from study.executors import Job, Resources
-from study.executors.local import Local, cores, make
+from study.executors.local import Local, make
+from study.executors.server import cores
 from study.record.journal import TrialFolder
 from study.study_files import load
 

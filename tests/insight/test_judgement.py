@@ -101,14 +101,14 @@ def test_trials_that_repeat_another_are_counted():
     few = {each.number: str(max(1, each.number)) for each in rows}
     many = {each.number: str(max(9, each.number)) for each in rows}
     (remark,) = judged(rows, recipes=few)["duplicates"]
-    assert remark.text == "1 of 20 trials repeats another one's recipe, seed and all"
+    assert remark.text == "1 of 20 trials repeats another one's recipe and seed"
     copied = [replace(each, repeats=0) if each.number == 1 else each for each in rows]
     (remark,) = judged(copied, recipes=few)["duplicates"]
-    assert remark.text.endswith("seed and all; 1 took its figures and trained nothing")
+    assert remark.text.endswith("recipe and seed; 1 took its results without training")
     assert judged(rows, recipes=many)["duplicates"][0].fix
 
 
-@pytest.mark.parametrize(("sd", "said"), [(0.05, "cannot be told apart"), (0.0001, "more than seeds explain")])
+@pytest.mark.parametrize(("sd", "said"), [(0.05, "cannot be distinguished"), (0.0001, "more than seeds explain")])
 def test_the_best_ten_are_set_against_the_noise_between_seeds(sd, said):
     (remark,) = judged(search(), noise=Noise(sd, 20, 5, "mine-confirm"))["top"]
     assert said in remark.text
@@ -117,7 +117,7 @@ def test_the_best_ten_are_set_against_the_noise_between_seeds(sd, said):
 
 def test_with_unknown_noise_it_says_how_to_learn_it():
     (remark,) = judged(search())["top"]
-    assert "not known" in remark.text
+    assert "has not been measured" in remark.text
     assert remark.fix == "`study confirm mine --top 10` runs them on fresh seeds."
 
 
@@ -131,7 +131,7 @@ def test_with_unknown_noise_it_says_how_to_learn_it():
 )
 def test_the_last_doubling_says_whether_more_trials_are_likely_to_help(rows, noise, fix):
     (remark,) = judged(rows, noise=noise)["more trials"]
-    assert "the last doubling, from 20 trials to 40, brought the best" in remark.text
+    assert "the last doubling, from 20 trials to 40, improved the best value by" in remark.text
     assert remark.fix.startswith(fix)
 
 
@@ -173,9 +173,9 @@ def test_what_is_left_of_running_trials_is_told_only_while_somebody_runs_them():
 @pytest.mark.parametrize(
     ("finished", "now", "said"),
     [
-        (10, 1000.0, "it is run now: 10 of 30 trials finished"),
-        (20, 1120.0, "it is run now: 20 of 30 trials finished, about 2 min left"),
-        (30, 1120.0, "it is run now: 30 of 30 trials finished"),
+        (10, 1000.0, "it is running: 10 of 30 trials finished"),
+        (20, 1120.0, "it is running: 20 of 30 trials finished, about 2 min left"),
+        (30, 1120.0, "it is running: 30 of 30 trials finished"),
     ],
 )
 def test_what_is_left_of_a_run_is_told_by_the_pace_since_it_began(finished, now, said):

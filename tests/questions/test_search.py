@@ -241,7 +241,7 @@ def test_a_database_that_goes_away_costs_one_notice_and_is_caught_up(toy, postgr
             rename(f"{name}_away", name)
     assert len(notices) == 1
     assert notices[0].startswith("Optuna's storage is away: ")
-    assert notices[0].endswith(" (the search goes on and sends it later)")
+    assert notices[0].endswith(" (the search continues and sends it later)")
     from study.sampling import storage
 
     with storage.opened(url) as database:

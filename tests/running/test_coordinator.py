@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import optuna
@@ -27,8 +28,9 @@ def definition(study=TOY):
 
 def conducted(trials, *, study=TOY, stop=None, **more):
     options = Options(trials=trials, executor="inline", track=False, pruner="none", **more)
-    source = Asking(study, trials)
-    return conduct(study, settings.resolve(), options, stop or threading.Event(), source, definition(study))
+    source, stop = Asking(study, trials), stop or threading.Event()
+    with closing(options.make_executor()) as executor:
+        yield from conduct(study, settings.resolve(), options, executor, stop, source, definition(study))
 
 
 def stored():
@@ -43,7 +45,7 @@ def test_the_question_is_kept_and_the_database_is_equal_when_it_ends():
     assert all(trial.state.is_finished() for trial in stored().trials)
 
 
-def test_done_it_starts_no_executor_and_gives_back_what_others_have_enqueued():
+def test_done_it_runs_nothing_and_gives_back_what_others_have_enqueued():
     list(conducted(3))
     stored().enqueue_trial({"x": 0.125})
     assert list(conducted(3)) == [SearchStarted("toy", 3, 3, 0, 0, None)]

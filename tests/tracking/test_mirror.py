@@ -281,7 +281,7 @@ def test_a_search_is_told_once_that_mlflow_is_away_and_at_its_end_what_to_do(set
     notices = [each.text for each in seen if isinstance(each, Notice)]
     assert [each.epoch.number for each in seen if isinstance(each, TrialEpoch)] == [1, 2, 3]
     assert notices == [
-        "MLflow at http://127.0.0.1:9: nothing answers there (the search goes on and sends it later)",
+        "MLflow at http://127.0.0.1:9: nothing answers there (the search continues and sends it later)",
         "MLflow does not have all of 1 trial yet: `study sync tiny` sends the rest",
     ]
 

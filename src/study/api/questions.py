@@ -112,6 +112,7 @@ def compare(
     from study.questions import comparison  # noqa: PLC0415 - as in `run`
 
     settled, places, options = _settle(study, how)
+    settled = Family(settled.name, places.home).as_searched(settled)
     question = comparison.ask(
         settled, variants, against, as_published=as_published, seeds=seeds, until_sure=until_sure, smallest=smallest
     )
@@ -165,7 +166,8 @@ def ablate(study: Study | str, *, seeds: int = 10, smallest: float = 0.005, **ho
 
     settled, places, options = _settle(study, how)
     settled = Family(settled.name, places.home).as_searched(settled)
-    question = ablation.ask(settled, places, seeds, smallest, preflight.fitting(options.device))
+    with options.calling() as call:
+        question = ablation.ask(settled, places, seeds, smallest, preflight.fitting(options.device, call))
     _watch(ablation.run(settled, places, options, question, threading.Event()), how, places)
     return ablation.of(settled, places, question)
 
@@ -180,7 +182,8 @@ def _settle(study: Study | str, how: How, trials: int = 1) -> tuple[Study, Setti
     wanted.check()
     ours = {"home", "storage", "tracking_uri", "fallback", "watch"}
     options = Options(trials=trials, **{name: value for name, value in how.items() if name not in ours})  # pyright: ignore[reportArgumentType] - How has the types
-    settled, _ = preflight.available_data(wanted, fallback=how.get("fallback", True))
+    with options.calling() as call:
+        settled, _ = preflight.available_data(wanted, fallback=how.get("fallback", True), call=call)
     return settled, resolve(how.get("home"), how.get("storage"), how.get("tracking_uri")), options
 
 

@@ -30,6 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more at its end
         code = 141
+    finally:
+        if server := sys.modules.get("study.executors.server"):
+            server.stop()  # it may still be loading torch, and would hold our output open
     sys.exit(code)
 
 

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 import typer
 
 from study import api
-from study.cli import options, preamble
+from study.cli import options
 from study.cli.terminal import Terminal, require_consent, show
 from study.formatting import size
-from study.text.data import verified
-from study.text.table import text_of
 
 if TYPE_CHECKING:
     from study.data.sets import RemovedData
@@ -38,7 +36,9 @@ def import_(
     A table is a .csv with a header, or a .parquet, with --label. Under a known name, such as cifar10, the import is
     used for it from then on.
     """
-    with preamble.reporting(context.ensure_object(Terminal)) as progress:
+    from study.cli.starting import reporting
+
+    with reporting(context.ensure_object(Terminal)) as progress:
 
         def watch(text: str, share: float | None) -> None:
             log.warning(text) if share is None else progress(text, share)
@@ -65,6 +65,9 @@ def list_(as_json: options.AsJson = False, form: options.ShowFormat = "table") -
 @app.command()
 def verify(names: options.DataNames = None) -> None:
     """Read data sets from start to end and compare them with their SHA-256."""
+    from study.text.data import verified
+    from study.text.table import text_of
+
     api.verify_data(names or (), watch=lambda each: print(text_of(verified(each)), flush=True)).require_whole()
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from study.formatting import duration, knobs, plural
-from study.progress import Notice, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialStarted, Written
+from study.progress import Notice, Preparing, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialStarted, Written
 from study.text.table import clip
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ def shown(terminal: Terminal, board: Board) -> Generator[Callable[[Progress], No
 def tell(progress: Progress, board: Board) -> None:
     """Log an event in one line; which of them are shown is the log level's matter."""
     match progress:
+        case Preparing():
+            log.debug(progress.text)
         case SearchStarted():
             log.info(_opening(progress))
         case TrialStarted():
@@ -95,7 +97,7 @@ def draw(board: Board, console: Console) -> RenderableType:
     from rich.text import Text
 
     if not board.target:
-        return Text("checking the study, its recipes and its data", style="dim")
+        return Text(board.doing, style="dim")
     width = console.width
     lines: list[RenderableType] = [_progress(board, width), *_pace(board, width), *_best(board, width)]
     workers = sorted(board.running.values(), key=lambda trial: trial.number)

@@ -12,7 +12,6 @@ from study import api
 from study.cli import options
 from study.cli.terminal import show
 from study.errors import InputError
-from study.text.models import NO_MODELS
 
 log = logging.getLogger("study")
 
@@ -99,6 +98,8 @@ def models(
     if found or as_json:
         show(found, as_json=as_json)
     else:
+        from study.text.models import NO_MODELS
+
         log.info(NO_MODELS)
 
 

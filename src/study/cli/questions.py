@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from study.cli import options, preamble, side_by_side
+from study.cli import options
+from study.cli.starting import starting
 from study.cli.terminal import Terminal, width
-from study.cli.watch import follow, print_answer
 from study.errors import InputError, Interrupted
-from study.running.board import Board
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -106,15 +105,21 @@ def compare(
 ) -> None:
     """Compare a study's variants on the same seeds: which one really helps? Judged on the test split."""
     if len(names) > 1:
+        from study.cli import side_by_side
+
         side_by_side.compare(context, names, as_json=as_json, as_csv=as_csv, home=home)
         return
     if as_json and as_csv:
         raise InputError("--json or --csv, not both")
-    from study import request, settings
-    from study.options import Options
-    from study.questions import comparison
-
     terminal = context.ensure_object(Terminal)
+    with starting(terminal, executor, workers, device, trains=not show_only):
+        from study import request, settings
+        from study.cli import preamble
+        from study.cli.watch import print_answer
+        from study.options import Options
+        from study.questions import comparison
+        from study.record.family import Family
+
     fixed = request.overrides([*(assignments or []), *([f"epochs={epochs}"] if epochs else [])])
     places = settings.resolve(home, storage, tracking_uri)
     chosen = [each.strip() for each in variants.split(",") if each.strip()] if variants else None
@@ -135,9 +140,11 @@ def compare(
         print_answer(comparison.of(study, places, question), as_json=as_json, as_csv=as_csv)
         return
     wanted = request.read(names[0], recipe=None, fixed=fixed, data=data, rename=None, home=places.home).study
-    question = ask(wanted)
-    study = preamble.settled(terminal, wanted, fallback=not no_fallback and data is None)
+    ask(wanted)  # before the data are fetched
     how = Options(workers=workers, device=device, executor=executor, accept=accept, timeout=timeout)
+    study = preamble.settled(terminal, wanted, how, fallback=not no_fallback and data is None)
+    study = Family(study.name, places.home).as_searched(study)
+    question = ask(study)
     _answer(
         lambda stop: comparison.run(study, places, how, question, stop),
         lambda: comparison.of(study, places, question), terminal, places, as_json=as_json, as_csv=as_csv,
@@ -164,19 +171,23 @@ def confirm(
     tracking_uri: options.TrackingUri = None,
 ) -> None:
     """Run a search's best trials again on fresh seeds; score the winner on the test split, opened once."""
-    from study import settings
-    from study.options import Options
-    from study.questions import confirmation
+    terminal = context.ensure_object(Terminal)
+    with starting(terminal, executor, workers, device, trains=not show_only):
+        from study import settings
+        from study.cli import preamble
+        from study.cli.watch import print_answer
+        from study.options import Options
+        from study.questions import confirmation
 
-    terminal, places = context.ensure_object(Terminal), settings.resolve(home, storage, tracking_uri)
+    places = settings.resolve(home, storage, tracking_uri)
+    how = Options(workers=workers, device=device, executor=executor, accept=accept, timeout=timeout)
     study = preamble.searched(
-        terminal, places, name, data=data, rename=new_name, fallback=not no_fallback, show_only=show_only
+        terminal, places, name, how, data=data, rename=new_name, fallback=not no_fallback, show_only=show_only
     )
     if show_only and (found := confirmation.read(study, places)):
         print_answer(found, as_json=as_json)
         return
     question = confirmation.ask(study, places, top, seeds)
-    how = Options(workers=workers, device=device, executor=executor, accept=accept, timeout=timeout)
     _answer(
         None if show_only else lambda stop: confirmation.run(study, places, how, question, stop),
         lambda: confirmation.of(study, places, question), terminal, places, as_json=as_json,
@@ -203,20 +214,25 @@ def ablate(
     tracking_uri: options.TrackingUri = None,
 ) -> None:
     """Set the confirmed winner's knobs back one at a time: what does each contribute? Judged on validation data."""
-    from study import settings
-    from study.options import Options
-    from study.questions import ablation
-    from study.running.preflight import fitting
+    terminal = context.ensure_object(Terminal)
+    with starting(terminal, executor, workers, device, trains=not show_only):
+        from study import settings
+        from study.cli import preamble
+        from study.cli.watch import print_answer
+        from study.options import Options
+        from study.questions import ablation
+        from study.running.preflight import fitting
 
-    terminal, places = context.ensure_object(Terminal), settings.resolve(home, storage, tracking_uri)
+    places = settings.resolve(home, storage, tracking_uri)
+    how = Options(workers=workers, device=device, executor=executor, accept=accept, timeout=timeout)
     study = preamble.searched(
-        terminal, places, name, data=data, rename=new_name, fallback=not no_fallback, show_only=show_only
+        terminal, places, name, how, data=data, rename=new_name, fallback=not no_fallback, show_only=show_only
     )
     if show_only and (found := ablation.read(study, places)):
         print_answer(found, as_json=as_json)
         return
-    question = ablation.ask(study, places, seeds, smallest, None if show_only else fitting(device))
-    how = Options(workers=workers, device=device, executor=executor, accept=accept, timeout=timeout)
+    with how.calling() as call:
+        question = ablation.ask(study, places, seeds, smallest, None if show_only else fitting(device, call))
     _answer(
         None if show_only else lambda stop: ablation.run(study, places, how, question, stop),
         lambda: ablation.of(study, places, question), terminal, places, as_json=as_json,
@@ -233,6 +249,9 @@ def _answer(
     as_csv: bool = False,
 ) -> None:
     """Run a question, unless it is only to be shown, and print what it found; where it was stopped, how far it came."""
+    from study.cli.watch import follow, print_answer
+    from study.running.board import Board
+
     if begin is not None:
         board = Board()
         try:

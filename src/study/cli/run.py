@@ -7,19 +7,16 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from study.cli import options, preamble
+from study.cli import options
+from study.cli.starting import starting
 from study.cli.terminal import Terminal, width
-from study.cli.watch import follow, print_json
 from study.errors import Interrupted
-from study.record import results, summary
-from study.record.journal import Journal
-from study.running.board import Board
-from study.schemas.search import EndedSearch
-from study.text.search import repeated
 
 if TYPE_CHECKING:
     from study.definition import Study
     from study.options import Options
+    from study.record.journal import Journal
+    from study.running.board import Board
     from study.schemas.search import Status
     from study.settings import Settings
 
@@ -53,12 +50,11 @@ def run(
 ) -> None:
     """Search a study until it has N finished trials. Stop it as you like: the same command goes on."""
     terminal = context.ensure_object(Terminal)
-    with preamble.reporting(terminal) as report:
-        if terminal.live:
-            report("loading", None)
+    with starting(terminal, executor, workers, device):
         from study import request, settings
+        from study.cli import preamble
         from study.options import Options
-        from study.running.dry_run import plan
+        from study.record.journal import Journal
 
         fixed = request.overrides([*(assignments or []), *([f"epochs={epochs}"] if epochs else [])])
         places = settings.resolve(home, storage, tracking_uri)
@@ -74,8 +70,11 @@ def run(
             timeout=timeout,
             accept=accept,
         )
-    study = preamble.settled(terminal, asked.study, fallback=not no_fallback and data is None)
+    study = preamble.settled(terminal, asked.study, how, fallback=not no_fallback and data is None)
     if dry_run:
+        from study.record import results
+        from study.running.dry_run import plan
+
         finished = results.finished(Journal(places.study_folder(study.name)))
         found = plan(study, how, finished)
         print(found.to_json() if as_json else found.text(width()))
@@ -87,7 +86,10 @@ def run(
 
 def _search(study: Study, places: Settings, how: Options, terminal: Terminal, *, as_json: bool) -> None:
     """Iterate the search and show it; close with what it came to, however it ended."""
+    from study.cli.watch import follow
     from study.questions import search
+    from study.record.journal import Journal
+    from study.running.board import Board
 
     journal = Journal(places.study_folder(study.name))
     board = Board()
@@ -105,6 +107,10 @@ def _search(study: Study, places: Settings, how: Options, terminal: Terminal, *,
 
 def _close(journal: Journal, status: Status, target: int, board: Board, *, as_json: bool) -> None:
     """Say what the search came to, or has come to so far."""
+    from study.cli.watch import print_json
+    from study.record import summary
+    from study.schemas.search import EndedSearch
+
     found = summary.of(journal)
     if as_json:
         print_json(EndedSearch(status=status, target=target, **found.values()).plain())
@@ -117,6 +123,9 @@ def _close(journal: Journal, status: Status, target: int, board: Board, *, as_js
 
 def _say_whether_equal(journal: Journal, recorded: float) -> None:
     """Compare a repeated training's value with the recorded one."""
+    from study.record import summary
+    from study.text.search import repeated
+
     found = summary.of(journal)
     if found.best is not None and found.best.value is not None:
         print(repeated(found.best.value, recorded, found.metric))

@@ -12,8 +12,6 @@ from study import api, settings
 from study.cli import options
 from study.cli.terminal import require_consent, show
 from study.formatting import size
-from study.text.machine import finding
-from study.text.studies import studies_of
 
 if TYPE_CHECKING:
     from study.running.removal import Removal
@@ -88,6 +86,8 @@ def remove(
     """Delete a study's results: folders, trials in Optuna, runs in MLflow. Its file and registered models stay."""
 
     def ask(found: Removal) -> None:
+        from study.text.studies import studies_of
+
         question = f"Delete the results of {studies_of(found.record())}, {size(found.size)}?"
         require_consent(question, f"study remove {name}", yes=yes)
 
@@ -103,6 +103,8 @@ def doctor(
     tracking_uri: options.TrackingUri = None,
 ) -> None:
     """Check devices, places, databases and data, and name cures."""
+    from study.text.machine import finding
+
     watch = None if as_json else lambda found: print(finding(found), flush=True)
     found = api.doctor(watch=watch, home=home, storage=storage, tracking_uri=tracking_uri)
     if as_json:

@@ -114,7 +114,7 @@ def require_consent(question: str, where: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise InputError("nobody is here to be asked", where=where, fix="Say --yes.")
+        raise InputError("cannot ask for confirmation: this is not a terminal", where=where, fix="Say --yes.")
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
         log.warning("Nothing was deleted")

@@ -64,7 +64,7 @@ def follow(
                 ended = results.row(folder, board.metric)
                 print_json(EndedTrial(study=board.study, **ended.values()).plain())
         if told_to_stop():
-            raise Interrupted("stopped, everything saved", where=board.study, fix="The same command goes on.")
+            raise Interrupted("stopped, everything saved", where=board.study, fix="The same command continues.")
 
 
 @contextmanager

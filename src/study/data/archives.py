@@ -78,8 +78,8 @@ def files(path: Path, wanted: Callable[[Parts], bool]) -> Iterator[File]:
             fix = "Give a folder, a .tar, .tar.gz, .tar.bz2, .tar.xz or .zip of images, or a .csv or .parquet table."
             raise DataError("is not an archive", where=str(path), fix=fix) from error
         reason = " ".join(str(error).split()) or type(error).__name__
-        what = f"the archive is cut short or damaged, {f'after {last}' if last else 'from its start'} ({reason})"
-        raise DataError(what, where=str(path), fix="Fetch or pack it again; nothing was written.") from error
+        what = f"the archive is incomplete or damaged, {f'after {last}' if last else 'from its start'} ({reason})"
+        raise DataError(what, where=str(path), fix="Download or pack it again; nothing was written.") from error
 
 
 def _folder(path: Path, wanted: Callable[[Parts], bool], depth: int = 4) -> Iterator[File]:

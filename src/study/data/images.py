@@ -85,7 +85,7 @@ def import_images(
     formats = " and ".join(sorted({picture.format for picture in pictures}))
     done = [_digest(path), f"{formats}, decoded"]
     if size is not None:
-        done.append(f"cut to squares and scaled to {size}x{size}")
+        done.append(f"cropped to squares and scaled to {size}x{size}")
     classes, numbers = _classes(name, path, pictures, tell)
     arrays = _arrays(pictures, numbers)
     if not len(arrays["test_y"]):
@@ -128,7 +128,7 @@ def _pictures(path: Path, size: int | None, report: Report) -> list[Picture]:
         if one.slot == two.slot:
             raise DataError(f"{one.slot} is there twice", where=str(path), fix="Keep one of them.")
     if not any(picture.slot.split == "train" for picture in pictures):
-        fix = "Lay it out as train/cat/1.png, train/dog/2.png, and test/... alike if there is a test split."
+        fix = "Use the layout train/cat/1.png, train/dog/2.png, and the same in test/ if there is a test split."
         raise DataError("no images in train/<class>/", where=str(path), fix=fix)
     return pictures
 
@@ -168,7 +168,10 @@ def _batches(path: Path, report: Report) -> Iterator[tuple[list[tuple[Slot, byte
         yield batch, 1.0
     if left_out:
         example = _printable(left_out[0])
-        report(f"Left out {len(left_out):,} that are no images in train/<class>/ or test/<class>/: {example} ...", None)
+        report(
+            f"Left out {len(left_out):,} files that are not images in train/<class>/ or test/<class>/: {example} ...",
+            None,
+        )
 
 
 def _slot(parts: Parts) -> Slot | None:
@@ -222,7 +225,7 @@ def _check_alike(first: Picture, decoded: Sequence[Picture], path: Path) -> None
         high, wide = picture.pixels.shape[:2]
         if (high, wide) != (height, width):
             what = f"images of several sizes: {first.slot} is {width}x{height}, {picture.slot} is {wide}x{high}"
-            fix = f"Use --size {min(height, width)} to cut them to squares and scale them to one size."
+            fix = f"Use --size {min(height, width)} to crop them to squares and scale them to one size."
             raise DataError(what, where=str(path), fix=fix)
 
 
@@ -240,7 +243,7 @@ def _classes(
     """Name and number the classes: as torchvision does for a known data set, else sorted by name, or by value."""
     found = {picture.slot.label for picture in pictures if picture.slot.split == "train"}
     if len(found) < 2:
-        raise DataError(f"only one class, {_printable(found.pop())}", where=str(path), fix="Bring two or more.")
+        raise DataError(f"only one class, {_printable(found.pop())}", where=str(path), fix="Two or more are needed.")
     for picture in pictures:
         if picture.slot.label not in found:
             raise DataError(f"{picture.slot} is of a class that train/ does not have", where=str(path),

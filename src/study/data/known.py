@@ -75,13 +75,15 @@ def hold_out(
     from sklearn.model_selection import train_test_split  # noqa: PLC0415 - a second that only an import needs
 
     if not 0 < share < 1:
-        raise DataError(f"a share of {share:g} cannot be held out for the test", where=where, fix="Give 0.2, say.")
+        raise DataError(
+            f"a share of {share:g} cannot be held out for the test", where=where, fix="Give 0.2, for example."
+        )
     try:
         train, test = train_test_split(
             np.arange(len(labels)), test_size=share, random_state=TEST_SEED, stratify=labels if stratify else None
         )
     except ValueError as error:
         reason = " ".join(str(error).split()).rstrip(".")
-        fix = "Bring more examples of each class, or a test split."
+        fix = "Add examples to each class, or give a test split."
         raise DataError(f"{share:.0%} cannot be held out for the test: {reason}", where=where, fix=fix) from error
     return np.asarray(train), np.asarray(test)

@@ -32,7 +32,7 @@ Kind = Literal["image", "table"]
 ARRAYS = ("train_y", "test_y", "train_x", "test_x")  # in the file's order; the widest type first keeps all aligned
 FORMAT = "study-pack-1"
 DTYPES = {"uint8": "U8", "float32": "F32", "int64": "I64"}  # numpy's names and those of safetensors
-CACHE_FIX = "Choose another folder by STUDY_CACHE."
+CACHE_FIX = "Choose another folder with STUDY_CACHE."
 ABANDONED = 3600.0  # seconds without a write after which a temporary file counts as left behind
 
 
@@ -108,7 +108,7 @@ def find(name: str) -> Pack | None:
     except OSError as error:
         raise PlaceError(f"cannot be read: {error.strerror or error}", where=str(path)) from error
     except SafetensorError as error:
-        raise _unfit(name, path, f"is cut short or damaged ({error})") from error
+        raise _unfit(name, path, f"is incomplete or damaged ({error})") from error
     if about.get("format") != FORMAT:
         raise _unfit(name, path, "was not made by this version of study")
     return _from_metadata(name, path, size, about, shapes)
@@ -242,7 +242,7 @@ def _from_metadata(name: str, path: Path, size: int, about: dict[str, str], shap
 
 
 def _unfit(name: str, path: Path, what: str) -> DataError:
-    fix = f"Delete it with `study data remove {name}` and import it, or let it be made, again."
+    fix = f"Delete it with `study data remove {name}` and import it again."
     return DataError(f"the pack {what}", where=str(path), fix=fix)
 
 

@@ -77,7 +77,7 @@ class Verification(ShownList[Verified]):
 
         """
         if damaged := [each.name for each in self.entries if not each.whole]:
-            fix = f"Delete with `study data remove {damaged[0]}` and import it, or let it be made, again."
+            fix = f"Delete it with `study data remove {damaged[0]}` and import it again."
             raise StudyError(f"damaged: {', '.join(damaged)}", fix=fix)
 
 
@@ -144,7 +144,7 @@ def import_data(
     """
     if not force and (existing := packed.find(name)) is not None:
         said = f"{text.described(described(existing))}, {existing.source}"
-        raise DataError(f"{name} is here already: {said}", fix="Replace it by --force.")
+        raise DataError(f"{name} exists already: {said}", fix="--force replaces it.")
     is_table = path.suffix.lower() in TABLES and not path.is_dir()
     unused = {"--size": image_size} if is_table else {"--label": label, "--test": test, "--drop": drop}
     for option, value in unused.items():
@@ -243,4 +243,6 @@ def _verified(name: str) -> Verified:
 
 
 def _not_here(name: str) -> DataError:
-    return DataError(f"no data set {name!r} is here", fix=nearest(name, packed.names(), else_say="Here are"))
+    return DataError(
+        f"there is no data set {name!r} on this machine", fix=nearest(name, packed.names(), else_say="Here are")
+    )

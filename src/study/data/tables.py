@@ -151,7 +151,7 @@ def _read_csv(path: Path, text: Collection[str]) -> pd.DataFrame:
         for line in lines:
             if line and len(line) != len(names):
                 what = f"line {lines.line_num} has {len(line)} fields, the header {len(names)}"
-                raise DataError(what, where=str(path), fix="Is the file cut short? Repair or fetch it again.")
+                raise DataError(what, where=str(path), fix="Is the file incomplete? Repair it, or download it again.")
     return pd.read_csv(
         path, sep=separator, encoding="utf-8-sig", na_values=MISSING, low_memory=False, index_col=False,
         dtype=dict.fromkeys(text, "str"),
@@ -182,7 +182,7 @@ def _same_columns(path: Path, frame: pd.DataFrame, train: pd.DataFrame, report: 
         raise DataError(f"lacks the columns {', '.join(missing[:10])}", where=str(path), fix="Test rows need all "
                         "columns of the training rows, the label too.")  # fmt: skip
     if more := [column for column in frame.columns if column not in train.columns]:
-        report(f"Left out of {path.name}, as the training rows do not have them: {', '.join(more[:10])}", None)
+        report(f"Left out of {path.name}, because the training rows do not have them: {', '.join(more[:10])}", None)
     return frame.drop(columns=more)
 
 
@@ -190,7 +190,7 @@ def _labels(path: Path, column: pd.Series) -> tuple[np.ndarray, tuple[str, ...]]
     """Number the values of a label, in numeric order if all are numbers, else in alphabetical order."""
     texts = set(_class_names(path, column))
     if len(texts) < 2:
-        raise DataError(f"the label {column.name!r} is always the same", where=str(path), fix="Bring two classes.")
+        raise DataError(f"the label {column.name!r} is always the same", where=str(path), fix="Two classes are needed.")
     try:
         classes = tuple(sorted(texts, key=float))
     except ValueError:
@@ -215,7 +215,7 @@ def _class_names(path: Path, column: pd.Series) -> list[str]:
     names: list[str] = []
     for value in column.tolist():
         if isinstance(value, float) and not value.is_integer():
-            raise DataError(f"the label {column.name!r} holds fractions such as {value:g}", where=str(path),
+            raise DataError(f"the label {column.name!r} holds fractions such as {value!r}", where=str(path),
                             fix="Labels are classes; cut numbers into ranges first.")  # fmt: skip
         names.append(str(int(value)) if isinstance(value, float) else str(value))
     return names
@@ -224,10 +224,10 @@ def _class_names(path: Path, column: pd.Series) -> list[str]:
 def _encode(path: Path, train: pd.DataFrame, test: pd.DataFrame, report: Report) -> Encoded:
     constant = [column for column in train.columns if _is_constant(path, _column(train, column))]
     if constant:
-        report(f"Left out, as always the same in the training rows: {', '.join(constant)}", None)
+        report(f"Left out, because they are the same in all training rows: {', '.join(constant)}", None)
     kept = [column for column in train.columns if column not in constant]
     if not kept:
-        raise DataError("no column tells the training rows apart", where=str(path), fix="Bring one that does.")
+        raise DataError("every column is the same in all training rows", where=str(path), fix="At least one is needed.")
     encoded = [_encode_column(path, _column(train, column), _column(test, column)) for column in kept]
     categories = [f"{column} ({len(each.names)})" for column, each in zip(kept, encoded, strict=True)
                   if each.names != (column,)]  # fmt: skip

@@ -57,9 +57,9 @@ def load(path: Path) -> dict[str, Any] | None:
         return torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise StudyError(
-            "the training's state holds what cannot be loaded safely",
+            "the training's state contains an object that cannot be loaded safely",
             where=str(path),
-            fix="Let it hold tensors, numbers, strings, lists and dicts only.",
+            fix="It may contain tensors, numbers, strings, lists and dicts only.",
         ) from error
 
 

@@ -169,7 +169,9 @@ def _read(pack: Pack, split: str) -> tuple[Tensor, Tensor]:
             return file.get_tensor(f"{split}_x"), file.get_tensor(f"{split}_y").long()
     except (OSError, SafetensorError) as error:
         raise DataError(
-            f"the file of {pack.name} cannot be read: {error}", where=str(pack.path), fix="Delete it to make it anew."
+            f"the file of {pack.name} cannot be read: {error}",
+            where=str(pack.path),
+            fix="Delete it; it is made again when first used.",
         ) from error
 
 
@@ -197,7 +199,7 @@ def _split(labels: Tensor, val_fraction: float, seed: int, train_size: int | Non
     if (val_fraction and not held) or held == total:
         raise RecipeError(f"val_fraction={val_fraction} of {total} examples leaves a split empty")
     if size > total - held:
-        raise RecipeError(f"train_size={size} is more than the {total - held} examples that there are to train on")
+        raise RecipeError(f"train_size={size} is more than the {total - held} training examples")
     # RandomState, for numpy promises its numbers for all versions to come.
     random = np.random.RandomState(np.frombuffer(sha256(b"split %d" % seed).digest(), np.uint32))
     shuffled = [random.permutation(np.flatnonzero(labels.numpy() == each)) for each in classes]

@@ -23,6 +23,19 @@ def pick(name: str) -> str:
     return name
 
 
+def usable(name: str) -> list[str]:
+    """List the devices to train on: all of a kind for `auto` and `cuda`, else the one that was named.
+
+    Raises:
+        DeviceError: as `pick`.
+
+    """
+    picked = pick(name)
+    if name not in {"auto", "cuda"}:
+        return [picked]
+    return [each for each in devices() if each.startswith(picked.removesuffix(":0"))]
+
+
 def devices() -> list[str]:
     """Every device of this machine, the fastest kind first."""
     found = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []

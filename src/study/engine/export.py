@@ -133,8 +133,8 @@ def judged_weights(last: Path, best: Path, epochs: int) -> Path:
         with safe_open(best, "pt") as content:
             if (content.metadata() or {}).get("epoch") == str(epochs):
                 return best
-    what = "the weights of its last epoch, by which it was judged, were not kept"
-    raise StudyError(what, where=str(best.parent), fix="Run it again, as a trial of its own: `study run --recipe`.")
+    what = "the weights of its last epoch, which was judged, were not kept"
+    raise StudyError(what, where=str(best.parent), fix="Run it again on its own: `study run --recipe`.")
 
 
 def raw_columns(pack: Pack, train: np.ndarray) -> list[dict[str, Any]]:
@@ -241,7 +241,7 @@ def _carry(folder: Path, own: str) -> Path:
     mark = sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:12]
     code = folder / f"study_served_{mark}"
     code.mkdir()
-    (code / "__init__.py").write_text('"""Carried away by a registered model; made by `study register`."""\n')
+    (code / "__init__.py").write_text('"""Part of a registered model; written by `study register`."""\n')
     for name, text in files.items():
         mine = re.sub(r"^from study\.engine\b", f"from {code.name}", text, flags=re.MULTILINE) if name != OWN else text
         (code / f"{name}.py").write_text(mine, encoding="utf-8")
@@ -257,7 +257,7 @@ def _prove(parts: Parts, code: Path, data: Path, examples: np.ndarray) -> None:
     with torch.inference_mode(), served.as_in_training():
         expected = parts.forward(parts.prepare(seen.to(parts.device))).cpu()
     if not torch.equal(served.logits(given), expected):
-        raise StudyError("the network gives other outputs once it is carried away", where=str(data))
+        raise StudyError("the exported network gives different outputs", where=str(data))
 
 
 def _load(code: Path, data: Path) -> serving.Served:
@@ -266,7 +266,7 @@ def _load(code: Path, data: Path) -> serving.Served:
     try:
         return importlib.import_module(f"{code.name}.serving").Served(data)
     except (ImportError, AttributeError, RuntimeError, TypeError) as error:
-        what = f"the network cannot be carried away: {type(error).__name__}: {error}"
+        what = f"the network cannot be exported: {type(error).__name__}: {error}"
         raise StudyError(" ".join(what.split()), where=str(data)) from error
     finally:
         sys.path.remove(str(code.parent))

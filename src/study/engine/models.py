@@ -61,7 +61,7 @@ def build(recipe: Recipe, shape: Shape, outputs: int) -> nn.Module:
     refuse_unused(recipe)
     if len(shape) == 1 and (recipe.model in SMALLEST or recipe.model.startswith(TORCHVISION)):
         raise RecipeError(
-            f"model={recipe.model} needs images, and the data set is a table", fix="Take model=mlp or logistic."
+            f"model={recipe.model} needs images, and the data set is a table", fix="Use model=mlp or logistic."
         )
     if recipe.model in OURS:
         model = OURS[recipe.model](recipe, shape, outputs)
@@ -86,7 +86,7 @@ def prove(recipe: Recipe, forward: Callable[[Tensor], Tensor], inputs: Tensor, o
         shape = tuple(forward(inputs).shape)
     except Exception as error:  # the network may be a person's own, which may raise anything
         what = f"model={recipe.model} cannot take a batch of shape {tuple(inputs.shape)}: {error}"
-        fix = "Take a batch_size that leaves no single example over." if len(inputs) == 1 else ""
+        fix = "Use a batch_size that leaves no single example over." if len(inputs) == 1 else ""
         raise RecipeError(what, fix=fix) from error
     if shape != (len(inputs), outputs):
         wanted = (len(inputs), outputs)

@@ -69,7 +69,7 @@ def ensure(name: str, report: Report | None = None) -> Pack:
 def unknown(name: str) -> DataError:
     """Say that a data set is neither one of ours nor imported, and the nearest that is."""
     meant = nearest(name, sorted({*KNOWN, *packed.names()}), else_say="Known are")
-    return DataError(f"unknown data set {name!r}", fix=f"{meant} One's own: `study data import {name} PATH`.")
+    return DataError(f"unknown data set {name!r}", fix=f"{meant} Import your own: `study data import {name} PATH`.")
 
 
 def _from_scikit_learn(name: str, known: Known) -> Pack:
@@ -105,15 +105,17 @@ def _from_torchvision(name: str, known: Known, report: Report | None) -> Pack:
         try:
             arrays, classes = _load(reader, root)
         except UNREADABLE:
-            looked.append(f"{root}, where its files are cut short or damaged" if damaged else str(root))
+            looked.append(f"{root}, where its files are incomplete or damaged" if damaged else str(root))
         else:
             return _write(name, known, arrays, classes, f"files in {root}")
     tell = report or _silent
     try:
         return _download(name, known, reader, roots, tell)
     except ConnectionError as error:
-        what = f"{name} is neither on disk (looked in {' and in '.join(looked)}) nor downloadable ({error})"
-        fix = f"Point STUDY_DATA at torchvision's files, or bring your own: `study data import {name} FILE`."
+        what = f"{name} is neither on disk (searched {' and '.join(looked)}) nor downloadable ({error})"
+        fix = (
+            f"Set STUDY_DATA to the folder of torchvision's files, or import your own: `study data import {name} FILE`."
+        )
         raise DataMissing(what, fix=fix) from error
 
 

@@ -157,7 +157,7 @@ def assemble(recipe: Recipe, device: str) -> Parts:
         model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - torch's stub lacks it
     batch = len(data.train) if recipe.batch_size == "full" else recipe.batch_size
     if batch > len(data.train):
-        raise RecipeError(f"batch_size={batch} is more than the {len(data.train)} examples that there are to train on")
+        raise RecipeError(f"batch_size={batch} is more than the {len(data.train)} training examples")
     steps_per_epoch = -(-len(data.train) // batch)
     steps = recipe.steps or (recipe.epochs or 0) * steps_per_epoch
     forward = _forward(recipe, model, device)

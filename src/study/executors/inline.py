@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from study.events import Epoch, Event, Failed, Finished, Stopped, Stuck
 from study.executors.worker import perform
+from study.imports import import_object
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from study.executors import Job, Resources
+
+
+def call(function: str, *arguments: Any, report: Callable[[str, float | None], None] | None = None) -> Any:
+    """Call a function in this process: see `study.executors.Call`."""
+    return import_object(function)(*arguments, **({"report": report} if report else {}))
 
 
 class Inline:
@@ -20,6 +26,7 @@ class Inline:
     """
 
     slots = 1
+    call = staticmethod(call)
 
     def __init__(self, device: str = "cpu") -> None:
         """Train on a device, named as torch names it."""

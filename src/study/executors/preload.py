@@ -24,8 +24,5 @@ def keep_freed_memory() -> None:
 keep_freed_memory()
 os.environ["OMP_NUM_THREADS"] = "1"  # torch reads it while it loads; a worker has one thread
 
-import sklearn.metrics  # noqa: E402, F401 # pyright: ignore[reportUnusedImport] - 1 s that every worker would pay
-import torch._dynamo  # noqa: E402, F401 # pyright: ignore[reportUnusedImport] - else the first optimizer step imports it
-
 import study.engine  # noqa: E402 # pyright: ignore[reportUnusedImport]
 import study.executors.worker  # noqa: E402, F401 # pyright: ignore[reportUnusedImport]

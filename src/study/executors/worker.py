@@ -11,7 +11,7 @@ import threading
 import time
 import traceback
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from study.errors import PlaceError, StudyError
@@ -25,6 +25,38 @@ if TYPE_CHECKING:
 
     from study.executors import Job
     from study.metric import Metric
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A function to call, by its import path; `reports` says whether it takes a function that hears of progress."""
+
+    function: str
+    arguments: tuple[Any, ...]
+    reports: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How far a called function is: a text, and a share in [0, 1] or None."""
+
+    text: str
+    share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """What a called function returned."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """What a called function raised; `traceback` is empty where the error says all."""
+
+    error: StudyError
+    traceback: str = ""
 
 
 def perform(job: Job, device: str) -> Iterator[Event]:
@@ -170,10 +202,11 @@ def _is_best(metric: Metric, before: Iterable[Epoch], epoch: Epoch) -> bool:
     return earlier is None or metric.better(epoch.metrics[metric.name], earlier)
 
 
-def main(connection: Connection, environment: Mapping[str, str], device: str) -> None:
-    """Run jobs from the connection; the process ends when the other side closes it or ends.
+def main(connection: Connection, environment: Mapping[str, str]) -> None:
+    """Run jobs and calls from the connection; the process ends when the other side closes it or ends.
 
-    Messages in: a Job, then True (go on) or False (stop) for every Epoch. Messages out: events.
+    Messages in: a Job with its device, then True (go on) or False (stop) for every Epoch; or Asked. Messages out: the
+    job's events; or Told, as often as there is something to tell, then Returned or Raised.
     """
     import torch  # noqa: PLC0415 - as above
 
@@ -182,14 +215,37 @@ def main(connection: Connection, environment: Mapping[str, str], device: str) ->
     torch.set_num_threads(1)
     messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(connection, messages), daemon=True).start()
+    os.dup2(2, 1)  # what a person's own modules print as they are imported: stdout is for data
     while True:
-        job = messages.get()
+        message = messages.get()
+        if isinstance(message, Asked):
+            connection.send(_call_function(message, connection))
+            continue
+        job, device = message
+        end: Event = Stopped()
         with _output_to(job.checkpoint.with_name("output.log")):
             for event in perform(job, device):
+                if not isinstance(event, Started | Epoch):
+                    end = event
+                    break
                 connection.send(event)
                 if isinstance(event, Epoch) and not messages.get():
-                    connection.send(Stopped())
                     break
+        connection.send(end)  # once the files of the trial are as they stay
+
+
+def _call_function(asked: Asked, connection: Connection) -> Returned | Raised:
+    def tell(text: str, share: float | None) -> None:
+        connection.send(Told(text, share))
+
+    try:
+        function = import_object(asked.function)
+        return Returned(function(*asked.arguments, **({"report": tell} if asked.reports else {})))
+    except StudyError as error:
+        return Raised(error)
+    except Exception as error:  # a bug of ours, which the caller shows
+        line = f"{type(error).__name__}: {error}".split("\n")[0]
+        return Raised(StudyError(line, where=asked.function), traceback.format_exc())
 
 
 def _listen(connection: Connection, messages: queue.SimpleQueue[Any]) -> None:

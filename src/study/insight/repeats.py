@@ -94,7 +94,8 @@ def pooled(groups: Sequence[NDArray[np.float64]], metric: Metric) -> tuple[float
         metric: whose values they are.
 
     Returns:
-        Standard deviation, its degrees of freedom, and recipes; None without a recipe of two values.
+        Standard deviation, its degrees of freedom, and recipes; None without a recipe of two values, or if all values
+        are equal.
 
     >>> import numpy as np
     >>> from study.metric import Metric
@@ -108,4 +109,6 @@ def pooled(groups: Sequence[NDArray[np.float64]], metric: Metric) -> tuple[float
     freedom = sum(int(n) - 1 for n, _, _ in kept)
     if not freedom:
         return None
-    return math.sqrt(sum((int(n) - 1) * float(sd) ** 2 for n, _, sd in kept) / freedom), freedom, len(kept)
+    spread = math.sqrt(sum((int(n) - 1) * float(sd) ** 2 for n, _, sd in kept) / freedom)
+    sd = max(spread, metric.step_in(np.concatenate(repeated).tolist()))  # ties are no proof that seeds do nothing
+    return (sd, freedom, len(kept)) if sd else None

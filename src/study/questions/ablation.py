@@ -4,8 +4,9 @@ Each knob in which winner and baseline differ is set back to the baseline's valu
 baseline, alone ("with"); all on the same fresh seeds, judged on validation data, since a choice follows. Knobs that
 depend on each other, such as an optimizer and its momentum, move together. Then the knobs whose loss is surely smaller
 than the smallest difference of interest are all dropped at once. If that loses too much, the knob that contributes most
-is put back, until the recipe is surely no worse than the winner. The idea is that of Biedenkapp et al. 2017, "Efficient
-parameter importance analysis via ablation with surrogates" (AAAI); here every step is trained, not predicted.
+is put back, until the recipe is surely no worse than the winner. The idea is that of Fawcett and Hoos 2016, "Analysing
+differences between algorithm configurations through ablation" (J. Heuristics 22), which Biedenkapp et al. 2017 extend
+by surrogates (AAAI); here every step is trained, not predicted.
 
 All results are read from the folders of the search and of NAME-ablate.
 """
@@ -21,9 +22,10 @@ from study.errors import InputError, RecipeError
 from study.formatting import to_json
 from study.plots import figures, interactive
 from study.progress import Written
-from study.questions import ablation_arms, confirmation, publishing, replicates
+from study.questions import ablation_arms, confirmation, judging, publishing, replicates
 from study.questions.ablation_arms import AblationQuestion, Arm, Side
 from study.questions.replicates import Design, Pairs
+from study.recipe import settings as settings_of
 from study.record import results
 from study.record.family import BASELINE, Family, name_of
 from study.schemas import questions as schemas
@@ -99,6 +101,7 @@ class Ablation(Shown):
         arms: the other rows: side "less", the largest contribution first, then "plus", then "simplest".
         simplest: overrides of the recipe with the fewest changes that is surely no worse than the winner; None if no
             knob can be dropped or the ablation is not complete.
+        settings: the simplest recipe as people are shown it, without the knobs that decide nothing; None as above.
         dropped: knobs of the winner that the simplest recipe does not change.
         complete: whether all trainings have been run.
 
@@ -111,6 +114,7 @@ class Ablation(Shown):
     baseline: AblationRow
     arms: tuple[AblationRow, ...]
     simplest: Mapping[str, Any] | None
+    settings: Mapping[str, Any] | None
     dropped: tuple[str, ...]
     complete: bool
 
@@ -127,7 +131,7 @@ class Ablation(Shown):
             winner=self.winner.record(metric),
             baseline=self.baseline.record(metric),
             rows=[row.record(metric) for row in self.arms],
-            simplest=dict(self.simplest) if self.simplest is not None else None,
+            simplest=dict(self.settings) if self.settings is not None else None,
             dropped=list(self.dropped),
         )
 
@@ -162,8 +166,8 @@ def ask(
 
     """
     if seeds < 2:
-        raise InputError(f"--seeds must be 2 or more, not {seeds}", fix="One seed decides nothing.")
-    replicates.require_smallest(study, smallest)
+        raise InputError(f"--seeds must be 2 or more, not {seeds}", fix="One seed is not enough.")
+    judging.require_smallest(study, smallest)
     confirmed = confirmation.read(study, settings)
     if confirmed is None or confirmed.winner is None:
         raise InputError("no confirmed winner", where=study.name, fix=f"Confirm first: `study confirm {study.name}`.")
@@ -231,10 +235,11 @@ def of(study: Study, settings: Settings, question: AblationQuestion) -> Ablation
         study=study.name,
         metric=study.objective.seen(values[WINNER].tolist()),
         question=question,
-        winner=_end(study, WINNER, question.winner, values[WINNER]),
-        baseline=_end(study, BASELINE, question.baseline, values[BASELINE]),
+        winner=_end(study, WINNER, question.winner, values[WINNER], found.step()),
+        baseline=_end(study, BASELINE, question.baseline, values[BASELINE], found.step()),
         arms=rows,
         simplest=arms[simple.knobs] if simple else None,
+        settings=_shown(study, arms[simple.knobs]) if simple else None,
         dropped=simple.knobs if simple else (),
         complete=complete,
     )
@@ -298,7 +303,7 @@ def _design(study: Study, question: AblationQuestion, tried: Sequence[Arm]) -> D
 def _rows(
     study: Study, question: AblationQuestion, values: Mapping[str, NDArray[np.float64]], tried: Sequence[Arm]
 ) -> tuple[AblationRow, ...]:
-    step = replicates.resolution(study, test=False)
+    step = judging.resolution(study, np.concatenate([*values.values()]), test=False)
     rows: list[AblationRow] = []
     for side, against in (("less", WINNER), ("plus", BASELINE), ("simplest", WINNER)):
         family = [arm for arm in (*question.arms, *tried) if arm.side == side]
@@ -308,7 +313,7 @@ def _rows(
             np.array([values[arm.label] for arm in family]), values[against],
             direction=study.direction, smallest=question.smallest, step=step,
         )  # fmt: skip
-        lines = [_row(study, arm, values[arm.label], each) for arm, each in zip(family, judged, strict=True)]
+        lines = [_row(study, arm, values[arm.label], each, step) for arm, each in zip(family, judged, strict=True)]
         rows += sorted(lines, key=lambda row: _order(study, row)) if side != "simplest" else lines
     return tuple(rows)
 
@@ -321,15 +326,25 @@ def _order(study: Study, row: AblationRow) -> float:
     return -better if row.side == "plus" else better
 
 
-def _row(study: Study, arm: Arm, values: NDArray[np.float64], comparison: verdicts.Contrast) -> AblationRow:
+def _row(
+    study: Study, arm: Arm, values: NDArray[np.float64], comparison: verdicts.Contrast, step: float
+) -> AblationRow:
     recipe = study.recipe_for(arm.overrides)
-    return AblationRow(arm.label, arm.side, arm.knobs, recipe, values.tolist(), _mean(values), comparison)
+    return AblationRow(arm.label, arm.side, arm.knobs, recipe, values.tolist(), _mean(values, step), comparison)
 
 
-def _end(study: Study, label: str, overrides: Mapping[str, Any], values: NDArray[np.float64]) -> AblationRow:
-    return AblationRow(label, None, (), study.recipe_for(overrides), values.tolist(), _mean(values), None)
+def _end(
+    study: Study, label: str, overrides: Mapping[str, Any], values: NDArray[np.float64], step: float
+) -> AblationRow:
+    return AblationRow(label, None, (), study.recipe_for(overrides), values.tolist(), _mean(values, step), None)
 
 
-def _mean(values: NDArray[np.float64]) -> intervals.Mean | None:
+def _shown(study: Study, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        knob: value for knob, value in settings_of(study.recipe_for(overrides), study.recipe).items() if knob != "seed"
+    }
+
+
+def _mean(values: NDArray[np.float64], step: float) -> intervals.Mean | None:
     there = values[np.isfinite(values)]
-    return intervals.mean(there) if len(there) else None
+    return intervals.mean(there, step=step) if len(there) else None

@@ -11,9 +11,9 @@ import numpy as np
 
 from study.errors import InputError
 from study.plots import figures, interactive
-from study.questions import publishing, replicates
+from study.questions import judging, publishing, replicates
 from study.questions.replicates import Design, Pairs
-from study.recipe import Recipe
+from study.recipe import Recipe, fingerprint
 from study.record import family
 from study.record.family import Family
 from study.schemas import questions as schemas
@@ -23,7 +23,7 @@ from study.text.shown import Shown
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -203,9 +203,9 @@ def ask(
         raise InputError(f"{study.name}: there is nothing to compare with {baseline!r}")
     number = seeds if seeds is not None else CAP if until_sure else 10
     if number < 2:
-        raise InputError(f"--seeds must be 2 or more, not {number}", fix="One seed decides nothing.")
+        raise InputError(f"--seeds must be 2 or more, not {number}", fix="One seed is not enough.")
     replicates.require_seed(study)
-    replicates.require_smallest(study, smallest)
+    judging.require_smallest(study, smallest)
     return ComparisonQuestion(
         variants=tuple(names), against=baseline, seeds=number, until_sure=until_sure, smallest=smallest
     )
@@ -213,17 +213,20 @@ def ask(
 
 def compared(study: Study) -> Study:
     """Make the study under whose name the comparison's trials are stored."""
-    return replicates.judged_on_test(study, "compare")
+    return judging.judged_on_test(study, "compare")
 
 
 def design(study: Study, question: ComparisonQuestion) -> Design:
     """Lay out which variants are trained on which seeds."""
     finals = compared(study)
-    step = replicates.resolution(finals, test=True)
 
-    def open_ones(before: tuple[str, ...], values: Mapping[str, NDArray[np.float64]]) -> tuple[str, ...]:
+    def open_ones(
+        before: tuple[str, ...],
+        values: Mapping[str, NDArray[np.float64]],
+        diverged: Collection[str],  # noqa: ARG001 - they count as guessing
+    ) -> tuple[str, ...]:
         others = [name for name in question.variants if name != question.against]
-        judged = judge(question, values, others, study.direction, step)
+        judged = judge(question, values, finals)
         unsettled = [name for name in others if name in before and judged[name].verdict == "not enough seeds"]
         return (question.against, *unsettled) if unsettled else ()
 
@@ -252,7 +255,7 @@ def _publish(study: Study, settings: Settings, options: Options, found: Comparis
     title = f"{study.name}: {question.seeds} seeds, against {question.against}"
     contrasts = {row.variant: row.comparison for row in found if row.comparison}
     points = {row.variant: (row.seconds, row.mean) for row in found if row.mean}
-    followed = compared(study).objective
+    followed = compared(study).followed
     pictures = {
         "forest": figures.forest(contrasts, title, f"difference to {question.against} on the test split", metric),
         "curves": figures.curves(curves(study, settings, question), replace(metric, name=followed.name), title),
@@ -272,22 +275,26 @@ def last_asked(study: Study, settings: Settings) -> tuple[Study, ComparisonQuest
     """
     stored = Family(study.name, settings.home).question("compare")
     if stored is None:
-        raise InputError(f"{study.name} has not been compared yet", fix=f"`study compare {study.name}` does it.")
+        raise InputError(f"{study.name} has not been compared yet", fix=f"Run `study compare {study.name}`.")
     variants = stored.pop("variants")
     return replace(study, variants=variants), ComparisonQuestion(variants=tuple(variants), **stored)
 
 
 def judge(
-    question: ComparisonQuestion,
-    values: Mapping[str, NDArray[np.float64]],
-    others: Sequence[str],
-    direction: Any,
-    step: float,
+    question: ComparisonQuestion, values: Mapping[str, NDArray[np.float64]], finals: Study
 ) -> dict[str, verdicts.Contrast]:
     """Compare the others with the baseline: sequentially with `until_sure`, else for a fixed number of seeds."""
     test = sequential.compare if question.until_sure else verdicts.compare
-    matrix = np.array([values[name] for name in others])
-    found = test(matrix, values[question.against], direction=direction, smallest=question.smallest, step=step)
+    others = [name for name in question.variants if name != question.against]
+    recipes = {name: fingerprint(finals.recipe_for(finals.variants[name])) for name in question.variants}
+    found = test(
+        np.array([values[name] for name in others]),
+        values[question.against],
+        direction=finals.direction,
+        smallest=question.smallest,
+        step=judging.resolution(finals, np.concatenate([*values.values()]), test=True),
+        same=[recipes[name] == recipes[question.against] for name in others],
+    )
     return dict(zip(others, found, strict=True))
 
 
@@ -296,14 +303,13 @@ def of(study: Study, settings: Settings, question: ComparisonQuestion) -> Compar
     found = Pairs.of(design(study, question), settings)
     values = found.values()
     finals = found.design.study
-    others = [name for name in question.variants if name != question.against]
-    judged = judge(question, values, others, study.direction, replicates.resolution(finals, test=True))
-    measured = finals.objective.on("test").seen(np.concatenate(list(values.values())).tolist())
+    judged, step = judge(question, values, finals), found.step()
+    measured = finals.objective.seen(np.concatenate(list(values.values())).tolist())
     return Comparison(
         study=study.name,
         question=question,
         metric=measured,
-        variants=tuple(_row(found, name, values[name], judged.get(name)) for name in question.variants),
+        variants=tuple(_row(found, name, values[name], judged.get(name), step) for name in question.variants),
         fixed=study.fixed,
         guessing=isinstance(study.recipe, Recipe) and measured.is_accuracy,
     )
@@ -321,17 +327,19 @@ def curves(study: Study, settings: Settings, question: ComparisonQuestion) -> di
     return logs
 
 
-def _row(found: Pairs, name: str, values: NDArray[np.float64], comparison: verdicts.Contrast | None) -> VariantRow:
+def _row(
+    found: Pairs, name: str, values: NDArray[np.float64], comparison: verdicts.Contrast | None, step: float
+) -> VariantRow:
     numbers = found.trials(name)
     there = values[~np.isnan(values)]
     published = found.design.study.published.get(name)
     return VariantRow(
         variant=name,
         values=values.tolist(),
-        mean=intervals.mean(there) if len(there) else None,
+        mean=intervals.mean(there, step=step) if len(there) else None,
         comparison=comparison,
         published=published,
-        as_expected=intervals.single_run(there).contains(published.value, published.rounding)
+        as_expected=intervals.single_run(there, step=step).contains(published.value, published.rounding)
         if published and len(there) > 1 and not found.design.study.fixed
         else None,
         seconds=float(np.mean([found.results.ended[n][1] for n in numbers])) if numbers else math.nan,

@@ -10,17 +10,17 @@ All results are read from the folders of the search, of NAME-confirm (the race) 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from study.errors import InputError
 from study.plots import interactive
-from study.questions import publishing, race, replicates
+from study.questions import judging, publishing, race, replicates
 from study.questions.race import ConfirmationQuestion, Contender, arm_of
 from study.questions.replicates import Design, Pairs
-from study.recipe import every_knob, fingerprint
+from study.recipe import difference, fingerprint
 from study.record import family, results
 from study.record.family import BASELINE, Family
 from study.schemas import questions as schemas
@@ -30,7 +30,7 @@ from study.text.shown import Shown
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from pydantic import BaseModel
 
@@ -75,6 +75,7 @@ class Confirmation(Shown):
     Args:
         study: its name.
         metric: that judges the race.
+        score_metric: that judges the scores.
         question: what is confirmed.
         contenders: best mean first, dropped ones last.
         winner: the best contender; None until the race is over.
@@ -89,6 +90,7 @@ class Confirmation(Shown):
 
     study: str
     metric: Metric
+    score_metric: Metric
     question: ConfirmationQuestion
     contenders: tuple[Contender, ...]
     winner: Contender | None
@@ -114,6 +116,7 @@ class Confirmation(Shown):
         return schemas.Confirmation(
             study=self.study,
             **self.metric.asked(),
+            score_metric=self.score_metric.name,
             complete=self.complete,
             seeds=self.seeds,
             winner=winner.trial if winner else None,
@@ -156,7 +159,7 @@ def ask(study: Study, settings: Settings, top: int = 10, seeds: int = 5) -> Conf
     """
     replicates.require_seed(study)
     if seeds < 2:
-        raise InputError(f"--seeds must be 2 or more, not {seeds}", fix="One seed decides nothing.")
+        raise InputError(f"--seeds must be 2 or more, not {seeds}", fix="One seed is not enough.")
     if top < 1:
         raise InputError(f"--top must be 1 or more, not {top}")
     journal = Family(study.name, settings.home).search
@@ -165,7 +168,8 @@ def ask(study: Study, settings: Settings, top: int = 10, seeds: int = 5) -> Conf
     values: dict[int, float] = {}
     seen: set[str] = set()
     for row in ranked:
-        knobs = _difference(study, journal.trial(row.number).recipe())
+        recipe = type(study.recipe).model_validate(journal.trial(row.number).recipe())
+        knobs = {knob: value for knob, value in difference(recipe, study.recipe).items() if knob != "seed"}
         key = fingerprint(study.recipe_for(knobs))
         if key not in seen and row.value is not None and len(arms) < top:
             seen.add(key)
@@ -233,14 +237,18 @@ def of(study: Study, settings: Settings, question: ConfirmationQuestion) -> Conf
     winner = finite[0] if over and finite else None
     metric = study.objective.seen(question.values.values())
     if winner is None:
-        return Confirmation(study.name, metric, question, contenders, None, None, None, None, None, complete=False)
+        nothing = {"winner": None, "score": None, "baseline": None, "gain": None, "optimism": None}
+        judged = judging.judged_on_test(study, "final").objective
+        return Confirmation(study.name, metric, judged, question, contenders, **nothing, complete=False)
     final = Pairs.of(_final(study, question, winner.trial), settings)
-    score, baseline = _score(final, arm_of(winner.trial)), _score(final, BASELINE)
-    values = final.values()
-    gain = intervals.paired(values[arm_of(winner.trial)], values[BASELINE])
+    arm = arm_of(winner.trial)
+    score, baseline = _score(final, arm), _score(final, BASELINE)
+    values, same = final.values(), final.same(arm, BASELINE)
+    gain = intervals.paired(values[arm], values[BASELINE], step=final.step(), same=same)
     return Confirmation(
         study=study.name,
         metric=metric,
+        score_metric=replace(metric, name=final.design.study.objective.name),
         question=question,
         contenders=contenders,
         winner=winner,
@@ -254,7 +262,7 @@ def of(study: Study, settings: Settings, question: ConfirmationQuestion) -> Conf
 
 def _final(study: Study, question: ConfirmationQuestion, winner: int) -> Design:
     arms = {arm_of(winner): question.arms[winner], BASELINE: question.baseline}
-    finals = replicates.judged_on_test(study, "final")
+    finals = judging.judged_on_test(study, "final")
     return Design(study=finals, arms=arms, seeds=question.seeds, first=FINAL_SEEDS, test=True)
 
 
@@ -262,11 +270,5 @@ def _score(final: Pairs, arm: str) -> Score:
     values = final.values()[arm]
     there = values[np.isfinite(values)].tolist()
     recipe = final.design.study.recipe_for(final.design.overrides(arm, 0))
-    trials = tuple(final.trials(arm))
-    return Score(arm.replace("-", " "), recipe, there, intervals.mean(there) if there else None, trials)
-
-
-def _difference(study: Study, recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """Find the knobs in which a recipe differs from the study's, except the seed."""
-    plain, other = every_knob(study.recipe), every_knob(type(study.recipe).model_validate(recipe))
-    return {knob: value for knob, value in other.items() if knob != "seed" and plain.get(knob) != value}
+    trials, mean = tuple(final.trials(arm)), intervals.mean(there, step=final.step()) if there else None
+    return Score(arm.replace("-", " "), recipe, there, mean, trials)

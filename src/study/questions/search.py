@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from study.progress import Preparing
 from study.running.coordinator import conduct
+from study.running.preflight import check_recipes
 from study.sampling import space
 
 if TYPE_CHECKING:
@@ -65,14 +68,15 @@ def run(study: Study, settings: Settings, options: Options, stop: threading.Even
         StudyError: too many trials failed, or an epoch was not repeatable.
 
     """
-    from study.running.preflight import check_recipes  # noqa: PLC0415 - torch
-
     options.check()
     options = options.started()
     if "seed" in type(study.recipe).model_fields and "seed" not in study.fixed and options.seed:
         study = replace(study, recipe=study.recipe_for({"seed": options.seed}))
     found = space.probe(study)
-    data = check_recipes(study, found, options.device)
-    how = {"sampler": options.sampler, "pruner": options.pruner, "seed": options.seed}
-    definition = space.describe(study, found, **how, data=data)
-    yield from conduct(study, settings, options, stop, Asking(study, options.trials), definition)
+    yield Preparing("loading torch in the workers")
+    with closing(options.make_executor()) as executor:
+        yield Preparing("checking the study, its recipes and its data")
+        data = check_recipes(study, found, options.device, executor.call)
+        how = {"sampler": options.sampler, "pruner": options.pruner, "seed": options.seed}
+        definition = space.describe(study, found, **how, data=data)
+        yield from conduct(study, settings, options, executor, stop, Asking(study, options.trials), definition)

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from study.definition import OUR_TRAIN
+from pydantic import ValidationError
+
+from study.definition import ON_TEST, OUR_TRAIN, judged_by
 from study.errors import StudyError
 from study.formatting import moment
-from study.metric import Metric
+from study.recipe import settings
+from study.record.journal import Journal
 from study.schemas.trial import RepeatableRecipe
 from study.schemas.trial import Trial as TrialRecord
+from study.stored_recipe import recipe_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from study.record.journal import History, Journal, TrialFolder
+    from pydantic import BaseModel
+
+    from study.metric import Metric
+    from study.record.journal import History, TrialFolder
 
 State = Literal["complete", "pruned", "failed", "running"]
 STATES: tuple[State, ...] = ("complete", "pruned", "failed", "running")
@@ -113,11 +120,14 @@ def metric_of(journal: Journal) -> Metric:
     definition = journal.definition()
     if definition is None:
         raise StudyError("the study's definition is missing", where=str(journal.definition_file))
-    metric = Metric(definition["metric"], definition["direction"])
-    if definition.get("train") == OUR_TRAIN or not metric.is_accuracy:
+    metric, followed = judged_by(definition), definition.get("followed") or definition["metric"]
+    if definition.get("train") == OUR_TRAIN:
         return metric
-    histories = (folder.history() for folder in journal.trials()[:UNIT_TRIALS])
-    return metric.seen(each.metrics.get(metric.name, 0.0) for history in histories for each in history.epochs)
+    histories = [folder.history() for folder in journal.trials()[:UNIT_TRIALS]]
+    tested = any((history.ended.evaluation or {}).get("test") for history in histories if history.ended)
+    if tested and journal.folder.name.endswith(ON_TEST):  # older versions did not record it
+        metric = metric.on("test")
+    return metric.seen(each.metrics.get(followed, 0.0) for history in histories for each in history.epochs)
 
 
 def trials(journal: Journal, metric: Metric | None = None) -> list[Trial]:
@@ -130,19 +140,50 @@ def trials(journal: Journal, metric: Metric | None = None) -> list[Trial]:
     folders = journal.trials()
     if not folders:
         return []
-    metric = metric or metric_of(journal)
-    return [read(folder, metric) for folder in folders]
+    metric, base = metric or metric_of(journal), base_of(journal)
+    return [read(folder, metric, base) for folder in folders]
 
 
-def read(folder: TrialFolder, metric: Metric) -> Trial:
-    """Read one trial.
+def base_of(journal: Journal) -> BaseModel | None:
+    """Read the recipe that a study's trials differ from, knobs held by `--set` included; None if it is not known."""
+    stored = journal.definition() or {}
+    try:
+        return recipe_class(stored["recipe_type"], stored["recipe"]).model_validate(stored["recipe"])
+    except (KeyError, ValidationError):
+        return None
+
+
+def settings_of(folder: TrialFolder, base: BaseModel | None = None) -> dict[str, Any]:
+    """Give what a trial was trained with, as far as it differs from the base recipe, the study's own if None.
+
+    The stored recipe alone tells it, knobs held by `--set` and `--epochs` included. Where our `Recipe` refuses the
+    stored one, it is what was asked for.
+
+    Raises:
+        StudyError: a damaged file; names it and its line.
+
+    """
+    base = base or base_of(Journal(folder.path.parents[1]))
+    try:
+        return settings(type(base).model_validate(folder.recipe()), base) if base else _asked(folder)
+    except ValidationError:
+        return _asked(folder)
+
+
+def _asked(folder: TrialFolder) -> dict[str, Any]:
+    return folder.about().get("overrides") or {}
+
+
+def read(folder: TrialFolder, metric: Metric, base: BaseModel | None = None) -> Trial:
+    """Read one trial; its settings are those that differ from the base recipe, the study's own if None.
 
     Raises:
         StudyError: a damaged file; names it and its line.
 
     """
     about, history = folder.about(), folder.history()
-    return Trial(folder, about, history, row_of(folder.number, about, history, metric))
+    row = row_of(folder.number, about, history, metric)
+    return Trial(folder, about, history, replace(row, overrides=settings_of(folder, base)))
 
 
 def rows(journal: Journal, metric: Metric | None = None) -> list[TrialRow]:
@@ -160,11 +201,12 @@ def row_of(number: int, about: Mapping[str, Any], history: History, metric: Metr
     ended = history.ended
     values = [epoch.metrics[metric.name] for epoch in history.epochs if metric.name in epoch.metrics]
     last = values[-1] if values else None
+    judged = ended and (ended.state == "complete" or not metric.of_test)  # others never saw the test split
     return TrialRow(
         number=number,
         variant=about.get("variant"),
         state=ended.state if ended else "running",
-        value=ended.value if ended else last,
+        value=(ended.value if judged else None) if ended else last,
         best_value=metric.best(values),
         epochs=len(history.epochs),
         seconds=sum(epoch.seconds for epoch in history.epochs),
@@ -243,5 +285,5 @@ def recipe_record(study: str, definition: Mapping[str, Any], recipe: Mapping[str
         more: further keys: `trial`, and `value`, with which `study run` compares the new value.
 
     """
-    named = {name: definition[name] for name in ("metric", "recipe_type", "train")}
+    named = {"metric": judged_by(definition).name, **{name: definition[name] for name in ("recipe_type", "train")}}
     return {"study": study, **more, **named, "recipe": dict(recipe)}

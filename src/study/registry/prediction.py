@@ -145,7 +145,7 @@ def _image(file: Path, shape: tuple[int, ...], *, resize: bool) -> np.ndarray:
     if image.size != (width, height):
         if not resize:
             what = f"is {image.width}x{image.height} pixels, and the model takes {width}x{height}"
-            raise InputError(what, where=str(file), fix="--resize cuts and scales it.")
+            raise InputError(what, where=str(file), fix="--resize crops and scales it.")
         image = ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)
     return np.asarray(image)
 
@@ -172,4 +172,4 @@ def _check_numbers(path: Path, column: str, values: pd.Series) -> None:
     strange = np.flatnonzero(numbers.isna() & values.notna())
     if len(strange):
         value, row = values.iloc[int(strange[0])], int(strange[0]) + 1
-        raise InputError(f"column {column!r} holds {value!r} in row {row}, which is no number", where=str(path))
+        raise InputError(f"column {column!r} holds {value!r} in row {row}, which is not a number", where=str(path))

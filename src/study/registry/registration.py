@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from study import tracking
 from study.definition import OUR_TRAIN, Study
 from study.errors import DataError, InputError
-from study.questions import confirmation
 from study.recipe import Recipe, fingerprint
 from study.record import results
 from study.record.family import Family
@@ -89,6 +88,8 @@ def confirmed(study: Study, settings: Settings) -> Candidate:
         InputError: the study was not confirmed, or not to the end.
 
     """
+    from study.questions import confirmation  # noqa: PLC0415 - Optuna
+
     found = confirmation.read(study, settings)
     if found is None or found.winner is None or found.score is None or not found.complete or not found.score.trials:
         what = "its winner is not confirmed yet" if found is None else "its confirmation is not finished"
@@ -99,7 +100,7 @@ def confirmed(study: Study, settings: Settings) -> Candidate:
     folder = next((each for each in folders if results.row(each, results.metric_of(finals)).state == "complete"), None)
     if folder is None:
         raise InputError("its confirmed winner diverged on every final seed", where=study.name)
-    return Candidate(study.name, winner.trial, folder, winner.search_value, winner.overrides, found.score.mean)
+    return Candidate(study.name, winner.trial, folder, winner.search_value, winner.settings, found.score.mean)
 
 
 def unconfirmed(journal: Journal, number: int) -> Candidate:
@@ -139,9 +140,9 @@ def register(candidate: Candidate, settings: Settings, model: str) -> tuple[Vers
     definition = candidate.journal.definition() or {}
     recipe_type = recipe_class(definition["recipe_type"], definition["recipe"])
     if definition["train"] != OUR_TRAIN or not issubclass(recipe_type, Recipe):
-        what = "its training is a person's own, so its network cannot be built again from the recipe"
+        what = "it has a training of its own (train=), so its network cannot be built from the recipe"
         raise InputError(
-            what, where=candidate.study, fix="Register it by MLflow itself, with the weights of its folder."
+            what, where=candidate.study, fix="Register it with MLflow directly, with the weights in its folder."
         )
     weights = _weights(candidate.folder)
     recipe = recipe_type.model_validate(candidate.folder.recipe())
@@ -205,6 +206,6 @@ def same_data(known: Mapping[str, Any], where: str) -> Pack:
 
     pack = ensure(known["name"])
     if pack.sha256 != known["sha256"]:
-        raise DataError(f"the data set {pack.name} here is not the one that it was trained on", where=where,
-                        fix=f"Bring that one back: its sha256 is {known['sha256'][:12]}….")  # fmt: skip
+        raise DataError(f"the data set {pack.name} here differs from the one that it was trained on", where=where,
+                        fix=f"Restore that one: its sha256 is {known['sha256'][:12]}….")  # fmt: skip
     return pack

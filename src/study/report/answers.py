@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from study.errors import sentences
 from study.formatting import knobs, local_moment, plural
 from study.insight import judgement
 from study.report.found import best_row
@@ -79,7 +80,7 @@ def _sentence(found: Found) -> str:
 def _confirmed(found: Found, confirmed: Confirmation, winner: Contender, mean: Mean) -> str:
     metric = found.metric
     first = (
-        f"Confirmed: {_recipe(winner.overrides)} (trial {winner.trial}) reaches {metric.value(mean.value)} test "
+        f"Confirmed: {_recipe(winner.settings)} (trial {winner.trial}) reaches {metric.value(mean.value)} test "
         f"{metric.words}{_interval(found, mean)}"
     )
     gain = confirmed.gain
@@ -166,7 +167,7 @@ def _race(found: Found, confirmed: Confirmation) -> Table:
             found.metric.mean(each.mean),
             str(len(each.values)),
             outcome,
-            _recipe(each.overrides),
+            _recipe(each.settings),
         )
         for each, outcome in zip(confirmed.contenders, outcomes, strict=True)
     ]
@@ -203,4 +204,4 @@ def remarks(found: Found) -> Section | None:
 
 def _sentence_of(text: str, fix: str) -> str:
     first = f"{text[:1].upper()}{text[1:]}"
-    return f"{first}. {fix}" if fix else f"{first}."
+    return sentences(first, fix)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from study.metric import Metric
-from study.progress import SearchStarted, TrialEnded, TrialEpoch, TrialStarted
+from study.progress import Preparing, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,6 +36,7 @@ class Board:
         metric: what is optimized.
         epochs: epochs of a full-length trial, if known.
         clock: seconds, monotonic.
+        doing: what is done before the search starts.
 
     """
 
@@ -53,6 +54,7 @@ class Board:
     ended_here: int = 0
     epochs_here: int = 0
     stopping: bool = False
+    doing: str = ""
 
     @property
     def finished(self) -> int:
@@ -75,6 +77,8 @@ class Board:
     def take(self, progress: Progress) -> None:
         """Apply the next event."""
         match progress:
+            case Preparing():
+                self.doing = progress.text
             case TrialStarted():
                 self.running[progress.trial] = Running(
                     progress.trial, progress.variant, progress.overrides, progress.epochs, progress.epochs, None

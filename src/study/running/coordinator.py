@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from study import environment
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from study.definition import Study
+    from study.executors import Executor
     from study.options import Options
     from study.running.loop import Source
     from study.settings import Settings
@@ -31,6 +31,7 @@ def conduct(
     study: Study,
     settings: Settings,
     options: Options,
+    executor: Executor,
     stop: threading.Event,
     source: Source,
     definition: Mapping[str, Any],
@@ -44,6 +45,7 @@ def conduct(
         study: the study of the trials.
         settings: where things are kept.
         options: how to run.
+        executor: runs the jobs; the caller closes it.
         stop: once it is set, running trials save their current epoch, and Interrupted is raised.
         source: of the trials.
         definition: of the study, to be stored; it must agree with the stored one.
@@ -74,17 +76,18 @@ def conduct(
             return
         asked = {"trials": source.target(trials), "finished": trials.finished(), "since": time.time()}
         journal.store_question("run", asked)
-        about = {"study": study.name, "metric": study.metric, "direction": study.direction, "data": definition["data"]}
+        about = {"study": study.name, "metric": study.objective.name, "direction": study.direction}
+        about |= {"followed": study.metric} if study.test else {}
+        about |= {"data": definition["data"]}
         about |= {"environment": environment.versions(), "git": environment.git(), "grouped": grouped}
-        with closing(options.make_executor()) as executor:
-            loop = Loop(study, journal, trials, executor, source, stop, about, options.deadline, test)
-            progress = told(loop.run(), teller, study.name)
-            yield from tracked(progress, journal, settings) if options.track else progress
+        loop = Loop(study, journal, trials, executor, source, stop, about, options.deadline, test)
+        progress = told(loop.run(), teller, study.name)
+        yield from tracked(progress, journal, settings) if options.track else progress
         if stop.is_set() and not source.is_done(trials):
             raise Interrupted(
                 f"stopped with {trials.finished()} of {source.target(trials)} trials finished, everything saved",
                 where=study.name,
-                fix="The same command goes on.",
+                fix="The same command continues.",
             )
 
 

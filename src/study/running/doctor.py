@@ -94,14 +94,14 @@ def _versions() -> str:
 
 
 def _devices() -> str:
-    from study.engine.device import devices  # noqa: PLC0415 - see above
+    from study.devices import present  # noqa: PLC0415 - see above
 
-    return ", ".join(devices())
+    return ", ".join(present())
 
 
 def _processor() -> str:
     from study.environment import versions  # noqa: PLC0415 - see above
-    from study.executors.local import cores  # noqa: PLC0415 - see above
+    from study.executors.server import cores  # noqa: PLC0415 - see above
 
     return f"{plural(cores(), 'core')}, {versions()['processor']}"
 

@@ -63,12 +63,10 @@ def plan(study: Study, options: Options, finished: int) -> Plan:
         StudyError: the training failed.
 
     """
-    from study.engine.device import pick  # noqa: PLC0415 - torch
-
     shorter, share = _shortened(study)
     with closing(options.make_executor()) as executor, tempfile.TemporaryDirectory() as folder:
         seconds, size = _measure(replace(study, recipe=shorter), executor, Path(folder))
-        slots = executor.slots
+        slots, device = executor.slots, executor.call("study.engine.device:pick", options.device)
     epochs = getattr(study.recipe, "epochs", None)
     left = max(0, options.trials - finished)
     seconds /= share
@@ -78,7 +76,7 @@ def plan(study: Study, options: Options, finished: int) -> Plan:
         finished=finished,
         target=options.trials,
         slots=slots,
-        device=pick(options.device),
+        device=device,
         epochs=epochs,
         seconds_per_epoch=seconds,
         expected_seconds=seconds * epochs * rounds if epochs else None,

@@ -18,11 +18,13 @@ from study.events import Died, Epoch, Event, Failed, Finished, Started, Stopped,
 from study.executors import Job
 from study.knobs import has_own_code
 from study.progress import Notice, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
-from study.recipe import Recipe, fingerprint, to_json
+from study.recipe import Recipe, difference, fingerprint, settings, to_json
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Collection, Iterator, Mapping
+
+    from pydantic import BaseModel
 
     from study.definition import Study
     from study.executors import Executor
@@ -59,6 +61,7 @@ class _Running:
     folder: TrialFolder
     candidate: Candidate
     history: History
+    settings: Mapping[str, Any]  # as people are shown it
     known: int = 0  # epochs that the log held when the job was submitted: the pruner was asked about all but the last
     ending: str = ""  # why it is being stopped for good
 
@@ -114,14 +117,15 @@ class Loop:
     def _start(self, candidate: Candidate) -> Iterator[Progress]:
         folder = self._resumed(candidate) if candidate.resumed else self._new(candidate)
         history = folder.history()
-        each = _Running(folder, candidate, history, len(history.epochs))
+        recipe = type(self.study.recipe).model_validate(folder.recipe())
+        each = _Running(folder, candidate, history, settings(recipe, self.study.recipe), len(history.epochs))
         self.running[folder.number] = each
         twin = self._twin(folder)
         if twin is None:
             self._submit(each)
         if not candidate.resumed:
             self.trials.add(folder)
-        yield TrialStarted(folder.number, candidate.variant, candidate.overrides, len(history.epochs))
+        yield TrialStarted(folder.number, candidate.variant, each.settings, len(history.epochs))
         if twin is not None:
             yield from self._repeat(each, twin)
 
@@ -132,7 +136,7 @@ class Loop:
 
     def _new(self, candidate: Candidate) -> TrialFolder:
         recipe = self.study.recipe_for(candidate.overrides)
-        about = self._about(candidate)
+        about = self._about(candidate, recipe)
         if (known := self._trained().get(fingerprint(recipe))) is not None:
             about["repeats"] = known
         return self.journal.create(candidate.number, to_json(recipe), about)
@@ -141,12 +145,13 @@ class Loop:
         folder = self.journal.trial(candidate.number)
         if not folder.path.exists():  # it was begun on another machine, from the same database
             recipe = self.study.recipe_for(candidate.overrides)
-            self.journal.create(candidate.number, to_json(recipe), self._about(candidate))
+            self.journal.create(candidate.number, to_json(recipe), self._about(candidate, recipe))
         folder.repair()
         return folder
 
-    def _about(self, candidate: Candidate) -> dict[str, Any]:
-        return {**candidate.about(), **self.about, "uid": candidate.uid or uuid.uuid4().hex, "created": time.time()}
+    def _about(self, candidate: Candidate, recipe: BaseModel) -> dict[str, Any]:
+        about = {**candidate.about(), "overrides": difference(recipe, self.study.recipe), **self.about}
+        return {**about, "uid": candidate.uid or uuid.uuid4().hex, "created": time.time()}
 
     def _trained(self) -> dict[str, int]:
         """Give the complete trials whose recipes need not be trained again: the result would be equal to the bit."""
@@ -241,11 +246,13 @@ class Loop:
             state, reason = "failed", "the training yielded no epoch"
         more = {"evaluation": None, **more}
         if tested := (more["evaluation"] or {}).get("test"):  # a training of one's own may know of no test split
-            name = self.study.metric.removeprefix("val_").removeprefix("train_")
+            name = self.study.objective.measure
             value = tested.get(name)
             if value is None:
                 state = "failed"
                 reason = f"its test has no {name!r}, by which the study judges; it has {', '.join(tested)}"
+        elif self.study.test:  # an epoch's value is of another split
+            value = None
         each.history.take(each.folder.append("ended", state=state, value=value, reason=reason, **more))
         ended = each.history.ended
         assert ended is not None
@@ -254,7 +261,7 @@ class Loop:
         if state == "complete":
             self._note_trained(each.folder)
         del self.running[number]
-        yield TrialEnded(number, each.candidate.variant, each.candidate.overrides, len(epochs), ended)
+        yield TrialEnded(number, each.candidate.variant, each.settings, len(epochs), ended)
         self.failures = self.failures + 1 if state == "failed" else 0
         if self.failures == FAILURES:
             raise StudyError(

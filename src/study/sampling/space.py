@@ -18,7 +18,7 @@ from optuna.distributions import (
     json_to_distribution,
 )
 
-from study.definition import reference_to
+from study.definition import judged_by, reference_to
 from study.errors import DefinitionChanged, RecipeError, StudyFileError
 
 if TYPE_CHECKING:
@@ -29,7 +29,16 @@ if TYPE_CHECKING:
     from study.definition import Overrides, Study
 
 PROBES = 200  # a branch that is taken once in 50 is missed with a chance of 2 %
-SHOWN_ONLY = ("about", "published", "final", "as_published", "all_variants", "fallback")  # never a changed definition
+SHOWN_ONLY = (
+    "metric",
+    "followed",
+    "about",
+    "published",
+    "final",
+    "as_published",
+    "all_variants",
+    "fallback",
+)  # never a changed definition
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
@@ -165,7 +174,8 @@ def describe(study: Study, space: Space, **more: Any) -> dict[str, Any]:
     description = {
         "study": study.name,
         "file": study.file,
-        "metric": study.metric,
+        "metric": study.objective.name,
+        **({"followed": study.metric} if study.test else {}),
         "direction": study.direction,
         "train": reference_to(study.train),
         "recipe_type": reference_to(type(study.recipe)),
@@ -189,8 +199,13 @@ def differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str
     What is only shown, such as the docstring and published figures, is not compared.
     """
     lines = [
+        f"metric: stored {before.name}, now {now.name}"
+        for before, now in [(judged_by(stored), judged_by(asked))]
+        if before.name != now.name
+    ]
+    lines += [
         f"{key}: stored {stored.get(key)}, now {asked.get(key)}"
-        for key in ("metric", "direction", "train", "recipe_type", "sampler", "pruner", "seed")
+        for key in ("direction", "train", "recipe_type", "sampler", "pruner", "seed")
         if stored.get(key) != asked.get(key) and not (key in {"train", "recipe_type"} and _moved(stored, asked, key))
     ]
     for group in ("recipe", "space", "variants"):

@@ -269,7 +269,7 @@ def frozen(folder: TrialFolder) -> FrozenTrial:
 
 def frozen_of(about: Mapping[str, Any], history: History) -> FrozenTrial:
     """Build Optuna's trial from what was read of a folder."""
-    ended = history.ended
+    ended, followed = history.ended, about.get("followed") or about["metric"]
     more: dict[str, Any] = {"reason": ended.reason} if ended and ended.reason else {}
     more |= {} if history.audited is None else {"audited": history.audited}
     trial = optuna.trial.create_trial(
@@ -278,9 +278,7 @@ def frozen_of(about: Mapping[str, Any], history: History) -> FrozenTrial:
         params=about["params"],
         distributions={name: json_to_distribution(text) for name, text in about["distributions"].items()},
         intermediate_values={
-            epoch.number: epoch.metrics[about["metric"]]
-            for epoch in history.epochs
-            if math.isfinite(epoch.metrics[about["metric"]])
+            epoch.number: epoch.metrics[followed] for epoch in history.epochs if math.isfinite(epoch.metrics[followed])
         },
         user_attrs={**attributes(about), **more},
     )

@@ -18,10 +18,12 @@ class Trial(Record):
     variant: str | None = Field(description="its name, if it is one of the study's variants")
     state: State = Field(description="complete, pruned, failed, or running: it has no end yet")
     value: float | None = Field(description="the objective after the last epoch; of a pruned trial what it had reached")
-    best_value: float | None = Field(description="the best value of the objective over its epochs")
+    best_value: float | None = Field(
+        description="the best value of the objective over its epochs; null on the test split, which the end alone sees"
+    )
     epochs: int = Field(description="whole epochs trained")
     seconds: float = Field(description="wall-clock time of these epochs")
-    overrides: dict[str, Any] = Field(description="knobs that differ from the study's recipe")
+    overrides: dict[str, Any] = Field(description="what it was trained with, as far as the study's recipe differs")
     metrics: dict[str, float] = Field(description="every metric of the last epoch")
     reason: str = Field(description="why it was pruned or failed; else empty")
     started: str | None = Field(description="when it was started first")

@@ -82,7 +82,7 @@ class Server:
     def last_line(self) -> str:
         """Read the last line of the log that is not empty."""
         lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines()]
-        return next((line for line in reversed(lines) if line), "it wrote nothing")
+        return next((line for line in reversed(lines) if line), "no output")
 
 
 def serve(

@@ -27,10 +27,11 @@ def checked(found: CheckedStudy) -> list[Block]:
     ranges = [[f"  {name}", range_] for name, range_ in found.space.items()]
     variants = [[f"  {name}", knobs(each) or "the recipe as it is"] for name, each in found.variants.items()]
     head = f"{plural(len(found.space), 'suggestion')}, found by {plural(found.sampled, 'sample')}:"
+    named = f"{plural(len(found.variants), 'variant')}:"
     return [
         Block([f"{found.study} ({found.file}): {found.direction} {found.metric}"]),
-        Block([head], ["  Name", "Range"], ranges),
-        Block([f"{plural(len(found.variants), 'variant')}:"], ["  Name", "Knobs"], variants),
+        *([Block([head], ["  Name", "Range"], ranges)] if ranges else []),
+        *([Block([named], ["  Name", "Knobs"], variants)] if variants else []),
         Block([f"Not tried: {found.not_tried}" if found.not_tried else "All of it fits its model and data."]),
     ]
 

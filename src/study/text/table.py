@@ -21,7 +21,7 @@ class Block:
     Args:
         lines: before the table.
         headings: of the table's columns; none for no table.
-        rows: a cell for each column, as text.
+        rows: a cell for each column, as text; without one no table is shown.
         notes: after the table.
         long: a long line after all that, wrapped at words and indented by two; empty for none.
 
@@ -35,14 +35,14 @@ class Block:
 
     def text(self, width: int | None = None) -> str:
         """Write the block as plain text; table lines longer than `width` characters end in an ellipsis."""
-        laid_out = [table(self.headings, self.rows, width=width)] if self.headings else []
+        laid_out = [table(self.headings, self.rows, width=width)] if self.rows else []
         wrapped = [_wrapped(self.long, width or WRAPPED)] if self.long else []
         return "\n".join([*self.lines, *laid_out, *self.notes, *wrapped])
 
     def html(self) -> str:
         """Write the block as HTML, for a notebook."""
         parts = [f"<p>{escape(line)}</p>" for line in self.lines]
-        if self.headings:
+        if self.rows:
             right = numeric_columns(self.headings, self.rows)
             style = ['style="text-align:right"' if each else 'style="text-align:left"' for each in right]
             head = "".join(f"<th {how}>{escape(each)}</th>" for each, how in zip(self.headings, style, strict=True))

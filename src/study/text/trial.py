@@ -31,7 +31,8 @@ def _head(found: TrialDetails) -> list[str]:
     why = f": {found.reason}" if found.reason else ""
     head = [
         f"Trial {found.trial}{named} of {found.study}: {state(found.state)}{why}",
-        f"{metric.name} {metric.value(found.value)} at the end, {metric.value(found.best_value)} at best",
+        f"{metric.name} {metric.value(found.value)} at the end"
+        + (f", {metric.value(found.best_value)} at best" if found.best_value is not None else ""),
         f"{plural(found.epochs, 'epoch')} in {duration(found.seconds)}"
         + (f" on {found.device}" if found.device else ""),
     ]

@@ -12,15 +12,15 @@ from study.background import follow
 from study.errors import PlaceError, StudyError
 from study.record import family
 from study.record.journal import Journal
-from study.tracking import cursor, mirror
-from study.tracking.mirror import Mirror, Report
+from study.tracking import cursor, look, mirror
+from study.tracking.process import Apart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from study.progress import Progress
     from study.settings import Settings
-    from study.tracking.mirror import Client
+    from study.tracking.mirror import Client, Report
     from study.tracking.registry import Registry
 
 
@@ -37,8 +37,8 @@ def tracked(progress: Iterator[Progress], journal: Journal, settings: Settings) 
 
     """
     notices: SimpleQueue[str] = SimpleQueue()
-    running = Mirror(journal, server_name(settings), lambda: connect(settings), notices.put)
-    yield from follow(progress, running, notices, "MLflow", journal.folder.name)
+    copy = Apart(journal, settings, server_name(settings), notices.put)
+    yield from follow(progress, copy, notices, "MLflow", journal.folder.name)
 
 
 def sync_studies(settings: Settings, names: Sequence[str] = ()) -> list[Report]:
@@ -157,9 +157,12 @@ def check(settings: Settings) -> str:
         PlaceError: it cannot be reached or used; says what to do.
 
     """
+    name = server_name(settings)
+    if file := look.sqlite_file(settings.tracking_uri):
+        return look.check(file, name)
     from study.tracking import mlflow  # noqa: PLC0415 - loads mlflow
 
-    return mlflow.check(settings.tracking_uri, server_name(settings), settings.artifacts)
+    return mlflow.check(settings.tracking_uri, name, settings.artifacts)
 
 
 def server_name(settings: Settings) -> str:

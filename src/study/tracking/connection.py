@@ -12,7 +12,6 @@ import os
 import re
 import socket
 from http.client import HTTPConnection, HTTPException
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
@@ -25,10 +24,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from study.errors import PlaceError
+from study.tracking.look import sqlite_file
 from study.tracking.mirror import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
 CONNECT_SECONDS = 5
 REFUSALS = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST", "INVALID_STATE"}
@@ -104,11 +105,6 @@ def _require_answer(uri: str) -> None:
     with contextlib.closing(connection), contextlib.suppress(HTTPException):  # a server other than MLflow fails later
         connection.request("GET", f"{parts.path.rstrip('/')}/health")
         connection.getresponse()
-
-
-def sqlite_file(uri: str) -> Path | None:
-    """Find the file of a SQLite URI; None for other databases and for URIs with options."""
-    return Path(uri.removeprefix("sqlite:///")) if re.fullmatch(r"sqlite:///(?!file:|:memory:)[^?]+", uri) else None
 
 
 def _open_database(uri: str, artifacts: Path) -> None:

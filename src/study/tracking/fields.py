@@ -11,6 +11,8 @@ import posixpath
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from study.definition import judged_by
+from study.record.results import settings_of
 from study.tracking import pictures
 
 if TYPE_CHECKING:
@@ -77,7 +79,7 @@ def tags_of_study(definition: Mapping[str, Any], first: Mapping[str, Any]) -> di
     tags: dict[str, Any] = {
         "study": definition["study"],
         "study.uid": f"study-{first['uid']}",
-        "study.metric": definition["metric"],
+        "study.metric": judged_by(definition).name,
         "study.direction": definition["direction"],
         "study.sampler": definition.get("sampler"),
         "study.pruner": definition.get("pruner"),
@@ -98,7 +100,7 @@ def tags_of_trial(snapshot: Snapshot) -> dict[str, str]:
         "study.replays": snapshot.replays,
         "study.state": "RUNNING",
         "study.variant": about.get("variant"),
-        "study.overrides": about.get("overrides"),
+        "study.overrides": settings_of(snapshot.trial),
         "study.device": snapshot.device,
         "study.git_commit": commit,
         "study.git_dirty": (about.get("git") or {}).get("dirty"),
@@ -162,7 +164,7 @@ def artifacts_of_study(summary: StudySnapshot) -> dict[str, bytes]:
             "study": definition["study"],
             "trial": summary.best.trial,
             "value": summary.best.value,
-            "metric": definition["metric"],
+            "metric": judged_by(definition).name,
             "recipe_type": definition["recipe_type"],
             "train": definition["train"],
             "recipe": summary.recipe,
@@ -226,8 +228,15 @@ def _is_number(value: Any) -> bool:
 
 
 def _values(evaluation: Mapping[str, Any]) -> dict[str, float]:
-    """Collect an evaluation's plain numbers, and the unweighted mean over the classes of each metric in `per_class`."""
-    numbers = {name: value for name, value in evaluation.items() if _is_number(value)}
-    for name, values in _by_class(evaluation.get("per_class")).items():
-        numbers[f"{name}_macro"] = sum(values) / len(values)
-    return {name if name.startswith("val_") else f"val_{name}": value for name, value in numbers.items()}
+    """Collect the plain numbers of an evaluation and of its `test`, named by their splits.
+
+    Of each metric in `per_class` the unweighted mean over the classes is added.
+    """
+    found: dict[str, float] = {}
+    for split, part in (("val", evaluation), ("test", evaluation.get("test"))):
+        report: Mapping[str, Any] = part if isinstance(part, dict) else {}
+        numbers = {name: value for name, value in report.items() if _is_number(value)}
+        for name, values in _by_class(report.get("per_class")).items():
+            numbers[f"{name}_macro"] = sum(values) / len(values)
+        found |= {name if name.startswith(f"{split}_") else f"{split}_{name}": each for name, each in numbers.items()}
+    return found

@@ -14,7 +14,7 @@ from mlflow.entities import LifecycleStage, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
 from study.tracking import fields
-from study.tracking.connection import connect, errors_in_one_line, is_server, pages, sqlite_file
+from study.tracking.connection import connect, errors_in_one_line, is_server, pages
 from study.tracking.mirror import Refused
 
 if TYPE_CHECKING:
@@ -223,12 +223,8 @@ def check(uri: str, server: str, artifacts: Path) -> str:
         PlaceError: it cannot be reached or used; says why, and what to do.
 
     """
-    version = f"MLflow {mlflow.__version__}"
-    file = sqlite_file(uri)
-    if file is not None and not file.exists():
-        return f"{version}, {server} is made by the first run"
     Runs(uri, server, artifacts)
-    return f"{version}, {server} answers"
+    return f"MLflow {mlflow.__version__}, {server} answers"
 
 
 def _batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:

@@ -12,14 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from mlflow import pyfunc
-from mlflow.artifacts import download_artifacts
-from mlflow.entities import LoggedModelOutput
-from mlflow.models import ModelSignature
-from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
-from mlflow.types.schema import AnyType
-
 from study.errors import StudyError
 from study.imports import see_working_folder
 from study.tracking.connection import connect, errors_in_one_line, pages
@@ -27,7 +19,9 @@ from study.tracking.connection import connect, errors_in_one_line, pages
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    import numpy as np
     import pandas as pd
+    from mlflow.models import ModelSignature
 
 CHAMPION = "champion"
 CHAMPIONS, LOG = "study.champions", "study.champion_log"  # tags of a registered model
@@ -132,6 +126,8 @@ class Registry:
             card: its description, Markdown.
 
         """
+        from mlflow.entities import LoggedModelOutput  # noqa: PLC0415 - as below
+
         with errors_in_one_line(self.server), tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model"
             _save(package, path)
@@ -182,6 +178,10 @@ class Registry:
             StudyError: the network is a class of the user's own, and its module cannot be imported here.
 
         """
+        from mlflow import pyfunc  # noqa: PLC0415 - pandas and more, which a list of versions does not need
+        from mlflow.artifacts import download_artifacts  # noqa: PLC0415 - as above
+        from mlflow.types import DataType  # noqa: PLC0415 - as above
+
         see_working_folder()  # the module of a user's own network is often there
         with errors_in_one_line(self.server), tempfile.TemporaryDirectory() as folder:
             local = version.source.startswith(("file:", "/"))
@@ -201,6 +201,8 @@ class Registry:
 
 
 def _save(package: Package, path: Path) -> None:
+    from mlflow import pyfunc  # noqa: PLC0415 - as above
+
     pyfunc.save_model(
         path,
         loader_module=f"{package.code.name}.serving",
@@ -213,6 +215,11 @@ def _save(package: Package, path: Path) -> None:
 
 
 def _signature(package: Package) -> ModelSignature:
+    import numpy as np  # noqa: PLC0415 - as above
+    from mlflow.models import ModelSignature  # noqa: PLC0415 - as above
+    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec  # noqa: PLC0415 - as above
+    from mlflow.types.schema import AnyType  # noqa: PLC0415 - as above
+
     example = package.example
     if isinstance(example, np.ndarray):
         inputs: Sequence[Any] = [TensorSpec(example.dtype, (-1, *example.shape[1:]))]
