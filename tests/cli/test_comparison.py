@@ -83,7 +83,7 @@ def test_the_table_says_mean_difference_published_figure_and_verdict(compare):
         (["--json", "--csv"], "--json or --csv, not both"),
         (["--set", "lrr=1"], "Did you mean 'lr'"),
         (["--show", "--set", "lr=1"], "--set and --epochs change nothing beside --show"),
-        (["--show"], "tricks has not been compared yet. `study compare tricks` does it."),
+        (["--show"], "tricks has not been compared yet. Run `study compare tricks`."),
     ],
 )
 def test_nonsense_is_one_line_and_writes_nothing(compare, words, message):

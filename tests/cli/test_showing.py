@@ -97,7 +97,7 @@ def test_docstring_and_published_figures_are_refreshed_at_the_next_run(study):
     [
         (["confirm", "own", "--show"], "own has not been searched yet. Search first: `study run own`."),
         (["ablate", "own", "--show"], "own has not been searched yet"),
-        (["compare", "own", "--show"], "own has not been compared yet. `study compare own` does it."),
+        (["compare", "own", "--show"], "own has not been compared yet. Run `study compare own`."),
         (["confirm", "onw", "--show"], "no study 'onw'. Did you mean 'own'?"),
         (["confirm", "own@digits", "--show", "--data", "mnist"], "the study's name says digits, not mnist"),
     ],

@@ -202,7 +202,7 @@ def test_what_cannot_be_registered_is_said(registry_home, monkeypatch):
     with pytest.raises(InputError, match="not a name for a model"):
         registration.checked_name("little@home")
     little.store_definition({**little.definition(), "train": "mine:train"})
-    with pytest.raises(InputError, match="a person's own"):
+    with pytest.raises(InputError, match="a training of its own"):
         registration.register(registration.unconfirmed(little, 0), registry_home, "little")
 
 
@@ -217,7 +217,7 @@ def test_another_data_set_of_the_same_name_is_refused(registry_home):
     about = candidate.folder.about()
     text = json.dumps({**about, "data": {**about["data"], "sha256": "0" * 64}})
     (candidate.folder.path / "trial.json").write_text(text)
-    with pytest.raises(DataError, match="not the one that it was trained on"):
+    with pytest.raises(DataError, match="differs from the one that it was trained on"):
         registration.register(candidate, registry_home, "little")
 
 
