@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from study import Epoch, Study
+from study.errors import PlaceError
 
 
 class Work(BaseModel):
@@ -46,6 +47,18 @@ def train(recipe, resume):
             metrics["variable"] = float(os.environ[recipe.variable])
         yield Epoch(number, metrics, state=lambda number=number: {"epoch": number})
     return {"score": recipe.x}
+
+
+def half_done(number, report=None):
+    """Double a number, and tell of it on the way."""
+    if report:
+        report("half", 0.5)
+    return 2 * number
+
+
+def refuse():
+    """Raise an error of three parts."""
+    raise PlaceError("full", where="disk", fix="Free some.")
 
 
 def strike(fault):

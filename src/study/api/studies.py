@@ -202,5 +202,7 @@ def _publish(places: Settings, study: str) -> None:
     """Send the report to MLflow; it is written, whatever MLflow says."""
     from study import tracking  # noqa: PLC0415 - see above
 
+    if not tracking.is_made(places):
+        return  # no search has told MLflow anything; the first that does tells it of the report, too
     for trouble in tracking.try_sync(places, [study]):
         log.warning("MLflow does not have the report yet: %s; `study sync %s` sends it", trouble, study)

@@ -12,6 +12,7 @@ from torch import nn
 from study.engine import models
 from study.engine.train import Parts, assemble, isolated_rng
 from study.errors import RecipeError
+from study.inside import Filters
 from study.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -41,22 +42,6 @@ class Layer:
     weights: NDArray[np.float64]
     activations: NDArray[np.float64]
     gradients: NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Filters:
-    """The first convolution of a network, and its activations on one image.
-
-    Args:
-        weights: (filters, channels, height, width).
-        image: (channels, height, width), as the network is given it.
-        activations: (filters, height, width), after the activation, before any pool.
-
-    """
-
-    weights: NDArray[np.float64]
-    image: NDArray[np.float64]
-    activations: NDArray[np.float64]
 
 
 def layer_distributions(recipe: Recipe, weights: Path | None = None) -> list[Layer]:

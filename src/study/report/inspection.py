@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from study.data import packed
 from study.errors import StudyError
+from study.options import Options
 from study.recipe import Recipe
 from study.report.parts import Gallery, Matrix, Picture, Section, Table, Text
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from study.executors import Call
+    from study.inside import Filters, Mistakes
     from study.report.found import Found, Winner
     from study.report.parts import Part
 
@@ -36,12 +39,13 @@ def sections(found: Found, winner: Winner | None) -> list[Section]:
     """Make the sections about the winner's network; leave out those without data."""
     if winner is None:
         return []
-    made = [
-        ("classes", "Classes", _classes(winner)),
-        ("mistakes", "What it gets wrong", _mistakes(found, winner)),
-        ("filters", "First filters", _filters(found, winner)),
-    ]
-    return [Section(key, title, parts) for key, title, each in made if (parts := list(each))]
+    with Options(device="cpu").calling() as call:
+        made = [
+            ("classes", "Classes", _classes(winner)),
+            ("mistakes", "What it gets wrong", _mistakes(found, winner, call)),
+            ("filters", "First filters", _filters(found, winner, call)),
+        ]
+        return [Section(key, title, parts) for key, title, each in made if (parts := list(each))]
 
 
 def _classes(winner: Winner) -> Iterator[Part]:
@@ -78,16 +82,14 @@ def _commonest(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> Table
     return Table("Commonest confusions", ("True class", "Taken for", ">Times"), rows)
 
 
-def _mistakes(found: Found, winner: Winner) -> Iterator[Part]:
+def _mistakes(found: Found, winner: Winner, call: Call) -> Iterator[Part]:
     recipe, reason = _recipe(found, winner)
     if recipe is None:
         if reason:
             yield Text(reason, "quiet")
         return
-    from study.engine.mistakes import surest_mistakes  # noqa: PLC0415 - torch
-
     try:
-        wrong = surest_mistakes(recipe, _weights(winner), test=winner.split == "test")
+        wrong: Mistakes = call("study.engine.mistakes:surest_mistakes", recipe, _weights(winner), winner.split)
     except StudyError as error:
         yield Text(f"Cannot be shown: {error}", "quiet")
         return
@@ -105,14 +107,12 @@ def _mistakes(found: Found, winner: Winner) -> Iterator[Part]:
     yield gallery("mistakes", "The surest mistakes", [_rgb(image) for image in wrong.images], captions)
 
 
-def _filters(found: Found, winner: Winner) -> Iterator[Part]:
+def _filters(found: Found, winner: Winner, call: Call) -> Iterator[Part]:
     recipe, _ = _recipe(found, winner)
     if recipe is None:
         return
-    from study.engine.inspect import first_filters  # noqa: PLC0415 - torch
-
     try:
-        seen = first_filters(recipe, _weights(winner))
+        seen: Filters = call("study.engine.inspect:first_filters", recipe, _weights(winner))
     except StudyError:  # no convolution
         return
     shown = min(len(seen.weights), FILTERS)
