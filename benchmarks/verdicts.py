@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from study.stats import intervals, sequential, verdicts
+from study.stats import intervals, racing, sequential, verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,6 +145,27 @@ def _called_equal(gaps: Array, x: float, step: float, rule: str) -> NDArray[np.b
     return equal | ((center - half > -x) & (center + half < x))
 
 
+def races(rng: np.random.Generator) -> None:
+    """Races of equally good arms on 5 seeds in which any arm is ever called surely worse."""
+    show("any arm of a race called worse, 5 seeds, %", *(f"{arms} arms" for arms in (2, 5, 10, 20)))
+    for noisier in (1.0, 3.0, 10.0):
+        cells: list[str] = []
+        for arms in (2, 5, 10, 20):
+            wrong = np.zeros(600, dtype=bool)
+            for race in range(wrong.size):
+                table = rng.standard_normal((arms, 5))
+                table[0] *= noisier
+                wrong[race] = _race(table)
+            cells.append(share(wrong))
+        show(f"  one arm {noisier:g} times as noisy as the others", *cells)
+
+
+def _race(table: Array) -> bool:
+    """Race as `study confirm` does, and tell whether any arm was dropped."""
+    seeds = table.shape[1]
+    return any(racing.worse(table[:, :n], looks=seeds - 1).any() for n in range(2, seeds + 1))
+
+
 def joint_coverage(rng: np.random.Generator) -> None:
     """Families all of whose intervals hold the truth, as shown: cut at 0 where Holm settles a sign."""
     show("all 8 intervals hold the truth, %", "n=5", "n=10", "n=20")
@@ -233,5 +254,5 @@ def candidates(rng: np.random.Generator) -> None:
 
 
 if __name__ == "__main__":
-    for part in (coverage, family_errors, wrongly_equal, ties, joint_coverage, power, candidates):
+    for part in (coverage, family_errors, wrongly_equal, ties, races, joint_coverage, power, candidates):
         part(np.random.default_rng(20_261_121))

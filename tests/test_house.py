@@ -38,11 +38,13 @@ WORDS = {
 }  # fmt: skip
 # Not the engine's alone: which data is meant, how large an epoch of a dry run is, whether anything is held out.
 SETTLED = {
-    ("dataset", "questions/replicates.py"),
+    ("dataset", "data/counts.py"),
     ("dataset", "running/preflight.py"),
     ("dataset", "running/dry_run.py"),
     ("train_size", "running/dry_run.py"),
-    ("val_fraction", "questions/replicates.py"),
+    ("train_size", "data/counts.py"),
+    ("val_fraction", "data/counts.py"),
+    ("val_fraction", "questions/judging.py"),
     ("val_fraction", "record/family.py"),
     ("val_fraction", "running/dry_run.py"),
 }

@@ -44,7 +44,7 @@ def test_the_table_says_mean_difference_published_figure_and_verdict(compare):
     assert code == 0
     lines = {line.split()[0]: line for line in out.splitlines() if line}
     assert lines["baseline"].rstrip().endswith("baseline")
-    assert lines["same"].rstrip().endswith("no difference: equal in all 5 seeds")
+    assert lines["same"].rstrip().endswith("no difference: the same recipe")
     assert "99.00 !" in lines["softmax"]
     assert lines["softmax"].rstrip().endswith("hurts")
 

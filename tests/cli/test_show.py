@@ -62,7 +62,7 @@ def test_show_tells_counts_best_variants_and_trials(study, made):
         "made: maximize val_accuracy",
         "5 finished (3 complete, 2 pruned), 1 failed, 1 unfinished; 6.5 s of training",
         "Best val_accuracy: 91.25 % by trial 2",
-        "  lr=0.01235 batch_size=full",
+        "  batch_size=full lr=0.01235",
     ]
     table = [line.split() for line in answer.out.splitlines()]
     assert ["norm_inputs", "1", "complete", "75.00", "+5.00"] in table
@@ -102,7 +102,7 @@ def test_show_as_csv_has_a_column_for_each_changed_knob(study, made):
     assert len(rows) == 7
     assert list(rows[0]) == [
         "trial", "state", "value", "epochs", "seconds", "variant", "reason",
-        "recipe.lr", "recipe.batch_size", "recipe.normalize", "recipe.activation",
+        "recipe.batch_size", "recipe.lr", "recipe.normalize", "recipe.activation",
     ]  # fmt: skip
     assert (rows[0]["value"], rows[0]["recipe.batch_size"]) == ("0.9125", "full")
 

@@ -172,6 +172,7 @@ def test_columns_that_only_the_test_rows_have_are_left_out_and_that_is_said(tmp_
         ({"kind": ["cat", None] * 5}, r"5 of 10 rows have no label 'kind'"),
         ({"kind": "cat"}, "the label 'kind' is always the same"),
         ({"kind": [1.5, 2.5] * 5}, "holds fractions such as 1.5"),
+        ({"kind": [610763.03, 610764.5] * 5}, "holds fractions such as 610763.03"),
         ({"kind": ["a"] * 9 + ["b"]}, "20% cannot be held out for the test"),
         ({"weight": [np.inf, -np.inf] * 5}, "column 'weight' has infinite values.*--drop 'weight'"),
         ({"weight": [1e300, 1.0] * 5}, "or some too large for float32"),

@@ -55,6 +55,21 @@ def judged(rows, **more):
             ("boundary", "lost", "duplicates", "top", "more trials", "test split", "time left")}  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("metric", "examples", "value", "said"),
+    [
+        (GOAL, 4, 1.0, "measured on 4 examples: the best, 100.00 %, has the 95 % interval 51.01 to 100.00"),
+        (replace(GOAL, in_percent=True), 4, 75.0, "75.00 %, has the 95 % interval 30.06 to 95.44"),
+        (GOAL, 10_000, 0.9, ""), (GOAL, 0, 0.9, ""), (Metric("val_loss", "minimize"), 4, 0.5, ""),
+    ],
+)  # fmt: skip
+def test_an_accuracy_over_few_examples_is_told_with_its_interval(metric, examples, value, said):
+    evidence = Evidence("mine", metric, [row(0, value)], DEFINITION, examples=examples)
+    found = [each.text for each in remarks(evidence) if each.kind == "few examples"]
+    assert len(found) == bool(said)
+    assert said in "".join(found)
+
+
 @pytest.mark.parametrize("rows", [[], [row(0, 0.5, lr=0.1)], [row(0, None, state="running", epochs=0)]])
 def test_with_no_trial_or_one_nothing_is_said(rows):
     assert not any(judged(rows).values())

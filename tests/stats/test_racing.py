@@ -63,7 +63,7 @@ def test_two_arms_of_equal_spread_are_the_two_sided_paired_t_test():
 
 
 def test_less_is_better_when_minimizing():
-    table = np.array([[1.0, 1.1, 0.9], [9.0, 9.1, 8.9]])
+    table = np.array([[1.0, 1.1, 0.9], [9.0, 9.0, 9.1]])
     assert racing.worse(table, direction="minimize").tolist() == [False, True]
     assert racing.worse(table).tolist() == [True, False]
 

@@ -5,7 +5,6 @@ import pytest
 from scipy import integrate, stats
 
 from study.stats import sequential, verdicts
-from study.stats.intervals import Interval
 
 CAP = 30
 EQUAL = np.zeros(8)

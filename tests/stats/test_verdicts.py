@@ -123,8 +123,8 @@ def test_the_families_of_the_simulations_are_judged_as_by_the_public_function():
 def test_three_equal_differences_on_a_coarse_metric_are_no_verdict():
     runs = np.random.default_rng(0).binomial(114, 0.995, (8_000, 9, 3)) / 114
     gaps = runs[:, 1:] - runs[:, :1]
-    assert (fixed_p(gaps) <= 0.05).any(-1).mean() > 0.1
-    assert (fixed_p(gaps, 1 / 114) <= 0.05).any(-1).mean() < 0.05
+    for step in (0.0, 1 / 114):  # the resolution is not known, or is
+        assert (fixed_p(gaps, step) <= 0.05).any(-1).mean() < 0.05
     (found,) = verdicts.compare([[1 / 114] * 3], [0.0] * 3, step=1 / 114)
     assert found.verdict == "not enough seeds"
 
@@ -223,14 +223,15 @@ def test_equal_values_of_two_recipes_prove_nothing(compare, n, step):
 
 
 @pytest.mark.parametrize("compare", [verdicts.compare, sequential.compare])
-@pytest.mark.parametrize("n", [0, 1, 2, 8])
+@pytest.mark.parametrize("n", [1, 2, 8])
 def test_the_same_recipe_is_known_as_such_and_not_by_its_values(compare, n):
     values = np.random.default_rng(0).normal(0.9, 0.01, n)
     other, same = compare([values, values], values, step=0.001, same=[False, True])
     assert (same.words(), same.difference, same.interval, same.more) == (
         "no difference: the same recipe", 0.0, Interval(0.0, 0.0), 0,
     )  # fmt: skip
-    assert other.verdict == "not enough seeds"
+    assert not other.same
+    assert other.interval.high > 0
 
 
 def test_equal_differences_where_the_resolution_is_not_known_are_no_verdict():

@@ -150,7 +150,7 @@ def remarks(evidence: Evidence) -> list[Remark]:
 
 def few_examples(evidence: Evidence) -> Iterator[Remark]:
     """Whether the best accuracy is measured on so few examples that other examples may well give another one."""
-    metric, best, stored = evidence.metric, next(iter(evidence.complete), None), evidence.definition
+    metric, best = evidence.metric, next(iter(evidence.complete), None)
     if best is None or best.value is None or not metric.is_accuracy or not evidence.examples:
         return
     found = intervals.share(best.value / metric.whole * evidence.examples, evidence.examples).interval
@@ -158,8 +158,7 @@ def few_examples(evidence: Evidence) -> Iterator[Remark]:
         within = metric.interval(Ends(found.low * metric.whole, found.high * metric.whole))
         text = f"{metric.name} is measured on {plural(evidence.examples, 'example')}: the best, "
         text += f"{metric.value(best.value)}, has the 95 % interval {within} for new ones (Wilson 1927)"
-        share = (stored.get("recipe") or {}).get("val_fraction")
-        yield Remark("few examples", text, f"A larger `val_fraction` than {share:g}, or more data, would tell more.")
+        yield Remark("few examples", text, "Hold out more of them (`val_fraction`), or get more data.")
 
 
 def time_left(evidence: Evidence) -> Iterator[Remark]:

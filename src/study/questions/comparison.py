@@ -11,6 +11,7 @@ import numpy as np
 
 from study.errors import InputError
 from study.plots import figures, interactive
+from study.progress import SearchStarted
 from study.questions import judging, publishing, replicates
 from study.questions.replicates import Design, Pairs
 from study.recipe import Recipe, fingerprint
@@ -225,9 +226,8 @@ def design(study: Study, question: ComparisonQuestion) -> Design:
         values: Mapping[str, NDArray[np.float64]],
         diverged: Collection[str],  # noqa: ARG001 - they count as guessing
     ) -> tuple[str, ...]:
-        others = [name for name in question.variants if name != question.against]
         judged = judge(question, values, finals)
-        unsettled = [name for name in others if name in before and judged[name].verdict == "not enough seeds"]
+        unsettled = [name for name, each in judged.items() if name in before and each.verdict == "not enough seeds"]
         return (question.against, *unsettled) if unsettled else ()
 
     return Design(
@@ -246,7 +246,10 @@ def run(
     """Run the missing trainings, then publish the result; each iteration drives the run. Raises as `search.run`."""
     designed = design(study, question)
     asked = {**asdict(question), "variants": {name: dict(each) for name, each in designed.arms.items()}}
-    yield from replicates.run(designed, settings, options, stop, asked)
+    for progress in replicates.run(designed, settings, options, stop, asked):
+        yield progress
+        if isinstance(progress, SearchStarted):
+            yield from judging.unlike_search(Family(study.name, settings.home))
     yield from _publish(study, settings, options, of(study, settings, question))
 
 
@@ -286,14 +289,14 @@ def judge(
     """Compare the others with the baseline: sequentially with `until_sure`, else for a fixed number of seeds."""
     test = sequential.compare if question.until_sure else verdicts.compare
     others = [name for name in question.variants if name != question.against]
-    recipes = {name: fingerprint(finals.recipe_for(finals.variants[name])) for name in question.variants}
+    known = {name: fingerprint(finals.recipe_for(finals.variants[name])) for name in question.variants}
     found = test(
         np.array([values[name] for name in others]),
         values[question.against],
         direction=finals.direction,
         smallest=question.smallest,
         step=judging.resolution(finals, np.concatenate([*values.values()]), test=True),
-        same=[recipes[name] == recipes[question.against] for name in others],
+        same=[known[name] == known[question.against] for name in others],
     )
     return dict(zip(others, found, strict=True))
 

@@ -10,15 +10,19 @@ import numpy as np
 
 from study.definition import OUR_TRAIN
 from study.errors import InputError
+from study.formatting import knobs
 from study.imports import import_object
+from study.progress import Notice
 from study.recipe import Recipe
 from study.record.family import name_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import ArrayLike
 
     from study.definition import Study
-    from study.record.family import Kind
+    from study.record.family import Family, Kind
 
 
 def require_smallest(study: Study, smallest: float) -> None:
@@ -58,6 +62,12 @@ def resolution(study: Study, values: ArrayLike = (), *, test: bool) -> float:
 
         known = examples(study.recipe, metric)
     return metric.resolution(known) or metric.step_in(np.ravel(values).tolist())
+
+
+def unlike_search(family: Family) -> Iterator[Notice]:
+    """Say where a comparison is trained with other settings than the search."""
+    if otherwise := family.compared_otherwise():
+        yield Notice(f"the search had other settings: here {knobs(otherwise)}; the report leaves the comparison out")
 
 
 def can_test(study: Study) -> bool:

@@ -38,6 +38,10 @@ def _variants(found: Found) -> Iterator[Part]:
     if found.compared:
         yield from _compared(found, found.compared)
         return
+    if found.otherwise:
+        yield Text(f"A comparison was trained with other settings than the search, `{knobs(found.otherwise)}`, so its "
+                   f"values are not shown beside these; `study compare {found.name} --show` prints them.",
+                   "warning")  # fmt: skip
     seen = [trial for trial in found.trials if trial.row.variant]
     if len(seen) < 2:
         return

@@ -82,7 +82,8 @@ class Found:
         summary: of the search.
         about: the docstring of the study's file; empty if it is unknown.
         study: as it was run; None if our `Recipe` rejects the stored recipe.
-        compared: the comparison; None if there is none.
+        compared: the comparison; None if there is none, or if it was trained otherwise than the search.
+        otherwise: the settings of a comparison that are not the search's; empty if they agree.
         confirmation: None if nothing was confirmed.
         ablation: None if nothing was ablated.
         openings: looks at the test split, oldest first.
@@ -99,6 +100,7 @@ class Found:
     about: str
     study: Study | None
     compared: Compared | None
+    otherwise: Mapping[str, Any]
     confirmation: Confirmation | None
     ablation: Ablation | None
     openings: Sequence[Mapping[str, Any]]
@@ -141,9 +143,9 @@ def read(name: str, settings: Settings) -> Found:
     stored, metric = journal.definition() or {}, results.metric_of(journal)
     trials = results.trials(journal, metric) if journal.folder.name == name else []
     try:
-        study = family.as_confirmed()
+        study, otherwise = family.as_confirmed(), family.compared_otherwise()
     except StudyFileError:  # the rest can still be read from the folders
-        study = None
+        study, otherwise = None, {}
     return Found(
         name=name,
         settings=settings,
@@ -154,7 +156,8 @@ def read(name: str, settings: Settings) -> Found:
         summary=summary.summarize(name, metric, [trial.row for trial in trials]),
         about=study_files.about(name, stored),
         study=study,
-        compared=_compared(name, settings),
+        compared=None if otherwise else _compared(name, settings),
+        otherwise=otherwise,
         confirmation=confirmation.read(study, settings) if study else None,
         ablation=ablation.read(study, settings) if study else None,
         openings=family.looks(),
