@@ -118,7 +118,9 @@ def with_test(recipe, resume, *, test=False):
     return {"test": {"accuracy": 0.25}} if test else {}
 
 
-@pytest.mark.parametrize(("train", "metric", "value"), [(scored, "val_accuracy", 0.5), (with_test, "test_accuracy", 0.25)])
+@pytest.mark.parametrize(
+    ("train", "metric", "value"), [(scored, "val_accuracy", 0.5), (with_test, "test_accuracy", 0.25)]
+)
 def test_a_training_of_ones_own_is_of_the_test_split_if_it_can_be_judged_there(train, metric, value):
     study = Study(name="own", recipe=Plain(), train=train, variants={"baseline": {}, "other": {"seed": 5}})
     question = comparison.ask(study, seeds=2)
