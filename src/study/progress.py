@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Generator, Mapping
     from pathlib import Path
 
     from study.events import Epoch
-    from study.record.journal import Ended
+    from study.record.history import Ended
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +103,14 @@ class Written:
 
 
 Progress = Preparing | SearchStarted | TrialStarted | TrialEpoch | TrialEnded | Notice | Written
+
+
+def finish(events: Generator[Progress, None, Result], watch: Callable[[Progress], None] | None = None) -> Result:
+    """Run to the end, pass on each event, and return the result."""
+    while True:
+        try:
+            event = next(events)
+        except StopIteration as end:
+            return end.value
+        if watch:
+            watch(event)

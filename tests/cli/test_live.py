@@ -15,8 +15,8 @@ from study.events import Epoch
 from study.metric import Metric
 from study.progress import Notice, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
 from study.recipe import Recipe
-from study.record.journal import Ended
-from study.record.results import TrialRow
+from study.record.history import Ended
+from study.record.trial import TrialRow
 from study.running.board import Board
 
 LONG = {"optimizer": "adamw", "lr": 0.0123456, "activation": "leaky_relu", "dropout_conv": 0.25, "schedule": "cosine"}

@@ -71,7 +71,7 @@ def test_a_search_tells_each_trial_and_what_it_came_to(study, ready):
 
     again = study("run", "toy", "--trials", "4", *QUICK)
     assert again.code == 0
-    assert "toy has its 4 finished trials already; a larger --trials adds to them" in again.err
+    assert "toy has its 4 finished trials already; a larger --trials adds to them." in again.out
 
     more = study("run", "toy", "--trials", "6", "--json", *QUICK)
     assert [each.get("trial") for each in lines(more)] == [4, 5, None]
@@ -215,7 +215,7 @@ def test_the_first_signal_ends_after_saving_with_130_and_the_same_command_goes_o
         process.send_signal(sign)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "stopping after the present epochs" in err
+    assert "stopping after the current epochs" in err
     assert err.splitlines()[-1].endswith("The same command continues.")
     assert json.loads(out.splitlines()[-1])["status"] == "interrupted"
     answer = study("run", "toy", "--trials", "3", "--executor", "inline", "--set", "seconds=0.3", "--json")

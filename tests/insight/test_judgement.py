@@ -18,7 +18,7 @@ from study.insight.judgement import Evidence, remarks
 from study.insight.repeats import Noise
 from study.metric import Metric
 from study.record.journal import Journal
-from study.record.results import TrialRow
+from study.record.trial import TrialRow
 
 SPACE = {"lr": FloatDistribution(1e-4, 1e-1, log=True), "kind": CategoricalDistribution(("a", "b"))}
 DEFINITION = {

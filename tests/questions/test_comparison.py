@@ -15,7 +15,7 @@ from study.definition import Published, Variant
 from study.errors import InputError, Interrupted
 from study.options import Options
 from study.progress import TrialEnded, TrialEpoch, TrialStarted
-from study.questions import comparison
+from study.questions import comparison, judging
 from study.record import results
 from study.record.journal import Journal
 
@@ -270,8 +270,8 @@ def test_two_workers_give_the_table_of_one(monkeypatch):
 
 def test_a_variant_that_needs_validation_keeps_it_where_the_others_train_on_all():
     plateau = {"schedule": "plateau", "val_fraction": 0.2}
-    finals = comparison.compared(
-        replace(STUDY, final={"val_fraction": 0.0}, variants={"baseline": {}, "plateau": plateau})
+    finals = judging.judged_on_test(
+        replace(STUDY, final={"val_fraction": 0.0}, variants={"baseline": {}, "plateau": plateau}), "compare"
     )
     shares = [finals.recipe_for(overrides).val_fraction for overrides in finals.variants.values()]
     assert shares == [0.0, 0.2]

@@ -9,7 +9,8 @@ import pytest
 
 from study.errors import PlaceError, StudyError
 from study.events import Epoch
-from study.record.journal import Ended, Journal
+from study.record.history import Ended
+from study.record.journal import Journal
 
 
 @pytest.fixture

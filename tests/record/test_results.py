@@ -12,8 +12,9 @@ from study.errors import StudyError
 from study.metric import Metric
 from study.record import family, results
 from study.record.journal import Journal
-from study.record.results import TrialRow, best, ranked
+from study.record.results import best, ranked
 from study.record.summary import summarize
+from study.record.trial import TrialRow
 
 MORE, LESS = Metric("score"), Metric("score", "minimize")
 

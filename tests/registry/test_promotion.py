@@ -18,8 +18,8 @@ def put(registry_home):
     """Register a trial of a study under a model's name; gives the version's number."""
 
     def register(trial, study="little", model="little"):
-        candidate = registration.unconfirmed(Journal(registry_home.study_folder(study)), trial)
-        return registration.register(candidate, registry_home, model)[0].number
+        trained = registration.unconfirmed(Journal(registry_home.study_folder(study)), trial)
+        return registration.register(trained, registry_home, model)[0].number
 
     return register
 
@@ -62,7 +62,7 @@ def test_the_accuracy_is_that_of_the_training_s_own_evaluation(registry_home, pu
     promotion.promote(registry_home, "little", 1)
     with pytest.raises(StudyError, match=r"is worse") as refused:
         promotion.promote(registry_home, "little", 2)
-    own = final.folder.history().ended.evaluation["test"]["accuracy"]
+    own = final.training.history.evaluation["test"]["accuracy"]
     assert f"against {100 * own:.2f} %" in str(refused.value)
 
 

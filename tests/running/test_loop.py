@@ -42,13 +42,13 @@ class Listed:
         for number in trials.running():
             if number not in under_way:
                 return trials.left(number)
-        candidate = trials.fixed({}, "any")
-        if candidate.number >= len(self.overrides):
+        trial = trials.fixed({}, "any")
+        if trial.number >= len(self.overrides):
             return None
-        return trials.fixed(self.overrides[candidate.number], "any")
+        return trials.fixed(self.overrides[trial.number], "any")
 
-    def may_prune(self, candidate):
-        self.asked.append(candidate.number)
+    def may_prune(self, trial):
+        self.asked.append(trial.number)
         return self.prunes
 
 

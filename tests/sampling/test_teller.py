@@ -19,6 +19,7 @@ from study.options import Options
 from study.progress import Notice, TrialEnded, TrialStarted
 from study.questions.search import run
 from study.record.journal import Journal
+from study.record.trial import Trial
 from study.sampling import storage, teller
 from study.sampling.teller import Teller
 from study.study_files import load
@@ -283,7 +284,7 @@ def test_an_enqueued_trial_whose_folder_an_earlier_version_made_before_it_was_ki
         storage.forget(database, "toy")
         study = storage.study_id(database, "toy", "maximize")
         for folder in Journal(places.resolve().study_folder("toy")).trials()[:2]:
-            database.create_new_trial(study, storage.frozen(folder))
+            database.create_new_trial(study, storage.frozen(Trial.of(folder)))
     stored().enqueue_trial({"x": 0.125})
     list(search(4))
     assert trained()[0.125] == 1

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from study import notebook
 from study.imports import forget_edited
-from study.record import summary
+from study.progress import Result, finish
 from study.record.family import Family
-from study.record.journal import Journal
 from study.settings import resolve
 from study.study_files import load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
     from study.definition import Study
@@ -75,8 +74,7 @@ def run(study: Study | str, trials: int, **how: Unpack[How]) -> Summary:
     from study.questions import search  # noqa: PLC0415 - optuna, only when something is to be run
 
     settled, places, options = _settle(study, how, trials)
-    _watch(search.run(settled, places, options, threading.Event()), how, places)
-    return summary.of(Journal(places.study_folder(settled.name)))
+    return _watch(search.run(settled, places, options, threading.Event()), how, places)
 
 
 def compare(
@@ -116,8 +114,7 @@ def compare(
     question = comparison.ask(
         settled, variants, against, as_published=as_published, seeds=seeds, until_sure=until_sure, smallest=smallest
     )
-    _watch(comparison.run(settled, places, options, question, threading.Event()), how, places)
-    return comparison.of(settled, places, question)
+    return _watch(comparison.run(settled, places, options, question, threading.Event()), how, places)
 
 
 def confirm(study: Study | str, *, top: int = 10, seeds: int = 5, **how: Unpack[How]) -> Confirmation:
@@ -141,8 +138,7 @@ def confirm(study: Study | str, *, top: int = 10, seeds: int = 5, **how: Unpack[
     settled, places, options = _settle(study, how)
     settled = Family(settled.name, places.home).as_searched(settled)
     question = confirmation.ask(settled, places, top, seeds)
-    _watch(confirmation.run(settled, places, options, question, threading.Event()), how, places)
-    return confirmation.of(settled, places, question)
+    return _watch(confirmation.run(settled, places, options, question, threading.Event()), how, places)
 
 
 def ablate(study: Study | str, *, seeds: int = 10, smallest: float = 0.005, **how: Unpack[How]) -> Ablation:
@@ -168,8 +164,7 @@ def ablate(study: Study | str, *, seeds: int = 10, smallest: float = 0.005, **ho
     settled = Family(settled.name, places.home).as_searched(settled)
     with options.calling() as call:
         question = ablation.ask(settled, places, seeds, smallest, preflight.fitting(options.device, call))
-    _watch(ablation.run(settled, places, options, question, threading.Event()), how, places)
-    return ablation.of(settled, places, question)
+    return _watch(ablation.run(settled, places, options, question, threading.Event()), how, places)
 
 
 def _settle(study: Study | str, how: How, trials: int = 1) -> tuple[Study, Settings, Options]:
@@ -187,8 +182,5 @@ def _settle(study: Study | str, how: How, trials: int = 1) -> tuple[Study, Setti
     return settled, resolve(how.get("home"), how.get("storage"), how.get("tracking_uri")), options
 
 
-def _watch(events: Iterator[Progress], how: How, places: Settings) -> None:
-    watch = how.get("watch") or notebook.watcher(places.home)
-    for progress in events:
-        if watch:
-            watch(progress)
+def _watch(events: Generator[Progress, None, Result], how: How, places: Settings) -> Result:
+    return finish(events, how.get("watch") or notebook.watcher(places.home))

@@ -49,10 +49,10 @@ def register(
 
     named = registration.checked_name(model) if model else registration.model_of(name)
     if trial is None:
-        candidate = registration.confirmed(family.Family(name, places.home).as_confirmed(), places)
+        trained_model = registration.confirmed(family.Family(name, places.home).as_confirmed(), places)
     else:
-        candidate = registration.unconfirmed(journal, trial)
-    version, is_new = registration.register(replace(candidate, question=studies.describe(journal)), places, named)
+        trained_model = registration.unconfirmed(journal, trial)
+    version, is_new = registration.register(replace(trained_model, question=studies.describe(journal)), places, named)
     return Registered(version, is_new)
 
 

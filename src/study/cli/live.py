@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("study")
 FRAMES_PER_SECOND = 4
+STOPPING = "stopping after the current epochs"
 
 
 @contextmanager
@@ -106,7 +107,7 @@ def draw(board: Board, console: Console) -> RenderableType:
     if len(workers) > room:
         lines.append(Text(f"  and {len(workers) - room} more", style="dim"))
     if board.stopping:
-        lines.append(Text("stopping after the present epochs; Ctrl-C once more to stop at once", style="bold yellow"))
+        lines.append(Text(f"{STOPPING}; Ctrl-C once more to stop at once", style="bold yellow"))
     return Group(*lines)
 
 

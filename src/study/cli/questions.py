@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -13,16 +13,15 @@ from study.cli.terminal import Terminal, width
 from study.errors import InputError, Interrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
     from threading import Event
 
-    from study.definition import Study
     from study.progress import Progress
-    from study.questions.comparison import ComparisonQuestion
     from study.settings import Settings
     from study.text.shown import Shown
 
 log = logging.getLogger("study")
+Answer = TypeVar("Answer", bound="Shown")
 
 Variants = Annotated[
     str | None,
@@ -75,7 +74,6 @@ ShowOnly = Annotated[
     bool, typer.Option("--show", envvar="STUDY_SHOW", help="Only show what was found, as far as it has come.")
 ]
 AsCsv = Annotated[bool, typer.Option("--csv", envvar="STUDY_CSV", help="Print the table as CSV.")]
-ASKED = ("variants", "against", "seeds", "until_sure", "smallest", "as_published")
 
 
 def compare(
@@ -122,29 +120,24 @@ def compare(
 
     fixed = request.overrides([*(assignments or []), *([f"epochs={epochs}"] if epochs else [])])
     places = settings.resolve(home, storage, tracking_uri)
-    chosen = [each.strip() for each in variants.split(",") if each.strip()] if variants else None
-
-    def ask(study: Study) -> ComparisonQuestion:
-        return comparison.ask(
-            study, chosen, against, as_published=as_published, seeds=seeds, until_sure=until_sure, smallest=smallest
-        )
-
+    given: dict[str, Any] = {
+        "variants": [each.strip() for each in variants.split(",") if each.strip()] if variants else None,
+        "against": against, "seeds": seeds, "until_sure": until_sure, "smallest": smallest,
+        "as_published": as_published,
+    }  # fmt: skip
     if show_only:
         if fixed:
             raise InputError("--set and --epochs change nothing beside --show", fix="Leave one of them out.")
+        asked = {name: value for name, value in given.items() if options.typed(context, name)}
         study = request.recorded_comparison(names[0], places.home, data=data)
-        if any(options.typed(context, each) for each in ASKED):
-            question = ask(study)
-        else:
-            study, question = comparison.last_asked(study, places)
-        print_answer(comparison.of(study, places, question), as_json=as_json, as_csv=as_csv)
+        print_answer(comparison.shown(study, places, **asked), as_json=as_json, as_csv=as_csv)
         return
     wanted = request.read(names[0], recipe=None, fixed=fixed, data=data, rename=None, home=places.home).study
-    ask(wanted)  # before the data are fetched
+    comparison.ask(wanted, **given)  # before the data are fetched
     how = Options(workers=workers, device=device, executor=executor, accept=accept, timeout=timeout)
     study = preamble.settled(terminal, wanted, how, fallback=not no_fallback and data is None)
     study = Family(study.name, places.home).as_searched(study)
-    question = ask(study)
+    question = comparison.ask(study, **given)
     _answer(
         lambda stop: comparison.run(study, places, how, question, stop),
         lambda: comparison.of(study, places, question), terminal, places, as_json=as_json, as_csv=as_csv,
@@ -184,12 +177,12 @@ def confirm(
     study = preamble.searched(
         terminal, places, name, how, data=data, rename=new_name, fallback=not no_fallback, show_only=show_only
     )
-    if show_only and (found := confirmation.read(study, places)):
-        print_answer(found, as_json=as_json)
+    if show_only:
+        print_answer(confirmation.shown(study, places, top, seeds), as_json=as_json)
         return
     question = confirmation.ask(study, places, top, seeds)
     _answer(
-        None if show_only else lambda stop: confirmation.run(study, places, how, question, stop),
+        lambda stop: confirmation.run(study, places, how, question, stop),
         lambda: confirmation.of(study, places, question), terminal, places, as_json=as_json,
     )  # fmt: skip
 
@@ -228,36 +221,35 @@ def ablate(
     study = preamble.searched(
         terminal, places, name, how, data=data, rename=new_name, fallback=not no_fallback, show_only=show_only
     )
-    if show_only and (found := ablation.read(study, places)):
-        print_answer(found, as_json=as_json)
+    if show_only:
+        print_answer(ablation.shown(study, places, seeds, smallest), as_json=as_json)
         return
     with how.calling() as call:
-        question = ablation.ask(study, places, seeds, smallest, None if show_only else fitting(device, call))
+        question = ablation.ask(study, places, seeds, smallest, fitting(device, call))
     _answer(
-        None if show_only else lambda stop: ablation.run(study, places, how, question, stop),
+        lambda stop: ablation.run(study, places, how, question, stop),
         lambda: ablation.of(study, places, question), terminal, places, as_json=as_json,
     )  # fmt: skip
 
 
 def _answer(
-    begin: Callable[[Event], Iterator[Progress]] | None,
-    read: Callable[[], Shown],
+    begin: Callable[[Event], Generator[Progress, None, Answer]],
+    read: Callable[[], Answer],
     terminal: Terminal,
     places: Settings,
     *,
     as_json: bool,
     as_csv: bool = False,
 ) -> None:
-    """Run a question, unless it is only to be shown, and print what it found; where it was stopped, how far it came."""
+    """Run a question and print its result; if it is interrupted, the result so far."""
     from study.cli.watch import follow, print_answer
     from study.running.board import Board
 
-    if begin is not None:
-        board = Board()
-        try:
-            follow(begin, places.home, board, terminal, as_json=as_json)
-        except (Interrupted, KeyboardInterrupt):
-            if board.target and not as_json:
-                log.info("so far:\n%s", read().text(width()))
-            raise
-    print_answer(read(), as_json=as_json, as_csv=as_csv)
+    board = Board()
+    try:
+        found = follow(begin, places.home, board, terminal, as_json=as_json)
+    except (Interrupted, KeyboardInterrupt):
+        if board.target and not as_json:
+            log.info("so far:\n%s", read().text(width()))
+        raise
+    print_answer(found, as_json=as_json, as_csv=as_csv)

@@ -26,6 +26,8 @@ from study.metric import Ends
 from study.recipe import Recipe
 from study.record import results
 from study.record.family import Family, held_by
+from study.record.trial import base_of
+from study.schemas import search as schemas
 from study.stats import expected, intervals
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from study.insight.repeats import Noise
     from study.metric import Metric
     from study.record.journal import Journal
-    from study.record.results import TrialRow
+    from study.record.trial import Trial, TrialRow
 
 WIDE = 0.1  # width of an accuracy's 95 % interval, in [0, 1], from which a remark says so
 Kind = Literal["few examples", "boundary", "lost", "duplicates", "top", "more trials", "test split", "time left"]
@@ -62,6 +64,10 @@ class Remark:
     kind: Kind
     text: str
     fix: str = ""
+
+    def record(self) -> schemas.Remark:
+        """Describe it in plain values."""
+        return schemas.Remark(kind=self.kind, text=self.text, fix=self.fix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,28 +108,28 @@ class Evidence:
         return results.ranked(found, self.metric)
 
 
-def read(journal: Journal, rows: Sequence[TrialRow] | None = None) -> Evidence:
-    """Collect what a search is judged by, each folder read once.
+def read(journal: Journal, trials: Sequence[Trial] | None = None) -> Evidence:
+    """Collect what a search is judged by.
 
     Args:
-        journal: the study's.
-        rows: its trials, where they have been read.
+        journal: the study's folders.
+        trials: its trials, if they have been read.
 
     Raises:
         StudyError: no definition, or a damaged file; names it and its line.
 
     """
-    rows = results.rows(journal) if rows is None else rows
+    trials = results.read(journal) if trials is None else trials
     name, family = journal.folder.name, Family(journal.folder.name, journal.home)
-    ended = [row.number for row in rows if row.state != "running"]
-    metric = results.metric_of(journal)
+    ended = [trial for trial in trials if trial.history.ended]
+    metric = results.metric_of(journal, trials)
     return Evidence(
         name=name,
         metric=metric,
-        rows=rows,
+        rows=[trial.row for trial in trials],
         definition=journal.definition() or {},
-        recipes={number: json.dumps(journal.trial(number).recipe(), sort_keys=True) for number in ended},
-        noise=repeats.noise(family),
+        recipes={trial.number: json.dumps(trial.recipe, sort_keys=True) for trial in ended},
+        noise=repeats.noise(family, trials),
         examples=_examples(journal, metric),
         openings=family.looks(),
         coordinator=held_by(journal),
@@ -133,7 +139,7 @@ def read(journal: Journal, rows: Sequence[TrialRow] | None = None) -> Evidence:
 
 
 def _examples(journal: Journal, metric: Metric) -> int:
-    recipe = results.base_of(journal)
+    recipe = base_of(journal)
     ours = isinstance(recipe, Recipe) and (journal.definition() or {}).get("train") == OUR_TRAIN
     return examples(recipe, metric) if ours and isinstance(recipe, Recipe) else 0
 

@@ -26,8 +26,8 @@ from study.questions import ablation_arms, confirmation, judging, publishing, re
 from study.questions.ablation_arms import AblationQuestion, Arm, Side
 from study.questions.replicates import Design, Pairs
 from study.recipe import settings as settings_of
-from study.record import results
 from study.record.family import BASELINE, Family, name_of
+from study.record.results import recipe_record
 from study.schemas import questions as schemas
 from study.stats import intervals, verdicts
 from study.text import questions as text
@@ -35,7 +35,7 @@ from study.text.shown import Shown
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
     from pydantic import BaseModel
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from study.options import Options
     from study.progress import Progress
     from study.questions.ablation_arms import Fits
+    from study.questions.replicates import RecipeResults
     from study.settings import Settings
     from study.text.table import Block
 
@@ -183,18 +184,23 @@ def ask(
 
 def run(
     study: Study, settings: Settings, options: Options, question: AblationQuestion, stop: threading.Event
-) -> Iterator[Progress]:
-    """Run the missing trainings of the arms, then of the simplest recipe. Raises as `search.run`."""
+) -> Generator[Progress, None, Ablation]:
+    """Run the missing trainings of the arms, then of the simplest recipe; publish the result and return it.
+
+    Raises as `search.run`.
+    """
     options = options.started()  # one deadline for all stages
     design = _design(study, question, ())
     while True:
-        yield from replicates.run(design, settings, options, stop, question.to_json())
-        if not Pairs.of(design, settings).complete():
-            return  # the time limit was reached
-        design = _design(study, question, _simpler(study, settings, question))
-        if Pairs.of(design, settings).complete():
+        pairs = yield from replicates.run(design, settings, options, stop, question.to_json())
+        if not pairs.complete():
+            return _judged(study, question, pairs.results)  # the time limit was reached
+        design = _design(study, question, _simpler(study, question, pairs.results))
+        if Pairs(design, pairs.results).complete():
             break
-    yield from _publish(study, settings, options, of(study, settings, question))
+    found = _judged(study, question, pairs.results)
+    yield from _publish(study, settings, options, found)
+    return found
 
 
 def _publish(study: Study, settings: Settings, options: Options, found: Ablation) -> Iterator[Progress]:
@@ -207,7 +213,7 @@ def _publish(study: Study, settings: Settings, options: Options, found: Ablation
     texts: dict[str, str] = {}
     if found.simplest is not None:
         recipe = study.recipe_for(found.simplest).model_dump(mode="json")
-        record = results.recipe_record(study.name, journal.definition() or {}, recipe)
+        record = recipe_record(study.name, journal.definition() or {}, recipe)
         texts["simplest.json"] = to_json(record, indent=2)
     else:
         (journal.artifacts / "simplest.json").unlink(missing_ok=True)
@@ -222,10 +228,19 @@ def read(study: Study, settings: Settings) -> Ablation | None:
     return of(study, settings, AblationQuestion.from_json(stored)) if stored else None
 
 
+def shown(study: Study, settings: Settings, seeds: int = 10, smallest: float = 0.005) -> Ablation:
+    """Read the last ablation; if there was none, the one that the arguments ask for. Raises as `ask`."""
+    return read(study, settings) or of(study, settings, ask(study, settings, seeds, smallest))
+
+
 def of(study: Study, settings: Settings, question: AblationQuestion) -> Ablation:
     """Read the result of an ablation so far."""
-    tried = _simpler(study, settings, question)
-    found = Pairs.of(_design(study, question, tried), settings)
+    return _judged(study, question, Pairs.of(_design(study, question, ()), settings).results)
+
+
+def _judged(study: Study, question: AblationQuestion, results: RecipeResults) -> Ablation:
+    tried = _simpler(study, question, results)
+    found = Pairs(_design(study, question, tried), results)
     values = found.values()
     rows = _rows(study, question, values, tried)
     complete = found.complete()
@@ -252,9 +267,9 @@ def _simplest(study: Study, rows: Sequence[AblationRow]) -> AblationRow | None:
     return next((row for row in (*tried[-1:], *single[-1:]) if _no_worse(row, study)), None)
 
 
-def _simpler(study: Study, settings: Settings, question: AblationQuestion) -> tuple[Arm, ...]:
+def _simpler(study: Study, question: AblationQuestion, results: RecipeResults) -> tuple[Arm, ...]:
     """List the candidates for the simplest recipe, up to the next one to try."""
-    found = Pairs.of(_design(study, question, ()), settings)
+    found = Pairs(_design(study, question, ()), results)
     if not found.complete():
         return ()
     rows = _rows(study, question, found.values(), ())
@@ -268,7 +283,7 @@ def _simpler(study: Study, settings: Settings, question: AblationQuestion) -> tu
         if not _is_recipe(study, arm):
             continue
         tried = (*tried, arm)
-        found = Pairs.of(_design(study, question, tried), settings)
+        found = Pairs(_design(study, question, tried), results)
         if not found.complete() or _no_worse(_rows(study, question, found.values(), tried)[-1], study):
             break
     return tried

@@ -11,7 +11,6 @@ import numpy as np
 
 from study.errors import InputError
 from study.plots import figures, interactive
-from study.progress import SearchStarted
 from study.questions import judging, publishing, replicates
 from study.questions.replicates import Design, Pairs
 from study.recipe import Recipe, fingerprint
@@ -24,7 +23,7 @@ from study.text.shown import Shown
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Generator, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -242,30 +241,32 @@ def design(study: Study, question: ComparisonQuestion) -> Design:
 
 def run(
     study: Study, settings: Settings, options: Options, question: ComparisonQuestion, stop: threading.Event
-) -> Iterator[Progress]:
-    """Run the missing trainings, then publish the result; each iteration drives the run. Raises as `search.run`."""
+) -> Generator[Progress, None, Comparison]:
+    """Run the missing trainings, publish the result and return it; each iteration drives the run.
+
+    Raises as `search.run`.
+    """
     designed = design(study, question)
     asked = {**asdict(question), "variants": {name: dict(each) for name, each in designed.arms.items()}}
-    for progress in replicates.run(designed, settings, options, stop, asked):
-        yield progress
-        if isinstance(progress, SearchStarted):
-            yield from judging.unlike_search(Family(study.name, settings.home))
-    yield from _publish(study, settings, options, of(study, settings, question))
+    pairs = yield from replicates.run(designed, settings, options, stop, asked)
+    found = judged(study, question, pairs)
+    yield from _publish(settings, options, found, pairs)
+    return found
 
 
-def _publish(study: Study, settings: Settings, options: Options, found: Comparison) -> Iterator[Progress]:
-    question, metric = found.question, found.metric
-    title = f"{study.name}: {question.seeds} seeds, against {question.against}"
+def _publish(settings: Settings, options: Options, found: Comparison, pairs: Pairs) -> Iterator[Progress]:
+    question, metric, name = found.question, found.metric, found.study
+    title = f"{name}: {question.seeds} seeds, against {question.against}"
     contrasts = {row.variant: row.comparison for row in found if row.comparison}
     points = {row.variant: (row.seconds, row.mean) for row in found if row.mean}
-    followed = compared(study).followed
+    followed = pairs.design.study.followed
     pictures = {
         "forest": figures.forest(contrasts, title, f"difference to {question.against} on the test split", metric),
-        "curves": figures.curves(curves(study, settings, question), replace(metric, name=followed.name), title),
-        "cost": figures.cost(points, metric, f"{study.name}: what it reaches, what it costs"),
+        "curves": figures.curves(publishing.curves(pairs), followed, title),
+        "cost": figures.cost(points, metric, f"{name}: what it reaches, what it costs"),
     }
     groups = {row.variant: publishing.over_seeds(row.record(metric).plain()) for row in found if row.mean}
-    journal = Family(study.name, settings.home).compare
+    journal = Family(name, settings.home).compare
     yield from publishing.publish(settings, options, {journal: groups}, pictures, {"comparison.csv": found.to_csv()})
 
 
@@ -303,37 +304,45 @@ def judge(
 
 def of(study: Study, settings: Settings, question: ComparisonQuestion) -> Comparison:
     """Read the result of a comparison so far, which depends on the folders alone."""
-    found = Pairs.of(design(study, question), settings)
+    return judged(study, question, Pairs.of(design(study, question), settings))
+
+
+def shown(study: Study, settings: Settings, **asked: Any) -> Comparison:
+    """Read the result so far of the last comparison, or of the one that the arguments ask for.
+
+    Args:
+        study: as it was compared.
+        settings: where its folders are.
+        asked: arguments of `ask`.
+
+    Raises:
+        InputError: as `ask`; or nothing was asked for, and the study was never compared.
+
+    """
+    study, question = (study, ask(study, **asked)) if asked else last_asked(study, settings)
+    return of(study, settings, question)
+
+
+def judged(study: Study, question: ComparisonQuestion, found: Pairs) -> Comparison:
+    """Judge the trials of a comparison so far."""
     values = found.values()
     finals = found.design.study
-    judged, step = judge(question, values, finals), found.step()
+    contrasts, step = judge(question, values, finals), found.step()
     measured = finals.objective.seen(np.concatenate(list(values.values())).tolist())
     return Comparison(
         study=study.name,
         question=question,
         metric=measured,
-        variants=tuple(_row(found, name, values[name], judged.get(name), step) for name in question.variants),
+        variants=tuple(_row(found, name, values[name], contrasts.get(name), step) for name in question.variants),
         fixed=study.fixed,
         guessing=isinstance(study.recipe, Recipe) and measured.is_accuracy,
     )
 
 
-def curves(study: Study, settings: Settings, question: ComparisonQuestion) -> dict[str, list[list[float]]]:
-    """Read, for each variant and seed, the metric after every epoch."""
-    found = Pairs.of(design(study, question), settings)
-    metric, journal = found.design.study.metric, found.results.journal
-    logs: dict[str, list[list[float]]] = {}
-    for name in question.variants:
-        numbers = [found.trial(name, seed_index) for seed_index in range(question.seeds)]
-        histories = [journal.trial(number).history() for number in numbers if number is not None]
-        logs[name] = [[epoch.metrics[metric] for epoch in history.epochs] for history in histories]
-    return logs
-
-
 def _row(
     found: Pairs, name: str, values: NDArray[np.float64], comparison: verdicts.Contrast | None, step: float
 ) -> VariantRow:
-    numbers = found.trials(name)
+    histories = [found.results.trials[number].history for number in found.trials(name)]
     there = values[~np.isnan(values)]
     published = found.design.study.published.get(name)
     return VariantRow(
@@ -345,6 +354,6 @@ def _row(
         as_expected=intervals.single_run(there, step=step).contains(published.value, published.rounding)
         if published and len(there) > 1 and not found.design.study.fixed
         else None,
-        seconds=float(np.mean([found.results.ended[n][1] for n in numbers])) if numbers else math.nan,
-        diverged=len(found.results.diverged.intersection(numbers)),
+        seconds=float(np.mean([history.seconds for history in histories])) if histories else math.nan,
+        diverged=sum(map(found.results.diverged, found.trials(name))),
     )

@@ -30,7 +30,7 @@ from study.text.shown import Shown
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from pydantic import BaseModel
 
@@ -163,12 +163,13 @@ def ask(study: Study, settings: Settings, top: int = 10, seeds: int = 5) -> Conf
     if top < 1:
         raise InputError(f"--top must be 1 or more, not {top}")
     journal = Family(study.name, settings.home).search
-    ranked = [row for row in results.ranked(results.rows(journal), study.objective) if row.state == "complete"]
+    trials = {trial.number: trial for trial in results.read(journal)}
+    rows = [trial.row for trial in trials.values() if trial.row.state == "complete"]
     arms: dict[int, dict[str, Any]] = {}
     values: dict[int, float] = {}
     seen: set[str] = set()
-    for row in ranked:
-        recipe = type(study.recipe).model_validate(journal.trial(row.number).recipe())
+    for row in results.ranked(rows, study.objective):
+        recipe = type(study.recipe).model_validate(trials[row.number].recipe)
         knobs = {knob: value for knob, value in difference(recipe, study.recipe).items() if knob != "seed"}
         key = fingerprint(study.recipe_for(knobs))
         if key not in seen and row.value is not None and len(arms) < top:
@@ -184,8 +185,8 @@ def ask(study: Study, settings: Settings, top: int = 10, seeds: int = 5) -> Conf
 
 def run(
     study: Study, settings: Settings, options: Options, question: ConfirmationQuestion, stop: threading.Event
-) -> Iterator[Progress]:
-    """Run the race, then open the test split for its winner and the baseline, then publish both.
+) -> Generator[Progress, None, Confirmation]:
+    """Run the race, then open the test split for its winner and the baseline; publish the result and return it.
 
     Each iteration drives the run. Raises as `search.run`.
 
@@ -194,16 +195,17 @@ def run(
 
     """
     options = options.started()  # one deadline for both stages
-    asked = question.to_json()
-    yield from replicates.run(race.design(study, question), settings, options, stop, asked)
-    if not is_raced(study, settings, question):
-        return  # the time limit was reached
-    found = of(study, settings, question)
-    if found.winner is None:
+    raced = yield from replicates.run(race.design(study, question), settings, options, stop, question.to_json())
+    if not raced.complete():
+        return _judged(study, question, raced, None)  # the time limit was reached
+    winner = race.winner(study, question, raced)
+    if winner is None:
         fix = f"`study show {study.name}-confirm` says why; after `study remove {study.name}-confirm` it can run again."
         raise InputError("the race has no winner", where=study.name, fix=fix)
-    yield from replicates.run(_final(study, question, found.winner.trial), settings, options, stop)
-    yield from _publish(study, settings, options, of(study, settings, question))
+    final = yield from replicates.run(_final(study, question, winner.trial), settings, options, stop)
+    found = _judged(study, question, raced, final)
+    yield from _publish(study, settings, options, found)
+    return found
 
 
 def _publish(study: Study, settings: Settings, options: Options, found: Confirmation) -> Iterator[Progress]:
@@ -217,30 +219,32 @@ def _publish(study: Study, settings: Settings, options: Options, found: Confirma
     yield from publishing.publish(settings, options, {family.confirm: raced, family.final: scores})
 
 
-def is_raced(study: Study, settings: Settings, question: ConfirmationQuestion) -> bool:
-    """Tell whether the race is over, with a winner or without."""
-    return Pairs.of(race.design(study, question), settings).complete()
-
-
 def read(study: Study, settings: Settings) -> Confirmation | None:
     """Read the last confirmation and its result so far; None if there was none. Depends on the folders alone."""
     stored = Family(study.name, settings.home).question("confirm")
     return of(study, settings, ConfirmationQuestion.from_json(stored)) if stored else None
 
 
+def shown(study: Study, settings: Settings, top: int = 10, seeds: int = 5) -> Confirmation:
+    """Read the last confirmation; if there was none, the one that the arguments ask for. Raises as `ask`."""
+    return read(study, settings) or of(study, settings, ask(study, settings, top, seeds))
+
+
 def of(study: Study, settings: Settings, question: ConfirmationQuestion) -> Confirmation:
     """Read the result of a confirmation so far."""
     raced = Pairs.of(race.design(study, question), settings)
-    over = raced.complete()
-    contenders = race.contenders(study, question, raced)
-    finite = [each for each in contenders if each.dropped is None and each.mean and each.mean.n == question.seeds]
-    winner = finite[0] if over and finite else None
+    winner = race.winner(study, question, raced)
+    final = Pairs.of(_final(study, question, winner.trial), settings) if winner else None
+    return _judged(study, question, raced, final)
+
+
+def _judged(study: Study, question: ConfirmationQuestion, raced: Pairs, final: Pairs | None) -> Confirmation:
+    contenders, winner = race.contenders(study, question, raced), race.winner(study, question, raced)
     metric = study.objective.seen(question.values.values())
-    if winner is None:
+    if winner is None or final is None:
         nothing = {"winner": None, "score": None, "baseline": None, "gain": None, "optimism": None}
         judged = judging.judged_on_test(study, "final").objective
         return Confirmation(study.name, metric, judged, question, contenders, **nothing, complete=False)
-    final = Pairs.of(_final(study, question, winner.trial), settings)
     arm = arm_of(winner.trial)
     score, baseline = _score(final, arm), _score(final, BASELINE)
     values, same = final.values(), final.same(arm, BASELINE)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from study.metric import Metric
     from study.options import Options
     from study.progress import Progress
+    from study.questions.replicates import Pairs
     from study.record.journal import Journal
     from study.settings import Settings
     from study.stats.intervals import Mean
@@ -50,6 +51,17 @@ def over_seeds(values: Mapping[str, Any]) -> dict[str, float]:
     """Select the fields of a recipe over its seeds that a tracking server shows, if they are known and finite."""
     names = ("n", "mean", "mean_low", "mean_high", "difference", "difference_low", "difference_high", "win_rate")
     return {name: values[name] for name in names if values.get(name) is not None and math.isfinite(values[name])}
+
+
+def curves(found: Pairs) -> dict[str, list[list[float]]]:
+    """Give, for each variant and seed, the metric after every epoch."""
+    metric, seeds = found.design.study.metric, range(found.design.seeds)
+    curves: dict[str, list[list[float]]] = {}
+    for name in found.design.arms:
+        numbers = (found.trial(name, seed_index) for seed_index in seeds)
+        trials = [found.results.trials[number] for number in numbers if number is not None]
+        curves[name] = [[epoch.metrics[metric] for epoch in trial.history.epochs] for trial in trials]
+    return curves
 
 
 def publish(

@@ -171,6 +171,16 @@ def contenders(study: Study, question: ConfirmationQuestion, race: Pairs) -> tup
     return tuple(sorted(found, key=rank))
 
 
+def winner(study: Study, question: ConfirmationQuestion, race: Pairs) -> Contender | None:
+    """Choose the best contender; None until the race is over, or if none has a value on every seed."""
+    finished = [
+        each
+        for each in contenders(study, question, race)
+        if each.dropped is None and each.mean and each.mean.n == question.seeds
+    ]
+    return finished[0] if finished and race.complete() else None
+
+
 def _dropped(race: Pairs, arm: str) -> int | None:
     for seed_index in range(race.design.look, race.design.seeds):
         members = race.members(seed_index)

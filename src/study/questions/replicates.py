@@ -24,24 +24,25 @@ from study.metric import Metric
 from study.progress import Notice, Preparing, SearchStarted
 from study.questions import judging
 from study.recipe import Recipe, fingerprint
+from study.record import results
 from study.record.family import Family, parsed
 from study.record.journal import Journal
-from study.record.results import metric_of
+from study.record.trial import Trial
 from study.running.coordinator import conduct
 from study.running.preflight import check_recipes
 from study.sampling import space
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from study.definition import Overrides, Study
     from study.options import Options
     from study.progress import Progress
-    from study.record.journal import TrialFolder
-    from study.sampling.trials import Candidate, Trials
+    from study.record.history import Ended
+    from study.sampling.trials import NextTrial, Trials
     from study.settings import Settings
 
     Values = Mapping[str, NDArray[np.float64]]
@@ -83,29 +84,38 @@ class Design:
 
 @dataclass(slots=True)
 class RecipeResults:
-    """Results of a study's trials by recipe; a trial that has ended is read only once."""
+    """A study's trials by recipe; a trial that has ended is read only once.
+
+    Args:
+        journal: the study's folders.
+        study: whose metric and recipe the trials must have.
+        data: that they must have been trained on.
+        trials: all trials, by number.
+        numbers: of the trial of each recipe, by its fingerprint.
+        values: the value that counts for each trial that has ended, by number; NaN if it failed.
+
+    """
 
     journal: Journal
     study: Study
     data: Mapping[str, Any]
+    trials: dict[int, Trial] = field(default_factory=dict[int, Trial])
     numbers: dict[str, int] = field(default_factory=dict[str, int])
-    ended: dict[int, tuple[float, float]] = field(default_factory=dict[int, tuple[float, float]])
-    diverged: set[int] = field(default_factory=set[int])
-    read: set[int] = field(default_factory=set[int])
+    values: dict[int, float] = field(default_factory=dict[int, float])
 
     def refresh(self) -> None:
         """Read the folders of trials that are new or had not ended."""
         for folder in self.journal.trials():
-            if folder.number not in self.read:
-                self.read.add(folder.number)
-                about = folder.about()
-                same_data = about.get("data", {}).get("sha256") == self.data.get("sha256")
-                if not same_data or not self._is_judged_alike(about):
-                    continue
-                recipe = type(self.study.recipe).model_validate(folder.recipe())
+            if folder.number in self.values:
+                continue
+            is_new = folder.number not in self.trials
+            trial = self.trials[folder.number] = Trial.of(folder)
+            same_data = trial.about.get("data", {}).get("sha256") == self.data.get("sha256")
+            if is_new and same_data and self._is_judged_alike(trial.about):
+                recipe = type(self.study.recipe).model_validate(trial.recipe)
                 self.numbers.setdefault(fingerprint(recipe), folder.number)
-            if folder.number not in self.ended:
-                self._read_end(folder)
+            if trial.history.ended:
+                self.values[folder.number] = self._value(trial.history.ended)
 
     def _is_judged_alike(self, about: Mapping[str, Any]) -> bool:
         """Tell whether a trial's value is of the study's metric; old trials on the test split name that of an epoch."""
@@ -113,18 +123,15 @@ class RecipeResults:
         stored = Metric(str(about.get("metric")))
         return stored.name == asked.name or (asked.of_test and stored.on("test").name == asked.name)
 
-    def _read_end(self, folder: TrialFolder) -> None:
-        history = folder.history()
-        if history.ended is None:
-            return
-        seconds = sum(epoch.seconds for epoch in history.epochs)
-        value = history.ended.value
-        if history.ended.state == "failed" or value is None:
-            value = math.nan
-        if history.ended.state == "pruned":  # here only divergence ends a training early
-            value = self._guessing()
-            self.diverged.add(folder.number)
-        self.ended[folder.number] = (value, seconds)
+    def _value(self, ended: Ended) -> float:
+        if ended.state == "pruned":  # diverged
+            return self._guessing()
+        return math.nan if ended.state == "failed" or ended.value is None else ended.value
+
+    def diverged(self, number: int | None) -> bool:
+        """Tell whether a trial has diverged: nothing else ends a training early here."""
+        ended = self.trials[number].history.ended if number is not None else None
+        return ended is not None and ended.state == "pruned"
 
     def _guessing(self) -> float:
         """Compute the accuracy of guessing, which counts for a diverged training; NaN for other metrics."""
@@ -149,7 +156,7 @@ class Pairs:
         journal = Journal(settings.study_folder(design.study.name))
         definition = journal.definition()
         if definition and design.test and not design.study.test:  # whether a person's own training tests is recorded
-            design = replace(design, study=replace(design.study, test=metric_of(journal).of_test))
+            design = replace(design, study=replace(design.study, test=results.metric_of(journal).of_test))
         stored = (definition or {}).get("data", {})
         pairs = cls(design, RecipeResults(journal, design.study, stored if data is None else data))
         pairs.results.refresh()
@@ -169,23 +176,21 @@ class Pairs:
     def trials(self, arm: str) -> list[int]:
         """List the numbers of an arm's ended trials, in the order of the seeds."""
         numbers = [self.trial(arm, seed_index) for seed_index in range(self.design.seeds)]
-        return [number for number in numbers if number in self.results.ended]
+        return [number for number in numbers if number in self.results.values]
 
     def values(self, seeds_so_far: int | None = None) -> dict[str, NDArray[np.float64]]:
         """Collect each arm's values on the first `seeds_so_far` seeds, all if None; NaN for a missing value."""
-        ended, seeds_so_far = self.results.ended, self.design.seeds if seeds_so_far is None else seeds_so_far
-        table: dict[str, NDArray[np.float64]] = {}
-        for arm in self.design.arms:
-            numbers = [self.trial(arm, seed_index) for seed_index in range(seeds_so_far)]
-            table[arm] = np.array([ended[n][0] if n in ended else math.nan for n in numbers])  # pyright: ignore[reportArgumentType]
-        return table
+        seeds = range(self.design.seeds if seeds_so_far is None else seeds_so_far)
+        return {arm: np.array([self._value(arm, seed_index) for seed_index in seeds]) for arm in self.design.arms}
+
+    def _value(self, arm: str, seed_index: int) -> float:
+        number = self.trial(arm, seed_index)
+        return math.nan if number is None else self.results.values.get(number, math.nan)
 
     def diverged(self, seeds_so_far: int | None = None) -> set[str]:
         """List the arms of which a training on the first `seeds_so_far` seeds has diverged, on any seed if None."""
         seeds = range(self.design.seeds if seeds_so_far is None else seeds_so_far)
-        return {
-            arm for arm in self.design.arms if any(self.trial(arm, seed) in self.results.diverged for seed in seeds)
-        }
+        return {arm for arm in self.design.arms if any(self.results.diverged(self.trial(arm, seed)) for seed in seeds)}
 
     def step(self) -> float:
         """Give the resolution of the metric; of a person's own accuracy as far as its values show it."""
@@ -210,7 +215,7 @@ class Pairs:
         return self.arms_by_seed[seed_index]
 
     def _unended(self, arm: str, seed_index: int) -> bool:
-        return self.trial(arm, seed_index) not in self.results.ended
+        return self.trial(arm, seed_index) not in self.results.values
 
     def missing(self) -> Iterator[tuple[str, int]]:
         """Yield the arms and seed indices that are still to be run, as far as they are known now."""
@@ -232,14 +237,14 @@ class Pairs:
     def target(self, trials: Trials) -> int:
         """Give the number of finished trials in the end: where arms may leave early, at most."""
         wanted = {self._key(arm, seed_index) for arm in self.design.arms for seed_index in range(self.design.seeds)}
-        others = sum(number in self.results.ended for key, number in self.results.numbers.items() if key not in wanted)
+        others = sum(number in self.results.values for key, number in self.results.numbers.items() if key not in wanted)
         return max(len(wanted) + others, trials.finished())
 
     def is_done(self, trials: Trials) -> bool:  # noqa: ARG002 - the folders know
         """Tell whether the table is complete."""
         return next(self.missing(), None) is None
 
-    def next(self, trials: Trials, under_way: Collection[int]) -> Candidate | None:
+    def next(self, trials: Trials, under_way: Collection[int]) -> NextTrial | None:
         """Give the next trial to run."""
         for arm, seed_index in self.missing():
             number = self.trial(arm, seed_index)
@@ -249,7 +254,7 @@ class Pairs:
                 return trials.left(number)
         return None
 
-    def may_prune(self, candidate: Candidate) -> bool:  # noqa: ARG002 - whatever it is
+    def may_prune(self, trial: NextTrial) -> bool:  # noqa: ARG002 - no trial may
         """Every training runs to its end."""
         return False
 
@@ -260,11 +265,15 @@ def run(
     options: Options,
     stop: threading.Event,
     question: Mapping[str, Any] | None = None,
-) -> Iterator[Progress]:
+) -> Generator[Progress, None, Pairs]:
     """Run the missing trainings of a design; each iteration drives the run. Raises as `search.run`.
 
     The question is stored beside the trials. Before the test split is used, the look is recorded, with a notice if
     there were looks before.
+
+    Returns:
+        The design's trials.
+
     """
     options.check()
     options = options.started()
@@ -281,6 +290,8 @@ def run(
             study, settings, options, executor, stop, pairs, _definition(design, data), test=design.test, grouped=True
         )
         yield from _recording(progress, design, settings, pairs.results.journal, question)
+    pairs.results.refresh()
+    return pairs
 
 
 def _definition(design: Design, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -295,10 +306,13 @@ def _recording(
     journal: Journal,
     question: Mapping[str, Any] | None,
 ) -> Iterator[Progress]:
+    family = Family(parsed(design.study.name)[0], settings.home)
     for each in progress:
         if question is not None and isinstance(each, SearchStarted):
             journal.store_question(parsed(design.study.name)[1] or "run", question)
         yield each
+        if isinstance(each, SearchStarted) and design.study.name == family.compare.folder.name:
+            yield from judging.unlike_search(family)
         if design.test and isinstance(each, SearchStarted) and each.slots:
             yield from _record_opening(design, settings, journal)
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from study.errors import InputError
 from study.formatting import to_json
-from study.record import atomic_files, results
+from study.record import atomic_files
+from study.record.trial import Trial
 from study.schemas import cell, csv_of
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Export:
         return csv_of(self.rows)
 
     def to_json(self, *, indent: int | None = None) -> str:
-        """Write the rows as a list in strict JSON; what is not finite becomes null."""
+        """Write the rows as a list in strict JSON; NaN and infinity become null."""
         return to_json(list(self.rows), indent=indent)
 
     def to_pandas(self) -> pd.DataFrame:
@@ -64,7 +65,7 @@ class Export:
         return buffer.getvalue()
 
     def write(self, path: Path, form: Format | None = None) -> None:
-        """Write a file, in the format that its ending names unless another is given.
+        """Write a file, in the format of its suffix unless another is given.
 
         Raises:
             InputError: the ending names none.
@@ -92,19 +93,17 @@ def format_of(path: Path) -> Format:
 
 
 def trials(journal: Journal) -> Export:
-    """Give a row for each trial: how it went, `metrics.NAME` of its last epoch, `recipe.KNOB` of every knob."""
+    """Give a row for each trial: its state and value, `metrics.NAME` of its last epoch, `recipe.KNOB` of every knob."""
     found: list[dict[str, Any]] = []
-    for row in results.rows(journal):
-        values = row.record().plain()
+    for trial in map(Trial.of, journal.trials()):
+        values = trial.row.record().plain()
         del values["overrides"], values["metrics"]
-        metrics = {f"metrics.{name}": value for name, value in row.metrics.items()}
-        recipe = journal.trial(row.number).recipe()
-        found.append({**values, **metrics, **{f"recipe.{knob}": value for knob, value in recipe.items()}})
+        metrics = {f"metrics.{name}": value for name, value in trial.row.metrics.items()}
+        found.append({**values, **metrics, **{f"recipe.{knob}": value for knob, value in trial.recipe.items()}})
     return Export(found)
 
 
 def epochs(journal: Journal) -> Export:
     """Give a row for each epoch: its trial, its number, its metrics and its time."""
-    return Export([
-        {"trial": folder.number, **row} for folder in journal.trials() for row in results.epochs_of(folder.history())
-    ])  # fmt: skip
+    trials = map(Trial.of, journal.trials())
+    return Export([{"trial": trial.number, **row} for trial in trials for row in trial.epochs()])

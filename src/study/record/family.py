@@ -111,10 +111,6 @@ class Family:
         """Read every look at the test split, oldest first."""
         return sorted((look for each in self.all() for look in each.openings()), key=lambda look: look["time"])
 
-    def running_by(self) -> dict[str, Any] | None:
-        """Read which process runs one of the family now: `pid`, `host`, `since`, `command`; None if none does here."""
-        return next((holder for each in self.all() if (holder := held_by(each))), None)
-
     def as_searched(self, study: Study) -> Study:
         """Apply the search's `--set` knobs and its seed to a study; the knobs stay fixed, the seed does not.
 

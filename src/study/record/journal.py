@@ -19,73 +19,19 @@ import os
 import shutil
 import time
 import zlib
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from study.errors import StudyError
-from study.events import Epoch
 from study.record import atomic_files
+from study.record.history import History
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-State = Literal["complete", "pruned", "failed"]
-Record = dict[str, Any]
+    from study.record.history import Record
+
 LOCK = "lock"  # file in a study's folder that names the process that runs the study
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a trial ended.
-
-    Args:
-        state: complete, pruned or failed.
-        value: the objective; of a pruned trial that of its last epoch, None if it has none.
-        reason: why it was pruned or failed, one line; empty if it is complete.
-        evaluation: the training's report on the model of its last epoch, on validation data.
-        time: seconds since 1970.
-        repeats: the trial of the same recipe and seed whose values were copied; None if this one was trained.
-
-    """
-
-    state: State
-    value: float | None
-    reason: str
-    evaluation: Mapping[str, Any] | None
-    time: float
-    repeats: int | None = None
-
-
-@dataclass(slots=True)
-class History:
-    """The state of a trial after all events of its log."""
-
-    epochs: list[Epoch] = field(default_factory=list[Epoch])
-    times: list[float] = field(default_factory=list[float])
-    deaths: list[str] = field(default_factory=list[str])
-    devices: list[str] = field(default_factory=list[str])
-    audited: int | None = None  # the epoch after which the pruner would have ended it
-    ended: Ended | None = None
-
-    def take(self, record: Record) -> None:
-        """Apply the next record; ignore a kind that a later version of study has written."""
-        match record["kind"]:
-            case "started":
-                self.devices.append(record["device"])
-            case "epoch":
-                self.epochs.append(Epoch(record["number"], record["metrics"], record["seconds"]))
-                self.times.append(record["time"])
-            case "restarted":
-                del self.epochs[record["epochs"] :], self.times[record["epochs"] :]
-            case "audited":
-                self.audited = record["epoch"]
-            case "died":
-                self.deaths.append(record["reason"])
-            case "ended":
-                self.ended = Ended(**{name: record[name] for name in Ended.__slots__ if name in record})
-            case _:
-                pass
 
 
 class TrialFolder:

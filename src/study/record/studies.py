@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from study.errors import StudyError
 from study.record import family, results
+from study.record.trial import STATES
 from study.schemas.studies import ListedStudy
 from study.study_files import about, available, docstring
 from study.text import studies as text
@@ -41,7 +42,7 @@ def describe(journal: Journal) -> str:
 
 def _listed(journal: Journal, file: Path | None) -> ListedStudy:
     name, said = journal.folder.name, _docstring(file) if file else ""
-    counts: dict[str, Any] = dict.fromkeys([*results.STATES, "metric", "best"])
+    counts: dict[str, Any] = dict.fromkeys([*STATES, "metric", "best"])
     try:
         said = said or _origin(journal)
         if journal.trials():
@@ -52,10 +53,10 @@ def _listed(journal: Journal, file: Path | None) -> ListedStudy:
 
 
 def _counts(journal: Journal) -> dict[str, Any]:
-    metric = results.metric_of(journal)
-    rows = results.rows(journal, metric)
+    trials = results.read(journal)
+    metric, rows = results.metric_of(journal, trials), [trial.row for trial in trials]
     best = results.best(rows, metric)
-    states = {state: sum(row.state == state for row in rows) for state in results.STATES}
+    states = {state: sum(row.state == state for row in rows) for state in STATES}
     return {**states, "metric": metric.name, "best": best.value if best else None}
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from study.errors import sentences
 from study.formatting import knobs, local_moment, plural
 from study.insight import judgement
 from study.report.found import best_row
 from study.report.parts import Facts, Points, Section, Table, Text
 from study.text import questions
+from study.text.search import REMARKS, remark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -197,11 +197,6 @@ def remarks(found: Found) -> Section | None:
     """Make the section of remarks on the search, each with what to do about it; None without trials or remarks."""
     if not found.trials:
         return None
-    said = judgement.remarks(judgement.read(found.journal, [trial.row for trial in found.trials]))
-    shown = [_sentence_of(each.text, each.fix) for each in said if each.kind != "test split"]  # has its own section
-    return Section("remarks", "What the search says of itself", [Points(shown)]) if shown else None
-
-
-def _sentence_of(text: str, fix: str) -> str:
-    first = f"{text[:1].upper()}{text[1:]}"
-    return sentences(first, fix)
+    said = judgement.remarks(judgement.read(found.journal, found.trials))
+    shown = [" ".join(remark(each.record())) for each in said if each.kind != "test split"]  # has its own section
+    return Section("remarks", REMARKS, [Points(shown)]) if shown else None

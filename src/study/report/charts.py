@@ -12,12 +12,12 @@ import optuna
 from optuna import visualization
 
 from study.report.parts import Chart, Section, Text
-from study.sampling.storage import frozen_of, placeholder
+from study.sampling.storage import frozen, placeholder
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from study.record.results import Trial
+    from study.record.trial import Trial
     from study.report.found import Found
     from study.report.parts import Part
 
@@ -188,7 +188,7 @@ def _in_memory(found: Found, drawn: Sequence[Trial]) -> optuna.Study:
     numbers = {trial.row.number: trial for trial in drawn}
     made = optuna.create_study(direction=found.metric.direction)
     made.add_trials(
-        frozen_of(numbers[number].about, numbers[number].history) if number in numbers else placeholder()
+        frozen(numbers[number]) if number in numbers else placeholder()
         for number in range(max(numbers, default=-1) + 1)
     )
     return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from study.formatting import duration, knobs
@@ -10,8 +11,8 @@ from study.insight import repeats
 from study.insight.importance import assess
 from study.plots import figures
 from study.report.parts import Bar, Picture, Section, Table, Text
-from study.sampling.storage import frozen_of
-from study.text import questions
+from study.sampling.storage import frozen
+from study.text import insight, questions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from study.metric import Metric
     from study.questions.ablation import Ablation, AblationRow
     from study.questions.comparison import VariantRow
-    from study.record.results import Trial, TrialRow
+    from study.record.trial import Trial, TrialRow
     from study.report.found import Compared, Found
     from study.report.parts import Part, Tone
     from study.stats.verdicts import Contrast
@@ -130,12 +131,9 @@ def _ablation(found: Found, ablated: Ablation | None) -> Iterator[Part]:
     ):
         if rows := [row for row in ablated.arms if row.side == side]:
             yield _ablated(found, title, [end, *rows], found.metric.factor * question.smallest)
-    if ablated.simplest is not None:
-        kept = knobs(ablated.simplest) or "the study's recipe as it is"
-        yield Text(f"The simplest recipe that is no worse than the winner: `{kept}` (without "
-                   f"{', '.join(ablated.dropped)}).")  # fmt: skip
-    elif ablated.complete:
-        yield Text(" ".join(questions.conclusion(ablated.record())))
+    if ablated.complete:
+        for line in questions.conclusion(ablated.record()):
+            yield Text(line)
 
 
 def _ablated(found: Found, title: str, rows: Sequence[AblationRow], small: float) -> Table:
@@ -175,42 +173,25 @@ def _importance(found: Found) -> Iterator[Part]:
         return
     some = min(len(trials), WEIGHED)
     drawn = [trials[index * len(trials) // some] for index in range(some)]
-    noise = repeats.noise(found.family)
+    noise = repeats.noise(found.family, found.trials)
     weighed = weigh(found, drawn, noise)
+    record = weighed.record()
     if weighed.lacking:
-        yield Text(
-            f"Too few trials to say: {weighed.lacking} more complete ones are needed, which "
-            f"`study run {found.name} --trials {found.summary.finished + 2 * weighed.lacking}` may add.",
-            "quiet",
-        )
+        yield Text(insight.too_few(record), "quiet")
         return
-    some = (
-        f" Computed from {len(drawn):,} of {len(trials):,} trials, evenly spaced." if len(drawn) < len(trials) else ""
-    )
-    yield Text(
-        "Effect: range of the mean prediction over the values of one knob. fANOVA and PED-ANOVA are shares of all "
-        f"knobs together.{some}"
-    )
+    if len(drawn) < len(trials):
+        yield Text(f"Computed from {len(drawn):,} of {len(trials):,} trials, evenly spaced.")
     yield _weights(found, weighed)
-    seeds = (
-        f"seeds alone have a standard deviation of {found.metric.size(noise.sd)} (the grey band)"
-        if noise
-        else f"the effect of seeds is not known before `study confirm {found.name}`"
-    )
-    yield Text(
-        f"With this number of trials, chance alone shows an effect of {found.metric.size(weighed.chance)}; {seeds}."
-    )
-    if weighed.lacking_best and len(drawn) == len(trials):
-        yield Text(
-            f"With {weighed.lacking_best} more complete trials, the best quarter is analysed separately.", "quiet"
-        )
+    for note in insight.importance_notes(record):
+        yield Text(note)
+    if noise:
+        yield Text("The grey band is the noise between seeds.")
 
 
 def weigh(found: Found, trials: Sequence[Trial], noise: repeats.Noise | None) -> Importance:
     """Compute the importance of the knobs from some of the search's complete trials."""
-    frozen = [frozen_of(trial.about, trial.history) for trial in trials]
-    finite = [each for each in frozen if each.value is not None and math.isfinite(each.value)]
-    return assess(finite, found.metric, noise=noise)
+    finite = [each for each in map(frozen, trials) if each.value is not None and math.isfinite(each.value)]
+    return replace(assess(finite, found.metric, noise=noise), study=found.name)
 
 
 def _weights(found: Found, weighed: Importance) -> Table:

@@ -11,6 +11,7 @@ from study.questions import ablation, comparison, confirmation
 from study.questions.replicates import Pairs
 from study.record import results, summary
 from study.record.family import Family, Kind
+from study.record.trial import Trial
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from study.questions.comparison import Comparison, ComparisonQuestion, VariantRow
     from study.questions.confirmation import Confirmation
     from study.record.journal import Journal
-    from study.record.results import Trial
     from study.record.summary import Summary
     from study.settings import Settings
 
@@ -141,7 +141,7 @@ def read(name: str, settings: Settings) -> Found:
     family = Family(name, settings.home)
     journal = family.defined()
     stored, metric = journal.definition() or {}, results.metric_of(journal)
-    trials = results.trials(journal, metric) if journal.folder.name == name else []
+    trials = results.read(journal) if journal.folder.name == name else []
     try:
         study, otherwise = family.as_confirmed(), family.compared_otherwise()
     except StudyFileError:  # the rest can still be read from the folders
@@ -172,9 +172,7 @@ def winner(found: Found) -> Winner | None:
         if trials:
             return _tested(found, "final", trials[0], f"trial {number}, first of {len(trials)} final seeds")
     if found.best:
-        ended = found.best.history.ended
-        evaluation = ended.evaluation if ended else None
-        return Winner(found.best, f"trial {found.best.row.number}", "validation", evaluation)
+        return Winner(found.best, f"trial {found.best.number}", "validation", found.best.history.evaluation)
     return _best_variant(found)
 
 
@@ -201,9 +199,8 @@ def best_row(found: Found, compared: Compared) -> VariantRow | None:
 def _tested(found: Found, kind: Kind, number: int, label: str) -> Winner:
     """Read a trial that was judged on the test split; its report on validation data may be empty."""
     journal = found.family.member(kind)
-    trial = results.read(journal.trial(number), results.metric_of(journal))
-    evaluation = (trial.history.ended.evaluation if trial.history.ended else None) or {}
-    return Winner(trial, label, "test", evaluation.get("test"))
+    trial = Trial.of(journal.trial(number))
+    return Winner(trial, label, "test", trial.history.evaluation.get("test"))
 
 
 def _compared(name: str, settings: Settings) -> Compared | None:
@@ -220,4 +217,4 @@ def _compared(name: str, settings: Settings) -> Compared | None:
         return None
     pairs = Pairs.of(comparison.design(ran, question), settings)
     first = {name: pairs.trial(name, 0) for name in question.variants}
-    return Compared(comparison.of(ran, settings, question), first)
+    return Compared(comparison.judged(ran, question, pairs), first)

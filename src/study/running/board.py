@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from study.metric import Metric
 from study.progress import Preparing, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
+from study.record import family, results
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from study.progress import Progress
-    from study.record.results import TrialRow
+    from study.record.trial import TrialRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Running:
 
 @dataclass(slots=True)
 class Board:
-    """The state of a search as far as it can be seen from here.
+    """The state of a run, from its folders and its events.
 
     Args:
         metric: what is optimized.
@@ -73,6 +75,14 @@ class Board:
             self.failed += row.state == "failed"
             if row.state == "complete" and row.value is not None:
                 self._better(row.number, row.value, row.variant, row.overrides)
+
+    def follow(self, progress: Progress, home: Path) -> None:
+        """Apply the next event of a run; when a run starts, read what its folders hold."""
+        if isinstance(progress, SearchStarted):
+            journal = family.journal(progress.study, home)
+            trials = results.read(journal)
+            self.start(progress, results.metric_of(journal, trials), [trial.row for trial in trials])
+        self.take(progress)
 
     def take(self, progress: Progress) -> None:
         """Apply the next event."""

@@ -1,4 +1,4 @@
-"""Runs a source's trials under the study's lock: folders first, an executor, and two tellers beside the loop."""
+"""Runs a source's trials under the study's lock: the loop, an executor, and two threads that update the databases."""
 
 from __future__ import annotations
 

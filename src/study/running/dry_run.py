@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from study.definition import Study
     from study.executors import Executor
     from study.options import Options
-    from study.sampling.trials import Candidate
+    from study.sampling.trials import NextTrial
     from study.text.table import Block
 
 MEASURED_EXAMPLES = 4096
-MEASURED_SECONDS = 600.0  # after which a measurement ends, whatever it has
+MEASURED_SECONDS = 600.0  # after which a measurement ends, complete or not
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +116,12 @@ class _EachSlot:
         """Tell whether all of them have ended."""
         return trials.finished() >= self.slots
 
-    def next(self, trials: Trials, under_way: Collection[int]) -> Candidate | None:  # noqa: ARG002 - none goes on
+    def next(self, trials: Trials, under_way: Collection[int]) -> NextTrial | None:  # noqa: ARG002 - none is resumed
         """Give the next trial, the study's recipe as it is."""
-        candidate = trials.fixed({}, "measured")
-        return candidate if candidate.number < self.slots else None
+        trial = trials.fixed({}, "measured")
+        return trial if trial.number < self.slots else None
 
-    def may_prune(self, candidate: Candidate) -> bool:  # noqa: ARG002 - whatever it is
+    def may_prune(self, trial: NextTrial) -> bool:  # noqa: ARG002 - no trial may
         """No trial is pruned: all are stopped together."""
         return False
 

@@ -1,7 +1,7 @@
 """The one loop: takes the next trial when a slot is free, gives it to an executor, records its epochs, asks the pruner.
 
 The state is the trial folders. Every step is written there first, and the loop waits for no database. A search that was
-killed goes on by reading the folders: the same trials, from their checkpoints, to exactly the number asked for.
+killed continues from the folders: the same trials, from their checkpoints, to exactly the requested number.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from study.executors import Job
 from study.knobs import has_own_code
 from study.progress import Notice, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
 from study.recipe import Recipe, difference, fingerprint, settings, to_json
+from study.record.history import same_result
 
 if TYPE_CHECKING:
     import threading
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
 
     from study.definition import Study
     from study.executors import Executor
-    from study.record.journal import History, Journal, State, TrialFolder
-    from study.sampling.trials import Candidate, Trials
+    from study.record.history import History, State
+    from study.record.journal import Journal, TrialFolder
+    from study.sampling.trials import NextTrial, Trials
 
 RETRIES = 3  # of a trial whose worker died
 FAILURES = 5  # in a row, after which a search gives up
@@ -37,21 +39,21 @@ PATIENCE = 0.5  # seconds between two looks at the clock
 
 
 class Source(Protocol):
-    """Where trials come from: a search asks Optuna, a comparison has a list."""
+    """The source of trials: a search asks Optuna, a comparison has a list."""
 
     def target(self, trials: Trials) -> int:
-        """Give the number of finished trials in the end; an upper bound where that is not known."""
+        """Give the number of finished trials in the end; an upper bound if that is unknown."""
         ...
 
     def is_done(self, trials: Trials) -> bool:
         """Tell whether there is nothing more to run."""
         ...
 
-    def next(self, trials: Trials, under_way: Collection[int]) -> Candidate | None:
-        """Give the next trial to run, a left one first; None while there is none beside those under way."""
+    def next(self, trials: Trials, under_way: Collection[int]) -> NextTrial | None:
+        """Give the next trial to run, interrupted ones first; None while all others are running."""
         ...
 
-    def may_prune(self, candidate: Candidate) -> bool:
+    def may_prune(self, trial: NextTrial) -> bool:
         """Tell whether the trial may be stopped early."""
         ...
 
@@ -59,7 +61,7 @@ class Source(Protocol):
 @dataclass(slots=True)
 class _Running:
     folder: TrialFolder
-    candidate: Candidate
+    trial: NextTrial
     history: History
     settings: Mapping[str, Any]  # as people are shown it
     known: int = 0  # epochs that the log held when the job was submitted: the pruner was asked about all but the last
@@ -85,7 +87,7 @@ class Loop:
     trained: dict[str, int] | None = None  # complete trials by their recipes' fingerprints; None before the first use
 
     def run(self) -> Iterator[Progress]:
-        """Run until the source has no more, or until told to stop."""
+        """Run until the source has no more trials, or `stop` is set."""
         yield SearchStarted(
             study=self.study.name,
             target=self.source.target(self.trials),
@@ -97,9 +99,9 @@ class Loop:
         while True:
             if time.monotonic() > self.deadline and not self.time_is_up:
                 self.time_is_up = True
-                yield Notice("time is up: running trials end after their present epoch; the same command goes on")
-            while candidate := self._next():
-                yield from self._start(candidate)
+                yield Notice("time is up: running trials stop after their current epoch; the same command goes on")
+            while trial := self._next():
+                yield from self._start(trial)
             if not self.running:
                 return
             for number, event in self.executor.events(PATIENCE):
@@ -108,24 +110,24 @@ class Loop:
     def _is_stopping(self) -> bool:
         return self.time_is_up or self.stop.is_set()
 
-    def _next(self) -> Candidate | None:
+    def _next(self) -> NextTrial | None:
         if self._is_stopping() or len(self.running) >= self.executor.slots:
             return None
         self.trials.refresh()
         return self.source.next(self.trials, self.running.keys())
 
-    def _start(self, candidate: Candidate) -> Iterator[Progress]:
-        folder = self._resumed(candidate) if candidate.resumed else self._new(candidate)
+    def _start(self, trial: NextTrial) -> Iterator[Progress]:
+        folder = self._resumed(trial) if trial.resumed else self._new(trial)
         history = folder.history()
         recipe = type(self.study.recipe).model_validate(folder.recipe())
-        each = _Running(folder, candidate, history, settings(recipe, self.study.recipe), len(history.epochs))
+        each = _Running(folder, trial, history, settings(recipe, self.study.recipe), len(history.epochs))
         self.running[folder.number] = each
         twin = self._twin(folder)
         if twin is None:
             self._submit(each)
-        if not candidate.resumed:
+        if not trial.resumed:
             self.trials.add(folder)
-        yield TrialStarted(folder.number, candidate.variant, each.settings, len(history.epochs))
+        yield TrialStarted(folder.number, trial.variant, each.settings, len(history.epochs))
         if twin is not None:
             yield from self._repeat(each, twin)
 
@@ -134,24 +136,24 @@ class Loop:
         job = Job.of(self.study, folder.number, folder.recipe(), folder, test=self.test)
         self.executor.submit(job)
 
-    def _new(self, candidate: Candidate) -> TrialFolder:
-        recipe = self.study.recipe_for(candidate.overrides)
-        about = self._about(candidate, recipe)
+    def _new(self, trial: NextTrial) -> TrialFolder:
+        recipe = self.study.recipe_for(trial.overrides)
+        about = self._about(trial, recipe)
         if (known := self._trained().get(fingerprint(recipe))) is not None:
             about["repeats"] = known
-        return self.journal.create(candidate.number, to_json(recipe), about)
+        return self.journal.create(trial.number, to_json(recipe), about)
 
-    def _resumed(self, candidate: Candidate) -> TrialFolder:
-        folder = self.journal.trial(candidate.number)
+    def _resumed(self, trial: NextTrial) -> TrialFolder:
+        folder = self.journal.trial(trial.number)
         if not folder.path.exists():  # it was begun on another machine, from the same database
-            recipe = self.study.recipe_for(candidate.overrides)
-            self.journal.create(candidate.number, to_json(recipe), self._about(candidate, recipe))
+            recipe = self.study.recipe_for(trial.overrides)
+            self.journal.create(trial.number, to_json(recipe), self._about(trial, recipe))
         folder.repair()
         return folder
 
-    def _about(self, candidate: Candidate, recipe: BaseModel) -> dict[str, Any]:
-        about = {**candidate.about(), "overrides": difference(recipe, self.study.recipe), **self.about}
-        return {**about, "uid": candidate.uid or uuid.uuid4().hex, "created": time.time()}
+    def _about(self, trial: NextTrial, recipe: BaseModel) -> dict[str, Any]:
+        about = {**trial.about(), "overrides": difference(recipe, self.study.recipe), **self.about}
+        return {**about, "uid": trial.uid or uuid.uuid4().hex, "created": time.time()}
 
     def _trained(self) -> dict[str, int]:
         """Give the complete trials whose recipes need not be trained again: the result would be equal to the bit."""
@@ -221,7 +223,7 @@ class Loop:
             self.executor.answer(number, go_on=False)
             return
         self.trials.report(number, epoch)
-        may_prune = self.source.may_prune(each.candidate) and epoch.number >= each.known and not epoch.last
+        may_prune = self.source.may_prune(each.trial) and epoch.number >= each.known and not epoch.last
         each.ending = f"{self.trials.pruner} pruner" if may_prune and self.trials.should_prune(number) else ""
         self.executor.answer(number, go_on=not (each.ending or self._is_stopping()))
         yield TrialEpoch(number, epoch)
@@ -229,14 +231,14 @@ class Loop:
     def _compare(self, each: _Running, epoch: Epoch) -> Iterator[Progress]:
         """Check a resumed epoch against the log: the two must be equal to the bit."""
         known = each.history.epochs[epoch.number - 1]
-        if repr(sorted(known.metrics.items())) == repr(sorted(epoch.metrics.items())):  # so that NaN equals NaN
+        if same_result(known, epoch):
             return
         what = f"epoch {epoch.number} was {dict(known.metrics)} and is now {dict(epoch.metrics)}"
         if reference_to(self.study.train) == OUR_TRAIN:
-            fix = "Was the trial begun with other versions, or on another machine? Delete its folder to run it anew."
+            fix = "Was the trial started with other versions, or on another machine? Delete its folder to run it again."
             raise StudyError(f"not the same training: {what}", where=f"trial {each.folder.number}", fix=fix)
         each.history.take(each.folder.append("restarted", epochs=epoch.number - 1))
-        yield Notice(f"trial {each.folder.number} went on from an earlier epoch and is not repeatable: {what}")
+        yield Notice(f"trial {each.folder.number} resumed from an earlier epoch and is not repeatable: {what}")
 
     def _end(self, each: _Running, state: State, *, reason: str = "", **more: Any) -> Iterator[Progress]:
         number, epochs = each.folder.number, each.history.epochs
@@ -261,7 +263,7 @@ class Loop:
         if state == "complete":
             self._note_trained(each.folder)
         del self.running[number]
-        yield TrialEnded(number, each.candidate.variant, each.settings, len(epochs), ended)
+        yield TrialEnded(number, each.trial.variant, each.settings, len(epochs), ended)
         self.failures = self.failures + 1 if state == "failed" else 0
         if self.failures == FAILURES:
             raise StudyError(

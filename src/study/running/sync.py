@@ -23,13 +23,13 @@ log = logging.getLogger("study")
 
 
 class Synchronized(ShownList[SyncedStudy]):
-    """What Optuna and MLflow were told of each study."""
+    """What Optuna and MLflow received of each study."""
 
     __slots__ = ()
 
     @property
     def ok(self) -> bool:
-        """Whether all could be told."""
+        """Whether everything was sent."""
         return not any(each.trouble for each in self.entries)
 
     def blocks(self) -> list[Block]:
@@ -38,7 +38,7 @@ class Synchronized(ShownList[SyncedStudy]):
 
 
 def pending(settings: Settings, names: Sequence[str]) -> Synchronized:
-    """Say what MLflow lacks of the studies, from the files alone; nothing is told."""
+    """Count what MLflow lacks of the studies, from the files alone; nothing is sent."""
     server = tracking.server_name(settings)
     return Synchronized([
         SyncedStudy(

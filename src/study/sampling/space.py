@@ -169,7 +169,7 @@ def describe(study: Study, space: Space, **more: Any) -> dict[str, Any]:
         StudyFileError: the training or the recipe's class cannot be imported by another process.
 
     """
-    of_other_data = "dataset" in study.fixed  # `--set dataset=...`: not the data that the figures are published for
+    of_other_data = "dataset" in study.fixed  # `--set dataset=...`: the published values are for other data
     published = {} if of_other_data else {name: asdict(figure) for name, figure in study.published.items()}
     description = {
         "study": study.name,
@@ -194,9 +194,9 @@ def describe(study: Study, space: Space, **more: Any) -> dict[str, Any]:
 
 
 def differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
-    """List the differences between the stored definition and the one asked for, a line for each name.
+    """List the differences between the stored definition and the requested one, a line for each name.
 
-    What is only shown, such as the docstring and published figures, is not compared.
+    What is only displayed, such as the docstring and published values, is not compared.
     """
     lines = [
         f"metric: stored {before.name}, now {now.name}"
@@ -232,7 +232,7 @@ def refreshed(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, 
 
 
 def require_same(stored: Mapping[str, Any], asked: Mapping[str, Any], *, accept: bool) -> list[str]:
-    """Compare the stored definition with the one asked for.
+    """Compare the stored definition with the requested one.
 
     Returns:
         The differences that were accepted.

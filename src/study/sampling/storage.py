@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
     from pathlib import Path
 
-    from study.record.journal import History, TrialFolder
+    from study.record.trial import Trial
 
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 CONNECT_SECONDS = 10
@@ -262,14 +262,10 @@ def end(storage: Any, trial_id: int, state: str, value: float | None, reason: st
     storage.set_trial_state_values(trial_id, STATES[state], None if value is None or state == "failed" else [value])
 
 
-def frozen(folder: TrialFolder) -> FrozenTrial:
-    """Build Optuna's trial from a folder, as far as the folder has come."""
-    return frozen_of(folder.about(), folder.history())
-
-
-def frozen_of(about: Mapping[str, Any], history: History) -> FrozenTrial:
-    """Build Optuna's trial from what was read of a folder."""
-    ended, followed = history.ended, about.get("followed") or about["metric"]
+def frozen(read: Trial) -> FrozenTrial:
+    """Make Optuna's trial from one that was read from its folder."""
+    about, history, ended = read.about, read.history, read.history.ended
+    followed = about.get("followed") or about["metric"]
     more: dict[str, Any] = {"reason": ended.reason} if ended and ended.reason else {}
     more |= {} if history.audited is None else {"audited": history.audited}
     trial = optuna.trial.create_trial(

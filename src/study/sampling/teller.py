@@ -4,7 +4,7 @@ A search calls it from a thread, so that neither a training nor the loop waits f
 and `study sync` call the same function. Each trial is in the database once, and an enqueued one is trained once:
 
 - A trial is found by its uid, never by its number. It enters the database whole, with its uid, in one transaction:
-  after a kill it is there or it is not. Optuna gives it the next number within that transaction. If somebody has
+  after a kill it is there or it is not. Optuna gives it the next number within that transaction. If a user has
   enqueued a trial in the meantime, the number in the database is another than the folder's; nothing depends on it.
 - An enqueued trial is claimed in one transaction, from WAITING to RUNNING and with a uid. The database lets only one
   process make this change. The trial's folder gets the same uid.
@@ -27,6 +27,7 @@ from optuna.trial import TrialState
 
 from study.background import Background, follow
 from study.errors import PlaceError, StudyError, StudyLocked
+from study.record.trial import Trial
 from study.sampling import storage
 
 if TYPE_CHECKING:
@@ -39,12 +40,12 @@ if TYPE_CHECKING:
     from study.progress import Progress
     from study.record.journal import Journal, TrialFolder
 
-AWAY = (*storage.DATABASE_ERRORS, OptunaError, KeyError)  # KeyError: somebody has deleted the study or a trial
+AWAY = (*storage.DATABASE_ERRORS, OptunaError, KeyError)  # KeyError: a user has deleted the study or a trial
 
 
 @dataclass(slots=True)
 class _Known:
-    """What the database has of a trial; `size` is that of the log when it was last told, -1 before."""
+    """What the database holds of a trial; `size` is the log's size at the last update, -1 before the first."""
 
     id: int
     finished: bool
@@ -97,7 +98,7 @@ class Teller:
 
         Raises:
             PlaceError: the database is away; or the folders are those of another study than the database's.
-            StudyError: a damaged folder, which is left out; all others are told.
+            StudyError: a damaged folder, which is skipped; all others are written.
 
         """
         try:
@@ -115,7 +116,7 @@ class Teller:
         return changed
 
     def pending(self) -> int:
-        """Count the trials of which the database has not been told everything, as far as it is known."""
+        """Count the trials that the database lacks something of, by what is known of it."""
         return sum(self._is_behind(folder) for folder in self._journal.trials())
 
     def give_back(self) -> None:
@@ -210,7 +211,7 @@ class Teller:
         """
         while index < folder.number > storage.count_trials(self._database, self._study):
             self._settled.add(self._database.create_new_trial(self._study, storage.placeholder()))
-        size, trial = folder.log_size(), storage.frozen(folder)
+        size, trial = folder.log_size(), storage.frozen(Trial.of(folder))
         number = self._database.create_new_trial(self._study, trial)
         self._settled.add(number)
         known = _Known.of(trial)
@@ -220,8 +221,8 @@ class Teller:
 
     def _complete(self, known: _Known, folder: TrialFolder) -> bool:
         """Tell what the database lacks of a trial; returns whether that was anything."""
-        size, about, history = folder.log_size(), folder.about(), folder.history()
-        trial, changed = storage.frozen_of(about, history), False
+        size, read = folder.log_size(), Trial.of(folder)
+        trial, ended, changed = storage.frozen(read), read.history.ended, False
         for name in trial.params.keys() - known.params:
             value = trial.distributions[name].to_internal_repr(trial.params[name])
             self._database.set_trial_param(known.id, name, value, trial.distributions[name])
@@ -237,8 +238,8 @@ class Teller:
                 self._database.set_trial_intermediate_value(known.id, step, value)
                 known.values[step] = value
                 changed = True
-        if history.ended:
-            storage.end(self._database, known.id, history.ended.state, history.ended.value, "")
+        if ended:
+            storage.end(self._database, known.id, ended.state, ended.value, "")
             known.finished = changed = True
         known.size = size
         return changed
@@ -252,7 +253,7 @@ class Teller:
                 if claimed := self._claim(trial, uuid.uuid4().hex):
                     self._offer(claimed)
             elif trial.state == TrialState.RUNNING:
-                uid = trial.user_attrs.get("uid")  # without one it is somebody's own `study.ask()`
+                uid = trial.user_attrs.get("uid")  # without one it comes from a user's own `study.ask()`
                 if uid and uid not in self._offered and self._known[uid].id == number:
                     self._offer(trial)
             elif (number, trial.datetime_complete) not in self._delivered:
@@ -261,12 +262,12 @@ class Teller:
                 self.arrivals.put(trial)
 
     def _news(self) -> list[FrozenTrial]:
-        """Read the trials of the database that are neither told by us, nor taken, nor somebody else's under way."""
+        """Read the database's trials that we have neither written nor taken, and that no other process is running."""
         news = storage.not_running(self._database, self._study) - self._settled
         return [self._database.get_trial(each) for each in sorted(news)]
 
     def _claim(self, trial: FrozenTrial, uid: str) -> FrozenTrial | None:
-        """Make a waiting trial ours; None if somebody else was faster."""
+        """Make a waiting trial ours; None if another process was faster."""
         number = _id_of(trial)
         return self._database.get_trial(number) if storage.claim(self._database, number, uid) else None
 
@@ -302,7 +303,7 @@ class _Live:
 
 
 def told(progress: Iterator[Progress], teller: Teller, name: str) -> Iterator[Progress]:
-    """Keep Optuna's database equal to the folders while a search goes on; its troubles become one notice.
+    """Keep Optuna's database equal to the folders while a search goes on; the first error becomes a notice.
 
     Args:
         progress: the search.

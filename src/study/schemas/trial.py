@@ -37,7 +37,7 @@ class EndedTrial(Trial, Answer):
 
 
 class TrialDetails(Trial, Measured, Answer):
-    """A trial with all that its folder tells: `study show NAME --trial N --json`."""
+    """A trial with everything in its folder: `study show NAME --trial N --json`."""
 
     type: str = Field(default="trial_details", description="always `trial_details`")
     folder: str = Field(description="folder of its files")
@@ -46,9 +46,11 @@ class TrialDetails(Trial, Measured, Answer):
     evaluation: dict[str, Any] | None = Field(description="what the training found out about its last model")
     deaths: list[str] = Field(description="why workers died that trained it")
     environment: dict[str, Any] | None = Field(description="versions and machine at its first start")
-    repeats: int | None = Field(description="the trial of the same recipe and seed whose figures these are")
+    repeats: int | None = Field(
+        description="the trial of the same recipe and seed whose values were copied; null if this one was trained"
+    )
     audited: int | None = Field(
-        description="the epoch after which the pruner would have ended it, if it ran on to show what pruning loses"
+        description="the epoch after which the pruner would have stopped an audited trial; null for others"
     )
 
 

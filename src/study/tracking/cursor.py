@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from study.errors import StudyError
 from study.record import atomic_files
-from study.tracking.snapshot import read
+from study.record.trial import Trial
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from pathlib import Path
 
-    from study.record.journal import Journal, State, TrialFolder
-    from study.tracking.snapshot import Snapshot
+    from study.record.history import State
+    from study.record.journal import Journal, TrialFolder
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ class SentTrial:
     Args:
         run: the trial's run on the server.
         uid: of the trial; if the folder has another one, it was deleted and made again.
-        replays: as in `Snapshot`.
+        replays: as in `record.history.History`.
         epochs: number of the last epoch that was sent, 0 before the first.
         state: how the trial ended; None until all of it is sent.
         value: its objective; None until all of it is sent.
@@ -61,18 +61,18 @@ class Cursor:
         if study_run != self.study_run:
             self.study_run, self.summary, self.trials = study_run, "", {}
 
-    def sent(self, snapshot: Snapshot) -> SentTrial | None:
+    def sent(self, trial: Trial) -> SentTrial | None:
         """Find what was sent of a trial; None if nothing of this training was."""
-        sent = self.trials.get(snapshot.trial.number)
-        same = sent is not None and (sent.uid, sent.replays) == (snapshot.about["uid"], snapshot.replays)
+        sent = self.trials.get(trial.number)
+        same = sent is not None and (sent.uid, sent.replays) == (trial.about["uid"], trial.history.replays)
         return sent if same else None
 
-    def behind(self, snapshot: Snapshot) -> bool:
+    def behind(self, trial: Trial) -> bool:
         """Tell whether something of the trial is still to be sent."""
-        sent = self.sent(snapshot)
+        sent, history = self.sent(trial), trial.history
         if sent is None:
             return True
-        return sent.state is None and (snapshot.ended is not None or snapshot.last > sent.epochs)
+        return sent.state is None and (history.ended is not None or len(history.epochs) > sent.epochs)
 
     def unfinished(self, trials: Sequence[TrialFolder]) -> list[TrialFolder]:
         """List the trials whose folders must be read: those of which something may be left to send."""
@@ -136,7 +136,7 @@ def locked(journal: Journal) -> Generator[None]:
 
 def _is_behind(cursor: Cursor, trial: TrialFolder) -> bool:
     try:
-        return cursor.behind(read(trial))
+        return trial.number not in cursor.trials or cursor.behind(Trial.of(trial))
     except StudyError:
         return True
 

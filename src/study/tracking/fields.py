@@ -12,14 +12,16 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from study.definition import judged_by
-from study.record.results import settings_of
+from study.record.results import recipe_record
 from study.tracking import pictures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from study.record.journal import Record
-    from study.tracking.snapshot import Snapshot, StudySnapshot
+    from study.events import Epoch
+    from study.record.history import History
+    from study.record.trial import Trial
+    from study.tracking.snapshot import StudySnapshot
 
 LONGEST_NAME = 250  # MLflow's limit
 STATES = {"complete": "COMPLETE", "pruned": "PRUNED", "failed": "FAIL"}  # Optuna's words
@@ -39,22 +41,21 @@ def params(recipe: Mapping[str, Any]) -> dict[str, str]:
     return {name_of(knob): _text(value) for knob, value in recipe.items()}
 
 
-def points_of_epoch(record: Record) -> list[Point]:
+def points_of_epoch(epoch: Epoch, time: float) -> list[Point]:
     """Make points of an epoch's metrics and its seconds, with the epoch's number as step and its recorded time."""
-    values = {"seconds": record["seconds"], **record["metrics"]}
-    time = milliseconds(record["time"])
-    return [Point(name_of(name), float(value), time, record["number"]) for name, value in values.items()]
+    values = {"seconds": epoch.seconds, **epoch.metrics}
+    return [Point(name_of(name), float(value), milliseconds(time), epoch.number) for name, value in values.items()]
 
 
-def points_of_end(snapshot: Snapshot) -> list[Point]:
+def points_of_end(history: History) -> list[Point]:
     """Make points of the evaluation's numbers that no epoch has logged, such as `val_f1_macro`, at the last epoch."""
-    if snapshot.ended is None:
+    if history.ended is None:
         return []
-    logged = {name for record in snapshot.epochs.values() for name in record["metrics"]}
-    time = milliseconds(snapshot.ended.time)
+    logged = {name for epoch in history.epochs for name in epoch.metrics}
+    time = milliseconds(history.ended.time)
     return [
-        Point(name_of(name), float(value), time, snapshot.last)
-        for name, value in _values(snapshot.ended.evaluation or {}).items()
+        Point(name_of(name), float(value), time, len(history.epochs))
+        for name, value in _values(history.evaluation).items()
         if name not in logged
     ]
 
@@ -89,19 +90,19 @@ def tags_of_study(definition: Mapping[str, Any], first: Mapping[str, Any]) -> di
     return _written(tags)
 
 
-def tags_of_trial(snapshot: Snapshot) -> dict[str, str]:
+def tags_of_trial(trial: Trial) -> dict[str, str]:
     """Make the tags of a trial that are known from its start."""
-    about = snapshot.about
+    about = trial.about
     commit = (about.get("git") or {}).get("commit")
     tags: dict[str, Any] = {
         "study": about["study"],
-        "study.trial": snapshot.trial.number,
+        "study.trial": trial.number,
         "study.uid": about["uid"],
-        "study.replays": snapshot.replays,
+        "study.replays": trial.history.replays,
         "study.state": "RUNNING",
         "study.variant": about.get("variant"),
-        "study.overrides": settings_of(snapshot.trial),
-        "study.device": snapshot.device,
+        "study.overrides": trial.row.overrides,
+        "study.device": trial.history.device,
         "study.git_commit": commit,
         "study.git_dirty": (about.get("git") or {}).get("dirty"),
         "mlflow.source.git.commit": commit,
@@ -111,19 +112,19 @@ def tags_of_trial(snapshot: Snapshot) -> dict[str, str]:
     return _written(tags)
 
 
-def tags_of_end(snapshot: Snapshot) -> dict[str, str]:
+def tags_of_end(history: History) -> dict[str, str]:
     """Make the tags that say how a trial ended."""
-    ended = snapshot.ended
+    ended = history.ended
     if ended is None:
         return {}
     tags: dict[str, Any] = {
         "study.state": STATES[ended.state],
         "study.reason": ended.reason or None,
-        "study.pruned_at": snapshot.last if ended.state == "pruned" else None,
-        "study.audited": snapshot.audited,
+        "study.pruned_at": len(history.epochs) if ended.state == "pruned" else None,
+        "study.audited": history.audited,
         "study.repeats": ended.repeats,
-        "study.device": snapshot.device,
-        "study.deaths": snapshot.deaths or None,
+        "study.device": history.device,
+        "study.deaths": len(history.deaths) or None,
     }
     return _written(tags)
 
@@ -135,12 +136,13 @@ def tags_of_summary(summary: StudySnapshot) -> dict[str, str]:
     return _written({**tags, "study.best_trial": best and best.trial, "study.best_value": best and best.value})
 
 
-def artifacts_of_trial(snapshot: Snapshot) -> dict[str, bytes]:
+def artifacts_of_trial(trial: Trial) -> dict[str, bytes]:
     """Make the small files of a trial that has ended: its evaluation, confusion matrix and learning curves."""
-    if snapshot.ended is None:
+    history, ended = trial.history, trial.history.ended
+    if ended is None:
         return {}
-    evaluation = snapshot.ended.evaluation or {}
-    title = f"{snapshot.about['study']}, {run_name(snapshot.about, snapshot.trial.number)}"
+    evaluation = history.evaluation
+    title = f"{trial.about['study']}, {run_name(trial.about, trial.number)}"
     files: dict[str, bytes] = {}
     if evaluation:
         files["evaluation.json"] = as_json(evaluation)
@@ -148,27 +150,20 @@ def artifacts_of_trial(snapshot: Snapshot) -> dict[str, bytes]:
         classes = evaluation.get("classes")
         named = isinstance(classes, list) and len(classes) == len(counts)
         files["confusion.png"] = pictures.confusion(counts, classes if named else None, title)
-    if snapshot.epochs:
-        curves = [record["metrics"] for _, record in sorted(snapshot.epochs.items())]
-        pruned = snapshot.ended.reason if snapshot.ended.state == "pruned" else None
+    if history.epochs:
+        curves = [epoch.metrics for epoch in history.epochs]
+        pruned = ended.reason if ended.state == "pruned" else None
         files["curves.png"] = pictures.curves(curves, title, pruned)
     return files
 
 
 def artifacts_of_study(summary: StudySnapshot) -> dict[str, bytes]:
     """Make the files of a study: its definition, and its best trial in the format of `study run --recipe`."""
-    definition = summary.definition
+    definition, best = summary.definition, summary.best
     files = {"study.json": as_json(definition)}
-    if summary.best is not None:
-        files["best.json"] = as_json({
-            "study": definition["study"],
-            "trial": summary.best.trial,
-            "value": summary.best.value,
-            "metric": judged_by(definition).name,
-            "recipe_type": definition["recipe_type"],
-            "train": definition["train"],
-            "recipe": summary.recipe,
-        })  # fmt: skip
+    if best is not None and summary.recipe is not None:
+        record = recipe_record(definition["study"], definition, summary.recipe, trial=best.trial, value=best.value)
+        files["best.json"] = as_json(record)
     return files
 
 

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 from study.background import Background
 from study.errors import PlaceError, StudyError
 from study.metric import Metric
+from study.record.trial import Trial
 from study.tracking import cursor as cursors
 from study.tracking.cursor import Cursor, SentTrial
-from study.tracking.snapshot import NewBest, StudySnapshot, read
+from study.tracking.snapshot import NewBest, StudySnapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from study.record.journal import Journal, Record, TrialFolder
-    from study.tracking.snapshot import Snapshot
+    from study.record.journal import Journal, TrialFolder
 
 STORE_EVERY = 20  # trials sent between two writes of the cursor
 
@@ -46,15 +46,15 @@ class Client(Protocol):
         """Find or make the study's run, by the first trial's `trial.json`; `known` is the run in the cursor, if any."""
         ...
 
-    def open_trial(self, parent: str, snapshot: Snapshot) -> str:
+    def open_trial(self, parent: str, trial: Trial) -> str:
         """Find or make the run with the trial's uid and replays; send everything known at the trial's start."""
         ...
 
-    def log_epochs(self, run: str, records: Sequence[Record]) -> int:
-        """Send epochs; return the number of metric points."""
+    def log_epochs(self, run: str, trial: Trial, after: int) -> int:
+        """Send the epochs with a number above `after`; return the number of metric points."""
         ...
 
-    def end_trial(self, run: str, snapshot: Snapshot) -> None:
+    def end_trial(self, run: str, trial: Trial) -> None:
         """Send how the trial ended: its artifacts first, its state last."""
         ...
 
@@ -161,8 +161,8 @@ class _Round:
         try:
             parent = self._client.open_study(definition, self._trials[0].about(), self._cursor.study_run)
             self._cursor.set_run(parent)
-            for trial in self._cursor.unfinished(self._trials):
-                self._sync_trial(parent, trial)
+            for folder in self._cursor.unfinished(self._trials):
+                self._sync_trial(parent, folder)
             self._send_study(parent, definition)
         except StudyError as error:
             self._errors.append(str(error))
@@ -172,27 +172,27 @@ class _Round:
         error = self._errors[0] if self._errors else None
         return Report(self._journal.folder.name, self._sent, self._points, behind, error)
 
-    def _sync_trial(self, parent: str, trial: TrialFolder) -> None:
+    def _sync_trial(self, parent: str, folder: TrialFolder) -> None:
         try:
-            snapshot = read(trial)
-            if self._cursor.behind(snapshot):
-                self._send_trial(parent, snapshot)
+            trial = Trial.of(folder)
+            if self._cursor.behind(trial):
+                self._send_trial(parent, trial)
         except PlaceError:
             raise
         except StudyError as error:  # the folder is damaged, or the server rejects the trial
-            self._cursor.trials.pop(trial.number, None)
+            self._cursor.trials.pop(folder.number, None)
             self._errors.append(str(error))
 
-    def _send_trial(self, parent: str, snapshot: Snapshot) -> None:
-        number, sent = snapshot.trial.number, self._cursor.sent(snapshot)
+    def _send_trial(self, parent: str, trial: Trial) -> None:
+        history, sent = trial.history, self._cursor.sent(trial)
         if sent is None:
-            sent = SentTrial(self._client.open_trial(parent, snapshot), snapshot.about["uid"], snapshot.replays)
-            self._cursor.trials[number] = sent
-        if fresh := [record for epoch, record in sorted(snapshot.epochs.items()) if epoch > sent.epochs]:
-            self._points += self._client.log_epochs(sent.run, fresh)
-            sent.epochs = snapshot.last
-        if ended := snapshot.ended:
-            self._client.end_trial(sent.run, snapshot)
+            sent = SentTrial(self._client.open_trial(parent, trial), trial.about["uid"], history.replays)
+            self._cursor.trials[trial.number] = sent
+        if len(history.epochs) > sent.epochs:
+            self._points += self._client.log_epochs(sent.run, trial, sent.epochs)
+            sent.epochs = len(history.epochs)
+        if ended := history.ended:
+            self._client.end_trial(sent.run, trial)
             sent.state, sent.value, sent.time = ended.state, ended.value, ended.time
         self._sent += 1
         if self._sent % STORE_EVERY == 0:

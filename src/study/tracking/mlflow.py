@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from mlflow.entities import Run
 
-    from study.record.journal import Record
-    from study.tracking.snapshot import Snapshot, StudySnapshot
+    from study.record.trial import Trial
+    from study.tracking.snapshot import StudySnapshot
 
 METRICS_A_BATCH, NAMES_A_BATCH = 1000, 100  # MLflow's limits
 LONGEST_PARAM, LONGEST_TAG = 6000, 8000  # MLflow's limits, in characters
@@ -66,41 +66,41 @@ class Runs:
         self._opened.add(made)
         return made
 
-    def open_trial(self, parent: str, snapshot: Snapshot) -> str:
+    def open_trial(self, parent: str, trial: Trial) -> str:
         """Find or make the trial's run, with the recipe as parameters; delete its runs of other replays."""
         with errors_in_one_line(self.server):
             found = None
-            for run in self._of_uid(snapshot.about["uid"]):
-                if run.data.tags.get("study.replays") == str(snapshot.replays):
+            for run in self._of_uid(trial.about["uid"]):
+                if run.data.tags.get("study.replays") == str(trial.history.replays):
                     found = run.info.run_id
                 else:
                     self._client.delete_run(run.info.run_id)
-            name = fields.run_name(snapshot.about, snapshot.trial.number)
-            if snapshot.about.get("grouped"):
-                parent = self._group(parent, snapshot.about["variant"])
-            tags = {"mlflow.parentRunId": parent, **fields.tags_of_trial(snapshot)}
-            made = found or self._make(name, snapshot.about["created"], tags)
-            recipe = snapshot.trial.recipe()
-            self._log(made, params=fields.params(recipe), tags=tags)
-            self._store(made, {"recipe.json": fields.as_json(recipe)})
+            name = fields.run_name(trial.about, trial.number)
+            if trial.about.get("grouped"):
+                parent = self._group(parent, trial.about["variant"])
+            tags = {"mlflow.parentRunId": parent, **fields.tags_of_trial(trial)}
+            made = found or self._make(name, trial.about["created"], tags)
+            self._log(made, params=fields.params(trial.recipe), tags=tags)
+            self._store(made, {"recipe.json": fields.as_json(trial.recipe)})
         return made
 
-    def log_epochs(self, run: str, records: Sequence[Record]) -> int:
+    def log_epochs(self, run: str, trial: Trial, after: int) -> int:
         """Log every metric of the epochs, with the epoch as step and the recorded time."""
-        points = [point for record in records for point in fields.points_of_epoch(record)]
+        epochs = zip(trial.history.epochs[after:], trial.history.times[after:], strict=True)
+        points = [point for epoch, time in epochs for point in fields.points_of_epoch(epoch, time)]
         with errors_in_one_line(self.server):
             self._log(run, points=points)
         return len(points)
 
-    def end_trial(self, run: str, snapshot: Snapshot) -> None:
+    def end_trial(self, run: str, trial: Trial) -> None:
         """Log the evaluation, store pictures and weights, then set the run's status."""
-        if (ended := snapshot.ended) is None:
+        if (ended := trial.history.ended) is None:
             return
         with errors_in_one_line(self.server):
-            self._store(run, fields.artifacts_of_trial(snapshot))
-            if snapshot.trial.best.exists():
-                self._client.log_artifact(run, str(snapshot.trial.best))
-            self._log(run, points=fields.points_of_end(snapshot), tags=fields.tags_of_end(snapshot))
+            self._store(run, fields.artifacts_of_trial(trial))
+            if trial.folder.best.exists():
+                self._client.log_artifact(run, str(trial.folder.best))
+            self._log(run, points=fields.points_of_end(trial.history), tags=fields.tags_of_end(trial.history))
             self._client.set_terminated(run, STATUSES[ended.state], fields.milliseconds(ended.time))
 
     def update_study(self, parent: str, summary: StudySnapshot) -> None:

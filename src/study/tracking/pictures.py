@@ -22,6 +22,8 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import IdentityTransform
 from PIL import Image, ImageDraw, ImageFont
 
+from study.metric import Metric
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -143,7 +145,7 @@ def _groups(epochs: Sequence[Mapping[str, float]]) -> dict[str, list[str]]:
     """Group the metrics by their name without `train_` or `val_`, in the order of the epochs."""
     groups: dict[str, list[str]] = {}
     for metric in dict.fromkeys(name for epoch in epochs for name in epoch):
-        groups.setdefault(metric.removeprefix("train_").removeprefix("val_"), []).append(metric)
+        groups.setdefault(Metric(metric).measure, []).append(metric)
     return dict(list(groups.items())[:MOST_PANELS])
 
 

@@ -1,10 +1,11 @@
-"""What is read out of a trial's log to be told."""
+"""What a trial's log says of epochs that were trained twice."""
 
 import math
 
 import pytest
 
-from study.tracking.snapshot import read, replay
+from study.record.history import History
+from study.record.trial import Trial
 
 
 def epoch(number, value=None, time=0.0):
@@ -15,7 +16,14 @@ def restarted(epochs):
     return {"kind": "restarted", "epochs": epochs, "time": 0.0}
 
 
-ENDED = {"kind": "ended", "time": 0.0}
+ENDED = {"kind": "ended", "time": 0.0, "state": "complete", "value": 1.0, "reason": "", "evaluation": None}
+
+
+def replay(records):
+    history = History()
+    for record in records:
+        history.take(record)
+    return history
 
 
 @pytest.mark.parametrize(
@@ -35,23 +43,30 @@ ENDED = {"kind": "ended", "time": 0.0}
     ids=["empty", "plain", "awaited", "same again", "other", "other first", "twice", "never again", "nan", "unknown"],
 )
 def test_an_epoch_trained_again_counts_as_a_replay_only_if_it_came_out_otherwise(records, numbers, replays):
-    kept, found = replay(records)
-    assert (sorted(kept), found) == (numbers, replays)
+    history = replay(records)
+    assert ([epoch.number for epoch in history.epochs], history.replays) == (numbers, replays)
 
 
 def test_an_epoch_trained_again_with_the_same_result_keeps_its_first_time():
-    kept, _ = replay([epoch(1, time=10.0), restarted(0), epoch(1, time=20.0)])
-    assert kept[1]["time"] == 10.0
+    assert replay([epoch(1, time=10.0), restarted(0), epoch(1, time=20.0)]).times == [10.0]
 
 
 def test_an_epoch_trained_again_with_another_result_has_the_second_one():
-    kept, _ = replay([epoch(1, value=8.0, time=10.0), restarted(0), epoch(1, value=9.0, time=20.0)])
-    assert (kept[1]["metrics"], kept[1]["time"]) == ({"loss": 9.0}, 20.0)
+    history = replay([epoch(1, value=8.0, time=10.0), restarted(0), epoch(1, value=9.0, time=20.0)])
+    assert (history.epochs[0].metrics, history.times) == ({"loss": 9.0}, [20.0])
 
 
-def test_a_snapshot_says_where_the_trial_ran_and_how_often_a_worker_died(folders):
-    trial = folders.trial(epochs=2)
-    trial.append("died", reason="killed by signal 9")
-    trial.append("started", device="cuda:1")
-    snapshot = read(trial)
-    assert (snapshot.device, snapshot.deaths, snapshot.last, snapshot.ended) == ("cuda:1", 1, 2, None)
+def test_a_trial_says_where_it_ran_and_how_often_a_worker_died(made):
+    folder = made.trial(6)
+    folder.append("died", reason="killed by signal 9")
+    folder.append("started", device="cuda:1")
+    history = Trial.of(folder).history
+    assert (history.device, len(history.deaths), len(history.epochs), history.ended) == ("cuda:1", 1, 2, None)
+
+
+def test_the_files_of_a_trial_are_read_once(made):
+    trial = Trial.of(made.trial(2))
+    row, recipe = trial.row, trial.recipe
+    for file in trial.folder.path.iterdir():
+        file.unlink()
+    assert (trial.row, trial.recipe, trial.epochs()[-1]["val_accuracy"]) == (row, recipe, 0.9125)
