@@ -104,3 +104,15 @@ def test_a_search_goes_on_with_one_notice_and_ends_with_what_makes_the_program_e
         "Optuna does not have all of 3 trials yet: `study sync s` sends the rest",
     ]
     assert away.patience == background.LAST_TRY
+
+
+def test_a_search_that_fails_still_says_what_makes_the_program_equal():
+    def failing():
+        yield Notice("a")
+        raise PlaceError("the disk is full")
+
+    notices = SimpleQueue()
+    progress = follow(failing(), Away(notices), notices, "Optuna", "s")
+    assert [next(progress).text for _ in range(3)][-1].startswith("Optuna does not have all of 3 trials yet")
+    with pytest.raises(PlaceError, match="disk is full"):
+        next(progress)

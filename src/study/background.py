@@ -49,6 +49,10 @@ class Background:
         """Say that the folders have changed; returns at once."""
         self._work.set()
 
+    def is_closing(self) -> bool:
+        """Tell whether this is the last call of `send`."""
+        return self._closing.is_set()
+
     def close(self, timeout: float) -> bool:
         """Send what is left, for `timeout` seconds at most; returns whether the thread has ended."""
         self._closing.set()
@@ -121,7 +125,18 @@ def follow(
             while not notices.empty():
                 yield Notice(f"{notices.get()} (the search continues and sends it later)")
                 patience = LAST_TRY
-    finally:
-        behind = copy.close(patience)
+    except Exception:  # said also where the search has failed, which is what is raised
+        yield from _rest(copy.close(patience), notices, who, name)
+        raise
+    except BaseException:  # nobody listens any more
+        copy.close(patience)
+        raise
+    yield from _rest(copy.close(patience), notices, who, name)
+
+
+def _rest(behind: int, notices: SimpleQueue[str], who: str, name: str) -> Iterator[Notice]:
+    """Say what the program does not have, why, and the command that sends it."""
+    while not notices.empty():
+        yield Notice(notices.get())
     if behind:
         yield Notice(f"{who} does not have all of {plural(behind, 'trial')} yet: `study sync {name}` sends the rest")

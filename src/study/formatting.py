@@ -75,6 +75,11 @@ def local_moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
+def storable(text: str) -> str:
+    r"""Spell what no database or file takes, a lone surrogate and NUL, as `\udcff` and `\x00`; all else as it is."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+
+
 def to_json(value: Any, *, indent: int | None = None) -> str:
     """Write strict JSON: NaN and infinity become null."""
     return json.dumps(_finite(value), indent=indent, allow_nan=False, ensure_ascii=False)

@@ -20,7 +20,7 @@ from study.progress import Notice, TrialEnded, TrialStarted
 from study.questions.search import run
 from study.record.journal import Journal
 from study.record.trial import Trial
-from study.sampling import storage, teller
+from study.sampling import storage, telling
 from study.sampling.teller import Teller
 from study.study_files import load
 
@@ -179,8 +179,8 @@ def test_sync_leaves_a_study_alone_that_another_process_runs(database, journal):
     journal.store_definition({"direction": "maximize"})
     make(journal, 0)
     with storage.held("s", journal.folder, database):
-        assert teller.sync(journal, database) is None
-    assert teller.sync(journal, database) == 1
+        assert telling.sync(journal, database) is None
+    assert telling.sync(journal, database) == 1
 
 
 def trained(name="toy"):

@@ -9,6 +9,7 @@ import pytest
 from study import tracking
 from study.errors import PlaceError
 from study.events import Epoch
+from study.formatting import storable
 from study.progress import Notice, TrialEpoch
 from study.tracking import mirror
 from study.tracking.mirror import Mirror
@@ -198,7 +199,7 @@ def test_a_damaged_folder_does_not_keep_the_others_back(settings, folders, seen)
     assert set(seen.children()) == {trial.about()["uid"] for trial in (trials[0], trials[2])}
 
 
-def test_a_trial_that_mlflow_refuses_does_not_keep_the_others_back(settings, folders, seen):
+def test_a_piece_that_mlflow_refuses_is_named_and_keeps_nothing_else_back(settings, folders, seen):
     first = folders.trial(epochs=1)
     tracking.sync_studies(settings)
     recipe = first.path / "recipe.json"
@@ -206,9 +207,49 @@ def test_a_trial_that_mlflow_refuses_does_not_keep_the_others_back(settings, fol
     (folders.journal.folder / "mirror.json").unlink()
     second = folders.trial(epochs=1)
     (report,) = tracking.sync_studies(settings)
-    assert (report.sent, report.pending) == (1, 1)
-    assert "Changing param values" in report.error
+    assert (report.sent, report.pending, report.error) == (2, 0, None)
+    (line,) = report.refused
+    assert line.startswith("MLflow refuses the parameter 'model' of run ")
+    assert "Changing param values" in line
     assert second.about()["uid"] in seen.children()
+    assert seen.points() == folders.points()
+
+
+@pytest.mark.parametrize("text", ["x\udcff", "x\0y", "x" * 9000], ids=["a lone surrogate", "NUL", "too long"])
+def test_any_text_of_a_trial_reaches_mlflow(settings, folders, seen, text):
+    trial = folders.trial(epochs=1, variant=text, overrides={"note": text})
+    trial.append("ended", state="failed", value=None, reason=text, evaluation=None)
+    after = folders.trial(epochs=1, end="complete")
+    (report,) = tracking.sync_studies(settings)
+    assert (report.error, report.refused, report.pending) == (None, (), 0)
+    assert seen.of(trial).info.status == "FAILED"
+    assert seen.of(trial).data.tags["study.reason"] == storable(text)[:8000]
+    assert seen.of(after).info.status == "FINISHED"
+
+
+def test_numbers_that_are_no_metric_keep_nothing_back(settings, folders, seen):
+    trial = folders.trial()
+    folders.epoch(trial, 1, val_loss=float("nan"), other=float("inf"))
+    folders.end(trial, "complete")
+    (report,) = tracking.sync_studies(settings)
+    assert (report.error, report.pending) == (None, 0)
+    assert seen.of(trial).info.status == "FINISHED"
+
+
+def test_where_the_clock_was_set_back_no_run_ends_before_it_starts(settings, folders, seen):
+    folders.trial(epochs=1, end="complete", created=time.time() + 3600)
+    tracking.sync_studies(settings)
+    assert len(seen.runs()) == 2
+    assert all(run.info.end_time >= run.info.start_time for run in seen.runs())
+
+
+def test_a_study_that_is_told_is_known_from_the_files_alone(settings, folders):
+    folders.trial(epochs=1, end="complete")
+    assert not mirror.is_told(folders.journal, settings.tracking_uri)
+    tracking.sync_studies(settings)
+    assert mirror.is_told(folders.journal, settings.tracking_uri)
+    folders.trial(epochs=1)
+    assert not mirror.is_told(folders.journal, settings.tracking_uri)
 
 
 def test_a_trial_whose_folder_was_made_anew_is_told_anew(settings, folders, seen):

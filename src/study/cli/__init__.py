@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 failed, 2 something given is wrong, 130 stopped by Ctrl-C,
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import sys
@@ -24,6 +25,9 @@ GLOBAL_OPTIONS = {"-C", "--chdir", "--log-file", "--env-file"}
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with its exit code: the console script `study`."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):  # a message of a program may hold what UTF-8 does not
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = exit_code(given)
         sys.stdout.flush()

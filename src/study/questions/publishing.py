@@ -90,7 +90,7 @@ def publish(
     drawn = [path for name, each in (pictures or {}).items() for path in figures.write(each, folder, name)]
     for name, content in (texts or {}).items():
         folder.mkdir(parents=True, exist_ok=True)
-        atomic_files.replace(folder / name, [content.encode()])
+        atomic_files.replace(folder / name, [content.encode(errors="backslashreplace")])
     shown = [path for path in drawn if path.suffix == ".png"]
     if shown:
         yield Written("pictures", tuple(shown))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from study.errors import InputError
-from study.formatting import to_json
+from study.formatting import storable, to_json
 from study.record import atomic_files
 from study.record.trial import Trial
 from study.schemas import cell, csv_of
@@ -47,7 +47,7 @@ class Export:
         """Give the rows as a data frame; lists become JSON, and a column of numbers and words becomes text."""
         import pandas as pd  # noqa: PLC0415 - a second that only its users pay
 
-        frame = pd.DataFrame([{name: cell(value) for name, value in row.items()} for row in self.rows])
+        frame = pd.DataFrame([{storable(name): _kept(cell(value)) for name, value in row.items()} for row in self.rows])
         for column in frame.columns:
             kinds = {type(value) for value in frame[column] if value is not None and value == value}  # noqa: PLR0124 - NaN
             if len(kinds) > 1 and str in kinds:  # Parquet holds one type a column: batch_size may be 64 or "full"
@@ -57,9 +57,9 @@ class Export:
     def encode(self, form: Format) -> bytes:
         """Give the content of a file in one of the `FORMATS`."""
         if form == "csv":
-            return self.to_csv().encode()
+            return self.to_csv().encode(errors="backslashreplace")
         if form == "json":
-            return f"{self.to_json(indent=2)}\n".encode()
+            return f"{self.to_json(indent=2)}\n".encode(errors="backslashreplace")
         buffer = io.BytesIO()
         self.to_pandas().to_parquet(buffer, index=False)
         return buffer.getvalue()
@@ -76,6 +76,10 @@ class Export:
 
     def _repr_html_(self) -> str:
         return self.to_pandas().to_html(max_rows=20, index=False)
+
+
+def _kept(value: Any) -> Any:
+    return storable(value) if isinstance(value, str) else value
 
 
 def format_of(path: Path) -> Format:

@@ -86,9 +86,9 @@ def write(name: str, settings: Settings, output: Path | None = None) -> Written:
         html, markdown = (None, path) if path.suffix == ".md" else (path, None)
     content: dict[Path, bytes] = {}
     if html:
-        content[html] = page(known, contents).encode()
+        content[html] = page(known, contents).encode(errors="backslashreplace")
     if markdown:
-        content[markdown] = as_markdown(known, contents, markdown.stem).encode()
+        content[markdown] = as_markdown(known, contents, markdown.stem).encode(errors="backslashreplace")
         content |= {markdown.with_name(f"{markdown.stem}-{each.name}.{each.kind}"): each.content
                     for each in _pictures(contents)}  # fmt: skip
     for file, each in content.items():

@@ -12,9 +12,10 @@ from study.record.atomic_files import require_room
 from study.record.journal import Journal
 from study.running.loop import Loop
 from study.sampling import space, storage
-from study.sampling.teller import Teller, told
+from study.sampling.teller import Teller
+from study.sampling.telling import Telling
 from study.sampling.trials import Trials
-from study.tracking import tracked
+from study.tracking import told, tracked
 
 if TYPE_CHECKING:
     import threading
@@ -56,14 +57,16 @@ def conduct(
         InputError: another process runs the study, its stored definition differs, or a place cannot be used.
         Interrupted: `stop` was set; the same call goes on.
         StudyError: too many failures, or an epoch that is not repeatable.
+        PlaceError: Optuna's database was away for too long; the same call goes on.
+        LeaseLost: another process has taken the study; the same call goes on once that has ended.
 
     """
     journal = Journal(settings.study_folder(study.name))
     require_room(settings.home)
-    with storage.opened(settings.storage) as database, storage.held(study.name, journal.folder, database):
+    with storage.opened(settings.storage) as database, storage.held(study.name, journal.folder, database) as lease:
         _settle_definition(journal, definition, accept=options.accept)
         teller = Teller(journal, database, study.name, study.direction, takes=True)
-        teller.tell()
+        teller.begin(lease)
         trials = Trials(study, journal, teller.arrivals, options.sampler, options.pruner, options.seed)
         if elsewhere := trials.elsewhere():
             yield Notice(
@@ -73,6 +76,8 @@ def conduct(
         if source.is_done(trials):
             teller.give_back()
             yield SearchStarted(study.name, source.target(trials), trials.finished(), 0, 0, None)
+            if options.track:
+                yield from told(journal, settings)
             return
         asked = {"trials": source.target(trials), "finished": trials.finished(), "since": time.time()}
         journal.store_question("run", asked)
@@ -80,9 +85,12 @@ def conduct(
         about |= {"followed": study.metric} if study.test else {}
         about |= {"data": definition["data"]}
         about |= {"environment": environment.versions(), "git": environment.git(), "grouped": grouped}
-        loop = Loop(study, journal, trials, executor, source, stop, about, options.deadline, test)
-        progress = told(loop.run(), teller, study.name)
+        telling = Telling(teller, lease, study.name)
+        loop = Loop(study, journal, trials, executor, source, stop, about, options.deadline, test, telling)
+        progress = telling.told(loop.run())
         yield from tracked(progress, journal, settings) if options.track else progress
+        if telling.over:
+            raise telling.over
         if stop.is_set() and not source.is_done(trials):
             raise Interrupted(
                 f"stopped with {trials.finished()} of {source.target(trials)} trials finished, everything saved",

@@ -58,6 +58,16 @@ class Source(Protocol):
         ...
 
 
+class Watch(Protocol):
+    """What goes on outside of the trainings, such as a database that is away."""
+
+    over: StudyError | None  # why the search must end after the present epochs
+
+    def look(self) -> Iterator[Notice]:
+        """Give what there is to say; called twice a second."""
+        ...
+
+
 @dataclass(slots=True)
 class _Running:
     folder: TrialFolder
@@ -81,6 +91,7 @@ class Loop:
     about: Mapping[str, Any]
     deadline: float = math.inf
     test: bool = False
+    watch: Watch | None = None
     running: dict[int, _Running] = field(default_factory=dict[int, _Running])
     failures: int = 0
     time_is_up: bool = False
@@ -99,7 +110,9 @@ class Loop:
         while True:
             if time.monotonic() > self.deadline and not self.time_is_up:
                 self.time_is_up = True
-                yield Notice("time is up: running trials stop after their current epoch; the same command goes on")
+                yield Notice("time is up: running trials stop after their current epoch; the same command continues")
+            if self.watch:
+                yield from self.watch.look()
             while trial := self._next():
                 yield from self._start(trial)
             if not self.running:
@@ -108,7 +121,7 @@ class Loop:
                 yield from self._take(number, event)
 
     def _is_stopping(self) -> bool:
-        return self.time_is_up or self.stop.is_set()
+        return self.time_is_up or self.stop.is_set() or (self.watch is not None and self.watch.over is not None)
 
     def _next(self) -> NextTrial | None:
         if self._is_stopping() or len(self.running) >= self.executor.slots:

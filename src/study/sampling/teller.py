@@ -13,33 +13,40 @@ and `study sync` call the same function. Each trial is in the database once, and
   get to is given back at its end.
 - What the database has of each trial, the cursor, is read from the database itself, at the start and after each
   failure. So a commit that was lost, or a database that was replaced, is noticed there.
+- What the database refuses is not what is away: a piece of a trial, such as a parameter whose name is too long, is left
+  out and named in `refused`; all else of the trial is told.
 """
 
 from __future__ import annotations
 
+import logging
+import time
 import uuid
 from dataclasses import dataclass
+from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from optuna.exceptions import OptunaError
 from optuna.trial import TrialState
 
-from study.background import Background, follow
-from study.errors import PlaceError, StudyError, StudyLocked
+from study import waiting
+from study.errors import PlaceError, StudyError
 from study.record.trial import Trial
 from study.sampling import storage
+from study.sampling.lease import LeaseLost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from datetime import datetime
 
     from optuna.storages import RDBStorage
     from optuna.trial import FrozenTrial
 
-    from study.progress import Progress
     from study.record.journal import Journal, TrialFolder
+    from study.sampling.lease import Lease
 
+log = logging.getLogger("study")
 AWAY = (*storage.DATABASE_ERRORS, OptunaError, KeyError)  # KeyError: a user has deleted the study or a trial
 
 
@@ -89,6 +96,36 @@ class Teller:
         self._delivered: set[tuple[int, datetime | None]] = set()
         self._offered: set[str] = set()
         self._claimed: dict[str, int] = {}  # uid and id of the enqueued trials that were taken
+        self.refused: SimpleQueue[str] = SimpleQueue()  # a line for each piece that the database does not take
+        self._untold: set[str] = set()  # uids of trials that cannot be told at all
+        self.steps = 0  # grows with each thing that is told
+        self._since: float | None = None  # when the database last took something; None while all is told
+
+    def silent(self) -> float:
+        """Give the seconds for which the database has not taken what is to be told; 0 if it has everything."""
+        since = self._since
+        return 0.0 if since is None else time.monotonic() - since
+
+    def begin(self, lease: Lease) -> None:
+        """Tell for the first time, before a search: with a line where the database is slow, an end where it is away.
+
+        Args:
+            lease: of the study, whose loss ends it.
+
+        Raises:
+            PlaceError: as `tell`, or the database does not answer.
+            StudyError: as `tell`.
+
+        """
+        lease.require()
+        where = f"Optuna's storage {self._database.engine.url}"
+        try:
+            waiting.answer(where, self.tell, lambda: self.steps)
+        except PlaceError:
+            lease.seal()  # it may hang there yet
+            raise
+        while not self.refused.empty():
+            log.warning("%s: %s", self._name, self.refused.get())
 
     def tell(self) -> int:
         """Make the database equal to the folders; safe to repeat.
@@ -101,6 +138,7 @@ class Teller:
             StudyError: a damaged folder, which is skipped; all others are written.
 
         """
+        self._since = self._since or time.monotonic()
         try:
             if not self._is_read:
                 self._read()
@@ -110,7 +148,7 @@ class Teller:
         except AWAY as error:
             self._is_read = False
             raise PlaceError(f"Optuna's storage is away: {storage.first_line(error)}") from error
-        self._is_first = False
+        self._is_first, self._since = False, None
         if errors:
             raise errors[0]
         return changed
@@ -125,7 +163,7 @@ class Teller:
         for uid in self._claimed.keys() - set(self._uids.values()):
             try:
                 storage.release(self._database, self._claimed.pop(uid))
-            except AWAY:
+            except (*AWAY, LeaseLost):
                 return
 
     def _read(self) -> None:
@@ -189,60 +227,78 @@ class Teller:
             if not self._is_behind(folder):
                 continue
             try:
-                known = self._known.get(self._uids[folder.number])
-                changed += self._create(folder, index) if known is None else self._complete(known, folder)
-            except ValueError as error:  # as when the space has changed: Optuna does not take such parameters
-                errors.append(PlaceError(f"Optuna refuses trial {folder.number}: {error}", where=self._name))
+                changed += self._tell_folder(folder, index)
+            except LeaseLost:
+                raise
+            except storage.ERRORS as error:
+                storage.require_refusal(error)
+                self._untold.add(self._uids[folder.number])
+                self.refused.put(f"Optuna refuses trial {folder.number}: {storage.first_line(error)}")
             except StudyError as error:
                 errors.append(error)
+            self.steps, self._since = self.steps + 1, time.monotonic()
         return changed, errors
 
     def _is_behind(self, folder: TrialFolder) -> bool:
-        known = self._known.get(self._uids.get(folder.number, ""))
-        return known is None or (not known.finished and known.size != folder.log_size())
+        uid = self._uids.get(folder.number, "")
+        known = self._known.get(uid)
+        if known is None:
+            return uid not in self._untold
+        return not known.finished and known.size != folder.log_size()
 
-    def _create(self, folder: TrialFolder, index: int) -> bool:
-        """Create a trial; where folders before it are missing and so is the database's record of them, keep its number.
-
-        Args:
-            folder: the trial's.
-            index: of the folder among those that there are.
-
-        """
-        while index < folder.number > storage.count_trials(self._database, self._study):
-            self._settled.add(self._database.create_new_trial(self._study, storage.placeholder()))
+    def _tell_folder(self, folder: TrialFolder, index: int) -> bool:
+        """Tell what the database lacks of a trial; a new one whole, or by pieces if it is refused."""
+        known = self._known.get(self._uids[folder.number])
+        if known is not None:
+            return self._complete(known, folder)
         size, trial = folder.log_size(), storage.frozen(Trial.of(folder))
-        number = self._database.create_new_trial(self._study, trial)
-        self._settled.add(number)
-        known = _Known.of(trial)
-        known.id, known.size = number, size
-        self._known[self._uids[folder.number]] = known
+        while index < folder.number > storage.count_trials(self._database, self._study):  # folders are missing, and so
+            self._settled.add(self._database.create_new_trial(self._study, storage.placeholder()))  # is their record
+        try:
+            self._enter(folder, trial, size)
+        except storage.ERRORS as error:
+            storage.require_refusal(error)
+            self._enter(folder, storage.begun(folder), -1)
+            self._complete(self._known[self._uids[folder.number]], folder)
         return True
 
+    def _enter(self, folder: TrialFolder, trial: FrozenTrial, size: int) -> None:
+        """Create a trial, in one transaction."""
+        known = _Known.of(trial)
+        known.id, known.size = self._database.create_new_trial(self._study, trial), size
+        self._settled.add(known.id)
+        self._known[self._uids[folder.number]] = known
+
     def _complete(self, known: _Known, folder: TrialFolder) -> bool:
-        """Tell what the database lacks of a trial; returns whether that was anything."""
-        size, read = folder.log_size(), Trial.of(folder)
-        trial, ended, changed = storage.frozen(read), read.history.ended, False
+        """Tell what the database lacks of a trial, piece by piece; returns whether that was anything."""
+        size, read, database, number = folder.log_size(), Trial.of(folder), self._database, known.id
+        trial = storage.frozen(read)
+        pieces: list[tuple[str, Callable[[], object]]] = []
         for name in trial.params.keys() - known.params:
             value = trial.distributions[name].to_internal_repr(trial.params[name])
-            self._database.set_trial_param(known.id, name, value, trial.distributions[name])
+            given = (number, name, value, trial.distributions[name])
+            pieces.append((f"the parameter {name[:80]!r}", partial(database.set_trial_param, *given)))
             known.params.add(name)
-            changed = True
         for key, value in trial.user_attrs.items():
             if known.attributes.get(key) != value:
-                self._database.set_trial_user_attr(known.id, key, value)
+                pieces.append((f"the attribute {key!r}", partial(database.set_trial_user_attr, number, key, value)))
                 known.attributes[key] = value
-                changed = True
         for step, value in trial.intermediate_values.items():
             if known.values.get(step) != value:
-                self._database.set_trial_intermediate_value(known.id, step, value)
+                report = partial(database.set_trial_intermediate_value, number, step, value)
+                pieces.append((f"the value of epoch {step}", report))
                 known.values[step] = value
-                changed = True
-        if ended:
-            storage.end(self._database, known.id, ended.state, ended.value, "")
-            known.finished = changed = True
+        for what, send in pieces:
+            try:
+                send()
+            except storage.ERRORS as error:
+                storage.require_refusal(error)
+                self.refused.put(f"Optuna refuses {what} of trial {folder.number}: {storage.first_line(error)}")
+        if read.history.ended:
+            database.set_trial_state_values(number, trial.state, None if trial.value is None else [trial.value])
+            known.finished = True
         known.size = size
-        return changed
+        return bool(pieces) or known.finished
 
     def _take(self) -> None:
         """Take trials that have no folder here: enqueued, added by hand, or begun by another machine of this study."""
@@ -281,61 +337,6 @@ class Teller:
             self._claimed[uid] = known.id
             trial.state, trial.datetime_start = TrialState.WAITING, None
         self.arrivals.put(trial)
-
-
-class _Live:
-    """The teller in its thread."""
-
-    def __init__(self, teller: Teller, name: str, warn: Callable[[str], None]) -> None:
-        self._teller = teller
-        self._thread = Background(f"teller of {name}", self._tell, warn, idle=0.0)
-
-    def _tell(self) -> None:
-        self._teller.tell()
-
-    def wake(self) -> None:
-        self._thread.wake()
-
-    def close(self, timeout: float) -> int:
-        if self._thread.close(timeout):
-            self._teller.give_back()
-        return self._teller.pending()
-
-
-def told(progress: Iterator[Progress], teller: Teller, name: str) -> Iterator[Progress]:
-    """Keep Optuna's database equal to the folders while a search goes on; the first error becomes a notice.
-
-    Args:
-        progress: the search.
-        teller: of its database.
-        name: the study's.
-
-    Yields:
-        What the search yields, and notices.
-
-    """
-    notices: SimpleQueue[str] = SimpleQueue()
-    yield from follow(progress, _Live(teller, name, notices.put), notices, "Optuna", name)
-
-
-def sync(journal: Journal, database: RDBStorage) -> int | None:
-    """Make Optuna's database equal to the folders of a study that is not being run.
-
-    Returns:
-        The number of trials that were added or changed; None if another process runs the study, and tells them itself.
-
-    Raises:
-        PlaceError: as `Teller.tell`.
-        StudyError: as `Teller.tell`.
-
-    """
-    name, definition = journal.folder.name, journal.definition()
-    assert definition is not None
-    try:
-        with storage.held(name, journal.folder, database):
-            return Teller(journal, database, name, definition["direction"]).tell()
-    except StudyLocked:
-        return None
 
 
 def _id_of(trial: FrozenTrial) -> int:

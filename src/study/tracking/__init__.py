@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from queue import SimpleQueue
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 
 from study.background import follow
 from study.errors import PlaceError, StudyError
+from study.progress import Notice
 from study.record import family
 from study.record.journal import Journal
 from study.tracking import cursor, look, mirror
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from study.settings import Settings
     from study.tracking.mirror import Client, Report
     from study.tracking.registry import Registry
+
+log = logging.getLogger("study")
 
 
 def tracked(progress: Iterator[Progress], journal: Journal, settings: Settings) -> Iterator[Progress]:
@@ -39,6 +43,20 @@ def tracked(progress: Iterator[Progress], journal: Journal, settings: Settings) 
     notices: SimpleQueue[str] = SimpleQueue()
     copy = Apart(journal, settings, server_name(settings), notices.put)
     yield from follow(progress, copy, notices, "MLflow", journal.folder.name)
+
+
+def told(journal: Journal, settings: Settings) -> Iterator[Progress]:
+    """Send what MLflow lacks of a study of which nothing is left to run; it is not asked if the files say: nothing.
+
+    Yields:
+        A notice if MLflow does not have everything.
+
+    """
+    name = journal.folder.name
+    if is_made(settings) and mirror.is_told(journal, server_name(settings)):
+        return
+    for trouble in try_sync(settings, [name]):
+        yield Notice(f"MLflow does not have all of it yet: {trouble}; `study sync {name}` sends it")
 
 
 def sync_studies(settings: Settings, names: Sequence[str] = ()) -> list[Report]:
@@ -61,7 +79,10 @@ def sync_studies(settings: Settings, names: Sequence[str] = ()) -> list[Report]:
     client = connect(settings)
     for journal in journals:
         cursor.forget_replaced(journal, client.server)
-    return [mirror.sync(journal, client) for journal in journals]
+    reports = [mirror.sync(journal, client) for journal in journals]
+    for line in (line for report in reports for line in report.refused):
+        log.warning("%s", line)
+    return reports
 
 
 def try_sync(settings: Settings, names: Sequence[str]) -> list[str]:

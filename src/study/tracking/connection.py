@@ -6,7 +6,6 @@ Uses only `MlflowClient` with an explicit URI: no active run, no tracking URI of
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import re
@@ -24,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from study.errors import PlaceError
+from study.record import locks
 from study.tracking.look import sqlite_file
 from study.tracking.mirror import Refused
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 5
 REFUSALS = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST", "INVALID_STATE"}
+BUSY = {"TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "ABORTED", "UNAUTHENTICATED", "PERMISSION_DENIED"}
 DEFAULTS = {  # unless the user has set them; few retries, since the mirror itself retries later
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -72,9 +73,11 @@ def errors_in_one_line(server: str) -> Generator[None]:
         yield
     except MlflowException as error:
         kind = Refused if error.error_code in REFUSALS else PlaceError
-        raise kind(_first_line(error), where=f"MLflow at {server}", fix=_fix(error)) from error
+        raise kind(first_line(error), where=f"MLflow at {server}", fix=_fix(error)) from error
     except (OSError, SQLAlchemyError, ImportError) as error:
-        raise PlaceError(_first_line(error), where=f"MLflow at {server}") from error
+        raise PlaceError(first_line(error), where=f"MLflow at {server}") from error
+    except (ValueError, TypeError, ArithmeticError) as error:  # what cannot be written, such as an endless number
+        raise Refused(first_line(error), where=f"MLflow at {server}") from error
 
 
 def _configure(uri: str, server: str) -> None:
@@ -118,8 +121,7 @@ def _open_database(uri: str, artifacts: Path) -> None:
 def _make_sqlite(file: Path, artifacts: Path) -> None:
     """Make MLflow's tables in a temporary file and rename it: a kill during its migrations would leave a broken one."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.with_name(f"{file.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locks.locked(file.with_name(f"{file.name}.lock")):
         if file.exists():
             return
         temporary = file.with_name(f".{file.name}.making")
@@ -132,7 +134,15 @@ def _make_sqlite(file: Path, artifacts: Path) -> None:
         temporary.rename(file)
 
 
-def _first_line(error: Exception) -> str:
+def is_refusal(error: Exception) -> bool:
+    """Tell whether an error may be due to the data; a server that is away or busy takes the same data later."""
+    if isinstance(error, MlflowException):
+        return error.error_code not in BUSY
+    return isinstance(error, ValueError | TypeError | ArithmeticError)
+
+
+def first_line(error: Exception) -> str:
+    """Say in one line what an error of MLflow or its database means."""
     text = str(error).strip() or type(error).__name__
     for sign, meaning in (
         ("Connection refused", "nothing answers there"),

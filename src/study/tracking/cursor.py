@@ -7,13 +7,12 @@ sends everything again.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from study.errors import StudyError
-from study.record import atomic_files
+from study.record import atomic_files, locks
 from study.record.trial import Trial
 
 if TYPE_CHECKING:
@@ -122,15 +121,10 @@ def locked(journal: Journal) -> Generator[None]:
     """Hold the study's `mirror.lock`; waits until it is free. The system releases it if the process dies.
 
     Raises:
-        PlaceError: the study's folder cannot be written.
+        PlaceError: the study's folder cannot be written, or another process holds the lock for too long.
 
     """
-    try:
-        file = (journal.folder / "mirror.lock").open("w")
-    except OSError as error:
-        raise atomic_files.cannot_write(journal.folder, error) from error
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with locks.locked(journal.folder / "mirror.lock"):
         yield
 
 

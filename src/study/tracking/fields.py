@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from study.definition import judged_by
+from study.formatting import storable
 from study.record.results import recipe_record
 from study.tracking import pictures
 
@@ -72,7 +73,8 @@ def points_of_summary(summary: StudySnapshot) -> list[Point]:
 def run_name(about: Mapping[str, Any], number: int) -> str:
     """Name a trial's run: `norm_inputs (trial 1)` for a variant, else `trial 7`."""
     variant = about.get("variant")
-    return f"{variant} (trial {number})" if variant else f"trial {number}"
+    end = f" (trial {number})"
+    return f"{storable(variant)[: LONGEST_NAME - len(end)]}{end}" if variant else f"trial {number}"
 
 
 def tags_of_study(definition: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, str]:
@@ -142,7 +144,7 @@ def artifacts_of_trial(trial: Trial) -> dict[str, bytes]:
     if ended is None:
         return {}
     evaluation = history.evaluation
-    title = f"{trial.about['study']}, {run_name(trial.about, trial.number)}"
+    title = f"{storable(trial.about['study'])}, {run_name(trial.about, trial.number)}"
     files: dict[str, bytes] = {}
     if evaluation:
         files["evaluation.json"] = as_json(evaluation)
@@ -152,7 +154,7 @@ def artifacts_of_trial(trial: Trial) -> dict[str, bytes]:
         files["confusion.png"] = pictures.confusion(counts, classes if named else None, title)
     if history.epochs:
         curves = [epoch.metrics for epoch in history.epochs]
-        pruned = ended.reason if ended.state == "pruned" else None
+        pruned = storable(ended.reason) if ended.state == "pruned" else None
         files["curves.png"] = pictures.curves(curves, title, pruned)
     return files
 
@@ -169,7 +171,7 @@ def artifacts_of_study(summary: StudySnapshot) -> dict[str, bytes]:
 
 def name_of(name: str) -> str:
     """Replace characters in the name of a metric or knob that MLflow rejects: `val/acc@1` becomes `val/acc_1`."""
-    clean = re.sub(r"[^/\w.\- :]", "_", name)
+    clean = re.sub(r"[^/\w.\- :]", "_", storable(name))
     path = posixpath.normpath(clean).lstrip("/")
     return "_" if path in {"", "."} else path.replace("..", "_")[:LONGEST_NAME]
 
@@ -196,7 +198,7 @@ def _written(tags: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _text(value: Any) -> str:
-    return json.dumps(value) if isinstance(value, list | tuple | dict) else str(value)
+    return json.dumps(value) if isinstance(value, list | tuple | dict) else storable(str(value))
 
 
 def _by_class(rows: Any) -> dict[str, list[float]]:

@@ -37,10 +37,12 @@ class Client(Protocol):
     """A tracking server. All methods are idempotent: sending the same data twice changes nothing.
 
     Every method raises `PlaceError` if the server cannot be reached, and `Refused` if it rejects the data. `server` is
-    the server's name in the cursor.
+    the server's name in the cursor; `refused` gets a line for each piece of a trial that the server does not take, such
+    as a tag, while it takes the rest.
     """
 
     server: str
+    refused: list[str]
 
     def open_study(self, definition: Mapping[str, Any], first: Mapping[str, Any], known: str | None) -> str:
         """Find or make the study's run, by the first trial's `trial.json`; `known` is the run in the cursor, if any."""
@@ -73,6 +75,7 @@ class Report:
         points: number of metric points sent.
         pending: number of trials of which something is still to be sent.
         error: why something could not be sent, one line; None if the server is equal to the folders.
+        refused: a line for each piece of a trial that the server does not take; it is not sent again.
 
     """
 
@@ -81,6 +84,7 @@ class Report:
     points: int = 0
     pending: int = 0
     error: str | None = None
+    refused: tuple[str, ...] = ()
 
 
 def sync(journal: Journal, client: Client) -> Report:
@@ -108,6 +112,16 @@ def pending(journal: Journal, server: str) -> int:
     return cursors.count_behind(cursors.load(journal, server), journal.trials())
 
 
+def is_told(journal: Journal, server: str) -> bool:
+    """Tell whether a server has received everything, from the files alone."""
+    cursor, trials = cursors.load(journal, server), journal.trials()
+    if not trials:
+        return True
+    if cursors.count_behind(cursor, trials):
+        return False
+    return _mark(summarize(journal, journal.definition() or {}, cursor, trials)) == cursor.summary
+
+
 class Mirror:
     """A thread that keeps a server equal to a study's folders; trainings never wait for it."""
 
@@ -120,11 +134,12 @@ class Mirror:
             journal: the study's folders.
             server: the server's name in the cursor.
             connect: connects to the server; called in the thread, again after each failure.
-            warn: called once, in the thread, with a line that says why the server cannot be updated.
+            warn: called in the thread: once with why the server cannot be updated, and with each piece that it refuses.
 
         """
         self._journal, self._server, self._connect = journal, server, connect
         self._client: Client | None = None
+        self._warn = warn
         self._thread = Background(f"mirror of {journal.folder.name}", self._sync, warn)
 
     def wake(self) -> None:
@@ -139,10 +154,12 @@ class Mirror:
     def _sync(self) -> str | None:
         """Synchronize once; return why something could not be sent, or None."""
         client, self._client = self._client or self._connect(), None
-        error = sync(self._journal, client).error
-        if error is None:
+        report = sync(self._journal, client)
+        for line in report.refused:
+            self._warn(line)
+        if report.error is None:
             self._client = client  # after an error, the next call connects again
-        return error
+        return report.error
 
 
 class _Round:
@@ -170,7 +187,9 @@ class _Round:
             self._store()
         behind = cursors.count_behind(self._cursor, self._trials)
         error = self._errors[0] if self._errors else None
-        return Report(self._journal.folder.name, self._sent, self._points, behind, error)
+        refused = tuple(self._client.refused)
+        self._client.refused.clear()
+        return Report(self._journal.folder.name, self._sent, self._points, behind, error, refused)
 
     def _sync_trial(self, parent: str, folder: TrialFolder) -> None:
         try:
@@ -201,10 +220,7 @@ class _Round:
     def _send_study(self, parent: str, definition: Mapping[str, Any]) -> None:
         """Send the state of the study as a whole, if it has changed."""
         summary = summarize(self._journal, definition, self._cursor, self._trials)
-        files = {name: hashlib.sha256(content).hexdigest() for name, content in summary.files.items()}
-        best = summary.best and summary.best.trial
-        content = [definition, summary.counts, best, len(summary.new_bests), summary.ended, summary.groups, files]
-        mark = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        mark = _mark(summary)
         if mark != self._cursor.summary:
             self._client.update_study(parent, summary)
             self._cursor.summary = mark
@@ -234,6 +250,14 @@ def summarize(
         groups=journal.groups(),
         files=journal.files(),
     )  # fmt: skip
+
+
+def _mark(summary: StudySnapshot) -> str:
+    """Give another text for each state of a study as a whole."""
+    files = {name: hashlib.sha256(content).hexdigest() for name, content in summary.files.items()}
+    best, definition = summary.best and summary.best.trial, summary.definition
+    content = [definition, summary.counts, best, len(summary.new_bests), summary.ended, summary.groups, files]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _new_bests(ended: Sequence[tuple[int, SentTrial]], metric: Metric) -> list[NewBest]:

@@ -14,18 +14,19 @@ from mlflow.entities import LifecycleStage, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
 from study.tracking import fields
-from study.tracking.connection import connect, errors_in_one_line, is_server, pages
+from study.tracking.connection import connect, errors_in_one_line, first_line, is_refusal, is_server, pages
 from study.tracking.mirror import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from mlflow.entities import Run
 
     from study.record.trial import Trial
     from study.tracking.snapshot import StudySnapshot
 
-METRICS_A_BATCH, NAMES_A_BATCH = 1000, 100  # MLflow's limits
+ITEMS_A_BATCH, NAMES_A_BATCH = 1000, 100  # MLflow's limits: items in all, parameters, tags
+KINDS = {Metric: "the metric", Param: "the parameter", RunTag: "the tag"}
 LONGEST_PARAM, LONGEST_TAG = 6000, 8000  # MLflow's limits, in characters
 STATUSES = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}
 
@@ -50,6 +51,7 @@ class Runs:
         self._experiment = ""
         self._opened: set[str] = set()
         self._groups: dict[str, str] = {}
+        self.refused: list[str] = []
         self._client = connect(uri, server, artifacts)
 
     def open_study(self, definition: Mapping[str, Any], first: Mapping[str, Any], known: str | None) -> str:
@@ -97,11 +99,12 @@ class Runs:
         if (ended := trial.history.ended) is None:
             return
         with errors_in_one_line(self.server):
+            last = max(trial.about["created"], ended.time)  # the clock may have been set back
             self._store(run, fields.artifacts_of_trial(trial))
             if trial.folder.best.exists():
                 self._client.log_artifact(run, str(trial.folder.best))
             self._log(run, points=fields.points_of_end(trial.history), tags=fields.tags_of_end(trial.history))
-            self._client.set_terminated(run, STATUSES[ended.state], fields.milliseconds(ended.time))
+            self._client.set_terminated(run, STATUSES[ended.state], fields.milliseconds(last))
 
     def update_study(self, parent: str, summary: StudySnapshot) -> None:
         """Log counts and best, store the definition and the best recipe, set the run's status."""
@@ -113,7 +116,8 @@ class Runs:
             if summary.ended is None:
                 self._client.update_run(parent, status="RUNNING")
             else:
-                self._client.set_terminated(parent, "FINISHED", fields.milliseconds(summary.ended))
+                started = self._client.get_run(parent).info.start_time
+                self._client.set_terminated(parent, "FINISHED", max(started, fields.milliseconds(summary.ended)))
 
     def forget(self, study: str) -> int:
         """Delete all runs of a study; keep its experiment, since MLflow could not make another one of that name."""
@@ -147,7 +151,7 @@ class Runs:
         step = int(values["n"])
         self._log(run, points=[fields.Point(name, value, at, step) for name, value in values.items()])
         if summary.ended is not None:
-            self._client.set_terminated(run, "FINISHED", at)
+            self._client.set_terminated(run, "FINISHED", max(at, self._client.get_run(run).info.start_time))
 
     def _run_if_alive(self, run: str | None) -> Run | None:
         """Find a run; None if it does not exist or was deleted."""
@@ -196,15 +200,35 @@ class Runs:
         params: Mapping[str, str] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        """Log in batches within MLflow's limits."""
-        for part in _batches([Metric(*point) for point in points], METRICS_A_BATCH):
-            self._client.log_batch(run, metrics=part)
-        for part in _batches(
-            [Param(name, text[:LONGEST_PARAM]) for name, text in (params or {}).items()], NAMES_A_BATCH
-        ):
-            self._client.log_batch(run, params=part)
-        for part in _batches([RunTag(name, text[:LONGEST_TAG]) for name, text in (tags or {}).items()], NAMES_A_BATCH):
-            self._client.log_batch(run, tags=part)
+        """Log in batches within MLflow's limits: as a rule, one."""
+        metrics = [Metric(*point) for point in points]
+        named = [Param(name, text[:LONGEST_PARAM]) for name, text in (params or {}).items()]
+        tagged = [RunTag(name, text[:LONGEST_TAG]) for name, text in (tags or {}).items()]
+        while metrics or named or tagged:
+            now = named[:NAMES_A_BATCH], tagged[:NAMES_A_BATCH]
+            room = ITEMS_A_BATCH - len(now[0]) - len(now[1])
+            self._send(run, metrics[:room], *now)
+            metrics, named, tagged = metrics[room:], named[NAMES_A_BATCH:], tagged[NAMES_A_BATCH:]
+
+    def _send(self, run: str, metrics: Sequence[Metric], params: Sequence[Param], tags: Sequence[RunTag]) -> None:
+        """Send a batch; of one that is refused, each piece by itself, so that only what is refused is left out."""
+        try:
+            self._client.log_batch(run, metrics, params, tags)
+        except (MlflowException, ValueError, TypeError, ArithmeticError) as error:
+            if not is_refusal(error) or self._client.get_run(run).info.lifecycle_stage != LifecycleStage.ACTIVE:
+                raise
+            pieces = [*metrics, *params, *tags]
+            if len(pieces) == 1:
+                what = f"{KINDS[type(pieces[0])]} {pieces[0].key[:80]!r}"
+                self.refused.append(f"MLflow refuses {what} of run {run}: {first_line(error)}")
+                return
+            for piece in pieces:
+                self._send(
+                    run,
+                    [piece] if isinstance(piece, Metric) else (),
+                    [piece] if isinstance(piece, Param) else (),
+                    [piece] if isinstance(piece, RunTag) else (),
+                )
 
     def _store(self, run: str, files: Mapping[str, bytes]) -> None:
         """Store small artifacts, replacing those of the same names."""
@@ -225,7 +249,3 @@ def check(uri: str, server: str, artifacts: Path) -> str:
     """
     Runs(uri, server, artifacts)
     return f"MLflow {mlflow.__version__}, {server} answers"
-
-
-def _batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    return (items[start : start + size] for start in range(0, len(items), size))
