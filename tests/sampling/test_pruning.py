@@ -97,7 +97,7 @@ def test_an_audit_that_was_stopped_is_noted_once_and_known_to_optuna_and_mlflow(
     list(search(toy, 7, "median"))
     folder = Journal(places.resolve().study_folder("toy")).trial(5)
     assert (folder.path / "log.jsonl").read_text().count('"audited"') == 1
-    assert fields.tags_of_end(folder.history())["study.audited"] == "2"
+    assert fields.tags_of_end(Trial.of(folder))["study.audited"] == "2"
     stored = optuna.load_study(study_name="toy", storage=places.resolve().storage).trials[5]
     assert stored.user_attrs["audited"] == storage.frozen(Trial.of(folder)).user_attrs["audited"] == 2
 

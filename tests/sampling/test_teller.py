@@ -14,6 +14,7 @@ from optuna.distributions import FloatDistribution, distribution_to_json
 from optuna.trial import TrialState
 
 from study import settings as places
+from study.definition import OUR_TRAIN
 from study.errors import PlaceError, StudyError
 from study.options import Options
 from study.progress import Notice, TrialEnded, TrialStarted
@@ -313,3 +314,39 @@ def test_a_search_that_ends_while_the_database_is_away_names_the_command_that_ca
             notices.append(each.text)
     assert notices[-1].endswith("trials yet: `study sync toy` sends the rest")
     assert len(trained()) == 3
+
+
+def test_the_dashboard_shows_the_metric_the_question_and_the_best_recipe(database, journal):
+    from optuna_dashboard import get_note, save_note
+
+    definition = {"study": "s", "metric": "val_accuracy", "direction": "maximize", "recipe": {}, "train": OUR_TRAIN}
+    journal.store_definition({**definition, "about": "Which rate\nis best?\n\nMore."})
+    make(journal, 0, end="complete")
+    told(journal, database)
+    study = optuna.load_study(study_name="s", storage=database)
+    assert study.metric_names == ["val_accuracy"]
+    assert get_note(study).startswith("Which rate is best?\n\nMaximize `val_accuracy`.\n\n**Best trial: 0** (`lr=0.1`)")
+    assert "val_accuracy 50.00 % on one seed" in get_note(study)
+    make(journal, 1, end="complete")
+    told(journal, database)
+    assert "**Best trial: 1** (`lr=0.2`)" in get_note(study)
+    journal.store_definition({**definition, "about": "Longer? " * 600})
+    told(journal, database)
+    assert get_note(study).count("Longer?") == 600
+    journal.store_definition({**definition, "about": "Shorter."})
+    told(journal, database)
+    assert get_note(study).startswith("Shorter.\n\n")
+    assert "Longer" not in get_note(study)
+    save_note(study, "A note of my own.")
+    make(journal, 2, end="complete")
+    told(journal, database)
+    assert get_note(study) == "A note of my own."
+
+
+def test_every_knob_that_a_variant_sets_and_the_search_does_not_is_an_attribute(database, journal):
+    folder = make(journal, 0)
+    about = {**folder.about(), "variant": "fast", "overrides": {"lr": 0.1, "optimizer": "adam", "hidden": [100, 50]}}
+    attributes = storage.frozen_of(about, folder.history()).user_attrs
+    assert attributes == {
+        "uid": "u0", "variant": "fast", "overrides": about["overrides"], "optimizer": "adam", "hidden": [100, 50],
+    }  # fmt: skip

@@ -36,7 +36,7 @@ DEFINITION = {
     "pruner": "median",
     "seed": 0,
     "data": DATA,
-    "description": "What a small network makes of digits.",
+    "about": "What a small network makes of digits.",
 }
 EVALUATION = {
     "accuracy": 0.7,

@@ -101,6 +101,9 @@ def test_what_is_not_known_is_no_tag(folders):
         "study.state": "RUNNING",
         "study.overrides": "{}",
         "study.device": "cpu",
+        "mlflow.source.name": "tiny",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.user": trial.path.owner(),
     }
 
 

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
 FIRST_SEED = 3000  # added to the recipe's seed; the race starts at 1000, the final scores at 2000
 WINNER = "winner"
+OPPOSITE: dict[str, verdicts.Verdict] = {"helps": "hurts", "hurts": "helps"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +78,26 @@ class AblationRow:
     mean: intervals.Mean | None
     comparison: verdicts.Contrast | None
 
+    @property
+    def contribution(self) -> verdicts.Contrast | None:
+        """The comparison with the verdict on the knobs: where the recipe is worse without them, they help."""
+        if self.comparison is None or self.side == "plus":
+            return self.comparison
+        return replace(self.comparison, verdict=OPPOSITE.get(self.comparison.verdict, self.comparison.verdict))
+
+    def says(self, metric: Metric) -> str | None:
+        """Write what the knobs do, such as "lr helps"; None for winner and baseline."""
+        if (found := self.comparison) is None:
+            return None
+        return text.contribution(found.verdict, found.words(metric.factor, metric.unit), self.side, self.knobs)
+
     def record(self, metric: Metric) -> schemas.Ablated:
         """Describe it in plain values."""
+        judged: dict[str, Any] = {**publishing.judged(self.comparison, metric), "says": self.says(metric)}
         return schemas.Ablated(
-            label=self.label,
-            side=self.side,
-            knobs=list(self.knobs),
-            **publishing.averaged(self.mean),
-            **publishing.judged(self.comparison, metric),
-            values=list(self.values),
-        )
+            label=self.label, side=self.side, knobs=list(self.knobs), values=list(self.values),
+            **publishing.averaged(self.mean), **judged,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +157,7 @@ class Ablation(Shown):
 
     def figure(self) -> Any:
         """Draw what each knob contributes, as a plotly figure."""
-        contrasts = {row.label: row.comparison for row in self.arms if row.comparison}
+        contrasts = {row.label: row.contribution for row in self.arms}
         return interactive.forest(contrasts, self.metric, self.study, f"change of {self.metric.name}")
 
 
@@ -208,8 +219,9 @@ def _publish(study: Study, settings: Settings, options: Options, found: Ablation
     groups = {row.label: publishing.over_seeds(row.record(found.metric).plain())
               for row in (found.winner, found.baseline, *found.arms) if row.mean}  # fmt: skip
     title = f"{study.name}: what each knob contributes, {found.question.seeds} seeds"
-    contrasts = {row.label: row.comparison for row in found.arms if row.comparison}
-    pictures = {"ablation": figures.forest(contrasts, title, f"change of {study.metric}", found.metric)}
+    contrasts = {row.label: row.contribution for row in found.arms if row.contribution}
+    says = {row.label: row.says(found.metric) or "" for row in found.arms}
+    pictures = {"ablation": figures.forest(contrasts, title, f"change of {study.metric}", found.metric, says)}
     texts: dict[str, str] = {}
     if found.simplest is not None:
         recipe = study.recipe_for(found.simplest).model_dump(mode="json")

@@ -9,6 +9,7 @@ from study import tracking
 from study.plots import figures
 from study.progress import Notice, Written
 from study.record import atomic_files
+from study.record.family import Family
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -96,5 +97,7 @@ def publish(
         yield Written("pictures", tuple(shown))
     if options.track:
         names = [journal.folder.name for journal in groups]
+        search = Family.of(names[0], settings.home).search  # its description says what was confirmed
+        names += [search.folder.name] if search.definition() and search.folder.name not in names else []
         for trouble in tracking.try_sync(settings, names):
             yield Notice(f"MLflow does not have all of it yet: {trouble}; `study sync {' '.join(names)}` sends it")

@@ -48,7 +48,6 @@ def _variants(found: Found) -> Iterator[Part]:
         return
     yield Text("Their trials in the search, one seed each; one seed decides nothing.")
     yield _seen(found)
-    yield Text(f"`study compare {found.name}` compares them on equal seeds, on the test split.", "quiet")
 
 
 def _compared(found: Found, compared: Compared) -> Iterator[Part]:
@@ -107,16 +106,10 @@ def bar(found: Found, comparison: Contrast | None) -> Bar | None:
 
 def ablation(found: Found) -> Section | None:
     """Make the section of the ablation: what each knob of the winner contributes, and which can be dropped."""
-    ablated = found.ablation
-    if ablated is None and not found.confirmation:
-        return None
-    return Section("ablation", "Ablation", list(_ablation(found, ablated)))
+    return Section("ablation", "Ablation", list(_ablation(found, found.ablation))) if found.ablation else None
 
 
-def _ablation(found: Found, ablated: Ablation | None) -> Iterator[Part]:
-    if ablated is None:
-        yield Text(f"Not asked for. `study ablate {found.name}` sets the winner's knobs back one at a time.", "quiet")
-        return
+def _ablation(found: Found, ablated: Ablation) -> Iterator[Part]:
     if not ablated.complete:
         yield Text(f"Not complete: `study ablate {found.name}` resumes it.", "quiet")
     question = ablated.question
@@ -142,23 +135,30 @@ def _ablated(found: Found, title: str, rows: Sequence[AblationRow], small: float
         (
             row.label,
             metric.difference(row.comparison),
-            row.comparison.words(metric.factor, metric.unit) if row.comparison else "-",
+            row.says(metric) or "-",
             metric.mean(row.mean),
             str(row.mean.n if row.mean else 0),
         )
         for row in rows
     ]
     head = ("Recipe", ">Difference", "~Verdict", ">Mean", ">n")
-    bars = [bar(found, row.comparison) for row in rows]
-    compared = {row.label: row.comparison for row in rows}
-    picture = _forest(found, compared, f"ablation-{rows[-1].side}", f"difference to the {rows[0].label}")
+    bars = [bar(found, row.contribution) for row in rows]
+    says = {row.label: row.says(metric) or "" for row in rows}
+    name, axis = f"ablation-{rows[-1].side}", f"difference to the {rows[0].label}"
+    picture = _forest(found, {row.label: row.contribution for row in rows}, name, axis, says)
     return Table(title, head, cells, bars, small, picture)
 
 
-def _forest(found: Found, compared: Mapping[str, Contrast | None], name: str, axis: str) -> Picture:
+def _forest(
+    found: Found,
+    compared: Mapping[str, Contrast | None],
+    name: str,
+    axis: str,
+    says: Mapping[str, str] | None = None,
+) -> Picture:
     """Draw the differences of a table as a picture for Markdown, which cannot show bars."""
     drawn = {label: each for label, each in compared.items() if each is not None}
-    return Picture(name, f"{axis}, with intervals", figures.png(figures.forest(drawn, "", axis, found.metric)))
+    return Picture(name, f"{axis}, with intervals", figures.png(figures.forest(drawn, "", axis, found.metric, says)))
 
 
 def importance(found: Found) -> Section | None:
@@ -177,10 +177,14 @@ def _importance(found: Found) -> Iterator[Part]:
     weighed = weigh(found, drawn, noise)
     record = weighed.record()
     if weighed.lacking:
-        yield Text(insight.too_few(record), "quiet")
-        return
-    if len(drawn) < len(trials):
-        yield Text(f"Computed from {len(drawn):,} of {len(trials):,} trials, evenly spaced.")
+        return  # following.py says how many more are needed
+    some = (
+        f" Computed from {len(drawn):,} of {len(trials):,} trials, evenly spaced." if len(drawn) < len(trials) else ""
+    )
+    yield Text(
+        "Effect: range of the mean prediction over the values of one knob. fANOVA and PED-ANOVA are shares of all "
+        f"knobs together.{some}"
+    )
     yield _weights(found, weighed)
     for note in insight.importance_notes(record):
         yield Text(note)
@@ -196,7 +200,7 @@ def weigh(found: Found, trials: Sequence[Trial], noise: repeats.Noise | None) ->
 
 def _weights(found: Found, weighed: Importance) -> Table:
     best = any(knob.among_best for knob in weighed.knobs)
-    head = ["Knob", ">Effect", "~What it says", ">fANOVA", ">PED-ANOVA"]
+    head = ["Knob", ">Effect", "~Verdict", ">fANOVA", ">PED-ANOVA"]
     head += [">fANOVA, best quarter", ">PED-ANOVA, best quarter"] if best else []
     rows: list[list[str]] = []
     bars: list[Bar | None] = []

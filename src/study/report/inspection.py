@@ -101,7 +101,7 @@ def _mistakes(found: Found, winner: Winner, call: Call) -> Iterator[Part]:
         "it says, and how sure it is."
     )
     captions = [
-        f"{wrong.classes[true]} → {wrong.classes[said]}, {'over 99' if sure > 0.99 else f'{100 * sure:.0f}'} %"
+        f"{wrong.classes[true]} → {wrong.classes[said]}, {'>99' if sure > 0.99 else round(100 * sure)} %"
         for true, said, sure in zip(wrong.targets, wrong.predictions, wrong.sureness, strict=True)
     ]
     yield gallery("mistakes", "The surest mistakes", [_rgb(image) for image in wrong.images], captions)

@@ -278,8 +278,12 @@ def begun(folder: TrialFolder) -> FrozenTrial:
 
 
 def attributes(about: Mapping[str, Any]) -> dict[str, Any]:
-    """User attributes by which people know the trial in Optuna's dashboard."""
-    return {name: about[name] for name in ("uid", "variant", "overrides") if about[name] is not None}
+    """Give the user attributes by which people know the trial in Optuna's dashboard.
+
+    They include each knob that a variant or `--set` sets and that is no parameter of the search.
+    """
+    knobs = {name: value for name, value in about["overrides"].items() if name not in about["params"]}
+    return {**knobs, **{name: about[name] for name in ("uid", "variant", "overrides") if about[name] is not None}}
 
 
 def placeholder() -> FrozenTrial:

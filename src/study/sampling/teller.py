@@ -9,8 +9,7 @@ and `study sync` call the same function. Each trial is in the database once, and
 - An enqueued trial is claimed in one transaction, from WAITING to RUNNING and with a uid. The database lets only one
   process make this change. The trial's folder gets the same uid.
 - A search that is killed before it makes the folder leaves a running trial whose uid no folder has: the next search
-  takes it. If the folder is there, the trial is found by its uid and completed. A claimed trial that a search did not
-  get to is given back at its end.
+  takes it. With a folder, it is found by its uid and completed. A claimed trial left at a search's end is given back.
 - What the database has of each trial, the cursor, is read from the database itself, at the start and after each
   failure. So a commit that was lost, or a database that was replaced, is noticed there.
 - What the database refuses is not what is away: a piece of a trial, such as a parameter whose name is too long, is left
@@ -22,6 +21,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from queue import SimpleQueue
@@ -33,7 +33,7 @@ from optuna.trial import TrialState
 from study import waiting
 from study.errors import PlaceError, StudyError
 from study.record.trial import Trial
-from study.sampling import storage
+from study.sampling import dashboard, storage
 from study.sampling.lease import LeaseLost
 
 if TYPE_CHECKING:
@@ -148,6 +148,8 @@ class Teller:
         except AWAY as error:
             self._is_read = False
             raise PlaceError(f"Optuna's storage is away: {storage.first_line(error)}") from error
+        if self._is_first:
+            self.describe()
         self._is_first, self._since = False, None
         if errors:
             raise errors[0]
@@ -156,6 +158,11 @@ class Teller:
     def pending(self) -> int:
         """Count the trials that the database lacks something of, by what is known of it."""
         return sum(self._is_behind(folder) for folder in self._journal.trials())
+
+    def describe(self) -> None:
+        """Update the metric's name and the note; a database that is away, or a damaged folder, keeps the old ones."""
+        with suppress(*AWAY, StudyError):
+            dashboard.describe(self._database, self._study, self._journal)
 
     def give_back(self) -> None:
         """Let the enqueued trials wait again that were taken and have no folder; a database that is away keeps them."""

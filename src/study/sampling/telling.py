@@ -96,6 +96,7 @@ class Telling:
             self._teller.tell()
             if self._thread.is_closing():
                 self._teller.give_back()
+                self._teller.describe()
         except PlaceError as error:
             self._away = str(error)
             return self._away

@@ -128,6 +128,7 @@ def _make_sqlite(file: Path, artifacts: Path) -> None:
         for left_behind in file.parent.glob(f"{temporary.name}*"):  # by a kill, with SQLite's journal
             left_behind.unlink()
         store = SqlAlchemyStore(f"sqlite:///{temporary}", artifacts.as_uri())
+        store.delete_experiment(SqlAlchemyStore.DEFAULT_EXPERIMENT_ID)  # MLflow makes an empty one named "Default"
         with store.engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA journal_mode=WAL")  # stored in the file; readers do not block the writer
         store.engine.dispose()

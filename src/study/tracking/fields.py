@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from study.definition import judged_by
 from study.formatting import storable
+from study.record import note
 from study.record.results import recipe_record
 from study.tracking import pictures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from study.events import Epoch
     from study.record.history import History
@@ -86,10 +88,31 @@ def tags_of_study(definition: Mapping[str, Any], first: Mapping[str, Any]) -> di
         "study.direction": definition["direction"],
         "study.sampler": definition.get("sampler"),
         "study.pruner": definition.get("pruner"),
-        "mlflow.note.content": definition.get("description"),
+        **_source(definition["study"], definition.get("file")),
         **_data(definition.get("data")),
     }
     return _written(tags)
+
+
+def tags_of_experiment(summary: StudySnapshot) -> dict[str, str]:
+    """Make the tags of a study's experiment: its description, and that it is one of model training."""
+    return {"mlflow.note.content": summary.note, "mlflow.experimentKind": "custom_model_development"}
+
+
+def dataset(data: Mapping[str, Any] | None) -> dict[str, str] | None:
+    """Describe a study's data as fields of MLflow's dataset; None if it has none.
+
+    The digest is the start of the SHA-256 of the packed data.
+    """
+    if not data or not data.get("name"):
+        return None
+    source = {"tags": {"mlflow.source.type": "LOCAL", "mlflow.source.name": data.get("source") or data["name"]}}
+    return {
+        "name": str(data["name"]),
+        "digest": str(data.get("sha256") or "unknown")[:8],
+        "source_type": "code",
+        "source": json.dumps(source),
+    }
 
 
 def tags_of_trial(trial: Trial) -> dict[str, str]:
@@ -108,15 +131,17 @@ def tags_of_trial(trial: Trial) -> dict[str, str]:
         "study.git_commit": commit,
         "study.git_dirty": (about.get("git") or {}).get("dirty"),
         "mlflow.source.git.commit": commit,
+        "mlflow.user": _owner(trial.folder.path),
+        **_source(about["study"], about.get("file")),
         **_data(about.get("data")),
         **{f"study.with.{name}": text for name, text in (about.get("environment") or {}).items()},
     }
     return _written(tags)
 
 
-def tags_of_end(history: History) -> dict[str, str]:
+def tags_of_end(trial: Trial) -> dict[str, str]:
     """Make the tags that say how a trial ended."""
-    ended = history.ended
+    history, ended = trial.history, trial.history.ended
     if ended is None:
         return {}
     tags: dict[str, Any] = {
@@ -127,6 +152,7 @@ def tags_of_end(history: History) -> dict[str, str]:
         "study.repeats": ended.repeats,
         "study.device": history.device,
         "study.deaths": len(history.deaths) or None,
+        "mlflow.note.content": note.of_trial(trial),
     }
     return _written(tags)
 
@@ -135,7 +161,8 @@ def tags_of_summary(summary: StudySnapshot) -> dict[str, str]:
     """Make the tags of a study's counts and of its best trial."""
     best = summary.best
     tags: dict[str, Any] = {f"study.{state}": count for state, count in summary.counts.items()}
-    return _written({**tags, "study.best_trial": best and best.trial, "study.best_value": best and best.value})
+    tags |= {"study.best_trial": best and best.trial, "study.best_value": best and best.value}
+    return _written({**tags, "mlflow.note.content": summary.note})
 
 
 def artifacts_of_trial(trial: Trial) -> dict[str, bytes]:
@@ -190,6 +217,19 @@ def _data(data: Mapping[str, Any] | None) -> dict[str, Any]:
     known = data or {}
     tags = {"study.data": known.get("name"), "study.data_sha256": known.get("sha256")}
     return {**tags, "study.data_source": known.get("source"), "study.data_imported": known.get("imported")}
+
+
+def _source(study: str, file: Any) -> dict[str, Any]:
+    """Name what was run, as MLflow's column "Source" shows it."""
+    return {"mlflow.source.name": file or study, "mlflow.source.type": "LOCAL"}
+
+
+def _owner(folder: Path) -> str | None:
+    """Name the user who ran a trial; None where the system has no name."""
+    try:
+        return folder.owner()
+    except (KeyError, OSError):
+        return None
 
 
 def _written(tags: Mapping[str, Any]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from study.background import Background
 from study.errors import PlaceError, StudyError
 from study.metric import Metric
+from study.record import note
 from study.record.trial import Trial
 from study.tracking import cursor as cursors
 from study.tracking.cursor import Cursor, SentTrial
@@ -247,6 +248,7 @@ def summarize(
         recipe=journal.trial(best.trial).recipe() if best else None,
         new_bests=[each for each in new_bests if each.trial < first_running],
         ended=max(sent.time for _, sent in ended) if len(ended) == len(sent_trials) else None,
+        note=note.of_study(journal, best and best.trial, best and best.value),
         groups=journal.groups(),
         files=journal.files(),
     )  # fmt: skip
@@ -256,7 +258,8 @@ def _mark(summary: StudySnapshot) -> str:
     """Give another text for each state of a study as a whole."""
     files = {name: hashlib.sha256(content).hexdigest() for name, content in summary.files.items()}
     best, definition = summary.best and summary.best.trial, summary.definition
-    content = [definition, summary.counts, best, len(summary.new_bests), summary.ended, summary.groups, files]
+    content = [definition, summary.counts, best, len(summary.new_bests), summary.ended, summary.groups, files,
+               summary.note]  # fmt: skip
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

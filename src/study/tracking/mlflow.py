@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import mlflow
-from mlflow.entities import LifecycleStage, Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, LifecycleStage, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
 from study.tracking import fields
@@ -65,6 +65,7 @@ class Runs:
             knobs = fields.params(definition["recipe"])  # MLflow cannot change a parameter; study.json has the newest
             new = {name: text for name, text in knobs.items() if name not in run.data.params}
             self._log(made, params=new, tags=fields.tags_of_study(definition, first))
+            self._log_data(made, definition.get("data"))
         self._opened.add(made)
         return made
 
@@ -82,6 +83,7 @@ class Runs:
                 parent = self._group(parent, trial.about["variant"])
             tags = {"mlflow.parentRunId": parent, **fields.tags_of_trial(trial)}
             made = found or self._make(name, trial.about["created"], tags)
+            self._log_data(made, trial.about.get("data"))
             self._log(made, params=fields.params(trial.recipe), tags=tags)
             self._store(made, {"recipe.json": fields.as_json(trial.recipe)})
         return made
@@ -103,7 +105,7 @@ class Runs:
             self._store(run, fields.artifacts_of_trial(trial))
             if trial.folder.best.exists():
                 self._client.log_artifact(run, str(trial.folder.best))
-            self._log(run, points=fields.points_of_end(trial.history), tags=fields.tags_of_end(trial.history))
+            self._log(run, points=fields.points_of_end(trial.history), tags=fields.tags_of_end(trial))
             self._client.set_terminated(run, STATUSES[ended.state], fields.milliseconds(last))
 
     def update_study(self, parent: str, summary: StudySnapshot) -> None:
@@ -113,6 +115,9 @@ class Runs:
             for variant, values in summary.groups.items():
                 self._log_group(self._group(parent, variant), values, summary)
             self._log(parent, points=fields.points_of_summary(summary), tags=fields.tags_of_summary(summary))
+            if not os.environ.get("MLFLOW_EXPERIMENT_NAME"):  # else it is not this study's alone
+                for tag, text in fields.tags_of_experiment(summary).items():
+                    self._client.set_experiment_tag(self._experiment, tag, text[:LONGEST_TAG])
             if summary.ended is None:
                 self._client.update_run(parent, status="RUNNING")
             else:
@@ -229,6 +234,12 @@ class Runs:
                     [piece] if isinstance(piece, Param) else (),
                     [piece] if isinstance(piece, RunTag) else (),
                 )
+
+    def _log_data(self, run: str, data: Mapping[str, Any] | None) -> None:
+        """Log the data set that the run was trained on; safe to repeat."""
+        if described := fields.dataset(data):
+            context = [InputTag("mlflow.data.context", "training")]
+            self._client.log_inputs(run, [DatasetInput(Dataset(**described), context)])
 
     def _store(self, run: str, files: Mapping[str, bytes]) -> None:
         """Store small artifacts, replacing those of the same names."""

@@ -142,11 +142,12 @@ class _Panel:
 
 
 def _groups(epochs: Sequence[Mapping[str, float]]) -> dict[str, list[str]]:
-    """Group the metrics by their name without `train_` or `val_`, in the order of the epochs."""
+    """Group the metrics by their name without `train_` or `val_`, in the order of the epochs; one alone keeps it."""
     groups: dict[str, list[str]] = {}
     for metric in dict.fromkeys(name for epoch in epochs for name in epoch):
         groups.setdefault(Metric(metric).measure, []).append(metric)
-    return dict(list(groups.items())[:MOST_PANELS])
+    named = {metrics[0] if len(metrics) == 1 else name: metrics for name, metrics in groups.items()}
+    return dict(list(named.items())[:MOST_PANELS])
 
 
 def _panel(

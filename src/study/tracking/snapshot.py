@@ -29,6 +29,7 @@ class StudySnapshot:
         recipe: every knob of the best trial; None without one.
         new_bests: the trials that set a new best value, in the order of their numbers, up to the first running trial.
         ended: when the last trial ended, in seconds since 1970; None while one is running.
+        note: the study in words, as Markdown: its question, its best recipe, its score.
         groups: values over the seeds, such as mean, low, high and n, by variant, contender or arm.
         files: content of the study's pictures and tables, by name.
 
@@ -40,5 +41,6 @@ class StudySnapshot:
     recipe: Mapping[str, Any] | None
     new_bests: Sequence[NewBest]
     ended: float | None
+    note: str = ""
     groups: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, "Mapping[str, float]"])
     files: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
