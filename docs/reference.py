@@ -138,7 +138,7 @@ def _section(root: Any, context: Any) -> Iterator[str]:
 
 def _usage(argument: Any) -> str:
     name = argument.metavar or argument.name.upper()
-    repeated = "..." if argument.nargs == -1 else ""
+    repeated = "..." if argument.nargs == -1 and not name.endswith("...") else ""
     return f"{name}{repeated}" if argument.required else f"[{name}{repeated}]"
 
 

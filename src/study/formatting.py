@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import textwrap
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,32 @@ def size(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:.1f} TB"
+
+
+def wrapped(text: str, width: int, indent: str = "") -> list[str]:
+    """Break text into lines of at most `width` characters at its spaces; a longer word stays whole, so one can copy it.
+
+    Args:
+        text: one paragraph.
+        width: of a line, indentation included.
+        indent: begins each line.
+
+    """
+    return textwrap.wrap(
+        text, max(1, width), initial_indent=indent, subsequent_indent=indent, break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def fitted(text: str, width: int | None) -> str:
+    """Break the lines that are longer than `width` characters at their spaces, each below its own indentation."""
+    if width is None or len(text) <= width:
+        return text
+    lines: list[str] = []
+    for line in text.split("\n"):
+        start = line[: len(line) - len(line.lstrip())]
+        lines += [line] if len(line) <= width else wrapped(line.strip(), width, start)
+    return "\n".join(lines)
 
 
 def nearest(name: str, known: Iterable[str], *, else_say: str = "There are") -> str:

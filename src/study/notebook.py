@@ -87,7 +87,7 @@ class Bar:
         if board.failed:
             parts.append(f"{board.failed} failed")
         if board.best is not None:
-            number, value, variant, _ = board.best
+            number, value, variant = board.best.number, board.best.value, board.best.variant
             named = f" ({variant})" if variant else ""
             parts.append(f"best {board.metric.name} {board.metric.value(value)} by trial {number}{named}")
         if (rate := board.per_minute()) is not None:

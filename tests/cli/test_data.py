@@ -50,11 +50,29 @@ def test_images_come_in_and_are_listed(study, pets):
         "pets: 8 images to train on and 4 to test, 8x8x3, 2 classes, "
         f"sha256 {pack.sha256[:12]}, {pack.size / 1000:.1f} kB\n"
     )
-    lines = study("data", "list").out.splitlines()
-    assert lines[0].split() == ["Name", "Kind", "Train", "Test", "Shape", "Classes", "Size", "SHA-256", "Imported", "Source"]  # fmt: skip  # noqa: E501
-    assert lines[1].split()[:6] == ["pets", "image", "8", "4", "8x8x3", "2"]
-    assert "import of pets (PNG, decoded)" in lines[1]
-    assert {line.split()[0] for line in lines[2:]} == set(KNOWN)
+    here, known = study("data", "list").out.split("\n\n")
+    lines = here.splitlines()
+    assert lines[:1] == ["Here:"]
+    assert lines[1].split() == ["Name", "Kind", "Train", "Test", "Shape", "Classes", "Size", "Source"]
+    assert lines[2].split()[:6] == ["pets", "image", "8", "4", "8x8x3", "2"]
+    assert "import of pets (PNG, decoded)" in lines[2]
+    assert {line.split()[0] for line in known.splitlines()[2:]} == set(KNOWN)
+
+
+def test_what_the_data_folder_holds_is_listed(study, pets, tmp_path, monkeypatch):
+    folder = tmp_path / "raw"
+    (folder / "MNIST" / "raw").mkdir(parents=True)
+    (folder / "MNIST" / "raw" / "train-images-idx3-ubyte.gz").write_bytes(b"")
+    for name in ("cifar-100-python.tar.gz", "own-images.tar.xz", "notes.md"):
+        (folder / name).write_bytes(b"")
+    pets.rename(folder / "pets")
+    monkeypatch.setenv("STUDY_DATA", str(folder))
+    listed = {each["name"]: each["source"] for each in study("data", "list", "--json").json}
+    there = {name for name, source in listed.items() if source == f"files in {folder}, read when first used"}
+    assert there == {"mnist", "cifar100"}
+    told = study("data", "list").out.split("\n\n")[-1].splitlines()
+    assert told[0] == "In STUDY_DATA, for `study data import NAME PATH`:"
+    assert [line.strip() for line in told[1:]] == [str(folder / "own-images.tar.xz"), str(folder / "pets")]
 
 
 def test_a_table_comes_in_with_notices_on_stderr(study, table):

@@ -215,7 +215,7 @@ def test_the_first_signal_ends_after_saving_with_130_and_the_same_command_goes_o
         process.send_signal(sign)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "stopping after the current epochs" in err
+    assert "Stopping after the current epochs" in err
     assert err.splitlines()[-1].endswith("The same command continues.")
     assert json.loads(out.splitlines()[-1])["status"] == "interrupted"
     answer = study("run", "toy", "--trials", "3", "--executor", "inline", "--set", "seconds=0.3", "--json")

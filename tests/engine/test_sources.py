@@ -21,7 +21,7 @@ from sklearn.model_selection import train_test_split
 from study.data import packed
 from study.data.images import import_images
 from study.data.known import KNOWN
-from study.engine.sources import ensure
+from study.engine.sources import _remotes, _unpacked, ensure
 from study.errors import DataError, DataMissing, PlaceError
 from study.settings import cache_folder
 
@@ -331,3 +331,11 @@ def test_a_damaged_pack_is_an_error_and_not_taken_for_missing():
     with pytest.raises(DataError, match="incomplete") as caught:
         ensure("digits")
     assert not isinstance(caught.value, DataMissing)
+
+
+@pytest.mark.parametrize("name", [name for name, known in KNOWN.items() if known.origin == "torchvision"])
+def test_the_files_by_which_a_data_set_is_found_are_those_of_torchvision(name):
+    reader = getattr(torchvision.datasets, KNOWN[name].made_by)
+    files = {*_unpacked(reader), *(remote.path for remote in _remotes(reader))}
+    assert KNOWN[name].files
+    assert set(KNOWN[name].files) <= files

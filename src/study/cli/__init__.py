@@ -64,9 +64,12 @@ def exit_code(arguments: list[str]) -> int:
 def _command(arguments: list[str]) -> int:
     import typer
 
+    from study.cli import completion
     from study.cli.app import app
 
     command = typer.main.get_command(app)
+    if (code := completion.answer(command)) is not None:
+        return code
     try:  # not command.main(), which makes 1 of a broken pipe
         with command.make_context("study", hoist(arguments)) as context:
             command.invoke(context)
@@ -120,9 +123,10 @@ def hoist(arguments: Sequence[str]) -> list[str]:
 
 
 def _complain(line: str, *, interrupted: bool = False) -> None:
+    from study.cli.terminal import say
     from study.formatting import without_password
 
-    print("" if interrupted else "error: ", without_password(line), sep="", file=sys.stderr)
+    say(without_password(line if interrupted else f"error: {line}"))
 
 
 def _debug(arguments: Sequence[str]) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-import textwrap
 from typing import TYPE_CHECKING
 
 from study import request
 from study.cli.starting import reporting
+from study.formatting import wrapped
 from study.record.family import Family
 from study.running import preflight
 
@@ -85,5 +85,5 @@ def banner(terminal: Terminal, asked: Study, study: Study, reason: str) -> None:
         terminal.console().print(Panel(body, title=f"[bold]{title}[/bold]", border_style="bold red", padding=(1, 2)))
         return
     rule = "!" * BANNER_WIDTH
-    wrapped = [part for line in (title.upper(), *lines) for part in textwrap.wrap(line, BANNER_WIDTH - 4)]
-    print("\n".join([rule, *(f"!! {part}" for part in wrapped), rule]), file=sys.stderr, flush=True)
+    parts = [part for line in (title.upper(), *lines) for part in wrapped(line, BANNER_WIDTH - 4)]
+    print("\n".join([rule, *(f"!! {part}" for part in parts), rule]), file=sys.stderr, flush=True)

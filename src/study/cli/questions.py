@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from study.cli import options
+from study.cli import completion, options
 from study.cli.starting import starting
 from study.cli.terminal import Terminal, width
 from study.errors import InputError, Interrupted
@@ -25,60 +25,118 @@ Answer = TypeVar("Answer", bound="Shown")
 
 Variants = Annotated[
     str | None,
-    typer.Option(envvar="STUDY_VARIANTS", metavar="A,B", show_default="all", help="The variants to compare."),
+    typer.Option(
+        envvar="STUDY_VARIANTS",
+        metavar="A,B",
+        show_default="all",
+        rich_help_panel=options.WHAT,
+        help="Compare these variants.",
+    ),
 ]
 Against = Annotated[
     str | None,
     typer.Option(
-        envvar="STUDY_AGAINST", metavar="VARIANT", show_default="baseline, else the first", help="The baseline."
+        envvar="STUDY_AGAINST",
+        metavar="VARIANT",
+        show_default="baseline, else the first",
+        rich_help_panel=options.WHAT,
+        help="Compare with this variant.",
     ),
 ]
 ComparedSeeds = Annotated[
     int | None,
     typer.Option(
         "--seeds", envvar="STUDY_SEEDS", min=2, metavar="N", show_default="10; at most 30 with --until-sure",
-        help="Seeds, the same for every variant.",
+        rich_help_panel=options.LONG, help="Train every variant on this many seeds, the same for all.",
     ),
 ]  # fmt: skip
 RacedSeeds = Annotated[
     int,
     typer.Option(
         "--seeds", envvar="STUDY_SEEDS", min=2, metavar="N",
-        help="Fresh seeds for the race, and as many others for the scores.",
+        rich_help_panel=options.LONG, help="Use this many fresh seeds for the race, and as many others for the scores.",
     ),
 ]  # fmt: skip
 AblatedSeeds = Annotated[
     int,
-    typer.Option("--seeds", envvar="STUDY_SEEDS", min=2, metavar="N", help="Fresh seeds, the same for every recipe."),
+    typer.Option(
+        "--seeds",
+        envvar="STUDY_SEEDS",
+        min=2,
+        metavar="N",
+        rich_help_panel=options.LONG,
+        help="Train every recipe on this many fresh seeds, the same for all.",
+    ),
 ]
-Top = Annotated[int, typer.Option(envvar="STUDY_TOP", min=1, metavar="K", help="How many of the best trials.")]
+Top = Annotated[
+    int,
+    typer.Option(
+        envvar="STUDY_TOP",
+        min=1,
+        metavar="K",
+        rich_help_panel=options.WHAT,
+        help="Run this many of the best trials again.",
+    ),
+]
 UntilSure = Annotated[
     bool,
-    typer.Option("--until-sure", envvar="STUDY_UNTIL_SURE", help="Add seeds only until each verdict is settled."),
+    typer.Option(
+        "--until-sure",
+        envvar="STUDY_UNTIL_SURE",
+        rich_help_panel=options.LONG,
+        help="Add seeds only until each verdict is settled.",
+    ),
 ]
 Smallest = Annotated[
     float,
     typer.Option(
-        envvar="STUDY_SMALLEST", min=0, metavar="X", help="The smallest difference of interest; 0.005 is half a point."
+        envvar="STUDY_SMALLEST",
+        min=0,
+        metavar="X",
+        rich_help_panel=options.WHAT,
+        help="Name the smallest difference of interest. For accuracies, 0.005 is half a point.",
     ),
 ]
 AsPublished = Annotated[
     bool,
-    typer.Option("--as-published", envvar="STUDY_AS_PUBLISHED", help="Compare the literal published protocols, too."),
+    typer.Option(
+        "--as-published",
+        envvar="STUDY_AS_PUBLISHED",
+        rich_help_panel=options.WHAT,
+        help="Also compare the published protocols to the letter.",
+    ),
 ]
 ShowTable = Annotated[
     bool,
-    typer.Option("--show", envvar="STUDY_SHOW", help="Only show the table as far as it has come."),
+    typer.Option(
+        "--show",
+        envvar="STUDY_SHOW",
+        rich_help_panel=options.OUTPUT,
+        help="Show the table as it stands, and train nothing.",
+    ),
 ]
 ShowOnly = Annotated[
-    bool, typer.Option("--show", envvar="STUDY_SHOW", help="Only show what was found, as far as it has come.")
+    bool,
+    typer.Option(
+        "--show",
+        envvar="STUDY_SHOW",
+        rich_help_panel=options.OUTPUT,
+        help="Show what was found so far, and train nothing.",
+    ),
 ]
-AsCsv = Annotated[bool, typer.Option("--csv", envvar="STUDY_CSV", help="Print the table as CSV.")]
+AsCsv = Annotated[
+    bool, typer.Option("--csv", envvar="STUDY_CSV", rich_help_panel=options.OUTPUT, help="Print the table as CSV.")
+]
 
 
 def compare(
     context: typer.Context,
-    names: Annotated[list[str], typer.Argument(metavar="NAME|FILE...", help="A study; several are set side by side.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME|FILE...", autocompletion=completion.known, help="A study. Several are set side by side."
+        ),
+    ],
     variants: Variants = None,
     against: Against = None,
     seeds: ComparedSeeds = None,
@@ -101,7 +159,7 @@ def compare(
     storage: options.Storage = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
-    """Compare a study's variants on the same seeds: which one really helps? Judged on the test split."""
+    """Compare a study's variants on equal seeds. Says which one really helps, judged on the test split."""
     if len(names) > 1:
         from study.cli import side_by_side
 
@@ -163,7 +221,7 @@ def confirm(
     storage: options.Storage = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
-    """Run a search's best trials again on fresh seeds; score the winner on the test split, opened once."""
+    """Run a search's best trials again on fresh seeds. The winner is scored on the test split, opened once."""
     terminal = context.ensure_object(Terminal)
     with starting(terminal, executor, workers, device, trains=not show_only):
         from study import settings
@@ -206,7 +264,7 @@ def ablate(
     storage: options.Storage = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
-    """Set the confirmed winner's knobs back one at a time: what does each contribute? Judged on validation data."""
+    """Reset the confirmed winner's knobs one at a time. Says what each contributes, judged on validation data."""
     terminal = context.ensure_object(Terminal)
     with starting(terminal, executor, workers, device, trains=not show_only):
         from study import settings

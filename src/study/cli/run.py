@@ -43,7 +43,7 @@ def run(
     storage: options.Storage = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
-    """Search a study until it has N finished trials. Stop it as you like: the same command goes on."""
+    """Search a study until it has N finished trials. Stop it at any time: the same command continues."""
     terminal = context.ensure_object(Terminal)
     with starting(terminal, executor, workers, device):
         from study import request, settings

@@ -60,10 +60,12 @@ def reporting(terminal: Terminal) -> Generator[Callable[[str, float | None], Non
         return
     from rich.live import Live
 
+    from study.cli.frame import Frame
+
     told: list[tuple[str, float | None]] = []
     console = terminal.console()
-    spinner = _spinner()
-    with Live(console=console, get_renderable=lambda: _line(spinner, *told[-1:]), transient=True) as view:
+    frame, spinner = Frame(console), _spinner()
+    with Live(console=console, get_renderable=lambda: frame.next(_line(spinner, *told[-1:])), transient=True) as view:
 
         def show(text: str, share: float | None) -> None:
             told.append((text, share))

@@ -20,7 +20,7 @@ def export(
     per_epoch: options.PerEpoch = False,
     home: options.Home = None,
 ) -> None:
-    """Write a row a trial: every knob, the last epoch's metrics."""
+    """Export the trials as CSV, JSON or Parquet. A row has every knob and the last epoch's metrics."""
     from study.record.export import format_of
 
     form = form or (format_of(output) if output else "csv")

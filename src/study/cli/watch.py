@@ -6,7 +6,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any
 
-from study.cli import live
+from study.cli.live import STOPPING, shown
 from study.cli.terminal import width
 from study.errors import Interrupted
 from study.formatting import to_json
@@ -52,7 +52,7 @@ def follow(
     def tell_stopping() -> None:
         board.stopping = True
         if not terminal.live:  # os.write, since the signal may have come in the middle of a print
-            os.write(2, f"{live.STOPPING}; once more to stop at once\n".encode())
+            os.write(2, f"{STOPPING}\n".encode())
 
     def watch(progress: Progress) -> None:
         board.follow(progress, home)
@@ -62,7 +62,7 @@ def follow(
             print_json(EndedTrial(study=board.study, **row.values()).plain())
 
     signals = stopped_by_signals(stop, lambda: board.target > 0, tell_stopping)
-    with signals as told_to_stop, live.shown(terminal, board) as show:
+    with signals as told_to_stop, shown(terminal, board) as show:
         found = finish(begin(stop), watch)
         if told_to_stop():
             raise Interrupted("stopped, everything saved", where=board.study, fix="The same command continues.")

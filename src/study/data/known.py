@@ -29,6 +29,7 @@ class Known:
         origin: the library that provides it.
         made_by: the class of `torchvision.datasets` or the loader of `sklearn.datasets` that reads it.
         classes: names in the order of the label numbers; empty if that is their sorted order.
+        files: of torchvision, below its folder: what tells that the data set is there, unpacked or as it was loaded.
 
     """
 
@@ -36,19 +37,26 @@ class Known:
     origin: Literal["torchvision", "scikit-learn"]
     made_by: str
     classes: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+
+def _idx(folder: str) -> tuple[str, ...]:
+    return f"{folder}/raw/train-images-idx3-ubyte", f"{folder}/raw/train-images-idx3-ubyte.gz"
 
 
 KNOWN: dict[str, Known] = {
     "cifar10": Known("image", "torchvision", "CIFAR10", (
         "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
-    )),
-    "cifar100": Known("image", "torchvision", "CIFAR100"),
-    "mnist": Known("image", "torchvision", "MNIST", DIGITS),
+    ), ("cifar-10-batches-py", "cifar-10-python.tar.gz")),
+    "cifar100": Known("image", "torchvision", "CIFAR100", (), ("cifar-100-python", "cifar-100-python.tar.gz")),
+    "mnist": Known("image", "torchvision", "MNIST", DIGITS, _idx("MNIST")),
     "fashion_mnist": Known("image", "torchvision", "FashionMNIST", (
         "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
-    )),
-    "kmnist": Known("image", "torchvision", "KMNIST", ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")),
-    "svhn": Known("image", "torchvision", "SVHN", DIGITS),
+    ), _idx("FashionMNIST")),
+    "kmnist": Known("image", "torchvision", "KMNIST", (
+        "o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo",
+    ), _idx("KMNIST")),
+    "svhn": Known("image", "torchvision", "SVHN", DIGITS, ("train_32x32.mat",)),
     "digits": Known("image", "scikit-learn", "load_digits", DIGITS),
     "breast_cancer": Known("table", "scikit-learn", "load_breast_cancer", ("benign", "malignant")),
 }  # fmt: skip

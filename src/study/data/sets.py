@@ -11,6 +11,7 @@ from study.data.known import KNOWN, TABLES
 from study.errors import DataError, InputError, StudyError
 from study.formatting import moment, nearest
 from study.schemas.data import DataRemoved, DataSet, Verified
+from study.settings import cache_folder, data_folder
 from study.text import data as text
 from study.text.shown import Shown, ShownList
 
@@ -56,8 +57,8 @@ class DataSets(ShownList[DataSet]):
         return packed.file_of("x").parent
 
     def blocks(self) -> list[Block]:
-        """Show a line for each data set."""
-        return text.listed(self.entries)
+        """Show a line for each data set, and what else can be imported from STUDY_DATA."""
+        return text.listed(self.entries, [str(path) for path in _importable()])
 
 
 class Verification(ShownList[Verified]):
@@ -219,7 +220,23 @@ def _listed(name: str) -> DataSet:
 
 def _to_come(name: str) -> DataSet:
     known = KNOWN[name]
-    return _unknown(name, kind=known.kind, source=f"not here yet: {TO_COME[known.origin]}", here=False)
+    roots = (data_folder(), cache_folder() / "data")
+    found = next((root for root in roots if any((root / file).exists() for file in known.files)), None)
+    source = f"files in {found}, read when first used" if found else f"not here yet: {TO_COME[known.origin]}"
+    return _unknown(name, kind=known.kind, source=source, here=False)
+
+
+def _importable() -> list[Path]:
+    """List what lies in STUDY_DATA that `study data import` would take, beside torchvision's own files."""
+    own = {file.partition("/")[0] for known in KNOWN.values() for file in known.files}
+    folder = data_folder()
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    suffixes = (".tar", ".tar.gz", ".tar.xz", ".zip", *TABLES)
+    return [
+        path
+        for path in found
+        if path.name not in own and ((path / "train").is_dir() if path.is_dir() else path.name.endswith(suffixes))
+    ]
 
 
 def _unknown(name: str, *, source: str, here: bool, path: str | None = None, kind: str | None = None) -> DataSet:

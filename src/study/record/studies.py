@@ -9,7 +9,7 @@ from study.errors import StudyError
 from study.record import family, results
 from study.record.trial import STATES
 from study.schemas.studies import ListedStudy
-from study.study_files import about, available, docstring
+from study.study_files import about, available, docstring, is_bundled
 from study.text import studies as text
 from study.text.shown import ShownList
 
@@ -24,7 +24,7 @@ class Studies(ShownList[ListedStudy]):
     __slots__ = ()
 
     def blocks(self) -> list[Block]:
-        """Show a line for each study."""
+        """Show a line for each study, those that come with `study` apart."""
         return text.listed(self.entries)
 
 
@@ -49,7 +49,8 @@ def _listed(journal: Journal, file: Path | None) -> ListedStudy:
             counts = _counts(journal)
     except StudyError as error:
         said = f"damaged: {error}"
-    return ListedStudy(study=name, file=str(file) if file else None, description=said, **counts)
+    bundled = file is not None and is_bundled(file)
+    return ListedStudy(study=name, file=str(file) if file else None, bundled=bundled, description=said, **counts)
 
 
 def _counts(journal: Journal) -> dict[str, Any]:

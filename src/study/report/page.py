@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import jinja2
 from markupsafe import Markup, escape
 
+from study.environment import DISTRIBUTION
 from study.formatting import local_moment
 from study.record import atomic_files
 from study.report import answers, charts, comparisons, following, found, inspection, reproduction
@@ -180,7 +181,7 @@ def _file(name: str) -> Markup:
 def _made(known: Found) -> str:
     """Write the time of the last result; not the current time, so that the same results give the same report."""
     at = f", as of {local_moment(known.as_of)}" if known.as_of else ""
-    return f"Report of a study{at}; study {version('study')}"
+    return f"Report of a study{at}; study {version(DISTRIBUTION)}"
 
 
 def _plotly() -> str:

@@ -13,13 +13,17 @@ if TYPE_CHECKING:
 
     from study.schemas.studies import CheckedStudy, ListedStudy, Removal, Report, SyncedStudy
 
-LISTED = ("Study", "Complete", "Pruned", "Failed", "Unfinished", "Best", "What it is")
+LISTED = ("  Study", "Trials", "Best", "What it is")
 SYNCED = ("Study", "Optuna trials changed", "MLflow trials sent", "Still to send", "Trouble")
 
 
 def listed(found: Sequence[ListedStudy]) -> list[Block]:
-    """Show a line for each study."""
-    return [Block(headings=LISTED, rows=[_listed(each) for each in found])]
+    """Show a line for each study: first a person's own, then those that come with `study`."""
+    own, bundled = ([each for each in found if each.bundled is apart] for apart in (False, True))
+    return [
+        _table("Your studies:", own) if own else Block(["You have no studies yet. `study new NAME` writes one."]),
+        *([_table("Bundled with study:", bundled)] if bundled else []),
+    ]
 
 
 def checked(found: CheckedStudy) -> list[Block]:
@@ -57,7 +61,12 @@ def studies_of(found: Removal) -> str:
     return ", ".join(f"{each} ({plural(trials, 'trial')})" for each, trials in found.trials.items())
 
 
+def _table(title: str, found: Sequence[ListedStudy]) -> Block:
+    return Block([title], LISTED, [_listed(each) for each in found])
+
+
 def _listed(found: ListedStudy) -> list[str]:
-    counts = (found.complete, found.pruned, found.failed, found.running)
+    counts = {"complete": found.complete, "pruned": found.pruned, "failed": found.failed, "unfinished": found.running}
+    trials = ", ".join(f"{count} {state}" for state, count in counts.items() if count) or "-"
     best = Metric(found.metric or "").seen([found.best or 0.0]).value(found.best)
-    return [found.study, *("-" if each is None else str(each) for each in counts), best, found.description]
+    return [f"  {found.study}", trials, best, found.description]

@@ -15,6 +15,7 @@ from study.progress import Notice
 from study.record import family
 from study.record.journal import Journal
 from study.tracking import cursor, look, mirror
+from study.tracking.pages import runs_table as runs_table
 from study.tracking.process import Apart
 
 if TYPE_CHECKING:
