@@ -24,6 +24,7 @@ SCRIPTS = Path(sys.executable).parent
 # A broad except is right where a person's own code runs, and where nothing may end the process but a sentence.
 BROAD_EXCEPTS = {
     "cli/__init__.py": 1,  # the one place that turns what nobody expected into a line and an exit code
+    "engine/checkpoint.py": 1,  # torch.load raises whatever the bytes lead it to
     "engine/models.py": 1,  # a network may be a person's own, and is tried on a batch
     "engine/own.py": 1,  # an import path runs a person's code
     "imports.py": 2,  # a study file and an import path run a person's code

@@ -161,7 +161,7 @@ def _execute(name: str, path: Path) -> None:
     except ValidationError as error:
         del sys.modules[name]
         raise StudyFileError(explain(error).what, where=_line_of(error, path)) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script's own `sys.exit` must not end a search, or a notebook
         del sys.modules[name]
         raise StudyFileError(f"{type(error).__name__}: {error}", where=_line_of(error, path)) from error
     _own.note(module, source)
@@ -176,7 +176,7 @@ def _put_back_on_error() -> Generator[None]:
         undo.pop_all()
 
 
-def _line_of(error: Exception, path: Path) -> str:
+def _line_of(error: BaseException, path: Path) -> str:
     """`file, line n` of the deepest frame of the traceback that is in the file."""
     line, step = 0, error.__traceback__
     while step is not None:

@@ -111,7 +111,10 @@ def find(name: str) -> Pack | None:
         raise _unfit(name, path, f"is incomplete or damaged ({error})") from error
     if about.get("format") != FORMAT:
         raise _unfit(name, path, "was not made by this version of study")
-    return _from_metadata(name, path, size, about, shapes)
+    try:
+        return _from_metadata(name, path, size, about, shapes)
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise _unfit(name, path, f"is damaged ({error!r})") from error
 
 
 def listing() -> list[Pack]:

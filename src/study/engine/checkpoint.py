@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import pickle
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +54,9 @@ def load(path: Path) -> dict[str, Any] | None:
         return None
     try:
         return torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
+    except (
+        Exception
+    ) as error:  # torch raises of many kinds, as the bytes lead it: UnpicklingError, EOFError, IndexError
         raise StudyError(
             "the training's state contains an object that cannot be loaded safely",
             where=str(path),

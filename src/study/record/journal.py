@@ -19,6 +19,7 @@ import os
 import shutil
 import time
 import zlib
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from study.errors import StudyError
@@ -90,21 +91,7 @@ class TrialFolder:
         record = {"kind": kind, "time": time.time(), **values}
         body = json.dumps(record)
         line = f'{{"crc":"{zlib.crc32(body.encode()):08x}",{body[1:]}\n'.encode()
-        file = self.path / "log.jsonl"
-        try:
-            handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-            try:
-                before = os.fstat(handle).st_size
-                try:
-                    _write_all(handle, line)
-                    os.fsync(handle)
-                except OSError:
-                    os.ftruncate(handle, before)
-                    raise
-            finally:
-                os.close(handle)
-        except OSError as error:
-            raise atomic_files.cannot_write(file, error) from error
+        atomic_files.append(self.path / "log.jsonl", line)
         return record
 
     def records(self) -> Iterator[Record]:
@@ -145,14 +132,15 @@ class TrialFolder:
             whole = last
         torn = content[whole:]
         if torn:
-            with (self.path / "log.torn").open("ab") as aside:
-                aside.write(torn + b"\n")
+            atomic_files.append(self.path / "log.torn", torn + b"\n")
             os.truncate(file, whole)
+        atomic_files.sync_folder(self.path)  # of a log whose first line was followed by a kill
         return torn
 
     def discard_checkpoint(self) -> None:
-        """Delete the checkpoint of a trial that has ended."""
+        """Delete the checkpoint of a trial that has ended, and what killed workers have left unfinished."""
         self.checkpoint.unlink(missing_ok=True)
+        atomic_files.sweep(self.path)
 
 
 class Journal:
@@ -196,12 +184,34 @@ class Journal:
             making.mkdir(parents=True)
             atomic_files.write(making / "recipe.json", [recipe_json.encode()])
             atomic_files.write(making / "trial.json", [json.dumps(about, indent=2).encode()])
+            atomic_files.sync_folder(making)
             making.rename(trial.path)
             atomic_files.sync_folder(trial.path.parent)
         except OSError as error:
             shutil.rmtree(making, ignore_errors=True)
             raise atomic_files.cannot_write(trial.path, error) from error
         return trial
+
+    def settle(self) -> None:
+        """Make the folders durable, and delete what killed processes have left behind; the caller holds the study.
+
+        Raises:
+            PlaceError: the disk is full or cannot be written.
+
+        """
+        trials = self.folder / "trials"
+        atomic_files.make_folder(trials, self.home)
+        try:
+            atomic_files.sweep(self.folder)
+            for left in trials.glob(".making-*"):
+                shutil.rmtree(left)
+            for trial in self.trials():
+                atomic_files.sweep(trial.path)
+                with suppress(StudyError):  # a damaged log is named where the trial is read
+                    if trial.checkpoint.exists() and trial.history().ended:
+                        trial.checkpoint.unlink()
+        except OSError as error:
+            raise atomic_files.cannot_write(self.folder, error) from error
 
     def definition(self) -> dict[str, Any] | None:
         """Read the stored definition; None before the first run."""
@@ -253,7 +263,7 @@ class Journal:
             PlaceError: the disk is full or cannot be written.
 
         """
-        self._make_folder()
+        atomic_files.make_folder(self.folder, self.home)
         atomic_files.replace(self.folder / f"{kind}.json", [json.dumps(question, indent=2).encode()])
 
     def store_definition(self, definition: Mapping[str, Any]) -> None:
@@ -263,19 +273,8 @@ class Journal:
             PlaceError: the disk is full or cannot be written.
 
         """
-        self._make_folder()
+        atomic_files.make_folder(self.folder, self.home)
         atomic_files.replace(self.definition_file, [json.dumps(definition, indent=2).encode()])
-
-    def _make_folder(self) -> None:
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise atomic_files.cannot_write(self.folder, error) from error
-
-
-def _write_all(handle: int, content: bytes) -> None:
-    while content:
-        content = content[os.write(handle, content) :]
 
 
 def _checked(line: bytes) -> Record | None:

@@ -64,6 +64,7 @@ def conduct(
     journal = Journal(settings.study_folder(study.name))
     require_room(settings.home)
     with storage.opened(settings.storage) as database, storage.held(study.name, journal.folder, database) as lease:
+        journal.settle()
         _settle_definition(journal, definition, accept=options.accept)
         teller = Teller(journal, database, study.name, study.direction, takes=True)
         teller.begin(lease)

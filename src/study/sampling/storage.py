@@ -108,7 +108,7 @@ def hide_password(url: str) -> str:
     """Spell a URL without its password; what is no URL as it is."""
     try:
         return sqlalchemy.make_url(url).render_as_string(hide_password=True)
-    except SQLAlchemyError:
+    except (SQLAlchemyError, ValueError):  # a port that is no number, a character that is no Unicode
         return url
 
 
