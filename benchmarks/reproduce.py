@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING
 
 from study import Study, environment, load, settings
 from study.engine.inspect import first_filters, layer_distributions
-from study.executors.local import cores
+from study.executors.server import cores
 from study.options import Options
 from study.plots import figures, inside
 from study.progress import Notice, TrialEnded

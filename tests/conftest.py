@@ -34,6 +34,12 @@ class Answer(NamedTuple):
     def json(self):
         return json.loads(self.out, parse_constant=lambda name: pytest.fail(f"not strict JSON: {name}"))
 
+    @property
+    def complaint(self):
+        """What it said on stderr, without the first line of a command that trains: that torch is being loaded."""
+        lines = self.err.splitlines(keepends=True)
+        return "".join(line for line in lines if not (line.startswith("[I ") and "loading torch" in line))
+
 
 @pytest.fixture(autouse=True)
 def clean_env(monkeypatch, tmp_path):

@@ -20,7 +20,7 @@ from study.record.journal import TrialFolder
 
 DRAWING = {"matplotlib", "plotly", "PIL"}
 COMPILER = {"torch._dynamo", "torch._inductor", "sympy"}
-NEVER_BEFORE_TORCH = {"pydantic", "optuna", "sqlalchemy", "numpy", "mlflow", "torch"}
+NEVER_BEFORE_TORCH = {"study.recipe", "optuna", "sqlalchemy", "numpy", "mlflow", "torch"}
 WORKER = {*COMPILER, *DRAWING, "sklearn", "scipy", "pandas", "optuna", "sqlalchemy", "mlflow", "typer", "rich"}
 COORDINATOR = {*DRAWING, "torch", "torchvision", "sklearn", "pandas", "mlflow"}
 TINY = Recipe(dataset="digits", model="cnn2", train_size=100, epochs=1)

@@ -87,10 +87,10 @@ def test_the_table_says_mean_difference_published_figure_and_verdict(compare):
     ],
 )
 def test_nonsense_is_one_line_and_writes_nothing(compare, words, message):
-    code, out, err = compare(*words)
-    assert (code, out) == (2, "")
-    assert message in err
-    assert len(err.strip().splitlines()) == 1
+    answer = compare(*words)
+    assert (answer.code, answer.out) == (2, "")
+    assert message in answer.complaint
+    assert answer.complaint.count("\n") == 1
     assert not Path("mlruns").exists()
 
 

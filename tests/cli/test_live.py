@@ -13,7 +13,7 @@ from study.cli.terminal import Terminal, wants_color
 from study.definition import Study
 from study.events import Epoch
 from study.metric import Metric
-from study.progress import Notice, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
+from study.progress import Notice, Preparing, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
 from study.recipe import Recipe
 from study.record.history import Ended
 from study.record.trial import TrialRow
@@ -151,7 +151,9 @@ def test_the_live_view_of_many_workers_keeps_to_the_screen(board):
 
 
 def test_before_the_search_begins_the_view_says_what_is_done():
-    assert drawn(Board(), 80) == ["checking the study, its recipes and its data"]
+    board = Board()
+    board.take(Preparing("checking the study, its recipes and its data"))
+    assert drawn(board, 80) == ["checking the study, its recipes and its data"]
 
 
 @pytest.mark.parametrize(

@@ -168,10 +168,10 @@ def test_a_dry_run_says_what_would_be_and_writes_nothing(study, toy):
 def test_what_cannot_be_run_is_one_clear_line_and_nothing_is_written(study, toy, arguments, complaint):
     answer = study("run", "toy", "--trials", "2", *QUICK, *arguments)
     assert (answer.code, answer.out) == (2, "")
-    assert answer.err.startswith("error: ")
-    assert complaint in answer.err
+    assert answer.complaint.startswith("error: ")
+    assert complaint in answer.complaint
     assert "secret" not in answer.err
-    assert answer.err.count("\n") == 1
+    assert answer.complaint.count("\n") == 1
     assert [path.name for path in Path().iterdir()] == ["studies"]
 
 
@@ -189,8 +189,8 @@ def test_a_study_file_that_cannot_be_used_is_one_clear_line(study, content, comp
     for command in ("check", "run"):
         answer = study(command, "broken.py")
         assert (answer.code, answer.out) == (2, "")
-        assert complaint in answer.err
-        assert answer.err.count("\n") == 1
+        assert complaint in answer.complaint
+        assert answer.complaint.count("\n") == 1
     assert [path.name for path in Path().iterdir()] == ["broken.py"]
 
 

@@ -45,9 +45,9 @@ def run(*arguments, **more):
 def test_bad_input_is_one_clear_line_and_nothing_is_written(study, arguments, complaint, tmp_path):
     answer = study(*arguments)
     assert (answer.code, answer.out) == (2, "")
-    assert answer.err.startswith("error: ")
-    assert complaint in answer.err
-    assert answer.err.count("\n") == 1
+    assert answer.complaint.startswith("error: ")
+    assert complaint in answer.complaint
+    assert answer.complaint.count("\n") == 1
     assert list((tmp_path / "work").iterdir()) == []
 
 

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, distribution_to_json
 
-from study.insight import judgement
-from study.insight.judgement import Evidence, remarks
+from study.insight import evidence
+from study.insight.evidence import Evidence
+from study.insight.judgement import remarks
 from study.insight.repeats import Noise
 from study.metric import Metric
 from study.record.journal import Journal
@@ -172,7 +173,7 @@ def test_looks_are_read_from_the_studies_beside_it(made):
         beside = Journal(made.folder.with_name(f"made-{kind}"))
         beside.folder.mkdir()
         beside.record_opening({"time": 1.0, "command": "study x", "study": "made", "recipes": [], "seeds": 1})
-    assert len(judgement.read(made).openings) == 2
+    assert len(evidence.read(made).openings) == 2
 
 
 def test_what_is_left_of_running_trials_is_told_only_while_somebody_runs_them():
@@ -209,7 +210,7 @@ def test_a_process_that_is_gone_or_elsewhere_runs_nothing(made):
         ({"pid": os.getpid(), "host": "elsewhere"}, False),
     ):
         lock.write_text(json.dumps(who))
-        assert bool(judgement.read(made).coordinator) == runs
+        assert bool(evidence.read(made).coordinator) == runs
 
 
 def test_where_less_is_better_it_is_the_same_the_other_way_round():

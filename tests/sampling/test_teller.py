@@ -10,11 +10,9 @@ from pathlib import Path
 
 import optuna
 import pytest
-from optuna.distributions import FloatDistribution, distribution_to_json
 from optuna.trial import TrialState
 
 from study import settings as places
-from study.definition import OUR_TRAIN
 from study.errors import PlaceError, StudyError
 from study.options import Options
 from study.progress import Notice, TrialEnded, TrialStarted
@@ -24,34 +22,9 @@ from study.record.trial import Trial
 from study.sampling import storage, telling
 from study.sampling.teller import Teller
 from study.study_files import load
+from tests.sampling.folders import make, told
 
 TOY = Path(__file__).parents[1] / "toy.py"
-
-
-def told(journal, database):
-    return Teller(journal, database, "s", "maximize").tell()
-
-
-@pytest.fixture
-def journal(tmp_path):
-    return Journal(tmp_path / "home" / "studies" / "s")
-
-
-def make(journal, number, *, end=None):
-    about = {
-        "uid": f"u{number}",
-        "created": 1.7e9 + number,
-        "variant": None,
-        "overrides": {"lr": 0.1 * (number + 1)},
-        "params": {"lr": 0.1 * (number + 1)},
-        "distributions": {"lr": distribution_to_json(FloatDistribution(0.0, 1.0))},
-        "metric": "val_accuracy",
-    }
-    folder = journal.create(number, "{}", about)
-    folder.append("epoch", number=1, metrics={"val_accuracy": 0.5 + number / 10}, seconds=1.0)
-    if end:
-        folder.append("ended", state=end, value=0.5 + number / 10, reason="" if end == "complete" else "why", evaluation=None)  # fmt: skip  # noqa: E501
-    return folder
 
 
 def test_a_lost_database_is_made_again_from_the_folders(database, journal):
@@ -251,6 +224,7 @@ KILLED = """
 import os, sys, threading
 from study import settings
 from study.study_files import load
+from tests.sampling.folders import make, told
 from study.options import Options
 from study.questions.search import run
 from study.record.journal import Journal
@@ -314,39 +288,3 @@ def test_a_search_that_ends_while_the_database_is_away_names_the_command_that_ca
             notices.append(each.text)
     assert notices[-1].endswith("trials yet: `study sync toy` sends the rest")
     assert len(trained()) == 3
-
-
-def test_the_dashboard_shows_the_metric_the_question_and_the_best_recipe(database, journal):
-    from optuna_dashboard import get_note, save_note
-
-    definition = {"study": "s", "metric": "val_accuracy", "direction": "maximize", "recipe": {}, "train": OUR_TRAIN}
-    journal.store_definition({**definition, "about": "Which rate\nis best?\n\nMore."})
-    make(journal, 0, end="complete")
-    told(journal, database)
-    study = optuna.load_study(study_name="s", storage=database)
-    assert study.metric_names == ["val_accuracy"]
-    assert get_note(study).startswith("Which rate is best?\n\nMaximize `val_accuracy`.\n\n**Best trial: 0** (`lr=0.1`)")
-    assert "val_accuracy 50.00 % on one seed" in get_note(study)
-    make(journal, 1, end="complete")
-    told(journal, database)
-    assert "**Best trial: 1** (`lr=0.2`)" in get_note(study)
-    journal.store_definition({**definition, "about": "Longer? " * 600})
-    told(journal, database)
-    assert get_note(study).count("Longer?") == 600
-    journal.store_definition({**definition, "about": "Shorter."})
-    told(journal, database)
-    assert get_note(study).startswith("Shorter.\n\n")
-    assert "Longer" not in get_note(study)
-    save_note(study, "A note of my own.")
-    make(journal, 2, end="complete")
-    told(journal, database)
-    assert get_note(study) == "A note of my own."
-
-
-def test_every_knob_that_a_variant_sets_and_the_search_does_not_is_an_attribute(database, journal):
-    folder = make(journal, 0)
-    about = {**folder.about(), "variant": "fast", "overrides": {"lr": 0.1, "optimizer": "adam", "hidden": [100, 50]}}
-    attributes = storage.frozen_of(about, folder.history()).user_attrs
-    assert attributes == {
-        "uid": "u0", "variant": "fast", "overrides": about["overrides"], "optimizer": "adam", "hidden": [100, 50],
-    }  # fmt: skip

@@ -341,10 +341,8 @@ def test_a_search_that_breaks_off_has_its_trials_in_mlflow(settings, folders, se
 def test_all_studies_are_synced_when_none_is_named(settings, study_folders):
     for name in ("one", "two@digits"):
         study_folders(name).trial(epochs=1, end="complete")
-    assert [(report.study, report.sent) for report in tracking.sync_studies(settings)] == [
-        ("one", 1),
-        ("two@digits", 1),
-    ]
+    reports = tracking.sync_studies(settings)
+    assert [(report.study, report.sent) for report in reports] == [("one", 1), ("two@digits", 1)]
 
 
 def test_a_study_without_results_is_named(settings):

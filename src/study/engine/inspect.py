@@ -12,7 +12,7 @@ from torch import nn
 from study.engine import models
 from study.engine.train import Parts, assemble, isolated_rng
 from study.errors import RecipeError
-from study.inside import Filters
+from study.inspection import Filters
 from study.recipe import Recipe
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from study.engine.evaluate import BATCH
 from study.engine.losses import predict
 from study.engine.train import assemble, isolated_rng
 from study.errors import RecipeError
-from study.inside import Mistakes
+from study.inspection import Mistakes
 
 if TYPE_CHECKING:
     from pathlib import Path

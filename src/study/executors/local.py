@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
@@ -155,13 +155,11 @@ def make(resources: Resources) -> Local:
         DeviceError: this machine has no such device.
 
     """
-    made = Local()
-    try:
+    with ExitStack() as undo:
+        made = undo.enter_context(closing(Local()))
         devices = made.call("study.engine.device:usable", resources.device)
-    except BaseException:
-        made.close()
-        raise
-    made.spread(resources.workers or (server.cores() if devices == ["cpu"] else len(devices)), devices)
+        made.spread(resources.workers or (server.cores() if devices == ["cpu"] else len(devices)), devices)
+        undo.pop_all()
     return made
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from study.errors import InputError
-from study.insight import judgement
+from study.insight import evidence, judgement
 from study.record import results, summary
 from study.schemas import search as schemas
 from study.text import search as text
@@ -91,7 +91,7 @@ def read(journal: Journal, sort_by: str | None = None, top: int | None = None) -
     """
     trials = results.read(journal)
     found = summary.of(journal, trials)
-    remarks = judgement.remarks(judgement.read(journal, trials))
+    remarks = judgement.remarks(evidence.read(journal, trials))
     return Overview(found, _sorted(found, sort_by)[:top], remarks, top)
 
 

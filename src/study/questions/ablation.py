@@ -16,20 +16,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from study.errors import InputError, RecipeError
 from study.formatting import to_json
 from study.plots import figures, interactive
 from study.progress import Written
 from study.questions import ablation_arms, confirmation, judging, publishing, replicates
-from study.questions.ablation_arms import AblationQuestion, Arm, Side
+from study.questions.ablation_arms import AblationQuestion, Arm
+from study.questions.ablation_rows import WINNER, AblationRow, end_row, rows_of
 from study.questions.replicates import Design, Pairs
 from study.recipe import settings as settings_of
 from study.record.family import BASELINE, Family, name_of
 from study.record.results import recipe_record
 from study.schemas import questions as schemas
-from study.stats import intervals, verdicts
 from study.text import questions as text
 from study.text.shown import Shown
 
@@ -37,67 +35,17 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Generator, Iterator, Mapping, Sequence
 
-    from numpy.typing import NDArray
-    from pydantic import BaseModel
-
     from study.definition import Study
     from study.metric import Metric
     from study.options import Options
     from study.progress import Progress
     from study.questions.ablation_arms import Fits
-    from study.questions.replicates import RecipeResults
+    from study.questions.recipe_results import RecipeResults
     from study.settings import Settings
     from study.text.table import Block
 
 
 FIRST_SEED = 3000  # added to the recipe's seed; the race starts at 1000, the final scores at 2000
-WINNER = "winner"
-OPPOSITE: dict[str, verdicts.Verdict] = {"helps": "hurts", "hurts": "helps"}
-
-
-@dataclass(frozen=True, slots=True)
-class AblationRow:
-    """One arm's row of the table.
-
-    Args:
-        label: the change, such as "without lr".
-        side: as in `Arm`; None for winner and baseline.
-        knobs: the knobs that were set back or added.
-        recipe: every knob, with the study's seed.
-        values: on validation data, by seed; NaN for a missing value.
-        mean: of the values, with Student's interval; None without a value.
-        comparison: with the winner, for side "plus" with the baseline; None for these two themselves.
-
-    """
-
-    label: str
-    side: Side | None
-    knobs: tuple[str, ...]
-    recipe: BaseModel
-    values: Sequence[float]
-    mean: intervals.Mean | None
-    comparison: verdicts.Contrast | None
-
-    @property
-    def contribution(self) -> verdicts.Contrast | None:
-        """The comparison with the verdict on the knobs: where the recipe is worse without them, they help."""
-        if self.comparison is None or self.side == "plus":
-            return self.comparison
-        return replace(self.comparison, verdict=OPPOSITE.get(self.comparison.verdict, self.comparison.verdict))
-
-    def says(self, metric: Metric) -> str | None:
-        """Write what the knobs do, such as "lr helps"; None for winner and baseline."""
-        if (found := self.comparison) is None:
-            return None
-        return text.contribution(found.verdict, found.words(metric.factor, metric.unit), self.side, self.knobs)
-
-    def record(self, metric: Metric) -> schemas.Ablated:
-        """Describe it in plain values."""
-        judged: dict[str, Any] = {**publishing.judged(self.comparison, metric), "says": self.says(metric)}
-        return schemas.Ablated(
-            label=self.label, side=self.side, knobs=list(self.knobs), values=list(self.values),
-            **publishing.averaged(self.mean), **judged,
-        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +202,7 @@ def _judged(study: Study, question: AblationQuestion, results: RecipeResults) ->
     tried = _simpler(study, question, results)
     found = Pairs(_design(study, question, tried), results)
     values = found.values()
-    rows = _rows(study, question, values, tried)
+    rows = rows_of(study, question, values, tried)
     complete = found.complete()
     simple = _simplest(study, rows) if complete else None
     arms = {arm.knobs: arm.overrides for arm in (*question.arms, *tried) if arm.side != "plus"}
@@ -262,8 +210,8 @@ def _judged(study: Study, question: AblationQuestion, results: RecipeResults) ->
         study=study.name,
         metric=study.objective.seen(values[WINNER].tolist()),
         question=question,
-        winner=_end(study, WINNER, question.winner, values[WINNER], found.step()),
-        baseline=_end(study, BASELINE, question.baseline, values[BASELINE], found.step()),
+        winner=end_row(study, WINNER, question.winner, values[WINNER], found.step()),
+        baseline=end_row(study, BASELINE, question.baseline, values[BASELINE], found.step()),
         arms=rows,
         simplest=arms[simple.knobs] if simple else None,
         settings=_shown(study, arms[simple.knobs]) if simple else None,
@@ -284,7 +232,7 @@ def _simpler(study: Study, question: AblationQuestion, results: RecipeResults) -
     found = Pairs(_design(study, question, ()), results)
     if not found.complete():
         return ()
-    rows = _rows(study, question, found.values(), ())
+    rows = rows_of(study, question, found.values(), ())
     left = [row for row in rows if row.side == "less" and _no_worse(row, study)]  # most contributing first
     ends = ablation_arms.ends(study, question.winner, question.baseline)
     tried: tuple[Arm, ...] = ()
@@ -296,7 +244,7 @@ def _simpler(study: Study, question: AblationQuestion, results: RecipeResults) -
             continue
         tried = (*tried, arm)
         found = Pairs(_design(study, question, tried), results)
-        if not found.complete() or _no_worse(_rows(study, question, found.values(), tried)[-1], study):
+        if not found.complete() or _no_worse(rows_of(study, question, found.values(), tried)[-1], study):
             break
     return tried
 
@@ -327,51 +275,7 @@ def _design(study: Study, question: AblationQuestion, tried: Sequence[Arm]) -> D
     return Design(study=named, arms=arms, seeds=question.seeds, first=FIRST_SEED)
 
 
-def _rows(
-    study: Study, question: AblationQuestion, values: Mapping[str, NDArray[np.float64]], tried: Sequence[Arm]
-) -> tuple[AblationRow, ...]:
-    step = judging.resolution(study, np.concatenate([*values.values()]), test=False)
-    rows: list[AblationRow] = []
-    for side, against in (("less", WINNER), ("plus", BASELINE), ("simplest", WINNER)):
-        family = [arm for arm in (*question.arms, *tried) if arm.side == side]
-        if not family:
-            continue
-        judged = verdicts.compare(
-            np.array([values[arm.label] for arm in family]), values[against],
-            direction=study.direction, smallest=question.smallest, step=step,
-        )  # fmt: skip
-        lines = [_row(study, arm, values[arm.label], each, step) for arm, each in zip(family, judged, strict=True)]
-        rows += sorted(lines, key=lambda row: _order(study, row)) if side != "simplest" else lines
-    return tuple(rows)
-
-
-def _order(study: Study, row: AblationRow) -> float:
-    """Compute the sort key: the greatest loss without a knob comes first, and the greatest gain with one."""
-    assert row.comparison is not None
-    better = study.objective.sign * row.comparison.difference
-    better = better if np.isfinite(better) else 0.0
-    return -better if row.side == "plus" else better
-
-
-def _row(
-    study: Study, arm: Arm, values: NDArray[np.float64], comparison: verdicts.Contrast, step: float
-) -> AblationRow:
-    recipe = study.recipe_for(arm.overrides)
-    return AblationRow(arm.label, arm.side, arm.knobs, recipe, values.tolist(), _mean(values, step), comparison)
-
-
-def _end(
-    study: Study, label: str, overrides: Mapping[str, Any], values: NDArray[np.float64], step: float
-) -> AblationRow:
-    return AblationRow(label, None, (), study.recipe_for(overrides), values.tolist(), _mean(values, step), None)
-
-
 def _shown(study: Study, overrides: Mapping[str, Any]) -> dict[str, Any]:
     return {
         knob: value for knob, value in settings_of(study.recipe_for(overrides), study.recipe).items() if knob != "seed"
     }
-
-
-def _mean(values: NDArray[np.float64], step: float) -> intervals.Mean | None:
-    there = values[np.isfinite(values)]
-    return intervals.mean(there, step=step) if len(there) else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, overload
@@ -12,12 +11,13 @@ import numpy as np
 from study.errors import InputError
 from study.plots import figures, interactive
 from study.questions import judging, publishing, replicates
+from study.questions.comparison_rows import VariantRow, row_of
 from study.questions.replicates import Design, Pairs
 from study.recipe import Recipe, fingerprint
 from study.record import family
 from study.record.family import Family
 from study.schemas import questions as schemas
-from study.stats import intervals, sequential, verdicts
+from study.stats import sequential, verdicts
 from study.text import questions as text
 from study.text.shown import Shown
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from study.definition import Published, Study
+    from study.definition import Study
     from study.metric import Metric
     from study.options import Options
     from study.progress import Progress
@@ -57,49 +57,6 @@ class ComparisonQuestion:
     seeds: int = 10
     until_sure: bool = False
     smallest: float = 0.005
-
-
-@dataclass(frozen=True, slots=True)
-class VariantRow:
-    """One variant's row of the table.
-
-    Args:
-        variant: its name.
-        values: its values on the test split, in the order of the seeds; NaN for a missing one.
-        mean: of the values, with Student's interval; None without a value.
-        comparison: with the baseline; None for the baseline itself.
-        published: its published value; None if there is none.
-        as_expected: whether the published value is in the 95 % prediction interval of one more run; None if unknown,
-            or if `--set` has changed the recipe.
-        seconds: mean wall-clock time of a training.
-        diverged: number of trainings that diverged.
-
-    """
-
-    variant: str
-    values: Sequence[float]
-    mean: intervals.Mean | None
-    comparison: verdicts.Contrast | None
-    published: Published | None
-    as_expected: bool | None
-    seconds: float
-    diverged: int
-
-    def record(self, metric: Metric) -> schemas.Compared:
-        """Describe it in plain values."""
-        found = self.comparison
-        return schemas.Compared(
-            variant=self.variant,
-            **publishing.averaged(self.mean),
-            **publishing.judged(found, metric),
-            win_rate=found.wins.value if found else None,
-            more_seeds=found.more if found else None,
-            published=self.published.value if self.published else None,
-            published_as_expected=self.as_expected,
-            seconds=self.seconds,
-            diverged=self.diverged,
-            values=list(self.values),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -333,27 +290,7 @@ def judged(study: Study, question: ComparisonQuestion, found: Pairs) -> Comparis
         study=study.name,
         question=question,
         metric=measured,
-        variants=tuple(_row(found, name, values[name], contrasts.get(name), step) for name in question.variants),
+        variants=tuple(row_of(found, name, values[name], contrasts.get(name), step) for name in question.variants),
         fixed=study.fixed,
         guessing=isinstance(study.recipe, Recipe) and measured.is_accuracy,
-    )
-
-
-def _row(
-    found: Pairs, name: str, values: NDArray[np.float64], comparison: verdicts.Contrast | None, step: float
-) -> VariantRow:
-    histories = [found.results.trials[number].history for number in found.trials(name)]
-    there = values[~np.isnan(values)]
-    published = found.design.study.published.get(name)
-    return VariantRow(
-        variant=name,
-        values=values.tolist(),
-        mean=intervals.mean(there, step=step) if len(there) else None,
-        comparison=comparison,
-        published=published,
-        as_expected=intervals.single_run(there, step=step).contains(published.value, published.rounding)
-        if published and len(there) > 1 and not found.design.study.fixed
-        else None,
-        seconds=float(np.mean([history.seconds for history in histories])) if histories else math.nan,
-        diverged=sum(map(found.results.diverged, found.trials(name))),
     )

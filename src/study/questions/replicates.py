@@ -20,14 +20,13 @@ from study import environment
 from study.definition import OUR_TRAIN, reference_to
 from study.errors import InputError
 from study.formatting import plural
-from study.metric import Metric
 from study.progress import Notice, Preparing, SearchStarted
 from study.questions import judging
-from study.recipe import Recipe, fingerprint
+from study.questions.recipe_results import RecipeResults
+from study.recipe import fingerprint
 from study.record import results
 from study.record.family import Family, parsed
 from study.record.journal import Journal
-from study.record.trial import Trial
 from study.running.coordinator import conduct
 from study.running.preflight import check_recipes
 from study.sampling import space
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
     from study.definition import Overrides, Study
     from study.options import Options
     from study.progress import Progress
-    from study.record.history import Ended
     from study.sampling.trials import NextTrial, Trials
     from study.settings import Settings
 
@@ -80,65 +78,6 @@ class Design:
     def recipes(self) -> dict[str, str]:
         """Compute the fingerprint of each arm's recipe with the first seed."""
         return {name: fingerprint(self.study.recipe_for(self.overrides(name, 0))) for name in self.arms}
-
-
-@dataclass(slots=True)
-class RecipeResults:
-    """A study's trials by recipe; a trial that has ended is read only once.
-
-    Args:
-        journal: the study's folders.
-        study: whose metric and recipe the trials must have.
-        data: that they must have been trained on.
-        trials: all trials, by number.
-        numbers: of the trial of each recipe, by its fingerprint.
-        values: the value that counts for each trial that has ended, by number; NaN if it failed.
-
-    """
-
-    journal: Journal
-    study: Study
-    data: Mapping[str, Any]
-    trials: dict[int, Trial] = field(default_factory=dict[int, Trial])
-    numbers: dict[str, int] = field(default_factory=dict[str, int])
-    values: dict[int, float] = field(default_factory=dict[int, float])
-
-    def refresh(self) -> None:
-        """Read the folders of trials that are new or had not ended."""
-        for folder in self.journal.trials():
-            if folder.number in self.values:
-                continue
-            is_new = folder.number not in self.trials
-            trial = self.trials[folder.number] = Trial.of(folder)
-            same_data = trial.about.get("data", {}).get("sha256") == self.data.get("sha256")
-            if is_new and same_data and self._is_judged_alike(trial.about):
-                recipe = type(self.study.recipe).model_validate(trial.recipe)
-                self.numbers.setdefault(fingerprint(recipe), folder.number)
-            if trial.history.ended:
-                self.values[folder.number] = self._value(trial.history.ended)
-
-    def _is_judged_alike(self, about: Mapping[str, Any]) -> bool:
-        """Tell whether a trial's value is of the study's metric; old trials on the test split name that of an epoch."""
-        asked = self.study.objective
-        stored = Metric(str(about.get("metric")))
-        return stored.name == asked.name or (asked.of_test and stored.on("test").name == asked.name)
-
-    def _value(self, ended: Ended) -> float:
-        if ended.state == "pruned":  # diverged
-            return self._guessing()
-        return math.nan if ended.state == "failed" or ended.value is None else ended.value
-
-    def diverged(self, number: int | None) -> bool:
-        """Tell whether a trial has diverged: nothing else ends a training early here."""
-        ended = self.trials[number].history.ended if number is not None else None
-        return ended is not None and ended.state == "pruned"
-
-    def _guessing(self) -> float:
-        """Compute the accuracy of guessing, which counts for a diverged training; NaN for other metrics."""
-        from study.data import packed  # noqa: PLC0415 - only where there is data
-
-        pack = packed.find(self.study.recipe.dataset) if isinstance(self.study.recipe, Recipe) else None
-        return 1 / len(pack.classes) if pack and self.study.objective.is_accuracy else math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,9 +169,8 @@ class Pairs:
 
     def complete(self) -> bool:
         """Tell whether nothing is left to run."""
-        return next(self.missing(), None) is None and all(
-            self.members(seed_index) is not None for seed_index in range(self.design.seeds)
-        )
+        known = all(self.members(seed_index) is not None for seed_index in range(self.design.seeds))
+        return known and next(self.missing(), None) is None
 
     def target(self, trials: Trials) -> int:
         """Give the number of finished trials in the end: where arms may leave early, at most."""

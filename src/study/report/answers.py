@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from study.formatting import knobs, local_moment, plural
-from study.insight import judgement
+from study.insight import evidence, judgement
 from study.report.found import best_row
 from study.report.parts import Facts, Points, Section, Table, Text
 from study.text import questions
@@ -218,6 +218,6 @@ def remarks(found: Found) -> Section | None:
     """Make the section of remarks on the search, each with what to do about it; None without trials or remarks."""
     if not found.trials:
         return None
-    said = judgement.remarks(judgement.read(found.journal, found.trials))
+    said = judgement.remarks(evidence.read(found.journal, found.trials))
     shown = [" ".join(remark(each.record())) for each in said if each.kind != "test split"]  # has its own section
     return Section("remarks", REMARKS, [Points(shown)]) if shown else None

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from study.executors import Call
-    from study.inside import Filters, Mistakes
+    from study.inspection import Filters, Mistakes
     from study.report.found import Found, Winner
     from study.report.parts import Part
 

@@ -94,7 +94,7 @@ def _versions() -> str:
 
 
 def _devices() -> str:
-    from study.devices import present  # noqa: PLC0415 - see above
+    from study.running.devices import present  # noqa: PLC0415 - see above
 
     return ", ".join(present())
 

@@ -84,9 +84,8 @@ class Teller:
 
         """
         self._journal, self._database, self._name, self._direction = journal, database, name, direction
-        self._takes = takes
         self.arrivals: SimpleQueue[FrozenTrial] = SimpleQueue()
-        self._study = -1
+        self._takes, self._study = takes, -1
         self._known: dict[str, _Known] = {}  # by uid
         self._is_read = False
         self._is_first = True  # no round has succeeded yet
