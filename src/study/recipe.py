@@ -45,7 +45,8 @@ class Recipe(BaseModel):
         default=0.1,
         ge=0,
         lt=1,
-        description="share of the training split held out for validation, stratified by class; 0 trains on all of it",
+        description="share of the training split held out for validation, stratified by class; 0 trains on all of it. "
+        "A data set that brings validation examples validates on those",
     )
     split_seed: Annotated[int, ALWAYS] = Field(
         default=0, ge=0, description="seed that decides which examples are held out"

@@ -23,7 +23,7 @@ def examples(recipe: Recipe, metric: Metric) -> int:
     pack = packed.find(recipe.dataset)
     if pack is None:
         return 0
-    held_out = round(pack.train * recipe.val_fraction)
+    held_out = pack.held_out(recipe.val_fraction)
     if metric.name.startswith("train_"):
         return recipe.train_size or pack.train - held_out
     return pack.test if metric.of_test else held_out

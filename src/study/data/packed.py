@@ -54,6 +54,8 @@ class Pack:
         created: when the file was made, in seconds since 1970.
         size: of the file, in bytes.
         columns: names of a table's columns after encoding; empty for images.
+        validation: number of training examples, the last ones, that were brought for validation; 0 if none were.
+        levels: range of 16-bit grey values that is stored as 0 to 255 (`study.data.pixels.Levels`); None for others.
 
     """
 
@@ -70,6 +72,14 @@ class Pack:
     created: float
     size: int
     columns: tuple[str, ...] = ()
+    validation: int = 0
+    levels: tuple[int, int] | None = None
+
+    def held_out(self, val_fraction: float) -> int:
+        """Count the examples that validate: those brought for it, else a fraction; 0 if the fraction is."""
+        if not val_fraction:
+            return 0
+        return self.validation or round(val_fraction * self.train)
 
 
 def file_of(name: str) -> Path:
@@ -160,6 +170,8 @@ def write(
     source: str,
     imported: bool,
     columns: Sequence[str] = (),
+    validation: int = 0,
+    levels: tuple[int, int] | None = None,
 ) -> Pack:
     """Write a pack atomically, replacing an older one of the same name.
 
@@ -171,6 +183,8 @@ def write(
         source: where it came from and how it was processed, for people.
         imported: whether a user imported it.
         columns: names of a table's columns.
+        validation: number of training examples, the last ones, that are for validation.
+        levels: range of 16-bit grey values that is stored as 0 to 255.
 
     Raises:
         DataError: types, shapes or labels of the arrays do not fit together.
@@ -189,6 +203,8 @@ def write(
         "imported": json.dumps(imported),
         "created": repr(time.time()),
         "sha256": digest(whole),
+        "validation": json.dumps(validation),
+        "levels": json.dumps(levels),
     }
     _replace(path, _header(whole, about), whole)
     pack = find(name)
@@ -227,6 +243,7 @@ def to_json(pack: Pack) -> dict[str, Any]:
 
 
 def _from_metadata(name: str, path: Path, size: int, about: dict[str, str], shapes: dict[str, tuple[int, ...]]) -> Pack:
+    levels = json.loads(about.get("levels", "null"))
     return Pack(
         name=name,
         path=path,
@@ -241,6 +258,8 @@ def _from_metadata(name: str, path: Path, size: int, about: dict[str, str], shap
         created=float(about["created"]),
         size=size,
         columns=tuple(json.loads(about["columns"])),
+        validation=json.loads(about.get("validation", "0")),
+        levels=levels and (levels[0], levels[1]),
     )
 
 

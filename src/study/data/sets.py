@@ -242,7 +242,7 @@ def _importable() -> list[Path]:
 def _unknown(name: str, *, source: str, here: bool, path: str | None = None, kind: str | None = None) -> DataSet:
     return DataSet(
         name=name, path=path, kind=kind, classes=None, shape=None, train=None, test=None, sha256=None, source=source,
-        imported=None, created=None, size=None, columns=None, here=here,
+        imported=None, created=None, size=None, columns=None, validation=None, levels=None, here=here,
     )  # fmt: skip
 
 

@@ -154,7 +154,7 @@ def preparation(recipe: Recipe, data: Data, dtype: torch.dtype, upscaling: int) 
 @lru_cache(maxsize=2)  # a search stays with its data set
 def _open(pack: Pack, val_fraction: float, split_seed: int, train_size: int | None, device: str) -> Data:
     x, y = _read(pack, "train")
-    train, val = (rows for rows in _split(y, val_fraction, split_seed, train_size))
+    train, val = _parts(pack, y, val_fraction, split_seed, train_size)
     if pack.kind == "table":
         x = _columns(x[train])(x)
     x, y, train, val = (tensor.to(device) for tensor in (x, y, train, val))
@@ -177,8 +177,9 @@ def _read(pack: Pack, split: str) -> tuple[Tensor, Tensor]:
 
 def columns(recipe: Recipe) -> Columns:
     """Make what standardises the recipe's table by its training rows. Raises as `open_data`."""
-    x, y = _read(ensure(recipe.dataset), "train")
-    return _columns(x[_split(y, recipe.val_fraction, recipe.split_seed, recipe.train_size)[0]])
+    pack = ensure(recipe.dataset)
+    x, y = _read(pack, "train")
+    return _columns(x[_parts(pack, y, recipe.val_fraction, recipe.split_seed, recipe.train_size)[0]])
 
 
 def _columns(train: Tensor) -> Columns:
@@ -188,6 +189,14 @@ def _columns(train: Tensor) -> Columns:
     mean = values.sum(0) / count
     deviation = ((values - mean).where(known, 0).square().sum(0) / count).sqrt()
     return Columns(mean, deviation.where(deviation > 0, 1))
+
+
+def _parts(pack: Pack, labels: Tensor, val_fraction: float, seed: int, train_size: int | None) -> tuple[Tensor, Tensor]:
+    """Give the rows to train on and those to validate on, which the data set may bring."""
+    if not (val_fraction and pack.validation):
+        return _split(labels, val_fraction, seed, train_size)
+    first = len(labels) - pack.validation
+    return _split(labels[:first], 0, seed, train_size)[0], torch.arange(first, len(labels))
 
 
 def _split(labels: Tensor, val_fraction: float, seed: int, train_size: int | None) -> tuple[Tensor, Tensor]:

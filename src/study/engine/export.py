@@ -55,6 +55,7 @@ class Exported:
         example: some raw training examples.
         classes: names of the classes, in order.
         columns: raw columns of a table, in order; empty for images.
+        levels: range of 16-bit grey values that became 0 to 255 in the images; None for others.
 
     """
 
@@ -65,6 +66,7 @@ class Exported:
     example: np.ndarray | pd.DataFrame
     classes: tuple[str, ...]
     columns: tuple[str, ...]
+    levels: tuple[int, int] | None
 
 
 def export(recipe: Recipe, weights: Path, folder: Path, device: str = "cpu") -> Exported:
@@ -112,7 +114,7 @@ def export(recipe: Recipe, weights: Path, folder: Path, device: str = "cpu") -> 
     _prove(parts, code, data, arrays["train_x"][:EXAMPLES])
     example = raw(pack, arrays["train_x"], arrays["train_x"][:EXAMPLES])
     names = tuple(column["name"] for column in raws)
-    return Exported(code, data, _requirements(network), own, example, pack.classes, names)
+    return Exported(code, data, _requirements(network), own, example, pack.classes, names, pack.levels)
 
 
 def judged_weights(last: Path, best: Path, epochs: int) -> Path:

@@ -160,7 +160,7 @@ def register(trained: TrainedModel, settings: Settings, model: str) -> tuple[Ver
     with tempfile.TemporaryDirectory() as folder:
         files = export(recipe, weights, Path(folder), training.history.device or "cpu")
         facts = replace(facts, classes=files.classes, columns=files.columns)
-        package = Package(files.code, files.data, files.requirements, files.example, files.classes)
+        package = Package(files.code, files.data, files.requirements, files.example, files.classes, files.levels)
         card = markdown(facts, model, files.requirements, files.own)
         return registry.add(model, run, package, tags(facts), card), True
 

@@ -94,10 +94,10 @@ def _shortened(study: Study) -> tuple[BaseModel, float]:
 
     pack = packed.find(recipe.dataset)
     assert pack is not None
-    full = recipe.train_size or int(pack.train * (1 - recipe.val_fraction))
+    validation = pack.held_out(recipe.val_fraction)
+    full = recipe.train_size or pack.train - validation
     if full <= MEASURED_EXAMPLES:
         return override(recipe, {"epochs": 2}), 1.0
-    validation = pack.train * recipe.val_fraction
     share = (MEASURED_EXAMPLES + validation / 3) / (full + validation / 3)  # forward alone is a third of a step
     return override(recipe, {"epochs": 2, "train_size": MEASURED_EXAMPLES}), share
 

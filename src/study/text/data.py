@@ -39,7 +39,8 @@ def one(found: DataSet) -> list[Block]:
 def described(found: DataSet) -> str:
     """Describe a data set's size: `8 images to train on and 4 to test, 8x8x3, 2 classes`."""
     what = "images" if found.kind == "image" else "rows"
-    counts = f"{found.train or 0:,} {what} to train on and {found.test or 0:,} to test"
+    brought = f" ({found.validation:,} of them for validation)" if found.validation else ""
+    counts = f"{found.train or 0:,} {what} to train on{brought} and {found.test or 0:,} to test"
     return f"{counts}, {_shape(found.shape or ())}, {len(found.classes or ())} classes"
 
 

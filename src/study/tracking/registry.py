@@ -61,6 +61,7 @@ class Package:
         requirements: packages to install.
         example: some inputs: uint8 images, or a DataFrame.
         classes: names of the classes.
+        levels: range of 16-bit grey values that became 0 to 255 in the images; None for others.
 
     """
 
@@ -69,6 +70,7 @@ class Package:
     requirements: Sequence[str]
     example: np.ndarray | pd.DataFrame
     classes: Sequence[str]
+    levels: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class Model:
         columns: of an input table; empty for images.
         text: the columns that hold text.
         predict: takes uint8 images (N, *shape) or a DataFrame, returns a DataFrame with `label` and `probability_NAME`.
+        levels: range of 16-bit grey values that is given to it as 0 to 255; None for other images, and for tables.
 
     """
 
@@ -87,6 +90,7 @@ class Model:
     columns: tuple[str, ...]
     text: frozenset[str]
     predict: Callable[[Any], pd.DataFrame]
+    levels: tuple[int, int] | None = None
 
 
 class Registry:
@@ -195,7 +199,9 @@ class Registry:
                 raise StudyError(what, where=version.model, fix="Install it, or go to its folder with -C.") from error
         schema: Any = loaded.metadata.get_input_schema()
         if schema.is_tensor_spec():
-            return Model(tuple(schema.inputs[0].shape[1:]), (), frozenset(), loaded.predict)
+            levels = (loaded.metadata.metadata or {}).get("levels")
+            shape = tuple(schema.inputs[0].shape[1:])
+            return Model(shape, (), frozenset(), loaded.predict, levels and (levels[0], levels[1]))
         text = frozenset(each.name for each in schema.inputs if each.type == DataType.string)
         return Model(None, tuple(schema.input_names()), text, loaded.predict)
 
@@ -211,6 +217,7 @@ def _save(package: Package, path: Path) -> None:
         signature=_signature(package),
         input_example=package.example,
         pip_requirements=list(package.requirements),
+        metadata={"levels": list(package.levels)} if package.levels else None,
     )
 
 
