@@ -40,6 +40,9 @@ def train(recipe, resume):
         if recipe.kind == "dies" and number == 3 and len(list(Path().glob("died-*"))) < int(os.environ["DEATHS"]):
             Path(f"died-{time.time_ns()}").touch()
             os.kill(os.getpid(), 9)
+        if recipe.kind == "dies each epoch" and not Path(f"died-{number}").exists():
+            Path(f"died-{number}").touch()
+            os.kill(os.getpid(), 9)
         yield Epoch(number, {"score": score, "first": float(first)}, state=lambda number=number: {"epoch": number})
     return {"score": score_after(recipe, recipe.epochs)}
 

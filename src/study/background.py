@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from study.errors import StudyError
 from study.formatting import plural
 from study.progress import Notice
+from study.stopping import HURRY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -102,7 +103,7 @@ class Copy(Protocol):
 
 
 def follow(
-    progress: Iterator[Progress], copy: Copy, notices: SimpleQueue[str], who: str, name: str
+    progress: Iterator[Progress], copy: Copy, notices: SimpleQueue[str], who: str, name: str, stop: threading.Event
 ) -> Iterator[Progress]:
     """Keep a program up to date while a search goes on; its troubles become one notice.
 
@@ -112,12 +113,17 @@ def follow(
         notices: where the program's troubles are put, one line each.
         who: the program's name, for people.
         name: the study's.
+        stop: once it is set, the end of the search waits for the program only `HURRY` seconds.
 
     Yields:
         What the search yields, and notices.
 
     """
     patience = LAST_WORDS
+
+    def left() -> float:
+        return min(patience, HURRY) if stop.is_set() else patience
+
     try:
         for each in progress:
             copy.wake()
@@ -126,12 +132,12 @@ def follow(
                 yield Notice(f"{notices.get()} (the search continues and sends it later)")
                 patience = LAST_TRY
     except Exception:  # said also where the search has failed, which is what is raised
-        yield from _rest(copy.close(patience), notices, who, name)
+        yield from _rest(copy.close(left()), notices, who, name)
         raise
     except BaseException:  # nobody listens any more
-        copy.close(patience)
+        copy.close(HURRY)
         raise
-    yield from _rest(copy.close(patience), notices, who, name)
+    yield from _rest(copy.close(left()), notices, who, name)
 
 
 def _rest(behind: int, notices: SimpleQueue[str], who: str, name: str) -> Iterator[Notice]:

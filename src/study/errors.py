@@ -1,7 +1,7 @@
 """Every error that a user can cause or fix; each says what happened, where, and what to do.
 
 StudyError                exit 1  the work could not be finished
-├── Interrupted           exit 130  stopped by Ctrl-C, everything saved
+├── Interrupted           exit 130  stopped by Ctrl-C, everything saved; 143 by SIGTERM, 129 by SIGHUP
 └── InputError            exit 2  something given is wrong; nothing was written
     ├── RecipeError               a knob, its value or their combination
     ├── StudyFileError            a study that cannot be found, read or used
@@ -39,9 +39,23 @@ class StudyError(Exception):
 
 
 class Interrupted(StudyError):
-    """Ctrl-C: running trials are saved; the same command resumes them."""
+    """Ctrl-C, SIGTERM or SIGHUP: running trials are saved; the same command resumes them."""
 
     exit_code = 130
+
+    def by(self, number: int) -> Interrupted:
+        """Say which signal it was; gives the error itself."""
+        self.exit_code = 128 + number
+        return self
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM or SIGHUP, which ends the program at once, as Ctrl-C does."""
+
+    def __init__(self, number: int) -> None:
+        """Keep the exit code that shells give for the signal."""
+        super().__init__()
+        self.exit_code = 128 + number
 
 
 class InputError(StudyError):

@@ -73,9 +73,16 @@ class Stuck:
 
 @dataclass(frozen=True, slots=True)
 class Died:
-    """The training's process died (a signal, out of memory); it can be retried from the checkpoint."""
+    """The training's process died (a signal, out of memory, a device that failed); it can go on from its checkpoint.
+
+    Args:
+        reason: one line.
+        is_own: whether the training may be what it died of; False where other processes died with it.
+
+    """
 
     reason: str
+    is_own: bool = True
 
 
 Event = Started | Epoch | Finished | Stopped | Failed | Stuck | Died

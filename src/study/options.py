@@ -36,6 +36,8 @@ class Options:
         pruner: a name in `study.sampling.table.PRUNERS`; a study's variants are never pruned.
         seed: of the sampler, and of every trial's recipe that has a seed and was not given one.
         timeout: seconds of a run; then running trials finish and save their epoch, and no other trial starts.
+        hang: an epoch that takes this many times the longest so far, and over 5 minutes, is killed and retried; 0 for
+            never. An epoch in this process, as with the executor `inline`, cannot be killed.
         accept: continue a stored study whose definition was another one.
         track: mirror to MLflow while trials run.
         began: when the run began, by `time.monotonic`; `started` sets it.
@@ -50,6 +52,7 @@ class Options:
     pruner: str = "median"
     seed: int = 0
     timeout: float | None = None
+    hang: float = 10.0
     accept: bool = False
     track: bool = True
     began: float | None = field(default=None, compare=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -106,11 +107,12 @@ Progress = Preparing | SearchStarted | TrialStarted | TrialEpoch | TrialEnded | 
 
 
 def finish(events: Generator[Progress, None, Result], watch: Callable[[Progress], None] | None = None) -> Result:
-    """Run to the end, pass on each event, and return the result."""
-    while True:
-        try:
-            event = next(events)
-        except StopIteration as end:
-            return end.value
-        if watch:
-            watch(event)
+    """Run to the end, pass on each event, and return the result; where `watch` raises, the run ends."""
+    with closing(events):
+        while True:
+            try:
+                event = next(events)
+            except StopIteration as end:
+                return end.value
+            if watch:
+                watch(event)

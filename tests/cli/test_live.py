@@ -138,7 +138,7 @@ def test_the_live_view_tells_where_the_search_stands(board):
 
 
 def test_the_live_view_says_that_it_is_stopping(board):
-    board.stopping = True
+    board.stopping = live.STOPPING
     assert "Press Ctrl-C again to stop at once." in drawn(board, 80)[-1]
 
 

@@ -166,6 +166,15 @@ def a_worker_that_dies_is_reported_and_the_same_job_goes_on_from_its_checkpoint(
     assert isinstance(after[-1], Finished)
 
 
+def a_job_that_hangs_is_killed_and_goes_on_from_its_checkpoint(caller):
+    caller.executor.submit(caller.job(fault="hangs"))
+    assert [type(caller.next()[1]) for _ in range(2)] == [Started, Epoch]
+    caller.executor.answer(0, go_on=True)
+    caller.executor.kill(0)
+    assert isinstance(caller.next()[1], Died)
+    assert isinstance(caller.run(caller.job())[-1], Finished)
+
+
 def a_function_is_called_by_its_path_reports_and_returns(caller):
     told = []
     value = caller.executor.call(f"{FILE}:half_done", 21, report=lambda text, share: told.append((text, share)))
@@ -219,6 +228,7 @@ def test_every_executor_with_workers_survives_the_death_of_one(caller):
     here = epoch.metrics["pid"] == os.getpid()
     assert not here, "it trains in this process, which this test would kill: add its name to IN_THIS_PROCESS"
     a_worker_that_dies_is_reported_and_the_same_job_goes_on_from_its_checkpoint(caller)
+    a_job_that_hangs_is_killed_and_goes_on_from_its_checkpoint(caller)
 
 
 class DoesNothing:
@@ -236,6 +246,9 @@ class DoesNothing:
         return ()
 
     def answer(self, number, *, go_on):
+        pass
+
+    def kill(self, number):
         pass
 
     def close(self):
@@ -299,7 +312,10 @@ def breaches(clause, executor):
 
 
 CLAUSES = [getattr(each, "values", [each])[0] for each in CONTRACT]
-CLAUSES += [a_worker_that_dies_is_reported_and_the_same_job_goes_on_from_its_checkpoint]
+CLAUSES += [
+    a_worker_that_dies_is_reported_and_the_same_job_goes_on_from_its_checkpoint,
+    a_job_that_hangs_is_killed_and_goes_on_from_its_checkpoint,
+]
 
 
 @pytest.mark.parametrize("clause", CLAUSES, **NAMED)

@@ -212,7 +212,19 @@ def test_a_trial_whose_worker_always_dies_fails_with_the_reason(toy, monkeypatch
     monkeypatch.setenv("DEATHS", "4")
     list(search(toy.fix({"kind": "dies"}), 1, executor="local", workers=1))
     assert [trial.state for trial in optuna_trials()] == [TrialState.FAIL, TrialState.COMPLETE]
-    assert folders()[0].history().ended.reason == "the worker was ended by SIGKILL (out of memory?), 4 times"
+    assert (
+        folders()[0].history().ended.reason
+        == "the worker was ended by SIGKILL (out of memory?), 4 times without a new epoch"
+    )
+
+
+def test_deaths_between_which_a_trial_advances_do_not_make_it_fail(toy, monkeypatch):
+    monkeypatch.setenv("DEATHS", "6")
+    progress = list(search(toy.fix({"kind": "dies each epoch", "epochs": 6}), 1, executor="local", workers=1))
+    notices = [p.text for p in progress if isinstance(p, Notice)]
+    assert [text.rpartition("; ")[2] for text in notices] == [f"retry 1 of 3 from epoch {n}" for n in range(6)]
+    assert [len(epochs_of()[0]), len(folders()[0].history().deaths)] == [6, 6]
+    assert optuna_trials()[0].state == TrialState.COMPLETE
 
 
 def test_two_workers_end_with_exactly_the_trials_asked_for(toy):

@@ -64,6 +64,15 @@ def test_a_trial_says_where_it_ran_and_how_often_a_worker_died(made):
     assert (history.device, len(history.deaths), len(history.epochs), history.ended) == ("cuda:1", 1, 2, None)
 
 
+def test_deaths_count_until_a_trial_gets_further_than_ever_before():
+    died, log = {"kind": "died", "reason": "killed", "time": 0.0}, []
+    counted = [
+        replay(log := [*log, record]).deaths_in_vain
+        for record in (died, died, epoch(1), epoch(2), died, restarted(0), epoch(1), epoch(2), died, epoch(3))
+    ]
+    assert counted == [1, 2, 0, 0, 1, 1, 1, 1, 2, 0]  # what dies in epoch 3 each time, started over each time, ends
+
+
 def test_the_files_of_a_trial_are_read_once(made):
     trial = Trial.of(made.trial(2))
     row, recipe = trial.row, trial.recipe

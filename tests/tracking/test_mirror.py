@@ -1,6 +1,7 @@
 """The mirror: whatever happens to the server, a training is not slowed and nothing is lost or doubled."""
 
 import socket
+import threading
 import time
 from dataclasses import replace
 
@@ -318,7 +319,7 @@ def test_a_search_is_told_once_that_mlflow_is_away_and_at_its_end_what_to_do(set
             time.sleep(1.5)
 
     away = replace(settings, tracking_uri="http://127.0.0.1:9")
-    seen = list(tracking.tracked(search(), folders.journal, away))
+    seen = list(tracking.tracked(search(), folders.journal, away, threading.Event()))
     notices = [each.text for each in seen if isinstance(each, Notice)]
     assert [each.epoch.number for each in seen if isinstance(each, TrialEpoch)] == [1, 2, 3]
     assert notices == [
@@ -334,7 +335,7 @@ def test_a_search_that_breaks_off_has_its_trials_in_mlflow(settings, folders, se
         raise PlaceError("the disk is full")
 
     with pytest.raises(PlaceError, match="disk is full"):
-        list(tracking.tracked(search(), folders.journal, settings))
+        list(tracking.tracked(search(), folders.journal, settings, threading.Event()))
     assert seen.points() == folders.points()
 
 

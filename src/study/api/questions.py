@@ -35,7 +35,7 @@ class How(TypedDict, total=False):
         tracking_uri: MLflow's; `MLFLOW_TRACKING_URI`, else SQLite in `home`.
         fallback: take the study's other data set, under another name, when its own cannot be had; True unless given.
         watch: is called with each event, such as `progress.TrialEnded`; in a notebook a progress bar if unset.
-        workers, device, executor, timeout, accept, track: see `options.Options`.
+        workers, device, executor, timeout, hang, accept, track: see `options.Options`.
         sampler, pruner, seed: of a search alone; see `options.Options`.
 
     """
@@ -52,6 +52,7 @@ class How(TypedDict, total=False):
     pruner: str
     seed: int
     timeout: float | None
+    hang: float
     accept: bool
     track: bool
 

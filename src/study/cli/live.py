@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("study")
 FRAMES_PER_SECOND = 4
 STOPPING = "Stopping after the current epochs. Press Ctrl-C again to stop at once."
+STOPPING_SOON = "Stopping within seconds. Epochs that take longer are trained again by the same command."
 
 
 @contextmanager
@@ -118,7 +119,7 @@ def draw(board: Board, console: Console) -> RenderableType:
     if len(workers) > room:
         lines.append(Text(f"  and {len(workers) - room} more", style="dim"))
     if board.stopping:
-        lines += [Text(line, style="bold yellow") for line in wrapped(STOPPING, width)]
+        lines += [Text(line, style="bold yellow") for line in wrapped(board.stopping, width)]
     return Group(*lines)
 
 

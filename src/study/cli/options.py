@@ -135,6 +135,16 @@ Timeout = Annotated[
         help="Stop after this time, such as 2h, 30m or 90s, and save what is running.",
     ),
 ]
+Hang = Annotated[
+    float,
+    typer.Option(
+        envvar="STUDY_HANG",
+        min=0,
+        metavar="X",
+        rich_help_panel=LONG,
+        help="Kill and retry an epoch that takes X times the longest so far, and over 5 minutes. 0: never.",
+    ),
+]
 Device = Annotated[
     str,
     typer.Option(

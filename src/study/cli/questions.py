@@ -14,10 +14,10 @@ from study.errors import InputError, Interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-    from threading import Event
 
     from study.progress import Progress
     from study.settings import Settings
+    from study.stopping import Stop
     from study.text.shown import Shown
 
 log = logging.getLogger("study")
@@ -149,6 +149,7 @@ def compare(
     no_fallback: options.NoFallback = False,
     workers: options.Workers = None,
     timeout: options.Timeout = None,
+    hang: options.Hang = 10.0,
     device: options.Device = "auto",
     executor: options.Executor = "local",
     accept: options.Accept = False,
@@ -192,7 +193,7 @@ def compare(
         return
     wanted = request.read(names[0], recipe=None, fixed=fixed, data=data, rename=None, home=places.home).study
     comparison.ask(wanted, **given)  # before the data are fetched
-    how = Options(workers=workers, device=device, executor=executor, accept=accept, timeout=timeout)
+    how = Options(workers=workers, device=device, executor=executor, accept=accept, timeout=timeout, hang=hang)
     study = preamble.settled(terminal, wanted, how, fallback=not no_fallback and data is None)
     study = Family(study.name, places.home).as_searched(study)
     question = comparison.ask(study, **given)
@@ -212,6 +213,7 @@ def confirm(
     new_name: options.NewName = None,
     workers: options.Workers = None,
     timeout: options.Timeout = None,
+    hang: options.Hang = 10.0,
     device: options.Device = "auto",
     executor: options.Executor = "local",
     accept: options.Accept = False,
@@ -231,7 +233,7 @@ def confirm(
         from study.questions import confirmation
 
     places = settings.resolve(home, storage, tracking_uri)
-    how = Options(workers=workers, device=device, executor=executor, accept=accept, timeout=timeout)
+    how = Options(workers=workers, device=device, executor=executor, accept=accept, timeout=timeout, hang=hang)
     study = preamble.searched(
         terminal, places, name, how, data=data, rename=new_name, fallback=not no_fallback, show_only=show_only
     )
@@ -255,6 +257,7 @@ def ablate(
     new_name: options.NewName = None,
     workers: options.Workers = None,
     timeout: options.Timeout = None,
+    hang: options.Hang = 10.0,
     device: options.Device = "auto",
     executor: options.Executor = "local",
     accept: options.Accept = False,
@@ -275,7 +278,7 @@ def ablate(
         from study.running.preflight import fitting
 
     places = settings.resolve(home, storage, tracking_uri)
-    how = Options(workers=workers, device=device, executor=executor, accept=accept, timeout=timeout)
+    how = Options(workers=workers, device=device, executor=executor, accept=accept, timeout=timeout, hang=hang)
     study = preamble.searched(
         terminal, places, name, how, data=data, rename=new_name, fallback=not no_fallback, show_only=show_only
     )
@@ -291,7 +294,7 @@ def ablate(
 
 
 def _answer(
-    begin: Callable[[Event], Generator[Progress, None, Answer]],
+    begin: Callable[[Stop], Generator[Progress, None, Answer]],
     read: Callable[[], Answer],
     terminal: Terminal,
     places: Settings,

@@ -25,6 +25,7 @@ def run(
     trials: options.Trials = None,
     workers: options.Workers = None,
     timeout: options.Timeout = None,
+    hang: options.Hang = 10.0,
     device: options.Device = "auto",
     executor: options.Executor = "local",
     sampler: options.Sampler = "tpe",
@@ -62,6 +63,7 @@ def run(
             pruner=pruner,
             seed=seed,
             timeout=timeout,
+            hang=hang,
             accept=accept,
         )
     study = preamble.settled(terminal, asked.study, how, fallback=not no_fallback and data is None)

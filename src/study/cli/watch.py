@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import threading
+import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from study.cli.live import STOPPING, shown
+from study.cli.live import STOPPING, STOPPING_SOON, shown
 from study.cli.terminal import width
 from study.errors import Interrupted
 from study.formatting import to_json
@@ -15,6 +16,7 @@ from study.record import family
 from study.record.trial import Trial
 from study.running.interrupt import stopped_by_signals
 from study.schemas.trial import EndedTrial
+from study.stopping import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def follow(
-    begin: Callable[[threading.Event], Generator[Progress, None, Result]],
+    begin: Callable[[Stop], Generator[Progress, None, Result]],
     home: Path,
     board: Board,
     terminal: Terminal,
@@ -44,15 +46,16 @@ def follow(
         as_json: whether each finished trial is printed as JSON.
 
     Raises:
-        Interrupted: Ctrl-C or SIGTERM came, and everything is saved.
+        Interrupted: Ctrl-C, SIGTERM or SIGHUP came, and everything is saved.
 
     """
-    stop = threading.Event()
+    stop = Stop()
 
-    def tell_stopping() -> None:
-        board.stopping = True
+    def tell_stopping(number: int) -> None:
+        board.stopping = STOPPING if number == signal.SIGINT else STOPPING_SOON
         if not terminal.live:  # os.write, since the signal may have come in the middle of a print
-            os.write(2, f"{STOPPING}\n".encode())
+            with suppress(OSError):  # stderr has gone
+                os.write(2, f"{board.stopping}\n".encode())
 
     def watch(progress: Progress) -> None:
         board.follow(progress, home)
@@ -65,7 +68,8 @@ def follow(
     with signals as told_to_stop, shown(terminal, board) as show:
         found = finish(begin(stop), watch)
         if told_to_stop():
-            raise Interrupted("stopped, everything saved", where=board.study, fix="The same command continues.")
+            fix = "The same command continues."
+            raise Interrupted("stopped, everything saved", where=board.study, fix=fix).by(stop.signal)
     return found
 
 

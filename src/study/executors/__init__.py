@@ -128,6 +128,10 @@ class Executor(Protocol):
         """Answer an Epoch of a job, exactly once: train the next epoch, or stop, which Stopped confirms."""
         ...
 
+    def kill(self, number: int) -> None:
+        """End the process of a job that hangs, which Died confirms; nothing where it is the caller's own process."""
+        ...
+
     def close(self) -> None:
         """End all processes at once; a second call does nothing."""
         ...

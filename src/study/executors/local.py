@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import signal
+import time
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from study.errors import StudyError
 from study.events import Died, Epoch, Event, Started
 from study.executors import server, worker
-from study.processes import no_main_module
+from study.processes import end, no_main_module
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,11 +23,15 @@ if TYPE_CHECKING:
 
     from study.executors import Job, Resources
 
+STARTS = 5  # tries to fork a worker
+PAUSE = 0.2  # seconds before the second try; n times as long before the nth after it
+
 
 @dataclass(slots=True, eq=False)
 class _Worker:
     process: ForkServerProcess
     connection: Connection
+    pid: int
     device: str = ""  # before its first job
     job: int | None = None
 
@@ -44,6 +50,7 @@ class Local:
         self._workers: list[_Worker] = []
         self._context = multiprocessing.get_context("forkserver")
         self.spread(slots, devices)
+        atexit.register(self.close)  # before multiprocessing's own end, which waits for workers
         server.start()
 
     def spread(self, slots: int, devices: Sequence[str]) -> None:
@@ -107,40 +114,72 @@ class Local:
             if each.job == number:
                 _send(each, go_on)
 
+    def kill(self, number: int) -> None:
+        """Kill the job's worker; a kill at any moment leaves its checkpoint intact."""
+        for each in self._workers:
+            if each.job == number:
+                end(each.pid)
+
     def close(self) -> None:
-        """Kill all workers; a kill at any moment leaves their checkpoints intact."""
+        """Kill all workers and their children."""
         for each in self._workers:
-            each.process.kill()
-        for each in self._workers:
-            each.process.join()
-            each.connection.close()
-        self._workers.clear()
+            end(each.pid)
+        for each in list(self._workers):
+            self._bury(each)
+        atexit.unregister(self.close)
 
     def _idle(self) -> _Worker:
         return next((each for each in self._workers if each.job is None), None) or self._fork()
 
     def _fork(self) -> _Worker:
+        """Fork a worker; a server that was killed meanwhile is started again."""
+        for tried in range(1, STARTS):
+            with suppress(EOFError, OSError):
+                return self._try_fork()
+            time.sleep(PAUSE * tried)  # until the killed one has ended
+        try:
+            return self._try_fork()
+        except (EOFError, OSError) as error:
+            what = f"no worker can be started, in {STARTS} tries: {error or type(error).__name__}"
+            raise StudyError(what, fix="Is there enough memory, and room for more processes?") from error
+
+    def _try_fork(self) -> _Worker:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=worker.main, args=(theirs, dict(os.environ)), daemon=True)
         server.start()  # in case it has died
-        with no_main_module():
-            process.start()  # waits while the server still loads; Ctrl-C works meanwhile
-        theirs.close()
-        made = _Worker(process, ours)
+        try:
+            with no_main_module():
+                process.start()  # waits while the server still loads; Ctrl-C works meanwhile
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        assert process.pid is not None
+        made = _Worker(process, ours, process.pid)
         self._workers.append(made)
         return made
 
     def _receive(self, each: _Worker) -> Any:
         try:
             event: Any = each.connection.recv()
-        except (EOFError, ConnectionResetError):
-            each.process.join()
-            each.connection.close()
-            self._workers.remove(each)
-            return Died(_cause(each.process.exitcode))
-        if not isinstance(event, Started | Epoch):
+        except (EOFError, OSError):
+            return self._bury(each)
+        if isinstance(event, Died):  # it says so itself, and ends
+            self._bury(each)
+        elif not isinstance(event, Started | Epoch):
             each.job = None
         return event
+
+    def _bury(self, each: _Worker) -> Died:
+        """Remove a worker that ends, with its children, and say what it died of."""
+        end(each.pid)
+        each.process.join()
+        each.connection.close()
+        self._workers.remove(each)
+        if server.is_running():
+            return Died(_cause(each.process.exitcode))
+        return Died("the worker ended after the server that had forked it was killed", is_own=False)
 
 
 def _send(each: _Worker, message: object) -> None:

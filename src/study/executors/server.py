@@ -9,13 +9,13 @@ import os
 import signal
 from multiprocessing import forkserver, get_context
 
-from study.processes import interrupts_held
+from study.processes import signals_held
 
 
 def start() -> None:
     """Start the server unless it runs; it begins to load torch, and this returns at once."""
     get_context("forkserver").set_forkserver_preload(["study.executors.preload"])
-    with interrupts_held():
+    with signals_held():
         forkserver.ensure_running()
 
 
@@ -26,6 +26,15 @@ def stop() -> None:
     if pid is not None:
         os.kill(pid, signal.SIGKILL)
         server._stop()  # noqa: SLF001 # pyright: ignore - waits for it
+
+
+def is_running() -> bool:
+    """Tell whether the server runs; one that has ended was killed."""
+    pid = getattr(forkserver._forkserver, "_forkserver_pid", None)  # noqa: SLF001 # pyright: ignore - as in `stop`
+    try:
+        return pid is not None and os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+    except ChildProcessError:
+        return False
 
 
 def cores() -> int:

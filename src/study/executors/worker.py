@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import multiprocessing
 import os
 import queue
 import sys
@@ -14,8 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
+from study import processes
 from study.errors import PlaceError, StudyError
-from study.events import Epoch, Event, Failed, Finished, Started, Stopped, Stuck
+from study.events import Died, Epoch, Event, Failed, Finished, Started, Stopped, Stuck
 from study.imports import import_object
 
 if TYPE_CHECKING:
@@ -65,10 +67,24 @@ def perform(job: Job, device: str) -> Iterator[Event]:
         yield from _train(job, device)
     except PlaceError as error:
         yield Stuck(error)
-    except StudyError as error:
-        yield Failed(str(error), traceback.format_exc())
-    except Exception as error:  # a training may raise anything; its trial fails, the search goes on
-        yield Failed(f"{type(error).__name__}: {error}".split("\n")[0], traceback.format_exc())
+    except (GeneratorExit, KeyboardInterrupt):  # of the caller
+        raise
+    except BaseException as error:  # a training may raise anything; its trial fails, the search goes on
+        yield _failure(error)
+
+
+def _failure(error: BaseException) -> Failed | Died:
+    """Describe what a training raised: its trial fails, or this process can use its device no more."""
+    from study.engine import device  # noqa: PLC0415 - torch, which the coordinator's process does not load
+
+    trace = traceback.format_exc()
+    line = f"{type(error).__name__}: {error}".split("\n")[0]
+    if device.has_failed(error):
+        sys.stderr.write(trace)  # a worker's is the trial's output.log
+        return Died(f"the device failed: {line}")
+    if isinstance(error, SystemExit):
+        return Failed(f"the training called sys.exit({'' if error.code is None else repr(error.code)})", trace)
+    return Failed(str(error) if isinstance(error, StudyError) else line, trace)
 
 
 def _train(job: Job, device: str) -> Iterator[Event]:
@@ -82,7 +98,7 @@ def _train(job: Job, device: str) -> Iterator[Event]:
     yield from epochs[:-1]
     weights = saved["state"].get("model") if saved else None  # of the last epoch
     training = _call(train, recipe, saved["state"] if saved else None, {"device": device, "test": job.test})
-    steps = _Steps(training)
+    steps = _Steps(training, job.metric.name)
     if epochs:
         epochs[-1] = replace(epochs[-1], last=steps.is_last(replace(epochs[-1], last=None), recipe))
         yield epochs[-1]
@@ -104,8 +120,8 @@ def _train(job: Job, device: str) -> Iterator[Event]:
 class _Steps:
     """A training, run ahead by an epoch only where nothing else tells which epoch is its last."""
 
-    def __init__(self, training: Generator[Epoch, None, Any]) -> None:
-        self._training = training
+    def __init__(self, training: Generator[Epoch, None, Any], metric: str) -> None:
+        self._training, self._metric = training, metric
         self._ahead: list[tuple[Epoch, float] | Exception | None] = []
         self.result: Any = None
 
@@ -122,7 +138,7 @@ class _Steps:
             return epoch.last
         if (length := getattr(recipe, "epochs", None)) is not None:
             return epoch.number >= length
-        if not all(map(math.isfinite, epoch.metrics.values())):  # it is stopped
+        if not math.isfinite(epoch.metrics[self._metric]):  # it is stopped
             return False
         try:
             self._ahead = [self._run()]
@@ -172,7 +188,7 @@ def _keep(job: Job, before: list[Epoch], epoch: Epoch) -> Mapping[str, Any] | No
     """Save the checkpoint, and the weights if they are the best so far; return the epoch's weights."""
     from study.engine import checkpoint  # noqa: PLC0415 - as above
 
-    if epoch.state is None or not all(map(math.isfinite, epoch.metrics.values())):
+    if epoch.state is None or not math.isfinite(epoch.metrics[job.metric.name]):
         return None
     state = epoch.state()
     if "model" in state and _is_best(job.metric, before, epoch):
@@ -210,6 +226,8 @@ def main(connection: Connection, environment: Mapping[str, str]) -> None:
     """
     import torch  # noqa: PLC0415 - as above
 
+    processes.lead_group()
+    multiprocessing.current_process()._config["daemon"] = False  # noqa: SLF001 # pyright: ignore - may have children
     os.environ.clear()
     os.environ.update(environment)
     torch.set_num_threads(1)
@@ -224,7 +242,7 @@ def main(connection: Connection, environment: Mapping[str, str]) -> None:
         job, device = message
         end: Event = Stopped()
         with _output_to(job.checkpoint.with_name("output.log")):
-            for event in perform(job, device):
+            for event in _events(job, device):
                 if not isinstance(event, Started | Epoch):
                     end = event
                     break
@@ -232,6 +250,14 @@ def main(connection: Connection, environment: Mapping[str, str]) -> None:
                 if isinstance(event, Epoch) and not messages.get():
                     break
         connection.send(end)  # once the files of the trial are as they stay
+
+
+def _events(job: Job, device: str) -> Iterator[Event]:
+    """Run a job in a process that gets no Ctrl-C: if there is a KeyboardInterrupt, the training has raised it."""
+    try:
+        yield from perform(job, device)
+    except KeyboardInterrupt:
+        yield Failed("KeyboardInterrupt: raised by the training", traceback.format_exc())
 
 
 def _call_function(asked: Asked, connection: Connection) -> Returned | Raised:
@@ -253,7 +279,7 @@ def _listen(connection: Connection, messages: queue.SimpleQueue[Any]) -> None:
         try:
             messages.put(connection.recv())
         except (EOFError, OSError):
-            os._exit(0)  # the coordinator is gone; the checkpoint is intact at every moment
+            processes.end_own_group()  # the coordinator is gone; the checkpoint is intact at every moment
 
 
 @contextmanager

@@ -48,23 +48,27 @@ class History:
         epochs: all epochs, from number 1.
         times: when each epoch was logged, in seconds since 1970.
         deaths: why a worker died while training it, one line for each death.
+        deaths_in_vain: how many of them came since it last got further than ever before.
         devices: torch's name of the device of each start.
         audited: the epoch after which the pruner would have stopped it; None unless the trial was chosen to continue,
             to measure what pruning loses.
         ended: how it ended; None while it is running.
         replays: how often epochs were trained again with another result, or not at all.
         undone: epochs from before a restart that have not been trained again yet, with their times, by number.
+        furthest: number of the last epoch that it ever finished.
 
     """
 
     epochs: list[Epoch] = field(default_factory=list[Epoch])
     times: list[float] = field(default_factory=list[float])
     deaths: list[str] = field(default_factory=list[str])
+    deaths_in_vain: int = 0
     devices: list[str] = field(default_factory=list[str])
     audited: int | None = None
     ended: Ended | None = None
     replays: int = 0
     undone: dict[int, tuple[Epoch, float]] = field(default_factory=dict[int, tuple[Epoch, float]])
+    furthest: int = 0
 
     @property
     def device(self) -> str | None:
@@ -97,6 +101,7 @@ class History:
                 self.audited = record["epoch"]
             case "died":
                 self.deaths.append(record["reason"])
+                self.deaths_in_vain += 1
             case "ended":
                 self.ended = Ended(**{name: record[name] for name in Ended.__slots__ if name in record})
                 self.replays += bool(self.undone)
@@ -104,6 +109,8 @@ class History:
                 pass
 
     def _take_epoch(self, epoch: Epoch, time: float) -> None:
+        if epoch.number > self.furthest:
+            self.furthest, self.deaths_in_vain = epoch.number, 0
         first = self.undone.pop(epoch.number, None)
         if first is not None and same_result(first[0], epoch):
             epoch, time = first

@@ -71,7 +71,7 @@ class Board:
     began: float = 0.0
     ended_here: int = 0
     epochs_here: int = 0
-    stopping: bool = False
+    stopping: str = ""  # what is said of it
     doing: str = ""
 
     @property

@@ -15,6 +15,7 @@ from study.sampling import space, storage
 from study.sampling.teller import Teller
 from study.sampling.telling import Telling
 from study.sampling.trials import Trials
+from study.stopping import signal_of
 from study.tracking import told, tracked
 
 if TYPE_CHECKING:
@@ -87,9 +88,11 @@ def conduct(
         about |= {"data": definition["data"]}
         about |= {"environment": environment.versions(), "git": environment.git(), "grouped": grouped}
         telling = Telling(teller, lease, study.name)
-        loop = Loop(study, journal, trials, executor, source, stop, about, options.deadline, test, telling)
-        progress = telling.told(loop.run())
-        yield from tracked(progress, journal, settings) if options.track else progress
+        loop = Loop(
+            study, journal, trials, executor, source, stop, about, options.deadline, options.hang, test, telling
+        )
+        progress = telling.told(loop.run(), stop)
+        yield from tracked(progress, journal, settings, stop) if options.track else progress
         if telling.over:
             raise telling.over
         if stop.is_set() and not source.is_done(trials):
@@ -97,7 +100,7 @@ def conduct(
                 f"stopped with {trials.finished()} of {source.target(trials)} trials finished, everything saved",
                 where=study.name,
                 fix="The same command continues.",
-            )
+            ).by(signal_of(stop))
 
 
 def _settle_definition(journal: Journal, definition: Mapping[str, Any], *, accept: bool) -> None:

@@ -12,14 +12,17 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from study import stopping
 from study.definition import OUR_TRAIN, reference_to
 from study.errors import StudyError
 from study.events import Died, Epoch, Event, Failed, Finished, Started, Stopped, Stuck
 from study.executors import Job
+from study.formatting import duration
 from study.knobs import has_own_code
 from study.progress import Notice, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
 from study.recipe import Recipe, difference, fingerprint, settings, to_json
 from study.record.history import same_result
+from study.running.clock import Clock
 
 if TYPE_CHECKING:
     import threading
@@ -33,7 +36,9 @@ if TYPE_CHECKING:
     from study.record.journal import Journal, TrialFolder
     from study.sampling.trials import NextTrial, Trials
 
-RETRIES = 3  # of a trial whose worker died
+RETRIES = 3  # of a trial whose worker died, each from further than ever before anew
+LOST = 10  # deaths of workers by no fault of their trials, without an epoch between them, after which a search gives up
+SETTLING = 1.0  # seconds after a death in which a signal may still reach this process, too: then it is no retry
 FAILURES = 5  # in a row, after which a search gives up
 PATIENCE = 0.5  # seconds between two looks at the clock
 
@@ -76,6 +81,9 @@ class _Running:
     settings: Mapping[str, Any]  # as people are shown it
     known: int = 0  # epochs that the log held when the job was submitted: the pruner was asked about all but the last
     ending: str = ""  # why it is being stopped for good
+    hung: str = ""  # why its worker was killed
+    died: Died | None = None
+    settled: float = math.inf  # when its death is acted on
 
 
 @dataclass(slots=True)
@@ -90,12 +98,19 @@ class Loop:
     stop: threading.Event
     about: Mapping[str, Any]
     deadline: float = math.inf
+    hang: float = 0.0
     test: bool = False
     watch: Watch | None = None
     running: dict[int, _Running] = field(default_factory=dict[int, _Running])
     failures: int = 0
+    lost: int = 0  # deaths of workers by no fault of their trials, since the last epoch
+    clock: Clock = field(init=False)
     time_is_up: bool = False
     trained: dict[str, int] | None = None  # complete trials by their recipes' fingerprints; None before the first use
+
+    def __post_init__(self) -> None:
+        """Start the clock of the epochs."""
+        self.clock = Clock(self.hang)
 
     def run(self) -> Iterator[Progress]:
         """Run until the source has no more trials, or `stop` is set."""
@@ -115,10 +130,21 @@ class Loop:
                 yield from self.watch.look()
             while trial := self._next():
                 yield from self._start(trial)
+            yield from self._see_to_the_dead()
             if not self.running:
+                return
+            if stopping.is_over(self.stop):
+                self.executor.close()  # their epochs start again from the checkpoints
                 return
             for number, event in self.executor.events(PATIENCE):
                 yield from self._take(number, event)
+            self._end_hanging()
+
+    def _end_hanging(self) -> None:
+        for number, seconds in self.clock.hanging(is_stopping=self._is_stopping()).items():
+            self.clock.ends(number)
+            self.running[number].hung = f"an epoch has not ended within {duration(seconds)} (see --hang)"
+            self.executor.kill(number)
 
     def _is_stopping(self) -> bool:
         return self.time_is_up or self.stop.is_set() or (self.watch is not None and self.watch.over is not None)
@@ -135,6 +161,7 @@ class Loop:
         recipe = type(self.study.recipe).model_validate(folder.recipe())
         each = _Running(folder, trial, history, settings(recipe, self.study.recipe), len(history.epochs))
         self.running[folder.number] = each
+        self.clock.learn(max((epoch.seconds for epoch in history.epochs), default=0.0))
         twin = self._twin(folder)
         if twin is None:
             self._submit(each)
@@ -148,6 +175,7 @@ class Loop:
         folder = each.folder
         job = Job.of(self.study, folder.number, folder.recipe(), folder, test=self.test)
         self.executor.submit(job)
+        self.clock.begins(folder.number)
 
     def _new(self, trial: NextTrial) -> TrialFolder:
         recipe = self.study.recipe_for(trial.overrides)
@@ -205,6 +233,8 @@ class Loop:
 
     def _take(self, number: int, event: Event) -> Iterator[Progress]:
         each = self.running[number]
+        if not isinstance(event, Started | Epoch):
+            self.clock.ends(number)
         match event:
             case Started(device=device):
                 each.folder.append("started", device=device)
@@ -221,18 +251,22 @@ class Loop:
                 yield from self._end(each, "failed", reason=reason, traceback=traceback)
             case Stuck(error=error):
                 raise error
-            case Died(reason=reason):
-                yield from self._revive(each, reason)
+            case Died():
+                each.died, each.settled = event, time.monotonic() + (0.0 if each.hung else SETTLING)
 
     def _take_epoch(self, each: _Running, epoch: Epoch) -> Iterator[Progress]:
-        number = each.folder.number
+        number, value = each.folder.number, epoch.metrics[self.study.metric]
+        taken = self.clock.ends(number)
         if epoch.number <= len(each.history.epochs):
             yield from self._compare(each, epoch)
         if epoch.number > len(each.history.epochs):
             metrics = dict(epoch.metrics)
             each.history.take(each.folder.append("epoch", number=epoch.number, metrics=metrics, seconds=epoch.seconds))
-        if bad := [f"{name} is {value}" for name, value in epoch.metrics.items() if not math.isfinite(value)]:
-            each.ending = f"diverged in epoch {epoch.number}: {bad[0]}"
+            self.clock.learn(taken)
+            self.lost = 0
+        self.clock.begins(number)  # until the answer's consequence
+        if not math.isfinite(value):
+            each.ending = f"diverged in epoch {epoch.number}: {self.study.metric} is {value}"
             self.executor.answer(number, go_on=False)
             return
         self.trials.report(number, epoch)
@@ -285,12 +319,29 @@ class Loop:
                 fix=f"See `study show {self.study.name} --trial {number}`.",
             )
 
-    def _revive(self, each: _Running, reason: str) -> Iterator[Progress]:
-        each.history.take(each.folder.append("died", reason=reason))
-        tries = len(each.history.deaths)
-        if tries > RETRIES:
-            yield from self._end(each, "failed", reason=f"{reason}, {tries} times")
-            return
+    def _see_to_the_dead(self) -> Iterator[Progress]:
+        """Retry the trials whose workers have died; if the search ends, too, it was no fault of theirs."""
+        for each in [each for each in self.running.values() if each.died]:
+            if self._is_stopping():
+                del self.running[each.folder.number]
+            elif time.monotonic() >= each.settled:
+                yield from self._revive(each)
+
+    def _revive(self, each: _Running) -> Iterator[Progress]:
+        assert each.died is not None
+        reason, counts, which = each.hung or each.died.reason, bool(each.hung) or each.died.is_own, "it is continued"
+        each.died, each.hung = None, ""
+        if counts:
+            each.history.take(each.folder.append("died", reason=reason))
+            tries = each.history.deaths_in_vain
+            if tries > RETRIES:
+                yield from self._end(each, "failed", reason=f"{reason}, {tries} times without a new epoch")
+                return
+            which = f"retry {tries} of {RETRIES}"
+        else:
+            self.lost += 1
+            if self.lost > LOST:
+                raise StudyError(f"{reason}, {self.lost} times without a new epoch", where=self.study.name)
         each.known = len(each.history.epochs)
-        yield Notice(f"trial {each.folder.number}: {reason}; retry {tries} of {RETRIES} from epoch {each.known}")
+        yield Notice(f"trial {each.folder.number}: {reason}; {which} from epoch {each.known}")
         self._submit(each)

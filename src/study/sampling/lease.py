@@ -44,7 +44,7 @@ RENEW = 5.0  # seconds between two renewals
 GRACE = 12.0  # seconds that a taker watches at least; more than two renewals
 LEASE = 60.0  # seconds after the last renewal from which others may take the study
 CONNECT_SECONDS = 10
-RELEASE = 5.0  # seconds that the end of a command waits at most for the release
+RELEASE = 1.0  # seconds that the end of a command waits at most for the release; its process is then gone
 LEASES = sqlalchemy.Table(
     "study_leases",
     sqlalchemy.MetaData(),

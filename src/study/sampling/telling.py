@@ -18,6 +18,7 @@ from study.sampling import storage
 from study.sampling.teller import Teller
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterator
 
     from optuna.storages import RDBStorage
@@ -49,9 +50,9 @@ class Telling:
         self.over: StudyError | None = None  # why the search must end
         self._thread = Background(f"teller of {name}", self._tell, self._warn, idle=0.0)
 
-    def told(self, progress: Iterator[Progress]) -> Iterator[Progress]:
-        """Yield what the search yields, and notices."""
-        yield from follow(progress, self, self._notices, "Optuna", self._name)
+    def told(self, progress: Iterator[Progress], stop: threading.Event) -> Iterator[Progress]:
+        """Yield what the search yields, and notices; `stop` as in `study.background.follow`."""
+        yield from follow(progress, self, self._notices, "Optuna", self._name, stop)
 
     def look(self) -> Iterator[Notice]:
         """Say whether the database is away, back, or lost; the loop calls it every second or so."""
@@ -82,8 +83,8 @@ class Telling:
     def close(self, timeout: float) -> int:
         """Tell what is left; returns the number of trials that the database lacks."""
         away = self._is_said or self._away or self.over
-        has_ended = self._thread.close(LAST_TRY)
-        if not has_ended and not away:
+        has_ended = self._thread.close(min(LAST_TRY, timeout))
+        if not has_ended and not away and timeout > LAST_TRY:
             log.warning("%s: telling Optuna's storage the rest, for at most %.0f s", self._name, timeout)
             has_ended = self._thread.close(timeout - LAST_TRY)
         if not has_ended:

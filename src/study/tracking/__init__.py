@@ -19,6 +19,7 @@ from study.tracking.pages import runs_table as runs_table
 from study.tracking.process import Apart
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterator, Sequence
 
     from study.progress import Progress
@@ -29,13 +30,16 @@ if TYPE_CHECKING:
 log = logging.getLogger("study")
 
 
-def tracked(progress: Iterator[Progress], journal: Journal, settings: Settings) -> Iterator[Progress]:
+def tracked(
+    progress: Iterator[Progress], journal: Journal, settings: Settings, stop: threading.Event
+) -> Iterator[Progress]:
     """Mirror a study to MLflow while it runs; the first failure of MLflow becomes a notice.
 
     Args:
         progress: the events of the run.
         journal: the folders that the run writes.
         settings: where MLflow is.
+        stop: as in `study.background.follow`.
 
     Yields:
         The events of the run, and notices.
@@ -43,7 +47,7 @@ def tracked(progress: Iterator[Progress], journal: Journal, settings: Settings) 
     """
     notices: SimpleQueue[str] = SimpleQueue()
     copy = Apart(journal, settings, server_name(settings), notices.put)
-    yield from follow(progress, copy, notices, "MLflow", journal.folder.name)
+    yield from follow(progress, copy, notices, "MLflow", journal.folder.name, stop)
 
 
 def told(journal: Journal, settings: Settings) -> Iterator[Progress]:

@@ -14,7 +14,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from study.processes import interrupts_held, no_main_module
+from study.processes import no_main_module, signals_held
 from study.record.journal import Journal
 from study.tracking import mirror
 
@@ -59,7 +59,7 @@ class Apart:
         self.wake()
         if self._ours is not None:
             self._send(timeout)
-            deadline = time.monotonic() + timeout + GRACE
+            deadline = time.monotonic() + timeout + min(GRACE, timeout)
             while self._hear(max(0.0, deadline - time.monotonic())):
                 pass
             self._process.kill()
@@ -73,7 +73,7 @@ class Apart:
         self._ours, theirs = context.Pipe()
         about = (theirs, self._journal.folder, self._settings, self._server, logging.getLogger().level)
         self._process = context.Process(target=main, args=about, name="MLflow", daemon=True)
-        with interrupts_held(), no_main_module():
+        with signals_held(), no_main_module():
             self._process.start()
         theirs.close()
 
