@@ -128,9 +128,9 @@ class Loop:
                 yield Notice("time is up: running trials stop after their current epoch; the same command continues")
             if self.watch:
                 yield from self.watch.look()
+            yield from self._see_to_the_dead()
             while trial := self._next():
                 yield from self._start(trial)
-            yield from self._see_to_the_dead()
             if not self.running:
                 return
             if stopping.is_over(self.stop):
@@ -238,6 +238,7 @@ class Loop:
         match event:
             case Started(device=device):
                 each.folder.append("started", device=device)
+                self.clock.begins(number)  # without the time that its process took to start
             case Epoch():
                 yield from self._take_epoch(each, event)
             case Finished(evaluation=evaluation):
