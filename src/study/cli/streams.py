@@ -39,7 +39,7 @@ def settle() -> None:
         try:
             os.fstat(handle)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # takes the lowest free number: this one
     sys.stdout, sys.stderr = _stream(_Data(1, "w", closefd=False)), _stream(_Messages(2, "w", closefd=False))
     sys.stdin = sys.stdin or open(0, closefd=False, encoding="utf-8")  # noqa: SIM115 - a number, for good
 
