@@ -23,7 +23,8 @@ STOPS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 def start(*arguments, stdout=subprocess.PIPE, file=SMALL, workers=2, shell='exec "$@"'):
     command = [sys.executable, "-m", "study", "run", str(file), "--workers", str(workers), "--device", "cpu"]
     return subprocess.Popen(
-        ["sh", "-c", shell, "sh", *command, *arguments], stdout=stdout, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        ["sh", "-c", shell, "sh", *command, *arguments], stdout=stdout, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
     )  # fmt: skip
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import pickle
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import save as to_safetensors
 
+from study.engine import stored_types
 from study.errors import StudyError
 from study.record import atomic_files
 
@@ -20,20 +22,32 @@ HEAD = b"study checkpoint 1\n"  # then the sha256 of the rest, 32 bytes, then wh
 DIGEST = 32
 
 
-def save(path: Path, state: Mapping[str, Any]) -> None:
+def save(path: Path, state: Mapping[str, Any], *, is_tried: bool = False) -> None:
     """Replace a checkpoint.
 
     Args:
         path: of the file.
-        state: dicts, lists, tuples, tensors, numbers and strings.
+        state: tensors, and what `study.engine.stored_types` lists.
+        is_tried: whether it is also loaded, which finds what cannot be, however it comes about.
 
     Raises:
+        StudyError: it holds an object of another type, which could not be loaded; the old checkpoint is as it was.
         PlaceError: the disk is full or cannot be written; the old checkpoint is as it was.
 
     """
     buffer = io.BytesIO()
-    torch.save(state, buffer)
+    try:
+        torch.save(state, buffer, pickle_module=stored_types.WRITER)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:  # such as a lambda, a lock, an open file
+        raise StudyError(f"the training's state cannot be saved: {error}", fix=f"{stored_types.HINT}.") from error
+    with torch.serialization.safe_globals(stored_types.loadable()):
+        buffer.seek(0)
+        foreign = torch.serialization.get_unsafe_globals_in_checkpoint(buffer)
+    if foreign:
+        raise _refusal(f"{', '.join(sorted(foreign))}")
     content = buffer.getbuffer()
+    if is_tried:
+        _load(content)
     atomic_files.replace(path, (HEAD + sha256(content).digest(), content))
 
 
@@ -52,16 +66,21 @@ def load(path: Path) -> dict[str, Any] | None:
     if not content.startswith(HEAD) or sha256(body).digest() != digest:
         path.replace(path.with_name(f"{path.name}.damaged"))
         return None
+    return _load(body, str(path))
+
+
+def _load(content: memoryview, where: str = "") -> dict[str, Any]:
     try:
-        return torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
-    except (
-        Exception
-    ) as error:  # torch raises of many kinds, as the bytes lead it: UnpicklingError, EOFError, IndexError
-        raise StudyError(
-            "the training's state contains an object that cannot be loaded safely",
-            where=str(path),
-            fix="It may contain tensors, numbers, strings, lists and dicts only.",
-        ) from error
+        with torch.serialization.safe_globals(stored_types.loadable()):
+            return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except Exception as error:  # of many kinds, as the bytes lead torch: UnpicklingError, EOFError, IndexError
+        raise _refusal("an object", where) from error
+
+
+def _refusal(what: str, where: str = "") -> StudyError:
+    return StudyError(
+        f"the training's state contains {what}, which cannot be loaded safely", where=where, fix=f"{stored_types.HINT}."
+    )
 
 
 def save_weights(path: Path, weights: Mapping[str, Any], metadata: Mapping[str, str]) -> None:

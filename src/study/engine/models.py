@@ -84,7 +84,7 @@ def prove(recipe: Recipe, forward: Callable[[Tensor], Tensor], inputs: Tensor, o
     """
     try:
         shape = tuple(forward(inputs).shape)
-    except Exception as error:  # the network may be a person's own, which may raise anything
+    except (Exception, SystemExit) as error:  # the network may be a person's own, which may raise anything
         what = f"model={recipe.model} cannot take a batch of shape {tuple(inputs.shape)}: {error}"
         fix = "Use a batch_size that leaves no single example over." if len(inputs) == 1 else ""
         raise RecipeError(what, fix=fix) from error

@@ -90,5 +90,5 @@ def running(path: str) -> Generator[None]:
         yield
     except StudyError:
         raise
-    except Exception as error:  # a person's own code may raise anything
+    except (Exception, SystemExit) as error:  # a person's own code may raise anything
         raise StudyFileError(f"{type(error).__name__}: {error}", where=path) from error

@@ -146,15 +146,12 @@ class Local:
     def _try_fork(self) -> _Worker:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=worker.main, args=(theirs, dict(os.environ)), daemon=True)
-        server.start()  # in case it has died
-        try:
+        with ExitStack() as undo, closing(theirs):
+            undo.callback(ours.close)
+            server.start()  # in case it has died
             with no_main_module():
                 process.start()  # waits while the server still loads; Ctrl-C works meanwhile
-        except BaseException:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
+            undo.pop_all()
         assert process.pid is not None
         made = _Worker(process, ours, process.pid)
         self._workers.append(made)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 from study import processes
 from study.errors import PlaceError, StudyError
 from study.events import Died, Epoch, Event, Failed, Finished, Started, Stopped, Stuck
-from study.imports import import_object
+from study.imports import import_object, without_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping
@@ -94,11 +94,13 @@ def _train(job: Job, device: str) -> Iterator[Event]:
     recipe = import_object(job.recipe_type).model_validate(job.recipe)
     saved = checkpoint.load(job.checkpoint)
     epochs = [Epoch(**epoch, last=False) for epoch in saved["epochs"]] if saved else []
-    yield Started(len(epochs), device)
+    known = len(epochs)
+    yield Started(known, device)
     yield from epochs[:-1]
     weights = saved["state"].get("model") if saved else None  # of the last epoch
-    training = _call(train, recipe, saved["state"] if saved else None, {"device": device, "test": job.test})
-    steps = _Steps(training, job.metric.name)
+    with without_arguments(job.train):
+        training = _call(train, recipe, saved["state"] if saved else None, {"device": device, "test": job.test})
+    steps = _Steps(training, job.train, job.metric.name)
     if epochs:
         epochs[-1] = replace(epochs[-1], last=steps.is_last(replace(epochs[-1], last=None), recipe))
         yield epochs[-1]
@@ -112,7 +114,7 @@ def _train(job: Job, device: str) -> Iterator[Event]:
         epoch = _checked(job, epoch, len(epochs))
         if not epoch.seconds:
             epoch = replace(epoch, seconds=seconds)
-        weights = _keep(job, epochs, epoch)
+        weights = _keep(job, epochs, epoch, is_first=len(epochs) == known)
         epochs.append(replace(epoch, state=None, last=steps.is_last(epoch, recipe)))
         yield epochs[-1]
 
@@ -120,15 +122,15 @@ def _train(job: Job, device: str) -> Iterator[Event]:
 class _Steps:
     """A training, run ahead by an epoch only where nothing else tells which epoch is its last."""
 
-    def __init__(self, training: Generator[Epoch, None, Any], metric: str) -> None:
-        self._training, self._metric = training, metric
-        self._ahead: list[tuple[Epoch, float] | Exception | None] = []
+    def __init__(self, training: Generator[Epoch, None, Any], program: str, metric: str) -> None:
+        self._training, self._program, self._metric = training, program, metric
+        self._ahead: list[tuple[Epoch, float] | BaseException | None] = []
         self.result: Any = None
 
     def take(self) -> tuple[Epoch, float] | None:
         """Give the next epoch and the seconds that it took; None after the last one, whose result is then known."""
         taken = self._ahead.pop() if self._ahead else self._run()
-        if isinstance(taken, Exception):
+        if isinstance(taken, BaseException):
             raise taken
         return taken
 
@@ -142,14 +144,17 @@ class _Steps:
             return False
         try:
             self._ahead = [self._run()]
-        except Exception as error:  # the training's own, raised again when its turn comes: this epoch is told first
+        except KeyboardInterrupt:  # of the caller
+            raise
+        except BaseException as error:  # the training's own, raised again when its turn comes: this epoch is told first
             self._ahead = [error]
         return self._ahead == [None]
 
     def _run(self) -> tuple[Epoch, float] | None:
         began = time.perf_counter()
         try:
-            return next(self._training), time.perf_counter() - began
+            with without_arguments(self._program):
+                return next(self._training), time.perf_counter() - began
         except StopIteration as end:
             self.result = end.value
             return None
@@ -184,8 +189,11 @@ def _number(name: str, value: Any) -> float:
         raise StudyError(f"metric {name!r} is a {kind}, not a number: {value!r}"[:200]) from error
 
 
-def _keep(job: Job, before: list[Epoch], epoch: Epoch) -> Mapping[str, Any] | None:
-    """Save the checkpoint, and the weights if they are the best so far; return the epoch's weights."""
+def _keep(job: Job, before: list[Epoch], epoch: Epoch, *, is_first: bool) -> Mapping[str, Any] | None:
+    """Save the checkpoint, and the weights if they are the best so far; return the epoch's weights.
+
+    The first checkpoint of a process is also loaded: what could not be is refused before more epochs are trained.
+    """
     from study.engine import checkpoint  # noqa: PLC0415 - as above
 
     if epoch.state is None or not math.isfinite(epoch.metrics[job.metric.name]):
@@ -196,7 +204,7 @@ def _keep(job: Job, before: list[Epoch], epoch: Epoch) -> Mapping[str, Any] | No
     done = [
         {"number": past.number, "metrics": dict(past.metrics), "seconds": past.seconds} for past in (*before, epoch)
     ]
-    checkpoint.save(job.checkpoint, {"epochs": done, "state": state})
+    checkpoint.save(job.checkpoint, {"epochs": done, "state": state}, is_tried=is_first)
     return state.get("model")
 
 
@@ -269,7 +277,10 @@ def _call_function(asked: Asked, connection: Connection) -> Returned | Raised:
         return Returned(function(*asked.arguments, **({"report": tell} if asked.reports else {})))
     except StudyError as error:
         return Raised(error)
-    except Exception as error:  # a bug of ours, which the caller shows
+    except (
+        Exception,
+        SystemExit,
+    ) as error:  # a bug of ours, or a person's module that ends its program, which the caller shows
         line = f"{type(error).__name__}: {error}".split("\n")[0]
         return Raised(StudyError(line, where=asked.function), traceback.format_exc())
 

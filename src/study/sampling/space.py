@@ -84,7 +84,7 @@ def suggest(study: Study, trial: optuna.Trial) -> Overrides:
     """
     try:
         overrides = study.suggest(trial)
-    except Exception as error:  # a person's function may raise anything; the error gives its line
+    except (Exception, SystemExit) as error:  # a person's function may raise anything; the error gives its line
         file = getattr(getattr(study.space, "__code__", None), "co_filename", None)
         lines = [step.lineno for step in traceback.extract_tb(error.__traceback__) if step.filename == file]
         where = f"{study.name}, space" + (f", line {lines[-1]}" if lines else "")
