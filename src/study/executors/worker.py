@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, cast
 from study import processes
 from study.errors import PlaceError, StudyError
 from study.events import Died, Epoch, Event, Failed, Finished, Started, Stopped, Stuck
-from study.imports import import_object, without_arguments
+from study.executors.own_program import as_its_own_program
+from study.imports import import_object
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping
@@ -98,7 +99,7 @@ def _train(job: Job, device: str) -> Iterator[Event]:
     yield Started(known, device)
     yield from epochs[:-1]
     weights = saved["state"].get("model") if saved else None  # of the last epoch
-    with without_arguments(job.train):
+    with as_its_own_program(job.train):
         training = _call(train, recipe, saved["state"] if saved else None, {"device": device, "test": job.test})
     steps = _Steps(training, job.train, job.metric.name)
     if epochs:
@@ -153,7 +154,7 @@ class _Steps:
     def _run(self) -> tuple[Epoch, float] | None:
         began = time.perf_counter()
         try:
-            with without_arguments(self._program):
+            with as_its_own_program(self._program):
                 return next(self._training), time.perf_counter() - began
         except StopIteration as end:
             self.result = end.value
