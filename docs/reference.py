@@ -44,10 +44,12 @@ Data goes to stdout, everything else to stderr. An option wins over its environm
 | 1 | failed |
 | 2 | something given is wrong, and nothing was written; the line says what, where and what to do |
 | 130 | stopped by Ctrl-C, with everything saved: the same command goes on |
+| 143, 129 | the same by SIGTERM, by SIGHUP |
 | 141 | the reader of the output has gone |
 
 A terminal gets a live view and colour; anything else gets plain lines (`--no-progress` too). `NO_COLOR` wins over
-`FORCE_COLOR`. Ctrl-C once, or SIGTERM: running trials end their epoch and are saved; twice: at once.
+`FORCE_COLOR`. Ctrl-C once: running trials end their epoch and are saved; twice: at once. SIGTERM or
+SIGHUP: within 5 s; an epoch that takes longer is trained again by the same command.
 """
 KNOBS = """# Knobs, metrics, samplers and pruners
 

@@ -17,10 +17,11 @@ class Epoch:
 
     Args:
         number: number of the epoch, from 1.
-        metrics: name to value, for example `val_accuracy` in [0, 1]; NaN or infinity means that the training diverged.
+        metrics: name to value, for example `val_accuracy` in [0, 1]; of the study's
+            metric, NaN or infinity means that the training diverged.
         seconds: wall-clock time of the epoch, validation included; if 0, the worker measures it.
-        state: returns what a resumed training needs to continue after this epoch: a dict of tensors, numbers, strings,
-            lists and dicts, which the training receives as `resume`. The value of its key "model", a state dict, is
+        state: returns what a resumed training needs to continue after this epoch: a dict of tensors and of what
+            `study.engine.stored_types` lists, which the training receives as `resume`. The value of its key "model", a state dict, is
             also saved as the best weights. None if the training can only restart from its first epoch. The function is
             called in the training's own process.
         last: whether this is the final epoch, after which the pruner is not asked. If None, the recipe's field `epochs`

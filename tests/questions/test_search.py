@@ -218,15 +218,6 @@ def test_a_trial_whose_worker_always_dies_fails_with_the_reason(toy, monkeypatch
     )
 
 
-def test_deaths_between_which_a_trial_advances_do_not_make_it_fail(toy, monkeypatch):
-    monkeypatch.setenv("DEATHS", "6")
-    progress = list(search(toy.fix({"kind": "dies each epoch", "epochs": 6}), 1, executor="local", workers=1))
-    notices = [p.text for p in progress if isinstance(p, Notice)]
-    assert [text.rpartition("; ")[2] for text in notices] == [f"retry 1 of 3 from epoch {n}" for n in range(6)]
-    assert [len(epochs_of()[0]), len(folders()[0].history().deaths)] == [6, 6]
-    assert optuna_trials()[0].state == TrialState.COMPLETE
-
-
 def test_two_workers_end_with_exactly_the_trials_asked_for(toy):
     progress = list(search(toy.fix({"seconds": 0.01}), 9, executor="local", workers=2))
     assert len(optuna_trials()) == 9

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
+from multiprocessing import forkserver
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -245,6 +248,29 @@ def work():
     executor = Local(1)
     yield load(str(Path(__file__).parents[1] / "executors" / "work.py")), executor
     executor.close()
+
+
+def test_deaths_between_which_a_trial_advances_do_not_make_it_fail(tmp_path, work):
+    toy = load(str(Path(__file__).parents[1] / "toy.py"))
+    each = loop(tmp_path, Listed([{"kind": "dies each epoch", "epochs": 6}]), toy, executor=work[1])
+    notices = [progress.text for progress in run(each) if isinstance(progress, Notice)]
+    history = each.journal.trial(0).history()
+    assert [text.rpartition("; ")[2] for text in notices] == [f"retry 1 of 3 from epoch {n}" for n in range(6)]
+    assert (history.ended.state, len(history.epochs), len(history.deaths)) == ("complete", 6, 6)
+
+
+def test_workers_that_die_with_their_server_use_up_no_retry(tmp_path, work):
+    study, executor = work
+    each, killed = loop(tmp_path, Listed([{"epochs": 8}]), study, executor=executor), 0
+    for progress in each.run():
+        if isinstance(progress, TrialEpoch) and killed < 5:
+            killed += 1
+            for pid in (forkserver._forkserver._forkserver_pid, int(progress.epoch.metrics["pid"])):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+    history = each.journal.trial(0).history()
+    assert (history.ended.state, len(history.epochs), history.deaths) == ("complete", 8, [])
+    assert len(history.devices) > 1
 
 
 def test_a_hanging_epoch_is_killed_and_trained_again(tmp_path, work, monkeypatch):

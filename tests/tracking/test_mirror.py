@@ -1,7 +1,6 @@
 """The mirror: whatever happens to the server, a training is not slowed and nothing is lost or doubled."""
 
 import socket
-import threading
 import time
 from dataclasses import replace
 
@@ -12,6 +11,7 @@ from study.errors import PlaceError
 from study.events import Epoch
 from study.formatting import storable
 from study.progress import Notice, TrialEpoch
+from study.stopping import Stop
 from study.tracking import mirror
 from study.tracking.mirror import Mirror
 
@@ -319,7 +319,7 @@ def test_a_search_is_told_once_that_mlflow_is_away_and_at_its_end_what_to_do(set
             time.sleep(1.5)
 
     away = replace(settings, tracking_uri="http://127.0.0.1:9")
-    seen = list(tracking.tracked(search(), folders.journal, away, threading.Event()))
+    seen = list(tracking.tracked(search(), folders.journal, away, Stop()))
     notices = [each.text for each in seen if isinstance(each, Notice)]
     assert [each.epoch.number for each in seen if isinstance(each, TrialEpoch)] == [1, 2, 3]
     assert notices == [
@@ -335,15 +335,14 @@ def test_a_search_that_breaks_off_has_its_trials_in_mlflow(settings, folders, se
         raise PlaceError("the disk is full")
 
     with pytest.raises(PlaceError, match="disk is full"):
-        list(tracking.tracked(search(), folders.journal, settings, threading.Event()))
+        list(tracking.tracked(search(), folders.journal, settings, Stop()))
     assert seen.points() == folders.points()
 
 
 def test_all_studies_are_synced_when_none_is_named(settings, study_folders):
     for name in ("one", "two@digits"):
         study_folders(name).trial(epochs=1, end="complete")
-    reports = tracking.sync_studies(settings)
-    assert [(report.study, report.sent) for report in reports] == [("one", 1), ("two@digits", 1)]
+    assert [(each.study, each.sent) for each in tracking.sync_studies(settings)] == [("one", 1), ("two@digits", 1)]
 
 
 def test_a_study_without_results_is_named(settings):

@@ -71,10 +71,7 @@ def conduct(
         teller.begin(lease)
         trials = Trials(study, journal, teller.arrivals, options.sampler, options.pruner, options.seed)
         if elsewhere := trials.elsewhere():
-            yield Notice(
-                f"of the trials that count, {elsewhere} {'has' if elsewhere == 1 else 'have'} no folder here: another "
-                f"machine's, added by hand, or deleted; `study remove {study.name}` forgets all of the study's"
-            )
+            yield _without_folder(elsewhere, study.name)
         if source.is_done(trials):
             teller.give_back()
             yield SearchStarted(study.name, source.target(trials), trials.finished(), 0, 0, None)
@@ -101,6 +98,13 @@ def conduct(
                 where=study.name,
                 fix="The same command continues.",
             ).by(signal_of(stop))
+
+
+def _without_folder(count: int, name: str) -> Notice:
+    return Notice(
+        f"of the trials that count, {count} {'has' if count == 1 else 'have'} no folder here: another machine's, "
+        f"added by hand, or deleted; `study remove {name}` forgets all of the study's"
+    )
 
 
 def _settle_definition(journal: Journal, definition: Mapping[str, Any], *, accept: bool) -> None:
