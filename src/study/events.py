@@ -21,9 +21,9 @@ class Epoch:
             metric, NaN or infinity means that the training diverged.
         seconds: wall-clock time of the epoch, validation included; if 0, the worker measures it.
         state: returns what a resumed training needs to continue after this epoch: a dict of tensors and of what
-            `study.engine.stored_types` lists, which the training receives as `resume`. The value of its key "model", a state dict, is
-            also saved as the best weights. None if the training can only restart from its first epoch. The function is
-            called in the training's own process.
+            `study.engine.stored_types` lists, which the training receives as `resume`. The value of its key "model", a
+            state dict, is also saved as the best weights. None if the training can only restart from its first epoch.
+            The function is called in the training's own process.
         last: whether this is the final epoch, after which the pruner is not asked. If None, the recipe's field `epochs`
             decides; without that field the worker trains the next epoch before it sends this one, and drops the next
             one if the trial is pruned.
