@@ -246,7 +246,7 @@ def test_a_database_that_goes_away_is_said_and_said_again_when_it_is_back_and_is
                 rename(f"{name}_away", name)
                 is_away = False
     away, back = notices[-2:]
-    assert away.startswith("Optuna's storage does not answer (")
+    assert away.startswith("Optuna's storage does not answer")
     assert away.endswith("; the search goes on and tells it later")
     assert back == "Optuna's storage answers again"
     with storage.opened(url) as database:

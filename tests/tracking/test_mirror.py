@@ -324,7 +324,7 @@ def test_a_search_is_told_once_that_mlflow_is_away_and_at_its_end_what_to_do(set
     away = replace(settings, tracking_uri="http://127.0.0.1:9")
     for each in tracking.tracked(search(), folders.journal, away):
         if isinstance(each, Notice):
-            notices.append(each.text)
+            notices.append(each.text)  # noqa: PERF401 - the search looks at it
     assert notices == [
         "MLflow at http://127.0.0.1:9: nothing answers there (the search continues and sends it later)",
         "MLflow does not have all of 1 trial yet: `study sync tiny` sends the rest",
