@@ -19,6 +19,7 @@ from study.data import packed
 from study.data.archives import File, Parts, files
 from study.data.known import KNOWN, TEST_SEED, TEST_SHARE, hold_out
 from study.data.layout import FIX, Slot, may_hold_image, printable, slots, without_image
+from study.data.memory import require_room
 from study.data.pixels import UNREADABLE, Decoded, Levels, decode
 from study.errors import DataError
 
@@ -127,7 +128,8 @@ def _pictures(path: Path, size: int | None, report: Report) -> tuple[list[Pictur
         pictures += decoded
         if decoded:
             _check_alike(pictures[0], decoded, path)
-            _check_room(len(pictures) * pictures[0].pixels.nbytes, path)
+            fix = "Scale the images down, with --size 64 for example."
+            require_room(len(pictures) * pictures[0].pixels.nbytes, "the pixels", str(path), fix)
         report(f"Decoding {path.name}", share)
     if not pictures:
         raise DataError("no images in folders of classes", where=str(path), fix=FIX)
@@ -207,14 +209,6 @@ def _check_alike(first: Picture, decoded: Sequence[Picture], path: Path) -> None
             what = f"images of several sizes: {first} is {width}x{height}, {picture} is {wide}x{high}"
             fix = f"Use --size {min(height, width)} to crop them to squares and scale them to one size."
             raise DataError(what, where=str(path), fix=fix)
-
-
-def _check_room(needed: int, path: Path) -> None:
-    """Reject images that would fill more than half of the memory, if the system reports how much there is."""
-    room = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2 if hasattr(os, "sysconf") else needed
-    if needed > room:
-        fix = "Scale the images down, with --size 64 for example."
-        raise DataError(f"its pixels fill more than half of the memory ({room:,} bytes)", where=str(path), fix=fix)
 
 
 def _levels(pictures: Sequence[Picture], path: Path) -> Levels | None:

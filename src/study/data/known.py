@@ -15,7 +15,7 @@ from study.errors import DataError
 
 DIGITS = tuple("0123456789")
 PARQUET = frozenset({".parquet", ".pq"})
-TABLES = frozenset({".csv", ".tsv", ".txt"}) | PARQUET  # suffixes of tables; any other file holds images
+TABLES = frozenset({".csv", ".tsv", ".txt", ".data", ".feather"}) | PARQUET  # usual suffixes of tables
 TEST_SHARE = 0.2  # held out if a data set has no test split
 TEST_SEED = 42  # splits breast_cancer as in the write-up of the NYU course that uses it
 

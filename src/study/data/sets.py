@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from study.data import packed
+from study.data.kinds import NAMES, kind_of
 from study.data.known import KNOWN, TABLES
 from study.errors import DataError, InputError, StudyError
 from study.formatting import moment, nearest
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from study.data.dialects import Reading
     from study.data.packed import Pack
     from study.text.table import Block
 
@@ -108,7 +110,8 @@ class RemovedData(Shown):
 
 def described(pack: Pack) -> DataSet:
     """Describe a data set that is here."""
-    known: dict[str, Any] = {**asdict(pack), "path": str(pack.path), "created": moment(pack.created)}
+    known: dict[str, Any] = {**asdict(pack), "path": str(pack.path), "created": moment(pack.created),
+                             "offsets": dict(pack.offsets)}  # fmt: skip
     return DataSet(**known, here=True)
 
 
@@ -122,19 +125,23 @@ def import_data(
     test_fraction: float | None = None,
     image_size: int | None = None,
     drop: Sequence[str] = (),
+    max_categories: int | None = None,
+    reading: Reading | None = None,
     force: bool = False,
 ) -> Imported:
-    """Import images or a table.
+    """Import images or a table, told by their content.
 
     Args:
         name: the name that recipes use; a known name stands for the imported data from then on.
-        path: a folder or archive of images, or a table (.csv, .parquet).
+        path: a folder or archive of images, or a table.
         report: called with a text and the share that is done, in [0, 1], or None for a single message.
         label: name of the column to predict; tables only.
         test: file of the test rows; tables only.
         test_fraction: share held out for the test if there is no test split; None is 0.2.
         image_size: width and height that images are cropped and scaled to, in pixels.
         drop: names of columns to leave out; tables only.
+        max_categories: categories to keep of each text column, the most frequent ones; None keeps all.
+        reading: what is known of a table's file.
         force: whether to replace an existing data set of this name.
 
     Raises:
@@ -146,12 +153,21 @@ def import_data(
     if not force and (existing := packed.find(name)) is not None:
         said = f"{text.described(described(existing))}, {existing.source}"
         raise DataError(f"{name} exists already: {said}", fix="--force replaces it.")
-    is_table = path.suffix.lower() in TABLES and not path.is_dir()
-    unused = {"--size": image_size} if is_table else {"--label": label, "--test": test, "--drop": drop}
-    for option, value in unused.items():
+    kind = kind_of(path)
+    unused = {
+        "images": {
+            "--label": label,
+            "--test": test,
+            "--drop": drop,
+            "--max-categories": max_categories,
+            **_given(reading),
+        },
+        "table": {"--size": image_size},
+    }
+    for option, value in unused["images" if kind == "images" else "table"].items():
         if value:
-            raise InputError(f"has no effect on {'a table' if is_table else 'images'}", where=option)
-    if not is_table:
+            raise InputError(f"has no effect on {NAMES[kind]}", where=option)
+    if kind == "images":
         from study.data.images import import_images  # noqa: PLC0415 - Pillow
 
         return Imported(import_images(name, path, report, size=image_size, test_fraction=test_fraction))
@@ -160,8 +176,17 @@ def import_data(
     from study.data.tables import import_table  # noqa: PLC0415 - pandas
 
     return Imported(
-        import_table(name, path, label, test=test, test_fraction=test_fraction, drop=tuple(drop), report=report)
-    )
+        import_table(
+            name, path, label, test=test, test_fraction=test_fraction, drop=tuple(drop), max_categories=max_categories,
+            reading=reading, report=report,
+        )
+    )  # fmt: skip
+
+
+def _given(reading: Reading | None) -> dict[str, object]:
+    """List what was said of a table's file, by option."""
+    found = asdict(reading) if reading else {}
+    return {f"--{option}": value is not None and value != () for option, value in found.items()}
 
 
 def list_data() -> DataSets:
@@ -242,7 +267,7 @@ def _importable() -> list[Path]:
 def _unknown(name: str, *, source: str, here: bool, path: str | None = None, kind: str | None = None) -> DataSet:
     return DataSet(
         name=name, path=path, kind=kind, classes=None, shape=None, train=None, test=None, sha256=None, source=source,
-        imported=None, created=None, size=None, columns=None, validation=None, levels=None, here=here,
+        imported=None, created=None, size=None, columns=None, validation=None, levels=None, offsets=None, here=here,
     )  # fmt: skip
 
 
