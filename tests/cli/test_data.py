@@ -80,7 +80,7 @@ def test_a_table_comes_in_with_notices_on_stderr(study, table):
     assert answer.code == 0
     assert answer.out.startswith("mine: 16 rows to train on and 4 to test, 4 columns, 2 classes, ")
     assert "One column for each category: t (4)" in answer.err
-    assert "There is no --test file: 20% held out for the test, stratified, seed 42" in answer.err
+    assert "There is no test split: 20% held out for the test, stratified, seed 42" in answer.err
 
 
 def test_options_have_twins_in_the_environment(study, table, monkeypatch):

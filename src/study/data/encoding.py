@@ -34,14 +34,14 @@ class Encoded:
     Args:
         names: of the columns.
         train: values in the training rows, float32 [N, columns], NaN where missing.
-        test: likewise in the test rows.
+        others: likewise in the rows of each other split.
         offsets: what was subtracted from a column, in 64 bits, because float32 cannot hold its values.
 
     """
 
     names: tuple[str, ...]
     train: np.ndarray
-    test: np.ndarray
+    others: tuple[np.ndarray, ...]
     offsets: Mapping[str, float]
 
 
@@ -69,14 +69,14 @@ class Plan:
 
 
 def encode(
-    path: Path, train: pd.DataFrame, test: pd.DataFrame, report: Report, max_categories: int | None = None
+    path: Path, train: pd.DataFrame, others: Sequence[pd.DataFrame], report: Report, max_categories: int | None = None
 ) -> Encoded:  # fmt: skip
-    """Encode training and test rows.
+    """Encode training rows, and those of other splits.
 
     Args:
         path: of the table, for errors.
         train: training rows.
-        test: test rows, with the same columns.
+        others: rows of other splits, with the same columns.
         report: called with a line for each decision.
         max_categories: categories to keep of each text column, the most frequent ones; None keeps all.
 
@@ -101,12 +101,13 @@ def encode(
         listed = _some([f"{name} - {offset:,}" for name, offset in offsets.items()])
         report(f"Stored as differences, because 32-bit floats cannot hold the values: {listed}", None)
     names = tuple(name for plan in plans for name in plan.names)
-    needed = 4 * len(names) * (len(train) + len(test))
+    needed = 4 * len(names) * sum(map(len, (train, *others)))
     fix = "--max-categories 50 keeps the most frequent categories of each text column; --drop COLUMN leaves one out."
     require_room(needed, f"the encoded table of {len(names):,} columns", str(path), fix)
     if needed > LARGE:
         report(f"{len(names):,} columns take {size(needed)}", None)
-    return Encoded(names, _array(path, plans, train, len(names)), _array(path, plans, test, len(names)), offsets)
+    arrays = [_array(path, plans, frame, len(names)) for frame in (train, *others)]
+    return Encoded(names, arrays[0], tuple(arrays[1:]), offsets)
 
 
 def _some(texts: Sequence[str]) -> str:

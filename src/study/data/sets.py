@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from study.data import packed
+from study.data.dialects import Reading
 from study.data.kinds import NAMES, kind_of
 from study.data.known import KNOWN, TABLES
 from study.errors import DataError, InputError, StudyError
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from study.data.dialects import Reading
+    from study.data.kinds import Kind
     from study.data.packed import Pack
     from study.text.table import Block
+
+    Report = Callable[[str, float | None], None]
 
 log = logging.getLogger("study")
 TO_COME = {"torchvision": "torchvision, when first used", "scikit-learn": "scikit-learn, when first used"}
@@ -153,40 +156,46 @@ def import_data(
     if not force and (existing := packed.find(name)) is not None:
         said = f"{text.described(described(existing))}, {existing.source}"
         raise DataError(f"{name} exists already: {said}", fix="--force replaces it.")
-    kind = kind_of(path)
-    unused = {
-        "images": {
-            "--label": label,
-            "--test": test,
-            "--drop": drop,
-            "--max-categories": max_categories,
-            **_given(reading),
-        },
-        "table": {"--size": image_size},
+    return Imported(
+        _imported(
+            kind_of(path), name, path, report, label=label, test=test, test_fraction=test_fraction, size=image_size,
+            drop=tuple(drop), max_categories=max_categories, reading=reading or Reading(),
+        )
+    )  # fmt: skip
+
+
+def _imported(kind: Kind, name: str, path: Path, report: Report, *, reading: Reading, **how: Any) -> Pack:
+    """Import by the kind of data; `how` are arguments of `import_data`."""
+    of_tables = {f"--{option}": value is not None and value != () for option, value in asdict(reading).items()}
+    of_tables |= {"--drop": how["drop"], "--max-categories": how["max_categories"]}
+    without = {
+        "images": {"--label": how["label"], "--test": how["test"], **of_tables},
+        "arrays": {"--label": how["label"], "--test": how["test"], "--size": how["size"]},
+        "dataset": {"--test": how["test"]},
+        "table": {},
     }
-    for option, value in unused["images" if kind == "images" else "table"].items():
+    for option, value in without[kind].items():
         if value:
             raise InputError(f"has no effect on {NAMES[kind]}", where=option)
     if kind == "images":
         from study.data.images import import_images  # noqa: PLC0415 - Pillow
 
-        return Imported(import_images(name, path, report, size=image_size, test_fraction=test_fraction))
-    if label is None:
-        raise InputError("is needed for a table", where="--label", fix="Name the column to predict.")
-    from study.data.tables import import_table  # noqa: PLC0415 - pandas
+        return import_images(name, path, report, size=how["size"], test_fraction=how["test_fraction"])
+    if kind == "arrays":
+        from study.data.arrays import import_arrays  # noqa: PLC0415 - pandas
 
-    return Imported(
-        import_table(
-            name, path, label, test=test, test_fraction=test_fraction, drop=tuple(drop), max_categories=max_categories,
-            reading=reading, report=report,
+        return import_arrays(name, path, report, test_fraction=how["test_fraction"], reading=reading)
+    if kind == "dataset":
+        from study.data.huggingface import import_dataset  # noqa: PLC0415 - pyarrow
+
+        return import_dataset(
+            name, path, report, reading=reading, **{each: how[each] for each in how if each != "test"}
         )
-    )  # fmt: skip
+    if how["label"] is None:
+        raise InputError("is needed for a table", where="--label", fix="Name the column to predict.")
+    from study.data.listed import import_listing  # noqa: PLC0415 - pandas
 
-
-def _given(reading: Reading | None) -> dict[str, object]:
-    """List what was said of a table's file, by option."""
-    found = asdict(reading) if reading else {}
-    return {f"--{option}": value is not None and value != () for option, value in found.items()}
+    return import_listing(name, path, report, reading=reading, **how)
 
 
 def list_data() -> DataSets:

@@ -18,7 +18,8 @@ from study.data.reading import read_table
 from study.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from study.data.packed import Pack
@@ -39,6 +40,7 @@ def import_table(
     max_categories: int | None = None,
     reading: Reading | None = None,
     report: Report | None = None,
+    read: pd.DataFrame | None = None,
 ) -> Pack:
     """Convert a table into the pack `name`, replacing an older pack of this name.
 
@@ -56,6 +58,7 @@ def import_table(
         max_categories: categories to keep of each text column, the most frequent ones; None keeps all.
         reading: what is known of the files.
         report: called with a line for each decision about the columns.
+        read: the table, if it was read already.
 
     Raises:
         DataError: a file or column is missing or unfit; names the line or the column.
@@ -64,30 +67,88 @@ def import_table(
     """
     packed.file_of(name)
     tell, how = report or _silent, reading or Reading()
-    whole = _features_checked(path, read_table(path, (), how, label=label, report=tell), label, drop, how, tell)
-    labels, classes = _labels(path, _column(whole, label), as_classes=label in how.category)
-    done = [f"label {label}"]
+    whole = read_table(path, (), how, label=label, report=tell) if read is None else read
+    frames, paths = {"train": _features_checked(path, whole, label, drop, how, tell)}, {"train": path}
     if test is not None:
         if test_fraction is not None:
             raise DataError("excludes --test", where="--test-fraction", fix="Leave one of them out.")
-        held_out = _same_columns(test, read_table(test, _text_of(whole, label), how, label=label), whole, tell)
-        train_y, test_y = labels, _numbered(test, _column(held_out, label), classes)
-    else:
+        text = _text_of(frames["train"], label)
+        paths["test"] = test
+        frames["test"] = _same_columns(test, read_table(test, text, how, label=label), frames["train"], tell)
+    origin = " and ".join(f"{each.name} (sha256 {_digest(each)})" for each in paths.values())
+    return _store(
+        name, paths, frames, label, f"import of {origin}",
+        test_fraction=test_fraction, max_categories=max_categories, reading=how, report=tell,
+    )  # fmt: skip
+
+
+def store(
+    name: str, path: Path, frames: Mapping[str, pd.DataFrame], label: str, origin: str, *, test_fraction: float | None,
+    reading: Reading, report: Report, drop: Sequence[str] = (), max_categories: int | None = None,
+) -> Pack:  # fmt: skip
+    """Encode tables that are read already, as `import_table` does.
+
+    Args:
+        name: of the data set.
+        path: where they come from.
+        frames: rows by split: `train`, perhaps `val` and `test`.
+        label: name of the column to predict.
+        origin: more about the source, such as its sha256.
+        test_fraction: as of `import_table`, as are the others.
+        reading: of it `category`.
+        report: called with a line for each decision.
+        drop: names of columns to leave out.
+        max_categories: categories to keep of each text column.
+
+    """
+    train = _features_checked(path, frames["train"], label, drop, reading, report)
+    others = {split: _same_columns(path, frame.drop(columns=list(drop)), train, report)
+              for split, frame in frames.items() if split != "train"}  # fmt: skip
+    if "test" in others and test_fraction is not None:
+        raise DataError("has a test split already", where=str(path), fix="Leave --test-fraction out.")
+    return _store(
+        name, dict.fromkeys(frames, path), {"train": train, **others}, label, f"import of {path.name} ({origin})",
+        test_fraction=test_fraction, max_categories=max_categories, reading=reading, report=report,
+    )  # fmt: skip
+
+
+def _store(
+    name: str, paths: Mapping[str, Path], frames: dict[str, pd.DataFrame], label: str, source: str, *,
+    test_fraction: float | None, max_categories: int | None, reading: Reading, report: Report,
+) -> Pack:  # fmt: skip
+    path, done = paths["train"], [f"label {label}"]
+    labels, classes = _labels(path, _column(frames["train"], label), as_classes=label in reading.category)
+    y = {split: _numbered(paths[split], _column(frame, label), classes) for split, frame in frames.items()}
+    if "test" not in frames:
         share = TEST_SHARE if test_fraction is None else test_fraction
         kept, held = hold_out(labels, share=share, where=str(path))
-        whole, held_out, train_y, test_y = whole.iloc[kept], whole.iloc[held], labels[kept], labels[held]
+        whole = frames["train"]
+        frames = {**frames, "train": whole.iloc[kept], "test": whole.iloc[held]}
+        y = {**y, "train": labels[kept], "test": labels[held]}
         done.append(f"{share:.0%} held out for the test, stratified, seed {TEST_SEED}")
-        tell(f"There is no --test file: {done[-1]}", None)
-    columns = encode(path, whole.drop(columns=label), held_out.drop(columns=label), tell, max_categories)
-    files = " and ".join(f"{each.name} (sha256 {_digest(each)})" for each in (path, test) if each is not None)
+        report(f"There is no test split: {done[-1]}", None)
+    features = {split: frame.drop(columns=label) for split, frame in frames.items()}
+    columns = encode(path, features["train"], [features[split] for split in features if split != "train"], report,
+                     max_categories)  # fmt: skip
+    x = {
+        "train": columns.train,
+        **dict(zip([split for split in features if split != "train"], columns.others, strict=True)),
+    }
+    brought = [split for split in ("train", "val") if split in x]
     return packed.write(
         name,
-        {"train_x": columns.train, "train_y": train_y, "test_x": columns.test, "test_y": test_y},
+        {
+            "train_x": np.concatenate([x[split] for split in brought]) if len(brought) > 1 else x["train"],
+            "train_y": np.concatenate([y[split] for split in brought]),
+            "test_x": x["test"],
+            "test_y": y["test"],
+        },
         kind="table",
         classes=classes,
-        source=f"import of {files}; {'; '.join(done)}",
+        source=f"{source}; {'; '.join(done)}",
         imported=True,
         columns=columns.names,
+        validation=len(y.get("val", ())),
         offsets=columns.offsets,
     )
 
@@ -151,7 +212,7 @@ def _same_columns(path: Path, frame: pd.DataFrame, train: pd.DataFrame, report: 
 
 def _labels(path: Path, column: pd.Series, *, as_classes: bool) -> tuple[np.ndarray, tuple[str, ...]]:
     """Number the values of a label, in numeric order if all are numbers, else in alphabetical order."""
-    texts = set(_class_names(path, column))
+    texts = set(names_of(path, column))
     if len(texts) < 2:
         raise DataError(f"the label {column.name!r} is always the same", where=str(path), fix="Two classes are needed.")
     if len(texts) > CLASSES and not as_classes and sum(numeral(text) is not None for text in texts) > len(texts) / 2:
@@ -159,11 +220,16 @@ def _labels(path: Path, column: pd.Series, *, as_classes: bool) -> tuple[np.ndar
         what = f"the label {column.name!r} holds {len(texts):,} different numbers, {low} to {high}"
         fix = f"--category '{column.name}' takes each for a class; to predict a size, cut it into ranges first."
         raise DataError(what, where=str(path), fix=fix)
-    try:
-        classes = tuple(sorted(texts, key=float))
-    except ValueError:
-        classes = tuple(sorted(texts))
+    classes = ordered(texts)
     return _numbered(path, column, classes), classes
+
+
+def ordered(names: Collection[str]) -> tuple[str, ...]:
+    """Sort class names by their value if all are numbers, else by the alphabet."""
+    try:
+        return tuple(sorted(names, key=float))
+    except ValueError:
+        return tuple(sorted(names))
 
 
 def _size(text: str) -> float:
@@ -173,17 +239,31 @@ def _size(text: str) -> float:
 
 def _numbered(path: Path, column: pd.Series, classes: Sequence[str]) -> np.ndarray:
     numbers = {name: number for number, name in enumerate(classes)}
-    names = _class_names(path, column)
-    if new := sorted(set(names) - set(numbers)):
-        raise DataError(f"labels that the training rows do not have: {', '.join(new[:5])}", where=str(path),
-                        fix=f"Known are {', '.join(classes[:20])}.")  # fmt: skip
+    names = names_of(path, column)
+    require_known(path, set(names), classes)
     return np.array([numbers[name] for name in names], np.int64)
 
 
-def _class_names(path: Path, column: pd.Series) -> list[str]:
+def require_known(path: Path, labels: AbstractSet[str], classes: Sequence[str]) -> None:
+    """Reject labels that the training rows do not have.
+
+    Raises:
+        DataError: names them.
+
+    """
+    if new := sorted(labels - set(classes)):
+        raise DataError(f"labels that the training rows do not have: {', '.join(new[:5])}", where=str(path),
+                        fix=f"Known are {', '.join(classes[:20])}.")  # fmt: skip
+
+
+def names_of(path: Path, column: pd.Series) -> list[str]:
     """Write a label's values as class names; 1 and 1.0 are one class.
 
     Texts such as `None` and `NA` are classes among other texts, and missing values among numbers.
+
+    Raises:
+        DataError: a label is missing, or a fraction.
+
     """
     values = _label_values(column)
     if missing := int(values.isna().sum()):
