@@ -77,11 +77,9 @@ class Pack:
     levels: tuple[int, int] | None = None
     offsets: tuple[tuple[str, float], ...] = ()
 
-    def held_out(self, share: float) -> int:
+    def held_out(self, fraction: float) -> int:
         """Count the examples that validate: those brought for it, else a fraction; 0 if the fraction is."""
-        if not share:
-            return 0
-        return self.validation or round(share * self.train)
+        return (self.validation or round(fraction * self.train)) if fraction else 0
 
 
 def file_of(name: str) -> Path:
