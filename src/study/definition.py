@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
+import json
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
 from study.errors import RecipeError, StudyFileError
-from study.formatting import nearest
+from study.formatting import close_to, nearest
 from study.imports import FILE_MODULE, is_outdated
-from study.knobs import explain, metrics_of
+from study.knobs import explain, metrics_of, plain
 from study.metric import Direction, Metric
 from study.recipe import Recipe
 from study.stored_recipe import recipe_class
@@ -26,6 +26,7 @@ OUR_TRAIN = "study.engine:train"
 Overrides = Mapping[str, Any]
 RESERVED = ("-compare", "-confirm", "-final", "-ablate")  # endings of studies that are made for another
 ON_TEST = ("-compare", "-final")  # of them those whose values are of the test split
+LONGEST_NAME = 200  # with what is added to it a folder's name, which has 255 bytes at most
 LENGTHS = {"epochs": "steps", "steps": "epochs"}  # the length of a training is given by one of the two
 
 
@@ -130,7 +131,7 @@ class Study:
         """Run the space on a trial; fixed knobs are answered without asking it."""
         if self.space is None:
             return {}
-        return self.space(_Fixing(trial, self.fixed) if self.fixed else trial)  # pyright: ignore[reportArgumentType]
+        return self.space(_Asking(trial, self.fixed))  # pyright: ignore[reportArgumentType]
 
     @property
     def followed(self) -> Metric:
@@ -152,13 +153,35 @@ class Study:
         """
         self._check_types()
         named = {f"variant {name!r}": overrides for name, overrides in self.variants.items()}
-        for what, overrides in {**named, "final": self.final}.items():
+        for what, overrides in {"recipe": {}, **named, "final": self.final}.items():
             try:
-                self.recipe_for(overrides)
+                self.require_storable(overrides)
             except RecipeError as error:
                 raise StudyFileError(error.what, where=f"{self.name}, {what}", fix=error.fix) from error
         if strange := set(self.published) - set(self.variants):
             raise StudyFileError(f"published figures for unknown variants: {sorted(strange)}", where=self.name)
+
+    def require_storable(self, overrides: Overrides) -> BaseModel:
+        """Build the recipe as `recipe_for`, and see that it is the same from what is stored of it.
+
+        Raises:
+            RecipeError: as `recipe_for`; or a value that cannot be stored, or comes back as another.
+
+        """
+        made = self.recipe_for(overrides)
+        again = self.recipe_for({knob: plain(value) for knob, value in overrides.items()})
+        try:
+            stored = type(made).model_validate_json(made.model_dump_json())
+        except ValidationError as error:
+            raise RecipeError(f"does not come back when stored: {explain(error)}") from error
+        for other in (again, stored):
+            if different := next((knob for knob in type(made).model_fields if _differs(made, other, knob)), None):
+                one, two = getattr(made, different), getattr(other, different)
+                raise RecipeError(
+                    f"{different}={one!r} comes back as {two!r} when stored",
+                    fix="Use values that JSON holds, or a validator that reads them.",
+                )
+        return made
 
     def _check_types(self) -> None:
         """Check the types of the fields, which Python itself does not."""
@@ -195,6 +218,9 @@ def checked_name(name: Any) -> str:
     """
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][\w.@+-]*", name, re.ASCII):
         raise StudyFileError(f"not a name for a study: {name!r}", fix="Use letters, digits and . _ - + @ only.")
+    if len(name) > LONGEST_NAME:
+        what = f"not a name for a study: {name[:20]}... has {len(name)} characters"
+        raise StudyFileError(what, fix=f"Use {LONGEST_NAME} at most: it names folders and database rows.")
     if name.endswith(RESERVED):
         raise StudyFileError(
             f"not a name for a study: {name!r}",
@@ -203,8 +229,16 @@ def checked_name(name: Any) -> str:
     return name
 
 
-class _Fixing:
-    """A trial that answers for fixed knobs itself, so that Optuna does not sample them."""
+def _differs(one: BaseModel, other: BaseModel, knob: str) -> bool:
+    return type(getattr(one, knob)) is not type(getattr(other, knob)) or getattr(one, knob) != getattr(other, knob)
+
+
+class _Asking:
+    """A trial as a space sees it.
+
+    It answers for fixed knobs itself, so that Optuna does not sample them, and gives Optuna labels for choices that its
+    database would return as something else, such as tuples.
+    """
 
     def __init__(self, trial: optuna.Trial, fixed: Overrides) -> None:
         self._trial, self._fixed = trial, fixed
@@ -217,6 +251,26 @@ class _Fixing:
             self._fixed[knob] if knob in self._fixed else attribute(knob, *args, **kwargs)
         )
 
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        if name in self._fixed:
+            return self._fixed[name]
+        labels = [label_of(choice) for choice in choices]
+        chosen = self._trial.suggest_categorical(name, labels)
+        return next(choice for choice, label in zip(choices, labels, strict=True) if label is chosen or label == chosen)
+
+
+def label_of(choice: Any) -> Any:
+    """Give what Optuna stores of a choice: itself if JSON returns the same, else its value or its JSON as text.
+
+    Raises:
+        RecipeError: JSON cannot hold it.
+
+    """
+    if choice is None or type(choice) in {bool, int, float, str}:
+        return choice
+    stored = plain(choice)
+    return json.dumps(stored) if isinstance(stored, list | dict) else stored
+
 
 def override(recipe: BaseModel, overrides: Overrides) -> BaseModel:
     """Build a new recipe with some knobs changed, and check it; `model_copy` would not.
@@ -228,8 +282,8 @@ def override(recipe: BaseModel, overrides: Overrides) -> BaseModel:
     known = type(recipe).model_fields
     for knob in overrides:
         if knob not in known:
-            near = difflib.get_close_matches(knob, known, n=1)
-            raise RecipeError(f"unknown knob {knob!r}", fix=f"Did you mean {near[0]!r}?" if near else "")
+            near = close_to(knob, known)
+            raise RecipeError(f"unknown knob {knob!r}", fix=f"Did you mean {near!r}?" if near else "")
     overrides = dict(overrides)
     if isinstance(recipe, Recipe):  # giving one length replaces the other
         if overrides.get("epochs") is not None:

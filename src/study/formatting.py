@@ -81,8 +81,15 @@ def fitted(text: str, width: int | None) -> str:
 def nearest(name: str, known: Iterable[str], *, else_say: str = "There are") -> str:
     """Suggest a known name for an unknown one: `Did you mean 'x'?`, else `There are:` and the list of known names."""
     names = list(known)
-    near = get_close_matches(name, names, n=1)
-    return f"Did you mean {near[0]!r}?" if near else f"{else_say}: {', '.join(names) or 'none'}."
+    near = close_to(name, names)
+    return f"Did you mean {near!r}?" if near else f"{else_say}: {', '.join(names) or 'none'}."
+
+
+def close_to(name: str, known: Iterable[str]) -> str | None:
+    """Find the known name that is meant by an unknown one, in any case; None if none is near."""
+    names = {each.lower(): each for each in known}
+    near = get_close_matches(name.lower(), names, n=1)
+    return names[near[0]] if near else None
 
 
 def plural(count: int, noun: str) -> str:

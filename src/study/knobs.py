@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
-from pydantic_core import core_schema
+from pydantic_core import PydanticSerializationError, core_schema, to_jsonable_python
 
 from study.errors import RecipeError
 from study.formatting import nearest
@@ -143,6 +143,19 @@ def used_by(recipe_type: type[BaseModel], group: str) -> dict[str, frozenset[str
 def knobs_of(recipe_type: type[BaseModel], group: str) -> tuple[str, ...]:
     """List the knobs whose effect depends on the choice of a group."""
     return tuple(knob for knob, effect in effects(recipe_type).items() if group in effect.choices)
+
+
+def plain(value: Any) -> Any:
+    """Write a value as JSON holds it, as everything is that is stored: a tuple as a list, an Enum as its value.
+
+    Raises:
+        RecipeError: JSON cannot hold it.
+
+    """
+    try:
+        return to_jsonable_python(value)
+    except (PydanticSerializationError, ValueError) as error:
+        raise RecipeError(f"{value!r} cannot be stored ({error})") from error
 
 
 def changed(recipe: BaseModel, knob: str) -> bool:
@@ -292,6 +305,8 @@ def _explained(item: ErrorDetails) -> str:
             return f"unknown knob {knob!r}"
         case "value_error":
             return f"{said}{item['ctx']['error'] if 'ctx' in item else item['msg']}"
+        case "tuple_type" | "list_type" if isinstance(item["input"], bool | int | float):
+            return f"{said}a list is wanted. Did you mean [{item['input']}]?"
         case "literal_error" if isinstance(item["input"], str):
             names = re.findall(r"'([^']*)'", str(item.get("ctx", {}).get("expected", "")))
             return f"{said}there is no such choice. {nearest(item['input'], names)}"

@@ -17,7 +17,7 @@ from study.data.known import KNOWN
 
 KEYS = [
     "name", "path", "kind", "classes", "shape", "train", "test", "sha256", "source", "imported", "created", "size",
-    "columns", "here",
+    "columns", "validation", "levels", "offsets", "here",
 ]  # fmt: skip
 
 
@@ -80,7 +80,7 @@ def test_a_table_comes_in_with_notices_on_stderr(study, table):
     assert answer.code == 0
     assert answer.out.startswith("mine: 16 rows to train on and 4 to test, 4 columns, 2 classes, ")
     assert "One column for each category: t (4)" in answer.err
-    assert "There is no --test file: 20% held out for the test, stratified, seed 42" in answer.err
+    assert "There is no test split: 20% held out for the test, stratified, seed 42" in answer.err
 
 
 def test_options_have_twins_in_the_environment(study, table, monkeypatch):
@@ -134,6 +134,9 @@ def test_what_is_here_is_only_replaced_by_force(study, pets, table):
         (["x", "{table}", "--size", "8", "--label", "kind"], "--size: has no effect on a table"),
         (["x", "{table}"], "--label: is needed for a table. Name the column to predict"),
         (["x", "{table}", "--label", "nose"], "has no column 'nose'. Its columns are: x, t, kind"),
+        (["x", "{table}", "--label", "kind", "--decimal", "x"], "--decimal: cannot be 'x'. Give . or ,"),
+        (["x", "{table}", "--label", "kind", "--separator", "ab"], "--separator: cannot be 'ab'"),
+        (["x", "{pets}", "--no-header"], "--header: has no effect on images"),
         (["x", "{table}", "--label", "kind", "--test-fraction", "2"], "a share of 2 cannot be held out"),
         (["x", "nowhere"], "nowhere: cannot be read: No such file or directory"),
         (["x", "nowhere.csv", "--label", "kind"], "No such file"),

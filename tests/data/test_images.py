@@ -83,13 +83,13 @@ def test_without_a_test_folder_a_share_of_each_class_is_held_out_and_that_is_sai
     assert np.bincount(packed.read(pack)["test_y"]).tolist() == [4, 4]
     assert (pack.train, pack.test) == (32, 8)
     assert "20% held out for the test, stratified" in pack.source
-    assert ("There is no test folder: 20% held out for the test, stratified, seed 42", None) in told
+    assert ("There is no test split: 20% held out for the test, stratified, seed 42", None) in told
     assert import_images("half", top, test_fraction=0.5).test == 20
 
 
 def test_the_share_held_out_must_make_sense(tmp_path):
     top = folder_of(pets(), tmp_path / "pets")
-    refused(top, "has a test folder already", test_fraction=0.3)
+    refused(top, "has a test split already", test_fraction=0.3)
     alone = folder_of(pets(test=0), tmp_path / "alone")
     refused(alone, "a share of 1.5 cannot be held out", test_fraction=1.5)
     refused(alone, "1% cannot be held out", test_fraction=0.01)

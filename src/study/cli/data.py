@@ -23,7 +23,7 @@ NewName = Annotated[
         metavar="NAME", help="The name that recipes use. A known name such as cifar10 is replaced by the import."
     ),
 ]
-DataPath = Annotated[Path, typer.Argument(metavar="PATH", help="A folder, an archive, a .csv or a .parquet file.")]
+DataPath = Annotated[Path, typer.Argument(metavar="PATH", help="A folder, an archive, or a table's file.")]
 DataName = Annotated[
     str, typer.Argument(metavar="NAME", autocompletion=completion.data_sets, help="A data set that is here.")
 ]
@@ -66,6 +66,53 @@ DropColumns = Annotated[
         "--drop", envvar="STUDY_DROP", metavar="COLUMN", help="Leave out this column of a table. It can be repeated."
     ),
 ]
+MaxCategories = Annotated[
+    int | None,
+    typer.Option(
+        envvar="STUDY_MAX_CATEGORIES",
+        min=1,
+        metavar="N",
+        show_default="all",
+        help="Keep this many categories of each text column, the most frequent ones.",
+    ),
+]
+Category = Annotated[
+    list[str] | None,
+    typer.Option(
+        envvar="STUDY_CATEGORY",
+        metavar="COLUMN",
+        help="Take the numbers in this column for categories, those of the label for classes. It can be repeated.",
+    ),
+]
+Missing = Annotated[
+    list[str] | None,
+    typer.Option(
+        envvar="STUDY_MISSING", metavar="TEXT", help="Take this text for a missing value. It can be repeated."
+    ),
+]
+Separator = Annotated[
+    str | None,
+    typer.Option(envvar="STUDY_SEPARATOR", metavar="CHAR", show_default="found", help="Separator of a text file."),
+]
+DecimalSign = Annotated[
+    str | None,
+    typer.Option(
+        "--decimal", envvar="STUDY_DECIMAL", metavar="CHAR", show_default="found", help="Decimal sign, . or ,"
+    ),
+]
+Encoding = Annotated[
+    str | None,
+    typer.Option(envvar="STUDY_ENCODING", metavar="NAME", show_default="found", help="Encoding of a text file."),
+]
+Header = Annotated[
+    bool | None,
+    typer.Option(
+        "--header/--no-header",
+        envvar="STUDY_HEADER",
+        show_default="found",
+        help="Whether the first line of a text file has the names of the columns.",
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", envvar="STUDY_FORCE", help="Replace a data set of this name.")]
 
 app = App(no_args_is_help=True, help="Import, list, verify and remove data sets.")
@@ -82,12 +129,19 @@ def import_(
     test_fraction: TestFraction = None,
     image_size: ImageSize = None,
     drop: DropColumns = None,
+    max_categories: MaxCategories = None,
+    category: Category = None,
+    missing: Missing = None,
+    separator: Separator = None,
+    decimal: DecimalSign = None,
+    encoding: Encoding = None,
+    header: Header = None,
     force: Force = False,
 ) -> None:
     """Import images or a table.
 
-    Images are a folder, .tar, .tar.gz, .tar.xz or .zip of train/CLASS/* and test/CLASS/*. A table is a .csv with a
-    header, or a .parquet, with --label. Under a known name, such as cifar10, the import is used for it from then on.
+    Images are a folder, .tar, .tar.gz, .tar.xz or .zip of train/CLASS/* and test/CLASS/*. A table is a text file such
+    as .csv, or a .parquet, with --label. Under a known name, such as cifar10, the import is used for it from then on.
     """
     from study.cli.starting import reporting
 
@@ -98,7 +152,8 @@ def import_(
 
         made = api.import_data(
             name, path, label=label, test=test, test_fraction=test_fraction, image_size=image_size, drop=drop or (),
-            force=force, watch=watch,
+            max_categories=max_categories, category=category or (), missing=missing or (), separator=separator,
+            decimal=decimal, encoding=encoding, header=header, force=force, watch=watch,
         )  # fmt: skip
     print(made.text())
 

@@ -17,13 +17,14 @@ from PIL.Image import registered_extensions
 
 from study.data import packed
 from study.data.archives import File, Parts, files
-from study.data.known import KNOWN, TEST_SEED, TEST_SHARE, hold_out
+from study.data.known import KNOWN, TEST_SEED, TEST_SHARE, hold_out, known_number
 from study.data.layout import FIX, Slot, may_hold_image, printable, slots, without_image
+from study.data.memory import require_room
 from study.data.pixels import UNREADABLE, Decoded, Levels, decode
 from study.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
     from pathlib import Path
 
@@ -74,31 +75,76 @@ def import_images(
     packed.file_of(name)
     tell = report or _silent
     pictures, found = _pictures(path, size, tell)
-    formats = " and ".join(sorted({picture.decoded.format for picture in pictures}))
-    done = [_digest(path), f"{formats}, decoded"]
-    if size is not None:
-        done.append(f"cropped to squares and scaled to {size}x{size}")
+    classes, numbers = _classes(name, path, found, tell)
+    made = Made(path, classes, numbers, _digest(path), size)
+    return store(name, made, pictures, found, test_fraction=test_fraction, report=tell)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a pack of images is made from.
+
+    Args:
+        path: of the folder or file.
+        classes: their names, in order.
+        numbers: of the classes, by label.
+        origin: more about the source, such as its sha256; may be empty.
+        size: side of the squares in pixels that the images were scaled to; None if they were not.
+
+    """
+
+    path: Path
+    classes: Sequence[str]
+    numbers: Mapping[str, int]
+    origin: str
+    size: int | None
+
+
+def store(
+    name: str, made: Made, pictures: Sequence[Picture], found: Sequence[Slot], *, test_fraction: float | None,
+    report: Report,
+) -> Pack:  # fmt: skip
+    """Write decoded images as a pack; hold some out for the test if none are for it.
+
+    Args:
+        name: of the data set.
+        made: what it is made from.
+        pictures: the images.
+        found: split and label of each.
+        test_fraction: as of `import_images`.
+        report: as of `import_images`.
+
+    Raises:
+        DataError: images that do not go together.
+        PlaceError: the cache folder cannot be written or is full.
+
+    """
+    path, done = (
+        made.path,
+        [made.origin, f"{' and '.join(sorted({each.decoded.format for each in pictures}))}, decoded"],
+    )
+    if made.size is not None:
+        done.append(f"cropped to squares and scaled to {made.size}x{made.size}")
     levels = _levels(pictures, path)
     if levels:
         done.append(f"16-bit grey values {levels.low} to {levels.high} stored as 8-bit")
-        tell(_told(levels, pictures), None)
-    classes, numbers = _classes(name, path, found, tell)
-    arrays = {split: _array(pictures, found, numbers, split, levels) for split in ("train", "val", "test")}
+        report(_told(levels, pictures), None)
+    arrays = {split: _array(pictures, found, made.numbers, split, levels) for split in ("train", "val", "test")}
     if not len(arrays["test"][1]):
         share = TEST_SHARE if test_fraction is None else test_fraction
         train, test = hold_out(arrays["train"][1], share=share, where=str(path))
         arrays["train"], arrays["test"] = _rows(arrays["train"], train), _rows(arrays["train"], test)
         done.append(f"{share:.0%} held out for the test, stratified, seed {TEST_SEED}")
-        tell(f"There is no test folder: {done[-1]}", None)
+        report(f"There is no test split: {done[-1]}", None)
     elif test_fraction is not None:
-        raise DataError("has a test folder already", where=str(path), fix="Leave --test-fraction out.")
+        raise DataError("has a test split already", where=str(path), fix="Leave --test-fraction out.")
     validation = len(arrays["val"][1])
     both = [np.concatenate(pair) for pair in zip(arrays["train"], arrays["val"], strict=True)]
     return packed.write(
         name,
         {"train_x": both[0], "train_y": both[1], "test_x": arrays["test"][0], "test_y": arrays["test"][1]},
         kind="image",
-        classes=classes,
+        classes=made.classes,
         source=f"import of {printable(path.absolute().name)} ({'; '.join(part for part in done if part)})",
         imported=True,
         validation=validation,
@@ -119,16 +165,7 @@ def _digest(path: Path) -> str:
 
 def _pictures(path: Path, size: int | None, report: Report) -> tuple[list[Picture], list[Slot]]:
     """Decode all images while reading, and sort them, so that the order of an archive does not matter."""
-    pictures: list[Picture] = []
-    others: list[Parts] = []
-    for batch, share in _decoded(path, size):
-        decoded = [each for each in batch if isinstance(each, Picture)]
-        others += [each for each in batch if not isinstance(each, Picture)]
-        pictures += decoded
-        if decoded:
-            _check_alike(pictures[0], decoded, path)
-            _check_room(len(pictures) * pictures[0].pixels.nbytes, path)
-        report(f"Decoding {path.name}", share)
+    pictures, others = decoded(path, files(path, may_hold_image), size, report)
     if not pictures:
         raise DataError("no images in folders of classes", where=str(path), fix=FIX)
     found = slots([picture.parts for picture in pictures], str(path))
@@ -145,12 +182,45 @@ def _pictures(path: Path, size: int | None, report: Report) -> tuple[list[Pictur
     return pictures, found
 
 
-def _decoded(path: Path, size: int | None) -> Iterator[tuple[list[Picture | Parts], float]]:
-    """Decode in threads, a few batches ahead; yield them in the order in which they were read."""
+def decoded(
+    path: Path, given: Iterable[File], size: int | None, report: Report
+) -> tuple[list[Picture], list[Parts]]:  # fmt: skip
+    """Decode files in threads, a few batches ahead.
+
+    Args:
+        path: where they come from, for errors.
+        given: the files; those without content are skipped.
+        size: side of the square, in pixels, that each image is cropped and scaled to; None requires equal sizes.
+        report: told about progress.
+
+    Returns:
+        The images in the order of the files, and the paths of files of text.
+
+    Raises:
+        DataError: an image that cannot be decoded, sizes that differ, or more pixels than the memory holds.
+
+    """
+    pictures: list[Picture] = []
+    others: list[Parts] = []
+    for batch, share in _batches_decoded(path, given, size):
+        new = [each for each in batch if isinstance(each, Picture)]
+        others += [each for each in batch if not isinstance(each, Picture)]
+        pictures += new
+        if new:
+            _check_alike(pictures[0], new, path)
+            fix = "Scale the images down, with --size 64 for example."
+            require_room(len(pictures) * pictures[0].pixels.nbytes, "the pixels", str(path), fix)
+        report(f"Decoding {path.name}", share)
+    return pictures, others
+
+
+def _batches_decoded(
+    path: Path, given: Iterable[File], size: int | None
+) -> Iterator[tuple[list[Picture | Parts], float]]:  # fmt: skip
     workers = min(os.cpu_count() or 1, 8)
     waiting: deque[tuple[Future[list[Picture | Parts]], float]] = deque()
     with ThreadPoolExecutor(workers) as pool:
-        for batch, share in _batches(path):
+        for batch, share in _batches(given):
             waiting.append((pool.submit(_decode_batch, path, batch, size), share))
             if len(waiting) > 2 * workers:
                 future, read = waiting.popleft()
@@ -159,10 +229,10 @@ def _decoded(path: Path, size: int | None) -> Iterator[tuple[list[Picture | Part
             yield future.result(), read
 
 
-def _batches(path: Path) -> Iterator[tuple[list[File], float]]:
-    """Read the files that may hold images in batches, each with the share that is read."""
+def _batches(given: Iterable[File]) -> Iterator[tuple[list[File], float]]:
+    """Gather the files that have content in batches, each with the share that is read."""
     batch: list[File] = []
-    for file in files(path, may_hold_image):
+    for file in given:
         if file.content is None:
             continue
         batch.append(file)
@@ -207,14 +277,6 @@ def _check_alike(first: Picture, decoded: Sequence[Picture], path: Path) -> None
             what = f"images of several sizes: {first} is {width}x{height}, {picture} is {wide}x{high}"
             fix = f"Use --size {min(height, width)} to crop them to squares and scale them to one size."
             raise DataError(what, where=str(path), fix=fix)
-
-
-def _check_room(needed: int, path: Path) -> None:
-    """Reject images that would fill more than half of the memory, if the system reports how much there is."""
-    room = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2 if hasattr(os, "sysconf") else needed
-    if needed > room:
-        fix = "Scale the images down, with --size 64 for example."
-        raise DataError(f"its pixels fill more than half of the memory ({room:,} bytes)", where=str(path), fix=fix)
 
 
 def _levels(pictures: Sequence[Picture], path: Path) -> Levels | None:
@@ -274,19 +336,10 @@ def _classes(name: str, path: Path, images: Sequence[Slot], report: Report) -> t
             raise DataError(f"{slot} is of a class that train/ does not have", where=str(path),
                             fix="Move or remove it.")  # fmt: skip
     known = KNOWN[name].classes if name in KNOWN else ()
-    numbers = {label: number for label in found if (number := _known_number(label, known)) is not None}
+    numbers = {label: number for label in found if (number := known_number(label, known)) is not None}
     if known and sorted(numbers.values()) == list(range(len(known))) and len(found) == len(known):
         return known, numbers
     if known:
         report(f"These are not the classes of {name} that torchvision has: numbered by name", None)
     ordered = sorted(found, key=int if all(re.fullmatch(r"[0-9]+", label) for label in found) else None)
     return tuple(printable(label) for label in ordered), {label: number for number, label in enumerate(ordered)}
-
-
-def _known_number(label: str, known: Sequence[str]) -> int | None:
-    """Find a folder's class by its name, ignoring case and punctuation (`t_shirt_top`), or by its number."""
-    names = [re.sub(r"[^a-z0-9]", "", each.lower()) for each in known]
-    plain = re.sub(r"[^a-z0-9]", "", label.lower())
-    if plain in names:
-        return names.index(plain)
-    return int(label) if re.fullmatch(r"[0-9]{1,4}", label) else None

@@ -6,16 +6,20 @@ classes from here, so that a label's number means the same as in torchvision's f
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from study.errors import DataError
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 DIGITS = tuple("0123456789")
 PARQUET = frozenset({".parquet", ".pq"})
-TABLES = frozenset({".csv", ".tsv", ".txt"}) | PARQUET  # suffixes of tables; any other file holds images
+TABLES = frozenset({".csv", ".tsv", ".txt", ".data", ".feather"}) | PARQUET  # usual suffixes of tables
 TEST_SHARE = 0.2  # held out if a data set has no test split
 TEST_SEED = 42  # splits breast_cancer as in the write-up of the NYU course that uses it
 
@@ -57,8 +61,11 @@ KNOWN: dict[str, Known] = {
         "o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo",
     ), _idx("KMNIST")),
     "svhn": Known("image", "torchvision", "SVHN", DIGITS, ("train_32x32.mat",)),
+    "usps": Known("image", "torchvision", "USPS", DIGITS, ("usps.bz2",)),
     "digits": Known("image", "scikit-learn", "load_digits", DIGITS),
     "breast_cancer": Known("table", "scikit-learn", "load_breast_cancer", ("benign", "malignant")),
+    "iris": Known("table", "scikit-learn", "load_iris", ("setosa", "versicolor", "virginica")),
+    "wine": Known("table", "scikit-learn", "load_wine", ("class_0", "class_1", "class_2")),
 }  # fmt: skip
 
 
@@ -95,3 +102,12 @@ def hold_out(
         fix = "Add examples to each class, or give a test split."
         raise DataError(f"{share:.0%} cannot be held out for the test: {reason}", where=where, fix=fix) from error
     return np.asarray(train), np.asarray(test)
+
+
+def known_number(label: str, known: Sequence[str]) -> int | None:
+    """Find a folder's class by its name, ignoring case and punctuation (`t_shirt_top`), or by its number."""
+    names = [re.sub(r"[^a-z0-9]", "", each.lower()) for each in known]
+    plain = re.sub(r"[^a-z0-9]", "", label.lower())
+    if plain in names:
+        return names.index(plain)
+    return int(label) if re.fullmatch(r"[0-9]{1,4}", label) else None

@@ -56,6 +56,7 @@ class Pack:
         columns: names of a table's columns after encoding; empty for images.
         validation: number of training examples, the last ones, that were brought for validation; 0 if none were.
         levels: range of 16-bit grey values that is stored as 0 to 255 (`study.data.pixels.Levels`); None for others.
+        offsets: names of a table's columns and what was subtracted from each, where float32 cannot hold their values.
 
     """
 
@@ -74,6 +75,7 @@ class Pack:
     columns: tuple[str, ...] = ()
     validation: int = 0
     levels: tuple[int, int] | None = None
+    offsets: tuple[tuple[str, float], ...] = ()
 
     def held_out(self, fraction: float) -> int:
         """Count the examples that validate: those brought for it, else a fraction; 0 if the fraction is."""
@@ -170,6 +172,7 @@ def write(
     columns: Sequence[str] = (),
     validation: int = 0,
     levels: tuple[int, int] | None = None,
+    offsets: Mapping[str, float] | None = None,
 ) -> Pack:
     """Write a pack atomically, replacing an older one of the same name.
 
@@ -183,6 +186,7 @@ def write(
         columns: names of a table's columns.
         validation: number of training examples, the last ones, that are for validation.
         levels: range of 16-bit grey values that is stored as 0 to 255.
+        offsets: what was subtracted from a table's columns, by name.
 
     Raises:
         DataError: types, shapes or labels of the arrays do not fit together.
@@ -203,6 +207,7 @@ def write(
         "sha256": digest(whole),
         "validation": json.dumps(validation),
         "levels": json.dumps(levels),
+        "offsets": json.dumps(dict(offsets or {})),
     }
     _replace(path, _header(whole, about), whole)
     pack = find(name)
@@ -258,6 +263,7 @@ def _from_metadata(name: str, path: Path, size: int, about: dict[str, str], shap
         columns=tuple(json.loads(about["columns"])),
         validation=json.loads(about.get("validation", "0")),
         levels=levels and (levels[0], levels[1]),
+        offsets=tuple((name, offset) for name, offset in json.loads(about.get("offsets", "{}")).items()),
     )
 
 

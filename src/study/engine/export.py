@@ -140,7 +140,7 @@ def judged_weights(last: Path, best: Path, epochs: int) -> Path:
 
 
 def raw_columns(pack: Pack, train: np.ndarray) -> list[dict[str, Any]]:
-    """Tell a table's columns as they were before the import: `name`, and `categories` of what is text.
+    """Tell a table's columns as they were before the import: `name`, `categories` of what is text, perhaps `offset`.
 
     Args:
         pack: of the table; empty for images.
@@ -155,7 +155,11 @@ def raw_columns(pack: Pack, train: np.ndarray) -> list[dict[str, Any]]:
             found.setdefault(name, []).append(text)
         else:
             found[column] = []
-    return [{"name": name, "categories": texts} if texts else {"name": name} for name, texts in found.items()]
+    offsets = {name: {"offset": offset} for name, offset in pack.offsets}
+    return [
+        {"name": name, "categories": texts} if texts else {"name": name, **offsets.get(name, {})}
+        for name, texts in found.items()
+    ]
 
 
 def raw(pack: Pack, train: np.ndarray, examples: np.ndarray) -> np.ndarray | pd.DataFrame:
@@ -178,12 +182,19 @@ def raw(pack: Pack, train: np.ndarray, examples: np.ndarray) -> np.ndarray | pd.
         texts = column.get("categories")
         values = examples[:, first : first + len(texts or "1")]
         first += values.shape[1]
-        frame[column["name"]] = _texts(values, texts) if texts else values[:, 0].astype(np.float64)
+        frame[column["name"]] = _texts(values, texts) if texts else _numbers(values[:, 0], column.get("offset", 0))
     return pd.DataFrame(frame)
 
 
 def _texts(values: np.ndarray, texts: Sequence[str]) -> list[str | None]:
     return [texts[int(row.argmax())] if row.any() else None for row in values]
+
+
+def _numbers(values: np.ndarray, offset: float) -> np.ndarray:
+    """Add what the import subtracted; whole numbers stay whole, since they may have 64 bits."""
+    if offset and isinstance(offset, int) and not np.isnan(values).any():
+        return np.rint(values.astype(np.float64)).astype(np.int64) + offset
+    return values.astype(np.float64) + offset
 
 
 def _own_network(parts: Parts, own: str, code: Path) -> dict[str, Any]:

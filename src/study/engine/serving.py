@@ -153,7 +153,8 @@ def _column(values: pd.Series, column: Mapping[str, Any]) -> np.ndarray:
         return np.stack(found, axis=1)
     try:
         with np.errstate(over="ignore"):
-            numbers = values.astype("object").where(values.notna(), np.nan).to_numpy(np.float64).astype(np.float32)
+            known = values.astype("object").where(values.notna(), np.nan)
+            numbers = (known - column.get("offset", 0)).to_numpy(np.float64).astype(np.float32)
     except (TypeError, ValueError) as error:
         raise ValueError(f"column {column['name']!r} contains a value that is not a number: {error}") from error
     if np.isinf(numbers).any():

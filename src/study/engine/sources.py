@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import pickle
 import shutil
@@ -76,13 +77,14 @@ def _from_scikit_learn(name: str, known: Known) -> Pack:
     from sklearn import datasets  # noqa: PLC0415 - half a second that only the making needs
 
     data = getattr(datasets, known.made_by)()
-    images = known.kind == "image"
+    images, as_published = known.kind == "image", name == "breast_cancer"  # whose split is not stratified
+    x, y = data.data.astype(np.float32), data.target.astype(np.int64)
     if images:  # digits: 0 to 16
-        x, y = np.rint(data.images * (255 / 16)).astype(np.uint8)[..., None], data.target.astype(np.int64)
-    else:  # breast_cancer: scikit-learn counts malignant as 0
-        x, y = data.data.astype(np.float32), 1 - data.target.astype(np.int64)
-    train, test = hold_out(y, stratify=images, where=name)
-    drawn = f"{TEST_SHARE:.0%} held out for the test{', stratified' if images else ''}, seed {TEST_SEED}"
+        x = np.rint(data.images * (255 / 16)).astype(np.uint8)[..., None]
+    if as_published:  # scikit-learn counts malignant as 0
+        y = 1 - y
+    train, test = hold_out(y, stratify=not as_published, where=name)
+    drawn = f"{TEST_SHARE:.0%} held out for the test{'' if as_published else ', stratified'}, seed {TEST_SEED}"
     return packed.write(
         name,
         {"train_x": x[train], "train_y": y[train], "test_x": x[test], "test_y": y[test]},
@@ -170,7 +172,7 @@ def _obtain(remote: Remote, stage: Path, roots: Sequence[Path], report: Report) 
 
 
 def _remotes(reader: Any) -> list[Remote]:
-    """List what torchvision would download: MNIST and its kin, SVHN, or CIFAR."""
+    """List what torchvision would download: MNIST and its kin, USPS, SVHN, or CIFAR."""
     if hasattr(reader, "resources"):
         folder = f"{reader.__name__}/raw"
         return [
@@ -197,10 +199,11 @@ def _load(reader: Any, root: Path, *, download: bool = False) -> tuple[dict[str,
         # CIFAR's files were pickled by an old numpy, which newer ones remark on.
         warnings.filterwarnings("ignore", message=r"dtype\(\): align should be passed")
         for split in ("train", "test"):
-            which: dict[str, Any] = {"split": split} if hasattr(reader, "split_list") else {"train": split == "train"}
+            by_name = "split" in inspect.signature(reader).parameters  # SVHN's way
+            which: dict[str, Any] = {"split": split} if by_name else {"train": split == "train"}
             data = reader(root, download=download, **which)
             x = np.asarray(data.data)
-            if hasattr(reader, "split_list"):
+            if by_name:
                 x = x.transpose(0, 2, 3, 1)
             arrays[f"{split}_x"] = x if x.ndim == 4 else x[..., None]
             arrays[f"{split}_y"] = np.asarray(data.labels if hasattr(data, "labels") else data.targets, np.int64)

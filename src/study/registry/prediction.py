@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image, UnidentifiedImageError
 
+from study.data.kinds import kind_of
 from study.data.known import TABLES
 from study.data.pixels import UNREADABLE, Levels, decode
-from study.data.tables import read_table
-from study.errors import InputError
+from study.data.reading import read_table
+from study.errors import DataError, InputError
 from study.registry import promotion
 from study.schemas import models
 from study.text import models as text
@@ -160,9 +161,16 @@ def _image(file: Path, shape: tuple[int, ...], levels: Levels | None, *, resize:
     return np.asarray(Image.fromarray(pixels).convert("L")) if pixels.shape[2] > 1 else pixels[..., 0]
 
 
+def _is_table(path: Path) -> bool:
+    try:
+        return not path.is_dir() and kind_of(path) == "table"
+    except DataError:
+        return False
+
+
 def _rows(model: Model, paths: Sequence[Path]) -> tuple[list[str], pd.DataFrame]:
-    if len(paths) > 1 or paths[0].is_dir() or paths[0].suffix.lower() not in TABLES:
-        strange = next((path for path in paths if path.suffix.lower() not in TABLES), paths[-1])
+    if len(paths) > 1 or not _is_table(paths[0]):
+        strange = next((path for path in paths if not _is_table(path)), paths[-1])
         raise InputError("the model takes one table", where=str(strange), fix="Give a .csv or a .parquet file.")
     path = paths[0]
     frame = read_table(path, model.text)

@@ -10,7 +10,6 @@ import platform
 import shutil
 import sqlite3
 import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from study import settings
@@ -22,6 +21,7 @@ from study.text.shown import ShownList
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from study.settings import Settings
     from study.text.table import Block
@@ -145,7 +145,8 @@ def _tracking(places: Settings) -> str:
 
 def _to_come(url: str) -> bool:
     """Whether it is an SQLite file that the first search will make; looking must not make it."""
-    return url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists()
+    file = settings.sqlite_file(url)
+    return file is not None and not file.exists()
 
 
 def _data() -> str:

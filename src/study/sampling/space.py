@@ -18,8 +18,9 @@ from optuna.distributions import (
     json_to_distribution,
 )
 
-from study.definition import judged_by, reference_to
+from study.definition import judged_by, label_of, reference_to
 from study.errors import DefinitionChanged, RecipeError, StudyFileError
+from study.knobs import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,7 +65,10 @@ def probe(study: Study) -> Space:
     recipes: list[BaseModel] = []
     for _ in range(PROBES):
         trial = memory.ask()
-        recipes.append(recipe_of(study, suggest(study, trial), trial.params))
+        overrides = suggest(study, trial)
+        recipes.append(recipe_of(study, overrides, trial.params))
+        if not recipes[1:] or any(not _is_plain(value) for value in overrides.values()):
+            _require_storable(study, overrides)
         for name, distribution in trial.distributions.items():
             if found.setdefault(name, distribution) != distribution:
                 raise StudyFileError(
@@ -73,6 +77,17 @@ def probe(study: Study) -> Space:
                     fix="Give each its own name, and return both under the knob's.",
                 )
     return Space(found, recipes)
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or type(value) in {bool, int, float, str}
+
+
+def _require_storable(study: Study, overrides: Overrides) -> None:
+    try:
+        study.require_storable(overrides)
+    except RecipeError as error:
+        raise StudyFileError(error.what, where=f"{study.name}, space", fix=error.fix) from error
 
 
 def suggest(study: Study, trial: optuna.Trial) -> Overrides:
@@ -114,36 +129,51 @@ def params_of(study: Study, overrides: Overrides) -> tuple[dict[str, Any], dict[
 
     A suggestion is assumed to decide the knob of its own name; others are left out.
     """
-    asked = _Asked(study.recipe_for(overrides).model_dump())
-    suggest(study, asked)  # pyright: ignore[reportArgumentType] - has the methods that a space calls
-    params = {name: value for name, value in asked.params.items() if _holds(asked.distributions[name], value)}
-    return params, {name: asked.distributions[name] for name in params}
+    sampler = _Answers(study.recipe_for(overrides).model_dump())
+    suggest(study, optuna.create_study(sampler=sampler).ask())
+    return sampler.params, sampler.distributions
 
 
-class _Asked:
-    """A trial that answers with the values of a recipe and records each suggestion."""
-
-    number = 0
+class _Answers(optuna.samplers.BaseSampler):
+    """Samples the values of a recipe, and keeps what the space has asked for and the recipe has."""
 
     def __init__(self, knobs: Mapping[str, Any]) -> None:
         self._knobs = knobs
         self.params: dict[str, Any] = {}
         self.distributions: dict[str, BaseDistribution] = {}
 
-    def suggest_float(self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False) -> Any:
-        return self._answer(name, FloatDistribution(low, high, log=log, step=step), low)
+    def infer_relative_search_space(self, study: optuna.Study, trial: Any) -> dict[str, BaseDistribution]:
+        """Sample each parameter by itself."""
+        del study, trial
+        return {}
 
-    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> Any:
-        return self._answer(name, IntDistribution(low, high, log=log, step=step), low)
+    def sample_relative(self, study: optuna.Study, trial: Any, search_space: Any) -> dict[str, Any]:
+        """Sample none together."""
+        del study, trial, search_space
+        return {}
 
-    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        return self._answer(name, CategoricalDistribution(tuple(choices)), choices[0])
+    def sample_independent(
+        self, study: optuna.Study, trial: Any, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:  # fmt: skip
+        """Answer with the recipe's value, or with the first one if the space cannot express that."""
+        del study, trial
+        if param_name in self._knobs:
+            value = self._knobs[param_name]
+            for each in (value, _label(value)):
+                if _holds(param_distribution, each):
+                    self.params[param_name], self.distributions[param_name] = each, param_distribution
+                    return each
+        if isinstance(param_distribution, CategoricalDistribution):
+            return param_distribution.choices[0]
+        assert isinstance(param_distribution, FloatDistribution | IntDistribution)
+        return param_distribution.low
 
-    def _answer(self, name: str, distribution: BaseDistribution, otherwise: Any) -> Any:
-        value = self._knobs.get(name)
-        if name not in self._knobs or not _holds(distribution, value):
-            return otherwise if value is None else value
-        self.params[name], self.distributions[name] = value, distribution
+
+def _label(value: Any) -> Any:
+    """Give what Optuna stores of a recipe's value; of a knob that no space could suggest itself."""
+    try:
+        return label_of(value)
+    except RecipeError:
         return value
 
 
@@ -190,7 +220,7 @@ def describe(study: Study, space: Space, **more: Any) -> dict[str, Any]:
         "fallback": study.fallback,
         **more,
     }
-    return json.loads(json.dumps(description))
+    return plain(description)
 
 
 def differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:

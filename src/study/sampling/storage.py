@@ -21,10 +21,11 @@ from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError, StatementErro
 from sqlalchemy.pool import NullPool, StaticPool
 
 from study import environment, waiting
-from study.errors import PlaceError
+from study.errors import DefinitionChanged, PlaceError
 from study.record import locks, processes
 from study.record.journal import LOCK
 from study.sampling import lease
+from study.settings import hide_password
 from study.waiting import first_line
 
 if TYPE_CHECKING:
@@ -104,14 +105,6 @@ def _with_driver(url: str) -> str:
     return url
 
 
-def hide_password(url: str) -> str:
-    """Spell a URL without its password; what is no URL as it is."""
-    try:
-        return sqlalchemy.make_url(url).render_as_string(hide_password=True)
-    except (SQLAlchemyError, ValueError):  # a port that is no number, a character that is no Unicode
-        return url
-
-
 def check(url: str) -> str:
     """Open the database and say in a few words what it is and holds, for `study doctor`.
 
@@ -156,12 +149,22 @@ def held(study: str, folder: Path, storage: RDBStorage) -> Generator[lease.Lease
 
 
 def study_id(storage: RDBStorage, name: str, direction: str) -> int:
-    """Find the study in the database, or make it."""
+    """Find the study in the database, or make it.
+
+    Raises:
+        DefinitionChanged: it is there with another direction, or with several.
+
+    """
+    wanted = StudyDirection.MAXIMIZE if direction == "maximize" else StudyDirection.MINIMIZE
     try:
-        return storage.get_study_id_from_name(name)
+        found = storage.get_study_id_from_name(name)
     except KeyError:
-        wanted = StudyDirection.MAXIMIZE if direction == "maximize" else StudyDirection.MINIMIZE
         return storage.create_new_study([wanted], name)
+    if (directions := storage.get_study_directions(found)) != [wanted]:
+        said = " and ".join(each.name.lower() for each in directions)
+        what = f"Optuna's database has a study of this name with the direction {said}, and this one is to {direction}"
+        raise DefinitionChanged(what, where=name, fix="`--name NEW` starts a separate study.")
+    return found
 
 
 def count_trials(storage: RDBStorage, study: int) -> int:

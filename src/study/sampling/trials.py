@@ -17,6 +17,7 @@ from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
+from study.knobs import plain
 from study.record.trial import Trial
 from study.sampling import space
 from study.sampling.pruning import Audited
@@ -62,7 +63,7 @@ class NextTrial:
         """Give what a trial's folder keeps of it."""
         return {
             "variant": self.variant,
-            "overrides": dict(self.overrides),
+            "overrides": plain(dict(self.overrides)),
             "params": dict(self.params),
             "distributions": {name: distribution_to_json(each) for name, each in self.distributions.items()},
         }

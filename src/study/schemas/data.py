@@ -31,6 +31,9 @@ class DataSet(Record):
     levels: list[int] | None = Field(
         description="lowest and highest 16-bit grey value, stored as 0 and 255; null for data of another kind"
     )
+    offsets: dict[str, float] | None = Field(
+        description="what was subtracted from a table's columns, by name, where 32-bit floats cannot hold their values"
+    )
     here: bool = Field(description="whether its file is on this machine")
 
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
-from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from study.background import follow
 from study.errors import PlaceError, StudyError
 from study.progress import Notice
 from study.record import family
 from study.record.journal import Journal
+from study.settings import hide_password, sqlite_file
 from study.tracking import cursor, look, mirror
 from study.tracking.pages import runs_table as runs_table
 from study.tracking.process import Apart
@@ -135,8 +134,8 @@ def connect(settings: Settings) -> Client:
 
 def is_made(settings: Settings) -> bool:
     """Tell whether MLflow's database exists: the first run makes a SQLite file; a server or database counts as made."""
-    file = settings.tracking_uri.removeprefix("sqlite:///")
-    return file == settings.tracking_uri or Path(file).exists()
+    file = sqlite_file(settings.tracking_uri)
+    return file is None or file.exists()
 
 
 def open_registry(settings: Settings) -> Registry:
@@ -184,7 +183,7 @@ def check(settings: Settings) -> str:
 
     """
     name = server_name(settings)
-    if file := look.sqlite_file(settings.tracking_uri):
+    if file := sqlite_file(settings.tracking_uri):
         return look.check(file, name)
     from study.tracking import mlflow  # noqa: PLC0415 - loads mlflow
 
@@ -193,8 +192,7 @@ def check(settings: Settings) -> str:
 
 def server_name(settings: Settings) -> str:
     """Name the server or database: its URI without the password, and MLFLOW_EXPERIMENT_NAME if set."""
-    parts = urlsplit(settings.tracking_uri)
-    named = settings.tracking_uri.replace(f":{parts.password}@", ":***@") if parts.password else settings.tracking_uri
+    named = hide_password(settings.tracking_uri)
     experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME")
     return f"{named}#{experiment}" if experiment else named
 

@@ -24,7 +24,7 @@ from sqlalchemy.pool import NullPool
 
 from study.errors import PlaceError
 from study.record import locks
-from study.tracking.look import sqlite_file
+from study.settings import sqlite_file, sqlite_url
 from study.tracking.mirror import Refused
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _make_sqlite(file: Path, artifacts: Path) -> None:
         temporary = file.with_name(f".{file.name}.making")
         for left_behind in file.parent.glob(f"{temporary.name}*"):  # by a kill, with SQLite's journal
             left_behind.unlink()
-        store = SqlAlchemyStore(f"sqlite:///{temporary}", artifacts.as_uri())
+        store = SqlAlchemyStore(sqlite_url(temporary), artifacts.as_uri())
         store.delete_experiment(SqlAlchemyStore.DEFAULT_EXPERIMENT_ID)  # MLflow makes an empty one named "Default"
         with store.engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA journal_mode=WAL")  # stored in the file; readers do not block the writer

@@ -14,11 +14,6 @@ from study.errors import PlaceError
 REVISION = re.compile(r"""^(down_revision|revision)[^=\n]*=\s*["']([0-9a-f]+)["']""", re.MULTILINE)
 
 
-def sqlite_file(uri: str) -> Path | None:
-    """Find the file of a SQLite URI; None for other databases and for URIs with options."""
-    return Path(uri.removeprefix("sqlite:///")) if re.fullmatch(r"sqlite:///(?!file:|:memory:)[^?]+", uri) else None
-
-
 def check(file: Path, name: str) -> str:
     """Describe MLflow's version and whether it can use the file; nothing is made or changed.
 
