@@ -2,6 +2,7 @@
 
 StudyError                exit 1  the work could not be finished
 ├── Interrupted           exit 130  stopped by Ctrl-C, everything saved
+├── Damaged               exit 1  a file of ours is not as it was written
 └── InputError            exit 2  something given is wrong; nothing was written
     ├── RecipeError               a knob, its value or their combination
     ├── StudyFileError            a study that cannot be found, read or used
@@ -42,6 +43,10 @@ class Interrupted(StudyError):
     """Ctrl-C: running trials are saved; the same command resumes them."""
 
     exit_code = 130
+
+
+class Damaged(StudyError):
+    """A file of ours is not as it was written: its checksum is another one."""
 
 
 class InputError(StudyError):

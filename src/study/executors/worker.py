@@ -76,9 +76,9 @@ def _train(job: Job, device: str) -> Iterator[Event]:
 
     train = import_object(job.train)
     recipe = import_object(job.recipe_type).model_validate(job.recipe)
-    saved = checkpoint.load(job.checkpoint)
+    saved, damaged = checkpoint.load(job.checkpoint)
     epochs = [Epoch(**epoch, last=False) for epoch in saved["epochs"]] if saved else []
-    yield Started(len(epochs), device)
+    yield Started(len(epochs), device, damaged)
     yield from epochs[:-1]
     weights = saved["state"].get("model") if saved else None  # of the last epoch
     training = _call(train, recipe, saved["state"] if saved else None, {"device": device, "test": job.test})

@@ -10,13 +10,14 @@ import hashlib
 import json
 import math
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from study.background import Background
-from study.errors import PlaceError, StudyError
+from study.errors import Damaged, PlaceError, StudyError
 from study.metric import Metric
-from study.record import note
+from study.record import note, results
 from study.record.trial import Trial
 from study.tracking import cursor as cursors
 from study.tracking.cursor import Cursor, SentTrial
@@ -177,10 +178,11 @@ class _Round:
         """Send everything new. An unreachable server ends the round; a trial that cannot be sent does not."""
         definition = self._journal.definition() or {}
         try:
-            parent = self._client.open_study(definition, self._trials[0].about(), self._cursor.study_run)
+            parent = self._client.open_study(definition, self._first(), self._cursor.study_run)
             self._cursor.set_run(parent)
             for folder in self._cursor.unfinished(self._trials):
-                self._sync_trial(parent, folder)
+                with suppress(Damaged):  # the search, or the command, has named it
+                    self._sync_trial(parent, folder)
             self._send_study(parent, definition)
         except StudyError as error:
             self._errors.append(str(error))
@@ -192,14 +194,21 @@ class _Round:
         self._client.refused.clear()
         return Report(self._journal.folder.name, self._sent, self._points, behind, error, refused)
 
+    def _first(self) -> dict[str, Any]:
+        """Read what is known of the first trial that is not damaged."""
+        for folder in self._trials[:-1]:
+            with suppress(Damaged):
+                return folder.about()
+        return self._trials[-1].about()
+
     def _sync_trial(self, parent: str, folder: TrialFolder) -> None:
         try:
             trial = Trial.of(folder)
             if self._cursor.behind(trial):
                 self._send_trial(parent, trial)
-        except PlaceError:
+        except (PlaceError, Damaged):
             raise
-        except StudyError as error:  # the folder is damaged, or the server rejects the trial
+        except StudyError as error:  # the server rejects the trial
             self._cursor.trials.pop(folder.number, None)
             self._errors.append(str(error))
 
@@ -239,7 +248,7 @@ def summarize(
     first_running = next((number for number, sent in sent_trials if sent is None or sent.state is None), math.inf)
     states = Counter(sent.state for _, sent in ended)
     new_bests = _new_bests(ended, Metric(definition["metric"], definition["direction"]))
-    best = new_bests[-1] if new_bests else None
+    best = next((each for each in reversed(new_bests) if results.whole(journal.trial(each.trial))), None)
     return StudySnapshot(
         definition=definition,
         counts={"complete": states["complete"], "pruned": states["pruned"], "failed": states["failed"],

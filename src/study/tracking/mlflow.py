@@ -103,7 +103,7 @@ class Runs:
         with errors_in_one_line(self.server):
             last = max(trial.about["created"], ended.time)  # the clock may have been set back
             self._store(run, fields.artifacts_of_trial(trial))
-            if trial.folder.best.exists():
+            if trial.folder.best.exists() and trial.folder.weights_are_whole():
                 self._client.log_artifact(run, str(trial.folder.best))
             self._log(run, points=fields.points_of_end(trial.history), tags=fields.tags_of_end(trial))
             self._client.set_terminated(run, STATUSES[ended.state], fields.milliseconds(last))
