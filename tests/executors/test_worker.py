@@ -12,6 +12,7 @@ from study import Epoch, Study
 from study.events import Failed, Finished
 from study.executors import Job
 from study.executors.worker import perform
+from study.record import weights
 from study.record.journal import TrialFolder
 
 
@@ -36,7 +37,8 @@ def job(path, scores, direction="maximize"):
 
 def weight_in(path):
     with safe_open(path, "pt") as content:
-        return content.get_tensor("w").item(), content.metadata()
+        about = {name: text for name, text in content.metadata().items() if name not in weights.MARKS}
+        return content.get_tensor("w").item(), about
 
 
 @pytest.fixture

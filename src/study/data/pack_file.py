@@ -49,7 +49,7 @@ def check_header(path: Path) -> None:
         size = int.from_bytes(length, "little")
         whole = length + file.read(min(size, LONGEST_HEADER))
     try:
-        about = json.loads(whole[8:])["__metadata__"]
+        about = json.loads(whole[8:]).get("__metadata__") or {}
         known, form = about.get("header_sha256"), about.get("format")
         if known is None and form != FORMAT:
             return
@@ -86,7 +86,10 @@ def digest_of(path: Path) -> str:
             total.update(_described(name, NAMES[about[name]["dtype"]], tuple(about[name]["shape"])))
             file.seek(8 + length + start)
             for left in range(end - start, 0, -BLOCK):
-                total.update(file.read(min(left, BLOCK)))
+                block = file.read(min(left, BLOCK))
+                if len(block) < min(left, BLOCK):
+                    raise ValueError("cut short")
+                total.update(block)
     return total.hexdigest()
 
 

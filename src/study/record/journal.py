@@ -124,8 +124,9 @@ class TrialFolder:
         """
         read = self.read_log()
         if damaged := read.damaged:
-            lines = f"line{'s' * (len(damaged) > 1)} {', '.join(map(str, damaged))}"
-            raise Damaged("damaged", where=f"{self.log}, {lines}", fix=checked.CURE)
+            line = f"line{'s' * (len(damaged) > 1)}"
+            where = f"{self.log}, {line} {', '.join(map(str, damaged))}"
+            raise Damaged(f"damaged {line}", where=where, fix=checked.CURE)
         return [record for record in read.lines if record is not None]
 
     def history(self) -> History:

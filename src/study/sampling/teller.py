@@ -240,7 +240,8 @@ class Teller:
             if not self._is_behind(folder):
                 continue
             try:
-                changed += self._tell_folder(folder, index)
+                before = index + sum(number < folder.number for number in self._damaged)
+                changed += self._tell_folder(folder, before)
             except LeaseLost:
                 raise
             except storage.ERRORS as error:

@@ -129,7 +129,7 @@ def locked(journal: Journal) -> Generator[None]:
 
 def _is_behind(cursor: Cursor, trial: TrialFolder) -> bool:
     try:
-        return trial.number not in cursor.trials or cursor.behind(Trial.of(trial))
+        return cursor.behind(Trial.of(trial))
     except Damaged:  # nothing can be sent of it before it is repaired
         return False
     except StudyError:
