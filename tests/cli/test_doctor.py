@@ -6,7 +6,7 @@ import optuna
 import pytest
 
 CHECKS = [
-    "python", "versions", "devices", "processor", "memory", "home", "cache", "storage", "tracking", "data", "studies",
+    "python", "versions", "devices", "processor", "memory", "home", "cache", "storage", "tracking", "data", "studies", "results",
 ]  # fmt: skip
 
 

@@ -159,7 +159,7 @@ def read_all(journal) -> None:
 @given(changed(DEFINITION) | VALUES)
 def test_a_stored_definition_of_any_values(results_of_two, definition):
     head = {"format": checked.FORMAT, "crc": "00000000"}  # a checksum that no value here has
-    changed_file = {**head, **definition} if isinstance(definition, dict) else definition
+    changed_file = {**head, **(definition if isinstance(definition, dict) else {"value": definition})}
     results_of_two.definition_file.write_text(json.dumps(changed_file, indent=2))
     read_all(results_of_two)
 

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-HEAD = b"study checkpoint 1\n"  # then the sha256 of the rest, 32 bytes, then what torch.save wrote
-DIGEST = 32
+HEAD, DIGEST = weights.CHECKPOINT, weights.DIGEST
 
 
 def save(path: Path, state: Mapping[str, Any]) -> None:
@@ -65,17 +64,11 @@ def load(path: Path) -> tuple[dict[str, Any] | None, str]:
             content = each.read_bytes()
         except FileNotFoundError:
             continue
-        if is_whole(content):
+        if weights.is_whole_checkpoint(content):
             return _loaded(each, memoryview(content)[len(HEAD) + DIGEST :]), "; ".join(damaged)
         each.replace(each.with_name(f"{each.name}.damaged"))
         damaged.append(f"{each.name} is damaged")
     return None, "; ".join(damaged)
-
-
-def is_whole(content: bytes) -> bool:
-    """Tell whether a checkpoint is as it was written."""
-    digest, body = content[len(HEAD) : len(HEAD) + DIGEST], memoryview(content)[len(HEAD) + DIGEST :]
-    return content.startswith(HEAD) and sha256(body).digest() == digest
 
 
 def _loaded(path: Path, body: memoryview) -> dict[str, Any]:

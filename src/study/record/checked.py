@@ -77,7 +77,7 @@ def decode(content: bytes) -> Any:
     head = _HEAD.match(content)
     if head is None:
         values = json.loads(content)
-        if _has_head(values):
+        if not isinstance(values, dict | list) or _has_head(values):
             raise ValueError("its head is not as it was written")
         return values
     rest = content[head.end(2) :]

@@ -6,7 +6,7 @@ to its log; only the worker replaces its checkpoint and its best weights.
     studies/NAME/trials/00007/
         recipe.json         every knob of the training
         trial.json          what else Optuna and MLflow need: parameters, distributions, variant, environment
-        log.jsonl           a line per event, with a checksum: started, epoch, audited, died, restarted, ended
+        log.jsonl           a line per event, with a checksum: started, epoch, audited, died, restarted, anew, ended
         checkpoint.pt       state after the last whole epoch, until the trial ends; checkpoint.pt.before: one earlier
         best.safetensors    weights of the best epoch so far
         last.safetensors    weights of the last epoch of a complete trial, unless it is the best epoch

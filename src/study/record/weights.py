@@ -1,7 +1,7 @@
-"""Weights of a trial as a safetensors file that holds its own sha256, which is compared whenever it is read.
+"""The hashes of a trial's checkpoint and of its weights, which are compared whenever these are read; without torch.
 
-The header's metadata has `study_format` and `sha256`, the hash of the whole file with zeros in its own place. Files of
-format 1 have neither, but the epoch.
+Weights are a safetensors file, whose metadata has `study_format` and `sha256`, the hash of the whole file with zeros in
+its own place. Files of format 1 have neither, but the epoch.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 PLACE = "0" * 64
 MARKS = {"study_format": str(FORMAT), "sha256": PLACE}  # metadata of a file that is to be sealed
+CHECKPOINT = b"study checkpoint 1\n"  # then the sha256 of the rest, 32 bytes, then what torch.save wrote
+DIGEST = 32  # bytes
 LENGTH = 8  # bytes that hold the length of the header
 
 
@@ -44,6 +46,13 @@ def read(path: Path) -> bytes:
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise Damaged(f"damaged: {error}", where=str(path), fix=CURE) from error
     return content
+
+
+def is_whole_checkpoint(content: bytes) -> bool:
+    """Tell whether a checkpoint is as it was written."""
+    start = len(CHECKPOINT)
+    digest, body = content[start : start + DIGEST], memoryview(content)[start + DIGEST :]
+    return content.startswith(CHECKPOINT) and sha256(body).digest() == digest
 
 
 def _check(content: bytes) -> None:

@@ -115,6 +115,16 @@ def forget_replaced(journal: Journal, server: str) -> None:
             store(journal, server, cursor)
 
 
+def forget_trial(journal: Journal, number: int) -> None:
+    """Remove a trial from the cursors of all servers, so that it is sent again."""
+    with locked(journal):
+        kept = _read(_file(journal))
+        for entry in kept.values():
+            entry["trials"].pop(str(number), None)
+        if kept:
+            checked.write(_file(journal), kept, indent=None)
+
+
 @contextlib.contextmanager
 def locked(journal: Journal) -> Generator[None]:
     """Hold the study's `mirror.lock`; waits until it is free. The system releases it if the process dies.
