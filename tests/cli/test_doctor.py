@@ -6,7 +6,8 @@ import optuna
 import pytest
 
 CHECKS = [
-    "python", "versions", "devices", "processor", "memory", "home", "cache", "storage", "tracking", "data", "studies", "results",
+    "python", "versions", "devices", "processor", "memory", "home", "cache", "storage", "tracking", "data", "studies",
+    "results",
 ]  # fmt: skip
 
 

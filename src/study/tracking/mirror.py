@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from study.record.journal import Journal, TrialFolder
 
+AT_ONCE = 50  # trials that are sent in one transaction
 STORE_EVERY = 20  # trials sent between two writes of the cursor
 
 
@@ -52,6 +53,10 @@ class Client(Protocol):
 
     def open_trial(self, parent: str, trial: Trial) -> str:
         """Find or make the run with the trial's uid and replays; send everything known at the trial's start."""
+        ...
+
+    def send_ended(self, parent: str, trials: Sequence[Trial]) -> Mapping[int, str]:
+        """Send those of some ended trials that the server has nothing of, at once if it can; give their runs."""
         ...
 
     def log_epochs(self, run: str, trial: Trial, after: int) -> int:
@@ -180,6 +185,7 @@ class _Round:
         try:
             parent = self._client.open_study(definition, self._first(), self._cursor.study_run)
             self._cursor.set_run(parent)
+            self._send_ended(parent)
             for folder in self._cursor.unfinished(self._trials):
                 with suppress(Damaged):  # the search, or the command, has named it
                     self._sync_trial(parent, folder)
@@ -193,6 +199,22 @@ class _Round:
         refused = tuple(self._client.refused)
         self._client.refused.clear()
         return Report(self._journal.folder.name, self._sent, self._points, behind, error, refused)
+
+    def _send_ended(self, parent: str) -> None:
+        """Send trials that ended before anything of them was sent, many at once."""
+        new = [folder for folder in self._cursor.unfinished(self._trials) if folder.number not in self._cursor.trials]
+        for start in range(0, len(new), AT_ONCE):
+            read = (results.whole(folder) for folder in new[start : start + AT_ONCE])
+            ended = {trial.number: trial for trial in read if trial and trial.history.ended}
+            for number, run in self._client.send_ended(parent, list(ended.values())).items() if ended else ():
+                about, history = ended[number].about, ended[number].history
+                assert history.ended is not None
+                end = history.ended.state, history.ended.value, history.ended.time
+                sent = SentTrial(run, about["uid"], history.replays, len(history.epochs), *end)
+                self._cursor.trials[number] = sent
+                self._sent += 1
+                self._points += sum(1 + len(epoch.metrics) for epoch in history.epochs)
+            self._store()
 
     def _first(self) -> dict[str, Any]:
         """Read what is known of the first trial that is not damaged."""
