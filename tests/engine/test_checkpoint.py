@@ -52,6 +52,20 @@ def test_a_cut_checkpoint_is_none_wherever_it_is_cut(file):
         assert checkpoint.load(file) is None
 
 
+@pytest.mark.parametrize("saved", [1, 2, 3])
+def test_the_checkpoint_before_a_damaged_one_is_taken_and_the_damage_is_said(file, saved):
+    for number in range(1, saved + 1):
+        checkpoint.save(file, {"number": number})
+    content = bytearray(file.read_bytes())
+    content[-5] ^= 1
+    file.write_bytes(content)
+    found, said = checkpoint.recover(file)
+    assert found == (None if saved == 1 else {"number": saved - 1})
+    assert said == "checkpoint.pt is damaged"
+    checkpoint.save(file, {"number": 9})
+    assert checkpoint.recover(file) == ({"number": 9}, "")
+
+
 @dataclass
 class Strange:
     value: int

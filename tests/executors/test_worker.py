@@ -121,3 +121,14 @@ def test_what_is_no_epoch_fails_the_trial_and_says_what_was_wanted(folder, what,
     event = yielded(folder, what)
     assert isinstance(event, Failed)
     assert reason in event.reason
+
+
+def test_a_training_whose_checkpoint_is_damaged_goes_on_from_the_one_before_to_the_same_epochs(folder):
+    asked = job(folder.path, (0.5, 0.9, 0.7), "maximize")
+    whole = [event for event in perform(asked, "cpu") if isinstance(event, Epoch)]
+    content = bytearray(folder.checkpoint.read_bytes())
+    content[-5] ^= 1
+    folder.checkpoint.write_bytes(content)
+    started, *events = perform(asked, "cpu")
+    assert (started.epochs, started.damaged) == (2, "checkpoint.pt is damaged")
+    assert [event for event in events if isinstance(event, Epoch)] == whole

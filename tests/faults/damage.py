@@ -88,7 +88,7 @@ def _tensors(file: Path) -> Any:
 
 
 def _checkpoint(file: Path) -> Any:
-    found, damaged = checkpoint.load(file)
+    found, damaged = checkpoint.recover(file)
     if found is None:
         file.with_name("checkpoint.pt.damaged").unlink()
         assert damaged  # it is said

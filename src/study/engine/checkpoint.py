@@ -6,7 +6,6 @@ The one before the last is kept, too: if the last one is damaged, a training goe
 from __future__ import annotations
 
 import io
-from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -38,9 +37,7 @@ def save(path: Path, state: Mapping[str, Any]) -> None:
     buffer = io.BytesIO()
     torch.save(state, buffer)
     content = buffer.getbuffer()
-    with suppress(FileNotFoundError):
-        path.replace(before(path))
-    atomic_files.replace(path, (HEAD + sha256(content).digest(), content))
+    atomic_files.replace(path, (HEAD + sha256(content).digest(), content), before=before(path))
 
 
 def before(path: Path) -> Path:
@@ -48,7 +45,12 @@ def before(path: Path) -> Path:
     return path.with_name(f"{path.name}.before")
 
 
-def load(path: Path) -> tuple[dict[str, Any] | None, str]:
+def load(path: Path) -> dict[str, Any] | None:
+    """Read the last checkpoint that is whole, as `recover`, without what is said of damaged ones."""
+    return recover(path)[0]
+
+
+def recover(path: Path) -> tuple[dict[str, Any] | None, str]:
     """Read the last checkpoint that is whole; a damaged one is moved aside.
 
     Returns:

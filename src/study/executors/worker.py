@@ -76,7 +76,7 @@ def _train(job: Job, device: str) -> Iterator[Event]:
 
     train = import_object(job.train)
     recipe = import_object(job.recipe_type).model_validate(job.recipe)
-    saved, damaged = checkpoint.load(job.checkpoint)
+    saved, damaged = checkpoint.recover(job.checkpoint)
     epochs = [Epoch(**epoch, last=False) for epoch in saved["epochs"]] if saved else []
     yield Started(len(epochs), device, damaged)
     yield from epochs[:-1]

@@ -64,7 +64,7 @@ def begin(
     """
     rows: dict[Any, list[Row]] = {}
     made: dict[int, str] = {}
-    place = _place(store, experiment)
+    place = place_of(store, experiment)
     for trial in trials:
         run = uuid.uuid4().hex
         try:
@@ -84,9 +84,8 @@ def begin(
     return made
 
 
-def store_files(store: SqlAlchemyStore, experiment: str, run: str, files: Mapping[str, bytes]) -> bool:
-    """Store the files of a run of `begin`; False if they are kept elsewhere than in a folder."""
-    place = _place(store, experiment)
+def store_files(place: str, run: str, files: Mapping[str, bytes]) -> bool:
+    """Store the files of a run of `begin`, at a place; False if that is not a folder."""
     if not place.startswith("file:"):
         return False
     folder = Path(local_file_uri_to_path(place)) / run / "artifacts"
@@ -96,7 +95,8 @@ def store_files(store: SqlAlchemyStore, experiment: str, run: str, files: Mappin
     return True
 
 
-def _place(store: SqlAlchemyStore, experiment: str) -> str:
+def place_of(store: SqlAlchemyStore, experiment: str) -> str:
+    """Give the place of the files of an experiment, as a URI."""
     return store.get_experiment(experiment).artifact_location.rstrip("/")
 
 

@@ -102,9 +102,10 @@ class Runs:
             }
             runs = bulk.begin(store, self._experiment, parents, trials)
             made = [(runs[trial.number], trial) for trial in trials if trial.number in runs]
+            place = bulk.place_of(store, self._experiment)
             for run, trial in made:
                 files = {"recipe.json": fields.as_json(trial.recipe), **self._files(trial)}
-                if not bulk.store_files(store, self._experiment, run, files):
+                if not bulk.store_files(place, run, files):
                     self._store(run, files)
             if made:
                 bulk.end(store, made)
