@@ -57,7 +57,7 @@ def test_what_is_written_is_read_and_each_changed_bit_is_noticed(values, indent)
     for at in range(8 * len(content)):
         changed = bytearray(content)
         changed[at // 8] ^= 1 << at % 8
-        with pytest.raises(ValueError, match="."):
+        with pytest.raises(ValueError, match=r"."):
             checked.decode(bytes(changed))
 
 

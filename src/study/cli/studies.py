@@ -24,12 +24,15 @@ Repair = Annotated[
     bool,
     typer.Option(
         "--repair",
+        envvar="STUDY_REPAIR",
         help="Restore damaged results from Optuna and MLflow, after a copy of each file into `backups`.",
     ),
 ]
 RunAgain = Annotated[
     bool,
-    typer.Option("--run-again", help="With --repair: let the next search train damaged trials again."),
+    typer.Option(
+        "--run-again", envvar="STUDY_RUN_AGAIN", help="With --repair: let the next search train damaged trials again."
+    ),
 ]
 ReportPlace = Annotated[
     Path | None,
