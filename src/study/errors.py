@@ -2,6 +2,7 @@
 
 StudyError                exit 1  the work could not be finished
 ├── Interrupted           exit 130  stopped by Ctrl-C, everything saved; 143 by SIGTERM, 129 by SIGHUP
+├── Damaged               exit 1  a file of ours is not as it was written
 └── InputError            exit 2  something given is wrong; nothing was written
     ├── RecipeError               a knob, its value or their combination
     ├── StudyFileError            a study that cannot be found, read or used
@@ -56,6 +57,10 @@ class Terminated(KeyboardInterrupt):
         """Keep the exit code that shells give for the signal."""
         super().__init__()
         self.exit_code = 128 + number
+
+
+class Damaged(StudyError):
+    """A file of ours is not as it was written: its checksum is another one."""
 
 
 class InputError(StudyError):

@@ -39,10 +39,18 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A worker has started the job on `device` (torch's name), after the `epochs` epochs of its checkpoint."""
+    """A worker has started the job.
+
+    Args:
+        epochs: number of epochs in its checkpoint, after which it goes on.
+        device: torch's name of it.
+        damaged: says which files of its checkpoint are damaged; empty if none is.
+
+    """
 
     epochs: int
     device: str
+    damaged: str = ""
 
 
 @dataclass(frozen=True, slots=True)

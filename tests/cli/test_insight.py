@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 import shutil
 import threading
@@ -15,6 +14,7 @@ import pytest
 
 from study.options import Options
 from study.questions.search import run
+from study.record import checked
 from study.settings import Settings
 from study.study_files import load
 
@@ -169,9 +169,9 @@ def test_a_search_without_a_finished_trial_is_one_line(study, home, tmp_path):
 def test_what_is_no_search_is_one_line(study, home, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(home, copy)
-    definition = json.loads((copy / "studies" / "fast" / "study.json").read_text())
+    definition = checked.read(copy / "studies" / "fast" / "study.json")
     del definition["sampler"]
-    (copy / "studies" / "fast" / "study.json").write_text(json.dumps(definition))
+    checked.write(copy / "studies" / "fast" / "study.json", definition)
     answer = study("compare", "slow", "fast", "--home", copy)
     assert answer.code == 2
     assert "fast: is no search. Only what `study run` has made is set side by side." in answer.err

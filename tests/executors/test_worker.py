@@ -19,6 +19,7 @@ from study import Epoch, Study
 from study.events import Failed, Finished, Started
 from study.executors import Job
 from study.executors.worker import perform
+from study.record import weights
 from study.record.journal import TrialFolder
 
 
@@ -43,7 +44,8 @@ def job(path, scores, direction="maximize"):
 
 def weight_in(path):
     with safe_open(path, "pt") as content:
-        return content.get_tensor("w").item(), content.metadata()
+        about = {name: text for name, text in content.metadata().items() if name not in weights.MARKS}
+        return content.get_tensor("w").item(), about
 
 
 @pytest.fixture
@@ -193,3 +195,14 @@ def test_a_side_metric_that_is_not_finite_costs_no_checkpoint(folder):
     list(perform(Job.of(study, 0, {}, folder), "cpu"))
     assert folder.checkpoint.exists()
     assert weight_in(folder.best)[0] == 1.0
+
+
+def test_a_training_whose_checkpoint_is_damaged_goes_on_from_the_one_before_to_the_same_epochs(folder):
+    asked = job(folder.path, (0.5, 0.9, 0.7), "maximize")
+    whole = [event for event in perform(asked, "cpu") if isinstance(event, Epoch)]
+    content = bytearray(folder.checkpoint.read_bytes())
+    content[-5] ^= 1
+    folder.checkpoint.write_bytes(content)
+    started, *events = perform(asked, "cpu")
+    assert (started.epochs, started.damaged) == (2, "checkpoint.pt is damaged")
+    assert [event for event in events if isinstance(event, Epoch)] == whole

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 
 import study
 from study.data import packed
@@ -85,19 +84,14 @@ def home(folder: Path) -> list[Kind]:
 
 
 def _tensors(file: Path) -> Any:
-    try:
-        with safe_open(file, "pt") as content:
-            names = content.keys()
-            return sorted((content.metadata() or {}).items()), {
-                name: content.get_tensor(name).tolist() for name in names
-            }
-    except SafetensorError as error:
-        raise StudyError(str(error)) from error
+    return {name: tensor.tolist() for name, tensor in checkpoint.load_weights(file).items()}
 
 
 def _checkpoint(file: Path) -> Any:
-    found = checkpoint.load(file)
-    file.with_name("checkpoint.pt.damaged").unlink(missing_ok=True)
+    found, damaged = checkpoint.recover(file)
+    if found is None:
+        file.with_name("checkpoint.pt.damaged").unlink()
+        assert damaged  # it is said
     return EMPTY if found is None else repr(found)
 
 
@@ -107,6 +101,7 @@ def _cursor(journal: Journal) -> Any:
 
 
 def _pack(name: str) -> Any:
+    packed._whole.clear()  # as in a process of its own
     pack = packed.find(name)
     if pack is None:
         return EMPTY

@@ -9,22 +9,20 @@ import pytest
 from tests.faults import damage
 
 EACH = int(os.environ.get("STUDY_DAMAGES", "200"))  # of each kind of file
-UNCHECKED = "files without a checksum are read as they are"
-TORN = "a damaged last line is taken for a torn one"
-KINDS = {
-    "log.jsonl, before its last line": "",
-    "log.jsonl, its last line": TORN,
-    "recipe.json": UNCHECKED,
-    "trial.json": UNCHECKED,
-    "study.json": UNCHECKED,
-    "run.json": UNCHECKED,
-    "groups.json": UNCHECKED,
-    "openings.json": UNCHECKED,
-    "mirror.json": UNCHECKED,
-    "best.safetensors": UNCHECKED,
-    "pack": UNCHECKED,
-    "checkpoint.pt": "",
-}
+KINDS = (
+    "log.jsonl, before its last line",
+    "log.jsonl, its last line",
+    "recipe.json",
+    "trial.json",
+    "study.json",
+    "run.json",
+    "groups.json",
+    "openings.json",
+    "mirror.json",
+    "best.safetensors",
+    "pack",
+    "checkpoint.pt",
+)
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +44,6 @@ def test_no_damage_is_a_crash(outcomes, kind):
     assert outcomes[kind]["crashed"] == 0
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        pytest.param(kind, marks=pytest.mark.xfail(reason=reason, strict=True) if reason else ())
-        for kind, reason in KINDS.items()
-    ],
-)
+@pytest.mark.parametrize("kind", KINDS)
 def test_no_damage_is_read_as_if_it_were_whole(outcomes, kind):
     assert outcomes[kind]["wrong"] == 0

@@ -16,7 +16,7 @@ from study.errors import InputError, Interrupted
 from study.options import Options
 from study.progress import TrialEnded, TrialEpoch, TrialStarted
 from study.questions import comparison, judging
-from study.record import results
+from study.record import checked, results
 from study.record.journal import Journal
 
 RECIPE = Recipe(
@@ -94,7 +94,7 @@ def test_folders_of_older_versions_are_read_by_the_split_of_their_values_and_go_
     list(run(study, question))
     journal, table = Journal(places.resolve().study_folder("tricks-compare")), rows(study, question)
     for file in (journal.definition_file, *(trial.path / "trial.json" for trial in trials())):
-        stored = json.loads(file.read_text())
+        stored = checked.read(file)
         assert (stored.pop("metric"), stored.pop("followed")) == ("test_accuracy", "train_accuracy")
         file.write_text(json.dumps({**stored, "metric": "train_accuracy"}))
     assert results.metric_of(journal).name == "test_accuracy"
@@ -138,7 +138,7 @@ def test_figures_count_on_the_same_data_wherever_they_came_from(what, there):
     list(run(question=question))
     for trial in trials():
         file = trial.path / "trial.json"
-        about = json.loads(file.read_text())
+        about = checked.read(file)
         file.write_text(json.dumps({**about, "data": {**about["data"], what: "another"}}))
     assert all((row.mean is not None) is there for row in rows(STUDY, question).values())
 

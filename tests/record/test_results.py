@@ -8,7 +8,6 @@ import shutil
 
 import pytest
 
-from study.errors import StudyError
 from study.metric import Metric
 from study.record import family, results
 from study.record.journal import Journal
@@ -105,12 +104,14 @@ def test_the_studies_of_a_home_are_those_with_results(made, tmp_path):
     assert family.studies(tmp_path / "nowhere") == []
 
 
-def test_a_damaged_log_is_named_with_its_line(made):
+def test_a_trial_with_a_damaged_log_is_left_out_and_named_with_its_line(made, caplog):
     log = made.trial(0).path / "log.jsonl"
     lines = log.read_bytes().split(b"\n")
     log.write_bytes(b"\n".join([lines[0], b"rubbish", *lines[2:]]))
-    with pytest.raises(StudyError, match=r"log.jsonl, line 2: damaged line"):
-        results.rows(made)
+    assert [row.number for row in results.rows(made)] == [1, 2, 3, 4, 5, 6]
+    assert "trial 0 of made is left out" in caplog.text
+    assert "log.jsonl, line 2: damaged line" in caplog.text
+    log.write_bytes(b"\n".join(lines))
 
 
 def test_a_study_that_was_never_run_has_no_rows(tmp_path):

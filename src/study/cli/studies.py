@@ -11,6 +11,7 @@ import typer
 from study import api, settings
 from study.cli import completion, options
 from study.cli.terminal import require_consent, show
+from study.errors import InputError
 from study.formatting import size
 
 if TYPE_CHECKING:
@@ -19,6 +20,20 @@ if TYPE_CHECKING:
 log = logging.getLogger("study")
 
 NewName = Annotated[str, typer.Argument(metavar="NAME", help="The name of the study, a Python identifier.")]
+Repair = Annotated[
+    bool,
+    typer.Option(
+        "--repair",
+        envvar="STUDY_REPAIR",
+        help="Restore damaged results from Optuna and MLflow, after a copy of each file into `backups`.",
+    ),
+]
+RunAgain = Annotated[
+    bool,
+    typer.Option(
+        "--run-again", envvar="STUDY_RUN_AGAIN", help="With --repair: let the next search train damaged trials again."
+    ),
+]
 ReportPlace = Annotated[
     Path | None,
     typer.Option(
@@ -137,16 +152,22 @@ def remove(
 
 
 def doctor(
+    repair: Repair = False,
+    run_again: RunAgain = False,
     as_json: options.AsJson = False,
     home: options.Home = None,
     storage: options.Storage = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
-    """Check devices, places, databases and data, and suggest fixes."""
+    """Check devices, places, databases, data and results, and suggest fixes."""
+    if run_again and not repair:
+        raise InputError("--run-again says how to repair", fix="Give --repair, too.")
     from study.text.machine import finding
 
     watch = None if as_json else lambda found: print(finding(found), flush=True)
-    found = api.doctor(watch=watch, home=home, storage=storage, tracking_uri=tracking_uri)
+    found = api.doctor(
+        watch=watch, repair=repair, run_again=run_again, home=home, storage=storage, tracking_uri=tracking_uri
+    )
     if as_json:
         show(found, as_json=True)
     if not found.ok:

@@ -1,4 +1,7 @@
-"""Checkpoints: whole or not at all, whatever is killed when; each file holds its own sha256."""
+"""Checkpoints: whole or not at all, whatever is killed when; each file holds its own sha256.
+
+The one before the last is kept, too: if the last one is damaged, a training goes on from there, to the same bits.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,18 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors.torch import load as from_safetensors
 from safetensors.torch import save as to_safetensors
 
 from study.engine import stored_types
 from study.errors import StudyError
-from study.record import atomic_files
+from study.record import atomic_files, weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-HEAD = b"study checkpoint 1\n"  # then the sha256 of the rest, 32 bytes, then what torch.save wrote
-DIGEST = 32
+HEAD, DIGEST = weights.CHECKPOINT, weights.DIGEST
 
 
 def save(path: Path, state: Mapping[str, Any], *, is_tried: bool = False) -> None:
@@ -48,25 +51,40 @@ def save(path: Path, state: Mapping[str, Any], *, is_tried: bool = False) -> Non
     content = buffer.getbuffer()
     if is_tried:
         _load(content)
-    atomic_files.replace(path, (HEAD + sha256(content).digest(), content))
+    atomic_files.replace(path, (HEAD + sha256(content).digest(), content), before=before(path))
+
+
+def before(path: Path) -> Path:
+    """Return the place of the checkpoint before the last one."""
+    return path.with_name(f"{path.name}.before")
 
 
 def load(path: Path) -> dict[str, Any] | None:
-    """Read a checkpoint, its tensors onto the CPU; None if there is none, or one that is damaged and now moved aside.
+    """Read the last checkpoint that is whole, as `recover`, without what is said of damaged ones."""
+    return recover(path)[0]
+
+
+def recover(path: Path) -> tuple[dict[str, Any] | None, str]:
+    """Read the last checkpoint that is whole; a damaged one is moved aside.
+
+    Returns:
+        What was saved, its tensors on the CPU; None if there is none. A line about each file that is damaged.
 
     Raises:
         StudyError: it is whole, but holds objects of other types than `save` takes.
 
     """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    digest, body = content[len(HEAD) : len(HEAD) + DIGEST], memoryview(content)[len(HEAD) + DIGEST :]
-    if not content.startswith(HEAD) or sha256(body).digest() != digest:
-        path.replace(path.with_name(f"{path.name}.damaged"))
-        return None
-    return _load(body, str(path))
+    damaged: list[str] = []
+    for each in (path, before(path)):
+        try:
+            content = each.read_bytes()
+        except FileNotFoundError:
+            continue
+        if weights.is_whole_checkpoint(content):
+            return _load(memoryview(content)[len(HEAD) + DIGEST :], str(each)), "; ".join(damaged)
+        each.replace(each.with_name(f"{each.name}.damaged"))
+        damaged.append(f"{each.name} is damaged")
+    return None, "; ".join(damaged)
 
 
 def _load(content: memoryview, where: str = "") -> dict[str, Any]:
@@ -83,13 +101,23 @@ def _refusal(what: str, where: str = "") -> StudyError:
     )
 
 
-def save_weights(path: Path, weights: Mapping[str, Any], metadata: Mapping[str, str]) -> None:
+def save_weights(path: Path, state: Mapping[str, Any], metadata: Mapping[str, str]) -> None:
     """Replace a safetensors file of weights, of which a state dict's entries without a tensor are left out.
 
     Raises:
         PlaceError: the disk is full or cannot be written; the old file is as it was.
 
     """
-    tensors = {name: value for name, value in weights.items() if isinstance(value, torch.Tensor)}
+    tensors = {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
     plain = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()}
-    atomic_files.replace(path, (to_safetensors(plain, dict(metadata)),))
+    atomic_files.replace(path, weights.sealed(to_safetensors(plain, {**metadata, **weights.MARKS})))
+
+
+def load_weights(path: Path) -> dict[str, torch.Tensor]:
+    """Read a safetensors file of weights onto the CPU.
+
+    Raises:
+        Damaged: it is missing, or not as it was written.
+
+    """
+    return from_safetensors(weights.read(path))

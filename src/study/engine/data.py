@@ -16,6 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from study.data import packed
 from study.engine.inputs import Columns, Pixels
 from study.engine.sources import ensure
 from study.errors import DataError, RecipeError
@@ -164,6 +165,7 @@ def _open(pack: Pack, val_fraction: float, split_seed: int, train_size: int | No
 
 def _read(pack: Pack, split: str) -> tuple[Tensor, Tensor]:
     """Map the examples of a split into memory; their labels as int64, as the losses want them."""
+    packed.require_whole(pack)
     try:
         with safe_open(pack.path, "pt") as file:
             return file.get_tensor(f"{split}_x"), file.get_tensor(f"{split}_y").long()

@@ -18,11 +18,12 @@ import numpy as np
 import pandas as pd
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
 
 from study.data import packed
 from study.engine import layers, models, serving
+from study.engine.checkpoint import load_weights
 from study.engine.data import columns
 from study.engine.inputs import Pixels
 from study.engine.losses import outputs_of
@@ -87,7 +88,7 @@ def export(recipe: Recipe, weights: Path, folder: Path, device: str = "cpu") -> 
     parts = assemble(recipe, serving.device_for(device))
     pack, own = ensure(parts.data.name), models.own_network(recipe)
     try:
-        parts.model.load_state_dict(load_file(weights))
+        parts.model.load_state_dict(load_weights(weights))
     except RuntimeError as error:
         raise StudyError("the weights do not fit the recipe's network", where=str(weights)) from error
     parts.model.eval()

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
 from study.engine import models
+from study.engine.checkpoint import load_weights
 from study.engine.train import Parts, assemble, isolated_rng
 from study.errors import RecipeError
 from study.inspection import Filters
@@ -104,7 +104,7 @@ def _assemble(recipe: Recipe, weights: Path | None) -> Parts:
     """Make the parts in double precision: the weights are those of a training, the figures finer."""
     parts = assemble(Recipe.model_validate({**recipe.model_dump(), "precision": "float64"}), "cpu")
     if weights is not None:
-        parts.model.load_state_dict(load_file(weights))
+        parts.model.load_state_dict(load_weights(weights))
     return parts
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors.torch import load_file
 
+from study.engine.checkpoint import load_weights
 from study.engine.data import open_test
 from study.engine.evaluate import BATCH
 from study.engine.losses import predict
@@ -44,7 +44,7 @@ def surest_mistakes(recipe: Recipe, weights: Path, split: str = "validation", *,
     judged = open_test(recipe, "cpu") if split == "test" else parts.data.val
     if not len(judged):
         raise RecipeError("nothing is held out for validation")
-    parts.model.load_state_dict(load_file(weights))
+    parts.model.load_state_dict(load_weights(weights))
     parts.model.eval()
     with isolated_rng("cpu"), torch.inference_mode():
         logits = [parts.forward(parts.prepare(judged.x.index_select(0, rows))) for rows in judged.rows.split(BATCH)]

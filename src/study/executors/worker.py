@@ -93,10 +93,10 @@ def _train(job: Job, device: str) -> Iterator[Event]:
 
     train = import_object(job.train)
     recipe = import_object(job.recipe_type).model_validate(job.recipe)
-    saved = checkpoint.load(job.checkpoint)
+    saved, damaged = checkpoint.recover(job.checkpoint)
     epochs = [Epoch(**epoch, last=False) for epoch in saved["epochs"]] if saved else []
     known = len(epochs)
-    yield Started(known, device)
+    yield Started(known, device, damaged)
     yield from epochs[:-1]
     weights = saved["state"].get("model") if saved else None  # of the last epoch
     with as_its_own_program(job.train):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from study.metric import Metric
 from study.recipe import Recipe, fingerprint
+from study.record import results
 from study.record.trial import Trial
 
 if TYPE_CHECKING:
@@ -41,17 +42,15 @@ class RecipeResults:
 
     def refresh(self) -> None:
         """Read the folders of trials that are new or had not ended."""
-        for folder in self.journal.trials():
-            if folder.number in self.values:
-                continue
-            is_new = folder.number not in self.trials
-            trial = self.trials[folder.number] = Trial.of(folder)
+        for trial in results.intact(self.journal, but=self.values):
+            is_new = trial.number not in self.trials
+            self.trials[trial.number] = trial
             same_data = trial.about.get("data", {}).get("sha256") == self.data.get("sha256")
             if is_new and same_data and self._is_judged_alike(trial.about):
                 recipe = type(self.study.recipe).model_validate(trial.recipe)
-                self.numbers.setdefault(fingerprint(recipe), folder.number)
+                self.numbers.setdefault(fingerprint(recipe), trial.number)
             if trial.history.ended:
-                self.values[folder.number] = self._value(trial.history.ended)
+                self.values[trial.number] = self._value(trial.history.ended)
 
     def _is_judged_alike(self, about: Mapping[str, Any]) -> bool:
         """Tell whether a trial's value is of the study's metric; old trials on the test split name that of an epoch."""

@@ -20,13 +20,16 @@ HOME_FIX = "Choose another --home."
 ROOM = 4 << 20  # bytes, enough for a first trial and the databases
 
 
-def replace(path: Path, parts: Iterable[bytes | memoryview], fix: str = HOME_FIX) -> None:
+def replace(
+    path: Path, parts: Iterable[bytes | memoryview], fix: str = HOME_FIX, *, before: Path | None = None
+) -> None:
     """Replace a file atomically: afterwards it has either the old content or the whole new content.
 
     Args:
         path: of the file; its folder must exist.
         parts: of the new content, in order.
         fix: advice for the error message.
+        before: where the old file is kept; None if it is not.
 
     Raises:
         PlaceError: the disk is full or the file cannot be written; the old file is unchanged.
@@ -35,6 +38,8 @@ def replace(path: Path, parts: Iterable[bytes | memoryview], fix: str = HOME_FIX
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         write(temporary, parts)
+        if before is not None and path.exists():
+            path.replace(before)
         temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:

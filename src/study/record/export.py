@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from study.errors import InputError
 from study.formatting import storable, to_json
-from study.record import atomic_files
-from study.record.trial import Trial
+from study.record import atomic_files, results
 from study.schemas import cell, csv_of
 
 if TYPE_CHECKING:
@@ -99,7 +98,7 @@ def format_of(path: Path) -> Format:
 def trials(journal: Journal) -> Export:
     """Give a row for each trial: its state and value, `metrics.NAME` of its last epoch, `recipe.KNOB` of every knob."""
     found: list[dict[str, Any]] = []
-    for trial in map(Trial.of, journal.trials()):
+    for trial in results.intact(journal):
         values = trial.row.record().plain()
         del values["overrides"], values["metrics"]
         metrics = {f"metrics.{name}": value for name, value in trial.row.metrics.items()}
@@ -109,5 +108,5 @@ def trials(journal: Journal) -> Export:
 
 def epochs(journal: Journal) -> Export:
     """Give a row for each epoch: its trial, its number, its metrics and its time."""
-    trials = map(Trial.of, journal.trials())
+    trials = results.intact(journal)
     return Export([{"trial": trial.number, **row} for trial in trials for row in trial.epochs()])

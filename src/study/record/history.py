@@ -53,7 +53,8 @@ class History:
         audited: the epoch after which the pruner would have stopped it; None unless the trial was chosen to continue,
             to measure what pruning loses.
         ended: how it ended; None while it is running.
-        replays: how often epochs were trained again with another result, or not at all.
+        replays: how often epochs were trained again with another result, or not at all; and how often the trial was
+            begun anew because its files were damaged.
         undone: epochs from before a restart that have not been trained again yet, with their times, by number.
         furthest: number of the last epoch that it ever finished.
 
@@ -97,6 +98,8 @@ class History:
                 undone = zip(self.epochs[kept:], self.times[kept:], strict=True)
                 self.undone |= {epoch.number: (epoch, time) for epoch, time in undone}
                 del self.epochs[kept:], self.times[kept:]
+            case "anew":  # another training, of which the server has nothing yet
+                self.replays += 1
             case "audited":
                 self.audited = record["epoch"]
             case "died":

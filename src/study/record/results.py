@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from study.definition import ON_TEST, OUR_TRAIN, judged_by
-from study.errors import StudyError
+from study.errors import Damaged, StudyError
 from study.record.trial import STATES, Trial, base_of
 from study.schemas.trial import RepeatableRecipe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
+
+    from pydantic import BaseModel
 
     from study.metric import Metric
-    from study.record.journal import Journal
+    from study.record.journal import Journal, TrialFolder
     from study.record.trial import TrialRow
 
 UNIT_TRIALS = 20  # first trials whose values decide whether an accuracy is in per cent
+log = logging.getLogger("study")
+_said: set[str] = set()  # damaged files of which a warning was given
 
 
 def metric_of(journal: Journal, trials: Sequence[Trial] | None = None) -> Metric:
@@ -36,7 +42,7 @@ def metric_of(journal: Journal, trials: Sequence[Trial] | None = None) -> Metric
     metric, followed = judged_by(definition), definition.get("followed") or definition["metric"]
     if definition.get("train") == OUR_TRAIN:
         return metric
-    first = trials[:UNIT_TRIALS] if trials is not None else [Trial.of(each) for each in journal.trials()[:UNIT_TRIALS]]
+    first = list(islice(intact(journal) if trials is None else trials, UNIT_TRIALS))
     tested = any((trial.history.ended.evaluation or {}).get("test") for trial in first if trial.history.ended)
     if tested and journal.folder.name.endswith(ON_TEST):  # older versions did not record it
         metric = metric.on("test")
@@ -44,20 +50,45 @@ def metric_of(journal: Journal, trials: Sequence[Trial] | None = None) -> Metric
 
 
 def read(journal: Journal) -> list[Trial]:
-    """Read all trials of a study, by number.
+    """Read all trials of a study, by number; a damaged one is left out and named.
 
     Raises:
-        StudyError: a damaged file; names it and its line.
+        StudyError: a damaged definition.
 
     """
-    base = base_of(journal)
-    return [Trial.of(folder, base) for folder in journal.trials()]
+    return list(intact(journal, base_of(journal)))
 
 
 def rows(journal: Journal) -> list[TrialRow]:
-    """Describe all trials of a study, by number; their epochs are not kept. Raises as `read`."""
-    base = base_of(journal)
-    return [Trial.of(folder, base).row for folder in journal.trials()]
+    """Describe all trials of a study, by number; their epochs are not kept. As `read`."""
+    return [trial.row for trial in intact(journal, base_of(journal))]
+
+
+def intact(journal: Journal, base: BaseModel | None = None, but: Container[int] = ()) -> Iterator[Trial]:
+    """Read one trial after the other; a damaged one is left out and named.
+
+    Args:
+        journal: the study's folders.
+        base: as in `Trial`.
+        but: numbers of trials that are not read.
+
+    """
+    for folder in journal.trials():
+        if folder.number not in but and (trial := whole(folder, base)):
+            yield trial
+
+
+def whole(folder: TrialFolder, base: BaseModel | None = None) -> Trial | None:
+    """Read a trial; None if it is damaged, with a warning that names its file, once in a process."""
+    try:
+        trial = Trial.of(folder, base)
+        _ = trial.recipe
+    except Damaged as error:
+        if error.where not in _said:
+            _said.add(error.where)
+            log.warning("trial %d of %s is left out: %s", folder.number, folder.path.parents[1].name, error)
+        return None
+    return trial
 
 
 def finished(journal: Journal) -> int:

@@ -122,8 +122,8 @@ class Found:
         times: list[float] = [each["time"] for each in self.openings]
         times += [time for trial in self.trials for time in trial.history.times[-1:]]
         times += [trial.history.ended.time for trial in self.trials if trial.history.ended]
-        histories = [folder.history() for journal in self.family.made() for folder in journal.trials()]
-        times += [history.ended.time for history in histories if history.ended]
+        made = [trial.history for journal in self.family.made() for trial in results.intact(journal)]
+        times += [history.ended.time for history in made if history.ended]
         return max(times, default=None)
 
     def count(self, state: str) -> int:

@@ -11,9 +11,10 @@ from matplotlib import colormaps, font_manager
 from PIL import Image, ImageDraw, ImageFont
 
 from study.data import packed
-from study.errors import StudyError
+from study.errors import Damaged, StudyError
 from study.options import Options
 from study.recipe import Recipe
+from study.record import weights as stored_weights
 from study.report.parts import Gallery, Matrix, Picture, Section, Table, Text
 
 if TYPE_CHECKING:
@@ -140,6 +141,10 @@ def _recipe(found: Found, winner: Winner) -> tuple[Recipe | None, str]:
         return None, f"The data cannot be read: {error}"
     if not _weights(winner).exists():
         return None, "Its weights are not in its folder."
+    try:
+        stored_weights.read(_weights(winner))
+    except Damaged as error:
+        return None, f"Its weights cannot be read: {error}"
     if pack is None:
         return None, "The data set is not on this machine: `study data list` shows those that are."
     if pack.sha256 != data.get("sha256"):

@@ -10,6 +10,8 @@ import platform
 import shutil
 import sqlite3
 import tempfile
+from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from study import settings
@@ -44,14 +46,24 @@ class Findings(ShownList[Finding]):
         return text.findings(self.entries)
 
 
-def doctor(places: Settings, watch: Callable[[Finding], None] | None = None) -> Findings:
-    """Look at devices, places, databases, data and studies; nothing is made or changed.
+def doctor(
+    places: Settings,
+    watch: Callable[[Finding], None] | None = None,
+    *,
+    repair: bool = False,
+    run_again: bool = False,
+) -> Findings:
+    """Look at devices, places, databases, data, studies and results; nothing is changed unless it is to be repaired.
 
     Args:
         places: where results are kept.
         watch: is called with each finding at once; some take seconds.
+        repair: whether damaged files of results are restored, each after a copy into `backups` in the home folder.
+        run_again: whether damaged trials are run again by the next search, rather than restored.
 
     """
+    from study.running import damaged  # noqa: PLC0415 - Optuna
+
     checks: dict[str, Callable[[], str]] = {
         "python": platform.python_version,
         "versions": _versions,
@@ -70,6 +82,10 @@ def doctor(places: Settings, watch: Callable[[Finding], None] | None = None) -> 
         found.append(_look(name, look))
         if watch:
             watch(found[-1])
+    for each in chain(damaged.repairs(places, run_again=run_again) if repair else (), damaged.find(places)):
+        found.append(each)
+        if watch:
+            watch(each)
     return Findings(found)
 
 
@@ -152,7 +168,10 @@ def _to_come(url: str) -> bool:
 def _data() -> str:
     from study.data import packed  # noqa: PLC0415 - see above
 
-    here = [f"{pack.name}{' (imported)' if pack.imported else ''}" for pack in packed.listing()]
+    packs = packed.listing()
+    for pack in packs:
+        packed.require_whole(pack)
+    here = [f"{pack.name}{' (imported)' if pack.imported else ''}" for pack in packs]
     prepared = f"prepared: {', '.join(here)}" if here else "none prepared yet"
     return f"{prepared}; looked for or downloaded in {settings.data_folder()}"
 

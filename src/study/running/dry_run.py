@@ -145,6 +145,7 @@ def _measure(study: Study, executor: Executor, folder: Path) -> tuple[float, int
         raise StudyError("the training yielded no second epoch in ten minutes")
     measured = [epoch for epochs in seconds.values() for epoch in epochs]
     first = journal.trial(0)
-    kept = [file for file in first.path.rglob("*") if file not in {first.checkpoint, first.last}]
+    passing = {first.last, *first.path.glob(f"{first.checkpoint.name}*")}
+    kept = [file for file in first.path.rglob("*") if file not in passing]
     kept += [file for file in kept if file == first.best]  # the last weights are as large
     return sum(measured) / len(measured), sum(file.stat().st_size for file in kept) + 8192

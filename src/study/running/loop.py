@@ -21,6 +21,7 @@ from study.formatting import duration
 from study.knobs import has_own_code
 from study.progress import Notice, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
 from study.recipe import Recipe, difference, fingerprint, settings, to_json
+from study.record import results
 from study.record.history import same_result
 from study.running.clock import Clock
 
@@ -200,9 +201,9 @@ class Loop:
         """Give the complete trials whose recipes need not be trained again: the result would be equal to the bit."""
         if self.trained is None:
             self.trained = {}
-            for folder in self.journal.trials():
-                if (ended := folder.history().ended) and ended.state == "complete":
-                    self._note_trained(folder)
+            for trial in results.intact(self.journal):
+                if (ended := trial.history.ended) and ended.state == "complete":
+                    self._note_trained(trial.folder)
         return self.trained
 
     def _note_trained(self, folder: TrialFolder) -> None:
@@ -215,10 +216,12 @@ class Loop:
             self._trained().setdefault(fingerprint(recipe), folder.number)
 
     def _twin(self, folder: TrialFolder) -> TrialFolder | None:
-        """Find the trial that the folder repeats, if it is still there."""
+        """Find the trial that the folder repeats, if it is still there and whole."""
         known = folder.about().get("repeats")
         twin = None if known is None else self.journal.trial(known)
-        return twin if twin is not None and twin.path.exists() else None
+        if twin is None or not twin.path.exists() or results.whole(twin) is None or not twin.weights_are_whole():
+            return None
+        return twin
 
     def _repeat(self, each: _Running, twin: TrialFolder) -> Iterator[Progress]:
         """End a trial as another one of its recipe and seed has ended; nothing is trained."""
@@ -239,6 +242,8 @@ class Loop:
             case Started(device=device):
                 each.folder.append("started", device=device)
                 self.clock.begins(number)  # without the time that its process took to start
+                if event.damaged:
+                    yield Notice(f"trial {number}: {event.damaged}; it continues from epoch {event.epochs}")
             case Epoch():
                 yield from self._take_epoch(each, event)
             case Finished(evaluation=evaluation):

@@ -32,6 +32,7 @@ from optuna.trial import TrialState
 
 from study import waiting
 from study.errors import PlaceError, StudyError
+from study.record import results
 from study.record.trial import Trial
 from study.sampling import dashboard, storage
 from study.sampling.lease import LeaseLost
@@ -90,6 +91,7 @@ class Teller:
         self._is_read = False
         self._is_first = True  # no round has succeeded yet
         self._uids: dict[int, str] = {}  # by the folder's number
+        self._damaged: set[int] = set()  # folders that are left out
         self._left: list[FrozenTrial] = []  # just read from the database, and without a folder
         self._settled: set[int] = set()  # ids of trials in the database that need no further look
         self._delivered: set[tuple[int, datetime | None]] = set()
@@ -154,7 +156,8 @@ class Teller:
 
     def pending(self) -> int:
         """Count the trials that the database lacks something of, by what is known of it."""
-        return sum(self._is_behind(folder) for folder in self._journal.trials())
+        folders = self._journal.trials()
+        return sum(folder.number not in self._damaged and self._is_behind(folder) for folder in folders)
 
     def describe(self) -> None:
         """Update the metric's name and the note; a database that is away, or a damaged folder, keeps the old ones."""
@@ -191,15 +194,19 @@ class Teller:
         self._is_read = True
 
     def _read_uids(self) -> list[TrialFolder]:
-        """Read the uids of folders that are new, and give all folders by number."""
+        """Read the uids of folders that are new, and give all folders by number but damaged ones."""
         folders = {folder.number: folder for folder in self._journal.trials()}
         for number in set(range(max(folders, default=0))) - folders.keys():
             if self._journal.trial(number).path.exists():  # it was made while the folders were being listed
                 folders[number] = self._journal.trial(number)
         for number, folder in folders.items():
-            if number not in self._uids:
+            if number in self._uids or number in self._damaged:
+                continue
+            if self._is_first and results.whole(folder) is None:
+                self._damaged.add(number)
+            else:
                 self._uids[number] = folder.about()["uid"]
-        return [folders[number] for number in sorted(folders)]
+        return [folders[number] for number in sorted(folders.keys() - self._damaged)]
 
     def _adopt(self) -> None:
         """Recognize enqueued trials whose folder was made by a version that did not claim them, and was then killed."""
@@ -231,7 +238,8 @@ class Teller:
             if not self._is_behind(folder):
                 continue
             try:
-                changed += self._tell_folder(folder, index)
+                before = index + sum(number < folder.number for number in self._damaged)
+                changed += self._tell_folder(folder, before)
             except LeaseLost:
                 raise
             except storage.ERRORS as error:

@@ -18,6 +18,7 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
 from study.knobs import plain
+from study.record import results
 from study.record.trial import Trial
 from study.sampling import space
 from study.sampling.pruning import Audited
@@ -102,13 +103,22 @@ class Trials:
             pruner=Audited(PRUNERS[pruner].load()(), seed, self._note_audit),
             sampler=self._make_sampler(0),
         )
+        self._damaged = set[int]()
         self._copy_id = self._memory.get_study_id_from_name(study.name)
         self._fill()
 
     def _fill(self) -> None:
-        """Add the folders' trials by number, and the arrived ones by their number in the database if it is free."""
-        trials = {folder.number: frozen(Trial.of(folder)) for folder in self._journal.trials()}
+        """Add the folders' trials by number, and the arrived ones by their number in the database if it is free.
+
+        A damaged folder keeps its number; for its trial stands what the database knows of it, if it has ended.
+        """
+        read = {folder.number: results.whole(folder) for folder in self._journal.trials()}
+        self._damaged = {number for number, trial in read.items() if trial is None}
+        trials = {number: frozen(trial) if trial else placeholder() for number, trial in read.items()}
         for trial in self._arrived():
+            if trial.number in self._damaged:
+                trials[trial.number] = trial
+                continue
             free = next(number for number in itertools.count() if number not in trials)
             trials[free if trial.number in trials else trial.number] = trial
         for number in range(max(trials, default=-1) + 1):
@@ -121,7 +131,9 @@ class Trials:
 
     def _arrived(self) -> Iterator[FrozenTrial]:
         while not self._arrivals.empty():
-            yield self._arrivals.get()
+            trial = self._arrivals.get()
+            if trial.state.is_finished() or trial.number not in self._damaged:
+                yield trial
 
     def finished(self) -> int:
         """Count complete and pruned trials."""

@@ -7,12 +7,11 @@ sends everything again.
 from __future__ import annotations
 
 import contextlib
-import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from study.errors import StudyError
-from study.record import atomic_files, locks
+from study.errors import Damaged, StudyError
+from study.record import checked, locks
 from study.record.trial import Trial
 
 if TYPE_CHECKING:
@@ -98,11 +97,11 @@ def store(journal: Journal, server: str, cursor: Cursor) -> None:
     """
     trials = {str(number): asdict(sent) for number, sent in cursor.trials.items()}
     entry = {"study_run": cursor.study_run, "summary": cursor.summary, "trials": trials}
-    atomic_files.replace(_file(journal), [json.dumps({**_read(_file(journal)), server: entry}).encode()])
+    checked.write(_file(journal), {**_read(_file(journal)), server: entry}, indent=None)
 
 
 def count_behind(cursor: Cursor, trials: Sequence[TrialFolder]) -> int:
-    """Count the trials of which something is still to be sent; a damaged folder counts as one."""
+    """Count the trials of which something is still to be sent; of a damaged folder nothing can be."""
     return sum(_is_behind(cursor, trial) for trial in cursor.unfinished(trials))
 
 
@@ -110,10 +109,20 @@ def forget_replaced(journal: Journal, server: str) -> None:
     """Remove the trials whose folder was deleted and made again, so that `sync` reads them again."""
     with locked(journal):
         cursor = load(journal, server)
-        kept = {number: sent for number, sent in cursor.trials.items() if _uid(journal.trial(number)) == sent.uid}
+        kept = {number: sent for number, sent in cursor.trials.items() if _is_same(journal.trial(number), sent)}
         if kept != cursor.trials:
             cursor.trials = kept
             store(journal, server, cursor)
+
+
+def forget_trial(journal: Journal, number: int) -> None:
+    """Remove a trial from the cursors of all servers, so that it is sent again."""
+    with locked(journal):
+        kept = _read(_file(journal))
+        for entry in kept.values():
+            entry["trials"].pop(str(number), None)
+        if kept:
+            checked.write(_file(journal), kept, indent=None)
 
 
 @contextlib.contextmanager
@@ -130,16 +139,20 @@ def locked(journal: Journal) -> Generator[None]:
 
 def _is_behind(cursor: Cursor, trial: TrialFolder) -> bool:
     try:
-        return trial.number not in cursor.trials or cursor.behind(Trial.of(trial))
+        return cursor.behind(Trial.of(trial))
+    except Damaged:  # nothing can be sent of it before it is repaired
+        return False
     except StudyError:
         return True
 
 
-def _uid(trial: TrialFolder) -> str | None:
+def _is_same(trial: TrialFolder, sent: SentTrial) -> bool:
     try:
-        return trial.about()["uid"]
+        return trial.about()["uid"] == sent.uid
+    except Damaged:
+        return True
     except StudyError:
-        return None
+        return False
 
 
 def _file(journal: Journal) -> Path:
@@ -148,7 +161,7 @@ def _file(journal: Journal) -> Path:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        kept = json.loads(file.read_bytes())
-    except (OSError, ValueError):
+        kept = checked.read(file)
+    except StudyError:
         return {}
     return kept if isinstance(kept, dict) else {}

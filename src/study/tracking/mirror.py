@@ -10,13 +10,14 @@ import hashlib
 import json
 import math
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from study.background import Background
-from study.errors import PlaceError, StudyError
+from study.errors import Damaged, PlaceError, StudyError
 from study.metric import Metric
-from study.record import note
+from study.record import note, results
 from study.record.trial import Trial
 from study.tracking import cursor as cursors
 from study.tracking.cursor import Cursor, SentTrial
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from study.record.journal import Journal, TrialFolder
 
+AT_ONCE = 50  # trials that are sent in one transaction
 STORE_EVERY = 20  # trials sent between two writes of the cursor
 
 
@@ -51,6 +53,10 @@ class Client(Protocol):
 
     def open_trial(self, parent: str, trial: Trial) -> str:
         """Find or make the run with the trial's uid and replays; send everything known at the trial's start."""
+        ...
+
+    def send_ended(self, parent: str, trials: Sequence[Trial]) -> Mapping[int, str]:
+        """Send those of some ended trials that the server has nothing of, at once if it can; give their runs."""
         ...
 
     def log_epochs(self, run: str, trial: Trial, after: int) -> int:
@@ -177,10 +183,12 @@ class _Round:
         """Send everything new. An unreachable server ends the round; a trial that cannot be sent does not."""
         definition = self._journal.definition() or {}
         try:
-            parent = self._client.open_study(definition, self._trials[0].about(), self._cursor.study_run)
+            parent = self._client.open_study(definition, self._first(), self._cursor.study_run)
             self._cursor.set_run(parent)
+            self._send_ended(parent)
             for folder in self._cursor.unfinished(self._trials):
-                self._sync_trial(parent, folder)
+                with suppress(Damaged):  # the search, or the command, has named it
+                    self._sync_trial(parent, folder)
             self._send_study(parent, definition)
         except StudyError as error:
             self._errors.append(str(error))
@@ -192,14 +200,37 @@ class _Round:
         self._client.refused.clear()
         return Report(self._journal.folder.name, self._sent, self._points, behind, error, refused)
 
+    def _send_ended(self, parent: str) -> None:
+        """Send trials that ended before anything of them was sent, many at once."""
+        new = [folder for folder in self._cursor.unfinished(self._trials) if folder.number not in self._cursor.trials]
+        for start in range(0, len(new), AT_ONCE):
+            read = (results.whole(folder) for folder in new[start : start + AT_ONCE])
+            ended = {trial.number: trial for trial in read if trial and trial.history.ended}
+            for number, run in self._client.send_ended(parent, list(ended.values())).items() if ended else ():
+                about, history = ended[number].about, ended[number].history
+                assert history.ended is not None
+                end = history.ended.state, history.ended.value, history.ended.time
+                sent = SentTrial(run, about["uid"], history.replays, len(history.epochs), *end)
+                self._cursor.trials[number] = sent
+                self._sent += 1
+                self._points += sum(1 + len(epoch.metrics) for epoch in history.epochs)
+            self._store()
+
+    def _first(self) -> dict[str, Any]:
+        """Read what is known of the first trial that is not damaged."""
+        for folder in self._trials[:-1]:
+            with suppress(Damaged):
+                return folder.about()
+        return self._trials[-1].about()
+
     def _sync_trial(self, parent: str, folder: TrialFolder) -> None:
         try:
             trial = Trial.of(folder)
             if self._cursor.behind(trial):
                 self._send_trial(parent, trial)
-        except PlaceError:
+        except (PlaceError, Damaged):
             raise
-        except StudyError as error:  # the folder is damaged, or the server rejects the trial
+        except StudyError as error:  # the server rejects the trial
             self._cursor.trials.pop(folder.number, None)
             self._errors.append(str(error))
 
@@ -239,7 +270,7 @@ def summarize(
     first_running = next((number for number, sent in sent_trials if sent is None or sent.state is None), math.inf)
     states = Counter(sent.state for _, sent in ended)
     new_bests = _new_bests(ended, Metric(definition["metric"], definition["direction"]))
-    best = new_bests[-1] if new_bests else None
+    best = next((each for each in reversed(new_bests) if results.whole(journal.trial(each.trial))), None)
     return StudySnapshot(
         definition=definition,
         counts={"complete": states["complete"], "pruned": states["pruned"], "failed": states["failed"],

@@ -13,7 +13,8 @@ import mlflow
 from mlflow.entities import Dataset, DatasetInput, InputTag, LifecycleStage, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
-from study.tracking import fields
+from study.record import weights
+from study.tracking import bulk, fields
 from study.tracking.connection import connect, errors_in_one_line, first_line, is_refusal, is_server, pages
 from study.tracking.mirror import Refused
 
@@ -88,6 +89,28 @@ class Runs:
             self._store(made, {"recipe.json": fields.as_json(trial.recipe)})
         return made
 
+    def send_ended(self, parent: str, trials: Sequence[Trial]) -> dict[int, str]:
+        """Send whole trials that the database has nothing of, in two transactions; of a server, none."""
+        store = bulk.store_of(self._client)
+        if store is None:
+            return {}
+        with errors_in_one_line(self.server):
+            trials = bulk.new(store, trials)
+            parents = {
+                trial.number: self._group(parent, trial.about["variant"]) if trial.about.get("grouped") else parent
+                for trial in trials
+            }
+            runs = bulk.begin(store, self._experiment, parents, trials)
+            made = [(runs[trial.number], trial) for trial in trials if trial.number in runs]
+            place = bulk.place_of(store, self._experiment)
+            for run, trial in made:
+                files = {"recipe.json": fields.as_json(trial.recipe), **self._files(trial)}
+                if not bulk.store_files(place, run, files):
+                    self._store(run, files)
+            if made:
+                bulk.end(store, made)
+        return runs
+
     def log_epochs(self, run: str, trial: Trial, after: int) -> int:
         """Log every metric of the epochs, with the epoch as step and the recorded time."""
         epochs = zip(trial.history.epochs[after:], trial.history.times[after:], strict=True)
@@ -102,9 +125,7 @@ class Runs:
             return
         with errors_in_one_line(self.server):
             last = max(trial.about["created"], ended.time)  # the clock may have been set back
-            self._store(run, fields.artifacts_of_trial(trial))
-            if trial.folder.best.exists():
-                self._client.log_artifact(run, str(trial.folder.best))
+            self._store(run, self._files(trial))
             self._log(run, points=fields.points_of_end(trial.history), tags=fields.tags_of_end(trial))
             self._client.set_terminated(run, STATUSES[ended.state], fields.milliseconds(last))
 
@@ -240,6 +261,12 @@ class Runs:
         if described := fields.dataset(data):
             context = [InputTag("mlflow.data.context", "training")]
             self._client.log_inputs(run, [DatasetInput(Dataset(**described), context)])
+
+    def _files(self, trial: Trial) -> dict[str, bytes]:
+        """Make the files of a trial that has ended: pictures, evaluation, and its best weights unless damaged."""
+        best = trial.folder.best
+        kept = {best.name: weights.read(best)} if best.exists() and trial.folder.weights_are_whole() else {}
+        return {**fields.artifacts_of_trial(trial), **kept}
 
     def _store(self, run: str, files: Mapping[str, bytes]) -> None:
         """Store small artifacts, replacing those of the same names."""

@@ -277,5 +277,5 @@ def _font(points: int, *, bold: bool) -> ImageFont.FreeTypeFont:
 
 def _png(image: Image.Image) -> bytes:
     file = io.BytesIO()
-    image.save(file, "PNG", compress_level=4)
+    image.save(file, "PNG", compress_level=1)
     return file.getvalue()
