@@ -210,16 +210,6 @@ def test_a_worker_that_dies_goes_on_from_its_checkpoint(toy, monkeypatch):
     assert optuna_trials()[0].state == TrialState.COMPLETE
 
 
-def test_a_trial_whose_worker_always_dies_fails_with_the_reason(toy, monkeypatch):
-    monkeypatch.setenv("DEATHS", "4")
-    list(search(toy.fix({"kind": "dies"}), 1, executor="local", workers=1))
-    assert [trial.state for trial in optuna_trials()] == [TrialState.FAIL, TrialState.COMPLETE]
-    assert (
-        folders()[0].history().ended.reason
-        == "the worker was ended by SIGKILL (out of memory?), 4 times without a new epoch"
-    )
-
-
 def test_two_workers_end_with_exactly_the_trials_asked_for(toy):
     progress = list(search(toy.fix({"seconds": 0.01}), 9, executor="local", workers=2))
     assert len(optuna_trials()) == 9

@@ -259,6 +259,16 @@ def test_deaths_between_which_a_trial_advances_do_not_make_it_fail(tmp_path, wor
     assert (history.ended.state, len(history.epochs), len(history.deaths)) == ("complete", 6, 6)
 
 
+def test_a_trial_whose_worker_always_dies_fails_with_the_reason(tmp_path, work, monkeypatch):
+    monkeypatch.setenv("DEATHS", "4")
+    toy = load(str(Path(__file__).parents[1] / "toy.py"))
+    each = loop(tmp_path, Listed([{"kind": "dies"}, {}]), toy, executor=work[1])
+    run(each)
+    ended = [folder.history().ended for folder in each.journal.trials()]
+    assert [each.state for each in ended] == ["failed", "complete"]
+    assert ended[0].reason == "the worker was ended by SIGKILL (out of memory?), 4 times without a new epoch"
+
+
 def test_workers_that_die_with_their_server_use_up_no_retry(tmp_path, work):
     study, executor = work
     each, killed = loop(tmp_path, Listed([{"epochs": 8}]), study, executor=executor), 0
@@ -282,7 +292,7 @@ def test_a_hanging_epoch_is_killed_and_trained_again(tmp_path, work, monkeypatch
     assert [epoch.metrics["first"] for epoch in history.epochs] == [1, 2, 2]
     assert history.ended.state == "complete"
     assert len(notices) == 1
-    assert notices[0].startswith("trial 0: an epoch has not ended within 3")
+    assert notices[0].startswith("trial 0: an epoch has not ended within ")
     assert notices[0].endswith("(see --hang); retry 1 of 3 from epoch 1")
 
 
