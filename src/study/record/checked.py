@@ -31,6 +31,10 @@ CURE = "`study doctor` says what can be done."
 _HEAD = re.compile(rb'\{\n  "format": (\d+),(\n  "crc": "([0-9a-f]{8})")')
 
 
+class Newer(Exception):
+    """A file of a format that this version does not know."""
+
+
 def write(path: Path, values: Mapping[str, Any], *, indent: int | None = 2) -> None:
     """Replace a file atomically. Raises PlaceError."""
     atomic_files.replace(path, [encode(values, indent=indent)])
@@ -62,7 +66,7 @@ def read(path: Path) -> Any:
         return decode(content)
     except ValueError as error:
         raise Damaged(f"damaged: {error}", where=str(path), fix=CURE) from error
-    except NotImplementedError as error:
+    except Newer as error:
         raise StudyError(str(error), where=str(path), fix="Use that version.") from error
 
 
@@ -71,7 +75,7 @@ def decode(content: bytes) -> Any:
 
     Raises:
         ValueError: it is damaged.
-        NotImplementedError: a newer version has written it.
+        Newer: a newer version has written it.
 
     """
     head = _HEAD.match(content)
@@ -85,7 +89,7 @@ def decode(content: bytes) -> Any:
     if f"{crc:08x}".encode() != head[3]:
         raise ValueError("its checksum is another one")
     if int(head[1]) > FORMAT:
-        raise NotImplementedError(f"a newer version of study has written it, in format {int(head[1])}")
+        raise Newer(f"a newer version of study has written it, in format {int(head[1])}")
     return json.loads(b"{" + rest.removeprefix(b","))
 
 

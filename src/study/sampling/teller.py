@@ -8,8 +8,8 @@ and `study sync` call the same function. Each trial is in the database once, and
   enqueued a trial in the meantime, the number in the database is another than the folder's; nothing depends on it.
 - An enqueued trial is claimed in one transaction, from WAITING to RUNNING and with a uid. The database lets only one
   process make this change. The trial's folder gets the same uid.
-- A search that is killed before it makes the folder leaves a running trial whose uid no folder has: the next search
-  takes it. With a folder, it is found by its uid and completed. A claimed trial left at a search's end is given back.
+- A search killed before it makes the folder leaves a running trial whose uid no folder has: the next search takes it.
+  A claimed trial left at a search's end is given back.
 - What the database has of each trial, the cursor, is read from the database itself, at the start and after each
   failure. So a commit that was lost, or a database that was replaced, is noticed there.
 - What the database refuses is not what is away: a piece of a trial, such as a parameter whose name is too long, is left
@@ -130,11 +130,10 @@ class Teller:
         """Make the database equal to the folders; safe to repeat.
 
         Returns:
-            The number of trials that were added or changed.
+            The number of trials that were added or changed; damaged folders are left out.
 
         Raises:
             PlaceError: the database is away; or the folders are those of another study than the database's.
-            StudyError: a damaged folder, which is skipped; all others are written.
 
         """
         self._since = self._since or time.monotonic()
@@ -156,8 +155,7 @@ class Teller:
 
     def pending(self) -> int:
         """Count the trials that the database lacks something of, by what is known of it."""
-        folders = self._journal.trials()
-        return sum(folder.number not in self._damaged and self._is_behind(folder) for folder in folders)
+        return sum(each.number not in self._damaged and self._is_behind(each) for each in self._journal.trials())
 
     def describe(self) -> None:
         """Update the metric's name and the note; a database that is away, or a damaged folder, keeps the old ones."""
@@ -200,7 +198,7 @@ class Teller:
             if self._journal.trial(number).path.exists():  # it was made while the folders were being listed
                 folders[number] = self._journal.trial(number)
         for number, folder in folders.items():
-            if number in self._uids or number in self._damaged:
+            if number in self._uids.keys() | self._damaged:
                 continue
             if self._is_first and results.whole(folder) is None:
                 self._damaged.add(number)
@@ -238,8 +236,7 @@ class Teller:
             if not self._is_behind(folder):
                 continue
             try:
-                before = index + sum(number < folder.number for number in self._damaged)
-                changed += self._tell_folder(folder, before)
+                changed += self._tell_folder(folder, index + sum(each < folder.number for each in self._damaged))
             except LeaseLost:
                 raise
             except storage.ERRORS as error:
