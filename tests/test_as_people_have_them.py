@@ -7,7 +7,7 @@ import pytest
 
 import study as api
 from study import Recipe, Study
-from study.definition import label_of
+from study.asking import label_of
 from study.errors import InputError, StudyFileError
 from study.knobs import plain
 from study.record.journal import Journal

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
+from study.asking import Asking
 from study.errors import RecipeError, StudyFileError
 from study.formatting import close_to, nearest
 from study.imports import FILE_MODULE, is_outdated
@@ -131,7 +131,7 @@ class Study:
         """Run the space on a trial; fixed knobs are answered without asking it."""
         if self.space is None:
             return {}
-        return self.space(_Asking(trial, self.fixed))  # pyright: ignore[reportArgumentType]
+        return self.space(Asking(trial, self.fixed))  # pyright: ignore[reportArgumentType]
 
     @property
     def followed(self) -> Metric:
@@ -231,45 +231,6 @@ def checked_name(name: Any) -> str:
 
 def _differs(one: BaseModel, other: BaseModel, knob: str) -> bool:
     return type(getattr(one, knob)) is not type(getattr(other, knob)) or getattr(one, knob) != getattr(other, knob)
-
-
-class _Asking:
-    """A trial as a space sees it.
-
-    It answers for fixed knobs itself, so that Optuna does not sample them, and gives Optuna labels for choices that its
-    database would return as something else, such as tuples.
-    """
-
-    def __init__(self, trial: optuna.Trial, fixed: Overrides) -> None:
-        self._trial, self._fixed = trial, fixed
-
-    def __getattr__(self, name: str) -> Any:
-        attribute = getattr(self._trial, name)
-        if not name.startswith("suggest_"):
-            return attribute
-        return lambda knob, *args, **kwargs: (
-            self._fixed[knob] if knob in self._fixed else attribute(knob, *args, **kwargs)
-        )
-
-    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        if name in self._fixed:
-            return self._fixed[name]
-        labels = [label_of(choice) for choice in choices]
-        chosen = self._trial.suggest_categorical(name, labels)
-        return next(choice for choice, label in zip(choices, labels, strict=True) if label is chosen or label == chosen)
-
-
-def label_of(choice: Any) -> Any:
-    """Give what Optuna stores of a choice: itself if JSON returns the same, else its value or its JSON as text.
-
-    Raises:
-        RecipeError: JSON cannot hold it.
-
-    """
-    if choice is None or type(choice) in {bool, int, float, str}:
-        return choice
-    stored = plain(choice)
-    return json.dumps(stored) if isinstance(stored, list | dict) else stored
 
 
 def override(recipe: BaseModel, overrides: Overrides) -> BaseModel:

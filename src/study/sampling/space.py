@@ -18,7 +18,8 @@ from optuna.distributions import (
     json_to_distribution,
 )
 
-from study.definition import judged_by, label_of, reference_to
+from study.asking import label_of
+from study.definition import judged_by, reference_to
 from study.errors import DefinitionChanged, RecipeError, StudyFileError
 from study.knobs import plain
 
