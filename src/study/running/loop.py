@@ -319,11 +319,8 @@ class Loop:
         yield TrialEnded(number, each.trial.variant, each.settings, len(epochs), ended)
         self.failures = self.failures + 1 if state == "failed" else 0
         if self.failures == FAILURES:
-            raise StudyError(
-                f"{FAILURES} trials in a row failed, the last one with: {reason}",
-                where=self.study.name,
-                fix=f"See `study show {self.study.name} --trial {number}`.",
-            )
+            what = f"{FAILURES} trials in a row failed, the last one with: {reason}"
+            raise StudyError(what, where=self.study.name, fix=f"See `study show {self.study.name} --trial {number}`.")
 
     def _see_to_the_dead(self) -> Iterator[Progress]:
         """Retry the trials whose workers have died; if the search ends, too, it was no fault of theirs."""
