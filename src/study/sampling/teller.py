@@ -12,8 +12,8 @@ and `study sync` call the same function. Each trial is in the database once, and
   A claimed trial left at a search's end is given back.
 - What the database has of each trial, the cursor, is read from the database itself, at the start and after each
   failure. So a commit that was lost, or a database that was replaced, is noticed there.
-- What the database refuses is not what is away: a piece of a trial, such as a parameter whose name is too long, is left
-  out and named in `refused`; all else of the trial is told.
+- A piece of a trial that the database refuses, such as a parameter whose name is too long, is left out and named in
+  `refused`; all else of the trial is told.
 """
 
 from __future__ import annotations
@@ -88,8 +88,7 @@ class Teller:
         self.arrivals: SimpleQueue[FrozenTrial] = SimpleQueue()
         self._takes, self._study = takes, -1
         self._known: dict[str, _Known] = {}  # by uid
-        self._is_read = False
-        self._is_first = True  # no round has succeeded yet
+        self._is_read, self._is_first = False, True  # the latter until a round has succeeded
         self._uids: dict[int, str] = {}  # by the folder's number
         self._damaged: set[int] = set()  # folders that are left out
         self._left: list[FrozenTrial] = []  # just read from the database, and without a folder
@@ -250,8 +249,7 @@ class Teller:
 
     def _is_behind(self, folder: TrialFolder) -> bool:
         uid = self._uids.get(folder.number, "")
-        known = self._known.get(uid)
-        if known is None:
+        if (known := self._known.get(uid)) is None:
             return uid not in self._untold
         return not known.finished and known.size != folder.log_size()
 
