@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import sqlite3
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -25,17 +26,10 @@ FLAGS = ["--executor", "inline", "--seeds", "5"]
 
 
 @pytest.fixture
-def compare(capsys):
-    from study.cli import exit_code
-
+def compare(study):
     Path("studies").mkdir()
     Path("studies/tricks.py").write_text(STUDY)
-
-    def run(*words):
-        code = exit_code(["compare", "tricks", *words])
-        return code, *capsys.readouterr()
-
-    return run
+    return partial(study, "compare", "tricks")
 
 
 @pytest.mark.slow
