@@ -167,7 +167,7 @@ def prepare(settings: Settings) -> None:
         PlaceError: the file cannot be made, or the database does not answer.
 
     """
-    if not (look.sqlite_file(settings.tracking_uri) and is_made(settings)):
+    if not (sqlite_file(settings.tracking_uri) and is_made(settings)):
         connect(settings)  # MLflow's server would try for minutes
 
 
