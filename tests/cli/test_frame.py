@@ -1,5 +1,6 @@
 """The live view in a real terminal whose window changes: tmux breaks long lines as other terminals do."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -17,7 +18,7 @@ from study.cli import live
 from study.cli.terminal import Terminal
 from study.metric import Metric
 from study.progress import Notice, SearchStarted, TrialStarted
-from study.record.results import TrialRow
+from study.record.trial import TrialRow
 from study.running.board import Board
 
 board = Board()
@@ -45,7 +46,9 @@ class Window:
         self.do("resize-window", "-x", columns)  # what no client looks at has 80 columns
 
     def do(self, *words):
-        return subprocess.run([*self._tmux, *map(str, words)], capture_output=True, text=True, check=True).stdout
+        env = dict(os.environ)  # what a library has set besides, as readline does with COLUMNS, does not come along
+        command = [*self._tmux, *map(str, words)]
+        return subprocess.run(command, capture_output=True, text=True, check=True, env=env).stdout
 
     def lines(self):
         return [line for line in self.do("capture-pane", "-p").splitlines() if line.strip()]

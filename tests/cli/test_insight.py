@@ -55,7 +55,7 @@ def test_importance_is_a_table_with_the_noise_beside_it(study, home):
     assert lines[3].split()[:2] == ["x", "44"]
     assert lines[3].endswith("matters")
     assert "Noise between seeds: not known; `study confirm fast` measures it." in answer.out
-    assert "116 more complete trials needed" in lines[-1]
+    assert "after 116 more complete trials" in lines[-1]
 
 
 def test_importance_as_json_and_csv_has_these_keys(study, home):

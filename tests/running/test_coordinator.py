@@ -56,12 +56,18 @@ def test_done_it_runs_nothing_and_gives_back_what_others_have_enqueued():
     assert stored().trials[3].params == {"x": 0.125}
 
 
+def conducted_in(places):
+    """Run a search of two trials in another place, with MLflow."""
+    options = Options(trials=2, executor="inline")
+    with closing(options.make_executor()) as executor:
+        yield from conduct(TOY, places, options, executor, threading.Event(), Asking(TOY, 2), definition())
+
+
 def finished_again(**more):
     """What a search that is finished says when it is run again, with an MLflow."""
     list(conducted(2))
     places = settings.resolve(**more)
-    again = conduct(TOY, places, Options(trials=2), threading.Event(), Asking(TOY, 2), definition())
-    return places, [each.text for each in again if isinstance(each, Notice)]
+    return places, [each.text for each in conducted_in(places) if isinstance(each, Notice)]
 
 
 def test_done_it_tells_mlflow_what_that_lacks(database, tmp_path):
@@ -81,8 +87,7 @@ def test_done_it_names_the_command_that_tells_an_mlflow_that_is_away():
 def test_done_by_the_trials_of_another_machine_it_has_nothing_to_tell(tmp_path):
     list(conducted(2))
     elsewhere = settings.resolve(tmp_path / "elsewhere", settings.resolve().storage, "http://127.0.0.1:9")
-    again = list(conduct(TOY, elsewhere, Options(trials=2), threading.Event(), Asking(TOY, 2), definition()))
-    assert again[-1] == SearchStarted("toy", 2, 2, 0, 0, None)
+    assert list(conducted_in(elsewhere))[-1] == SearchStarted("toy", 2, 2, 0, 0, None)
 
 
 def test_a_second_one_is_refused_while_the_first_runs():

@@ -226,7 +226,6 @@ KILLED = """
 import os, sys, threading
 from study import settings
 from study.study_files import load
-from tests.sampling.folders import make, told
 from study.options import Options
 from study.questions.search import run
 from study.record.journal import Journal

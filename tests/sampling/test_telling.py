@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -43,7 +44,7 @@ def swift(monkeypatch):
 @contextmanager
 def frozen(url):
     """Hold SQLite's lock, or suspend PostgreSQL's server and all of the database's connections."""
-    engine = sqlalchemy.make_url(url)
+    engine, before = sqlalchemy.make_url(url), set(threading.enumerate())
     if engine.drivername == "sqlite":
         holder = sqlalchemy.create_engine(url)
         with holder.connect() as connection:
@@ -64,6 +65,9 @@ def frozen(url):
     finally:
         for pid in (*found, server):
             os.kill(pid, signal.SIGCONT)
+        for thread in set(threading.enumerate()) - before:
+            thread.join(30)
+        gc.collect()  # what they had open, in this test and not in a later one
 
 
 def search(url, trials, **more):

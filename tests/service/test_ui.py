@@ -96,7 +96,7 @@ def test_both_pages_answer_on_loopback_without_a_database_before_and_end_with_ct
     dashboard, mlflow = ui.addresses()
     assert ask(dashboard, "/api/studies")[0] == 200
     found = ask(mlflow, "/api/2.0/mlflow/experiments/search", "POST", '{"max_results": 5}')
-    assert [each["name"] for each in json.loads(found[1])["experiments"]] == ["Default"]
+    assert json.loads(found[1]).get("experiments", []) == []
     assert Path("mlruns/optuna.db").exists()
     assert sorted(path.name for path in Path().iterdir()) == ["mlruns"]
 

@@ -82,7 +82,8 @@ class Folders:
             "data": DATA,
             **about,
         }
-        trial = self.journal.create(number, to_json(RECIPE), known)
+        recipe = RECIPE.model_copy(update=known["overrides"])
+        trial = self.journal.create(number, to_json(recipe), known)
         trial.append("started", device="cpu")
         for epoch in range(1, epochs + 1):
             self.epoch(trial, epoch)

@@ -8,9 +8,7 @@ import pytest
 
 from study import tracking
 from study.errors import PlaceError
-from study.events import Epoch
 from study.formatting import storable
-from study.progress import Notice, TrialEpoch
 from study.record import checked
 from study.tracking import mirror
 from study.tracking.mirror import Mirror
@@ -307,35 +305,6 @@ def test_the_best_is_the_best_in_the_studys_direction(settings, study_folders, l
         folders.trial(epochs=epochs, end="complete")
     tracking.sync_studies(settings)
     assert look(settings.tracking_uri, "directed").parent().data.tags["study.best_trial"] == best
-
-
-def test_a_search_is_told_once_that_mlflow_is_away_and_at_its_end_what_to_do(settings, folders):
-    def search():
-        trial = folders.trial()
-        for epoch in range(1, 4):
-            folders.epoch(trial, epoch)
-            yield TrialEpoch(trial.number, Epoch(epoch, {}))
-            time.sleep(1.5)
-
-    away = replace(settings, tracking_uri="http://127.0.0.1:9")
-    seen = list(tracking.tracked(search(), folders.journal, away))
-    notices = [each.text for each in seen if isinstance(each, Notice)]
-    assert [each.epoch.number for each in seen if isinstance(each, TrialEpoch)] == [1, 2, 3]
-    assert notices == [
-        "MLflow at http://127.0.0.1:9: nothing answers there (the search continues and sends it later)",
-        "MLflow does not have all of 1 trial yet: `study sync tiny` sends the rest",
-    ]
-
-
-def test_a_search_that_breaks_off_has_its_trials_in_mlflow(settings, folders, seen):
-    def search():
-        trial = folders.trial(epochs=2)
-        yield TrialEpoch(trial.number, Epoch(2, {}))
-        raise PlaceError("the disk is full")
-
-    with pytest.raises(PlaceError, match="disk is full"):
-        list(tracking.tracked(search(), folders.journal, settings))
-    assert seen.points() == folders.points()
 
 
 def test_all_studies_are_synced_when_none_is_named(settings, study_folders):

@@ -67,7 +67,7 @@ def test_a_trial_carries_where_and_of_what_it_was_made(settings, seen, four):
         "study": "tiny",
         "study.trial": "1",
         "study.uid": four["pruned"].about()["uid"],
-        "study.overrides": "{}",  # as trained: its recipe is the study's
+        "study.overrides": '{"lr": 0.03}',
         "study.device": "cpu",
         "study.git_commit": "c0ffee",
         "study.data": "digits",

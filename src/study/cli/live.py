@@ -199,7 +199,8 @@ def _row(head: str, trial: Running | Placed, width: int, style: str) -> Renderab
     from rich.text import Text
 
     tail = f"  {trial.variant or ''}{' ' if trial.variant else ''}{knobs(trial.overrides)}"
-    return Text.assemble((clip(head, width), style), (clip(tail, max(0, width - len(head))), "dim"))
+    room = width - len(head)
+    return Text.assemble((clip(head, width), style), (clip(tail, room) if room > len("  …") else "", "dim"))
 
 
 def _bar(done: int, length: int | None) -> str:

@@ -73,11 +73,9 @@ class Pack:
     validation: int = 0
     levels: tuple[int, int] | None = None
 
-    def held_out(self, val_fraction: float) -> int:
+    def held_out(self, fraction: float) -> int:
         """Count the examples that validate: those brought for it, else a fraction; 0 if the fraction is."""
-        if not val_fraction:
-            return 0
-        return self.validation or round(val_fraction * self.train)
+        return (self.validation or round(fraction * self.train)) if fraction else 0
 
 
 def file_of(name: str) -> Path:

@@ -147,7 +147,7 @@ class Pairs:
         while (at := len(self.arms_by_seed)) <= seed_index:
             before = self.arms_by_seed[-1] if at >= self.design.look else tuple(self.design.arms)
             if before and at >= self.design.look:
-                if any(self._unended(arm, at - 1) for arm in before):
+                if any(self._unended(arm, seed) for arm in before for seed in range(at)):
                     return None
                 before = self.design.narrow(before, self.values(at), self.diverged(at))
             self.arms_by_seed.append(before)
@@ -169,8 +169,8 @@ class Pairs:
 
     def complete(self) -> bool:
         """Tell whether nothing is left to run."""
-        known = all(self.members(seed_index) is not None for seed_index in range(self.design.seeds))
-        return known and next(self.missing(), None) is None
+        left = next(self.missing(), None)
+        return left is None and all(self.members(seed_index) is not None for seed_index in range(self.design.seeds))
 
     def target(self, trials: Trials) -> int:
         """Give the number of finished trials in the end: where arms may leave early, at most."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
-from study.definition import ON_TEST
+from study.definition import ON_TEST, OUR_TRAIN
 from study.formatting import moment
 from study.metric import Metric
 from study.recipe import settings
@@ -135,11 +135,15 @@ class Trial:
 
         Only the stored recipe decides. If our `Recipe` refuses it, these are the knobs that were asked for.
         """
-        base = self.base or base_of(Journal(self.folder.path.parents[1]))
+        base = self.base or base_of(self._journal)
         try:
             return settings(type(base).model_validate(self.recipe), base) if base else self._asked
         except ValidationError:
             return self._asked
+
+    @property
+    def _journal(self) -> Journal:
+        return Journal(self.folder.path.parents[1])
 
     @property
     def _asked(self) -> Mapping[str, Any]:
@@ -148,9 +152,11 @@ class Trial:
     @property
     def metric(self) -> Metric:
         """What its value is of; older versions recorded that of an epoch for values of the test split."""
-        metric, ended = Metric(self.about["metric"], self.about["direction"]), self.history.ended
-        old = "followed" not in self.about and str(self.about.get("study")).endswith(ON_TEST)
-        return metric.on("test") if old and ended and (ended.evaluation or {}).get("test") else metric
+        metric = Metric(self.about["metric"], self.about["direction"])
+        if "followed" in self.about or not self._journal.folder.name.endswith(ON_TEST):
+            return metric
+        ours = (self._journal.definition() or {}).get("train") == OUR_TRAIN
+        return metric.on("test") if ours or self.history.evaluation.get("test") else metric
 
     @cached_property
     def row(self) -> TrialRow:

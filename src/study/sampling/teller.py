@@ -100,28 +100,26 @@ class Teller:
 
     def silent(self) -> float:
         """Give the seconds for which the database has not taken what is to be told; 0 if it has everything."""
-        since = self._since
-        return 0.0 if since is None else time.monotonic() - since
+        return 0.0 if (since := self._since) is None else time.monotonic() - since
 
-    def begin(self, lease: Lease) -> None:
+    def begin(self, lease: Lease) -> int:
         """Tell for the first time, before a search: with a line where the database is slow, an end where it is away.
 
         Args:
             lease: of the study, whose loss ends it.
 
-        Raises:
-            PlaceError: as `tell`, or the database does not answer.
-            StudyError: as `tell`.
+        Returns and raises as `tell`; PlaceError also if the database does not answer.
 
         """
         lease.require()
         try:
-            waiting.answer(f"Optuna's storage {self._database.engine.url}", self.tell, lambda: self.steps)
+            changed = waiting.answer(f"Optuna's storage {self._database.engine.url}", self.tell, lambda: self.steps)
         except PlaceError:
             lease.seal()  # it may hang there yet
             raise
         while not self.refused.empty():
             log.warning("%s: %s", self._name, self.refused.get())
+        return changed
 
     def tell(self) -> int:
         """Make the database equal to the folders; safe to repeat.

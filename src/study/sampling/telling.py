@@ -127,9 +127,7 @@ def sync(journal: Journal, database: RDBStorage) -> int | None:
     assert definition is not None
     try:
         with storage.held(name, journal.folder, database) as lease:
-            teller = Teller(journal, database, name, definition["direction"])
-            teller.begin(lease)
-            return teller.steps
+            return Teller(journal, database, name, definition["direction"]).begin(lease)
     except StudyLocked as error:
         log.warning("%s", error)
         return None

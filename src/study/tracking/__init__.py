@@ -162,14 +162,14 @@ def run_of(settings: Settings, study: str, trial: int) -> str:
 
 
 def prepare(settings: Settings) -> None:
-    """Make MLflow's SQLite file atomically if it is missing; do nothing for a server or another database.
+    """Make MLflow's SQLite file atomically if it is missing; check that another database can be reached.
 
     Raises:
-        PlaceError: the file cannot be made.
+        PlaceError: the file cannot be made, or the database does not answer.
 
     """
-    if not is_made(settings):
-        connect(settings)
+    if not (look.sqlite_file(settings.tracking_uri) and is_made(settings)):
+        connect(settings)  # MLflow's server would try for minutes
 
 
 def check(settings: Settings) -> str:
