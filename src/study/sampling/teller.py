@@ -10,10 +10,8 @@ and `study sync` call the same function. Each trial is in the database once, and
   process make this change. The trial's folder gets the same uid.
 - A search killed before it makes the folder leaves a running trial whose uid no folder has: the next search takes it.
   A claimed trial left at a search's end is given back.
-- What the database has of each trial, the cursor, is read from the database itself, at the start and after each
-  failure. So a commit that was lost, or a database that was replaced, is noticed there.
-- A piece of a trial that the database refuses, such as a parameter whose name is too long, is left out and named in
-  `refused`; all else of the trial is told.
+- What the database has of each trial is read from it, at the start and after each failure: a lost commit is noticed.
+- What the database refuses, such as a parameter whose name is too long, is left out and named in `refused`.
 """
 
 from __future__ import annotations
@@ -88,13 +86,12 @@ class Teller:
         self.arrivals: SimpleQueue[FrozenTrial] = SimpleQueue()
         self._takes, self._study = takes, -1
         self._known: dict[str, _Known] = {}  # by uid
-        self._is_read, self._is_first = False, True  # the latter until a round has succeeded
+        self._is_read, self._is_first = False, True  # the second: no round has succeeded yet
         self._uids: dict[int, str] = {}  # by the folder's number
         self._damaged: set[int] = set()  # folders that are left out
         self._left: list[FrozenTrial] = []  # just read from the database, and without a folder
-        self._settled: set[int] = set()  # ids of trials in the database that need no further look
+        self._settled, self._offered = set[int](), set[str]()  # ids that need no further look; uids
         self._delivered: set[tuple[int, datetime | None]] = set()
-        self._offered: set[str] = set()
         self._claimed: dict[str, int] = {}  # uid and id of the enqueued trials that were taken
         self.refused: SimpleQueue[str] = SimpleQueue()  # a line for each piece that the database does not take
         self._untold: set[str] = set()  # uids of trials that cannot be told at all
@@ -115,9 +112,8 @@ class Teller:
 
         """
         lease.require()
-        where = f"Optuna's storage {self._database.engine.url}"
         try:
-            changed = waiting.answer(where, self.tell, lambda: self.steps)
+            changed = waiting.answer(f"Optuna's storage {self._database.engine.url}", self.tell, lambda: self.steps)
         except PlaceError:
             lease.seal()  # it may hang there yet
             raise
