@@ -97,7 +97,11 @@ Separator = Annotated[
 DecimalSign = Annotated[
     str | None,
     typer.Option(
-        "--decimal", envvar="STUDY_DECIMAL", metavar="CHAR", show_default="found", help="Decimal sign, . or ,"
+        "--decimal",
+        envvar="STUDY_DECIMAL",
+        metavar="CHAR",
+        show_default="found",
+        help="Read this as the decimal sign: a point or a comma.",
     ),
 ]
 Encoding = Annotated[

@@ -240,9 +240,17 @@ def _dialect(sample: str, separator: str | None) -> tuple[str, str, str | None]:
     chosen = separator or (found.delimiter if found else "") or ","
     quote = (found.quotechar if found else "") or '"'
     escape = (found.escapechar if found else "") or None
+    if separator is None and chosen == " " and _is_one_column(sample, quote):
+        chosen = ","
     if separator is None and chosen in {" ", "\t"} and _is_whitespace(sample, quote, chosen):
         chosen = WHITESPACE
     return (WHITESPACE if separator == " " else chosen), quote, escape
+
+
+def _is_one_column(sample: str, quote: str) -> bool:
+    """Tell whether blanks only stand within a name or a text: most lines have another number of words than the first."""
+    counts = [len(_by_whitespace(line, quote)) for line in sample.splitlines() if line.strip()]
+    return 2 * counts.count(counts[0]) <= len(counts)
 
 
 def _is_whitespace(sample: str, quote: str, chosen: str) -> bool:
