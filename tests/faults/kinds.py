@@ -146,7 +146,7 @@ def close_stdout(search: Search) -> None:
 def full_stdout(search: Search) -> None:
     """K: the output's disk is full."""
     _restart(search, stdout="/dev/full")
-    search.allowed |= {2}
+    search.allowed |= AWAY
 
 
 def full_disk(search: Search) -> None:
