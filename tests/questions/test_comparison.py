@@ -6,13 +6,14 @@ import json
 import threading
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from pydantic import BaseModel
 
 from study import Epoch, Recipe, Study
 from study import settings as places
 from study.definition import Published, Variant
-from study.errors import InputError, Interrupted
+from study.errors import DefinitionChanged, InputError, Interrupted
 from study.options import Options
 from study.progress import TrialEnded, TrialEpoch, TrialStarted
 from study.questions import comparison, judging
@@ -74,17 +75,14 @@ def test_a_seed_that_is_held_fixed_is_the_first_of_several():
     assert len(set(rows(study, question)["baseline"].values)) > 1
 
 
-def test_figures_of_another_metric_do_not_count():
+def test_figures_of_another_metric_do_not_count_and_its_direction_is_refused():
     question = comparison.ask(STUDY, ["softmax"], seeds=2)
     list(run(question=question))
     losses = replace(STUDY, metric="val_loss", direction="minimize")
-    list(run(losses, question, accept=True))
-    assert len(trials()) == 8
-    assert [rows(STUDY, question)[name].values for name in ("baseline", "softmax")] != [
-        rows(losses, question)[name].values for name in ("baseline", "softmax")
-    ]
-    assert rows(losses, question)["softmax"].comparison.verdict in {"hurts", "not enough seeds"}
-    assert min(rows(losses, question)["softmax"].values) > 2  # a loss of guessing among ten is log 10
+    assert np.isnan(rows(losses, question)["softmax"].values).all()
+    with pytest.raises(DefinitionChanged, match="the direction maximize, and this one is to minimize"):
+        list(run(losses, question, accept=True))
+    assert len(trials()) == 4
 
 
 def test_folders_of_older_versions_are_read_by_the_split_of_their_values_and_go_on():

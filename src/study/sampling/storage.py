@@ -163,7 +163,7 @@ def study_id(storage: RDBStorage, name: str, direction: str) -> int:
     if (directions := storage.get_study_directions(found)) != [wanted]:
         said = " and ".join(each.name.lower() for each in directions)
         what = f"Optuna's database has a study of this name with the direction {said}, and this one is to {direction}"
-        raise DefinitionChanged(what, where=name, fix="`--name NEW` starts a separate study.")
+        raise DefinitionChanged(what, where=name, fix="Give it another name: `--name NEW`, or `name=`.")
     return found
 
 
