@@ -80,6 +80,8 @@ def digest_of(path: Path) -> str:
     total = sha256()
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
+        if length > path.stat().st_size:
+            raise ValueError("its header is cut short")
         about = json.loads(file.read(length))
         for name in ARRAYS:
             start, end = about[name]["data_offsets"]
