@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from threading import Event
@@ -55,6 +56,8 @@ def clean_env(monkeypatch, tmp_path):
     work.mkdir()
     monkeypatch.chdir(work)
     yield
+    if "mlflow" in sys.modules:  # a block of the docs may have set it for its process
+        sys.modules["mlflow"].set_tracking_uri(None)
     monkeypatch.undo()  # first, as it would bring back what a test took out
     os.environ.clear()
     os.environ.update(before)

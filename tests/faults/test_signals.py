@@ -22,10 +22,14 @@ STOPS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 def start(*arguments, stdout=subprocess.PIPE, file=SMALL, workers=2, shell='exec "$@"'):
     command = [sys.executable, "-m", "study", "run", str(file), "--workers", str(workers), "--device", "cpu"]
-    return subprocess.Popen(
-        ["sh", "-c", shell, "sh", *command, *arguments], stdout=stdout, stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
-    )  # fmt: skip
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have switched it off for the tests
+    try:
+        return subprocess.Popen(
+            ["sh", "-c", shell, "sh", *command, *arguments], stdout=stdout, stderr=subprocess.PIPE, text=True,
+            start_new_session=True,
+        )  # fmt: skip
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def logs(name="small"):
