@@ -91,7 +91,7 @@ def test_a_signal_to_all_while_workers_start_ends_them(number, present):
     process = start("--trials", "2", "--epochs", "40")
     wait_for(lambda: len(members(process.pid)) >= present, process)
     send(process, number, to_all=True)
-    assert ended(process)[0] == 128 + number
+    assert ended(process)[0] in {128 + number, -number}  # shells show both as the same
 
 
 @pytest.mark.slow
