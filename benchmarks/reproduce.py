@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING
 
 from study import Study, environment, load, settings
 from study.engine.inspect import first_filters, layer_distributions
-from study.executors.local import cores
+from study.executors.server import cores
 from study.options import Options
 from study.plots import figures, inside
 from study.progress import Notice, TrialEnded
@@ -56,20 +56,20 @@ OUT = Path(__file__).parents[1] / "docs" / "reproduction.md"
 # By study and variant: why the published figure lies outside our interval of single runs.
 EXPLANATIONS: dict[str, dict[str, str]] = {
     "schedules": {
-        "step": "The document tests with dropout on, which costs half a point. step_as_published, which does so, too, "
-        "holds its figure."
+        "step": "The document tests with dropout on, which costs half a point. step_as_published does the same and "
+        "reproduces its figure."
     },
     "regularization": {
-        "l1": "The document goes on with the network that its plain run has trained: 20 epochs stand behind "
-        "its figure, ten of them without L1. l1_as_published, which does so, too, holds it.",
-        "l2": "The document goes on with the network of its part on L1: its figure stands after 30 epochs. "
-        "l2_as_published, which does so, too, holds it.",
-        "batch_norm": "The document's network drops values in the test, too (F.dropout is not told that it is one), "
-        "which costs two and a half points. batch_norm_as_published, which does so, too, holds its figure.",
+        "l1": "The document continues to train the network of its plain run: its figure is after 20 epochs, ten of "
+        "them without L1. l1_as_published does the same and reproduces it.",
+        "l2": "The document continues to train the network of its part on L1: its figure is after 30 epochs. "
+        "l2_as_published does the same and reproduces it.",
+        "batch_norm": "The document's network leaves dropout on in the test (F.dropout without `training`), which "
+        "costs two and a half points. batch_norm_as_published does the same and reproduces its figure.",
     },
     "activations": {
-        "tanh": "The figure lies 0.05 points below the range, five test images. The settings are the document's; of so "
-        "many figures some lie outside by chance.",
+        "tanh": "The figure is 0.05 points, five test images, below the range. The settings are the document's; among "
+        "this many figures some are outside by chance.",
     },
 }
 HEADINGS = (
@@ -177,7 +177,8 @@ def section(table: Table) -> str:
     lines = [f"## {name}", "", f"{intro[0]} {' '.join(intro[1:2])}".replace("\n", " "), ""]
     own = f" Seeds: {table.wanted.seeds}." if table.wanted.seeds else ""
     own += f" Held fixed: {', '.join(table.wanted.fixed)}." if table.wanted.fixed else ""
-    lines += [f"How the document was read: [{name}.py](../studies/{name}.py). Baseline: {table.baseline}.{own}", ""]
+    file = f"[{name}.py](../studies/{name}.py)"
+    lines += [f"How the document was interpreted: {file}. Baseline: {table.baseline}.{own}", ""]
     lines += [f"| {' | '.join(HEADINGS)} |", f"|{'---|' * len(HEADINGS)}"]
     lines += [f"| {' | '.join(cells(row))} |" for row in table.rows]
     said = EXPLANATIONS.get(name, {})
@@ -238,11 +239,11 @@ Written by [reproduce.py](../benchmarks/reproduce.py):
 - Seeds: {arguments.seeds} where nothing else is said, the same for all variants of a study; {training:,.0f} seconds of
   training.{held}{note}
 
-Accuracies are of the test split, after training on the whole training split where the document does. "95 % of the mean"
-is Student's t interval of our mean. "95 % of single runs" is where one more run should lie (a prediction interval), and
-so where a published figure, which is one run, is expected; of many such figures one in 20 lies outside by chance. The
-verdict is against the baseline, paired over seeds, by Holm's method over the variants. Variants whose names end in
-`_as_published` follow the document's protocol to the letter where the fair one does not.
+Accuracies are of the test split, after training on the whole training split if the document does. "95 % of the mean"
+is Student's t interval of our mean. "95 % of single runs" is where one more run is expected (a prediction interval),
+and so also a published figure, which is one run; one in 20 such figures is outside by chance. The verdict is against
+the baseline, paired over seeds, with Holm's method over the variants. Variants whose names end in `_as_published`
+follow the document's protocol literally where the fair one does not.
 """
 
 

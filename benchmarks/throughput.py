@@ -29,7 +29,7 @@ import numpy as np
 
 from study import Recipe, load
 from study.data import packed
-from study.executors.local import cores
+from study.executors.server import cores
 from study.record.journal import Journal
 
 HERE = Path(__file__).parent

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from study.stats import intervals, sequential, verdicts
+from study.stats import intervals, racing, sequential, verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 VARIANTS, CAP, ERROR = 8, 30, 0.05
+CASES = ((100, 1, 2), (100, 1, 5), (100, 8, 5), (100, 8, 30), (360, 1, 2), (360, 8, 2), (360, 8, 5), (360, 8, 10),
+         (360, 8, 30), (10_000, 8, 5), (10_000, 8, 30))  # fmt: skip
+SPREADS = (0.1, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)  # of a run between seeds, in steps of the metric
 EFFECTS = (0.5, 1.0, 2.0, 3.0)
 SEEDS = np.arange(3, CAP + 1)  # a look after each
 
@@ -42,8 +45,7 @@ def share(hits: NDArray[np.bool_]) -> str:
 def fixed_p(gaps: Array, step: float = 0.0) -> Array:
     """Holm-adjusted p values of (families, variants, seeds), as `verdicts.compare` computes them for one family."""
     n, center, sd = intervals.moments(gaps)
-    sd = np.where(verdicts.identical(n, center, sd), 0.0, np.maximum(sd, step))
-    return verdicts.holm(intervals.student_p(n, center, sd))
+    return verdicts.holm(intervals.student_p(n, center, intervals.spread(sd, step)))
 
 
 def anytime_p(gaps: Array, step: float = 0.0) -> Array:
@@ -97,6 +99,71 @@ def wrongly_equal(rng: np.random.Generator) -> None:
             cells.append(share((np.abs(center) + half < x).any(-1)))
         low, high = sequential.confidence_sequence(gaps, 1 - ERROR / VARIANTS)
         show(f"  x = {x:g} sd of a run", *cells, share(((low > -x) & (high < x)).any((-1, -2))))
+
+
+def coarse_runs(rng: np.random.Generator, families: int, means: Array, sd: float, n: int) -> Array:
+    """Values on a coarse metric, in steps: (families, runs, n); rounded at random, so that their means are exact."""
+    runs = means[:, None] + sd * rng.standard_normal((families, means.size, n))
+    runs += rng.uniform(0, 1, (families, 1, 1))
+    return np.floor(runs + rng.uniform(0, 1, runs.shape))
+
+
+def ties(rng: np.random.Generator) -> None:
+    """Families on a coarse metric that differ by exactly x = 0.5 points: any wrongly called no different.
+
+    The spread of a run between seeds is not known to the promise, so the worst of several is told, with that spread in
+    steps of the metric.
+    """
+    show("coarse, differ by 0.5 points, any 'no difference', %", "before, as told", "floor", "looked 3..30")
+    for examples, variants, n in CASES:
+        step, x, count = 1 / examples, 0.005, 4_000
+        worst: list[tuple[float, float, str]] = []
+        for rule in ("before", "floor", "looked"):
+            found: list[tuple[float, float]] = []
+            for sd in SPREADS:
+                seeds = CAP if rule == "looked" else n
+                families = count // 8 if rule == "looked" else count
+                means = np.concatenate([[0.0], np.full(variants, x / step)])
+                runs = step * coarse_runs(rng, families, means, sd, seeds)
+                gaps = runs[:, 1:] - runs[:, :1]
+                found.append((float(_called_equal(gaps, x, step, rule).any(-1).mean()), sd))
+            value, sd = max(found)
+            size = count // 8 if rule == "looked" else count
+            worst.append((value, sd, f"{100 * value:.2f} +- {200 * (value * (1 - value) / size) ** 0.5:.2f} ({sd:g})"))
+        show(f"  {examples} examples, {variants} variants, n = {n}", *(each for _, _, each in worst))
+
+
+def _called_equal(gaps: Array, x: float, step: float, rule: str) -> NDArray[np.bool_]:
+    """Tell which variants are called no different; before, equal pairs counted as a proof."""
+    error = ERROR / gaps.shape[1]
+    if rule == "looked":
+        low, high = sequential.confidence_sequence(gaps, 1 - error, step)
+        return ((low > -x) & (high < x)).any(-1)
+    n, center, sd = intervals.moments(gaps)
+    half = intervals.reach(intervals.student_critical(error, n), n, intervals.spread(sd, step))
+    equal = (center == 0) & (sd == 0) & ((step <= x) | (n >= 5)) if rule == "before" else np.zeros(n.shape, dtype=bool)
+    return equal | ((center - half > -x) & (center + half < x))
+
+
+def races(rng: np.random.Generator) -> None:
+    """Races of equally good arms on 5 seeds in which any arm is ever called surely worse."""
+    show("any arm of a race called worse, 5 seeds, %", *(f"{arms} arms" for arms in (2, 5, 10, 20)))
+    for noisier in (1.0, 3.0, 10.0):
+        cells: list[str] = []
+        for arms in (2, 5, 10, 20):
+            wrong = np.zeros(600, dtype=bool)
+            for race in range(wrong.size):
+                table = rng.standard_normal((arms, 5))
+                table[0] *= noisier
+                wrong[race] = _race(table)
+            cells.append(share(wrong))
+        show(f"  one arm {noisier:g} times as noisy as the others", *cells)
+
+
+def _race(table: Array) -> bool:
+    """Race as `study confirm` does, and tell whether any arm was dropped."""
+    seeds = table.shape[1]
+    return any(racing.worse(table[:, :n], looks=seeds - 1).any() for n in range(2, seeds + 1))
 
 
 def joint_coverage(rng: np.random.Generator) -> None:
@@ -187,5 +254,5 @@ def candidates(rng: np.random.Generator) -> None:
 
 
 if __name__ == "__main__":
-    for part in (coverage, family_errors, wrongly_equal, joint_coverage, power, candidates):
+    for part in (coverage, family_errors, wrongly_equal, ties, races, joint_coverage, power, candidates):
         part(np.random.default_rng(20_261_121))

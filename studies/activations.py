@@ -3,8 +3,8 @@
 After an article on training neural networks in PyTorch, section "Activation Functions": a network 784-100-10, pixels
 in [0, 1], SGD at 0.01, batches of 100, ten epochs.
 
-How its text was read: its leaky ReLU has a slope of 0.1 where it is explained, but nn.LeakyReLU's 0.01 where it is
-trained; the latter is ours. Its softmax runs over the hidden units of an example (dim=1), and so does ours.
+How its text was interpreted: its leaky ReLU has a slope of 0.1 in the explanation, but nn.LeakyReLU's 0.01 in the
+training, which is used here. Its softmax is over the hidden units of an example (dim=1), as here.
 """
 
 from __future__ import annotations

@@ -3,11 +3,12 @@
 After an article on training neural networks in PyTorch, section "Optimization Algorithms": a network 784-128-10 with
 ReLU, pixels in [-1, 1], batches of 64, ten epochs, each optimizer at 0.01.
 
-How its text was read:
+How its text was interpreted:
 - "Gradient Descent" is trained by the same lines as "Stochastic Gradient Descent", SGD on batches of 64. So gd and sgd
-  are one recipe here, and their published figures are two seeds of it. Gradient descent over all examples at once is
-  the variant batch_gd of the study mnist_optimizers.
-- One rate for all is the document's choice: ten times Adam's default, and Adagrad's default. The space searches it.
+  are the same recipe here, and their published figures are two seeds of it. Gradient descent over all examples at once
+  is the variant batch_gd of the study mnist_optimizers.
+- One learning rate for all is the document's choice: ten times Adam's default, and Adagrad's default. The space
+  searches it.
 """
 
 from __future__ import annotations

@@ -3,13 +3,13 @@
 After a write-up of the NYU course Deep Learning with PyTorch, lecture 3: the 3-layer CNN of TensorFlow's tutorial,
 Adam, 10 epochs, batches of 64; a fixed learning rate of 1e-3 for the first two variants, then 2e-3, less 20 % an epoch.
 
-How its text was read, where it leaves a choice:
-- The later six differ from the baseline in the schedule and in the one trick of their name; they do not normalize. The
-  text says of the schedule that all later variants keep it, and says nothing of the kind of normalization; it asks for
-  the effect of each trick.
+How its text was interpreted where it leaves a choice:
+- The later six variants differ from the baseline in the schedule and in the one trick of their name; they do not
+  normalize. The text says that all later variants keep the schedule, and does not say so about normalization; it asks
+  for the effect of each trick.
 - Weight decay: no value is given; ours is 1e-4.
 - It validates on the test images after every epoch; here 5,000 held-out training images (val_fraction 0.1) decide.
-- Its results are a bar chart without figures, so nothing is entered as published.
+- Its results are a bar chart without numbers, so there are no published figures.
 """
 
 from __future__ import annotations

@@ -5,11 +5,11 @@ network 10-5-1 and prints them, but trains nothing and publishes no figure. That
 against the theory, by tests/studies/test_init.py; here the same four draws start the network 784-256-128-10 of the
 article's section "Regularization": pixels in [-1, 1], ReLU, SGD at 0.01, batches of 128, ten epochs.
 
-How its text was read:
+How its text was interpreted:
 - It draws the first layer's weights alone; ours draws every layer's. Biases keep torch's own initial values in both, so
   that zero weights do not leave everything at zero.
-- It says of Xavier's that their variance is 1/n; the function that it calls draws with 2/(inputs + outputs).
-- The baseline, default, is what torch draws when nobody asks: uniform within 1/sqrt(inputs).
+- It gives the variance of Xavier's weights as 1/n; the function that it calls uses 2/(inputs + outputs).
+- The baseline, default, is torch's own initialization: uniform within 1/sqrt(inputs).
 """
 
 from __future__ import annotations

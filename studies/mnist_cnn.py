@@ -4,12 +4,12 @@ After the worksheet "Workshop 8: Convolutional Neural Networks" of COMP90051 at 
 regression of 7,850 parameters, and a network of 5,994 (two 5x5 convolutions of 8 and 16 filters, each with ReLU and a
 2x2 max pool, dropout 0.5, one dense layer); pixels in [0, 1], Adam at 0.001, batches of 100, 20 epochs.
 
-How its text was read:
+How its text was interpreted:
 - It runs in Keras: Glorot's uniform weights are our xavier_uniform, and Adam's eps is 1e-7. Keras starts biases at
   zero, ours keep torch's small random ones.
 - cnn_torch_as_published is its second run, in PyTorch: torch's own weights and eps, ten epochs. It never calls
-  model.eval(), so that dropout stays on in the test. Its log begins at 95 % in the first batch: the network had been
-  trained before, for how long is not told; ours starts anew.
+  model.eval(), so dropout stays on in the test. Its log begins at 95 % in the first batch: the network had been
+  trained before, for an unknown time; ours starts from random weights.
 """
 
 from __future__ import annotations

@@ -3,15 +3,15 @@
 After the course notes "Optimization Algorithms" (gradient-descent optimizers in PyTorch): a network 784-100-10 with
 ReLU, pixels in [0, 1], batches of 100, 3,000 steps, which are five epochs.
 
-How its text was read, where it leaves a choice:
-- SGD, momentum and Nesterov run at 0.1. Above the others stands the comment "learning_rate = 0.001", but none is
-  passed: they run at torch's defaults, which are 0.001 for Adam alone; 0.01 for Adagrad and RMSprop, 0.002 for Adamax,
-  1 for Adadelta.
+How its text was interpreted where it leaves a choice:
+- SGD, momentum and Nesterov run at 0.1. The others have the comment "learning_rate = 0.001", but no rate is passed:
+  they run at torch's defaults, which are 0.001 only for Adam, 0.01 for Adagrad and RMSprop, 0.002 for Adamax, and 1 for
+  Adadelta.
 - Its outputs are whole percents; the published figures are those of its summary.
-- "Mini-batch gradient descent" is the variant sgd: the same script. For batch and for stochastic gradient descent it
-  has formulas but no run. Ours: batch_gd takes 300 steps at 0.1 over all examples (60 times the examples that sgd sees;
+- "Mini-batch gradient descent" is the variant sgd: the same script. For batch and stochastic gradient descent it
+  has formulas but no run. Here: batch_gd takes 300 steps at 0.1 over all examples (60 times the examples that sgd sees;
   3,000 would take a quarter of an hour each); stochastic_gd takes 60,000 steps over one example each (a fifth of them),
-  at 0.01, because at 0.1 single examples throw the weights about.
+  at 0.01, because at 0.1 it is unstable with single examples.
 """
 
 from __future__ import annotations

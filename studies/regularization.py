@@ -3,17 +3,17 @@
 After an article on training neural networks in PyTorch, section "Regularization": a network 784-256-128-10 with ReLU,
 pixels in [-1, 1], SGD at 0.01, batches of 128, ten epochs.
 
-How its text was read:
-- Its parts on L1 and L2 make no new network. L1 goes on training the one that the plain run has trained, and L2 the one
-  that L1 has: each table compares ten more epochs with ten. The variants train ten epochs from the start; those ending
+How its text was interpreted:
+- Its parts on L1 and L2 do not make a new network. L1 continues to train the network of the plain run, and L2 that of
+  L1: each table compares ten more epochs with ten. The variants train ten epochs from the start; those ending
   in _as_published repeat the article's 20 and 30 in one training, each penalty acting in its ten. That L2 follows L1,
   and not the plain run, shows in its first epoch: 92.64 %, where the plain network, at 93.05 %, would have risen.
 - Both penalties come with a weight decay of 0.001, which is L2 once more, and so does dropout.
 - Dropout and batch norm also change the network, to 784-500-250-10 and 784-256-128-64-10, and batch norm adds dropout
-  0.5 and momentum 0.9. What each does alone, in the plain network, is asked by dropout_alone and batch_norm_alone.
-- The batch-norm network calls F.dropout without saying when: it drops in the test, too. batch_norm does not;
-  batch_norm_as_published does.
-- Of augmentation it says what it is and runs none; ours shifts by up to 2 pixels and rotates by up to 10 degrees.
+  0.5 and momentum 0.9. dropout_alone and batch_norm_alone test each in the plain network.
+- The batch-norm network calls F.dropout without `training`, so dropout stays on in the test. batch_norm switches it
+  off; batch_norm_as_published does not.
+- It describes augmentation but does not run it; here it shifts by up to 2 pixels and rotates by up to 10 degrees.
 """
 
 from __future__ import annotations

@@ -4,12 +4,12 @@ After an article on training neural networks in PyTorch, section "Learning Rate 
 ReLU and dropout 0.5, binary cross-entropy, Adam at 0.001, batches of 32 (15 of them), ten epochs; a fifth of the 569
 cases, drawn with seed 42, are the test split, so that one case is 0.88 points.
 
-How its text was read:
+How its text was interpreted:
 - It never calls model.eval(): its dropout stays on in the test. The variants judge the whole network; those ending in
   _as_published keep dropout on, and the published figures speak of them.
-- It steps every schedule once an epoch, whatever it was made for. step (after 30 epochs) then never acts; cyclic, whose
-  cycle rises for torch's default of 2,000 intervals, stays within 4 % of its base, though the text speaks of five
-  cycles; one_cycle, told of 30 intervals, ends just past its top. step, cyclic, one_cycle and sgdr are so stepped.
+- It steps every schedule once an epoch, also those made for batches. step (after 30 epochs) then never acts; cyclic,
+  whose cycle rises for torch's default of 2,000 intervals, stays within 4 % of its base, although the text mentions
+  five cycles; one_cycle, with 30 intervals, ends just after its peak. step, cyclic, one_cycle and sgdr do the same.
 - cyclic_per_batch (five cycles, as the text says) and one_cycle_per_batch step with every batch, for which these two
   were made; exponential, cosine and plateau, which the text names but does not run, are stepped as they should be:
   after each epoch, with each batch, and after an epoch without a better validation loss. For that loss plateau alone

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import json
+import logging
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from threading import Event
+from typing import NamedTuple
 
 import pytest
 
@@ -18,6 +22,24 @@ from study.settings import Settings, resolve
 
 REPOSITORY = Path(__file__).parents[1]
 SHARED = REPOSITORY.parent / "shared" / "data"
+
+
+class Answer(NamedTuple):
+    """What a command answered."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self):
+        return json.loads(self.out, parse_constant=lambda name: pytest.fail(f"not strict JSON: {name}"))
+
+    @property
+    def complaint(self):
+        """What it said on stderr, without the first line of a command that trains: that torch is being loaded."""
+        lines = self.err.splitlines(keepends=True)
+        return "".join(line for line in lines if not (line.startswith("[I ") and "loading torch" in line))
 
 
 @pytest.fixture(autouse=True)
@@ -34,9 +56,33 @@ def clean_env(monkeypatch, tmp_path):
     work.mkdir()
     monkeypatch.chdir(work)
     yield
+    if "mlflow" in sys.modules:  # a block of the docs may have set it for its process
+        sys.modules["mlflow"].set_tracking_uri(None)
     monkeypatch.undo()  # first, as it would bring back what a test took out
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.fixture
+def study(capsys):
+    """Run a command line in this process, as the console script would, and put logging back as it was."""
+    from study import cli
+
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+
+    def run(*arguments):
+        capsys.readouterr()
+        code = cli.exit_code([str(argument) for argument in arguments])
+        answered = capsys.readouterr()
+        return Answer(code, answered.out, answered.err)
+
+    yield run
+    for handler in set(root.handlers) - set(handlers):
+        handler.close()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(capture=False)
 
 
 @pytest.fixture

@@ -129,9 +129,9 @@ def test_nothing_is_deleted_if_ask_raises(made):
         (lambda: study.write_report("mabe"), "no results of a study 'mabe'"),
         (lambda: study.sync(["mabe"]), "no results of a study 'mabe'"),
         (lambda: study.register("mabe"), "no results of a study 'mabe'"),
-        (lambda: study.promote("made", force=True), "--force needs its reason"),
+        (lambda: study.promote("made", force=True), "--force needs a reason"),
         (lambda: study.predict("made", "x.png"), "no model is registered yet"),
-        (lambda: study.remove_data("made"), "no data set 'made' is here"),
+        (lambda: study.remove_data("made"), "there is no data set 'made' on this machine"),
     ],
 )
 def test_a_call_that_cannot_be_done_raises_what_the_command_would_say(call, complaint):

@@ -13,6 +13,7 @@ from study import background
 from study.background import Background, follow
 from study.errors import PlaceError
 from study.progress import Notice
+from study.stopping import HURRY
 
 
 def wait_for(condition):
@@ -96,11 +97,32 @@ class Away:
 def test_a_search_goes_on_with_one_notice_and_ends_with_what_makes_the_program_equal():
     notices = SimpleQueue()
     away = Away(notices)
-    progress = list(follow(iter([Notice("a"), Notice("b")]), away, notices, "Optuna", "s"))
+    progress = list(follow(iter([Notice("a"), Notice("b")]), away, notices, "Optuna", "s", threading.Event()))
     assert [each.text for each in progress] == [
         "a",
-        "it is away (the search goes on and sends it later)",
+        "it is away (the search continues and sends it later)",
         "b",
         "Optuna does not have all of 3 trials yet: `study sync s` sends the rest",
     ]
     assert away.patience == background.LAST_TRY
+
+
+def test_a_search_that_fails_still_says_what_makes_the_program_equal():
+    def failing():
+        yield Notice("a")
+        raise PlaceError("the disk is full")
+
+    notices = SimpleQueue()
+    progress = follow(failing(), Away(notices), notices, "Optuna", "s", threading.Event())
+    assert [next(progress).text for _ in range(3)][-1].startswith("Optuna does not have all of 3 trials yet")
+    with pytest.raises(PlaceError, match="disk is full"):
+        next(progress)
+
+
+def test_a_search_that_was_told_to_end_does_not_wait_for_the_program():
+    notices, stop = SimpleQueue(), threading.Event()
+    healthy = Away(notices)
+    healthy.patience = background.LAST_WORDS
+    stop.set()
+    list(follow(iter([Notice("a")]), healthy, notices, "Optuna", "s", stop))
+    assert healthy.patience == HURRY

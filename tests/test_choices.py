@@ -39,7 +39,7 @@ def test_a_name_that_the_table_lacks_is_refused_with_the_names_that_it_has():
 def test_an_extra_that_is_not_installed_is_named():
     row = Choice("a cluster", "package_that_nobody_has:make", extra="cluster")
     with pytest.raises(
-        InputError, match=r'package_that_nobody_has is not installed\. Run `pip install "study\[cluster\]"`'
+        InputError, match=r'package_that_nobody_has is not installed\. Run `pip install "studytune\[cluster\]"`'
     ):
         row.load()
 

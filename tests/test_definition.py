@@ -41,7 +41,7 @@ def write(name, text):
         ({"model": "mlp", "dropout_conv": 0.2}, "has no effect with model=mlp"),
         ({"schedule": "step"}, "schedule=step needs gamma and step_size"),
         ({"nesterov": True, "optimizer": "sgd"}, "nesterov has no effect without momentum"),
-        ({"epochs": 1, "steps": 5}, "exclude each other"),
+        ({"epochs": 1, "steps": 5}, "epochs or steps, not both"),
     ],
 )
 def test_an_override_is_checked_like_a_new_recipe(overrides, message):
@@ -94,7 +94,7 @@ def test_what_no_other_process_can_import_is_refused():
         ({"name": "../../evil"}, "not a name for a study: '../../evil'"),
         ({"name": ""}, "not a name for a study: ''"),
         ({"name": 3}, "not a name for a study: 3"),
-        ({"name": "mine-confirm"}, "What is made for a study is named so"),
+        ({"name": "mine-confirm"}, "These endings are reserved"),
         ({"recipe": {"dataset": "digits"}}, "mine: recipe is of type dict. Make it a Recipe"),
         ({"variants": ["a", "b"]}, "mine: variants is of type list. Make it a dict"),
         ({"variants": {"": {}}}, "the name of variant '' is of type NoneType"),

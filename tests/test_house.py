@@ -24,12 +24,14 @@ SCRIPTS = Path(sys.executable).parent
 # A broad except is right where a person's own code runs, and where nothing may end the process but a sentence.
 BROAD_EXCEPTS = {
     "cli/__init__.py": 1,  # the one place that turns what nobody expected into a line and an exit code
+    "engine/checkpoint.py": 1,  # torch.load raises whatever the bytes lead it to
     "engine/models.py": 1,  # a network may be a person's own, and is tried on a batch
     "engine/own.py": 1,  # an import path runs a person's code
     "imports.py": 2,  # a study file and an import path run a person's code
-    "executors/worker.py": 2,  # a training may raise anything; its trial fails, the search goes on
+    "executors/worker.py": 3,  # a training may raise anything; its trial fails, the search goes on; a call likewise
     "sampling/space.py": 1,  # a search space is a person's code
-    "background.py": 1,  # a thread's main: what a server's library raises must not reach the training
+    "background.py": 3,  # what a server's library raises must not reach the training; a failed search still says a line
+    "waiting.py": 1,  # what a thread has raised is raised again where it is waited for
 }
 # Ordinary words as well as knobs: of these only `recipe.WORD` counts as a spelling.
 WORDS = {
@@ -38,11 +40,13 @@ WORDS = {
 }  # fmt: skip
 # Not the engine's alone: which data is meant, how large an epoch of a dry run is, whether anything is held out.
 SETTLED = {
-    ("dataset", "questions/replicates.py"),
+    ("dataset", "data/counts.py"),
     ("dataset", "running/preflight.py"),
     ("dataset", "running/dry_run.py"),
     ("train_size", "running/dry_run.py"),
-    ("val_fraction", "questions/replicates.py"),
+    ("train_size", "data/counts.py"),
+    ("val_fraction", "data/counts.py"),
+    ("val_fraction", "questions/judging.py"),
     ("val_fraction", "record/family.py"),
     ("val_fraction", "running/dry_run.py"),
 }

@@ -136,3 +136,27 @@ def test_the_next_run_in_the_same_process_trains_by_the_edited_file(executor):
     assert study.run("own", 1, **how).best.value == 1.0
     write("studies/own.py", OWN.replace("FACTOR = 1.0", "FACTOR = 5.0").replace('"own"', '"new"'))
     assert study.run("own", 1, **how).best.value == 5.0
+
+
+SCRIPT = """
+import argparse
+parser = argparse.ArgumentParser()
+parser.add_argument("--lr", type=float, default=0.5)
+LR = parser.parse_args().lr
+"""
+
+
+def test_a_script_that_parses_its_arguments_as_it_is_imported_sees_none_of_ours(monkeypatch):
+    ours = ["study", "run", "script.py", "--trials", "3"]
+    monkeypatch.setattr(sys, "argv", ours)
+    Path("script.py").write_text(SCRIPT)
+    Path("own_script_module.py").write_text(SCRIPT)
+    assert load_file(Path("script.py")).LR == 0.5
+    assert import_object("own_script_module:LR") == 0.5
+    assert sys.argv is ours
+
+
+def test_a_module_that_ends_its_program_is_an_error_of_the_module():
+    Path("own_ending_module.py").write_text("import sys\nsys.exit('bad data')\n")
+    with pytest.raises(StudyFileError, match="cannot import 'own_ending_module:x': SystemExit: bad data"):
+        import_object("own_ending_module:x")

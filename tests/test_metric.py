@@ -110,7 +110,7 @@ def test_an_interval_of_differences_has_signs_and_no_bounds(metric, low, high, w
     ("name", "split", "found"),
     [
         ("val_accuracy", "test", "test_accuracy"), ("train_loss", "val", "val_loss"),
-        ("test_loss", "train", "train_loss"), ("score", "test", "score"),
+        ("test_loss", "train", "train_loss"), ("score", "test", "test_score"), ("score", "val", "score"),
     ],
 )  # fmt: skip
 def test_the_same_measure_on_another_split(name, split, found):

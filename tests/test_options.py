@@ -97,8 +97,8 @@ def test_an_ablation_has_one_deadline_for_all_its_searches(noisy, clock):
         if isinstance(told, SearchStarted):
             searches.append(told)
         ended += isinstance(told, TrialEnded)
-        if ended == searches[0].target:  # the last training of the first search
-            clock.ahead = 3600
+        if searches and ended == searches[0].target:  # the last training of the first search
+            clock.ahead = 1800
     assert len(searches) == 2
     assert ended == searches[0].target
     assert not ablation.read(noisy, home).complete
@@ -107,7 +107,7 @@ def test_an_ablation_has_one_deadline_for_all_its_searches(noisy, clock):
 def test_a_confirmation_from_python_has_one_deadline_for_the_race_and_the_scores(noisy, clock):
     def watch(told):
         if isinstance(told, TrialEnded) and trained("noisy-confirm") == 2:
-            clock.ahead = 3600  # the race is over
+            clock.ahead = 1800  # the race is over
 
     how = {"executor": "inline", "track": False, "timeout": 60.0, "watch": watch}
     found = public.confirm(noisy, top=1, seeds=2, **how)

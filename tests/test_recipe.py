@@ -11,7 +11,7 @@ from study.definition import override
 from study.errors import RecipeError, StudyFileError
 from study.knobs import ALWAYS_WRITTEN
 from study.questions.ablation_arms import arms
-from study.recipe import every_knob, fingerprint, to_json
+from study.recipe import difference, every_knob, fingerprint, settings, to_json
 
 # Made before the recipe had import paths for more than the model.
 STORED = {
@@ -78,3 +78,24 @@ def test_a_study_can_judge_by_a_metric_of_ones_own():
     Study(name="mine", recipe=Recipe(metric="mine.metrics:f1"), metric="val_f1").check()
     with pytest.raises(StudyFileError, match=r"no metric 'val_f2'[.] Did you mean 'val_f1'"):
         Study(name="mine", recipe=Recipe(metric="mine.metrics:f1"), metric="val_f2").check()
+
+
+@pytest.mark.parametrize(
+    ("base", "overrides", "shown"),
+    [
+        ({"steps": 300}, {"epochs": 2}, {"epochs": 2}),  # the steps that it replaces decide nothing
+        ({"epochs": 2}, {"steps": 300, "lr": 0.5}, {"steps": 300, "lr": 0.5}),
+        ({"optimizer": "sgd", "momentum": 0.9}, {"optimizer": "adam", "momentum": None}, {"optimizer": "adam"}),
+        ({"optimizer": "sgd", "momentum": 0.9}, {"momentum": None}, {"momentum": None}),
+        ({"train_size": 200}, {"train_size": None}, {"train_size": None}),
+        ({"l1": 0.1, "l1_epochs": (1, 3)}, {"l1": 0.0, "l1_epochs": None}, {"l1": 0.0}),
+        ({"normalize": False, "pixel_range": "symmetric"}, {"normalize": True, "pixel_range": "unit"},
+         {"normalize": True}),
+        ({"lr": 0.1}, {"lr": 0.1, "seed": 3}, {"seed": 3}),
+    ],
+)  # fmt: skip
+def test_what_is_shown_of_a_training_are_the_knobs_that_decide_something(base, overrides, shown):
+    plain = Recipe(dataset="digits", model="mlp", **base)
+    recipe = override(plain, overrides)
+    assert settings(recipe, plain) == shown
+    assert override(plain, difference(recipe, plain)) == recipe

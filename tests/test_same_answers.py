@@ -108,9 +108,10 @@ def content(file, home):
         lines = [line.split(",") for line in file.read_text().splitlines()]
         timed = [number for number, name in enumerate(lines[0]) if name in OWN]
         return [[cell for number, cell in enumerate(line) if number not in timed] for line in lines]
-    if file.suffix == ".safetensors":  # the order of its metadata is left to chance
+    if file.suffix == ".safetensors":  # the order of its metadata is left to chance, and with it the file's checksum
         with safe_open(file, framework="numpy") as opened:
-            return opened.metadata(), {name: opened.get_tensor(name).tolist() for name in sorted(opened.keys())}
+            about = {name: value for name, value in opened.metadata().items() if name != "sha256"}
+            return about, {name: opened.get_tensor(name).tolist() for name in sorted(opened.keys())}
     return file.read_bytes()
 
 

@@ -22,11 +22,15 @@ class Toy(BaseModel):
     seed: int = 0
 
 
+def score_after(recipe, number):
+    return 1 - (recipe.x - 0.3) ** 2 - 1 / (number + 1)
+
+
 def train(recipe, resume):
     first = resume["epoch"] + 1 if resume else 1
     for number in range(first, recipe.epochs + 1):
         time.sleep(recipe.seconds)
-        score = 1 - (recipe.x - 0.3) ** 2 - 1 / (number + 1)
+        score = score_after(recipe, number)
         if recipe.kind == "raises":
             raise ValueError("boom")
         if recipe.kind == "diverges" and number == 2:
@@ -36,8 +40,11 @@ def train(recipe, resume):
         if recipe.kind == "dies" and number == 3 and len(list(Path().glob("died-*"))) < int(os.environ["DEATHS"]):
             Path(f"died-{time.time_ns()}").touch()
             os.kill(os.getpid(), 9)
+        if recipe.kind == "dies each epoch" and not Path(f"died-{number}").exists():
+            Path(f"died-{number}").touch()
+            os.kill(os.getpid(), 9)
         yield Epoch(number, {"score": score, "first": float(first)}, state=lambda number=number: {"epoch": number})
-    return {"score": score}
+    return {"score": score_after(recipe, recipe.epochs)}
 
 
 def space(trial):

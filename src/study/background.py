@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from study.errors import StudyError
 from study.formatting import plural
 from study.progress import Notice
+from study.stopping import HURRY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,6 +49,10 @@ class Background:
     def wake(self) -> None:
         """Say that the folders have changed; returns at once."""
         self._work.set()
+
+    def is_closing(self) -> bool:
+        """Tell whether this is the last call of `send`."""
+        return self._closing.is_set()
 
     def close(self, timeout: float) -> bool:
         """Send what is left, for `timeout` seconds at most; returns whether the thread has ended."""
@@ -98,7 +103,7 @@ class Copy(Protocol):
 
 
 def follow(
-    progress: Iterator[Progress], copy: Copy, notices: SimpleQueue[str], who: str, name: str
+    progress: Iterator[Progress], copy: Copy, notices: SimpleQueue[str], who: str, name: str, stop: threading.Event
 ) -> Iterator[Progress]:
     """Keep a program up to date while a search goes on; its troubles become one notice.
 
@@ -108,20 +113,36 @@ def follow(
         notices: where the program's troubles are put, one line each.
         who: the program's name, for people.
         name: the study's.
+        stop: once it is set, the end of the search waits for the program only `HURRY` seconds.
 
     Yields:
         What the search yields, and notices.
 
     """
     patience = LAST_WORDS
+
+    def left() -> float:
+        return min(patience, HURRY) if stop.is_set() else patience
+
     try:
         for each in progress:
             copy.wake()
             yield each
             while not notices.empty():
-                yield Notice(f"{notices.get()} (the search goes on and sends it later)")
+                yield Notice(f"{notices.get()} (the search continues and sends it later)")
                 patience = LAST_TRY
-    finally:
-        behind = copy.close(patience)
+    except Exception:  # said also where the search has failed, which is what is raised
+        yield from _rest(copy.close(left()), notices, who, name)
+        raise
+    except BaseException:  # nobody listens any more
+        copy.close(HURRY)
+        raise
+    yield from _rest(copy.close(left()), notices, who, name)
+
+
+def _rest(behind: int, notices: SimpleQueue[str], who: str, name: str) -> Iterator[Notice]:
+    """Say what the program does not have, why, and the command that sends it."""
+    while not notices.empty():
+        yield Notice(notices.get())
     if behind:
         yield Notice(f"{who} does not have all of {plural(behind, 'trial')} yet: `study sync {name}` sends the rest")

@@ -23,7 +23,7 @@ class Choice:
     Args:
         help: what it is, in a few words.
         factory: import path of the function or class that makes it, `package.module:name`.
-        extra: the extra of this package that installs what it needs, as in `pip install "study[ray]"`; empty if none.
+        extra: the extra of this package that installs what it needs, as in `studytune[ray]`; empty if none.
 
     """
 
@@ -45,7 +45,7 @@ class Choice:
             if not self.extra:
                 raise
             raise InputError(
-                f"{error.name} is not installed", fix=f'Run `pip install "study[{self.extra}]"`.'
+                f"{error.name} is not installed", fix=f'Run `pip install "studytune[{self.extra}]"`.'
             ) from error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -11,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
+from study.asking import Asking
 from study.errors import RecipeError, StudyFileError
-from study.formatting import nearest
+from study.formatting import close_to, nearest
 from study.imports import FILE_MODULE, is_outdated
-from study.knobs import explain, metrics_of
+from study.knobs import explain, metrics_of, plain
 from study.metric import Direction, Metric
 from study.recipe import Recipe
 from study.stored_recipe import recipe_class
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 OUR_TRAIN = "study.engine:train"
 Overrides = Mapping[str, Any]
 RESERVED = ("-compare", "-confirm", "-final", "-ablate")  # endings of studies that are made for another
+ON_TEST = ("-compare", "-final")  # of them those whose values are of the test split
+LONGEST_NAME = 200  # with what is added to it a folder's name, which has 255 bytes at most
 LENGTHS = {"epochs": "steps", "steps": "epochs"}  # the length of a training is given by one of the two
 
 
@@ -76,6 +78,7 @@ class Study:
         fixed: the knobs held by `--set`; set by `fix`.
         file: the name or path that it was loaded by; set by `load`.
         about: the docstring of its file; set by `load`.
+        test: whether its values are of the test split, as those of a comparison are; set by `questions.replicates`.
 
     """
 
@@ -92,6 +95,7 @@ class Study:
     fixed: Overrides = field(default_factory=dict[str, Any])
     file: str = ""
     about: str = ""
+    test: bool = False
 
     @property
     def fair_variants(self) -> dict[str, Overrides]:
@@ -127,12 +131,17 @@ class Study:
         """Run the space on a trial; fixed knobs are answered without asking it."""
         if self.space is None:
             return {}
-        return self.space(_Fixing(trial, self.fixed) if self.fixed else trial)  # pyright: ignore[reportArgumentType]
+        return self.space(Asking(trial, self.fixed))  # pyright: ignore[reportArgumentType]
+
+    @property
+    def followed(self) -> Metric:
+        """Give the metric that its trials are followed by, epoch by epoch, with its direction."""
+        return Metric(self.metric, self.direction)
 
     @property
     def objective(self) -> Metric:
-        """Give the metric with its direction."""
-        return Metric(self.metric, self.direction)
+        """Give the metric of its trials' values: the one they are followed by, but of the test split if that judges."""
+        return self.followed.on("test") if self.test else self.followed
 
     def check(self) -> None:
         """Check what can be checked without training: names, types, and the knobs of variants and of `final`.
@@ -144,13 +153,35 @@ class Study:
         """
         self._check_types()
         named = {f"variant {name!r}": overrides for name, overrides in self.variants.items()}
-        for what, overrides in {**named, "final": self.final}.items():
+        for what, overrides in {"recipe": {}, **named, "final": self.final}.items():
             try:
-                self.recipe_for(overrides)
+                self.require_storable(overrides)
             except RecipeError as error:
                 raise StudyFileError(error.what, where=f"{self.name}, {what}", fix=error.fix) from error
         if strange := set(self.published) - set(self.variants):
             raise StudyFileError(f"published figures for unknown variants: {sorted(strange)}", where=self.name)
+
+    def require_storable(self, overrides: Overrides) -> BaseModel:
+        """Build the recipe as `recipe_for`, and see that it is the same from what is stored of it.
+
+        Raises:
+            RecipeError: as `recipe_for`; or a value that cannot be stored, or comes back as another.
+
+        """
+        made = self.recipe_for(overrides)
+        again = self.recipe_for({knob: plain(value) for knob, value in overrides.items()})
+        try:
+            stored = type(made).model_validate_json(made.model_dump_json())
+        except ValidationError as error:
+            raise RecipeError(f"does not come back when stored: {explain(error)}") from error
+        for other in (again, stored):
+            if different := next((knob for knob in type(made).model_fields if _differs(made, other, knob)), None):
+                one, two = getattr(made, different), getattr(other, different)
+                raise RecipeError(
+                    f"{different}={one!r} comes back as {two!r} when stored",
+                    fix="Use values that JSON holds, or a validator that reads them.",
+                )
+        return made
 
     def _check_types(self) -> None:
         """Check the types of the fields, which Python itself does not."""
@@ -187,24 +218,19 @@ def checked_name(name: Any) -> str:
     """
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][\w.@+-]*", name, re.ASCII):
         raise StudyFileError(f"not a name for a study: {name!r}", fix="Use letters, digits and . _ - + @ only.")
+    if len(name) > LONGEST_NAME:
+        what = f"not a name for a study: {name[:20]}... has {len(name)} characters"
+        raise StudyFileError(what, fix=f"Use {LONGEST_NAME} at most: it names folders and database rows.")
     if name.endswith(RESERVED):
-        raise StudyFileError(f"not a name for a study: {name!r}", fix="What is made for a study is named so.")
+        raise StudyFileError(
+            f"not a name for a study: {name!r}",
+            fix="These endings are reserved for what the program makes from a study.",
+        )
     return name
 
 
-class _Fixing:
-    """A trial that answers for fixed knobs itself, so that Optuna does not sample them."""
-
-    def __init__(self, trial: optuna.Trial, fixed: Overrides) -> None:
-        self._trial, self._fixed = trial, fixed
-
-    def __getattr__(self, name: str) -> Any:
-        attribute = getattr(self._trial, name)
-        if not name.startswith("suggest_"):
-            return attribute
-        return lambda knob, *args, **kwargs: (
-            self._fixed[knob] if knob in self._fixed else attribute(knob, *args, **kwargs)
-        )
+def _differs(one: BaseModel, other: BaseModel, knob: str) -> bool:
+    return type(getattr(one, knob)) is not type(getattr(other, knob)) or getattr(one, knob) != getattr(other, knob)
 
 
 def override(recipe: BaseModel, overrides: Overrides) -> BaseModel:
@@ -217,8 +243,8 @@ def override(recipe: BaseModel, overrides: Overrides) -> BaseModel:
     known = type(recipe).model_fields
     for knob in overrides:
         if knob not in known:
-            near = difflib.get_close_matches(knob, known, n=1)
-            raise RecipeError(f"unknown knob {knob!r}", fix=f"Did you mean {near[0]!r}?" if near else "")
+            near = close_to(knob, known)
+            raise RecipeError(f"unknown knob {knob!r}", fix=f"Did you mean {near!r}?" if near else "")
     overrides = dict(overrides)
     if isinstance(recipe, Recipe):  # giving one length replaces the other
         if overrides.get("epochs") is not None:
@@ -271,11 +297,21 @@ def restored(name: str, stored: Mapping[str, Any]) -> Study:
         final=stored.get("final") or {},
         fallback=stored.get("fallback"),
         train=stored["train"],
-        metric=stored["metric"],
+        metric=stored.get("followed") or stored["metric"],
         direction=stored["direction"],
         file=str(stored.get("file") or ""),
         about=str(stored.get("about") or ""),
     )
+
+
+def judged_by(stored: Mapping[str, Any]) -> Metric:
+    """Read the metric of a study's values from its stored definition.
+
+    Older versions stored the metric of an epoch, such as `train_accuracy`, for values of the test split.
+    """
+    metric = Metric(stored["metric"], stored["direction"])
+    old = "followed" not in stored and stored.get("train") == OUR_TRAIN
+    return metric.on("test") if old and str(stored.get("study")).endswith(ON_TEST) else metric
 
 
 def restored_variants(stored: Mapping[str, Any]) -> dict[str, Overrides]:

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+DISTRIBUTION = "studytune"  # what is installed; the import and the command are `study`
 PACKAGES = ("study", "torch", "torchvision", "optuna", "mlflow", "numpy", "scikit-learn", "pandas")
 
 
@@ -22,7 +23,7 @@ def versions() -> dict[str, str]:
     found = {"python": platform.python_version(), "platform": platform.platform(), "processor": _processor()}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            found[package] = version(DISTRIBUTION if package == "study" else package)
         except PackageNotFoundError:
             found[package] = "not installed"
     return found

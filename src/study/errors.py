@@ -1,7 +1,8 @@
 """Every error that a user can cause or fix; each says what happened, where, and what to do.
 
 StudyError                exit 1  the work could not be finished
-├── Interrupted           exit 130  stopped by Ctrl-C, everything saved
+├── Interrupted           exit 130  stopped by Ctrl-C, everything saved; 143 by SIGTERM, 129 by SIGHUP
+├── Damaged               exit 1  a file of ours is not as it was written
 └── InputError            exit 2  something given is wrong; nothing was written
     ├── RecipeError               a knob, its value or their combination
     ├── StudyFileError            a study that cannot be found, read or used
@@ -14,6 +15,8 @@ StudyError                exit 1  the work could not be finished
 """
 
 from __future__ import annotations
+
+ENDS = (".", "?", "!", "…", ":", ".)")  # of a sentence
 
 
 class StudyError(Exception):
@@ -29,7 +32,7 @@ class StudyError(Exception):
     def __str__(self) -> str:
         """Write `where: what. fix`, without the empty parts."""
         line = f"{self.where}: {self.what}" if self.where else self.what
-        return f"{line}. {self.fix}" if self.fix else line
+        return sentences(line, self.fix) if self.fix else line
 
     def __reduce__(self) -> tuple[object, ...]:
         """Keep the parts when the error is pickled for another process."""
@@ -37,9 +40,27 @@ class StudyError(Exception):
 
 
 class Interrupted(StudyError):
-    """Ctrl-C: running trials are saved; the same command resumes them."""
+    """Ctrl-C, SIGTERM or SIGHUP: running trials are saved; the same command resumes them."""
 
     exit_code = 130
+
+    def by(self, number: int) -> Interrupted:
+        """Say which signal it was; gives the error itself."""
+        self.exit_code = 128 + number
+        return self
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM or SIGHUP, which ends the program at once, as Ctrl-C does."""
+
+    def __init__(self, number: int) -> None:
+        """Keep the exit code that shells give for the signal."""
+        super().__init__()
+        self.exit_code = 128 + number
+
+
+class Damaged(StudyError):
+    """A file of ours is not as it was written: its checksum is another one."""
 
 
 class InputError(StudyError):
@@ -78,6 +99,16 @@ class DeviceError(InputError):
 
 class PlaceError(InputError):
     """A folder, disk or database that cannot be used."""
+
+
+def sentences(*parts: str) -> str:
+    """Join sentences, each ended by one full stop unless it ends in a mark of its own; empty parts are left out.
+
+    >>> sentences("which study?", "`study list` shows them."), sentences("no trial 7", "")
+    ('which study? `study list` shows them.', 'no trial 7.')
+
+    """
+    return " ".join(part if part.endswith(ENDS) else f"{part}." for part in parts if part)
 
 
 def _rebuild(kind: type[StudyError], what: str, where: str, fix: str) -> StudyError:

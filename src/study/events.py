@@ -17,12 +17,13 @@ class Epoch:
 
     Args:
         number: number of the epoch, from 1.
-        metrics: name to value, for example `val_accuracy` in [0, 1]; NaN or infinity means that the training diverged.
+        metrics: name to value, for example `val_accuracy` in [0, 1]; of the study's
+            metric, NaN or infinity means that the training diverged.
         seconds: wall-clock time of the epoch, validation included; if 0, the worker measures it.
-        state: returns what a resumed training needs to continue after this epoch: a dict of tensors, numbers, strings,
-            lists and dicts, which the training receives as `resume`. The value of its key "model", a state dict, is
-            also saved as the best weights. None if the training can only restart from its first epoch. The function is
-            called in the training's own process.
+        state: returns what a resumed training needs to continue after this epoch: a dict of tensors and of what
+            `study.engine.stored_types` lists, which the training receives as `resume`. The value of its key "model", a
+            state dict, is also saved as the best weights. None if the training can only restart from its first epoch.
+            The function is called in the training's own process.
         last: whether this is the final epoch, after which the pruner is not asked. If None, the recipe's field `epochs`
             decides; without that field the worker trains the next epoch before it sends this one, and drops the next
             one if the trial is pruned.
@@ -38,10 +39,18 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A worker has started the job on `device` (torch's name), after the `epochs` epochs of its checkpoint."""
+    """A worker has started the job.
+
+    Args:
+        epochs: number of epochs in its checkpoint, after which it goes on.
+        device: torch's name of it.
+        damaged: says which files of its checkpoint are damaged; empty if none is.
+
+    """
 
     epochs: int
     device: str
+    damaged: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +82,16 @@ class Stuck:
 
 @dataclass(frozen=True, slots=True)
 class Died:
-    """The training's process died (a signal, out of memory); it can be retried from the checkpoint."""
+    """The training's process died (a signal, out of memory, a device that failed); it can go on from its checkpoint.
+
+    Args:
+        reason: one line.
+        is_own: whether the training may be what it died of; False where other processes died with it.
+
+    """
 
     reason: str
+    is_own: bool = True
 
 
 Event = Started | Epoch | Finished | Stopped | Failed | Stuck | Died

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import textwrap
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -51,11 +52,44 @@ def size(count: float) -> str:
     return f"{count:.1f} TB"
 
 
+def wrapped(text: str, width: int, indent: str = "") -> list[str]:
+    """Break text into lines of at most `width` characters at its spaces; a longer word stays whole, so one can copy it.
+
+    Args:
+        text: one paragraph.
+        width: of a line, indentation included.
+        indent: begins each line.
+
+    """
+    return textwrap.wrap(
+        text, max(1, width), initial_indent=indent, subsequent_indent=indent, break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def fitted(text: str, width: int | None) -> str:
+    """Break the lines that are longer than `width` characters at their spaces, each below its own indentation."""
+    if width is None or len(text) <= width:
+        return text
+    lines: list[str] = []
+    for line in text.split("\n"):
+        start = line[: len(line) - len(line.lstrip())]
+        lines += [line] if len(line) <= width else wrapped(line.strip(), width, start)
+    return "\n".join(lines)
+
+
 def nearest(name: str, known: Iterable[str], *, else_say: str = "There are") -> str:
     """Suggest a known name for an unknown one: `Did you mean 'x'?`, else `There are:` and the list of known names."""
     names = list(known)
-    near = get_close_matches(name, names, n=1)
-    return f"Did you mean {near[0]!r}?" if near else f"{else_say}: {', '.join(names) or 'none'}."
+    near = close_to(name, names)
+    return f"Did you mean {near!r}?" if near else f"{else_say}: {', '.join(names) or 'none'}."
+
+
+def close_to(name: str, known: Iterable[str]) -> str | None:
+    """Find the known name that is meant by an unknown one, in any case; None if none is near."""
+    names = {each.lower(): each for each in known}
+    near = get_close_matches(name.lower(), names, n=1)
+    return names[near[0]] if near else None
 
 
 def plural(count: int, noun: str) -> str:
@@ -73,6 +107,11 @@ def moment(seconds: float | None) -> str | None:
 def local_moment(seconds: float) -> str:
     """Write seconds since 1970 in local time: `2026-11-21 13:05`."""
     return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def storable(text: str) -> str:
+    r"""Spell what no database or file takes, a lone surrogate and NUL, as `\udcff` and `\x00`; all else as it is."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 
 def to_json(value: Any, *, indent: int | None = None) -> str:

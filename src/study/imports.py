@@ -119,9 +119,9 @@ def import_object(reference: str) -> Any:
             found = getattr(found, part)
     except StudyFileError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # as in `_execute`
         reason = f"cannot import {reference!r}: {type(error).__name__}: {error}"
-        raise StudyFileError(reason, fix="Is it installed, or in the folder you stand in?") from error
+        raise StudyFileError(reason, fix="Is it installed, or in the working folder?") from error
     return found
 
 
@@ -133,10 +133,21 @@ def see_working_folder(*others: Path) -> None:
             sys.path.append(str(folder))
 
 
+@contextmanager
+def without_arguments(program: str) -> Generator[None]:
+    """Run a person's own code as if it were started without arguments: those of this process are not for it."""
+    before, sys.argv = sys.argv, [program]
+    try:
+        yield
+    finally:
+        sys.argv = before
+
+
 def _import_module(name: str) -> ModuleType:
     if name not in sys.modules:
         importlib.invalidate_caches()  # a file made within the last second may not be in the folder's cached listing
-    module = importlib.import_module(name)
+    with without_arguments(name):
+        module = importlib.import_module(name)
     with _lock:
         _own.note(module)
     return module
@@ -154,14 +165,15 @@ def _execute(name: str, path: Path) -> None:
     sys.modules[name] = module
     importlib.invalidate_caches()  # as above
     try:
-        loader.exec_module(module)
+        with without_arguments(str(path)):
+            loader.exec_module(module)
     except SyntaxError as error:
         del sys.modules[name]
         raise StudyFileError(f"syntax error: {error.msg}", where=f"{path}, line {error.lineno}") from error
     except ValidationError as error:
         del sys.modules[name]
         raise StudyFileError(explain(error).what, where=_line_of(error, path)) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script's own `sys.exit` must not end a search, or a notebook
         del sys.modules[name]
         raise StudyFileError(f"{type(error).__name__}: {error}", where=_line_of(error, path)) from error
     _own.note(module, source)
@@ -176,7 +188,7 @@ def _put_back_on_error() -> Generator[None]:
         undo.pop_all()
 
 
-def _line_of(error: Exception, path: Path) -> str:
+def _line_of(error: BaseException, path: Path) -> str:
     """`file, line n` of the deepest frame of the traceback that is in the file."""
     line, step = 0, error.__traceback__
     while step is not None:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
-from pydantic_core import core_schema
+from pydantic_core import PydanticSerializationError, core_schema, to_jsonable_python
 
 from study.errors import RecipeError
 from study.formatting import nearest
@@ -145,6 +145,19 @@ def knobs_of(recipe_type: type[BaseModel], group: str) -> tuple[str, ...]:
     return tuple(knob for knob, effect in effects(recipe_type).items() if group in effect.choices)
 
 
+def plain(value: Any) -> Any:
+    """Write a value as JSON holds it, as everything is that is stored: a tuple as a list, an Enum as its value.
+
+    Raises:
+        RecipeError: JSON cannot hold it.
+
+    """
+    try:
+        return to_jsonable_python(value)
+    except (PydanticSerializationError, ValueError) as error:
+        raise RecipeError(f"{value!r} cannot be stored ({error})") from error
+
+
 def changed(recipe: BaseModel, knob: str) -> bool:
     """Tell whether a knob differs from its default."""
     return getattr(recipe, knob) != type(recipe).model_fields[knob].get_default(call_default_factory=True)
@@ -208,6 +221,17 @@ def idle_knob(recipe: BaseModel) -> str:
             if clash := next((other for other in effect.without if getattr(recipe, other)), None):
                 return f"{knob} has no effect with {clash}"
     return ""
+
+
+def has_effect(recipe: BaseModel, knob: str) -> bool:
+    """Tell whether a knob decides anything in a recipe, whatever its value; of a recipe of one's own each knob does."""
+    effect = effects(type(recipe)).get(knob, ALWAYS)
+    for group, users in effect.choices.items():
+        choice = None if group == KIND else getattr(recipe, group)
+        if group != KIND and choice not in users and not has_import_path(choice or ""):
+            return False
+    of_others = [bool(getattr(recipe, other)) for other in effect.any_of]
+    return (any(of_others) or not of_others) and not any(getattr(recipe, other) for other in effect.without)
 
 
 def _missing_knobs(recipe: BaseModel) -> str:
@@ -281,6 +305,8 @@ def _explained(item: ErrorDetails) -> str:
             return f"unknown knob {knob!r}"
         case "value_error":
             return f"{said}{item['ctx']['error'] if 'ctx' in item else item['msg']}"
+        case "tuple_type" | "list_type" if isinstance(item["input"], bool | int | float):
+            return f"{said}a list is wanted. Did you mean [{item['input']}]?"
         case "literal_error" if isinstance(item["input"], str):
             names = re.findall(r"'([^']*)'", str(item.get("ctx", {}).get("expected", "")))
             return f"{said}there is no such choice. {nearest(item['input'], names)}"

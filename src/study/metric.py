@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from study.formatting import number
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Direction = Literal["maximize", "minimize"]
+ROUNDING = 1e-9  # of an accuracy in [0, 1]: closer values are the same, but for the rounding of floats
 
 
 class Interval(Protocol):
@@ -137,8 +139,14 @@ class Metric:
         return {"metric": self.name, "direction": self.direction, "in_percent": self.in_percent}
 
     def on(self, split: Literal["val", "train", "test"]) -> Metric:
-        """Give the same measure of another split; a name that names no split is left as it is."""
-        return replace(self, name=f"{split}_{self.measure}") if self.measure != self.name else self
+        """Give the same measure of another split; a name that names no split is left as it is, except on the test."""
+        named = split == "test" or self.measure != self.name
+        return replace(self, name=f"{split}_{self.measure}") if named else self
+
+    @property
+    def of_test(self) -> bool:
+        """Whether its values are of the test split."""
+        return self.name.startswith("test_")
 
     def better(self, a: float, b: float) -> bool:
         """Tell whether the value a is better than b."""
@@ -157,6 +165,12 @@ class Metric:
     def resolution(self, examples: int) -> float:
         """Give the smallest step of the value over a number of examples; 0 where it moves freely."""
         return self.whole / examples if self.is_accuracy and examples else 0.0
+
+    def step_in(self, values: Iterable[float]) -> float:
+        """Give the smallest step between an accuracy's values, where nobody says of how many examples; else 0."""
+        known = sorted({each for each in values if math.isfinite(each)}) if self.is_accuracy else []
+        steps = (after - before for before, after in pairwise(known))
+        return min((step for step in steps if step > ROUNDING * self.whole), default=0.0)
 
     def seen(self, values: Iterable[float]) -> Metric:
         """Learn the unit from values: an accuracy above 1 is measured in per cent."""

@@ -12,8 +12,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from study.formatting import duration
-from study.progress import SearchStarted, TrialEpoch
-from study.record import family, results
+from study.progress import TrialEpoch
 from study.running.board import Board
 
 if TYPE_CHECKING:
@@ -60,11 +59,9 @@ class Bar:
 
     def take(self, progress: Progress) -> None:
         """Apply the next event, and show it."""
-        if isinstance(progress, SearchStarted):
-            journal = family.journal(progress.study, self.home)
-            metric = results.metric_of(journal)
-            self.board.start(progress, metric, results.rows(journal, metric))
-        self.board.take(progress)
+        self.board.follow(progress, self.home)
+        if not self.board.target:  # it is being prepared
+            return
         if not isinstance(progress, TrialEpoch) or time.monotonic() - self._shown > SECONDS_BETWEEN:
             self._show()
 
@@ -92,7 +89,7 @@ class Bar:
         if board.failed:
             parts.append(f"{board.failed} failed")
         if board.best is not None:
-            number, value, variant, _ = board.best
+            number, value, variant = board.best.number, board.best.value, board.best.variant
             named = f" ({variant})" if variant else ""
             parts.append(f"best {board.metric.name} {board.metric.value(value)} by trial {number}{named}")
         if (rate := board.per_minute()) is not None:

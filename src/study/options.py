@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from study import choices
 from study.errors import InputError
@@ -14,7 +15,9 @@ from study.executors.table import EXECUTORS
 from study.sampling.table import PRUNERS, SAMPLERS
 
 if TYPE_CHECKING:
-    from study.executors import Executor
+    from collections.abc import Generator
+
+    from study.executors import Call, Executor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,8 @@ class Options:
         pruner: a name in `study.sampling.table.PRUNERS`; a study's variants are never pruned.
         seed: of the sampler, and of every trial's recipe that has a seed and was not given one.
         timeout: seconds of a run; then running trials finish and save their epoch, and no other trial starts.
+        hang: an epoch that takes this many times the longest so far, and over 5 minutes, is killed and retried; 0 for
+            never. An epoch in this process, as with the executor `inline`, cannot be killed.
         accept: continue a stored study whose definition was another one.
         track: mirror to MLflow while trials run.
         began: when the run began, by `time.monotonic`; `started` sets it.
@@ -47,6 +52,7 @@ class Options:
     pruner: str = "median"
     seed: int = 0
     timeout: float | None = None
+    hang: float = 10.0
     accept: bool = False
     track: bool = True
     began: float | None = field(default=None, compare=False)
@@ -69,6 +75,22 @@ class Options:
 
         """
         return EXECUTORS[self.executor].load()(Resources(self.device, self.workers))
+
+    @contextmanager
+    def calling(self) -> Generator[Call]:
+        """Give a function that calls another one where torch is, by `study.executors.Call`; ends its worker after use.
+
+        Nothing starts before the first call.
+        """
+        with ExitStack() as stack:
+            made: list[Executor] = []
+
+            def call(*arguments: Any, **more: Any) -> Any:
+                if not made:
+                    made.append(stack.enter_context(closing(self.make_executor())))
+                return made[0].call(*arguments, **more)
+
+            yield call
 
     def check(self) -> None:
         """Check the names and the numbers.

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Generator, Mapping
     from pathlib import Path
 
     from study.events import Epoch
-    from study.record.journal import Ended
+    from study.record.history import Ended
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Preparing:
+    """What the run does before it starts: one line."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,4 +103,16 @@ class Written:
     paths: tuple[Path, ...]
 
 
-Progress = SearchStarted | TrialStarted | TrialEpoch | TrialEnded | Notice | Written
+Progress = Preparing | SearchStarted | TrialStarted | TrialEpoch | TrialEnded | Notice | Written
+
+
+def finish(events: Generator[Progress, None, Result], watch: Callable[[Progress], None] | None = None) -> Result:
+    """Run to the end, pass on each event, and return the result; where `watch` raises, the run ends."""
+    with closing(events):
+        while True:
+            try:
+                event = next(events)
+            except StopIteration as end:
+                return end.value
+            if watch:
+                watch(event)

@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, SerializationInfo,
 from pydantic import model_serializer, model_validator
 
 from study.knobs import ACTIVATIONS, ADAM_FAMILY, INITS, LOSSES, MODELS, OPTIMIZERS, SCHEDULES, STEPPED
-from study.knobs import ALWAYS, ALWAYS_WRITTEN, IMPORT_PATH, Choice, Window, changed, idle_knob, idle_window, is_own
+from study.knobs import ALWAYS, ALWAYS_WRITTEN, IMPORT_PATH, Choice, Window, changed, has_effect, idle_knob
+from study.knobs import idle_window, is_own
 from study.knobs import only_with
 # isort: on
 
@@ -44,7 +45,8 @@ class Recipe(BaseModel):
         default=0.1,
         ge=0,
         lt=1,
-        description="share of the training split held out for validation, stratified by class; 0 trains on all of it",
+        description="share of the training split held out for validation, stratified by class; 0 trains on all of it. "
+        "A data set that brings validation examples validates on those",
     )
     split_seed: Annotated[int, ALWAYS] = Field(
         default=0, ge=0, description="seed that decides which examples are held out"
@@ -121,7 +123,7 @@ class Recipe(BaseModel):
         default=None, gt=0, description="largest norm of the whole gradient"
     )
 
-    # Optimizer: torch's names; unset is torch's own default
+    # Optimizer: names are torch's, and an unset knob has torch's own default
     optimizer: Annotated[str, Choice(OPTIMIZERS), ALWAYS] = Field(
         default="adam", description=f"of torch.optim, or {PATH}; sgd with batch_size=full is gradient descent"
     )
@@ -183,7 +185,7 @@ class Recipe(BaseModel):
         default=None, description="first and last epoch in which weight_decay acts; all if unset"
     )
 
-    # Schedule: torch.optim.lr_scheduler's names
+    # Schedule: most names are those of torch.optim.lr_scheduler
     schedule: Annotated[str, Choice(SCHEDULES), ALWAYS] = Field(
         default="constant", description=f"how the learning rate changes over the training, by name or {PATH}"
     )
@@ -249,7 +251,7 @@ class Recipe(BaseModel):
         default="float32", description="of the computation; bfloat16 is torch.autocast over float32 weights"
     )
 
-    # Parts of one's own; each is used by one import path above
+    # Your own parts: arguments for the import paths above, and a further metric
     model_args: Annotated[Arguments, only_with(model=OWN)] = Field(default={}, description=ARGUMENTS)
     activation_args: Annotated[Arguments, only_with(activation=OWN)] = Field(default={}, description=ARGUMENTS)
     loss_args: Annotated[Arguments, only_with(loss=OWN)] = Field(default={}, description=ARGUMENTS)
@@ -272,7 +274,7 @@ class Recipe(BaseModel):
     @model_validator(mode="after")
     def _knobs_have_an_effect(self) -> Self:
         if self.epochs is not None and self.steps is not None:
-            raise ValueError("epochs and steps exclude each other: give one")
+            raise ValueError("give epochs or steps, not both")
         if idle := idle_knob(self):
             raise ValueError(idle)
         if self.schedule == "plateau" and not self.val_fraction:
@@ -308,6 +310,19 @@ class Recipe(BaseModel):
 def every_knob(recipe: BaseModel) -> dict[str, Any]:
     """Give all knobs of a recipe as JSON values, those too that `to_json` leaves out at their default."""
     return recipe.model_dump(mode="json", context={"every_knob": True})
+
+
+def difference(recipe: BaseModel, base: BaseModel) -> dict[str, Any]:
+    """Give the knobs in which a recipe differs from a base, as JSON values; applied to the base, they make it."""
+    plain = every_knob(base)
+    return {knob: value for knob, value in every_knob(recipe).items() if knob not in plain or plain[knob] != value}
+
+
+def settings(recipe: BaseModel, base: BaseModel) -> dict[str, Any]:
+    """Give what a training has set other than a base, as people are shown it: without the knobs that decide nothing."""
+    lengths = {knob for knob in ("epochs", "steps") if isinstance(recipe, Recipe) and getattr(recipe, knob) is None}
+    differing = difference(recipe, base).items()
+    return {knob: value for knob, value in differing if knob not in lengths and has_effect(recipe, knob)}
 
 
 def to_json(recipe: BaseModel) -> str:

@@ -30,6 +30,9 @@ class Asked:
     recorded: float | None = None
 
 
+PYTHON = {"None": "null", "True": "true", "False": "false"}  # as people write them, who write Python all day
+
+
 def overrides(assignments: Sequence[str]) -> dict[str, Any]:
     """Read `knob=value` pairs; a value is JSON (`0.1`, `true`, `null`, `[64, 64]`) if valid, else text.
 
@@ -45,7 +48,7 @@ def overrides(assignments: Sequence[str]) -> dict[str, Any]:
         if knob.strip() in found:
             raise InputError(f"{knob.strip()!r} is given twice", where="--set", fix="Keep one of them.")
         try:
-            found[knob.strip()] = json.loads(value)
+            found[knob.strip()] = json.loads(PYTHON.get(value.strip(), value))
         except ValueError:
             found[knob.strip()] = value
     return found
@@ -136,7 +139,7 @@ def recorded_comparison(name: str, home: Path, *, data: str | None = None) -> St
     found = _with_results(name, home, "compare", data, None)
     study = family.Family(found, home).as_compared() if found else None
     if study is None:
-        raise InputError(f"{name} has not been compared yet", fix=f"`study compare {name}` does it.")
+        raise InputError(f"{name} has not been compared yet", fix=f"Run `study compare {name}`.")
     return study
 
 

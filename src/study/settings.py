@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote, unquote
+
+from study.errors import InputError
+
+SQLITE = "sqlite:///"
+# A password may have an @, a : or a / in it that nobody has escaped.
+SERVER = re.compile(
+    r"(?P<scheme>(?!sqlite)[A-Za-z][\w+.-]*)://(?:(?P<user>[^:/@]*)(?::(?P<password>.*?))?@)?"
+    r"(?P<host>[^/?@]*)(?P<rest>(?:/[^?@]*)?(?:\?.*)?)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +54,59 @@ def study_folder(home: Path, name: str) -> Path:
 
 
 def resolve(home: str | Path | None = None, storage: str | None = None, tracking_uri: str | None = None) -> Settings:
-    """Resolve each setting: the argument, else `STUDY_*`, else Optuna's or MLflow's variable, else under `mlruns/`."""
+    """Resolve each setting: the argument, else `STUDY_*`, else Optuna's or MLflow's variable, else under `mlruns/`.
+
+    Raises:
+        InputError: a URL whose port is no number.
+
+    """
     root = Path(home or os.environ.get("STUDY_HOME") or "mlruns").expanduser().absolute()
     storage = storage or os.environ.get("STUDY_STORAGE") or os.environ.get("OPTUNA_STORAGE")
     tracking = tracking_uri or os.environ.get("STUDY_TRACKING_URI") or os.environ.get("MLFLOW_TRACKING_URI")
     return Settings(
         home=root,
-        storage=storage or f"sqlite:///{root / 'optuna.db'}",
-        tracking_uri=tracking or f"sqlite:///{root / 'mlflow.db'}",
+        storage=checked_url(storage, "--storage") if storage else sqlite_url(root / "optuna.db"),
+        tracking_uri=checked_url(tracking, "--tracking-uri") if tracking else sqlite_url(root / "mlflow.db"),
     )
+
+
+def sqlite_url(file: Path) -> str:
+    """Give the SQLAlchemy URL of a SQLite file; `?`, `#` and `%` in its path are no signs of the URL."""
+    return SQLITE + re.sub(r"[?#%]", lambda sign: f"%{ord(sign[0]):02X}", str(file))
+
+
+def sqlite_file(url: str) -> Path | None:
+    """Find the file of a SQLite URL; None for other databases, for one in memory and for URLs with options."""
+    if not re.fullmatch(rf"{SQLITE}(?!file:|:memory:)[^?]+", url):
+        return None
+    return Path(unquote(url.removeprefix(SQLITE)))
+
+
+def checked_url(url: str, option: str) -> str:
+    """Check a server's URL; `@`, `:` and `/` in its password are escaped, as they have to be.
+
+    Raises:
+        InputError: the port is no number; the message shows no part of the password.
+
+    """
+    if not (match := SERVER.fullmatch(url)):
+        return url
+    scheme, user, password, host, rest = match.groups()
+    _, colon, port = host.rpartition("]")[2].rpartition(":")
+    if colon and not re.fullmatch(r"[0-9]{1,5}", port):
+        what = f"{hide_password(url)} has the port {port!r}, which is no number"
+        raise InputError(what, where=option, fix="Write it as postgresql://USER:PASSWORD@HOST:5432/DATABASE.")
+    if password is None:
+        return url
+    return f"{scheme}://{user}:{quote(unquote(password), safe='')}@{host}{rest}"
+
+
+def hide_password(url: str) -> str:
+    """Spell a URL without its password; what is no URL as it is."""
+    scheme, _, rest = url.partition("://")
+    before, at, after = rest.rpartition("@")
+    user, colon, _ = before.partition(":")
+    return f"{scheme}://{user}:***@{after}" if at and colon else url
 
 
 def cache_folder() -> Path:

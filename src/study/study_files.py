@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+# They come with `study`. In a clone of the repository their folder holds a person's own studies, too.
+BUNDLED = {
+    "activations", "ann_optimizers", "cifar_tricks", "init", "mnist_cnn", "mnist_optimizers", "regularization",
+    "schedules",
+}  # fmt: skip
+
+
 def folders() -> list[Path]:
     """Give the folders in which studies are looked for: `studies` in the working folder, then the built-in ones."""
     packaged = Path(__file__).parent / "studies"
@@ -28,6 +35,11 @@ def available() -> dict[str, Path]:
     """Give the name and the file of each study that can be run by its name."""
     files = [file for folder in reversed(folders()) for file in sorted(folder.glob("[!_]*.py"))]
     return {file.stem: file for file in files}
+
+
+def is_bundled(file: Path) -> bool:
+    """Tell whether a study's file is one that comes with `study`."""
+    return file.stem in BUNDLED and file.parent.resolve() == folders()[1].resolve()
 
 
 def find(name: str) -> Path:

@@ -73,7 +73,7 @@ def write(name: str, folder: Path | None = None) -> Path:
         with file.open("x", encoding="utf-8") as opened:
             opened.write(TEMPLATE.replace("NAME: ", f"{name}: ", 1).replace('name="NAME"', f'name="{name}"'))
     except FileExistsError as error:
-        raise PlaceError("is there already", where=str(file), fix="Choose another name, or delete it.") from error
+        raise PlaceError("exists already", where=str(file), fix="Choose another name, or delete it.") from error
     except OSError as error:
         raise PlaceError(f"cannot be written: {error.strerror}", where=str(file), fix="Choose another -C.") from error
     return file

@@ -17,7 +17,7 @@ from study.data.known import KNOWN
 
 KEYS = [
     "name", "path", "kind", "classes", "shape", "train", "test", "sha256", "source", "imported", "created", "size",
-    "columns", "here",
+    "columns", "validation", "levels", "offsets", "here",
 ]  # fmt: skip
 
 
@@ -50,11 +50,29 @@ def test_images_come_in_and_are_listed(study, pets):
         "pets: 8 images to train on and 4 to test, 8x8x3, 2 classes, "
         f"sha256 {pack.sha256[:12]}, {pack.size / 1000:.1f} kB\n"
     )
-    lines = study("data", "list").out.splitlines()
-    assert lines[0].split() == ["Name", "Kind", "Train", "Test", "Shape", "Classes", "Size", "SHA-256", "Imported", "Source"]  # fmt: skip  # noqa: E501
-    assert lines[1].split()[:6] == ["pets", "image", "8", "4", "8x8x3", "2"]
-    assert "import of pets (PNG, decoded)" in lines[1]
-    assert {line.split()[0] for line in lines[2:]} == set(KNOWN)
+    here, known = study("data", "list").out.split("\n\n")
+    lines = here.splitlines()
+    assert lines[:1] == ["Here:"]
+    assert lines[1].split() == ["Name", "Kind", "Train", "Test", "Shape", "Classes", "Size", "Source"]
+    assert lines[2].split()[:6] == ["pets", "image", "8", "4", "8x8x3", "2"]
+    assert "import of pets (PNG, decoded)" in lines[2]
+    assert {line.split()[0] for line in known.splitlines()[2:]} == set(KNOWN)
+
+
+def test_what_the_data_folder_holds_is_listed(study, pets, tmp_path, monkeypatch):
+    folder = tmp_path / "raw"
+    (folder / "MNIST" / "raw").mkdir(parents=True)
+    (folder / "MNIST" / "raw" / "train-images-idx3-ubyte.gz").write_bytes(b"")
+    for name in ("cifar-100-python.tar.gz", "own-images.tar.xz", "notes.md"):
+        (folder / name).write_bytes(b"")
+    pets.rename(folder / "pets")
+    monkeypatch.setenv("STUDY_DATA", str(folder))
+    listed = {each["name"]: each["source"] for each in study("data", "list", "--json").json}
+    there = {name for name, source in listed.items() if source == f"files in {folder}, read when first used"}
+    assert there == {"mnist", "cifar100"}
+    told = study("data", "list").out.split("\n\n")[-1].splitlines()
+    assert told[0] == "In STUDY_DATA, for `study data import NAME PATH`:"
+    assert [line.strip() for line in told[1:]] == [str(folder / "own-images.tar.xz"), str(folder / "pets")]
 
 
 def test_a_table_comes_in_with_notices_on_stderr(study, table):
@@ -62,7 +80,7 @@ def test_a_table_comes_in_with_notices_on_stderr(study, table):
     assert answer.code == 0
     assert answer.out.startswith("mine: 16 rows to train on and 4 to test, 4 columns, 2 classes, ")
     assert "One column for each category: t (4)" in answer.err
-    assert "There is no --test file: 20% held out for the test, stratified, seed 42" in answer.err
+    assert "There is no test split: 20% held out for the test, stratified, seed 42" in answer.err
 
 
 def test_options_have_twins_in_the_environment(study, table, monkeypatch):
@@ -100,7 +118,7 @@ def test_what_is_here_is_only_replaced_by_force(study, pets, table):
     before = packed.find("pets")
     answer = study("data", "import", "pets", table, "--label", "kind")
     assert answer.code == 2
-    assert "pets is here already: 8 images to train on" in answer.err
+    assert "pets exists already: 8 images to train on" in answer.err
     assert "--force" in answer.err
     assert packed.find("pets") == before
     assert study("data", "import", "pets", table, "--label", "kind", "--force").code == 0
@@ -116,6 +134,9 @@ def test_what_is_here_is_only_replaced_by_force(study, pets, table):
         (["x", "{table}", "--size", "8", "--label", "kind"], "--size: has no effect on a table"),
         (["x", "{table}"], "--label: is needed for a table. Name the column to predict"),
         (["x", "{table}", "--label", "nose"], "has no column 'nose'. Its columns are: x, t, kind"),
+        (["x", "{table}", "--label", "kind", "--decimal", "x"], "--decimal: cannot be 'x'. Give . or ,"),
+        (["x", "{table}", "--label", "kind", "--separator", "ab"], "--separator: cannot be 'ab'"),
+        (["x", "{pets}", "--no-header"], "--header: has no effect on images"),
         (["x", "{table}", "--label", "kind", "--test-fraction", "2"], "a share of 2 cannot be held out"),
         (["x", "nowhere"], "nowhere: cannot be read: No such file or directory"),
         (["x", "nowhere.csv", "--label", "kind"], "No such file"),
@@ -154,8 +175,8 @@ def test_damaged_packs_are_found_listed_and_can_be_replaced_or_removed(study, pe
     assert "study data remove changed" in answer.err
     listed = {each["name"]: each for each in study("data", "list", "--json").json}
     assert listed["cut"]["here"]
-    assert "cut short" in listed["cut"]["source"]
-    assert "cut short" in study("data", "list").out
+    assert "incomplete" in listed["cut"]["source"]
+    assert "incomplete" in study("data", "list").out
     assert study("data", "import", "cut", pets).code == 2
     assert study("data", "import", "cut", pets, "--force").code == 0
     assert study("data", "verify", "cut").code == 0
@@ -166,7 +187,7 @@ def test_a_name_that_is_not_here_gets_the_nearest(study, pets):
     for command in ("verify", "remove"):
         answer = study("data", command, "pet")
         assert answer.code == 2
-        assert "no data set 'pet' is here. Did you mean 'pets'?" in answer.err
+        assert "there is no data set 'pet' on this machine. Did you mean 'pets'?" in answer.err
 
 
 def test_removal_needs_a_yes(study, pets, monkeypatch):

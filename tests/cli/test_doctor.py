@@ -7,6 +7,7 @@ import pytest
 
 CHECKS = [
     "python", "versions", "devices", "processor", "memory", "home", "cache", "storage", "tracking", "data", "studies",
+    "results",
 ]  # fmt: skip
 
 

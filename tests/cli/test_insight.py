@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 import shutil
 import threading
@@ -15,6 +14,7 @@ import pytest
 
 from study.options import Options
 from study.questions.search import run
+from study.record import checked
 from study.settings import Settings
 from study.study_files import load
 
@@ -55,7 +55,7 @@ def test_importance_is_a_table_with_the_noise_beside_it(study, home):
     assert lines[3].split()[:2] == ["x", "44"]
     assert lines[3].endswith("matters")
     assert "Noise between seeds: not known; `study confirm fast` measures it." in answer.out
-    assert "116 more complete trials needed" in lines[-1]
+    assert "after 116 more complete trials" in lines[-1]
 
 
 def test_importance_as_json_and_csv_has_these_keys(study, home):
@@ -73,7 +73,7 @@ def test_importance_as_json_and_csv_has_these_keys(study, home):
 def test_importance_of_too_few_trials_says_how_many_more(study, made):
     answer = study("show", "made", "--importance")
     assert answer.code == 0
-    assert "Too few to tell: 40 more complete trials needed. `study run made` goes on." in answer.out
+    assert "Too few trials: 40 more complete trials needed. `study run made` continues the search." in answer.out
 
 
 def test_pruning_says_what_was_saved_and_what_was_lost(study, home):
@@ -91,7 +91,8 @@ def test_pruning_says_what_was_saved_and_what_was_lost(study, home):
     assert 0 < shown["share_saved"] < 1
     assert {each["state"] for each in shown["audited"]} == {"complete"}
     trial = shown["audited"][0]
-    assert f"after epoch {trial['pruned_after']}; it ran on" in study("show", "slow", "--trial", trial["trial"], "--home", home).out  # fmt: skip  # noqa: E501
+    shown = study("show", "slow", "--trial", trial["trial"], "--home", home).out
+    assert f"Audited: the pruner would have stopped it after epoch {trial['pruned_after']}" in shown
 
 
 def test_pruning_without_any_says_so(study, home):
@@ -100,12 +101,12 @@ def test_pruning_without_any_says_so(study, home):
 
 def test_show_ends_with_what_the_search_says_of_itself(study, home):
     answer = study("show", "fast", "--home", home)
-    said = answer.out.partition("What the search says of itself:\n")[2]
-    assert "- the last doubling, from 22 trials to 44" in said
+    said = answer.out.partition("Remarks on the search:\n")[2]
+    assert "- The last doubling, from 22 trials to 44" in said
     assert "`study confirm fast --top 10`" in said
     remarks = study("show", "fast", "--json", "--home", home).json["remarks"]
     assert all(list(each) == ["kind", "text", "fix"] for each in remarks)
-    assert all(f"- {each['text']}" in said for each in remarks)
+    assert all(f"- {each['text'][:1].upper()}{each['text'][1:]}." in said for each in remarks)
 
 
 def test_searches_side_by_side_are_a_table_a_picture_and_a_file(study, home):
@@ -168,9 +169,9 @@ def test_a_search_without_a_finished_trial_is_one_line(study, home, tmp_path):
 def test_what_is_no_search_is_one_line(study, home, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(home, copy)
-    definition = json.loads((copy / "studies" / "fast" / "study.json").read_text())
+    definition = checked.read(copy / "studies" / "fast" / "study.json")
     del definition["sampler"]
-    (copy / "studies" / "fast" / "study.json").write_text(json.dumps(definition))
+    checked.write(copy / "studies" / "fast" / "study.json", definition)
     answer = study("compare", "slow", "fast", "--home", copy)
     assert answer.code == 2
     assert "fast: is no search. Only what `study run` has made is set side by side." in answer.err

@@ -13,11 +13,11 @@ from study.cli.terminal import Terminal, wants_color
 from study.definition import Study
 from study.events import Epoch
 from study.metric import Metric
-from study.progress import Notice, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
+from study.progress import Notice, Preparing, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
 from study.recipe import Recipe
-from study.record.journal import Ended
-from study.record.results import TrialRow
-from study.running.board import Board
+from study.record.history import Ended
+from study.record.trial import TrialRow
+from study.running.board import Board, Placed
 
 LONG = {"optimizer": "adamw", "lr": 0.0123456, "activation": "leaky_relu", "dropout_conv": 0.25, "schedule": "cosine"}
 BEST = "[3/10] Best is trial 0 with value: 50.00 %."
@@ -71,14 +71,32 @@ def drawn(board, width):
 def test_the_board_counts_from_what_was_there_before(board):
     assert (board.complete, board.pruned, board.failed, board.finished) == (2, 1, 1, 3)
     assert board.best is not None
-    assert board.best[:2] == (0, 0.5)
+    assert (board.best.number, board.best.value) == (0, 0.5)
 
 
 def test_the_best_is_the_best_complete_trial(board):
     board.take(ended(4, "pruned", 0.99))
     board.take(ended(5, "complete", 0.7, variant="norm_inputs", overrides={"normalize": True}))
-    assert board.best == (5, 0.7, "norm_inputs", {"normalize": True})
+    assert board.best == Placed(5, "norm_inputs", {"normalize": True}, "complete", 4, 0.7)
     assert (board.complete, board.pruned, board.finished, list(board.running)) == (3, 2, 5, [])
+
+
+def test_the_leaders_are_the_best_five_and_the_last_is_the_last_one(board):
+    for number, value in enumerate([0.6, 0.1, 0.9, 0.9, 0.7, 0.8], 10):
+        board.take(ended(number, "complete", value))
+    board.take(ended(20, "pruned", 0.99, epochs=2))
+    assert [(each.number, each.value) for each in board.leaders] == [
+        (12, 0.9), (13, 0.9), (15, 0.8), (14, 0.7), (10, 0.6),
+    ]  # fmt: skip
+    assert board.last == Placed(20, None, {}, "pruned", 2, 0.99)
+
+
+def test_where_less_is_better_the_smallest_values_lead():
+    board = Board()
+    board.start(STARTED, Metric("val_loss", "minimize"), [row(0, "complete", 0.5), row(1, "complete", 0.4)])
+    board.take(ended(2, "complete", 0.3))
+    board.take(ended(3, "complete", float("nan")))
+    assert [each.number for each in board.leaders] == [2, 1, 0]
 
 
 def test_pace_and_end_count_running_trials_by_their_share(board):
@@ -101,7 +119,7 @@ def test_the_live_view_fits_its_width(board, width):
     board.clock.now += 75
     lines = drawn(board, width)
     assert max(map(len, lines)) <= width
-    assert len(lines) <= 9
+    assert len(lines) <= 13
 
 
 def test_the_live_view_tells_where_the_search_stands(board):
@@ -111,15 +129,17 @@ def test_the_live_view_tells_where_the_search_stands(board):
     for part in (
         "4/10 trials", "3 complete  1 pruned  1 failed  2 running", "trials/min", "ends about",
         "best val_accuracy 70.00 %  trial 6 (wide)", "  optimizer=adamw lr=0.01235 activation=leaky_relu",
-        "trial 4    epoch 2/4   ━━━━━───── 61.00 %  optimizer=adamw", "trial 5    starting",
+        "  trial 0    50.00 %  lr=0.1\n  trial 2    40.00 %  lr=0.1\n",
+        "last finished, after 4 epochs:\n  trial 6    70.00 %",
+        "trial 4    61.00 %  ━━━━━─────  epoch 2/4    optimizer=adamw", "trial 5          -  ──────────  starting",
         "norm_inputs normalize=true",
     ):  # fmt: skip
         assert part in text
 
 
 def test_the_live_view_says_that_it_is_stopping(board):
-    board.stopping = True
-    assert "Ctrl-C once more to stop at once" in drawn(board, 80)[-1]
+    board.stopping = live.STOPPING
+    assert "Press Ctrl-C again to stop at once." in drawn(board, 80)[-1]
 
 
 def test_the_live_view_of_many_workers_keeps_to_the_screen(board):
@@ -131,7 +151,9 @@ def test_the_live_view_of_many_workers_keeps_to_the_screen(board):
 
 
 def test_before_the_search_begins_the_view_says_what_is_done():
-    assert drawn(Board(), 80) == ["checking the study, its recipes and its data"]
+    board = Board()
+    board.take(Preparing("checking the study, its recipes and its data"))
+    assert drawn(board, 80) == ["checking the study, its recipes and its data"]
 
 
 @pytest.mark.parametrize(

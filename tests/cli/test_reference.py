@@ -11,6 +11,8 @@ import typer
 
 from study.cli.app import app
 from study.executors.table import EXECUTORS
+from study.knobs import METRICS
+from study.recipe import Recipe
 from study.sampling.table import PRUNERS, SAMPLERS
 
 REPOSITORY = Path(__file__).parents[2]
@@ -55,7 +57,7 @@ def test_every_command_and_option_says_what_it_does(path):
 
 def test_every_option_has_a_variable_of_its_own():
     silent = [f"{path} {parameter.opts[0]}" for path, parameter in OPTIONS if not variables(parameter)]
-    assert silent == ["study --version"]
+    assert silent == ["study --version", "study --install-completion", "study --show-completion"]
     owners: dict[str, set[str]] = {}
     for _, parameter in OPTIONS:
         for variable in variables(parameter):
@@ -74,9 +76,16 @@ def test_the_executors_samplers_and_pruners_are_those_of_the_tables():
         assert all(row.help in run[option].help for row in table.values())
 
 
-def test_the_reference_in_docs_is_made_from_the_commands_and_the_schemas():
-    same = (REPOSITORY / "docs" / "cli.md").read_text() == reference.reference()
-    assert same, "docs/cli.md is out of date. Run `uv run python docs/reference.py > docs/cli.md`."
+@pytest.mark.parametrize(("page", "made"), [("cli.md", "reference"), ("knobs.md", "knobs")])
+def test_the_reference_in_docs_is_made_from_the_code(page, made):
+    same = (REPOSITORY / "docs" / page).read_text() == getattr(reference, made)()
+    assert same, f"docs/{page} is out of date. Run `uv run python docs/reference.py`."
+
+
+def test_every_knob_and_metric_is_in_the_reference():
+    written = reference.knobs()
+    assert [knob for knob in Recipe.model_fields if f"\n| `{knob}` |" not in written] == []
+    assert set(reference.MEANING) == {*METRICS}
 
 
 def test_every_object_and_each_of_its_keys_says_what_it_is():

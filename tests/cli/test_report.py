@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 HTML = Path("mlruns/studies/made/artifacts/report.html")
 
 
-def test_the_path_is_printed_and_the_study_s_run_in_mlflow_has_the_report(study, made):
+def test_the_path_is_printed_and_the_study_s_run_in_mlflow_has_the_report(study, made, database):
+    shutil.copy(database, "mlruns/mlflow.db")
     answer = study("report", "made")
     assert (answer.code, answer.out) == (0, f"{HTML.absolute()}\n")
     assert "the same as Markdown" in answer.err

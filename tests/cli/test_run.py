@@ -71,7 +71,7 @@ def test_a_search_tells_each_trial_and_what_it_came_to(study, ready):
 
     again = study("run", "toy", "--trials", "4", *QUICK)
     assert again.code == 0
-    assert "toy has its 4 finished trials already; a larger --trials adds to them" in again.err
+    assert "toy has its 4 finished trials already; a larger --trials adds to them." in again.out
 
     more = study("run", "toy", "--trials", "6", "--json", *QUICK)
     assert [each.get("trial") for each in lines(more)] == [4, 5, None]
@@ -168,10 +168,10 @@ def test_a_dry_run_says_what_would_be_and_writes_nothing(study, toy):
 def test_what_cannot_be_run_is_one_clear_line_and_nothing_is_written(study, toy, arguments, complaint):
     answer = study("run", "toy", "--trials", "2", *QUICK, *arguments)
     assert (answer.code, answer.out) == (2, "")
-    assert answer.err.startswith("error: ")
-    assert complaint in answer.err
+    assert answer.complaint.startswith("error: ")
+    assert complaint in answer.complaint
     assert "secret" not in answer.err
-    assert answer.err.count("\n") == 1
+    assert answer.complaint.count("\n") == 1
     assert [path.name for path in Path().iterdir()] == ["studies"]
 
 
@@ -189,8 +189,8 @@ def test_a_study_file_that_cannot_be_used_is_one_clear_line(study, content, comp
     for command in ("check", "run"):
         answer = study(command, "broken.py")
         assert (answer.code, answer.out) == (2, "")
-        assert complaint in answer.err
-        assert answer.err.count("\n") == 1
+        assert complaint in answer.complaint
+        assert answer.complaint.count("\n") == 1
     assert [path.name for path in Path().iterdir()] == ["broken.py"]
 
 
@@ -208,15 +208,18 @@ def wait_for(process, text):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_ends_after_saving_with_130_and_the_same_command_goes_on(study, ready, sign):
+@pytest.mark.parametrize(
+    ("sign", "code", "line"),
+    [(signal.SIGINT, 130, "Stopping after the current epochs"), (signal.SIGTERM, 143, "Stopping within seconds")],
+)
+def test_the_first_signal_ends_after_saving_and_the_same_command_goes_on(study, ready, sign, code, line):
     with start("--trials", "3", "--json") as process:
         wait_for(process, "Trial 0 epoch 1")
         process.send_signal(sign)
         out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "stopping after the present epochs" in err
-    assert err.splitlines()[-1].endswith("The same command goes on.")
+    assert process.returncode == code
+    assert line in err
+    assert err.splitlines()[-1].endswith("The same command continues.")
     assert json.loads(out.splitlines()[-1])["status"] == "interrupted"
     answer = study("run", "toy", "--trials", "3", "--executor", "inline", "--set", "seconds=0.3", "--json")
     assert [each["trial"] for each in lines(answer)[:-1]] == [0, 1, 2]

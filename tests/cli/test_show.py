@@ -3,12 +3,16 @@
 import csv
 import io
 import json
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from study.record.journal import Journal
+from study.study_files import BUNDLED
+
+REPOSITORY = Path(__file__).parents[2]
 
 ROW = [
     "trial", "variant", "state", "value", "best_value", "epochs", "seconds", "overrides", "metrics", "reason",
@@ -19,9 +23,31 @@ ROW = [
 def test_list_shows_what_can_be_run_and_what_has_results(study, made):
     answer = study("list")
     assert answer.code == 0
-    lines = {line.split()[0]: line for line in answer.out.splitlines()}
-    assert lines["made"].split()[1:6] == ["3", "2", "1", "1", "91.25"]
-    assert "LeCun's tricks" in lines["cifar_tricks"]
+    own, bundled = answer.out.split("\n\n")
+    assert own.startswith("Your studies:\n")
+    assert "  made   3 complete, 2 pruned, 1 failed, 1 unfinished  91.25 %" in own
+    assert bundled.startswith("Bundled with study:\n")
+    assert "  cifar_tricks           -     -  LeCun's tricks" in bundled
+    assert "cifar_tricks" not in own
+
+
+def test_list_of_a_newcomer_says_how_to_write_a_study(study):
+    own, bundled = study("list").out.split("\n\n")
+    assert own == "You have no studies yet. `study new NAME` writes one."
+    assert {line.split()[0] for line in bundled.splitlines()[2:]} == set(BUNDLED)
+
+
+def test_the_bundled_studies_are_those_of_the_repository():
+    assert {file.stem for file in (REPOSITORY / "studies").glob("*.py")} >= set(BUNDLED)
+    done = subprocess.run(["git", "ls-files", "studies"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    kept = {Path(file).stem for file in done.stdout.split()}
+    assert kept in ({*BUNDLED}, set())  # none where there is no git
+
+
+def test_a_file_of_a_bundled_name_in_ones_own_folder_is_ones_own(study):
+    study("new", "init")
+    listed = {each["study"]: each["bundled"] for each in study("list", "--json").json}
+    assert (listed["init"], listed["schedules"]) == (False, True)
 
 
 def test_list_as_json_has_these_keys(study, made):
@@ -29,6 +55,7 @@ def test_list_as_json_has_these_keys(study, made):
     assert list(listed["made"]) == [
         "study",
         "file",
+        "bundled",
         "description",
         "complete",
         "pruned",
@@ -62,7 +89,7 @@ def test_show_tells_counts_best_variants_and_trials(study, made):
         "made: maximize val_accuracy",
         "5 finished (3 complete, 2 pruned), 1 failed, 1 unfinished; 6.5 s of training",
         "Best val_accuracy: 91.25 % by trial 2",
-        "  lr=0.01235 batch_size=full",
+        "  batch_size=full lr=0.01235",
     ]
     table = [line.split() for line in answer.out.splitlines()]
     assert ["norm_inputs", "1", "complete", "75.00", "+5.00"] in table
@@ -102,7 +129,7 @@ def test_show_as_csv_has_a_column_for_each_changed_knob(study, made):
     assert len(rows) == 7
     assert list(rows[0]) == [
         "trial", "state", "value", "epochs", "seconds", "variant", "reason",
-        "recipe.lr", "recipe.batch_size", "recipe.normalize", "recipe.activation",
+        "recipe.batch_size", "recipe.lr", "recipe.normalize", "recipe.activation",
     ]  # fmt: skip
     assert (rows[0]["value"], rows[0]["recipe.batch_size"]) == ("0.9125", "full")
 

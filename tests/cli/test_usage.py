@@ -45,9 +45,9 @@ def run(*arguments, **more):
 def test_bad_input_is_one_clear_line_and_nothing_is_written(study, arguments, complaint, tmp_path):
     answer = study(*arguments)
     assert (answer.code, answer.out) == (2, "")
-    assert answer.err.startswith("error: ")
-    assert complaint in answer.err
-    assert answer.err.count("\n") == 1
+    assert answer.complaint.startswith("error: ")
+    assert complaint in answer.complaint
+    assert answer.complaint.count("\n") == 1
     assert list((tmp_path / "work").iterdir()) == []
 
 
@@ -134,7 +134,7 @@ def test_the_log_file_gets_what_the_screen_gets(study, tmp_path):
 
 def test_quiet_shows_errors_only(study):
     assert study("new", "mine", "-q").err == ""
-    assert "is there already" in study("new", "mine", "-q").err
+    assert "exists already" in study("new", "mine", "-q").err
 
 
 def test_warnings_of_libraries_are_shown_only_when_asked_for(study, monkeypatch, capsys):
@@ -167,5 +167,5 @@ def test_a_new_study_is_a_file_that_is_never_overwritten(study, tmp_path):
     file.write_text("mine = 1\n")
     answer = study("new", "mine")
     assert answer.code == 2
-    assert "studies/mine.py: is there already" in answer.err
+    assert "studies/mine.py: exists already" in answer.err
     assert file.read_text() == "mine = 1\n"

@@ -19,7 +19,8 @@ from study.executors.table import EXECUTORS
 from study.record.journal import TrialFolder
 from study.study_files import load
 
-WORK = load(str(Path(__file__).parents[1] / "executors" / "work.py"))
+FILE = Path(__file__).parents[1] / "executors" / "work.py"
+WORK = load(str(FILE))
 LAST = (Finished, Stopped, Failed, Stuck, Died)
 IN_THIS_PROCESS = {"inline"}  # no worker that could die: a training that kills its process kills the caller
 
@@ -165,7 +166,32 @@ def a_worker_that_dies_is_reported_and_the_same_job_goes_on_from_its_checkpoint(
     assert isinstance(after[-1], Finished)
 
 
+def a_job_that_hangs_is_killed_and_goes_on_from_its_checkpoint(caller):
+    caller.executor.submit(caller.job(fault="hangs"))
+    assert [type(caller.next()[1]) for _ in range(2)] == [Started, Epoch]
+    caller.executor.answer(0, go_on=True)
+    caller.executor.kill(0)
+    assert isinstance(caller.next()[1], Died)
+    assert isinstance(caller.run(caller.job())[-1], Finished)
+
+
+def a_function_is_called_by_its_path_reports_and_returns(caller):
+    told = []
+    value = caller.executor.call(f"{FILE}:half_done", 21, report=lambda text, share: told.append((text, share)))
+    assert (value, told) == (42, [("half", 0.5)])
+    assert caller.executor.call(f"{FILE}:half_done", 1) == 2
+
+
+def what_a_called_function_raises_arrives_whole_and_the_next_job_runs(caller):
+    with pytest.raises(PlaceError) as raised:
+        caller.executor.call(f"{FILE}:refuse")
+    assert (raised.value.what, raised.value.where, raised.value.fix) == ("full", "disk", "Free some.")
+    assert isinstance(caller.run(caller.job())[-1], Finished)
+
+
 CONTRACT = [
+    a_function_is_called_by_its_path_reports_and_returns,
+    what_a_called_function_raises_arrives_whole_and_the_next_job_runs,
     a_job_starts_yields_its_epochs_and_finishes,
     an_epoch_is_saved_before_it_is_sent_and_nothing_goes_on_before_the_answer,
     a_stopped_job_confirms_it_and_takes_no_step_too_many,
@@ -202,12 +228,16 @@ def test_every_executor_with_workers_survives_the_death_of_one(caller):
     here = epoch.metrics["pid"] == os.getpid()
     assert not here, "it trains in this process, which this test would kill: add its name to IN_THIS_PROCESS"
     a_worker_that_dies_is_reported_and_the_same_job_goes_on_from_its_checkpoint(caller)
+    a_job_that_hangs_is_killed_and_goes_on_from_its_checkpoint(caller)
 
 
 class DoesNothing:
     """An executor with the right methods, and nothing behind them."""
 
     slots = 1
+
+    def call(self, function, *arguments, report=None):
+        pass
 
     def submit(self, job):
         pass
@@ -216,6 +246,9 @@ class DoesNothing:
         return ()
 
     def answer(self, number, *, go_on):
+        pass
+
+    def kill(self, number):
         pass
 
     def close(self):
@@ -239,6 +272,19 @@ class StartsAnew(Inline):
         super().submit(job)
 
 
+class ReportsNothing(Inline):
+    def call(self, function, *arguments, report=None):
+        return super().call(function, *arguments)
+
+
+class RaisesALine(Inline):
+    def call(self, function, *arguments, report=None):
+        try:
+            return super().call(function, *arguments, report=report)
+        except PlaceError as error:
+            raise PlaceError(str(error)) from error
+
+
 class HidesTheEnd(Inline):
     def events(self, timeout):
         return [found for found in super().events(timeout) if not isinstance(found[1], LAST)]
@@ -258,7 +304,7 @@ def breaches(clause, executor):
     """Tell whether the executor breaches a clause of the contract; it has little time."""
     try:
         clause(Caller(executor, patience=0.3))
-    except (AssertionError, KeyError):
+    except (AssertionError, KeyError, pytest.fail.Exception):
         return True
     finally:
         executor.close()
@@ -266,7 +312,10 @@ def breaches(clause, executor):
 
 
 CLAUSES = [getattr(each, "values", [each])[0] for each in CONTRACT]
-CLAUSES += [a_worker_that_dies_is_reported_and_the_same_job_goes_on_from_its_checkpoint]
+CLAUSES += [
+    a_worker_that_dies_is_reported_and_the_same_job_goes_on_from_its_checkpoint,
+    a_job_that_hangs_is_killed_and_goes_on_from_its_checkpoint,
+]
 
 
 @pytest.mark.parametrize("clause", CLAUSES, **NAMED)
@@ -280,6 +329,8 @@ def test_an_executor_that_does_nothing_is_found_out_by_every_clause(clause):
         (IgnoresStop, a_stopped_job_confirms_it_and_takes_no_step_too_many),
         (NeverWaits, an_epoch_is_saved_before_it_is_sent_and_nothing_goes_on_before_the_answer),
         (StartsAnew, a_job_with_a_checkpoint_sends_its_epochs_again_and_trains_the_rest),
+        (ReportsNothing, a_function_is_called_by_its_path_reports_and_returns),
+        (RaisesALine, what_a_called_function_raises_arrives_whole_and_the_next_job_runs),
         (HidesTheEnd, a_job_starts_yields_its_epochs_and_finishes),
         (MixesUpNumbers, jobs_run_one_after_the_other_under_their_own_numbers),
         (RunsOnWhenClosed, closing_ends_what_runs_and_a_second_time_does_nothing),

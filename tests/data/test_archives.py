@@ -99,7 +99,7 @@ def test_an_archive_cut_short_anywhere_is_refused(tmp_path, opener):
     for cut in {end * eighth // 8 for eighth in range(1, 8)} | {end // 512 * 256, end // 512 // 2 * 512, end - 1}:
         path = tmp_path / "cut"
         path.write_bytes(whole[:cut])
-        error = refused(path, "cut short|not an archive")
+        error = refused(path, "incomplete|not an archive")
         assert error.where == str(path)
 
 
@@ -108,7 +108,7 @@ def test_an_archive_cut_between_two_files_is_refused_though_tar_would_not_notice
     with tarfile.open(path) as tar:
         fifth = tar.getmembers()[5].offset
     path.write_bytes(path.read_bytes()[:fifth])
-    refused(path, "cut short or damaged, after train/cat/4.png .the end of the archive is missing")
+    refused(path, "incomplete or damaged, after train/cat/4.png .the end of the archive is missing")
 
 
 def test_a_damaged_header_is_refused_though_tar_would_stop_in_silence(tmp_path):
@@ -117,7 +117,7 @@ def test_a_damaged_header_is_refused_though_tar_would_stop_in_silence(tmp_path):
     with tarfile.open(path) as tar:
         content[tar.getmembers()[5].offset + 150] ^= 255
     path.write_bytes(content)
-    refused(path, "cut short or damaged, after train/cat/4.png")
+    refused(path, "incomplete or damaged, after train/cat/4.png")
 
 
 @pytest.mark.parametrize("opener", [gzip.open, bz2.open, lzma.open])
@@ -126,7 +126,7 @@ def test_a_wrong_checksum_at_the_end_is_noticed(tmp_path, opener):
     content = bytearray(path.read_bytes())
     content[-6] ^= 1
     path.write_bytes(content)
-    refused(path, "cut short or damaged")
+    refused(path, "incomplete or damaged")
 
 
 def test_a_zip_cut_short_or_damaged_is_refused(tmp_path):
@@ -134,11 +134,11 @@ def test_a_zip_cut_short_or_damaged_is_refused(tmp_path):
     path = tmp_path / "p.zip"
     for cut in (len(whole) // 2, len(whole) - 5, 10):
         path.write_bytes(whole[:cut])
-        refused(path, "cut short or damaged, from its start")
+        refused(path, "incomplete or damaged, from its start")
     content = bytearray(whole)
     content[whole.find(some_files()["train/cat/3.png"]) + 60] ^= 255
     path.write_bytes(content)
-    refused(path, "cut short or damaged")
+    refused(path, "incomplete or damaged")
 
 
 @pytest.mark.parametrize(

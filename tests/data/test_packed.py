@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from study.data import packed
+from study.data import pack_file, packed
 from study.errors import DataError, PlaceError
 
 CLASSES = ("cat", "dog")
@@ -83,8 +83,8 @@ def test_the_digest_tells_contents_labels_and_splits_apart():
         {**arrays, "train_x": arrays["train_x"].reshape(6, 5, 4, 3), "test_x": arrays["test_x"].reshape(2, 5, 4, 3)},
         {**arrays, "train_x": arrays["train_x"][:-1], "train_y": arrays["train_y"][:-1]},
     ]
-    digests = {packed.digest({name: np.ascontiguousarray(array) for name, array in each.items()}) for each in others}
-    assert len(digests | {packed.digest(arrays)}) == 5
+    digests = {pack_file.digest({name: np.ascontiguousarray(array) for name, array in each.items()}) for each in others}
+    assert len(digests | {pack_file.digest(arrays)}) == 5
 
 
 def test_what_is_not_there_is_not_found():
@@ -118,6 +118,8 @@ def test_finding_a_pack_does_not_read_its_arrays():
     header["train_x"] |= {"shape": [rows, 4, 5, 3], "data_offsets": [start, start + rows * 60]}
     end = start + rows * 60
     header["test_x"]["data_offsets"] = [end, end + 120]
+    header["__metadata__"]["format"] = pack_file.EARLIER  # whose header has no hash
+    del header["__metadata__"]["header_sha256"]
     text = json.dumps(header).encode()
     pack.path.write_bytes(len(text).to_bytes(8, "little") + text)
     os.truncate(pack.path, 8 + len(text) + end + 120)
@@ -137,7 +139,7 @@ def test_a_pack_cut_short_names_its_file_and_the_cure(share):
     with pytest.raises(DataError) as caught:
         packed.find("pets")
     assert caught.value.where == str(pack.path)
-    assert "cut short" in caught.value.what
+    assert "incomplete" in caught.value.what
     assert "study data remove pets" in caught.value.fix
     with pytest.raises(DataError):
         packed.verify(pack)
@@ -159,7 +161,7 @@ def test_a_safetensors_file_of_another_make_is_refused():
     with pytest.raises(DataError, match="not made by this version"):
         packed.find("pets")
     safetensors.numpy.save_file({"other": np.zeros(3)}, packed.file_of("pets"))
-    with pytest.raises(DataError, match="cut short or damaged"):
+    with pytest.raises(DataError, match="incomplete or damaged"):
         packed.find("pets")
 
 
@@ -187,7 +189,7 @@ def test_a_full_disk_is_said_in_a_line_and_leaves_the_old_pack(tmp_path):
     code = """
 import resource
 import numpy as np
-from study.data import packed
+from study.data import pack_file, packed
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 y = np.arange(10_000, dtype=np.int64) % 2
 x = np.zeros((10_000, 8, 8, 1), np.uint8)
@@ -211,7 +213,7 @@ def test_a_cache_folder_that_cannot_be_made_is_an_error_of_place(monkeypatch, tm
 def test_a_kill_while_writing_leaves_the_old_pack_or_the_new_one():
     code = """
 import numpy as np
-from study.data import packed
+from study.data import pack_file, packed
 y = np.arange(200_000, dtype=np.int64) % 2
 x = np.random.default_rng(0).integers(0, 256, (200_000, 8, 8, 3), np.uint8)
 print("ready", flush=True)

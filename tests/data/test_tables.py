@@ -58,7 +58,7 @@ def test_columns_become_numbers_and_categories(tmp_path, ending):
     np.testing.assert_array_equal(train_rows["chipped"], PETS["chipped"])
     assert train_rows["label"].tolist() == PETS["kind"].tolist()
     pd.testing.assert_frame_equal(test_rows, train_rows[:3])
-    assert "Left out, as always the same in the training rows: legs" in told
+    assert "Left out, because they are the same in all training rows: legs" in told
     assert "One column for each category: coat (3)" in told
     assert pack.source.startswith(f"import of pets{ending} (sha256 ")
     assert f" and test{ending} (sha256 " in pack.source
@@ -162,7 +162,7 @@ def test_columns_that_only_the_test_rows_have_are_left_out_and_that_is_said(tmp_
     told = []
     path, test = saved(PETS, tmp_path / "a.csv"), saved(PETS.assign(more=1), tmp_path / "b.csv")
     import_table("pets", path, "kind", test=test, report=lambda text, _: told.append(text))
-    assert "Left out of b.csv, as the training rows do not have them: more" in told
+    assert "Left out of b.csv, because the training rows do not have them: more" in told
 
 
 @pytest.mark.parametrize(
@@ -172,9 +172,10 @@ def test_columns_that_only_the_test_rows_have_are_left_out_and_that_is_said(tmp_
         ({"kind": ["cat", None] * 5}, r"5 of 10 rows have no label 'kind'"),
         ({"kind": "cat"}, "the label 'kind' is always the same"),
         ({"kind": [1.5, 2.5] * 5}, "holds fractions such as 1.5"),
+        ({"kind": [610763.03, 610764.5] * 5}, "holds fractions such as 610763.03"),
         ({"kind": ["a"] * 9 + ["b"]}, "20% cannot be held out for the test"),
         ({"weight": [np.inf, -np.inf] * 5}, "column 'weight' has infinite values.*--drop 'weight'"),
-        ({"weight": [1e300, 1.0] * 5}, "or some too large for float32"),
+        ({"weight": [1e300, 1.0] * 5}, "has values too large for float32"),
         ({"weight": list(pd.date_range("2026-01-01", periods=10))}, "'weight' holds values of type Timestamp"),
         ({"weight": [[1, 2]] * 10}, "'weight' holds values of type ndarray"),
     ],
@@ -219,10 +220,10 @@ def test_test_rows_must_be_like_training_rows(tmp_path):
         (b"weight,kind\n", "has 0 rows"),
         (b"kind\na\nb\n", "0 columns besides 'kind'"),
         (b"weight,kind\n1,cat\n2,dog,3\n", "line 3 has 3 fields, the header 2"),
-        (b"weight,kind\n1,cat\n2", "line 3 has 1 fields, the header 2.*cut short"),
-        (b"weight,kind\n1,\xff\n", "utf-8"),
+        (b"weight,kind\n1,cat\n2", "line 3 has 1 fields, the header 2.*incomplete"),
+        (b"weight,kind\n1,\xff\0\n", "neither text nor Parquet"),
         (b"weight,weight,kind\n1,1,cat\n", "two columns are called 'weight'"),
-        (b"a,kind\n1,cat\n1,dog\n1,cat\n1,dog\n1,cat\n1,dog\n1,cat\n1,dog\n1,cat\n1,dog\n", "no column tells"),
+        (b"a,kind\n1,cat\n1,dog\n1,cat\n1,dog\n1,cat\n1,dog\n1,cat\n1,dog\n1,cat\n1,dog\n", "every column is the same"),
     ],
 )
 def test_a_csv_that_is_cut_short_or_none_is_refused(tmp_path, content, message):

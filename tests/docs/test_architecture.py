@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
+SOURCE = DOCS.parent / "src" / "study"
 TEXT = (DOCS / "architecture.md").read_text()
+FILES = re.findall(r"^\| (`.+?) \| (.+?) \|", TEXT.partition("## Who writes which file")[2], re.MULTILINE)
+NAMES = {name.rpartition("/")[2] for files, _ in FILES for name in re.findall(r"`([^`]+\.\w+|lock)`", files)}
 
 
 @pytest.fixture(scope="module")
@@ -42,3 +45,21 @@ def test_an_arrow_that_follows_from_others_is_not_drawn_and_a_circle_is_found_ou
     monkeypatch.setattr(drawing, "imports", lambda: {"engine": {"data"}, "data": {"engine"}})
     with pytest.raises(AssertionError, match="a circle of imports"):
         drawing.drawn()
+
+
+def test_each_file_that_the_table_names_is_named_by_the_code_and_its_writers_exist():
+    code = "".join(file.read_text() for file in SOURCE.rglob("*.py"))
+    stems = {name: re.escape(name).replace(r"\.json", r"(\.json)?") for name in NAMES if "NAME" not in name}
+    gone = {name for name, either in stems.items() if not re.search(rf"""["']({either})["']""", code)}
+    assert not gone, f"docs/architecture.md, Who writes which file: no code names {gone}"
+    writers = {writer for _, by in FILES for writer in re.findall(r"`([\w/.]+)`", by)}
+    lost = {writer for writer in writers if not (SOURCE / writer).exists()}
+    assert not lost, f"docs/architecture.md, Who writes which file: there is no {lost}"
+
+
+def test_each_file_of_a_searched_and_confirmed_study_is_in_the_table(trained):
+    files = (file for file in (trained / "mlruns" / "studies").rglob("*") if file.is_file())
+    written = {file.name for file in files if file.parent.name != "artifacts"}
+    assert {"study.json", "log.jsonl", "groups.json"} <= written
+    lacking = written - NAMES
+    assert not lacking, f"docs/architecture.md, Who writes which file: no row for {sorted(lacking)}"

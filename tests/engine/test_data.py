@@ -156,5 +156,5 @@ def test_a_pack_that_vanishes_says_so(image_pack, monkeypatch):
     pack = image_pack("vanishing", train=70)
     monkeypatch.setattr("study.engine.data.ensure", lambda name: pack)
     pack.path.write_bytes(b"damaged")
-    with pytest.raises(DataError, match="the file of vanishing cannot be read"):
+    with pytest.raises(DataError, match="the pack cannot be read"):
         open_data(Recipe(dataset="vanishing"), "cpu")

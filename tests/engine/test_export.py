@@ -191,10 +191,28 @@ def test_a_tables_raw_rows_are_encoded_as_at_the_import(tmp_path):
     assert served.predict(frame.iloc[:0]).empty
 
 
+@pytest.mark.parametrize(("base", "step"), [(1_700_000_000_000, 137), (1_700_000_000_000_000_000, 1)])
+def test_what_the_import_subtracted_is_subtracted_when_served(tmp_path, base, step):
+    file = tmp_path / "events.csv"
+    frame = pd.DataFrame({"at": base + step * np.arange(40), "x": range(40), "label": ["no", "yes"] * 20})
+    frame.to_csv(file, index=False)
+    arrays = packed.read(pack := import_table("events", file, "label", test=file))
+    recipe = Recipe(dataset="events", model="mlp", hidden=(4,), epochs=1, batch_size=4, val_fraction=0)
+    weights, _ = trained(recipe, tmp_path)
+    served = serving.Served(export(recipe, weights, tmp_path).data)
+    np.testing.assert_array_equal(served.examples(pd.read_csv(file)).numpy(), arrays["test_x"])
+    again = raw(pack, arrays["train_x"], arrays["test_x"])
+    assert again["at"].tolist() == frame["at"].tolist()
+    np.testing.assert_array_equal(served.examples(again).numpy(), arrays["test_x"])
+
+
 WRONG_ROWS = {
     "no frame": ([[1.0]], "DataFrame"),
     "a column missing": (pd.DataFrame({"age": [1]}), "missing: colour, smokes"),
-    "text": (pd.DataFrame({"age": ["old"], "colour": ["red"], "smokes": [True]}), "'age' holds what is no number"),
+    "text": (
+        pd.DataFrame({"age": ["old"], "colour": ["red"], "smokes": [True]}),
+        "'age' contains a value that is not a number",
+    ),
     "infinite": (pd.DataFrame({"age": [1e300], "colour": ["red"], "smokes": [True]}), "'age' has infinite"),
 }
 

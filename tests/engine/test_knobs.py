@@ -171,12 +171,12 @@ REFUSED = {
     "augment_cutout=2 has no effect with dataset": {**TABLE, "augment_cutout": 2},
     "normalize=True has no effect with dataset": {**TABLE, "normalize": True},
     "pixel_range=symmetric has no effect with dataset": {**TABLE, "pixel_range": "symmetric"},
-    "augment_cutout=8 leaves nothing of images of 8 pixels": {"augment_cutout": 8},
+    "augment_cutout=8 leaves nothing of images with 8 pixels": {"augment_cutout": 8},
     "model=cnn3 needs images": {**TABLE, "model": "cnn3"},
     "model=torchvision:resnet18 needs images": {**TABLE, "model": "torchvision:resnet18"},
     "loss=bce is for two classes, and the data set has 10": {"loss": "bce"},
-    "batch_size=101 is more than the 100 examples": {"batch_size": 101},
-    "train_size=100000 is more than the 1293 examples": {"train_size": 100000},
+    "batch_size=101 is more than the 100 training examples": {"batch_size": 101},
+    "train_size=100000 is more than the 1293 training examples": {"train_size": 100000},
     "val_fraction=0.0001 of 1437 examples leaves a split empty": {"val_fraction": 0.0001},
     "total_steps=3 ends before the training, of 8 intervals": {**ONE_CYCLE, "total_steps": 3},
     "pct_start=0.5 of 2 intervals is one interval": {"schedule": "one_cycle", "pct_start": 0.5},
@@ -185,7 +185,7 @@ REFUSED = {
         "dropout_dense": 0.1,
     },
     "activation=tanh has no effect with model=mlp": {"hidden": (), "activation": "tanh"},
-    "Take a batch_size that leaves no single example over": {"batch_norm": True, "batch_size": 33},
+    "Use a batch_size that leaves no single example over": {"batch_norm": True, "batch_size": 33},
 }
 
 

@@ -28,7 +28,7 @@ def trained(recipe, folder, *, test=False):
 def test_the_surest_mistakes_of_a_split_come_first(small, tmp_path, test):
     recipe = small()
     weights, report = trained(recipe, tmp_path, test=test)
-    found = surest_mistakes(recipe, weights, test=test, most=10)
+    found = surest_mistakes(recipe, weights, "test" if test else "validation", most=10)
     report = report["test"] if test else report
     assert 1 - found.wrong / found.total == pytest.approx(report["accuracy"])
     assert found.images.shape == (10, 8, 8, 1)

@@ -170,7 +170,7 @@ def test_a_network_of_ones_own_gets_what_its_signature_names(small, nets, run):
         ("Wide", {"activation": "tanh", "seed": 5}, "activation=tanh has no effect with model="),
         ("Wide", {"hidden": (3,), "seed": 5}, r"hidden=\(3,\) has no effect with model="),
         ("narrow", {}, r"gives an output of shape \(2, 11\) where \(2, 10\) is wanted"),
-        ("fussy", {}, "it needs 'width', which is no knob"),
+        ("fussy", {}, "it needs 'width', which is not a knob"),
         ("broken", {}, "KeyError: 'nothing here'"),
         ("number", {}, "it gave a int, not a torch.nn.Module"),
         ("weightless", {}, "has no weights to train"),

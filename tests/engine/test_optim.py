@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 
 import pytest
 import torch
 
-from study.engine import optim
+from study.engine import optim, schedules
 from study.knobs import used_by
 from study.recipe import Recipe
 
@@ -82,3 +84,42 @@ def test_adamw_decays_only_when_asked():
 @pytest.mark.parametrize("name", ["sgd", "adam", "adamw", "adagrad"])
 def test_an_optimizer_is_fused_where_torch_can(name):
     assert optim.build(Recipe(optimizer=name), [weight()]).defaults["fused"]
+
+
+WITHOUT_COMPILER = """
+import sys, torch
+from study.engine.optim import OPTIMIZERS, build
+from study.engine.schedules import Schedule
+from study.recipe import Recipe
+
+weight = torch.nn.Parameter(torch.ones(3, 4))
+for name in OPTIMIZERS:
+    for knobs in SCHEDULES if name == "sgd" else ({},):
+        recipe = Recipe(optimizer=name, **knobs)
+        schedule, optimizer = Schedule(recipe, 8, 2), build(recipe, [weight])
+        for step in range(8):
+            optimizer.zero_grad()
+            weight.square().sum().backward()
+            optimizer.param_groups[0].update(schedule.at(step))
+            optimizer.step()
+            schedule.epoch_ended(step, 1.0)
+        optimizer.load_state_dict(optimizer.state_dict())
+print([name for name in sys.modules if name.startswith(("torch._dynamo", "sympy"))])
+"""
+SCHEDULES = [
+    {},
+    {"schedule": "step", "step_size": 1, "gamma": 0.5},
+    {"schedule": "exponential", "gamma": 0.5},
+    {"schedule": "cosine"},
+    {"schedule": "warm_restarts", "t_0": 1},
+    {"schedule": "cyclic", "max_lr": 0.1},
+    {"schedule": "one_cycle"},
+    {"schedule": "plateau"},
+]
+
+
+def test_no_optimizer_and_no_schedule_of_ours_loads_torchs_compiler():
+    assert {each.get("schedule", "constant") for each in SCHEDULES} == {*schedules.SCHEDULERS, "constant"}
+    code = f"SCHEDULES = {SCHEDULES}{WITHOUT_COMPILER}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

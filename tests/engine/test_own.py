@@ -86,7 +86,7 @@ def test_a_metric_of_ones_own_is_in_every_epoch_and_in_the_report(small, run):
         ({"optimizer": f"{PARTS}:Lion", "momentum": 0.9}, "momentum=0.9 has no effect with optimizer="),
         ({"optimizer": f"{PARTS}:two_groups"}, "its parameters are not in one group"),
         ({"optimizer": f"{PARTS}:Snake"}, "Snake: it gave a Snake, not a torch.optim.Optimizer"),
-        ({"activation": f"{PARTS}:Snake"}, "it needs 'frequency', which is no knob. Give it in activation_args"),
+        ({"activation": f"{PARTS}:Snake"}, "it needs 'frequency', which is not a knob. Give it in activation_args"),
         ({"activation": f"{PARTS}:Snake", "activation_args": {"frequency": "x"}}, "cannot take a batch of shape"),
         ({"loss": f"{PARTS}:focal", "label_smoothing": 0.1}, "label_smoothing=0.1 has no effect with loss="),
         ({"loss": f"{PARTS}:matrix"}, "it must give the mean over the batch"),

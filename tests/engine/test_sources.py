@@ -21,7 +21,7 @@ from sklearn.model_selection import train_test_split
 from study.data import packed
 from study.data.images import import_images
 from study.data.known import KNOWN
-from study.engine.sources import ensure
+from study.engine.sources import _remotes, _unpacked, ensure
 from study.errors import DataError, DataMissing, PlaceError
 from study.settings import cache_folder
 
@@ -266,7 +266,7 @@ def test_files_cut_short_are_said_where_they_cannot_be_fetched(folder, offline):
     (folder / "MNIST/raw").mkdir(parents=True)
     for name, content in small_mnist().items():
         (folder / "MNIST/raw" / name).write_bytes(content[:100])
-    with pytest.raises(DataMissing, match=rf"looked in {folder}, where its files are cut short or damaged"):
+    with pytest.raises(DataMissing, match=rf"searched {folder}, where its files are incomplete or damaged"):
         ensure("mnist")
     assert packed.names() == []
 
@@ -296,7 +296,7 @@ def test_a_cache_that_cannot_be_written_is_an_error_of_place(monkeypatch, served
 def test_without_data_and_network_the_error_says_what_to_do(folder, offline, name):
     with pytest.raises(DataMissing) as caught:
         ensure(name)
-    assert f"{name} is neither on disk (looked in {folder} and in {cache_folder() / 'data'})" in caught.value.what
+    assert f"{name} is neither on disk (searched {folder} and {cache_folder() / 'data'})" in caught.value.what
     assert "Connection refused" in caught.value.what
     assert "STUDY_DATA" in caught.value.fix
     assert f"study data import {name} FILE" in caught.value.fix
@@ -328,6 +328,14 @@ def test_an_unknown_name_gets_the_nearest_known_or_imported_one(name, hint):
 def test_a_damaged_pack_is_an_error_and_not_taken_for_missing():
     pack = ensure("digits")
     pack.path.write_bytes(pack.path.read_bytes()[:1000])
-    with pytest.raises(DataError, match="cut short") as caught:
+    with pytest.raises(DataError, match="incomplete") as caught:
         ensure("digits")
     assert not isinstance(caught.value, DataMissing)
+
+
+@pytest.mark.parametrize("name", [name for name, known in KNOWN.items() if known.origin == "torchvision"])
+def test_the_files_by_which_a_data_set_is_found_are_those_of_torchvision(name):
+    reader = getattr(torchvision.datasets, KNOWN[name].made_by)
+    files = {*_unpacked(reader), *(remote.path for remote in _remotes(reader))}
+    assert KNOWN[name].files
+    assert set(KNOWN[name].files) <= files

@@ -170,7 +170,7 @@ def test_a_loss_that_is_lost_within_a_long_epoch_ends_it(small, monkeypatch):
 
 
 def test_a_batch_larger_than_the_training_split_is_refused(small):
-    with pytest.raises(RecipeError, match="batch_size=200 is more than the 100 examples"):
+    with pytest.raises(RecipeError, match="batch_size=200 is more than the 100 training examples"):
         next(train(small(batch_size=200)))
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from multiprocessing import forkserver
 from pathlib import Path
@@ -14,8 +15,9 @@ import pytest
 
 from study.errors import DeviceError
 from study.events import Died, Epoch, Failed, Finished, Started, Stopped
-from study.executors import Job, Resources
-from study.executors.local import Local, cores, make
+from study.executors import Job, Resources, server
+from study.executors.local import Local, make
+from study.executors.server import cores
 from study.record.journal import TrialFolder
 from study.study_files import load
 
@@ -98,11 +100,101 @@ def test_a_worker_runs_many_jobs(local):
     assert os.getpid() not in pids
 
 
-def test_a_worker_does_not_see_ctrl_c(local):
-    def interrupt(_, epoch):
-        os.kill(int(epoch.metrics["pid"]), signal.SIGINT)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_workers_and_their_server_leave_signals_to_the_coordinator(local, number):
+    def everyone(_, epoch):
+        os.kill(int(epoch.metrics["pid"]), number)
+        os.kill(forkserver._forkserver._forkserver_pid, number)
 
-    assert isinstance(run(local(1), job(0), at_epoch=interrupt)[-1], Finished)
+    executor = local(1)
+    server.stop()
+    server.start()
+    os.kill(forkserver._forkserver._forkserver_pid, number)  # as it starts
+    before = forkserver._forkserver._forkserver_pid
+    assert isinstance(run(executor, job(0), at_epoch=everyone)[-1], Finished)
+    assert forkserver._forkserver._forkserver_pid == before
+
+
+def ends(pid):
+    """Whether a process ends."""
+    deadline = time.monotonic() + 20
+    while is_running(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not is_running(pid)
+
+
+def test_a_training_may_have_processes_of_its_own(local):
+    assert isinstance(run(local(1), job(0, fault="loads"))[-1], Finished)
+
+
+@pytest.mark.parametrize("how", ["close", "kill the worker", "kill the job"])
+def test_what_a_training_has_started_ends_with_its_worker(local, how):
+    executor = local(1)
+    worker = int(run(executor, job(0, fault="forks"))[1].metrics["pid"])
+    child = int(Path("child").read_text())
+    assert is_running(child)
+    if how == "close":
+        executor.close()
+    elif how == "kill the worker":
+        os.kill(worker, signal.SIGKILL)
+        executor.events(20)
+    else:
+        executor.submit(job(1, fault="hangs", at=1))
+        assert isinstance(executor.events(20)[0][1], Started)
+        executor.kill(1)
+        assert isinstance(executor.events(20)[0][1], Died)
+    assert ends(child)
+    assert ends(worker)
+
+
+def test_a_worker_that_dies_after_its_server_was_killed_is_no_fault_of_its_training(local):
+    executor = local(1)
+
+    def kill(_, epoch):
+        os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)
+        os.kill(int(epoch.metrics["pid"]), signal.SIGKILL)
+
+    died = run(executor, job(0), at_epoch=kill)[-1]
+    assert (type(died), died.is_own) == (Died, False)
+    assert isinstance(run(executor, job(0))[-1], Finished)
+
+
+def test_a_server_that_is_killed_while_a_worker_starts_is_started_again(local):
+    executor = local(1)
+    server.stop()
+    server.start()
+    killer = threading.Timer(0.3, os.kill, (forkserver._forkserver._forkserver_pid, signal.SIGKILL))  # it loads torch
+    killer.start()
+    assert isinstance(run(executor, job(0))[-1], Finished)
+
+
+@pytest.mark.parametrize("fault", ["device", "accelerator", "wrapped"])
+def test_a_worker_whose_device_failed_is_replaced(local, fault):
+    executor = local(1)
+    failed = run(executor, job(0, fault=fault))
+    after = run(executor, job(1))
+    assert isinstance(failed[-1], Died)
+    assert failed[-1].reason.startswith("the device failed: ")
+    assert isinstance(after[-1], Finished)
+    assert after[1].metrics["pid"] != failed[1].metrics["pid"]
+    assert "Traceback" in Path("0/output.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("quits", "the training called sys.exit('bad data')"),
+        ("memory", "OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 MiB"),
+        ("interrupt", "KeyboardInterrupt: raised by the training"),
+        ("cancelled", "CancelledError: late"),
+    ],
+)
+def test_whatever_a_training_raises_fails_it_once_and_leaves_its_worker_to_the_next(local, fault, reason):
+    executor = local(1)
+    failed = run(executor, job(0, fault=fault))
+    assert isinstance(failed[-1], Failed)
+    assert failed[-1].reason == reason
+    assert run(executor, job(1))[1].metrics["pid"] == failed[1].metrics["pid"]
 
 
 def test_the_caller_still_sees_ctrl_c(local):

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
+import sys
+import threading
+from contextlib import closing
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,9 +16,10 @@ from pydantic import BaseModel
 from safetensors import safe_open
 
 from study import Epoch, Study
-from study.events import Failed, Finished
+from study.events import Failed, Finished, Started
 from study.executors import Job
 from study.executors.worker import perform
+from study.record import weights
 from study.record.journal import TrialFolder
 
 
@@ -36,7 +44,8 @@ def job(path, scores, direction="maximize"):
 
 def weight_in(path):
     with safe_open(path, "pt") as content:
-        return content.get_tensor("w").item(), content.metadata()
+        about = {name: text for name, text in content.metadata().items() if name not in weights.MARKS}
+        return content.get_tensor("w").item(), about
 
 
 @pytest.fixture
@@ -119,3 +128,81 @@ def test_what_is_no_epoch_fails_the_trial_and_says_what_was_wanted(folder, what,
     event = yielded(folder, what)
     assert isinstance(event, Failed)
     assert reason in event.reason
+
+
+class Asks(BaseModel):
+    """A training that is a script at heart: it reads its command line and logs to MLflow."""
+
+
+def asks(recipe, resume):
+    import argparse
+
+    import mlflow
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--lr", type=float, default=0.5)
+    rate = parser.parse_args().lr
+    with mlflow.start_run():
+        mlflow.log_metric("mine", 1.0)
+    mlflow.set_tracking_uri(f"sqlite:///{Path('later.db').absolute()}")
+    yield Epoch(1, {"score": rate})
+    mlflow.set_tracking_uri(None)
+
+
+def test_a_training_sees_neither_our_arguments_nor_our_mlflow(folder, monkeypatch):
+    ours = f"sqlite:///{Path('ours.db').absolute()}"
+    monkeypatch.setattr(sys, "argv", ["study", "run", "asks", "--trials", "3"])
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", ours)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "everybody")
+    folder.path.mkdir()
+    study = Study(name="asks", recipe=Asks(), train=asks, metric="score")
+    events = list(perform(Job.of(study, 0, {}, folder), "cpu"))
+    assert isinstance(events[-1], Finished), events[-1]
+    assert events[1].metrics == {"score": 0.5}
+    assert sys.argv == ["study", "run", "asks", "--trials", "3"]
+    assert os.environ["MLFLOW_TRACKING_URI"] == ours
+    assert not Path("ours.db").exists()
+    with closing(sqlite3.connect("mlflow.db")) as theirs:
+        assert theirs.execute("SELECT key FROM metrics").fetchall() == [("mine",)]
+
+
+def stateful(recipe, resume):
+    for number in range(1, 4):
+        yield Epoch(number, {"score": 0.5}, state=lambda number=number: {"number": number, "kept": recipe.epoch})
+
+
+class Strange:
+    """No type that is loaded."""
+
+
+@pytest.mark.parametrize("kept", [Strange(), [Strange], {"a": lambda: 1}, threading.Lock()], ids=type)
+def test_a_state_that_could_not_be_loaded_fails_in_the_first_epoch(folder, kept):
+    folder.path.mkdir()
+    study = Study(name="stateful", recipe=Odd(epoch=kept), train=stateful, metric="score")
+    events = list(perform(Job.of(study, 0, {"epoch": kept}, folder), "cpu"))
+    assert [type(event) for event in events] == [Started, Failed]
+    assert "It may hold tensors, numbers, strings, paths" in events[-1].reason
+    assert not folder.checkpoint.exists()
+
+
+def sided(recipe, resume):
+    yield Epoch(1, {"score": 0.5, "side": float("nan")}, state=lambda: {"model": {"w": torch.ones(1)}}, last=True)
+
+
+def test_a_side_metric_that_is_not_finite_costs_no_checkpoint(folder):
+    folder.path.mkdir()
+    study = Study(name="sided", recipe=Asks(), train=sided, metric="score")
+    list(perform(Job.of(study, 0, {}, folder), "cpu"))
+    assert folder.checkpoint.exists()
+    assert weight_in(folder.best)[0] == 1.0
+
+
+def test_a_training_whose_checkpoint_is_damaged_goes_on_from_the_one_before_to_the_same_epochs(folder):
+    asked = job(folder.path, (0.5, 0.9, 0.7), "maximize")
+    whole = [event for event in perform(asked, "cpu") if isinstance(event, Epoch)]
+    content = bytearray(folder.checkpoint.read_bytes())
+    content[-5] ^= 1
+    folder.checkpoint.write_bytes(content)
+    started, *events = perform(asked, "cpu")
+    assert (started.epochs, started.damaged) == (2, "checkpoint.pt is damaged")
+    assert [event for event in events if isinstance(event, Epoch)] == whole

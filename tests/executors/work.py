@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
+import multiprocessing
 import os
 import signal
 import sys
 import time
 from pathlib import Path
 
+import torch
 from pydantic import BaseModel
 
 from study import Epoch, Study
+from study.errors import PlaceError, StudyError
+
+RAISED = {
+    "device": RuntimeError("CUDA error: device-side assert triggered"),
+    "wrapped": StudyError("mine:Net: RuntimeError: cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
+    "accelerator": torch.AcceleratorError("CUDA error: an illegal memory access was encountered"),
+    "memory": torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB"),
+    "interrupt": KeyboardInterrupt(),
+    "cancelled": asyncio.CancelledError("late"),
+}
+RAISED["wrapped"].__cause__ = RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED")
 
 
 class Work(BaseModel):
     """What the training does, and before which epoch.
 
     Args:
-        fault: raises, prints, exits, full (the disk, once), kills (its own process, once); empty for none.
+        fault: raises, prints, exits, quits (by sys.exit), forks, hangs (once), loads (with processes of its own), full
+            (the disk, once), kills (its own process, once), or a name of `RAISED`; empty for none.
         at: the epoch that the fault comes before.
         seconds: length of an epoch.
         variable: name of an environment variable, the value of which is reported.
@@ -48,6 +63,18 @@ def train(recipe, resume):
     return {"score": recipe.x}
 
 
+def half_done(number, report=None):
+    """Double a number, and tell of it on the way."""
+    if report:
+        report("half", 0.5)
+    return 2 * number
+
+
+def refuse():
+    """Raise an error of three parts."""
+    raise PlaceError("full", where="disk", fix="Free some.")
+
+
 def strike(fault):
     """Let the fault happen; a fault that happens once leaves a file `struck`."""
     if fault == "raises":
@@ -56,11 +83,25 @@ def strike(fault):
         sys.stdout.write("printed\n")
     if fault == "exits":
         os._exit(3)
+    if fault == "quits":
+        sys.exit("bad data")
+    if fault == "forks":
+        child = multiprocessing.Process(target=time.sleep, args=(600,))
+        child.start()
+        Path("child").write_text(str(child.pid))
+    if fault == "loads":
+        from torch.utils.data import DataLoader
+
+        assert [int(each) for each in DataLoader(range(4), batch_size=None, num_workers=2)] == [0, 1, 2, 3]
+    if fault in RAISED:
+        raise RAISED[fault]
     if Path("struck").exists():
         return
     Path("struck").touch()
     if fault == "full":  # the checkpoint is written beside its place first: there, every write finds the disk full
         Path(f"0/.checkpoint.pt.{os.getpid()}").symlink_to("/dev/full")
+    if fault == "hangs":
+        time.sleep(3600)
     if fault == "kills":
         os.kill(os.getpid(), signal.SIGKILL)
 

@@ -47,7 +47,7 @@ def test_a_disk_without_room_is_one_line_and_nothing_is_written(disk):
 @pytest.mark.slow
 def test_a_disk_that_fills_up_stops_the_search_and_with_room_it_goes_on(disk):
     place, resize = disk
-    assert resize("6m") == 0
+    assert resize("2m") == 0
     done = run(place / "home")
     assert done.returncode == 2
     assert "the disk is full. Free some space and run the same command again." in done.stderr

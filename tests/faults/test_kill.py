@@ -139,7 +139,7 @@ def test_ctrl_c_once_saves_and_says_how_to_go_on(tmp_path):
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in output
-    assert "The same command goes on." in output
+    assert "The same command continues." in output
     assert no_process_is_left(process.pid)
     finish(tmp_path / "home")
     assert_whole(tmp_path / "home")

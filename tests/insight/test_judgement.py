@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, distribution_to_json
 
-from study.insight import judgement
-from study.insight.judgement import Evidence, remarks
+from study.insight import evidence
+from study.insight.evidence import Evidence
+from study.insight.judgement import remarks
 from study.insight.repeats import Noise
 from study.metric import Metric
 from study.record.journal import Journal
-from study.record.results import TrialRow
+from study.record.trial import TrialRow
 
 SPACE = {"lr": FloatDistribution(1e-4, 1e-1, log=True), "kind": CategoricalDistribution(("a", "b"))}
 DEFINITION = {
@@ -53,6 +54,21 @@ def judged(rows, **more):
     evidence = Evidence("mine", GOAL, rows, DEFINITION, recipes)
     return {kind: [each for each in remarks(replace(evidence, **more)) if each.kind == kind] for kind in
             ("boundary", "lost", "duplicates", "top", "more trials", "test split", "time left")}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("metric", "examples", "value", "said"),
+    [
+        (GOAL, 4, 1.0, "measured on 4 examples: the best, 100.00 %, has the 95 % interval 51.01 to 100.00"),
+        (replace(GOAL, in_percent=True), 4, 75.0, "75.00 %, has the 95 % interval 30.06 to 95.44"),
+        (GOAL, 10_000, 0.9, ""), (GOAL, 0, 0.9, ""), (Metric("val_loss", "minimize"), 4, 0.5, ""),
+    ],
+)  # fmt: skip
+def test_an_accuracy_over_few_examples_is_told_with_its_interval(metric, examples, value, said):
+    evidence = Evidence("mine", metric, [row(0, value)], DEFINITION, examples=examples)
+    found = [each.text for each in remarks(evidence) if each.kind == "few examples"]
+    assert len(found) == bool(said)
+    assert said in "".join(found)
 
 
 @pytest.mark.parametrize("rows", [[], [row(0, 0.5, lr=0.1)], [row(0, None, state="running", epochs=0)]])
@@ -101,14 +117,14 @@ def test_trials_that_repeat_another_are_counted():
     few = {each.number: str(max(1, each.number)) for each in rows}
     many = {each.number: str(max(9, each.number)) for each in rows}
     (remark,) = judged(rows, recipes=few)["duplicates"]
-    assert remark.text == "1 of 20 trials repeats another one's recipe, seed and all"
+    assert remark.text == "1 of 20 trials repeats another one's recipe and seed"
     copied = [replace(each, repeats=0) if each.number == 1 else each for each in rows]
     (remark,) = judged(copied, recipes=few)["duplicates"]
-    assert remark.text.endswith("seed and all; 1 took its figures and trained nothing")
+    assert remark.text.endswith("recipe and seed; 1 took its results without training")
     assert judged(rows, recipes=many)["duplicates"][0].fix
 
 
-@pytest.mark.parametrize(("sd", "said"), [(0.05, "cannot be told apart"), (0.0001, "more than seeds explain")])
+@pytest.mark.parametrize(("sd", "said"), [(0.05, "cannot be distinguished"), (0.0001, "more than seeds explain")])
 def test_the_best_ten_are_set_against_the_noise_between_seeds(sd, said):
     (remark,) = judged(search(), noise=Noise(sd, 20, 5, "mine-confirm"))["top"]
     assert said in remark.text
@@ -117,7 +133,7 @@ def test_the_best_ten_are_set_against_the_noise_between_seeds(sd, said):
 
 def test_with_unknown_noise_it_says_how_to_learn_it():
     (remark,) = judged(search())["top"]
-    assert "not known" in remark.text
+    assert "has not been measured" in remark.text
     assert remark.fix == "`study confirm mine --top 10` runs them on fresh seeds."
 
 
@@ -131,7 +147,7 @@ def test_with_unknown_noise_it_says_how_to_learn_it():
 )
 def test_the_last_doubling_says_whether_more_trials_are_likely_to_help(rows, noise, fix):
     (remark,) = judged(rows, noise=noise)["more trials"]
-    assert "the last doubling, from 20 trials to 40, brought the best" in remark.text
+    assert "the last doubling, from 20 trials to 40, improved the best value by" in remark.text
     assert remark.fix.startswith(fix)
 
 
@@ -157,7 +173,7 @@ def test_looks_are_read_from_the_studies_beside_it(made):
         beside = Journal(made.folder.with_name(f"made-{kind}"))
         beside.folder.mkdir()
         beside.record_opening({"time": 1.0, "command": "study x", "study": "made", "recipes": [], "seeds": 1})
-    assert len(judgement.read(made).openings) == 2
+    assert len(evidence.read(made).openings) == 2
 
 
 def test_what_is_left_of_running_trials_is_told_only_while_somebody_runs_them():
@@ -173,9 +189,9 @@ def test_what_is_left_of_running_trials_is_told_only_while_somebody_runs_them():
 @pytest.mark.parametrize(
     ("finished", "now", "said"),
     [
-        (10, 1000.0, "it is run now: 10 of 30 trials finished"),
-        (20, 1120.0, "it is run now: 20 of 30 trials finished, about 2 min left"),
-        (30, 1120.0, "it is run now: 30 of 30 trials finished"),
+        (10, 1000.0, "it is running: 10 of 30 trials finished"),
+        (20, 1120.0, "it is running: 20 of 30 trials finished, about 2 min left"),
+        (30, 1120.0, "it is running: 30 of 30 trials finished"),
     ],
 )
 def test_what_is_left_of_a_run_is_told_by_the_pace_since_it_began(finished, now, said):
@@ -194,7 +210,7 @@ def test_a_process_that_is_gone_or_elsewhere_runs_nothing(made):
         ({"pid": os.getpid(), "host": "elsewhere"}, False),
     ):
         lock.write_text(json.dumps(who))
-        assert bool(judgement.read(made).coordinator) == runs
+        assert bool(evidence.read(made).coordinator) == runs
 
 
 def test_where_less_is_better_it_is_the_same_the_other_way_round():

@@ -6,7 +6,7 @@ import pytest
 
 from study.insight import savings
 from study.metric import Metric
-from study.record.results import TrialRow
+from study.record.trial import TrialRow
 
 GOAL = Metric("val_accuracy")
 

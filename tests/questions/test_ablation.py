@@ -57,6 +57,10 @@ def test_each_knob_is_set_back_alone_and_added_alone(study):
     assert rows["without x"].comparison.verdict == "hurts"
     assert rows["with x"].comparison.verdict == "helps"
     assert rows["without useless"].comparison.verdict == "no difference"
+    said = {row.label: row.record(found.metric).says for row in found.arms}
+    assert (said["without x"], said["with x"]) == ("x helps", "x helps")
+    assert said["without useless"].startswith("no difference")
+    assert rows["without x"].contribution.verdict == rows["with x"].contribution.verdict == "helps"
     assert rows["without x"].recipe.model_dump() == {**found.winner.recipe.model_dump(), "x": 0.5}
     assert rows["with x"].recipe.model_dump() == {**found.baseline.recipe.model_dump(), "x": 0.6}
 

@@ -6,16 +6,18 @@ import json
 import threading
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from pydantic import BaseModel
 
 from study import Epoch, Recipe, Study
 from study import settings as places
 from study.definition import Published, Variant
-from study.errors import InputError, Interrupted
+from study.errors import DefinitionChanged, InputError, Interrupted
 from study.options import Options
 from study.progress import TrialEnded, TrialEpoch, TrialStarted
-from study.questions import comparison
+from study.questions import comparison, judging
+from study.record import checked, results
 from study.record.journal import Journal
 
 RECIPE = Recipe(
@@ -73,17 +75,59 @@ def test_a_seed_that_is_held_fixed_is_the_first_of_several():
     assert len(set(rows(study, question)["baseline"].values)) > 1
 
 
-def test_figures_of_another_metric_do_not_count():
+def test_figures_of_another_metric_do_not_count_and_its_direction_is_refused():
     question = comparison.ask(STUDY, ["softmax"], seeds=2)
     list(run(question=question))
     losses = replace(STUDY, metric="val_loss", direction="minimize")
-    list(run(losses, question, accept=True))
-    assert len(trials()) == 8
-    assert [rows(STUDY, question)[name].values for name in ("baseline", "softmax")] != [
-        rows(losses, question)[name].values for name in ("baseline", "softmax")
-    ]
-    assert rows(losses, question)["softmax"].comparison.verdict in {"hurts", "not enough seeds"}
-    assert min(rows(losses, question)["softmax"].values) > 2  # a loss of guessing among ten is log 10
+    assert np.isnan(rows(losses, question)["softmax"].values).all()
+    with pytest.raises(DefinitionChanged, match="the direction maximize, and this one is to minimize"):
+        list(run(losses, question, accept=True))
+    assert len(trials()) == 4
+
+
+def test_folders_of_older_versions_are_read_by_the_split_of_their_values_and_go_on():
+    """They say `val_accuracy`, or `train_accuracy` where `final` left no validation data, of a test accuracy."""
+    study = replace(STUDY, final={"val_fraction": 0})
+    question = comparison.ask(study, ["softmax"], seeds=2)
+    list(run(study, question))
+    journal, table = Journal(places.resolve().study_folder("tricks-compare")), rows(study, question)
+    for file in (journal.definition_file, *(trial.path / "trial.json" for trial in trials())):
+        stored = checked.read(file)
+        assert (stored.pop("metric"), stored.pop("followed")) == ("test_accuracy", "train_accuracy")
+        file.write_text(json.dumps({**stored, "metric": "train_accuracy"}))
+    assert results.metric_of(journal).name == "test_accuracy"
+    assert rows(study, question) == table
+    assert not [each for each in run(study, question) if isinstance(each, TrialStarted)]
+    list(run(study, comparison.ask(study, ["softmax"], seeds=3)))
+    assert len(trials()) == 6
+    assert journal.definition()["metric"] == "test_accuracy"
+
+
+class Plain(BaseModel):
+    seed: int = 0
+
+
+def scored(recipe, resume):
+    yield Epoch(1, {"val_accuracy": 0.5 + recipe.seed / 100})
+
+
+def with_test(recipe, resume, *, test=False):
+    yield from scored(recipe, resume)
+    return {"test": {"accuracy": 0.25}} if test else {}
+
+
+@pytest.mark.parametrize(
+    ("train", "metric", "value"), [(scored, "val_accuracy", 0.5), (with_test, "test_accuracy", 0.25)]
+)
+def test_a_training_of_ones_own_is_of_the_test_split_if_it_can_be_judged_there(train, metric, value):
+    study = Study(name="own", recipe=Plain(), train=train, variants={"baseline": {}, "other": {"seed": 5}})
+    question = comparison.ask(study, seeds=2)
+    list(run(study, question))
+    found = comparison.of(study, places.resolve(), question)
+    journal = Journal(places.resolve().study_folder("own-compare"))
+    assert found.metric.name == results.metric_of(journal).name == journal.definition()["metric"] == metric
+    assert found.variants[0].values[0] == value
+    assert {row.value for row in results.rows(journal)} >= {value}
 
 
 @pytest.mark.parametrize(("what", "there"), [("source", True), ("sha256", False)])
@@ -92,14 +136,14 @@ def test_figures_count_on_the_same_data_wherever_they_came_from(what, there):
     list(run(question=question))
     for trial in trials():
         file = trial.path / "trial.json"
-        about = json.loads(file.read_text())
+        about = checked.read(file)
         file.write_text(json.dumps({**about, "data": {**about["data"], what: "another"}}))
     assert all((row.mean is not None) is there for row in rows(STUDY, question).values())
 
 
 def test_variants_meet_the_same_seeds_one_seed_after_the_other():
     started = [each for each in run() if isinstance(each, TrialStarted)]
-    assert [(each.variant, each.overrides["seed"]) for each in started] == [
+    assert [(each.variant, each.overrides.get("seed", 0)) for each in started] == [
         (name, seed) for seed in range(5) for name in ("baseline", "softmax")
     ]
 
@@ -224,8 +268,8 @@ def test_two_workers_give_the_table_of_one(monkeypatch):
 
 def test_a_variant_that_needs_validation_keeps_it_where_the_others_train_on_all():
     plateau = {"schedule": "plateau", "val_fraction": 0.2}
-    finals = comparison.compared(
-        replace(STUDY, final={"val_fraction": 0.0}, variants={"baseline": {}, "plateau": plateau})
+    finals = judging.judged_on_test(
+        replace(STUDY, final={"val_fraction": 0.0}, variants={"baseline": {}, "plateau": plateau}), "compare"
     )
     shares = [finals.recipe_for(overrides).val_fraction for overrides in finals.variants.values()]
     assert shares == [0.0, 0.2]

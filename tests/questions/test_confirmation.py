@@ -196,7 +196,7 @@ def test_a_contender_that_always_fails_does_not_win(study):
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [((0, 5), "--top must be 1 or more"), ((5, 1), "--seeds must be 2 or more, not 1. One seed decides nothing")],
+    [((0, 5), "--top must be 1 or more"), ((5, 1), "--seeds must be 2 or more, not 1. One seed is not enough")],
 )
 def test_a_question_without_sense_is_refused(study, arguments, message):
     with pytest.raises(InputError, match=message):

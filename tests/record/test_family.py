@@ -99,7 +99,7 @@ def test_a_definition_is_found_wherever_the_family_has_one(home):
 def test_a_process_of_this_machine_that_holds_a_lock_is_named(home, who, runs):
     journal = define("mine-final", home)
     (journal.folder / "lock").write_text(json.dumps(who))
-    assert (Family("mine", home).running_by() is not None) == runs
+    assert (family.held_by(journal) is not None) == runs
 
 
 def test_a_folder_that_holds_no_results_is_no_study(home):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
+import subprocess
+import sys
 
 import pytest
 
 from study.errors import PlaceError, StudyError
 from study.events import Epoch
-from study.record.journal import Ended, Journal
+from study.record.history import Ended
+from study.record.journal import Journal
 
 
 @pytest.fixture
@@ -99,3 +103,23 @@ def test_the_definition_is_none_before_it_is_stored(tmp_path):
     assert journal.definition() is None
     journal.store_definition({"metric": "val_accuracy"})
     assert journal.definition() == {"metric": "val_accuracy"}
+
+
+def test_what_killed_processes_have_left_is_deleted_and_what_a_living_one_writes_is_kept(tmp_path):
+    journal = Journal(tmp_path / "home" / "studies" / "s")
+    trial = journal.create(0, "{}", {})
+    fill(trial)
+    trial.append("ended", state="complete", value=1.0, reason="", evaluation=None)
+    killed = subprocess.Popen([sys.executable, "-c", ""])
+    killed.wait()
+    trial.checkpoint.write_bytes(b"of a trial that has ended")
+    left = [trial.path / f".checkpoint.pt.{killed.pid}", journal.folder / f".study.json.{killed.pid}"]
+    kept = trial.path / f".best.safetensors.{os.getpid()}"
+    for file in (*left, kept):
+        file.write_bytes(b"half")
+    (journal.folder / "trials" / ".making-00001").mkdir()
+    journal.settle()
+    assert [path.name for path in trial.path.glob("*checkpoint*")] == []
+    assert kept.exists()
+    assert not any(file.exists() for file in left)
+    assert [path.name for path in (journal.folder / "trials").iterdir()] == ["00000"]

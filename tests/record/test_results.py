@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import math
+import shutil
 
 import pytest
 
-from study.errors import StudyError
 from study.metric import Metric
 from study.record import family, results
 from study.record.journal import Journal
-from study.record.results import TrialRow, best, ranked
+from study.record.results import best, ranked
 from study.record.summary import summarize
+from study.record.trial import TrialRow
 
 MORE, LESS = Metric("score"), Metric("score", "minimize")
 
@@ -102,14 +104,35 @@ def test_the_studies_of_a_home_are_those_with_results(made, tmp_path):
     assert family.studies(tmp_path / "nowhere") == []
 
 
-def test_a_damaged_log_is_named_with_its_line(made):
+def test_a_trial_with_a_damaged_log_is_left_out_and_named_with_its_line(made, caplog):
     log = made.trial(0).path / "log.jsonl"
     lines = log.read_bytes().split(b"\n")
     log.write_bytes(b"\n".join([lines[0], b"rubbish", *lines[2:]]))
-    with pytest.raises(StudyError, match=r"log.jsonl, line 2: damaged line"):
-        results.rows(made)
+    assert [row.number for row in results.rows(made)] == [1, 2, 3, 4, 5, 6]
+    assert "trial 0 of made is left out" in caplog.text
+    assert "log.jsonl, line 2: damaged line" in caplog.text
+    log.write_bytes(b"\n".join(lines))
 
 
 def test_a_study_that_was_never_run_has_no_rows(tmp_path):
     assert results.rows(Journal(tmp_path / "new")) == []
     assert results.finished(Journal(tmp_path / "new")) == 0
+
+
+def test_of_trials_on_the_test_split_only_complete_ones_have_a_value_and_epochs_have_none(made):
+    """A diverged training of a comparison was shown with the training accuracy of its last epoch."""
+    finals = Journal(made.folder.with_name("made-final"))
+    shutil.copytree(made.folder / "trials", finals.folder / "trials")
+    finals.store_definition({**made.definition(), "study": "made-final", "metric": "train_accuracy"})
+    assert results.metric_of(finals).name == "test_accuracy"
+    found = results.rows(finals)
+    assert [row.value for row in found] == [0.7, 0.75, 0.9125, None, None, None, None]
+    assert {row.best_value for row in found} == {None}
+
+
+def test_what_is_shown_of_a_trial_is_read_from_its_recipe_not_from_what_was_asked(made):
+    folder = made.trial(0)
+    about = folder.about()
+    (folder.path / "trial.json").write_text(json.dumps({**about, "overrides": {"steps": 60_000}}))
+    assert results.rows(made)[0].overrides == {}
+    assert results.rows(made)[2].overrides == {"lr": 0.0123456, "batch_size": "full"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -51,6 +53,17 @@ def test_an_image_of_another_size_is_cut_and_scaled_only_when_asked(tmp_path):
     with pytest.raises(InputError, match=r"is 60x80 pixels, and the model takes 6x4\. --resize"):
         examples(GREY, [file])
     assert examples(GREY, [file], resize=True)[1].shape == (1, 4, 6)
+
+
+def test_sixteen_bit_images_are_read_as_the_training_s_were(tmp_path):
+    file = tmp_path / "x.png"
+    Image.fromarray(np.full((4, 6), 1075, np.uint16)).save(file)
+    deep = replace(GREY, levels=(1000, 1150))
+    assert (examples(deep, [file])[1] == 75).all()
+    with pytest.raises(InputError, match="has 16 bits for each pixel, and the model was trained on images of 8"):
+        examples(GREY, [file])
+    with pytest.raises(InputError, match="has 8 bits for each pixel, and the model was trained on images of 16"):
+        examples(deep, [image(tmp_path / "a.png")])
 
 
 def test_a_table_gives_the_model_s_columns_whatever_else_it_has(tmp_path):

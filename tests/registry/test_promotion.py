@@ -18,8 +18,8 @@ def put(registry_home):
     """Register a trial of a study under a model's name; gives the version's number."""
 
     def register(trial, study="little", model="little"):
-        candidate = registration.unconfirmed(Journal(registry_home.study_folder(study)), trial)
-        return registration.register(candidate, registry_home, model)[0].number
+        trained = registration.unconfirmed(Journal(registry_home.study_folder(study)), trial)
+        return registration.register(trained, registry_home, model)[0].number
 
     return register
 
@@ -62,7 +62,7 @@ def test_the_accuracy_is_that_of_the_training_s_own_evaluation(registry_home, pu
     promotion.promote(registry_home, "little", 1)
     with pytest.raises(StudyError, match=r"is worse") as refused:
         promotion.promote(registry_home, "little", 2)
-    own = final.folder.history().ended.evaluation["test"]["accuracy"]
+    own = final.training.history.evaluation["test"]["accuracy"]
     assert f"against {100 * own:.2f} %" in str(refused.value)
 
 
@@ -83,7 +83,7 @@ def test_rollback_goes_back_one_champion_at_a_time_until_there_is_none(registry_
     done = promotion.rollback(registry_home, "little")
     assert (done.version.number, done.before.number, champion(registry_home)) == (2, 3, 2)
     assert promotion.rollback(registry_home, "little").version.number == champion(registry_home) == 1
-    with pytest.raises(InputError, match="no champion before the present one"):
+    with pytest.raises(InputError, match="no previous champion"):
         promotion.rollback(registry_home, "little")
     assert champion(registry_home) == 1
     promotion.promote(registry_home, "little", 3)
@@ -107,7 +107,7 @@ def test_a_version_of_other_data_is_refused_unless_forced(registry_home, put):
     put(GOOD)
     put(0, "cells")
     promotion.promote(registry_home, "little", 1)
-    with pytest.raises(InputError, match=r"version 2 \(breast_cancer\) is of other data than the champion"):
+    with pytest.raises(InputError, match=r"version 2 \(breast_cancer\) was trained on other data than the champion"):
         promotion.promote(registry_home, "little", 2)
     assert promotion.force(registry_home, "little", 2, "new task").version.number == 2
 
@@ -135,7 +135,7 @@ def test_test_data_that_is_another_here_is_refused(registry_home, put, monkeypat
     monkeypatch.setenv("STUDY_CACHE", str(tmp_path / "other"))
     arrays = {name: np.ascontiguousarray(array[::-1]) for name, array in real.items()}
     packed.write("digits", arrays, kind="image", classes=tuple("0123456789"), source="reversed", imported=True)
-    with pytest.raises(DataError, match="is not the one that it was trained on"):
+    with pytest.raises(DataError, match="differs from the one that it was trained on"):
         promotion.promote(registry_home, "little", 2)
 
 

@@ -42,7 +42,7 @@ print(json.dumps({"labels": found["label"].tolist(), "first": found.iloc[0, 1:].
 
 
 @pytest.fixture
-def candidate(registry_home):
+def trained_model(registry_home):
     """The confirmed winner of `little`."""
     return registration.confirmed(Family("little", registry_home.home).as_confirmed(), registry_home)
 
@@ -61,8 +61,8 @@ def test_images():
 test_images.__test__ = False  # its name says what it gives
 
 
-def test_the_confirmed_winner_is_registered_with_what_is_known_of_it(candidate, registry_home):
-    version, is_new = registration.register(candidate, registry_home, "little")
+def test_the_confirmed_winner_is_registered_with_what_is_known_of_it(trained_model, registry_home):
+    version, is_new = registration.register(trained_model, registry_home, "little")
     found = confirmation.read(Family("little", registry_home.home).as_confirmed(), registry_home)
     folder = Journal(registry_home.study_folder("little-final")).trial(found.score.trials[0])
     assert is_new
@@ -81,11 +81,11 @@ def test_the_confirmed_winner_is_registered_with_what_is_known_of_it(candidate, 
     assert {"study.with.torch", "study.with.study", "study.weights_sha256"} <= set(tags)
 
 
-def test_mlflow_shows_the_model_with_its_run_its_card_and_its_signature(candidate, registry_home):
+def test_mlflow_shows_the_model_with_its_run_its_card_and_its_signature(trained_model, registry_home):
     from mlflow import MlflowClient
     from mlflow.models import Model
 
-    registration.register(candidate, registry_home, "little")
+    registration.register(trained_model, registry_home, "little")
     client = MlflowClient(registry_home.tracking_uri)
     made = client.get_model_version("little", "1")
     run = client.get_run(made.run_id)
@@ -102,9 +102,9 @@ def test_mlflow_shows_the_model_with_its_run_its_card_and_its_signature(candidat
 
 @pytest.mark.slow  # a process that loads torch and MLflow
 def test_it_predicts_in_a_clean_process_without_this_package_what_the_training_s_evaluation_saw(
-    candidate, registry_home, tmp_path
+    trained_model, registry_home, tmp_path
 ):
-    registration.register(candidate, registry_home, "little")
+    registration.register(trained_model, registry_home, "little")
     images, true = test_images()
     np.save(tmp_path / "images.npy", images)
     (tmp_path / "elsewhere").mkdir()
@@ -118,7 +118,7 @@ def test_it_predicts_in_a_clean_process_without_this_package_what_the_training_s
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
-    evaluation = candidate.folder.history().ended.evaluation["test"]
+    evaluation = trained_model.training.history.evaluation["test"]
     classes = evaluation["classes"]
     assert confusion_matrix(true, found["labels"], labels=classes).tolist() == evaluation["confusion"]
     assert found["columns"] == ["label", *(f"probability_{name}" for name in classes)]
@@ -128,8 +128,8 @@ def test_it_predicts_in_a_clean_process_without_this_package_what_the_training_s
 
 
 @pytest.mark.slow
-def test_mlflow_serves_it_over_http(candidate, registry_home, tmp_path):
-    version, _ = registration.register(candidate, registry_home, "little")
+def test_mlflow_serves_it_over_http(trained_model, registry_home, tmp_path):
+    version, _ = registration.register(trained_model, registry_home, "little")
     images, _ = test_images()
     expected = tracking.open_registry(registry_home).load(version).predict(images[:3])
     with socket.socket() as probe:
@@ -164,9 +164,9 @@ def ask(port, body, server, patience=120):
             connection.close()
 
 
-def test_the_same_training_is_one_version_and_another_is_the_next(candidate, registry_home):
-    first, _ = registration.register(candidate, registry_home, "little")
-    again, is_new = registration.register(candidate, registry_home, "little")
+def test_the_same_training_is_one_version_and_another_is_the_next(trained_model, registry_home):
+    first, _ = registration.register(trained_model, registry_home, "little")
+    again, is_new = registration.register(trained_model, registry_home, "little")
     assert (again.number, is_new) == (first.number, False)
     other, is_new = registration.register(unconfirmed(registry_home), registry_home, "little")
     assert (other.number, is_new, other.tags["study.confirmed"]) == (2, True, "false")
@@ -174,16 +174,16 @@ def test_the_same_training_is_one_version_and_another_is_the_next(candidate, reg
 
 
 def test_the_weights_are_those_of_the_last_epoch_whatever_epoch_was_the_best(registry_home):
-    candidate = unconfirmed(registry_home)
-    folder = candidate.folder
+    trained_model = unconfirmed(registry_home)
+    folder = trained_model.training.folder
     folder.best.rename(folder.last)  # as it would be, were it not the best one
     folder.best.write_bytes(b"of another epoch")
-    version, _ = registration.register(candidate, registry_home, "little")
+    version, _ = registration.register(trained_model, registry_home, "little")
     assert version.tags["study.weights_sha256"] == sha256(folder.last.read_bytes()).hexdigest()
     folder.last.unlink()
     folder.best.unlink()
     with pytest.raises(StudyError, match="were not kept"):
-        registration.register(candidate, registry_home, "little")
+        registration.register(trained_model, registry_home, "little")
 
 
 def test_a_table_is_registered_with_its_raw_columns(registry_home):
@@ -202,7 +202,7 @@ def test_what_cannot_be_registered_is_said(registry_home, monkeypatch):
     with pytest.raises(InputError, match="not a name for a model"):
         registration.checked_name("little@home")
     little.store_definition({**little.definition(), "train": "mine:train"})
-    with pytest.raises(InputError, match="a person's own"):
+    with pytest.raises(InputError, match="a training of its own"):
         registration.register(registration.unconfirmed(little, 0), registry_home, "little")
 
 
@@ -213,17 +213,16 @@ def test_a_trial_that_has_not_ended_well_is_refused(made):
 
 
 def test_another_data_set_of_the_same_name_is_refused(registry_home):
-    candidate = unconfirmed(registry_home)
-    about = candidate.folder.about()
-    text = json.dumps({**about, "data": {**about["data"], "sha256": "0" * 64}})
-    (candidate.folder.path / "trial.json").write_text(text)
-    with pytest.raises(DataError, match="not the one that it was trained on"):
-        registration.register(candidate, registry_home, "little")
+    training = unconfirmed(registry_home).training
+    about = {**training.about, "data": {**training.about["data"], "sha256": "0" * 64}}
+    (training.folder.path / "trial.json").write_text(json.dumps(about))
+    with pytest.raises(DataError, match="differs from the one that it was trained on"):
+        registration.register(unconfirmed(registry_home), registry_home, "little")
 
 
-def test_a_registry_that_is_away_is_one_line(candidate, registry_home, monkeypatch):
+def test_a_registry_that_is_away_is_one_line(trained_model, registry_home, monkeypatch):
     from study.settings import resolve
 
     away = resolve(registry_home.home, None, "http://127.0.0.1:9")
     with pytest.raises(PlaceError, match="nothing answers there"):
-        registration.register(candidate, away, "little")
+        registration.register(trained_model, away, "little")

@@ -87,8 +87,8 @@ def test_all_that_was_found_stands_on_the_page_in_the_order_of_its_weight(study,
     written, text, markdown = report()
     told = TITLES.findall(text)
     expected = [
-        "Question", "Answer", "Final score", "Looks at the test split", "Variants", "History", "Curves",
-        "Parallel coordinates", "Slices", "Classes", "What it gets wrong", "First filters",
+        "Answer", "Question", "What to ask next", "Confirmation", "Variants", "Ablation", "Curves",
+        "Parallel coordinates", "Slices", "Looks at the test split", "Classes", "What it gets wrong", "First filters",
         "Notes in the study&#39;s file", "Compute", "Environment", "Data", "Search space", "How to repeat it",
     ]  # fmt: skip
     assert [title for title in told if title in expected] == expected
@@ -154,5 +154,5 @@ def test_the_test_split_stays_closed_for_a_trial_that_never_saw_it(study):
     known = found.read("digits_lr", resolve())
     assert found.winner(known).split == "validation"
     _, text, _ = report()
-    assert "None: the test split has not been opened." in text
+    assert "Looks at the test split</dt><dd>none" in text
     assert "examples of the test split" not in text

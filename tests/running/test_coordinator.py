@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import optuna
 import pytest
 
-from study import settings
+from study import settings, tracking
 from study.errors import DefinitionChanged, Interrupted, StudyLocked
 from study.options import Options
 from study.progress import Notice, SearchStarted, TrialEpoch
@@ -17,6 +19,7 @@ from study.record.journal import Journal
 from study.running.coordinator import conduct
 from study.sampling import space, storage
 from study.study_files import load
+from study.tracking import mirror
 
 TOY = load(str(Path(__file__).parents[1] / "toy.py"))
 
@@ -27,8 +30,9 @@ def definition(study=TOY):
 
 def conducted(trials, *, study=TOY, stop=None, **more):
     options = Options(trials=trials, executor="inline", track=False, pruner="none", **more)
-    source = Asking(study, trials)
-    return conduct(study, settings.resolve(), options, stop or threading.Event(), source, definition(study))
+    source, stop = Asking(study, trials), stop or threading.Event()
+    with closing(options.make_executor()) as executor:
+        yield from conduct(study, settings.resolve(), options, executor, stop, source, definition(study))
 
 
 def stored():
@@ -43,13 +47,47 @@ def test_the_question_is_kept_and_the_database_is_equal_when_it_ends():
     assert all(trial.state.is_finished() for trial in stored().trials)
 
 
-def test_done_it_starts_no_executor_and_gives_back_what_others_have_enqueued():
+def test_done_it_runs_nothing_and_gives_back_what_others_have_enqueued():
     list(conducted(3))
     stored().enqueue_trial({"x": 0.125})
     assert list(conducted(3)) == [SearchStarted("toy", 3, 3, 0, 0, None)]
     assert stored().trials[3].state == optuna.trial.TrialState.WAITING
     list(conducted(4))
     assert stored().trials[3].params == {"x": 0.125}
+
+
+def conducted_in(places):
+    """Run a search of two trials in another place, with MLflow."""
+    options = Options(trials=2, executor="inline")
+    with closing(options.make_executor()) as executor:
+        yield from conduct(TOY, places, options, executor, threading.Event(), Asking(TOY, 2), definition())
+
+
+def finished_again(**more):
+    """What a search that is finished says when it is run again, with an MLflow."""
+    list(conducted(2))
+    places = settings.resolve(**more)
+    return places, [each.text for each in conducted_in(places) if isinstance(each, Notice)]
+
+
+def test_done_it_tells_mlflow_what_that_lacks(database, tmp_path):
+    shutil.copy(database, tmp_path / "m.db")
+    places, said = finished_again(tracking_uri=f"sqlite:///{tmp_path / 'm.db'}")
+    assert said == []
+    assert mirror.is_told(Journal(places.study_folder("toy")), tracking.server_name(places))
+
+
+def test_done_it_names_the_command_that_tells_an_mlflow_that_is_away():
+    _, said = finished_again(tracking_uri="http://127.0.0.1:9")
+    (line,) = said
+    assert line.startswith("MLflow does not have all of it yet: MLflow at http://127.0.0.1:9")
+    assert line.endswith("`study sync toy` sends it")
+
+
+def test_done_by_the_trials_of_another_machine_it_has_nothing_to_tell(tmp_path):
+    list(conducted(2))
+    elsewhere = settings.resolve(tmp_path / "elsewhere", settings.resolve().storage, "http://127.0.0.1:9")
+    assert list(conducted_in(elsewhere))[-1] == SearchStarted("toy", 2, 2, 0, 0, None)
 
 
 def test_a_second_one_is_refused_while_the_first_runs():

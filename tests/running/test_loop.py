@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
+from multiprocessing import forkserver
+from pathlib import Path
 from queue import SimpleQueue
 
 import pytest
@@ -15,10 +19,13 @@ from pydantic import BaseModel
 from study import Epoch, Recipe, Study
 from study.errors import StudyError
 from study.executors.inline import Inline
+from study.executors.local import Local
 from study.progress import Notice, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
 from study.record.journal import Journal
+from study.running import clock
 from study.running.loop import Loop
 from study.sampling.trials import Trials
+from study.study_files import load
 
 RECIPE = Recipe(dataset="digits", model="logistic", train_size=200, epochs=3)
 STUDY = Study(name="some", recipe=RECIPE)
@@ -42,13 +49,13 @@ class Listed:
         for number in trials.running():
             if number not in under_way:
                 return trials.left(number)
-        candidate = trials.fixed({}, "any")
-        if candidate.number >= len(self.overrides):
+        trial = trials.fixed({}, "any")
+        if trial.number >= len(self.overrides):
             return None
-        return trials.fixed(self.overrides[candidate.number], "any")
+        return trials.fixed(self.overrides[trial.number], "any")
 
-    def may_prune(self, candidate):
-        self.asked.append(candidate.number)
+    def may_prune(self, trial):
+        self.asked.append(trial.number)
         return self.prunes
 
 
@@ -68,11 +75,11 @@ class Pruned(Asked):
     prunes = True
 
 
-def loop(tmp_path, source, study=STUDY, stop=None, kind=Trials, **more):
+def loop(tmp_path, source, study=STUDY, stop=None, kind=Trials, executor=None, **more):
     journal = Journal(tmp_path / study.name)
     trials = kind(study, journal, SimpleQueue(), "random", "none", 0)
     about = {"metric": study.metric, "direction": study.direction, "data": {}, "environment": {}}
-    return Loop(study, journal, trials, Inline(), source, stop or threading.Event(), about, **more)
+    return Loop(study, journal, trials, executor or Inline(), source, stop or threading.Event(), about, **more)
 
 
 def run(each):
@@ -218,3 +225,119 @@ def test_what_goes_wrong_in_a_training_of_unknown_length_does_so_after_the_epoch
     history = each.journal.trial(0).history()
     assert len(history.epochs) == epochs
     assert reason in history.ended.reason
+
+
+def sided(recipe, resume):
+    for number in (1, 2, 3):
+        sides = {"nan": math.nan, "inf": math.inf} if number == 2 else {"nan": 0.0, "inf": 0.0}
+        yield Epoch(number, {"score": number / 10, **sides}, state=lambda number=number: {"model": {}, "n": number})
+
+
+def test_only_the_objective_decides_whether_a_training_has_diverged_and_the_rest_is_recorded(tmp_path):
+    each = loop(tmp_path, Listed([{}]), Study(name="sided", recipe=Silent(), train=sided, metric="score"))
+    run(each)
+    history = each.journal.trial(0).history()
+    assert (history.ended.state, history.ended.value) == ("complete", 0.3)
+    assert [epoch.metrics["inf"] for epoch in history.epochs] == [0.0, math.inf, 0.0]
+    assert math.isnan(history.epochs[1].metrics["nan"])
+
+
+@pytest.fixture
+def work():
+    """A study whose training hangs or loses its device when told to, and a worker for it."""
+    executor = Local(1)
+    yield load(str(Path(__file__).parents[1] / "executors" / "work.py")), executor
+    executor.close()
+
+
+def test_deaths_between_which_a_trial_advances_do_not_make_it_fail(tmp_path, work):
+    toy = load(str(Path(__file__).parents[1] / "toy.py"))
+    each = loop(tmp_path, Listed([{"kind": "dies each epoch", "epochs": 6}]), toy, executor=work[1])
+    notices = [progress.text for progress in run(each) if isinstance(progress, Notice)]
+    history = each.journal.trial(0).history()
+    assert [text.rpartition("; ")[2] for text in notices] == [f"retry 1 of 3 from epoch {n}" for n in range(6)]
+    assert (history.ended.state, len(history.epochs), len(history.deaths)) == ("complete", 6, 6)
+
+
+def test_a_trial_whose_worker_always_dies_fails_with_the_reason(tmp_path, work, monkeypatch):
+    monkeypatch.setenv("DEATHS", "4")
+    toy = load(str(Path(__file__).parents[1] / "toy.py"))
+    each = loop(tmp_path, Listed([{"kind": "dies"}, {}]), toy, executor=work[1])
+    run(each)
+    ended = [folder.history().ended for folder in each.journal.trials()]
+    assert [each.state for each in ended] == ["failed", "complete"]
+    assert ended[0].reason == "the worker was ended by SIGKILL (out of memory?), 4 times without a new epoch"
+
+
+def test_workers_that_die_with_their_server_use_up_no_retry(tmp_path, work):
+    study, executor = work
+    each, killed = loop(tmp_path, Listed([{"epochs": 8}]), study, executor=executor), 0
+    for progress in each.run():
+        if isinstance(progress, TrialEpoch) and killed < 5:
+            killed += 1
+            for pid in (forkserver._forkserver._forkserver_pid, int(progress.epoch.metrics["pid"])):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+    history = each.journal.trial(0).history()
+    assert (history.ended.state, len(history.epochs), history.deaths) == ("complete", 8, [])
+    assert len(history.devices) > 1
+
+
+def test_a_hanging_epoch_is_killed_and_trained_again(tmp_path, work, monkeypatch):
+    study, executor = work
+    monkeypatch.setattr(clock, "LEAST", 3.0)  # seconds; an epoch takes milliseconds
+    each = loop(tmp_path, Listed([{"fault": "hangs"}]), study, executor=executor, hang=10.0)
+    notices = [progress.text for progress in run(each) if isinstance(progress, Notice)]
+    history = each.journal.trial(0).history()
+    assert [epoch.metrics["first"] for epoch in history.epochs] == [1, 2, 2]
+    assert history.ended.state == "complete"
+    assert len(notices) == 1
+    assert notices[0].startswith("trial 0: an epoch has not ended within ")
+    assert notices[0].endswith("(see --hang); retry 1 of 3 from epoch 1")
+
+
+def test_a_first_epoch_that_hangs_does_not_keep_a_stopped_search_for_ever(tmp_path, work, monkeypatch):
+    study, executor = work
+    monkeypatch.setattr(clock, "LEAST", 3.0)
+    stop = threading.Event()
+    each = loop(tmp_path, Listed([{"fault": "hangs", "at": 1}]), study, stop, executor=executor, hang=10.0)
+    with closing(executor):
+        for progress in each.run():
+            if isinstance(progress, TrialStarted):
+                stop.set()
+    assert kinds(each.journal.trial(0)) == ["started"]
+
+
+def test_a_suspended_search_takes_no_epoch_for_a_hanging_one(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    each = clock.Clock(10.0)
+    each.learn(1.0)
+    each.begins(0)
+    now[0] += 1e6
+    assert each.hanging(is_stopping=False) == {}
+    for _ in range(100):
+        now[0] += clock.STEP
+        found = each.hanging(is_stopping=False)
+    assert found == {0: 101 * clock.STEP}
+    each.ends(0)
+    assert each.hanging(is_stopping=False) == {}
+
+
+def test_a_trial_whose_device_always_fails_fails_by_itself_and_the_next_ones_do_not(tmp_path, work):
+    study, executor = work
+    each = loop(tmp_path, Listed([{"fault": "device"}, {"x": 1.0}, {"x": 2.0}]), study, executor=executor)
+    run(each)
+    ended = [folder.history().ended for folder in each.journal.trials()]
+    assert [each.state for each in ended] == ["failed", "complete", "complete"]
+    assert ended[0].reason == (
+        "the device failed: RuntimeError: CUDA error: device-side assert triggered, 4 times without a new epoch"
+    )
+
+
+def test_a_process_whose_own_device_failed_ends_the_search_with_what_to_do(tmp_path, work):
+    study, _ = work
+    each = loop(tmp_path, Listed([{"fault": "device"}, {}]), study)
+    with pytest.raises(StudyError, match=r"the device failed: .*; this process can use it no more. Run the same"):
+        run(each)
+    assert kinds(each.journal.trial(0)) == ["started", "epoch", "died"]

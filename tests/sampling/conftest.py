@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from study.record.journal import Journal
 from study.sampling import storage
 
 
@@ -18,3 +19,8 @@ def url(request, tmp_path):
 def database(url):
     with storage.opened(url) as opened:
         yield opened
+
+
+@pytest.fixture
+def journal(tmp_path):
+    return Journal(tmp_path / "home" / "studies" / "s")

@@ -20,12 +20,13 @@ from study.progress import TrialEpoch
 from study.questions.search import run
 from study.record import results
 from study.record.journal import Journal
+from study.record.trial import Trial
 from study.sampling import storage
 from study.sampling.pruning import is_audited
 from study.sampling.table import PRUNERS
 from study.sampling.teller import Teller
 from study.study_files import load
-from study.tracking import fields, snapshot
+from study.tracking import fields
 
 TOY = Path(__file__).parents[1] / "toy.py"
 SEED = 1  # audits trial 5
@@ -96,9 +97,9 @@ def test_an_audit_that_was_stopped_is_noted_once_and_known_to_optuna_and_mlflow(
     list(search(toy, 7, "median"))
     folder = Journal(places.resolve().study_folder("toy")).trial(5)
     assert (folder.path / "log.jsonl").read_text().count('"audited"') == 1
-    assert fields.tags_of_end(snapshot.read(folder))["study.audited"] == "2"
+    assert fields.tags_of_end(Trial.of(folder))["study.audited"] == "2"
     stored = optuna.load_study(study_name="toy", storage=places.resolve().storage).trials[5]
-    assert stored.user_attrs["audited"] == storage.frozen(folder).user_attrs["audited"] == 2
+    assert stored.user_attrs["audited"] == storage.frozen(Trial.of(folder)).user_attrs["audited"] == 2
 
 
 def test_an_audit_of_which_the_database_did_not_hear_is_told_to_it_later(toy):
@@ -108,7 +109,7 @@ def test_an_audit_of_which_the_database_did_not_hear_is_told_to_it_later(toy):
     lines = (folder.path / "log.jsonl").read_bytes().splitlines(keepends=True)
     (folder.path / "log.jsonl").write_bytes(b"".join(line for line in lines if b'"ended"' not in line))
     with storage.opened(places.resolve().storage) as database:
-        trial = storage.frozen(folder)  # as a database knows the trial that heard of its start alone
+        trial = storage.frozen(Trial.of(folder))  # as a database knows the trial that heard of its start alone
         trial.user_attrs = {key: value for key, value in trial.user_attrs.items() if key != "audited"}
         number = database.create_new_trial(storage.study_id(database, "again", "maximize"), trial)
         assert Teller(journal, database, "again", "maximize").tell() == 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import pytest
@@ -119,3 +120,5 @@ def test_the_line_of_a_space_that_raises_is_the_person_s_own(tmp_path):
         space.probe(load(str(file)))
     with pytest.raises(StudyFileError, match="wrong, space: TypeError"):
         space.probe(replace(load(str(file)), space={"lr": 0.1}))
+    with pytest.raises(StudyFileError, match=r"wrong, space.*: SystemExit: bad data"):
+        space.probe(replace(load(str(file)), space=lambda _: sys.exit("bad data")))

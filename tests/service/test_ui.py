@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -32,10 +33,11 @@ class Ui:
             )
 
     def addresses(self):
-        """Wait for both addresses, Optuna dashboard's first."""
-        lines = [self.process.stdout.readline() for _ in range(2)]
+        """Wait for both addresses, in whatever order they come; give Optuna dashboard's first."""
+        lines = sorted((self.process.stdout.readline() for _ in range(2)), reverse=True)
         found = [re.search(r"http://\S+", line) for line in lines]
         assert all(found), self.errors.read_text()
+        assert [line.split("  ")[0] for line in lines] == ["Optuna dashboard", "MLflow"]
         return [match.group() for match in found]
 
     def children(self):
@@ -94,7 +96,7 @@ def test_both_pages_answer_on_loopback_without_a_database_before_and_end_with_ct
     dashboard, mlflow = ui.addresses()
     assert ask(dashboard, "/api/studies")[0] == 200
     found = ask(mlflow, "/api/2.0/mlflow/experiments/search", "POST", '{"max_results": 5}')
-    assert [each["name"] for each in json.loads(found[1])["experiments"]] == ["Default"]
+    assert json.loads(found[1]).get("experiments", []) == []
     assert Path("mlruns/optuna.db").exists()
     assert sorted(path.name for path in Path().iterdir()) == ["mlruns"]
 
@@ -110,14 +112,29 @@ def test_both_pages_answer_on_loopback_without_a_database_before_and_end_with_ct
     assert all(map(is_gone, servers))
 
 
-def test_when_one_of_them_dies_the_other_is_ended_and_the_dead_one_named(start):
+def test_when_one_of_them_dies_the_other_goes_on_and_the_dead_one_is_named(start):
     ui = start()
-    ui.addresses()
+    _, address = ui.addresses()
     dashboard, mlflow = sorted(ui.children())
     os.kill(dashboard, signal.SIGKILL)
+    wait_for(lambda: "Optuna dashboard ended with exit code -9" in ui.errors.read_text())
+    assert ask(address, "/health") == (200, b"OK")
+    os.kill(mlflow, signal.SIGKILL)
     assert ui.process.wait(60) == 1
-    assert "Optuna dashboard ended" in ui.errors.read_text().splitlines()[-1]
-    assert is_gone(mlflow)
+    assert "error: MLflow ended" in ui.errors.read_text().splitlines()[-1]
+
+
+def test_mlflow_opens_on_the_runs_of_the_newest_experiment(start, database):
+    from mlflow import MlflowClient
+
+    Path("mlruns").mkdir()
+    shutil.copy(database, "mlruns/mlflow.db")
+    client = MlflowClient(f"sqlite:///{Path('mlruns/mlflow.db').absolute()}")
+    older, newer = client.create_experiment("older"), client.create_experiment("newer")
+    for second, experiment in ((2, newer), (1, older)):
+        client.create_run(experiment, start_time=1000 * second)
+    _, mlflow = start().addresses()
+    assert mlflow.endswith(f"/#/experiments/{newer}/runs?workflowType=machine_learning")
 
 
 def test_a_signal_before_they_are_ready_ends_both(start):
@@ -143,9 +160,17 @@ def test_ports_can_be_chosen_and_a_taken_one_is_one_line(start):
     assert f"port {port} cannot be used" in ui.errors.read_text().splitlines()[-1]
 
 
-def test_a_storage_that_does_not_answer_is_one_line_without_its_password(start):
+def test_a_storage_that_does_not_answer_is_one_line_without_its_password_and_mlflow_goes_on(start):
     ui = start("--storage", "postgresql://me:secret@127.0.0.1:9/optuna")
-    assert ui.process.wait(60) == 2
+    assert ui.process.stdout.readline().startswith("MLflow  ")
     text = ui.errors.read_text()
     assert "127.0.0.1:9" in text.splitlines()[-1]
     assert "secret" not in text
+    assert ui.end() == 0
+
+
+def test_where_no_database_can_be_used_it_ends_with_2(start):
+    away = "postgresql://me:secret@127.0.0.1:9/x"
+    ui = start("--storage", away, "--tracking-uri", away)
+    assert ui.process.wait(60) == 2
+    assert "secret" not in ui.errors.read_text()

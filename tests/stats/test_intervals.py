@@ -49,14 +49,26 @@ def test_a_tie_is_half_a_win(direction, variant, rate):
 
 
 def test_one_recipe_run_twice_differs_by_exactly_nothing():
-    found = intervals.paired(RUNS, RUNS)
+    found = intervals.paired(RUNS, RUNS, same=True)
     assert (found.difference, found.interval, found.p, found.sd) == (0.0, Interval(0.0, 0.0), 1.0, 0.0)
 
 
 @pytest.mark.parametrize("constant", [0.1135, 0.1, 1 / 3])
-def test_equal_values_have_that_value_as_their_interval(constant):
-    for interval in (intervals.mean([constant] * 7).interval, intervals.single_run([constant] * 7)):
-        assert interval == Interval(constant, constant)
+@pytest.mark.parametrize("n", [2, 7, 100])
+def test_equal_values_leave_what_the_metric_can_show(constant, n):
+    """Two seeds with the same accuracy on 100 examples say 93.33 to 93.33 as little as one does."""
+    found, one = intervals.mean([constant] * n, step=0.01), intervals.single_run([constant] * n, step=0.01)
+    half = stats.t.ppf(0.975, n - 1) * 0.01
+    assert (found.interval.low, found.sd) == (pytest.approx(constant - half / n**0.5), 0.01)
+    assert one.high == pytest.approx(constant + half * (1 + 1 / n) ** 0.5)
+    gap = intervals.paired([constant] * n, [constant] * n, step=0.01)
+    assert (gap.interval.high, gap.p) == (pytest.approx(half / n**0.5), 1.0)
+
+
+def test_equal_values_of_unknown_resolution_leave_everything_open():
+    unknown = Interval(-inf, inf)
+    assert intervals.mean([0.75] * 7).interval == intervals.single_run([0.75] * 7) == unknown
+    assert (intervals.paired([0.75] * 7, [0.5] * 7).interval, intervals.paired([0.75] * 7, [0.5] * 7).p) == (unknown, 1)
 
 
 def test_below_two_values_nothing_is_known_of_the_spread():

@@ -5,7 +5,6 @@ import pytest
 from scipy import integrate, stats
 
 from study.stats import sequential, verdicts
-from study.stats.intervals import Interval
 
 CAP = 30
 EQUAL = np.zeros(8)
@@ -130,13 +129,6 @@ def test_a_variant_without_any_seed_is_undecided():
     assert (found.verdict, found.n, found.p, found.more) == ("not enough seeds", 0, 1.0, 3)
 
 
-def test_one_recipe_run_twice_is_settled_in_five_seeds():
-    baseline = np.random.default_rng(0).normal(0.97, 0.002, 5)
-    looks = [sequential.compare([baseline[:n]] * 8, baseline[:n], step=0.001)[0] for n in (4, 5)]
-    assert [look.verdict for look in looks] == ["not enough seeds", "no difference"]
-    assert (looks[0].more, looks[1].interval) == (1, Interval(0.0, 0.0))
-
-
 def test_ties_at_the_start_do_not_pin_the_interval():
     gaps = [0.0, 0, 0, 0, 0, 0, 0.02, 0.01, 0.03, 0.02, 0.02, 0.01]
     (found,) = sequential.compare([gaps], np.zeros(12), smallest=0.001)
@@ -146,8 +138,8 @@ def test_ties_at_the_start_do_not_pin_the_interval():
 
 def test_equal_differences_on_a_coarse_metric_wait_for_more_seeds():
     gaps = np.full(5, 1 / 114)
-    (sure,), (waits,) = (sequential.compare([gaps], np.zeros(5), step=step) for step in (0.0, 1 / 114))
-    assert (sure.verdict, waits.verdict) == ("helps", "not enough seeds")
+    (unknown,), (waits,) = (sequential.compare([gaps], np.zeros(5), step=step) for step in (0.0, 1 / 114))
+    assert (unknown.verdict, waits.verdict) == ("not enough seeds", "not enough seeds")
     half = sequential.critical(0.05, 5) / 114 / 5**0.5
     assert waits.interval.high == pytest.approx(1 / 114 + half)
 

@@ -18,3 +18,9 @@ def test_a_block_is_text_and_html_with_its_special_characters_escaped():
     assert "<p>a &lt; b</p>" in block.html()
     assert '<td style="text-align:right">1.5</td>' in block.html()
     assert text_of([Block(["one"]), Block(["two"])]) == "one\n\ntwo"
+
+
+def test_a_table_without_rows_is_not_shown():
+    block = Block(["0 variants"], ["Name", "Value"], [])
+    assert block.text() == "0 variants"
+    assert "<table" not in block.html()

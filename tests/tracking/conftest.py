@@ -15,7 +15,9 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+import torch
 
+from study.engine import checkpoint
 from study.recipe import Recipe, to_json
 from study.record.journal import Journal
 from study.settings import resolve
@@ -36,7 +38,7 @@ DEFINITION = {
     "pruner": "median",
     "seed": 0,
     "data": DATA,
-    "description": "What a small network makes of digits.",
+    "about": "What a small network makes of digits.",
 }
 EVALUATION = {
     "accuracy": 0.7,
@@ -80,7 +82,8 @@ class Folders:
             "data": DATA,
             **about,
         }
-        trial = self.journal.create(number, to_json(RECIPE), known)
+        recipe = RECIPE.model_copy(update=known["overrides"])
+        trial = self.journal.create(number, to_json(recipe), known)
         trial.append("started", device="cpu")
         for epoch in range(1, epochs + 1):
             self.epoch(trial, epoch)
@@ -96,7 +99,7 @@ class Folders:
     def end(self, trial, state, reason=""):
         epochs = trial.history().epochs
         if state == "complete":
-            trial.best.write_bytes(b"weights of the best epoch")
+            checkpoint.save_weights(trial.best, {"w": torch.ones(2)}, {"epoch": str(len(epochs))})
         trial.append(
             "ended",
             state=state,

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from study.recipe import Recipe, every_knob
+from study.record.trial import Trial
 from study.tracking import fields
-from study.tracking.snapshot import NewBest, StudySnapshot, read
+from study.tracking.snapshot import NewBest, StudySnapshot
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,7 @@ def test_a_run_is_named_by_its_variant_or_its_number():
 
 
 def test_the_evaluation_adds_what_the_epochs_have_not_told(folders):
-    points = fields.points_of_end(read(folders.trial(epochs=3, end="complete")))
+    points = fields.points_of_end(folders.trial(epochs=3, end="complete").history())
     assert {(point.name, round(point.value, 3), point.step) for point in points} == {
         ("val_precision_macro", 0.7, 3),
         ("val_recall_macro", 0.7, 3),
@@ -58,7 +59,7 @@ def test_an_evaluation_of_a_persons_own_training_gives_its_plain_numbers(folders
     trial.append(
         "ended", state="complete", value=0.5, reason="", evaluation={"bleu": 21.5, "note": "x", "val_ok": True}
     )
-    assert [(point.name, point.value) for point in fields.points_of_end(read(trial))] == [("val_bleu", 21.5)]
+    assert [(point.name, point.value) for point in fields.points_of_end(trial.history())] == [("val_bleu", 21.5)]
 
 
 @pytest.mark.parametrize(
@@ -77,21 +78,21 @@ def test_an_evaluation_of_a_persons_own_training_gives_its_plain_numbers(folders
 def test_an_evaluation_of_another_shape_is_kept_and_neither_drawn_nor_averaged(folders, evaluation):
     trial = folders.trial(epochs=1)
     trial.append("ended", state="complete", value=0.5, reason="", evaluation=evaluation)
-    snapshot = read(trial)
-    assert set(fields.artifacts_of_trial(snapshot)) == {"curves.png", "evaluation.json"}
-    assert fields.points_of_end(snapshot) == []
+    found = Trial.of(trial)
+    assert set(fields.artifacts_of_trial(found)) == {"curves.png", "evaluation.json"}
+    assert fields.points_of_end(found.history) == []
 
 
 def test_classes_that_do_not_fit_the_matrix_are_numbered(folders):
     trial = folders.trial(epochs=1)
     evaluation = {"confusion": [[3, 1], [0, 4]], "classes": ["cat"]}
     trial.append("ended", state="complete", value=0.5, reason="", evaluation=evaluation)
-    assert "confusion.png" in fields.artifacts_of_trial(read(trial))
+    assert "confusion.png" in fields.artifacts_of_trial(Trial.of(trial))
 
 
 def test_what_is_not_known_is_no_tag(folders):
     trial = folders.trial(git={"commit": None, "dirty": None}, data=None, environment=None)
-    tags = fields.tags_of_trial(read(trial))
+    tags = fields.tags_of_trial(Trial.of(trial))
     assert tags == {
         "study": "tiny",
         "study.trial": "0",
@@ -100,11 +101,14 @@ def test_what_is_not_known_is_no_tag(folders):
         "study.state": "RUNNING",
         "study.overrides": "{}",
         "study.device": "cpu",
+        "mlflow.source.name": "tiny",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.user": trial.path.owner(),
     }
 
 
 def test_a_trial_without_an_epoch_has_no_picture(folders):
-    assert fields.artifacts_of_trial(read(folders.trial(end="failed"))) == {}
+    assert fields.artifacts_of_trial(Trial.of(folders.trial(end="failed"))) == {}
 
 
 def test_best_json_holds_what_repeats_the_best_trial(folders):

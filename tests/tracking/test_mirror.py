@@ -8,8 +8,8 @@ import pytest
 
 from study import tracking
 from study.errors import PlaceError
-from study.events import Epoch
-from study.progress import Notice, TrialEpoch
+from study.formatting import storable
+from study.record import checked
 from study.tracking import mirror
 from study.tracking.mirror import Mirror
 
@@ -80,7 +80,7 @@ def test_when_mlflows_database_is_lost_all_of_it_is_told_again(settings, folders
     other = replace(settings, tracking_uri=f"sqlite:///{tmp_path / 'new.db'}")
     (tmp_path / "new.db").write_bytes(database.read_bytes())
     cursors = folders.journal.folder / "mirror.json"
-    cursors.write_text(cursors.read_text().replace(settings.tracking_uri, other.tracking_uri))
+    checked.write(cursors, {other.tracking_uri: checked.read(cursors)[settings.tracking_uri]})
     tracking.sync_studies(other)
     assert look(other.tracking_uri).points() == folders.points()
 
@@ -193,29 +193,68 @@ def test_a_damaged_folder_does_not_keep_the_others_back(settings, folders, seen)
     log = trials[1].path / "log.jsonl"
     log.write_bytes(log.read_bytes().replace(b'"number": 1', b'"number": 7'))
     (report,) = tracking.sync_studies(settings)
-    assert (report.sent, report.pending) == (2, 1)
-    assert "damaged line" in report.error
+    assert (report.sent, report.pending, report.error) == (2, 0, None)
     assert set(seen.children()) == {trial.about()["uid"] for trial in (trials[0], trials[2])}
 
 
-def test_a_trial_that_mlflow_refuses_does_not_keep_the_others_back(settings, folders, seen):
+def test_a_piece_that_mlflow_refuses_is_named_and_keeps_nothing_else_back(settings, folders, seen):
     first = folders.trial(epochs=1)
     tracking.sync_studies(settings)
     recipe = first.path / "recipe.json"
-    recipe.write_text(recipe.read_text().replace('"mlp"', '"logistic"'))
+    checked.write(recipe, {**checked.read(recipe), "model": "logistic"})
     (folders.journal.folder / "mirror.json").unlink()
     second = folders.trial(epochs=1)
     (report,) = tracking.sync_studies(settings)
-    assert (report.sent, report.pending) == (1, 1)
-    assert "Changing param values" in report.error
+    assert (report.sent, report.pending, report.error) == (2, 0, None)
+    (line,) = report.refused
+    assert line.startswith("MLflow refuses the parameter 'model' of run ")
+    assert "Changing param values" in line
     assert second.about()["uid"] in seen.children()
+    assert seen.points() == folders.points()
+
+
+@pytest.mark.parametrize("text", ["x\udcff", "x\0y", "x" * 9000], ids=["a lone surrogate", "NUL", "too long"])
+def test_any_text_of_a_trial_reaches_mlflow(settings, folders, seen, text):
+    trial = folders.trial(epochs=1, variant=text, overrides={"note": text})
+    trial.append("ended", state="failed", value=None, reason=text, evaluation=None)
+    after = folders.trial(epochs=1, end="complete")
+    (report,) = tracking.sync_studies(settings)
+    assert (report.error, report.refused, report.pending) == (None, (), 0)
+    assert seen.of(trial).info.status == "FAILED"
+    assert seen.of(trial).data.tags["study.reason"] == storable(text)[:8000]
+    assert seen.of(after).info.status == "FINISHED"
+
+
+def test_numbers_that_are_no_metric_keep_nothing_back(settings, folders, seen):
+    trial = folders.trial()
+    folders.epoch(trial, 1, val_loss=float("nan"), other=float("inf"))
+    folders.end(trial, "complete")
+    (report,) = tracking.sync_studies(settings)
+    assert (report.error, report.pending) == (None, 0)
+    assert seen.of(trial).info.status == "FINISHED"
+
+
+def test_where_the_clock_was_set_back_no_run_ends_before_it_starts(settings, folders, seen):
+    folders.trial(epochs=1, end="complete", created=time.time() + 3600)
+    tracking.sync_studies(settings)
+    assert len(seen.runs()) == 2
+    assert all(run.info.end_time >= run.info.start_time for run in seen.runs())
+
+
+def test_a_study_that_is_told_is_known_from_the_files_alone(settings, folders):
+    folders.trial(epochs=1, end="complete")
+    assert not mirror.is_told(folders.journal, settings.tracking_uri)
+    tracking.sync_studies(settings)
+    assert mirror.is_told(folders.journal, settings.tracking_uri)
+    folders.trial(epochs=1)
+    assert not mirror.is_told(folders.journal, settings.tracking_uri)
 
 
 def test_a_trial_whose_folder_was_made_anew_is_told_anew(settings, folders, seen):
     trial = folders.trial(epochs=2, end="complete")
     tracking.sync_studies(settings)
     about = trial.path / "trial.json"
-    about.write_text(about.read_text().replace(trial.about()["uid"], "0123456789abcdef"))
+    checked.write(about, {**trial.about(), "uid": "0123456789abcdef"})
     (report,) = tracking.sync_studies(settings)
     assert report.sent == 1
     assert seen.of(trial).data.tags["study.uid"] == "0123456789abcdef"
@@ -268,42 +307,11 @@ def test_the_best_is_the_best_in_the_studys_direction(settings, study_folders, l
     assert look(settings.tracking_uri, "directed").parent().data.tags["study.best_trial"] == best
 
 
-def test_a_search_is_told_once_that_mlflow_is_away_and_at_its_end_what_to_do(settings, folders):
-    def search():
-        trial = folders.trial()
-        for epoch in range(1, 4):
-            folders.epoch(trial, epoch)
-            yield TrialEpoch(trial.number, Epoch(epoch, {}))
-            time.sleep(1.5)
-
-    away = replace(settings, tracking_uri="http://127.0.0.1:9")
-    seen = list(tracking.tracked(search(), folders.journal, away))
-    notices = [each.text for each in seen if isinstance(each, Notice)]
-    assert [each.epoch.number for each in seen if isinstance(each, TrialEpoch)] == [1, 2, 3]
-    assert notices == [
-        "MLflow at http://127.0.0.1:9: nothing answers there (the search goes on and sends it later)",
-        "MLflow does not have all of 1 trial yet: `study sync tiny` sends the rest",
-    ]
-
-
-def test_a_search_that_breaks_off_has_its_trials_in_mlflow(settings, folders, seen):
-    def search():
-        trial = folders.trial(epochs=2)
-        yield TrialEpoch(trial.number, Epoch(2, {}))
-        raise PlaceError("the disk is full")
-
-    with pytest.raises(PlaceError, match="disk is full"):
-        list(tracking.tracked(search(), folders.journal, settings))
-    assert seen.points() == folders.points()
-
-
 def test_all_studies_are_synced_when_none_is_named(settings, study_folders):
     for name in ("one", "two@digits"):
         study_folders(name).trial(epochs=1, end="complete")
-    assert [(report.study, report.sent) for report in tracking.sync_studies(settings)] == [
-        ("one", 1),
-        ("two@digits", 1),
-    ]
+    reports = tracking.sync_studies(settings)
+    assert [(report.study, report.sent) for report in reports] == [("one", 1), ("two@digits", 1)]
 
 
 def test_a_study_without_results_is_named(settings):

@@ -16,6 +16,8 @@ from study import tracking
 from study.errors import PlaceError
 from study.knobs import ALWAYS_WRITTEN
 from study.recipe import Recipe
+from study.record import note
+from study.record.journal import Journal
 from study.settings import resolve
 
 
@@ -125,10 +127,51 @@ def test_the_parent_run_sums_the_study_up(settings, seen, four):
         "study.running": "0",
         "study.best_trial": "2",
         "study.best_value": str(best),
-        "mlflow.note.content": "What a small network makes of digits.",
+        "mlflow.source.name": "tiny",
     }.items() <= parent.data.tags.items()
+    said = parent.data.tags["mlflow.note.content"]
+    assert said.startswith("What a small network makes of digits.\n\nMaximize `val_accuracy` on digits.")
+    assert f"**Best trial: 2** (the study's recipe as it is), val_accuracy {100 * best:.2f} % on one seed." in said
     assert (parent.data.metrics["best_value"], parent.data.metrics["best_trial"]) == (best, 2)
     assert json.loads(seen.artifacts(parent)["best.json"])["recipe"] == four["complete"].recipe()
+
+
+def test_the_experiment_says_what_is_asked_and_that_it_trains_models(settings, seen, four):
+    tracking.sync_studies(settings)
+    experiment = seen.client.get_experiment_by_name("tiny")
+    assert experiment.tags["mlflow.note.content"] == seen.parent().data.tags["mlflow.note.content"]
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
+
+
+def test_a_study_made_by_a_question_names_the_command_instead_of_a_best_trial(settings, study_folders, folders, four):
+    study_folders("tiny-final").trial(epochs=1, end="complete")
+    text = note.of_study(Journal(settings.study_folder("tiny-final")), 0, 0.9)
+    assert "Trainings of `study confirm tiny`" in text
+    assert "Best trial" not in text
+    assert "Not confirmed: `study confirm tiny`" in note.of_study(folders.journal, 2, 0.9)
+
+
+def test_a_run_names_its_data_its_source_and_its_user_and_says_how_it_ended(settings, seen, four):
+    for _ in range(2):  # once more adds nothing
+        tracking.sync_studies(settings)
+        (four["pruned"].path.parents[1] / "mirror.json").unlink()  # else nothing is sent again
+    run = seen.of(four["pruned"])
+    (given,) = run.inputs.dataset_inputs
+    assert (given.dataset.name, given.dataset.digest) == ("digits", "d1d1d1d1")
+    assert {tag.key: tag.value for tag in given.tags} == {"mlflow.data.context": "training"}
+    assert run.data.tags["mlflow.user"] == four["pruned"].path.owner()
+    assert run.data.tags["mlflow.source.name"] == "tiny"
+    said = run.data.tags["mlflow.note.content"]
+    assert said.startswith("`lr=0.03`: pruned after 2 epochs (median pruner), val_accuracy 0.")
+
+
+def test_a_new_database_has_no_empty_default_experiment(tmp_path, folders):
+    folders.trial(epochs=1, end="complete")
+    places = resolve(tmp_path / "mlruns")
+    tracking.sync_studies(places)
+    from mlflow import MlflowClient
+
+    assert [each.name for each in MlflowClient(places.tracking_uri).search_experiments()] == ["tiny"]
 
 
 def test_a_study_that_goes_on_is_running_again(settings, folders, seen, four):

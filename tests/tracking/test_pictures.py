@@ -64,3 +64,8 @@ def test_curves_are_drawn_of_whatever_a_training_yields(epochs):
 def test_a_pruned_trial_looks_pruned():
     plain, pruned = (pictures.curves(curve(4), "title", reason) for reason in (None, "median pruner"))
     assert plain != pruned
+
+
+def test_a_metric_of_one_split_alone_keeps_the_name_of_the_split():
+    epochs = [{"train_loss": 1.0, "val_loss": 2.0, "train_accuracy": 0.5}]
+    assert pictures._groups(epochs) == {"loss": ["train_loss", "val_loss"], "train_accuracy": ["train_accuracy"]}

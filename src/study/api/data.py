@@ -26,6 +26,13 @@ def import_data(
     test_fraction: float | None = None,
     image_size: int | None = None,
     drop: Sequence[str] = (),
+    max_categories: int | None = None,
+    category: Sequence[str] = (),
+    missing: Sequence[str] = (),
+    separator: str | None = None,
+    decimal: str | None = None,
+    encoding: str | None = None,
+    header: bool | None = None,
     force: bool = False,
     watch: Callable[[str, float | None], None] | None = None,
 ) -> Imported:
@@ -33,12 +40,19 @@ def import_data(
 
     Args:
         name: by which recipes ask for it; under a known name, such as cifar10, it is used for that from then on.
-        path: a folder, an archive, a .csv with a header or a .parquet.
+        path: a folder or an archive of images; a table in a text file such as .csv, or a .parquet.
         label: of a table, the column to predict.
         test: of a table, the file of its test rows.
         test_fraction: share held out, stratified, where there is no test split; None is 0.2.
         image_size: width and height that images are cut and scaled to, in pixels.
         drop: of a table, columns to leave out.
+        max_categories: of a table, categories to keep of each text column, the most frequent ones; None keeps all.
+        category: of a table, columns whose numbers are categories, of the label classes.
+        missing: of a table, texts that mean a missing value, besides empty fields, `NA`, `?` and the like.
+        separator: between the fields of a text file; None is found in its content, as are the next three.
+        decimal: the decimal sign, "." or ",".
+        encoding: of the text, such as `latin-1`.
+        header: whether the first line has the columns' names.
         force: replace a data set that is here under this name.
         watch: is called with a text and a share in [0, 1]; the share is None for something to know.
 
@@ -49,10 +63,12 @@ def import_data(
 
     """
     from study.data import sets  # noqa: PLC0415 - see above
+    from study.data.dialects import Reading  # noqa: PLC0415 - see above
 
+    reading = Reading(encoding, separator, decimal, header, tuple(missing), tuple(category))
     return sets.import_data(
         name, Path(path), watch or _log, label=label, test=Path(test) if test else None, test_fraction=test_fraction,
-        image_size=image_size, drop=drop, force=force,
+        image_size=image_size, drop=drop, max_categories=max_categories, reading=reading, force=force,
     )  # fmt: skip
 
 

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from study import notebook
 from study.imports import forget_edited
-from study.record import summary
+from study.progress import Result, finish
 from study.record.family import Family
-from study.record.journal import Journal
 from study.settings import resolve
 from study.study_files import load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
     from study.definition import Study
@@ -36,7 +35,7 @@ class How(TypedDict, total=False):
         tracking_uri: MLflow's; `MLFLOW_TRACKING_URI`, else SQLite in `home`.
         fallback: take the study's other data set, under another name, when its own cannot be had; True unless given.
         watch: is called with each event, such as `progress.TrialEnded`; in a notebook a progress bar if unset.
-        workers, device, executor, timeout, accept, track: see `options.Options`.
+        workers, device, executor, timeout, hang, accept, track: see `options.Options`.
         sampler, pruner, seed: of a search alone; see `options.Options`.
 
     """
@@ -53,6 +52,7 @@ class How(TypedDict, total=False):
     pruner: str
     seed: int
     timeout: float | None
+    hang: float
     accept: bool
     track: bool
 
@@ -75,8 +75,7 @@ def run(study: Study | str, trials: int, **how: Unpack[How]) -> Summary:
     from study.questions import search  # noqa: PLC0415 - optuna, only when something is to be run
 
     settled, places, options = _settle(study, how, trials)
-    _watch(search.run(settled, places, options, threading.Event()), how, places)
-    return summary.of(Journal(places.study_folder(settled.name)))
+    return _watch(search.run(settled, places, options, threading.Event()), how, places)
 
 
 def compare(
@@ -112,11 +111,11 @@ def compare(
     from study.questions import comparison  # noqa: PLC0415 - as in `run`
 
     settled, places, options = _settle(study, how)
+    settled = Family(settled.name, places.home).as_searched(settled)
     question = comparison.ask(
         settled, variants, against, as_published=as_published, seeds=seeds, until_sure=until_sure, smallest=smallest
     )
-    _watch(comparison.run(settled, places, options, question, threading.Event()), how, places)
-    return comparison.of(settled, places, question)
+    return _watch(comparison.run(settled, places, options, question, threading.Event()), how, places)
 
 
 def confirm(study: Study | str, *, top: int = 10, seeds: int = 5, **how: Unpack[How]) -> Confirmation:
@@ -140,8 +139,7 @@ def confirm(study: Study | str, *, top: int = 10, seeds: int = 5, **how: Unpack[
     settled, places, options = _settle(study, how)
     settled = Family(settled.name, places.home).as_searched(settled)
     question = confirmation.ask(settled, places, top, seeds)
-    _watch(confirmation.run(settled, places, options, question, threading.Event()), how, places)
-    return confirmation.of(settled, places, question)
+    return _watch(confirmation.run(settled, places, options, question, threading.Event()), how, places)
 
 
 def ablate(study: Study | str, *, seeds: int = 10, smallest: float = 0.005, **how: Unpack[How]) -> Ablation:
@@ -165,9 +163,9 @@ def ablate(study: Study | str, *, seeds: int = 10, smallest: float = 0.005, **ho
 
     settled, places, options = _settle(study, how)
     settled = Family(settled.name, places.home).as_searched(settled)
-    question = ablation.ask(settled, places, seeds, smallest, preflight.fitting(options.device))
-    _watch(ablation.run(settled, places, options, question, threading.Event()), how, places)
-    return ablation.of(settled, places, question)
+    with options.calling() as call:
+        question = ablation.ask(settled, places, seeds, smallest, preflight.fitting(options.device, call))
+    return _watch(ablation.run(settled, places, options, question, threading.Event()), how, places)
 
 
 def _settle(study: Study | str, how: How, trials: int = 1) -> tuple[Study, Settings, Options]:
@@ -180,12 +178,10 @@ def _settle(study: Study | str, how: How, trials: int = 1) -> tuple[Study, Setti
     wanted.check()
     ours = {"home", "storage", "tracking_uri", "fallback", "watch"}
     options = Options(trials=trials, **{name: value for name, value in how.items() if name not in ours})  # pyright: ignore[reportArgumentType] - How has the types
-    settled, _ = preflight.available_data(wanted, fallback=how.get("fallback", True))
+    with options.calling() as call:
+        settled, _ = preflight.available_data(wanted, fallback=how.get("fallback", True), call=call)
     return settled, resolve(how.get("home"), how.get("storage"), how.get("tracking_uri")), options
 
 
-def _watch(events: Iterator[Progress], how: How, places: Settings) -> None:
-    watch = how.get("watch") or notebook.watcher(places.home)
-    for progress in events:
-        if watch:
-            watch(progress)
+def _watch(events: Generator[Progress, None, Result], how: How, places: Settings) -> Result:
+    return finish(events, how.get("watch") or notebook.watcher(places.home))

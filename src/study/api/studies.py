@@ -168,14 +168,18 @@ def remove(
 def doctor(
     *,
     watch: Callable[[Finding], None] | None = None,
+    repair: bool = False,
+    run_again: bool = False,
     home: str | Path | None = None,
     storage: str | None = None,
     tracking_uri: str | None = None,
 ) -> Findings:
-    """Check devices, places, databases, data and studies, and name cures.
+    """Check devices, places, databases, data, studies and results, and name cures.
 
     Args:
         watch: is called with each finding at once; some take seconds.
+        repair: whether damaged files of results are restored, each after a copy into `backups` in the home folder.
+        run_again: whether damaged trials are run again by the next search, rather than restored.
         home: as in `sync`.
         storage: as in `sync`.
         tracking_uri: as in `sync`.
@@ -183,7 +187,7 @@ def doctor(
     """
     from study.running import doctor as running  # noqa: PLC0415 - see above
 
-    return running.doctor(resolve(home, storage, tracking_uri), watch)
+    return running.doctor(resolve(home, storage, tracking_uri), watch, repair=repair, run_again=run_again)
 
 
 def _reported(name: str, places: Settings) -> str:
@@ -202,5 +206,7 @@ def _publish(places: Settings, study: str) -> None:
     """Send the report to MLflow; it is written, whatever MLflow says."""
     from study import tracking  # noqa: PLC0415 - see above
 
+    if not tracking.is_made(places):
+        return  # no search has told MLflow anything; the first that does tells it of the report, too
     for trouble in tracking.try_sync(places, [study]):
         log.warning("MLflow does not have the report yet: %s; `study sync %s` sends it", trouble, study)

@@ -1,16 +1,19 @@
 """The command line: parse, call one function, show. Data goes to stdout, all else to stderr.
 
-Exit codes: 0 done, 1 failed, 2 something given is wrong, 130 stopped by Ctrl-C, 141 the reader of the output has gone.
+Exit codes: 0 done, 1 failed, 2 something given is wrong, 129, 130 and 143 stopped by SIGHUP, Ctrl-C and SIGTERM,
+141 the reader of the output has gone.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from typing import TYPE_CHECKING
 
-from study.errors import StudyError
+from study.cli import streams
+from study.errors import Interrupted, StudyError, Terminated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,26 +27,39 @@ GLOBAL_OPTIONS = {"-C", "--chdir", "--log-file", "--env-file"}
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with its exit code: the console script `study`."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    streams.settle()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # `nohup` ignores SIGHUP, and so it stays
+            signal.signal(number, _end)
     try:
         code = exit_code(given)
-        sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more at its end
+        streams.let_go()
         code = 141
+    finally:
+        if server := sys.modules.get("study.executors.server"):
+            server.stop()  # it may still be loading torch, and would hold our output open
     sys.exit(code)
+
+
+def _end(number: int, _frame: object) -> None:
+    raise Terminated(number)
 
 
 def exit_code(arguments: list[str]) -> int:
     """Run one command and return its exit code; errors become one line on stderr."""
     try:
-        return _command(arguments)
+        code = _command(arguments)
+        sys.stdout.flush()
     except StudyError as error:
+        if error.where == "stdout":
+            streams.let_go()
         if _debug(arguments):
             raise
-        _complain(str(error), interrupted=error.exit_code == 130)
+        _complain(str(error), interrupted=isinstance(error, Interrupted))
         return error.exit_code
-    except KeyboardInterrupt:
-        return 130
+    except KeyboardInterrupt as error:
+        return error.exit_code if isinstance(error, Terminated) else 130
     except BrokenPipeError:
         raise
     except Exception as error:  # the last place that can turn a fault of ours into a line that a person can act on
@@ -52,14 +68,18 @@ def exit_code(arguments: list[str]) -> int:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         _complain(f"{reason}. This is a bug; run with --debug for the traceback.")
         return 1
+    return code
 
 
 def _command(arguments: list[str]) -> int:
     import typer
 
+    from study.cli import completion
     from study.cli.app import app
 
     command = typer.main.get_command(app)
+    if (code := completion.answer(command)) is not None:
+        return code
     try:  # not command.main(), which makes 1 of a broken pipe
         with command.make_context("study", hoist(arguments)) as context:
             command.invoke(context)
@@ -113,9 +133,10 @@ def hoist(arguments: Sequence[str]) -> list[str]:
 
 
 def _complain(line: str, *, interrupted: bool = False) -> None:
+    from study.cli.terminal import say
     from study.formatting import without_password
 
-    print("" if interrupted else "error: ", without_password(line), sep="", file=sys.stderr)
+    say(without_password(line if interrupted else f"error: {line}"))
 
 
 def _debug(arguments: Sequence[str]) -> bool:

@@ -10,10 +10,9 @@ from typing import Annotated
 import typer
 
 from study.cli import data, models, questions, run, show, studies, transfer
+from study.cli.help import App
 from study.cli.terminal import open_terminal
 from study.errors import PlaceError
-
-EPILOG = "Options above stand before or after a command. Each option's environment variable gives way to the option."
 
 
 def chdir(folder: Path | None) -> Path | None:
@@ -29,7 +28,7 @@ def chdir(folder: Path | None) -> Path | None:
 
 
 def read_env_file(file: Path | None) -> Path | None:
-    """Set the variables of a file of NAME=VALUE lines, none that is set already.
+    """Set the variables of a file of NAME=VALUE lines, unless they are set already.
 
     Raises:
         PlaceError: it cannot be read, or a line is neither that nor a comment.
@@ -62,7 +61,9 @@ def show_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        print(f"study {version('study')}")
+        from study.environment import DISTRIBUTION
+
+        print(f"study {version(DISTRIBUTION)}")
         raise typer.Exit
 
 
@@ -87,7 +88,7 @@ def everywhere(
             metavar="FILE",
             is_eager=True,
             callback=read_env_file,
-            help="Set variables from this file, none that is set already.",
+            help="Set variables from this file, unless they are set already.",
         ),
     ] = None,
     verbose: Annotated[
@@ -99,17 +100,17 @@ def everywhere(
             count=True,
             metavar="",
             show_default=False,
-            help="Show every epoch; twice: what the libraries say too.",
+            help="Show every epoch. Given twice, show the messages of libraries, too.",
         ),
     ] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", envvar="STUDY_QUIET", help="Show errors only.")] = False,
     log_file: Annotated[
         Path | None,
-        typer.Option(envvar="STUDY_LOG_FILE", metavar="FILE", help="Append all that could be shown to this file."),
+        typer.Option(envvar="STUDY_LOG_FILE", metavar="FILE", help="Append every message to this file."),
     ] = None,
     no_progress: Annotated[
         bool,
-        typer.Option("--no-progress", envvar="STUDY_NO_PROGRESS", help="Plain lines instead of a live view."),
+        typer.Option("--no-progress", envvar="STUDY_NO_PROGRESS", help="Show plain lines instead of a live view."),
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", envvar="STUDY_DEBUG", help="Show tracebacks.")] = False,
     version: Annotated[
@@ -121,14 +122,11 @@ def everywhere(
     context.obj = open_terminal(verbose, quiet=quiet, progress=not no_progress, log_file=log_file)
 
 
-def _app() -> typer.Typer:
-    made = typer.Typer(
+def _app() -> App:
+    made = App(
         name="study",
         callback=everywhere,
         no_args_is_help=True,
-        rich_markup_mode=None,  # Rich's help takes 0.3 s to load
-        add_completion=False,
-        epilog=EPILOG,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
     made.command("run")(run.run)

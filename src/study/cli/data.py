@@ -3,74 +3,189 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from study import api
-from study.cli import options, preamble
+from study.cli import completion, options
+from study.cli.help import App
 from study.cli.terminal import Terminal, require_consent, show
 from study.formatting import size
-from study.text.data import verified
-from study.text.table import text_of
 
 if TYPE_CHECKING:
     from study.data.sets import RemovedData
 
-app = typer.Typer(no_args_is_help=True, help="Data sets: those that are here, and bringing in your own.")
+NewName = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="The name that recipes use. A known name such as cifar10 is replaced by the import."
+    ),
+]
+DataPath = Annotated[Path, typer.Argument(metavar="PATH", help="A folder, an archive, or a table's file.")]
+DataName = Annotated[
+    str, typer.Argument(metavar="NAME", autocompletion=completion.data_sets, help="A data set that is here.")
+]
+DataNames = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="NAME", show_default="all", autocompletion=completion.data_sets, help="Data sets that are here."
+    ),
+]
+Label = Annotated[
+    str | None, typer.Option(envvar="STUDY_LABEL", metavar="COLUMN", help="Predict this column of a table.")
+]
+TestFile = Annotated[
+    Path | None,
+    typer.Option("--test", envvar="STUDY_TEST", metavar="FILE", help="Read the test rows of a table from this file."),
+]
+TestFraction = Annotated[
+    float | None,
+    typer.Option(
+        envvar="STUDY_TEST_FRACTION",
+        metavar="F",
+        show_default="0.2",
+        help="Hold out this share, stratified, if there is no test split.",
+    ),
+]
+ImageSize = Annotated[
+    int | None,
+    typer.Option(
+        "--size",
+        envvar="STUDY_SIZE",
+        min=1,
+        max=4096,
+        metavar="N",
+        help="Crop images to squares and scale them to NxN pixels.",
+    ),
+]
+DropColumns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--drop", envvar="STUDY_DROP", metavar="COLUMN", help="Leave out this column of a table. It can be repeated."
+    ),
+]
+MaxCategories = Annotated[
+    int | None,
+    typer.Option(
+        envvar="STUDY_MAX_CATEGORIES",
+        min=1,
+        metavar="N",
+        show_default="all",
+        help="Keep this many categories of each text column, the most frequent ones.",
+    ),
+]
+Category = Annotated[
+    list[str] | None,
+    typer.Option(
+        envvar="STUDY_CATEGORY",
+        metavar="COLUMN",
+        help="Take the numbers in this column for categories, those of the label for classes. It can be repeated.",
+    ),
+]
+Missing = Annotated[
+    list[str] | None,
+    typer.Option(
+        envvar="STUDY_MISSING", metavar="TEXT", help="Take this text for a missing value. It can be repeated."
+    ),
+]
+Separator = Annotated[
+    str | None,
+    typer.Option(envvar="STUDY_SEPARATOR", metavar="CHAR", show_default="found", help="Separator of a text file."),
+]
+DecimalSign = Annotated[
+    str | None,
+    typer.Option(
+        "--decimal",
+        envvar="STUDY_DECIMAL",
+        metavar="CHAR",
+        show_default="found",
+        help="Read this as the decimal sign: a point or a comma.",
+    ),
+]
+Encoding = Annotated[
+    str | None,
+    typer.Option(envvar="STUDY_ENCODING", metavar="NAME", show_default="found", help="Encoding of a text file."),
+]
+Header = Annotated[
+    bool | None,
+    typer.Option(
+        "--header/--no-header",
+        envvar="STUDY_HEADER",
+        show_default="found",
+        help="Whether the first line of a text file has the names of the columns.",
+    ),
+]
+Force = Annotated[bool, typer.Option("--force", envvar="STUDY_FORCE", help="Replace a data set of this name.")]
+
+app = App(no_args_is_help=True, help="Import, list, verify and remove data sets.")
 log = logging.getLogger("study")
 
 
 @app.command("import")
 def import_(
     context: typer.Context,
-    name: options.NewDataName,
-    path: options.DataPath,
-    label: options.Label = None,
-    test: options.TestFile = None,
-    test_fraction: options.TestFraction = None,
-    image_size: options.ImageSize = None,
-    drop: options.DropColumns = None,
-    force: options.Force = False,
+    name: NewName,
+    path: DataPath,
+    label: Label = None,
+    test: TestFile = None,
+    test_fraction: TestFraction = None,
+    image_size: ImageSize = None,
+    drop: DropColumns = None,
+    max_categories: MaxCategories = None,
+    category: Category = None,
+    missing: Missing = None,
+    separator: Separator = None,
+    decimal: DecimalSign = None,
+    encoding: Encoding = None,
+    header: Header = None,
+    force: Force = False,
 ) -> None:
-    """Bring in images (a folder, .tar, .tar.gz, .tar.xz or .zip of train/CLASS/* and test/CLASS/*) or a table.
+    """Import images or a table.
 
-    A table is a .csv with a header, or a .parquet, with --label. Under a known name, such as cifar10, the import is
-    used for it from then on.
+    Images are a folder, .tar, .tar.gz, .tar.xz or .zip of train/CLASS/* and test/CLASS/*. A table is a text file such
+    as .csv, or a .parquet, with --label. Under a known name, such as cifar10, the import is used for it from then on.
     """
-    with preamble.reporting(context.ensure_object(Terminal)) as progress:
+    from study.cli.starting import reporting
+
+    with reporting(context.ensure_object(Terminal)) as progress:
 
         def watch(text: str, share: float | None) -> None:
             log.warning(text) if share is None else progress(text, share)
 
         made = api.import_data(
             name, path, label=label, test=test, test_fraction=test_fraction, image_size=image_size, drop=drop or (),
-            force=force, watch=watch,
+            max_categories=max_categories, category=category or (), missing=missing or (), separator=separator,
+            decimal=decimal, encoding=encoding, header=header, force=force, watch=watch,
         )  # fmt: skip
     print(made.text())
 
 
 @app.command("list")
 def list_(as_json: options.AsJson = False, form: options.ShowFormat = "table") -> None:
-    """List the data sets that are here, and the known ones that would be fetched when first used."""
+    """List the data sets that are here, and the known ones. Those are fetched when first used."""
     found = api.list_data()
     if form == "csv" and not as_json:
         print(found.to_csv(), end="")
         return
     show(found, as_json=as_json or form == "json")
     if not as_json and form == "table":
-        log.info("They lie in %s", found.folder)
+        log.info("Kept in %s", found.folder)
 
 
 @app.command()
-def verify(names: options.DataNames = None) -> None:
+def verify(names: DataNames = None) -> None:
     """Read data sets from start to end and compare them with their SHA-256."""
+    from study.text.data import verified
+    from study.text.table import text_of
+
     api.verify_data(names or (), watch=lambda each: print(text_of(verified(each)), flush=True)).require_whole()
 
 
 @app.command()
-def remove(name: options.DataName, yes: options.Yes = False) -> None:
-    """Delete a data set's file here; what it was made from stays."""
+def remove(name: DataName, yes: options.Yes = False) -> None:
+    """Delete a data set's file. The original files stay."""
 
     def ask(found: RemovedData) -> None:
         require_consent(f"Delete {found.path} ({size(found.size)})?", f"study data remove {name}", yes=yes)

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from study.formatting import duration, knobs, plural
-from study.progress import Notice, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialStarted, Written
+from study.cli.frame import Frame
+from study.formatting import duration, knobs, plural, wrapped
+from study.progress import Notice, Preparing, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialStarted, Written
 from study.text.table import clip
 
 if TYPE_CHECKING:
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from study.cli.terminal import Terminal
-    from study.running.board import Board, Running
+    from study.running.board import Board, Placed, Running
 
 log = logging.getLogger("study")
 FRAMES_PER_SECOND = 4
+STOPPING = "Stopping after the current epochs. Press Ctrl-C again to stop at once."
+STOPPING_SOON = "Stopping within seconds. Epochs that take longer are trained again by the same command."
 
 
 @contextmanager
@@ -33,20 +36,29 @@ def shown(terminal: Terminal, board: Board) -> Generator[Callable[[Progress], No
     from rich.live import Live
 
     console = terminal.console()
+    frame = Frame(console)
     view = Live(
         console=console,
-        get_renderable=lambda: draw(board, console),
+        get_renderable=lambda: frame.next(draw(board, console)),
         refresh_per_second=FRAMES_PER_SECOND,
         transient=True,
     )
+
+    def show(progress: Progress) -> None:
+        if frame.is_broken():  # before a line is printed above it
+            view.refresh()
+        tell(progress, board)
+
     with view:
-        yield lambda progress: tell(progress, board)
+        yield show
         view.refresh()
 
 
 def tell(progress: Progress, board: Board) -> None:
     """Log an event in one line; which of them are shown is the log level's matter."""
     match progress:
+        case Preparing():
+            log.debug(progress.text)
         case SearchStarted():
             log.info(_opening(progress))
         case TrialStarted():
@@ -74,7 +86,7 @@ def _ending(progress: TrialEnded, board: Board) -> str:
     value, changed = board.metric.value(ended.value), f" ({knobs(progress.overrides)})" if progress.overrides else ""
     so_far = f" [{board.finished}/{board.target}]"
     if board.best is not None:
-        so_far += f" Best is trial {board.best[0]} with value: {board.metric.value(board.best[1])}."
+        so_far += f" Best is trial {board.best.number} with value: {board.metric.value(board.best.value)}."
     if ended.repeats is not None:
         return f"{what} repeats trial {ended.repeats}, recipe and seed, with value: {value}{changed}.{so_far}"
     if ended.state == "complete":
@@ -95,16 +107,19 @@ def draw(board: Board, console: Console) -> RenderableType:
     from rich.text import Text
 
     if not board.target:
-        return Text("checking the study, its recipes and its data", style="dim")
+        return Text(board.doing, style="dim")
     width = console.width
-    lines: list[RenderableType] = [_progress(board, width), *_pace(board, width), *_best(board, width)]
+    lines = [_progress(board, width), *_pace(board, width), *_best(board, width)]
     workers = sorted(board.running.values(), key=lambda trial: trial.number)
-    room = max(2, console.height - len(lines) - 3)
-    lines += [_worker(trial, board, width) for trial in workers[:room]]
+    room = max(2, console.height - len(lines) - 4)  # for the leaderboard and the workers, who come first
+    rest = max(0, room - min(len(workers), max(2, room // 2)))
+    leaders = [_ended(trial, board, width) for trial in board.leaders[1:][:rest]]
+    room -= len(leaders)
+    lines += [*leaders, *_last(board, width), *(_worker(trial, board, width) for trial in workers[:room])]
     if len(workers) > room:
         lines.append(Text(f"  and {len(workers) - room} more", style="dim"))
     if board.stopping:
-        lines.append(Text("stopping after the present epochs; Ctrl-C once more to stop at once", style="bold yellow"))
+        lines += [Text(line, style="bold yellow") for line in wrapped(board.stopping, width)]
     return Group(*lines)
 
 
@@ -146,28 +161,47 @@ def _pace(board: Board, width: int) -> list[RenderableType]:
 
 
 def _best(board: Board, width: int) -> list[RenderableType]:
-    """The best value and its trial, and on lines of their own the knobs."""
+    """The best value and its trial, and on lines of their own the knobs; those of the next best follow."""
     from rich.text import Text
 
     if board.best is None:
         return [Text("best: none yet", style="dim")]
-    trial, value, variant, overrides = board.best
-    head = Text(
-        f"best {board.metric.name} {board.metric.value(value)}  trial {trial}{_named(variant)}", style="bold green"
-    )
-    changed = textwrap.wrap(knobs(overrides), width - 2, max_lines=2, placeholder=" …", break_on_hyphens=False)
-    return [head, *(Text(f"  {line}") for line in changed)]
+    best = board.best
+    head = f"best {board.metric.name} {board.metric.value(best.value)}  trial {best.number}{_named(best.variant)}"
+    changed = textwrap.wrap(knobs(best.overrides), width - 2, max_lines=2, placeholder=" …", break_on_hyphens=False)
+    return [Text(clip(head, width), style="bold green"), *(Text(f"  {line}") for line in changed)]
+
+
+def _last(board: Board, width: int) -> list[RenderableType]:
+    """The trial that ended last."""
+    from rich.text import Text
+
+    if board.last is None:
+        return []
+    how = {"complete": "", "pruned": "pruned, ", "failed": "failed, "}.get(board.last.state, "")
+    return [Text(f"last finished, {how}after {plural(board.last.epochs, 'epoch')}:"), _ended(board.last, board, width)]
+
+
+def _ended(trial: Placed, board: Board, width: int) -> RenderableType:
+    """A trial that has ended: its value, its variant and its knobs."""
+    return _row(f"  trial {trial.number:<4} {board.metric.value(trial.value):>7}", trial, width, "green")
 
 
 def _worker(trial: Running, board: Board, width: int) -> RenderableType:
-    from rich.text import Text
-
     length = board.length(trial)
     epochs = f"epoch {trial.epochs}/{length}" if length else f"epoch {trial.epochs}"
     epochs = epochs if trial.epochs else "starting"
-    head = f"  trial {trial.number:<4} {epochs:<12}{_bar(trial.epochs, length)} {board.metric.value(trial.value):>7}"
+    head = f"  trial {trial.number:<4} {board.metric.value(trial.value):>7}  {_bar(trial.epochs, length)}  {epochs:<11}"
+    return _row(head, trial, width, "cyan")
+
+
+def _row(head: str, trial: Running | Placed, width: int, style: str) -> RenderableType:
+    """A line of the given head, then the trial's variant and as many of its knobs as have room."""
+    from rich.text import Text
+
     tail = f"  {trial.variant or ''}{' ' if trial.variant else ''}{knobs(trial.overrides)}"
-    return Text.assemble((head, "cyan"), (clip(tail, max(0, width - len(head))), "dim"))
+    room = width - len(head)
+    return Text.assemble((clip(head, width), style), (clip(tail, room) if room > len("  …") else "", "dim"))
 
 
 def _bar(done: int, length: int | None) -> str:

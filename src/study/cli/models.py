@@ -9,28 +9,47 @@ from typing import Annotated
 import typer
 
 from study import api
-from study.cli import options
+from study.cli import completion, options
 from study.cli.terminal import show
 from study.errors import InputError
-from study.text.models import NO_MODELS
 
 log = logging.getLogger("study")
 
-Model = Annotated[str, typer.Argument(metavar="NAME", help="A registered model; it has its study's name.")]
+Model = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", autocompletion=completion.recorded, help="A registered model. It has the name of its study."
+    ),
+]
 Trial = Annotated[
     int | None,
     typer.Option(
         envvar="STUDY_TRIAL", min=0, metavar="N", show_default="the confirmed winner",
-        help="A trial of the search instead, marked unconfirmed.",
+        rich_help_panel=options.WHAT, help="Register this trial of the search instead, marked as unconfirmed.",
     ),
 ]  # fmt: skip
 ModelName = Annotated[
     str | None,
-    typer.Option("--name", envvar="STUDY_MODEL", metavar="MODEL", show_default="the study's", help="Of the model."),
+    typer.Option(
+        "--name",
+        envvar="STUDY_MODEL",
+        metavar="MODEL",
+        show_default="the study's",
+        rich_help_panel=options.WHAT,
+        help="Give the model this name.",
+    ),
 ]
-Force = Annotated[bool, typer.Option("--force", envvar="STUDY_FORCE", help="Promote without the test.")]
+Force = Annotated[
+    bool, typer.Option("--force", envvar="STUDY_FORCE", rich_help_panel=options.WHAT, help="Promote without the test.")
+]
 Reason = Annotated[
-    str | None, typer.Option(envvar="STUDY_REASON", metavar="TEXT", help="Why it is forced; kept with the model.")
+    str | None,
+    typer.Option(
+        envvar="STUDY_REASON",
+        metavar="TEXT",
+        rich_help_panel=options.WHAT,
+        help="Say why it is forced. The reason is kept with the model.",
+    ),
 ]
 Inputs = Annotated[
     list[Path],
@@ -40,11 +59,16 @@ VersionNumber = Annotated[
     int | None,
     typer.Option(
         "--version", envvar="STUDY_MODEL_VERSION", min=1, metavar="N", show_default="the champion",
-        help="Another version of the model.",
+        rich_help_panel=options.WHAT, help="Use this version of the model.",
     ),
 ]  # fmt: skip
-Resize = Annotated[bool, typer.Option("--resize", envvar="STUDY_RESIZE", help="Cut and scale images of another size.")]
-AsCsv = Annotated[bool, typer.Option("--csv", envvar="STUDY_CSV", help="Print CSV.")]
+Resize = Annotated[
+    bool,
+    typer.Option(
+        "--resize", envvar="STUDY_RESIZE", rich_help_panel=options.WHAT, help="Crop and scale images of another size."
+    ),
+]
+AsCsv = Annotated[bool, typer.Option("--csv", envvar="STUDY_CSV", rich_help_panel=options.OUTPUT, help="Print CSV.")]
 
 
 def register(
@@ -55,7 +79,7 @@ def register(
     home: options.Home = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
-    """Register the confirmed winner, or a trial, as a model in MLflow's registry."""
+    """Register the confirmed winner, or a trial, in MLflow's model registry."""
     found = api.register(name, trial=trial, model=model, home=home, tracking_uri=tracking_uri)
     show(found, as_json=as_json)
     if "champion" not in found.version.aliases:
@@ -66,7 +90,7 @@ def register(
 def promote(
     name: Model,
     number: Annotated[
-        int | None, typer.Argument(metavar="VERSION", min=1, show_default="the newest", help="Of the model.")
+        int | None, typer.Argument(metavar="VERSION", min=1, show_default="the newest", help="The version to promote.")
     ] = None,
     force: Force = False,
     reason: Reason = None,
@@ -74,7 +98,7 @@ def promote(
     home: options.Home = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
-    """Make a version the champion, unless it is surely worse than the present one on the same test examples."""
+    """Make a version the champion unless it is significantly worse. Both predict the same test examples."""
     show(api.promote(name, number, force=force, reason=reason, home=home, tracking_uri=tracking_uri), as_json=as_json)
 
 
@@ -84,26 +108,36 @@ def rollback(
     home: options.Home = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
-    """Make the champion before the present one champion again; repeated, it goes further back."""
+    """Restore the previous champion. Repeated, it goes further back."""
     show(api.rollback(name, home=home, tracking_uri=tracking_uri), as_json=as_json)
 
 
 def models(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", show_default="all", help="A registered model.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME", show_default=False, help="A registered model. Without one, all are listed."),
+    ] = None,
     as_json: options.AsJson = False,
     home: options.Home = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
-    """List the versions of registered models: aliases, scores, ages."""
+    """List the versions of registered models with their scores."""
     found = api.models(name, home=home, tracking_uri=tracking_uri)
     if found or as_json:
         show(found, as_json=as_json)
     else:
+        from study.text.models import NO_MODELS
+
         log.info(NO_MODELS)
 
 
 def predict(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A registered model; it has its study's name.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", autocompletion=completion.recorded, help="A registered model. It has the name of its study."
+        ),
+    ],
     inputs: Inputs,
     version: VersionNumber = None,
     resize: Resize = False,

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from study.choices import described
+from study.cli import completion
+from study.cli.help import ORDER
 from study.executors.table import EXECUTORS
 from study.sampling.table import PRUNERS, SAMPLERS
 
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     ExecutorName = SamplerName = PrunerName = str
 else:  # Typer offers the names of a Literal as choices
     ExecutorName, SamplerName, PrunerName = (Literal[tuple(table)] for table in (EXECUTORS, SAMPLERS, PRUNERS))
+
+
+WHAT, LONG, WHERE, OUTPUT = ORDER[:4]  # the panels of `--help`
 
 
 def seconds(text: str) -> float:
@@ -36,7 +41,13 @@ def seconds(text: str) -> float:
 # Places
 Home = Annotated[
     Path | None,
-    typer.Option(envvar="STUDY_HOME", metavar="FOLDER", show_default="mlruns", help="Folder of all results."),
+    typer.Option(
+        envvar="STUDY_HOME",
+        metavar="FOLDER",
+        show_default="mlruns",
+        rich_help_panel=WHERE,
+        help="Use this folder for all results.",
+    ),
 ]
 Storage = Annotated[
     str | None,
@@ -44,7 +55,8 @@ Storage = Annotated[
         envvar=["STUDY_STORAGE", "OPTUNA_STORAGE"],
         metavar="URL",
         show_default="SQLite in the home",
-        help="Optuna's database, as an SQLAlchemy URL.",
+        rich_help_panel=WHERE,
+        help="Use Optuna's database at this SQLAlchemy URL.",
     ),
 ]
 TrackingUri = Annotated[
@@ -53,23 +65,40 @@ TrackingUri = Annotated[
         envvar=["STUDY_TRACKING_URI", "MLFLOW_TRACKING_URI"],
         metavar="URI",
         show_default="SQLite in the home",
-        help="MLflow's tracking URI.",
+        rich_help_panel=WHERE,
+        help="Use MLflow at this tracking URI.",
     ),
 ]
 
 # Names and output
-StudyName = Annotated[str, typer.Argument(metavar="NAME", help="A study that has results here.")]
-StudyFile = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A study, or the path of its file.")]
-AsJson = Annotated[bool, typer.Option("--json", envvar="STUDY_JSON", help="Print JSON, with keys that do not change.")]
+StudyName = Annotated[
+    str, typer.Argument(metavar="NAME", autocompletion=completion.recorded, help="A study that has results.")
+]
+StudyFile = Annotated[
+    str, typer.Argument(metavar="NAME|FILE", autocompletion=completion.known, help="A study, or the path of its file.")
+]
+AsJson = Annotated[
+    bool,
+    typer.Option("--json", envvar="STUDY_JSON", rich_help_panel=OUTPUT, help="Print JSON, whose keys do not change."),
+]
 Output = Annotated[
     Path | None,
     typer.Option(
-        "--output", "-o", envvar="STUDY_OUTPUT", metavar="FILE", show_default="stdout", help="Write to this file."
+        "--output",
+        "-o",
+        envvar="STUDY_OUTPUT",
+        metavar="FILE",
+        show_default="stdout",
+        rich_help_panel=OUTPUT,
+        help="Write to this file.",
     ),
 ]
 
 # study run: how long and how many at a time
-RunName = Annotated[str | None, typer.Argument(metavar="NAME|FILE", help="A study, or the path of its file.")]
+RunName = Annotated[
+    str | None,
+    typer.Argument(metavar="NAME|FILE", autocompletion=completion.runnable, help="A study, or the path of its file."),
+]
 Trials = Annotated[
     int | None,
     typer.Option(
@@ -79,7 +108,8 @@ Trials = Annotated[
         min=1,
         metavar="N",
         show_default="100; 1 with --recipe",
-        help="Finished trials (complete or pruned) in the end, earlier ones included.",
+        rich_help_panel=LONG,
+        help="End with this many finished trials (complete or pruned), earlier ones included.",
     ),
 ]
 Workers = Annotated[
@@ -91,37 +121,85 @@ Workers = Annotated[
         min=1,
         metavar="N",
         show_default="one a core, or a GPU",
-        help="Trials trained at a time.",
+        rich_help_panel=WHERE,
+        help="Train this many trials at a time.",
     ),
 ]
 Timeout = Annotated[
     float | None,
     typer.Option(
-        envvar="STUDY_TIMEOUT", metavar="TIME", parser=seconds, help="Stop after 2h, 30m or 90s; what runs is saved."
+        envvar="STUDY_TIMEOUT",
+        metavar="TIME",
+        parser=seconds,
+        rich_help_panel=LONG,
+        help="Stop after this time, such as 2h, 30m or 90s, and save what is running.",
     ),
 ]
-Device = Annotated[str, typer.Option(envvar="STUDY_DEVICE", metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps.")]
+Hang = Annotated[
+    float,
+    typer.Option(
+        envvar="STUDY_HANG",
+        min=0,
+        metavar="X",
+        rich_help_panel=LONG,
+        help="Kill and retry an epoch that takes X times the longest so far, and over 5 minutes. 0: never.",
+    ),
+]
+Device = Annotated[
+    str,
+    typer.Option(
+        envvar="STUDY_DEVICE",
+        metavar="DEVICE",
+        rich_help_panel=WHERE,
+        help="Train on this device: auto, cpu, cuda, cuda:1 or mps.",
+    ),
+]
 Executor = Annotated[
     ExecutorName,
-    typer.Option(envvar="STUDY_EXECUTOR", help=f"Where trainings run. {described(EXECUTORS)}"),
+    typer.Option(
+        envvar="STUDY_EXECUTOR",
+        rich_help_panel=WHERE,
+        metavar="NAME",
+        help=f"Choose where trainings run. {described(EXECUTORS)}",
+    ),
 ]
 
 # study run: how to search
 Sampler = Annotated[
     SamplerName,
-    typer.Option(envvar="STUDY_SAMPLER", help=f"Optuna's sampler, which suggests trials. {described(SAMPLERS)}"),
+    typer.Option(
+        envvar="STUDY_SAMPLER",
+        rich_help_panel=WHAT,
+        metavar="NAME",
+        help=f"Choose Optuna's sampler, which suggests trials. {described(SAMPLERS)}",
+    ),
 ]
 Pruner = Annotated[
     PrunerName,
-    typer.Option(envvar="STUDY_PRUNER", help=f"Optuna's pruner, which ends hopeless trials. {described(PRUNERS)}"),
+    typer.Option(
+        envvar="STUDY_PRUNER",
+        rich_help_panel=WHAT,
+        metavar="NAME",
+        help=f"Choose Optuna's pruner, which stops unpromising trials. {described(PRUNERS)}",
+    ),
 ]
 Seed = Annotated[
-    int, typer.Option(envvar="STUDY_SEED", min=0, metavar="N", help="Seed of the sampler and of the trainings.")
+    int,
+    typer.Option(
+        envvar="STUDY_SEED", min=0, metavar="N", rich_help_panel=WHAT, help="Seed the sampler and the trainings."
+    ),
 ]
 
 # study run: what to search
 Epochs = Annotated[
-    int | None, typer.Option(envvar="STUDY_EPOCHS", min=1, metavar="N", help="The same as --set epochs=N.")
+    int | None,
+    typer.Option(
+        envvar="STUDY_EPOCHS",
+        min=1,
+        metavar="N",
+        rich_help_panel=LONG,
+        help="Train each trial for this many epochs, as --set epochs=N does.",
+    ),
 ]
 Assignments = Annotated[
     list[str] | None,
@@ -130,25 +208,44 @@ Assignments = Annotated[
         "-S",
         envvar="STUDY_SET",
         metavar="KNOB=VALUE",
-        help="Hold a knob fixed; the value is JSON, else text. Repeatable.",
+        rich_help_panel=WHAT,
+        autocompletion=completion.knobs,
+        help="Hold a knob fixed. The value is JSON, or else text. It can be repeated.",
     ),
 ]
 Data = Annotated[
     str | None,
     typer.Option(
-        envvar="STUDY_DATASET", metavar="DATASET", help="Another data set; the study then is called NAME@DATASET."
+        envvar="STUDY_DATASET",
+        metavar="DATASET",
+        rich_help_panel=WHAT,
+        autocompletion=completion.data_sets,
+        help="Use another data set. The study is then called NAME@DATASET.",
     ),
 ]
 NoFallback = Annotated[
     bool,
-    typer.Option("--no-fallback", envvar="STUDY_NO_FALLBACK", help="Fail where the study's own data cannot be had."),
+    typer.Option(
+        "--no-fallback",
+        envvar="STUDY_NO_FALLBACK",
+        rich_help_panel=WHAT,
+        help="Fail if the study's own data set is not available.",
+    ),
 ]
 NewName = Annotated[
-    str | None, typer.Option("--name", envvar="STUDY_NAME", metavar="NEW", help="Run it as a study of this name.")
+    str | None,
+    typer.Option(
+        "--name", envvar="STUDY_NAME", metavar="NEW", rich_help_panel=WHAT, help="Run it as a study of this name."
+    ),
 ]
 Accept = Annotated[
     bool,
-    typer.Option("--accept", envvar="STUDY_ACCEPT", help="Go on although the study's definition has changed."),
+    typer.Option(
+        "--accept",
+        envvar="STUDY_ACCEPT",
+        rich_help_panel=WHAT,
+        help="Continue although the study's definition has changed.",
+    ),
 ]
 RecipeFile = Annotated[
     Path | None,
@@ -156,22 +253,35 @@ RecipeFile = Annotated[
         "--recipe",
         envvar="STUDY_RECIPE",
         metavar="FILE",
-        help="Repeat one training from its recipe, as `study best` prints it.",
+        rich_help_panel=WHAT,
+        help="Repeat one training from a recipe that `study best` printed.",
     ),
 ]
 DryRun = Annotated[
     bool,
     typer.Option(
-        "--dry-run", envvar="STUDY_DRY_RUN", help="Measure two epochs; say what would run, how long and how large."
+        "--dry-run",
+        envvar="STUDY_DRY_RUN",
+        rich_help_panel=OUTPUT,
+        help="Measure two epochs, and say what would run, how long it would take and how large it would be.",
     ),
 ]
 
 # study show, list, export
 TrialNumber = Annotated[
-    int | None, typer.Option("--trial", envvar="STUDY_TRIAL", min=0, metavar="N", help="One trial with all its epochs.")
+    int | None,
+    typer.Option(
+        "--trial",
+        envvar="STUDY_TRIAL",
+        min=0,
+        metavar="N",
+        rich_help_panel=WHAT,
+        help="Show one trial with all its epochs.",
+    ),
 ]
 ShowFormat = Annotated[
-    Literal["table", "json", "csv"], typer.Option("--format", "-f", envvar="STUDY_FORMAT", help="How to print it.")
+    Literal["table", "json", "csv"],
+    typer.Option("--format", "-f", envvar="STUDY_FORMAT", rich_help_panel=OUTPUT, help="Choose how it is printed."),
 ]
 ExportFormat = Annotated[
     Literal["csv", "json", "parquet"] | None,
@@ -180,17 +290,24 @@ ExportFormat = Annotated[
         "-f",
         envvar="STUDY_EXPORT_FORMAT",
         show_default="by the ending of -o, else csv",
-        help="How to write it.",
+        rich_help_panel=OUTPUT,
+        help="Choose how it is written.",
     ),
 ]
 Importance = Annotated[
     bool,
     typer.Option(
-        "--importance", envvar="STUDY_IMPORTANCE", help="Which knobs mattered, beside what chance and seeds do."
+        "--importance",
+        envvar="STUDY_IMPORTANCE",
+        rich_help_panel=WHAT,
+        help="Show which knobs mattered, compared with chance and with the noise between seeds.",
     ),
 ]
 Pruning = Annotated[
-    bool, typer.Option("--pruning", envvar="STUDY_PRUNING", help="What the pruner saved, and what it lost.")
+    bool,
+    typer.Option(
+        "--pruning", envvar="STUDY_PRUNING", rich_help_panel=WHAT, help="Show what the pruner saved and what it lost."
+    ),
 ]
 SortBy = Annotated[
     str | None,
@@ -198,88 +315,32 @@ SortBy = Annotated[
         envvar="STUDY_SORT_BY",
         metavar="COLUMN",
         show_default="best value first",
-        help="trial, value, epochs, seconds, variant, or a knob.",
+        rich_help_panel=OUTPUT,
+        help="Sort by trial, value, epochs, seconds, variant or a knob.",
     ),
 ]
 Top = Annotated[
     int | None,
     typer.Option(
-        envvar="STUDY_TOP", min=1, metavar="N", show_default="20 in a table, else all", help="Only the first N trials."
+        envvar="STUDY_TOP",
+        min=1,
+        metavar="N",
+        show_default="20 in a table, else all",
+        rich_help_panel=OUTPUT,
+        help="Show only the first N trials.",
     ),
 ]
 PerEpoch = Annotated[
-    bool, typer.Option("--epochs", envvar="STUDY_PER_EPOCH", help="One row an epoch instead of one a trial.")
-]
-
-# study ui
-OptunaPort = Annotated[
-    int | None,
-    typer.Option(
-        envvar="STUDY_OPTUNA_PORT",
-        min=1,
-        max=65535,
-        metavar="PORT",
-        show_default="a free one",
-        help="Of the dashboard.",
-    ),
-]
-MlflowPort = Annotated[
-    int | None,
-    typer.Option(
-        envvar="STUDY_MLFLOW_PORT", min=1, max=65535, metavar="PORT", show_default="a free one", help="Of MLflow."
-    ),
-]
-
-# study sync
-StudyNames = Annotated[
-    list[str] | None, typer.Argument(metavar="NAME", show_default="all", help="Studies that have results here.")
-]
-ListOnly = Annotated[
     bool,
-    typer.Option("--dry-run", envvar="STUDY_DRY_RUN", help="Only say what MLflow lacks; nothing is asked or sent."),
+    typer.Option(
+        "--epochs",
+        envvar="STUDY_PER_EPOCH",
+        rich_help_panel=OUTPUT,
+        help="Write one row for each epoch instead of one for each trial.",
+    ),
 ]
 
-# study data
-NewDataName = Annotated[
-    str, typer.Argument(metavar="NAME", help="How recipes will call it; a known name such as cifar10 is taken over.")
-]
-DataPath = Annotated[Path, typer.Argument(metavar="PATH", help="A folder, an archive, a .csv or a .parquet.")]
-DataName = Annotated[str, typer.Argument(metavar="NAME", help="A data set that is here.")]
-DataNames = Annotated[
-    list[str] | None, typer.Argument(metavar="NAME", show_default="all", help="Data sets that are here.")
-]
-Label = Annotated[
-    str | None, typer.Option(envvar="STUDY_LABEL", metavar="COLUMN", help="Of a table: the column to predict.")
-]
-TestFile = Annotated[
-    Path | None, typer.Option("--test", envvar="STUDY_TEST", metavar="FILE", help="Of a table: its test rows.")
-]
-TestFraction = Annotated[
-    float | None,
-    typer.Option(
-        envvar="STUDY_TEST_FRACTION",
-        metavar="F",
-        show_default="0.2",
-        help="Share held out, stratified, where there is no test split.",
-    ),
-]
-ImageSize = Annotated[
-    int | None,
-    typer.Option(
-        "--size",
-        envvar="STUDY_SIZE",
-        min=1,
-        max=4096,
-        metavar="N",
-        help="Cut images to squares and scale them to NxN pixels.",
-    ),
-]
-DropColumns = Annotated[
-    list[str] | None,
-    typer.Option("--drop", envvar="STUDY_DROP", metavar="COLUMN", help="Of a table: leave it out. Repeatable."),
-]
-Force = Annotated[bool, typer.Option("--force", envvar="STUDY_FORCE", help="Replace what is here under this name.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", envvar="STUDY_YES", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", envvar="STUDY_YES", help="Do not ask for confirmation.")]
 
 
 def typed(context: typer.Context, parameter: str) -> bool:

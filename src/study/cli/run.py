@@ -1,29 +1,21 @@
-"""`study run`: from the arguments to a search, shown as it goes on, and what it came to."""
+"""`study run`: parse, run the search, print how it ended."""
 
 from __future__ import annotations
 
-import logging
+import sys
 from typing import TYPE_CHECKING
 
 import typer
 
-from study.cli import options, preamble
-from study.cli.terminal import Terminal, width
-from study.cli.watch import follow, print_json
-from study.errors import Interrupted
-from study.record import results, summary
-from study.record.journal import Journal
-from study.running.board import Board
-from study.schemas.search import EndedSearch
-from study.text.search import repeated
+from study.cli import options
+from study.cli.starting import starting
+from study.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from study.definition import Study
     from study.options import Options
-    from study.schemas.search import Status
     from study.settings import Settings
 
-log = logging.getLogger("study")
 TRIALS = 100
 
 
@@ -33,6 +25,7 @@ def run(
     trials: options.Trials = None,
     workers: options.Workers = None,
     timeout: options.Timeout = None,
+    hang: options.Hang = 10.0,
     device: options.Device = "auto",
     executor: options.Executor = "local",
     sampler: options.Sampler = "tpe",
@@ -51,14 +44,12 @@ def run(
     storage: options.Storage = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
-    """Search a study until it has N finished trials. Stop it as you like: the same command goes on."""
+    """Search a study until it has N finished trials. Stop it at any time: the same command continues."""
     terminal = context.ensure_object(Terminal)
-    with preamble.reporting(terminal) as report:
-        if terminal.live:
-            report("loading", None)
+    with starting(terminal, executor, workers, device):
         from study import request, settings
+        from study.cli import preamble
         from study.options import Options
-        from study.running.dry_run import plan
 
         fixed = request.overrides([*(assignments or []), *([f"epochs={epochs}"] if epochs else [])])
         places = settings.resolve(home, storage, tracking_uri)
@@ -72,51 +63,36 @@ def run(
             pruner=pruner,
             seed=seed,
             timeout=timeout,
+            hang=hang,
             accept=accept,
         )
-    study = preamble.settled(terminal, asked.study, fallback=not no_fallback and data is None)
+    study = preamble.settled(terminal, asked.study, how, fallback=not no_fallback and data is None)
     if dry_run:
+        from study.cli.watch import print_answer
+        from study.record import results
+        from study.record.journal import Journal
+        from study.running.dry_run import plan
+
         finished = results.finished(Journal(places.study_folder(study.name)))
-        found = plan(study, how, finished)
-        print(found.to_json() if as_json else found.text(width()))
+        print_answer(plan(study, how, finished), as_json=as_json)
         return
-    _search(study, places, how, terminal, as_json=as_json)
-    if asked.recorded is not None and not as_json:
-        _say_whether_equal(Journal(places.study_folder(study.name)), asked.recorded)
+    _search(study, places, how, terminal, recorded=asked.recorded, as_json=as_json)
 
 
-def _search(study: Study, places: Settings, how: Options, terminal: Terminal, *, as_json: bool) -> None:
-    """Iterate the search and show it; close with what it came to, however it ended."""
+def _search(
+    study: Study, places: Settings, how: Options, terminal: Terminal, *, recorded: float | None, as_json: bool
+) -> None:
+    """Run the search, show it, and print how it ended."""
+    from study.cli.watch import follow, print_answer
     from study.questions import search
+    from study.running.board import Board
 
-    journal = Journal(places.study_folder(study.name))
     board = Board()
-    status: Status = "failed"
     try:
-        follow(lambda stop: search.run(study, places, how, stop), places.home, board, terminal, as_json=as_json)
-        status = "finished" if board.finished >= how.trials else "stopped"
-    except (Interrupted, KeyboardInterrupt):
-        status = "interrupted"
-        raise
+        found = follow(lambda stop: search.run(study, places, how, stop), places.home, board, terminal, as_json=as_json)
     finally:
-        if board.target:  # the search began
-            _close(journal, status, how.trials, board, as_json=as_json)
-
-
-def _close(journal: Journal, status: Status, target: int, board: Board, *, as_json: bool) -> None:
-    """Say what the search came to, or has come to so far."""
-    found = summary.of(journal)
-    if as_json:
-        print_json(EndedSearch(status=status, target=target, **found.values()).plain())
-        return
-    if status == "finished" and not board.ended_here:
-        log.info("%s has its %d finished trials already; a larger --trials adds to them", found.name, target)
-    if status in {"finished", "stopped"}:
-        print(found.text(width()))
-
-
-def _say_whether_equal(journal: Journal, recorded: float) -> None:
-    """Compare a repeated training's value with the recorded one."""
-    found = summary.of(journal)
-    if found.best is not None and found.best.value is not None:
-        print(repeated(found.best.value, recorded, found.metric))
+        error = sys.exception()
+        if error is not None and board.target and as_json:  # the search had begun
+            print_answer(search.cut_short(study, places, how.trials, error), as_json=True)
+    ended = search.ended(found, how.trials, trained=board.ended_here > 0, recorded=recorded)
+    print_answer(ended, as_json=as_json)

@@ -22,7 +22,7 @@ def show(
     top: options.Top = None,
     home: options.Home = None,
 ) -> None:
-    """Show a study's trials and what they say for and against the search, or one trial with all its epochs."""
+    """Show a study's trials, or one trial with all its epochs. Remarks tell how far the search can be trusted."""
     if sum((trial is not None, importance, pruning)) > 1:
         raise InputError("--trial, --importance and --pruning exclude each other", fix="Give one of them.")
     ordered = options.typed(context, "sort_by") or options.typed(context, "top")
@@ -40,5 +40,5 @@ def show(
 
 
 def best(name: options.StudyName, home: options.Home = None) -> None:
-    """Print the best recipe as JSON, for `study run --recipe`."""
+    """Print the best recipe as JSON for `study run --recipe`."""
     print(api.best(name, home=home).to_json(indent=2))

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from study import api
 from study.cli import options
-from study.cli.watch import print_answer
 from study.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,6 +24,8 @@ def compare(context: typer.Context, names: Sequence[str], *, as_json: bool, as_c
         InputError: an option that speaks of variants over seeds, a study without results, or different objectives.
 
     """
+    from study.cli.watch import print_answer
+
     _refuse_others(context)
     found = api.side_by_side(*names, home=home)
     print_answer(found, as_json=as_json, as_csv=as_csv)
@@ -40,5 +41,5 @@ def _refuse_others(context: typer.Context) -> None:
         raise InputError(
             f"{', '.join(given)} cannot be used with several studies",
             where="study compare",
-            fix="Searches are set side by side as they are; variants over seeds are compared one study at a time.",
+            fix="Several studies are compared as they were searched. Compare variants over seeds one study at a time.",
         )

@@ -9,40 +9,93 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from study import api, settings
-from study.cli import options
+from study.cli import completion, options
 from study.cli.terminal import require_consent, show
+from study.errors import InputError
 from study.formatting import size
-from study.text.machine import finding
-from study.text.studies import studies_of
 
 if TYPE_CHECKING:
     from study.running.removal import Removal
 
 log = logging.getLogger("study")
 
-NewName = Annotated[str, typer.Argument(metavar="NAME", help="Name of the study, a Python identifier.")]
+NewName = Annotated[str, typer.Argument(metavar="NAME", help="The name of the study, a Python identifier.")]
+Repair = Annotated[
+    bool,
+    typer.Option(
+        "--repair",
+        envvar="STUDY_REPAIR",
+        help="Restore damaged results from Optuna and MLflow, after a copy of each file into `backups`.",
+    ),
+]
+RunAgain = Annotated[
+    bool,
+    typer.Option(
+        "--run-again", envvar="STUDY_RUN_AGAIN", help="With --repair: let the next search train damaged trials again."
+    ),
+]
 ReportPlace = Annotated[
     Path | None,
     typer.Option(
         "--output", "-o", envvar="STUDY_OUTPUT", metavar="PLACE", show_default="the study's artifacts",
-        help="A file that ends in .html or .md, or a folder for both.",
+        rich_help_panel=options.OUTPUT, help="Write to this file, which ends in .html or .md, or both to this folder.",
     ),
 ]  # fmt: skip
 
+OptunaPort = Annotated[
+    int | None,
+    typer.Option(
+        envvar="STUDY_OPTUNA_PORT",
+        min=1,
+        max=65535,
+        metavar="PORT",
+        show_default="a free one",
+        rich_help_panel=options.WHERE,
+        help="Serve Optuna dashboard on this port.",
+    ),
+]
+MlflowPort = Annotated[
+    int | None,
+    typer.Option(
+        envvar="STUDY_MLFLOW_PORT",
+        min=1,
+        max=65535,
+        metavar="PORT",
+        show_default="a free one",
+        rich_help_panel=options.WHERE,
+        help="Serve MLflow on this port.",
+    ),
+]
+StudyNames = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="NAME", show_default="all", autocompletion=completion.recorded, help="Studies that have results."
+    ),
+]
+ListOnly = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        envvar="STUDY_DRY_RUN",
+        rich_help_panel=options.OUTPUT,
+        help="Only say what MLflow lacks, without asking or sending anything.",
+    ),
+]
+
 
 def list_(as_json: options.AsJson = False, home: options.Home = None) -> None:
-    """List the studies that can be run or have results here."""
+    """List the studies that can be run or have results."""
     show(api.list_studies(home=home), as_json=as_json)
 
 
 def new(name: NewName) -> None:
-    """Write studies/NAME.py: a commented study that runs as it is."""
+    """Write a commented study, studies/NAME.py, that runs as it is."""
     print(api.new(name))
     log.info("try it: study check %s, then study run %s --trials 20", name, name)
 
 
 def check(name: options.StudyFile, as_json: options.AsJson = False) -> None:
-    """Prove without training that a study can be searched."""
+    """Check without training that a study can be searched."""
     show(api.check(name), as_json=as_json)
 
 
@@ -53,7 +106,7 @@ def report(
     home: options.Home = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
-    """Write a study's report: one HTML page that needs no network, and the same as Markdown."""
+    """Write a study's report as one HTML page and as Markdown. The page needs no network."""
     written = api.write_report(name, output, home=home, tracking_uri=tracking_uri)
     if as_json:
         print(written.to_json())
@@ -64,14 +117,14 @@ def report(
 
 
 def sync(
-    names: options.StudyNames = None,
-    dry_run: options.ListOnly = False,
+    names: StudyNames = None,
+    dry_run: ListOnly = False,
     as_json: options.AsJson = False,
     home: options.Home = None,
     storage: options.Storage = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
-    """Make Optuna and MLflow equal to the trial folders."""
+    """Update Optuna and MLflow from the trial folders."""
     done = api.sync(names or (), dry_run=dry_run, home=home, storage=storage, tracking_uri=tracking_uri)
     show(done, as_json=as_json)
     if not done.ok:
@@ -85,9 +138,11 @@ def remove(
     storage: options.Storage = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
-    """Delete a study's results: folders, trials in Optuna, runs in MLflow. Its file and registered models stay."""
+    """Delete a study's results. They are folders, trials in Optuna and runs in MLflow. Its file and models stay."""
 
     def ask(found: Removal) -> None:
+        from study.text.studies import studies_of
+
         question = f"Delete the results of {studies_of(found.record())}, {size(found.size)}?"
         require_consent(question, f"study remove {name}", yes=yes)
 
@@ -97,14 +152,22 @@ def remove(
 
 
 def doctor(
+    repair: Repair = False,
+    run_again: RunAgain = False,
     as_json: options.AsJson = False,
     home: options.Home = None,
     storage: options.Storage = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
-    """Check devices, places, databases and data, and name cures."""
+    """Check devices, places, databases, data and results, and suggest fixes."""
+    if run_again and not repair:
+        raise InputError("--run-again says how to repair", fix="Give --repair, too.")
+    from study.text.machine import finding
+
     watch = None if as_json else lambda found: print(finding(found), flush=True)
-    found = api.doctor(watch=watch, home=home, storage=storage, tracking_uri=tracking_uri)
+    found = api.doctor(
+        watch=watch, repair=repair, run_again=run_again, home=home, storage=storage, tracking_uri=tracking_uri
+    )
     if as_json:
         show(found, as_json=True)
     if not found.ok:
@@ -112,18 +175,18 @@ def doctor(
 
 
 def ui(
-    optuna_port: options.OptunaPort = None,
-    mlflow_port: options.MlflowPort = None,
+    optuna_port: OptunaPort = None,
+    mlflow_port: MlflowPort = None,
     home: options.Home = None,
     storage: options.Storage = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
-    """Start Optuna dashboard and MLflow here; Ctrl-C stops both."""
+    """Start Optuna dashboard and MLflow on this machine. Ctrl-C stops both."""
     from study.service.ui import serve
 
-    log.info("starting both, which takes some seconds")
-    serve(settings.resolve(home, storage, tracking_uri), _say, optuna_port, mlflow_port)
+    log.info("Starting Optuna dashboard and MLflow, which takes some seconds. Ctrl-C stops both.")
+    serve(settings.resolve(home, storage, tracking_uri), _say, log.warning, optuna_port, mlflow_port)
 
 
-def _say(dashboard: str, mlflow: str) -> None:
-    print(f"Optuna dashboard  {dashboard}\nMLflow            {mlflow}\nCtrl-C stops both.", flush=True)
+def _say(name: str, address: str) -> None:
+    print(f"{name:16}  {address}", flush=True)

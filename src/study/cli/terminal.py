@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from study.errors import InputError, PlaceError
-from study.formatting import without_password
+from study.formatting import fitted, without_password
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,6 +90,12 @@ def width() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
+def say(text: str) -> None:
+    """Print a message to stderr; on a terminal it breaks at words, and elsewhere a line stays whole."""
+    columns = os.get_terminal_size(2).columns if sys.stderr.isatty() and os.isatty(2) else 0
+    print(fitted(text, columns or None), file=sys.stderr)
+
+
 def show(found: Shown, *, as_json: bool) -> None:
     """Print a result for people, or as JSON."""
     print(found.to_json(indent=2) if as_json else found.text(width()))
@@ -114,7 +120,7 @@ def require_consent(question: str, where: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise InputError("nobody is here to be asked", where=where, fix="Say --yes.")
+        raise InputError("cannot ask for confirmation: this is not a terminal", where=where, fix="Say --yes.")
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
         log.warning("Nothing was deleted")
@@ -125,7 +131,7 @@ class _Stderr(logging.Handler):
     """Writes to what sys.stderr is at that moment: a live view puts itself there and keeps lines above it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(self.format(record), file=sys.stderr)
+        say(self.format(record))
 
 
 class _Lines(logging.Formatter):

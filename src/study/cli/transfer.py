@@ -9,7 +9,6 @@ from study import api
 from study.cli import options
 from study.errors import InputError
 from study.formatting import plural
-from study.record.export import format_of
 
 log = logging.getLogger("study")
 
@@ -21,7 +20,9 @@ def export(
     per_epoch: options.PerEpoch = False,
     home: options.Home = None,
 ) -> None:
-    """Write a row a trial: every knob, the last epoch's metrics."""
+    """Export the trials as CSV, JSON or Parquet. A row has every knob and the last epoch's metrics."""
+    from study.record.export import format_of
+
     form = form or (format_of(output) if output else "csv")
     if form == "parquet" and output is None and sys.stdout.isatty():
         raise InputError("Parquet is no text", where="--format", fix="Give a file with -o, or pipe it.")

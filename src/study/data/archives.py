@@ -48,7 +48,7 @@ class File:
 
 
 def files(path: Path, wanted: Callable[[Parts], bool]) -> Iterator[File]:
-    """Read the files of a folder (up to four levels deep), a .tar, .tar.gz, .tar.bz2, .tar.xz or .zip.
+    """Read the files of a folder, a .tar, .tar.gz, .tar.bz2, .tar.xz or .zip.
 
     Args:
         path: of the folder or archive; its first bytes, not its name, decide which kind of archive it is.
@@ -78,22 +78,31 @@ def files(path: Path, wanted: Callable[[Parts], bool]) -> Iterator[File]:
             fix = "Give a folder, a .tar, .tar.gz, .tar.bz2, .tar.xz or .zip of images, or a .csv or .parquet table."
             raise DataError("is not an archive", where=str(path), fix=fix) from error
         reason = " ".join(str(error).split()) or type(error).__name__
-        what = f"the archive is cut short or damaged, {f'after {last}' if last else 'from its start'} ({reason})"
-        raise DataError(what, where=str(path), fix="Fetch or pack it again; nothing was written.") from error
+        what = f"the archive is incomplete or damaged, {f'after {last}' if last else 'from its start'} ({reason})"
+        raise DataError(what, where=str(path), fix="Download or pack it again; nothing was written.") from error
 
 
-def _folder(path: Path, wanted: Callable[[Parts], bool], depth: int = 4) -> Iterator[File]:
-    pattern = "/".join(["*"] * depth)
-    paths = sorted(found for level in range(1, depth + 1) for found in path.glob(pattern[: 2 * level - 1]))
+def _folder(path: Path, wanted: Callable[[Parts], bool]) -> Iterator[File]:
+    paths = sorted(_below(path, set()))
     for index, found in enumerate(paths):
-        if not found.is_file():
-            continue
         parts = found.relative_to(path).parts
         try:
             content = found.read_bytes() if wanted(parts) else None
         except OSError as error:
             raise DataError(f"cannot be read: {error.strerror}", where=str(found)) from error
         yield File(parts, content, index / len(paths))
+
+
+def _below(folder: Path, seen: set[Path]) -> Iterator[Path]:
+    """List the files at any depth; links to folders are followed, circles of them once."""
+    if (real := folder.resolve()) in seen:
+        return
+    seen.add(real)
+    for found in folder.iterdir():
+        if found.is_dir():
+            yield from _below(found, seen)
+        elif found.is_file():
+            yield found
 
 
 def _tar(path: Path, wanted: Callable[[Parts], bool]) -> Iterator[File]:

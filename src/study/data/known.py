@@ -6,16 +6,20 @@ classes from here, so that a label's number means the same as in torchvision's f
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from study.errors import DataError
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 DIGITS = tuple("0123456789")
 PARQUET = frozenset({".parquet", ".pq"})
-TABLES = frozenset({".csv", ".tsv", ".txt"}) | PARQUET  # suffixes of tables; any other file holds images
+TABLES = frozenset({".csv", ".tsv", ".txt", ".data", ".feather"}) | PARQUET  # usual suffixes of tables
 TEST_SHARE = 0.2  # held out if a data set has no test split
 TEST_SEED = 42  # splits breast_cancer as in the write-up of the NYU course that uses it
 
@@ -29,6 +33,7 @@ class Known:
         origin: the library that provides it.
         made_by: the class of `torchvision.datasets` or the loader of `sklearn.datasets` that reads it.
         classes: names in the order of the label numbers; empty if that is their sorted order.
+        files: of torchvision, below its folder: what tells that the data set is there, unpacked or as it was loaded.
 
     """
 
@@ -36,21 +41,31 @@ class Known:
     origin: Literal["torchvision", "scikit-learn"]
     made_by: str
     classes: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+
+def _idx(folder: str) -> tuple[str, ...]:
+    return f"{folder}/raw/train-images-idx3-ubyte", f"{folder}/raw/train-images-idx3-ubyte.gz"
 
 
 KNOWN: dict[str, Known] = {
     "cifar10": Known("image", "torchvision", "CIFAR10", (
         "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
-    )),
-    "cifar100": Known("image", "torchvision", "CIFAR100"),
-    "mnist": Known("image", "torchvision", "MNIST", DIGITS),
+    ), ("cifar-10-batches-py", "cifar-10-python.tar.gz")),
+    "cifar100": Known("image", "torchvision", "CIFAR100", (), ("cifar-100-python", "cifar-100-python.tar.gz")),
+    "mnist": Known("image", "torchvision", "MNIST", DIGITS, _idx("MNIST")),
     "fashion_mnist": Known("image", "torchvision", "FashionMNIST", (
         "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
-    )),
-    "kmnist": Known("image", "torchvision", "KMNIST", ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")),
-    "svhn": Known("image", "torchvision", "SVHN", DIGITS),
+    ), _idx("FashionMNIST")),
+    "kmnist": Known("image", "torchvision", "KMNIST", (
+        "o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo",
+    ), _idx("KMNIST")),
+    "svhn": Known("image", "torchvision", "SVHN", DIGITS, ("train_32x32.mat",)),
+    "usps": Known("image", "torchvision", "USPS", DIGITS, ("usps.bz2",)),
     "digits": Known("image", "scikit-learn", "load_digits", DIGITS),
     "breast_cancer": Known("table", "scikit-learn", "load_breast_cancer", ("benign", "malignant")),
+    "iris": Known("table", "scikit-learn", "load_iris", ("setosa", "versicolor", "virginica")),
+    "wine": Known("table", "scikit-learn", "load_wine", ("class_0", "class_1", "class_2")),
 }  # fmt: skip
 
 
@@ -75,13 +90,24 @@ def hold_out(
     from sklearn.model_selection import train_test_split  # noqa: PLC0415 - a second that only an import needs
 
     if not 0 < share < 1:
-        raise DataError(f"a share of {share:g} cannot be held out for the test", where=where, fix="Give 0.2, say.")
+        raise DataError(
+            f"a share of {share:g} cannot be held out for the test", where=where, fix="Give 0.2, for example."
+        )
     try:
         train, test = train_test_split(
             np.arange(len(labels)), test_size=share, random_state=TEST_SEED, stratify=labels if stratify else None
         )
     except ValueError as error:
         reason = " ".join(str(error).split()).rstrip(".")
-        fix = "Bring more examples of each class, or a test split."
+        fix = "Add examples to each class, or give a test split."
         raise DataError(f"{share:.0%} cannot be held out for the test: {reason}", where=where, fix=fix) from error
     return np.asarray(train), np.asarray(test)
+
+
+def known_number(label: str, known: Sequence[str]) -> int | None:
+    """Find a folder's class by its name, ignoring case and punctuation (`t_shirt_top`), or by its number."""
+    names = [re.sub(r"[^a-z0-9]", "", each.lower()) for each in known]
+    plain = re.sub(r"[^a-z0-9]", "", label.lower())
+    if plain in names:
+        return names.index(plain)
+    return int(label) if re.fullmatch(r"[0-9]{1,4}", label) else None

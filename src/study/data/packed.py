@@ -1,4 +1,4 @@
-"""Packs: each data set decoded once into one file that trainings read; only this module knows the file's layout.
+"""Packs: each data set decoded once into one file that trainings read.
 
 A pack is a safetensors file `NAME.safetensors` in the cache folder. It is not stored beside the original data, which
 may be read-only. It holds `train_x`, `train_y`, `test_x` and `test_y`: images as uint8 [N, height, width, channels],
@@ -9,17 +9,17 @@ tables as float32 [N, columns] with NaN for a missing value, labels as int64 [N]
 from __future__ import annotations
 
 import json
-import math
 import re
 import time
 from dataclasses import asdict, dataclass
-from hashlib import sha256
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from study.data import pack_file
+from study.data.pack_file import ARRAYS
 from study.errors import DataError, PlaceError
 from study.record import atomic_files
 from study.settings import cache_folder
@@ -29,11 +29,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Kind = Literal["image", "table"]
-ARRAYS = ("train_y", "test_y", "train_x", "test_x")  # in the file's order; the widest type first keeps all aligned
-FORMAT = "study-pack-1"
-DTYPES = {"uint8": "U8", "float32": "F32", "int64": "I64"}  # numpy's names and those of safetensors
-CACHE_FIX = "Choose another folder by STUDY_CACHE."
+CACHE_FIX = "Choose another folder with STUDY_CACHE."
 ABANDONED = 3600.0  # seconds without a write after which a temporary file counts as left behind
+_whole: set[tuple[str, int, int, int, str]] = set()  # files that were compared with their sha256 in this process
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +52,9 @@ class Pack:
         created: when the file was made, in seconds since 1970.
         size: of the file, in bytes.
         columns: names of a table's columns after encoding; empty for images.
+        validation: number of training examples, the last ones, that were brought for validation; 0 if none were.
+        levels: range of 16-bit grey values that is stored as 0 to 255 (`study.data.pixels.Levels`); None for others.
+        offsets: names of a table's columns and what was subtracted from each, where float32 cannot hold their values.
 
     """
 
@@ -70,6 +71,13 @@ class Pack:
     created: float
     size: int
     columns: tuple[str, ...] = ()
+    validation: int = 0
+    levels: tuple[int, int] | None = None
+    offsets: tuple[tuple[str, float], ...] = ()
+
+    def held_out(self, fraction: float) -> int:
+        """Count the examples that validate: those brought for it, else a fraction; 0 if the fraction is."""
+        return (self.validation or round(fraction * self.train)) if fraction else 0
 
 
 def file_of(name: str) -> Path:
@@ -100,6 +108,7 @@ def find(name: str) -> Pack | None:
     path = file_of(name)
     try:
         size = path.stat().st_size
+        pack_file.check_header(path)
         with safe_open(path, framework="numpy") as file:
             about = file.metadata() or {}
             shapes = {array: tuple(file.get_slice(array).get_shape()) for array in ARRAYS}
@@ -107,11 +116,14 @@ def find(name: str) -> Pack | None:
         return None
     except OSError as error:
         raise PlaceError(f"cannot be read: {error.strerror or error}", where=str(path)) from error
-    except SafetensorError as error:
-        raise _unfit(name, path, f"is cut short or damaged ({error})") from error
-    if about.get("format") != FORMAT:
+    except (SafetensorError, ValueError) as error:
+        raise _unfit(name, path, f"is incomplete or damaged ({error})") from error
+    if about.get("format") not in {pack_file.FORMAT, pack_file.EARLIER}:
         raise _unfit(name, path, "was not made by this version of study")
-    return _from_metadata(name, path, size, about, shapes)
+    try:
+        return _from_metadata(name, path, size, about, shapes)
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise _unfit(name, path, f"is damaged ({error!r})") from error
 
 
 def listing() -> list[Pack]:
@@ -131,6 +143,30 @@ def read(pack: Pack) -> dict[str, np.ndarray]:
         DataError: the file is missing, truncated or damaged.
 
     """
+    require_whole(pack)
+    return _arrays(pack)
+
+
+def require_whole(pack: Pack) -> None:
+    """Compare the arrays with their sha256, once in a process as long as the file is the same.
+
+    Raises:
+        DataError: the file is missing, truncated or damaged.
+
+    """
+    try:
+        stat = pack.path.stat()
+    except OSError as error:
+        raise _unfit(pack.name, pack.path, f"cannot be read ({error})") from error
+    mark = (str(pack.path), stat.st_ino, stat.st_mtime_ns, stat.st_size, pack.sha256)
+    if mark in _whole:
+        return
+    if not verify(pack):
+        raise _unfit(pack.name, pack.path, "is damaged: its data have another sha256")
+    _whole.add(mark)
+
+
+def _arrays(pack: Pack) -> dict[str, np.ndarray]:
     try:
         with safe_open(pack.path, framework="numpy") as file:
             return {array: cast("np.ndarray", file.get_tensor(array)) for array in ARRAYS}
@@ -139,13 +175,16 @@ def read(pack: Pack) -> dict[str, np.ndarray]:
 
 
 def verify(pack: Pack) -> bool:
-    """Read all of a pack and compare it with its sha256.
+    """Read all of a pack, block by block, and compare it with its sha256.
 
     Raises:
         DataError: the file is missing, truncated or damaged.
 
     """
-    return digest(read(pack)) == pack.sha256
+    try:
+        return pack_file.digest_of(pack.path) == pack.sha256
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _unfit(pack.name, pack.path, f"cannot be read ({error!r})") from error
 
 
 def write(
@@ -157,6 +196,9 @@ def write(
     source: str,
     imported: bool,
     columns: Sequence[str] = (),
+    validation: int = 0,
+    levels: tuple[int, int] | None = None,
+    offsets: Mapping[str, float] | None = None,
 ) -> Pack:
     """Write a pack atomically, replacing an older one of the same name.
 
@@ -168,6 +210,9 @@ def write(
         source: where it came from and how it was processed, for people.
         imported: whether a user imported it.
         columns: names of a table's columns.
+        validation: number of training examples, the last ones, that are for validation.
+        levels: range of 16-bit grey values that is stored as 0 to 255.
+        offsets: what was subtracted from a table's columns, by name.
 
     Raises:
         DataError: types, shapes or labels of the arrays do not fit together.
@@ -178,16 +223,19 @@ def write(
     whole = {array: np.ascontiguousarray(arrays[array]) for array in ARRAYS}
     _check(name, whole, kind, len(classes))
     about = {
-        "format": FORMAT,
+        "format": pack_file.FORMAT,
         "kind": kind,
         "classes": json.dumps(list(classes)),
         "columns": json.dumps(list(columns)),
         "source": source,
         "imported": json.dumps(imported),
         "created": repr(time.time()),
-        "sha256": digest(whole),
+        "sha256": pack_file.digest(whole),
+        "validation": json.dumps(validation),
+        "levels": json.dumps(levels),
+        "offsets": json.dumps(dict(offsets or {})),
     }
-    _replace(path, _header(whole, about), whole)
+    _replace(path, pack_file.header(whole, about), whole)
     pack = find(name)
     assert pack is not None
     return pack
@@ -208,22 +256,13 @@ def remove(name: str) -> None:
         raise PlaceError(f"cannot be deleted: {error.strerror}", where=str(path)) from error
 
 
-def digest(arrays: Mapping[str, np.ndarray]) -> str:
-    """Compute the sha256, in hex, over names, types, shapes and contents of the four arrays."""
-    total = sha256()
-    for name in ARRAYS:
-        array = arrays[name]
-        total.update(f"{name} {array.dtype.name} {array.shape}\n".encode())
-        total.update(_bytes(array))
-    return total.hexdigest()
-
-
 def to_json(pack: Pack) -> dict[str, Any]:
     """Everything about a pack, as JSON values with keys that do not change."""
     return {**asdict(pack), "path": str(pack.path)}
 
 
 def _from_metadata(name: str, path: Path, size: int, about: dict[str, str], shapes: dict[str, tuple[int, ...]]) -> Pack:
+    levels = json.loads(about.get("levels", "null"))
     return Pack(
         name=name,
         path=path,
@@ -238,11 +277,14 @@ def _from_metadata(name: str, path: Path, size: int, about: dict[str, str], shap
         created=float(about["created"]),
         size=size,
         columns=tuple(json.loads(about["columns"])),
+        validation=json.loads(about.get("validation", "0")),
+        levels=levels and (levels[0], levels[1]),
+        offsets=tuple((name, offset) for name, offset in json.loads(about.get("offsets", "{}")).items()),
     )
 
 
 def _unfit(name: str, path: Path, what: str) -> DataError:
-    fix = f"Delete it with `study data remove {name}` and import it, or let it be made, again."
+    fix = f"Delete it with `study data remove {name}` and import it again."
     return DataError(f"the pack {what}", where=str(path), fix=fix)
 
 
@@ -260,35 +302,13 @@ def _check(name: str, arrays: Mapping[str, np.ndarray], kind: Kind, classes: int
         raise DataError("no training examples, or test examples of another shape", where=name)
 
 
-def _header(arrays: Mapping[str, np.ndarray], about: Mapping[str, str]) -> bytes:
-    """Make the header of a safetensors file: length of the JSON in 8 bytes, then the JSON; the arrays follow it.
-
-    The library is not used because it would copy all data once more and hide why a write failed.
-    """
-    header: dict[str, Any] = {"__metadata__": dict(about)}
-    offset = 0
-    for name in ARRAYS:
-        array, start = arrays[name], offset
-        offset += array.nbytes
-        header[name] = {"dtype": DTYPES[array.dtype.name], "shape": array.shape, "data_offsets": [start, offset]}
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text
-
-
-def _bytes(array: np.ndarray) -> memoryview:
-    """View an array as little-endian bytes, as safetensors stores them; without a copy on little-endian machines."""
-    little = array.astype(array.dtype.newbyteorder("<"), copy=False)
-    return np.ascontiguousarray(little).reshape(math.prod(array.shape)).view(np.uint8).data
-
-
 def _replace(path: Path, header: bytes, arrays: Mapping[str, np.ndarray]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path)
     except OSError as error:
         raise atomic_files.cannot_write(path, error, CACHE_FIX) from error
-    atomic_files.replace(path, chain([header], (_bytes(arrays[name]) for name in ARRAYS)), CACHE_FIX)
+    atomic_files.replace(path, chain([header], (pack_file.content(arrays[name]) for name in ARRAYS)), CACHE_FIX)
 
 
 def _sweep(path: Path) -> None:

@@ -7,10 +7,13 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from study.data import packed
+from study.data.dialects import Reading
+from study.data.kinds import NAMES, kind_of
 from study.data.known import KNOWN, TABLES
 from study.errors import DataError, InputError, StudyError
 from study.formatting import moment, nearest
 from study.schemas.data import DataRemoved, DataSet, Verified
+from study.settings import cache_folder, data_folder
 from study.text import data as text
 from study.text.shown import Shown, ShownList
 
@@ -18,8 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from study.data.kinds import Kind
     from study.data.packed import Pack
     from study.text.table import Block
+
+    Report = Callable[[str, float | None], None]
 
 log = logging.getLogger("study")
 TO_COME = {"torchvision": "torchvision, when first used", "scikit-learn": "scikit-learn, when first used"}
@@ -56,8 +62,8 @@ class DataSets(ShownList[DataSet]):
         return packed.file_of("x").parent
 
     def blocks(self) -> list[Block]:
-        """Show a line for each data set."""
-        return text.listed(self.entries)
+        """Show a line for each data set, and what else can be imported from STUDY_DATA."""
+        return text.listed(self.entries, [str(path) for path in _importable()])
 
 
 class Verification(ShownList[Verified]):
@@ -77,7 +83,7 @@ class Verification(ShownList[Verified]):
 
         """
         if damaged := [each.name for each in self.entries if not each.whole]:
-            fix = f"Delete with `study data remove {damaged[0]}` and import it, or let it be made, again."
+            fix = f"Delete it with `study data remove {damaged[0]}` and import it again."
             raise StudyError(f"damaged: {', '.join(damaged)}", fix=fix)
 
 
@@ -107,7 +113,8 @@ class RemovedData(Shown):
 
 def described(pack: Pack) -> DataSet:
     """Describe a data set that is here."""
-    known: dict[str, Any] = {**asdict(pack), "path": str(pack.path), "created": moment(pack.created)}
+    known: dict[str, Any] = {**asdict(pack), "path": str(pack.path), "created": moment(pack.created),
+                             "offsets": dict(pack.offsets)}  # fmt: skip
     return DataSet(**known, here=True)
 
 
@@ -121,19 +128,23 @@ def import_data(
     test_fraction: float | None = None,
     image_size: int | None = None,
     drop: Sequence[str] = (),
+    max_categories: int | None = None,
+    reading: Reading | None = None,
     force: bool = False,
 ) -> Imported:
-    """Import images or a table.
+    """Import images or a table, told by their content.
 
     Args:
         name: the name that recipes use; a known name stands for the imported data from then on.
-        path: a folder or archive of images, or a table (.csv, .parquet).
+        path: a folder or archive of images, or a table.
         report: called with a text and the share that is done, in [0, 1], or None for a single message.
         label: name of the column to predict; tables only.
         test: file of the test rows; tables only.
         test_fraction: share held out for the test if there is no test split; None is 0.2.
         image_size: width and height that images are cropped and scaled to, in pixels.
         drop: names of columns to leave out; tables only.
+        max_categories: categories to keep of each text column, the most frequent ones; None keeps all.
+        reading: what is known of a table's file.
         force: whether to replace an existing data set of this name.
 
     Raises:
@@ -144,23 +155,47 @@ def import_data(
     """
     if not force and (existing := packed.find(name)) is not None:
         said = f"{text.described(described(existing))}, {existing.source}"
-        raise DataError(f"{name} is here already: {said}", fix="Replace it by --force.")
-    is_table = path.suffix.lower() in TABLES and not path.is_dir()
-    unused = {"--size": image_size} if is_table else {"--label": label, "--test": test, "--drop": drop}
-    for option, value in unused.items():
+        raise DataError(f"{name} exists already: {said}", fix="--force replaces it.")
+    return Imported(
+        _imported(
+            kind_of(path), name, path, report, label=label, test=test, test_fraction=test_fraction, size=image_size,
+            drop=tuple(drop), max_categories=max_categories, reading=reading or Reading(),
+        )
+    )  # fmt: skip
+
+
+def _imported(kind: Kind, name: str, path: Path, report: Report, *, reading: Reading, **how: Any) -> Pack:
+    """Import by the kind of data; `how` are arguments of `import_data`."""
+    of_tables = {f"--{option}": value is not None and value != () for option, value in asdict(reading).items()}
+    of_tables |= {"--drop": how["drop"], "--max-categories": how["max_categories"]}
+    without = {
+        "images": {"--label": how["label"], "--test": how["test"], **of_tables},
+        "arrays": {"--label": how["label"], "--test": how["test"], "--size": how["size"]},
+        "dataset": {"--test": how["test"]},
+        "table": {},
+    }
+    for option, value in without[kind].items():
         if value:
-            raise InputError(f"has no effect on {'a table' if is_table else 'images'}", where=option)
-    if not is_table:
+            raise InputError(f"has no effect on {NAMES[kind]}", where=option)
+    if kind == "images":
         from study.data.images import import_images  # noqa: PLC0415 - Pillow
 
-        return Imported(import_images(name, path, report, size=image_size, test_fraction=test_fraction))
-    if label is None:
-        raise InputError("is needed for a table", where="--label", fix="Name the column to predict.")
-    from study.data.tables import import_table  # noqa: PLC0415 - pandas
+        return import_images(name, path, report, size=how["size"], test_fraction=how["test_fraction"])
+    if kind == "arrays":
+        from study.data.arrays import import_arrays  # noqa: PLC0415 - pandas
 
-    return Imported(
-        import_table(name, path, label, test=test, test_fraction=test_fraction, drop=tuple(drop), report=report)
-    )
+        return import_arrays(name, path, report, test_fraction=how["test_fraction"], reading=reading)
+    if kind == "dataset":
+        from study.data.huggingface import import_dataset  # noqa: PLC0415 - pyarrow
+
+        return import_dataset(
+            name, path, report, reading=reading, **{each: how[each] for each in how if each != "test"}
+        )
+    if how["label"] is None:
+        raise InputError("is needed for a table", where="--label", fix="Name the column to predict.")
+    from study.data.listed import import_listing  # noqa: PLC0415 - pandas
+
+    return import_listing(name, path, report, reading=reading, **how)
 
 
 def list_data() -> DataSets:
@@ -219,13 +254,29 @@ def _listed(name: str) -> DataSet:
 
 def _to_come(name: str) -> DataSet:
     known = KNOWN[name]
-    return _unknown(name, kind=known.kind, source=f"not here yet: {TO_COME[known.origin]}", here=False)
+    roots = (data_folder(), cache_folder() / "data")
+    found = next((root for root in roots if any((root / file).exists() for file in known.files)), None)
+    source = f"files in {found}, read when first used" if found else f"not here yet: {TO_COME[known.origin]}"
+    return _unknown(name, kind=known.kind, source=source, here=False)
+
+
+def _importable() -> list[Path]:
+    """List what lies in STUDY_DATA that `study data import` would take, beside torchvision's own files."""
+    own = {file.partition("/")[0] for known in KNOWN.values() for file in known.files}
+    folder = data_folder()
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    suffixes = (".tar", ".tar.gz", ".tar.xz", ".zip", *TABLES)
+    return [
+        path
+        for path in found
+        if path.name not in own and ((path / "train").is_dir() if path.is_dir() else path.name.endswith(suffixes))
+    ]
 
 
 def _unknown(name: str, *, source: str, here: bool, path: str | None = None, kind: str | None = None) -> DataSet:
     return DataSet(
         name=name, path=path, kind=kind, classes=None, shape=None, train=None, test=None, sha256=None, source=source,
-        imported=None, created=None, size=None, columns=None, here=here,
+        imported=None, created=None, size=None, columns=None, validation=None, levels=None, offsets=None, here=here,
     )  # fmt: skip
 
 
@@ -243,4 +294,6 @@ def _verified(name: str) -> Verified:
 
 
 def _not_here(name: str) -> DataError:
-    return DataError(f"no data set {name!r} is here", fix=nearest(name, packed.names(), else_say="Here are"))
+    return DataError(
+        f"there is no data set {name!r} on this machine", fix=nearest(name, packed.names(), else_say="Here are")
+    )

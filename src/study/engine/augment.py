@@ -28,7 +28,7 @@ def augmentation(recipe: Recipe, data: Data) -> Augment | None:
     """
     for knob, pixels in (("augment_crop", recipe.augment_crop), ("augment_cutout", recipe.augment_cutout)):
         if pixels and pixels >= min(data.shape[1:]):
-            raise RecipeError(f"{knob}={pixels} leaves nothing of images of {min(data.shape[1:])} pixels")
+            raise RecipeError(f"{knob}={pixels} leaves nothing of images with {min(data.shape[1:])} pixels")
     chain: list[Augment] = []
     if recipe.augment_flip:
         chain.append(flip)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from study.engine import models, own
+from study.engine.device import pick
 from study.engine.losses import outputs_of
 from study.engine.train import Parts, assemble, inputs, isolated_rng, judge
+from study.imports import import_object
 from study.knobs import has_own_code, own_parts
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from torch import Tensor
 
     from study.recipe import Recipe
@@ -43,6 +47,30 @@ def check(recipe: Recipe, device: str = "cpu") -> None:
         models.prove(recipe, parts.forward, examples, outputs_of(recipe, len(parts.data.classes)))
         if has_own_code(recipe):
             _try_own_code(parts, examples, train.y.index_select(0, rows))
+
+
+def check_all(kind: str, recipes: Sequence[Mapping[str, Any]], device: str) -> None:
+    """Check recipes, as `check` does one.
+
+    Args:
+        kind: import path of their class.
+        recipes: knobs as JSON values.
+        device: as a person names it, such as auto.
+
+    Raises:
+        DeviceError: this machine has no such device.
+        InputError: as `check`.
+
+    """
+    chosen = pick(device)
+    for each in recipes:
+        check(import_object(kind).model_validate(each), chosen)
+
+
+def check_training(train: str, device: str) -> None:
+    """Check that a training of one's own can be imported by its path, and that the device is there. Raises as above."""
+    pick(device)
+    import_object(train)
 
 
 def _try_own_code(parts: Parts, examples: Tensor, targets: Tensor) -> None:

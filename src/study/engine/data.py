@@ -16,6 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from study.data import packed
 from study.engine.inputs import Columns, Pixels
 from study.engine.sources import ensure
 from study.errors import DataError, RecipeError
@@ -154,7 +155,7 @@ def preparation(recipe: Recipe, data: Data, dtype: torch.dtype, upscaling: int) 
 @lru_cache(maxsize=2)  # a search stays with its data set
 def _open(pack: Pack, val_fraction: float, split_seed: int, train_size: int | None, device: str) -> Data:
     x, y = _read(pack, "train")
-    train, val = (rows for rows in _split(y, val_fraction, split_seed, train_size))
+    train, val = _parts(pack, y, val_fraction, split_seed, train_size)
     if pack.kind == "table":
         x = _columns(x[train])(x)
     x, y, train, val = (tensor.to(device) for tensor in (x, y, train, val))
@@ -164,19 +165,23 @@ def _open(pack: Pack, val_fraction: float, split_seed: int, train_size: int | No
 
 def _read(pack: Pack, split: str) -> tuple[Tensor, Tensor]:
     """Map the examples of a split into memory; their labels as int64, as the losses want them."""
+    packed.require_whole(pack)
     try:
         with safe_open(pack.path, "pt") as file:
             return file.get_tensor(f"{split}_x"), file.get_tensor(f"{split}_y").long()
     except (OSError, SafetensorError) as error:
         raise DataError(
-            f"the file of {pack.name} cannot be read: {error}", where=str(pack.path), fix="Delete it to make it anew."
+            f"the file of {pack.name} cannot be read: {error}",
+            where=str(pack.path),
+            fix="Delete it; it is made again when first used.",
         ) from error
 
 
 def columns(recipe: Recipe) -> Columns:
     """Make what standardises the recipe's table by its training rows. Raises as `open_data`."""
-    x, y = _read(ensure(recipe.dataset), "train")
-    return _columns(x[_split(y, recipe.val_fraction, recipe.split_seed, recipe.train_size)[0]])
+    pack = ensure(recipe.dataset)
+    x, y = _read(pack, "train")
+    return _columns(x[_parts(pack, y, recipe.val_fraction, recipe.split_seed, recipe.train_size)[0]])
 
 
 def _columns(train: Tensor) -> Columns:
@@ -188,6 +193,14 @@ def _columns(train: Tensor) -> Columns:
     return Columns(mean, deviation.where(deviation > 0, 1))
 
 
+def _parts(pack: Pack, labels: Tensor, val_fraction: float, seed: int, train_size: int | None) -> tuple[Tensor, Tensor]:
+    """Give the rows to train on and those to validate on, which the data set may bring."""
+    if not (val_fraction and pack.validation):
+        return _split(labels, val_fraction, seed, train_size)
+    first = len(labels) - pack.validation
+    return _split(labels[:first], 0, seed, train_size)[0], torch.arange(first, len(labels))
+
+
 def _split(labels: Tensor, val_fraction: float, seed: int, train_size: int | None) -> tuple[Tensor, Tensor]:
     """Choose the rows to train on and those to hold out, both stratified by class and in the order of the file."""
     total = len(labels)
@@ -197,7 +210,7 @@ def _split(labels: Tensor, val_fraction: float, seed: int, train_size: int | Non
     if (val_fraction and not held) or held == total:
         raise RecipeError(f"val_fraction={val_fraction} of {total} examples leaves a split empty")
     if size > total - held:
-        raise RecipeError(f"train_size={size} is more than the {total - held} examples that there are to train on")
+        raise RecipeError(f"train_size={size} is more than the {total - held} training examples")
     # RandomState, for numpy promises its numbers for all versions to come.
     random = np.random.RandomState(np.frombuffer(sha256(b"split %d" % seed).digest(), np.uint32))
     shuffled = [random.permutation(np.flatnonzero(labels.numpy() == each)) for each in classes]

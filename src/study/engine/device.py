@@ -6,6 +6,11 @@ import torch
 
 from study.errors import DeviceError
 
+FAILURES = (  # what torch says where a device, not a size or a type, is the trouble
+    "CUDA error", "HIP error", "CUBLAS_STATUS_", "CUDNN_STATUS_", "cuDNN error", "cuFFT error", "NCCL error",
+    "device-side assert", "MPS error", "command buffer exited",
+)  # fmt: skip
+
 
 def pick(name: str) -> str:
     """Name the device to use: `auto` is cuda, else mps, else cpu; any other name must be there.
@@ -21,6 +26,40 @@ def pick(name: str) -> str:
     if wanted not in there:
         raise DeviceError(f"no device {name!r} on this machine", fix=f"There are: {', '.join(there)}.")
     return name
+
+
+def usable(name: str) -> list[str]:
+    """List the devices to train on: all of a kind for `auto` and `cuda`, else the one that was named.
+
+    Raises:
+        DeviceError: as `pick`.
+
+    """
+    picked = pick(name)
+    if name not in {"auto", "cuda"}:
+        return [picked]
+    return [each for each in devices() if each.startswith(picked.removesuffix(":0"))]
+
+
+def has_failed(error: BaseException) -> bool:
+    """Tell whether an error means that this process can use its device no more: CUDA remembers the first failure.
+
+    A device that is out of memory has not failed.
+    """
+    chain: list[BaseException] = []
+    step: BaseException | None = error
+    while step is not None and step not in chain:
+        chain.append(step)
+        step = step.__cause__ or step.__context__
+    return any(map(_is_failure, chain))
+
+
+def _is_failure(error: BaseException) -> bool:
+    if isinstance(error, torch.OutOfMemoryError):
+        return False
+    return isinstance(error, torch.AcceleratorError) or (
+        isinstance(error, RuntimeError) and any(sign in str(error) for sign in FAILURES)
+    )
 
 
 def devices() -> list[str]:

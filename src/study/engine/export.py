@@ -18,11 +18,12 @@ import numpy as np
 import pandas as pd
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
 
 from study.data import packed
 from study.engine import layers, models, serving
+from study.engine.checkpoint import load_weights
 from study.engine.data import columns
 from study.engine.inputs import Pixels
 from study.engine.losses import outputs_of
@@ -55,6 +56,7 @@ class Exported:
         example: some raw training examples.
         classes: names of the classes, in order.
         columns: raw columns of a table, in order; empty for images.
+        levels: range of 16-bit grey values that became 0 to 255 in the images; None for others.
 
     """
 
@@ -65,6 +67,7 @@ class Exported:
     example: np.ndarray | pd.DataFrame
     classes: tuple[str, ...]
     columns: tuple[str, ...]
+    levels: tuple[int, int] | None
 
 
 def export(recipe: Recipe, weights: Path, folder: Path, device: str = "cpu") -> Exported:
@@ -85,7 +88,7 @@ def export(recipe: Recipe, weights: Path, folder: Path, device: str = "cpu") -> 
     parts = assemble(recipe, serving.device_for(device))
     pack, own = ensure(parts.data.name), models.own_network(recipe)
     try:
-        parts.model.load_state_dict(load_file(weights))
+        parts.model.load_state_dict(load_weights(weights))
     except RuntimeError as error:
         raise StudyError("the weights do not fit the recipe's network", where=str(weights)) from error
     parts.model.eval()
@@ -112,7 +115,7 @@ def export(recipe: Recipe, weights: Path, folder: Path, device: str = "cpu") -> 
     _prove(parts, code, data, arrays["train_x"][:EXAMPLES])
     example = raw(pack, arrays["train_x"], arrays["train_x"][:EXAMPLES])
     names = tuple(column["name"] for column in raws)
-    return Exported(code, data, _requirements(network), own, example, pack.classes, names)
+    return Exported(code, data, _requirements(network), own, example, pack.classes, names, pack.levels)
 
 
 def judged_weights(last: Path, best: Path, epochs: int) -> Path:
@@ -133,12 +136,12 @@ def judged_weights(last: Path, best: Path, epochs: int) -> Path:
         with safe_open(best, "pt") as content:
             if (content.metadata() or {}).get("epoch") == str(epochs):
                 return best
-    what = "the weights of its last epoch, by which it was judged, were not kept"
-    raise StudyError(what, where=str(best.parent), fix="Run it again, as a trial of its own: `study run --recipe`.")
+    what = "the weights of its last epoch, which was judged, were not kept"
+    raise StudyError(what, where=str(best.parent), fix="Run it again on its own: `study run --recipe`.")
 
 
 def raw_columns(pack: Pack, train: np.ndarray) -> list[dict[str, Any]]:
-    """Tell a table's columns as they were before the import: `name`, and `categories` of what is text.
+    """Tell a table's columns as they were before the import: `name`, `categories` of what is text, perhaps `offset`.
 
     Args:
         pack: of the table; empty for images.
@@ -153,7 +156,11 @@ def raw_columns(pack: Pack, train: np.ndarray) -> list[dict[str, Any]]:
             found.setdefault(name, []).append(text)
         else:
             found[column] = []
-    return [{"name": name, "categories": texts} if texts else {"name": name} for name, texts in found.items()]
+    offsets = {name: {"offset": offset} for name, offset in pack.offsets}
+    return [
+        {"name": name, "categories": texts} if texts else {"name": name, **offsets.get(name, {})}
+        for name, texts in found.items()
+    ]
 
 
 def raw(pack: Pack, train: np.ndarray, examples: np.ndarray) -> np.ndarray | pd.DataFrame:
@@ -176,12 +183,19 @@ def raw(pack: Pack, train: np.ndarray, examples: np.ndarray) -> np.ndarray | pd.
         texts = column.get("categories")
         values = examples[:, first : first + len(texts or "1")]
         first += values.shape[1]
-        frame[column["name"]] = _texts(values, texts) if texts else values[:, 0].astype(np.float64)
+        frame[column["name"]] = _texts(values, texts) if texts else _numbers(values[:, 0], column.get("offset", 0))
     return pd.DataFrame(frame)
 
 
 def _texts(values: np.ndarray, texts: Sequence[str]) -> list[str | None]:
     return [texts[int(row.argmax())] if row.any() else None for row in values]
+
+
+def _numbers(values: np.ndarray, offset: float) -> np.ndarray:
+    """Add what the import subtracted; whole numbers stay whole, since they may have 64 bits."""
+    if offset and isinstance(offset, int) and not np.isnan(values).any():
+        return np.rint(values.astype(np.float64)).astype(np.int64) + offset
+    return values.astype(np.float64) + offset
 
 
 def _own_network(parts: Parts, own: str, code: Path) -> dict[str, Any]:
@@ -241,7 +255,7 @@ def _carry(folder: Path, own: str) -> Path:
     mark = sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:12]
     code = folder / f"study_served_{mark}"
     code.mkdir()
-    (code / "__init__.py").write_text('"""Carried away by a registered model; made by `study register`."""\n')
+    (code / "__init__.py").write_text('"""Part of a registered model; written by `study register`."""\n')
     for name, text in files.items():
         mine = re.sub(r"^from study\.engine\b", f"from {code.name}", text, flags=re.MULTILINE) if name != OWN else text
         (code / f"{name}.py").write_text(mine, encoding="utf-8")
@@ -257,7 +271,7 @@ def _prove(parts: Parts, code: Path, data: Path, examples: np.ndarray) -> None:
     with torch.inference_mode(), served.as_in_training():
         expected = parts.forward(parts.prepare(seen.to(parts.device))).cpu()
     if not torch.equal(served.logits(given), expected):
-        raise StudyError("the network gives other outputs once it is carried away", where=str(data))
+        raise StudyError("the exported network gives different outputs", where=str(data))
 
 
 def _load(code: Path, data: Path) -> serving.Served:
@@ -266,7 +280,7 @@ def _load(code: Path, data: Path) -> serving.Served:
     try:
         return importlib.import_module(f"{code.name}.serving").Served(data)
     except (ImportError, AttributeError, RuntimeError, TypeError) as error:
-        what = f"the network cannot be carried away: {type(error).__name__}: {error}"
+        what = f"the network cannot be exported: {type(error).__name__}: {error}"
         raise StudyError(" ".join(what.split()), where=str(data)) from error
     finally:
         sys.path.remove(str(code.parent))

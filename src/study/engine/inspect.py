@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
 from study.engine import models
+from study.engine.checkpoint import load_weights
 from study.engine.train import Parts, assemble, isolated_rng
 from study.errors import RecipeError
+from study.inspection import Filters
 from study.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -41,22 +42,6 @@ class Layer:
     weights: NDArray[np.float64]
     activations: NDArray[np.float64]
     gradients: NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Filters:
-    """The first convolution of a network, and its activations on one image.
-
-    Args:
-        weights: (filters, channels, height, width).
-        image: (channels, height, width), as the network is given it.
-        activations: (filters, height, width), after the activation, before any pool.
-
-    """
-
-    weights: NDArray[np.float64]
-    image: NDArray[np.float64]
-    activations: NDArray[np.float64]
 
 
 def layer_distributions(recipe: Recipe, weights: Path | None = None) -> list[Layer]:
@@ -119,7 +104,7 @@ def _assemble(recipe: Recipe, weights: Path | None) -> Parts:
     """Make the parts in double precision: the weights are those of a training, the figures finer."""
     parts = assemble(Recipe.model_validate({**recipe.model_dump(), "precision": "float64"}), "cpu")
     if weights is not None:
-        parts.model.load_state_dict(load_file(weights))
+        parts.model.load_state_dict(load_weights(weights))
     return parts
 
 

@@ -61,7 +61,7 @@ def build(recipe: Recipe, shape: Shape, outputs: int) -> nn.Module:
     refuse_unused(recipe)
     if len(shape) == 1 and (recipe.model in SMALLEST or recipe.model.startswith(TORCHVISION)):
         raise RecipeError(
-            f"model={recipe.model} needs images, and the data set is a table", fix="Take model=mlp or logistic."
+            f"model={recipe.model} needs images, and the data set is a table", fix="Use model=mlp or logistic."
         )
     if recipe.model in OURS:
         model = OURS[recipe.model](recipe, shape, outputs)
@@ -69,10 +69,20 @@ def build(recipe: Recipe, shape: Shape, outputs: int) -> nn.Module:
         model = _torchvision(recipe.model, shape, outputs)
     else:
         model = _own(recipe, "model", _offered(recipe, shape, outputs))
+        _make_lazy_weights(recipe, model, shape)
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise RecipeError(f"model={recipe.model} has no weights to train")
     initialize(model, recipe.init, recipe.init_scale)
     return model
+
+
+def _make_lazy_weights(recipe: Recipe, model: nn.Module, shape: Shape) -> None:
+    """Run a batch of zeros through a network with layers such as LazyLinear, whose weights a first batch decides."""
+    if any(nn.parameter.is_lazy(each) for each in (*model.parameters(), *model.buffers())):
+        was_training = model.training
+        with own.running(recipe.model), torch.no_grad():
+            model.eval()(torch.zeros(2, *shape))
+        model.train(was_training)
 
 
 def prove(recipe: Recipe, forward: Callable[[Tensor], Tensor], inputs: Tensor, outputs: int) -> None:
@@ -83,11 +93,15 @@ def prove(recipe: Recipe, forward: Callable[[Tensor], Tensor], inputs: Tensor, o
 
     """
     try:
-        shape = tuple(forward(inputs).shape)
-    except Exception as error:  # the network may be a person's own, which may raise anything
+        found: Any = forward(inputs)
+    except (Exception, SystemExit) as error:  # the network may be a person's own, which may raise anything
         what = f"model={recipe.model} cannot take a batch of shape {tuple(inputs.shape)}: {error}"
-        fix = "Take a batch_size that leaves no single example over." if len(inputs) == 1 else ""
+        fix = "Use a batch_size that leaves no single example over." if len(inputs) == 1 else ""
         raise RecipeError(what, fix=fix) from error
+    if not isinstance(found, Tensor):
+        what = f"model={recipe.model} gives a {type(found).__name__} where a tensor is wanted"
+        raise RecipeError(what, fix=f"Return the outputs alone, of the shape (N, {outputs}).")
+    shape = tuple(found.shape)
     if shape != (len(inputs), outputs):
         wanted = (len(inputs), outputs)
         raise RecipeError(f"model={recipe.model} gives an output of shape {shape} where {wanted} is wanted")

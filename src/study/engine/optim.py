@@ -18,25 +18,41 @@ if TYPE_CHECKING:
 
     from study.recipe import Recipe
 
+
+def _without_wrappers(kind: type[torch.optim.Optimizer]) -> type[torch.optim.Optimizer]:
+    """Derive a class whose methods are those behind torch's wrappers, which import torch._dynamo: 7 s on two cores.
+
+    The wrappers keep torch.compile out of an optimizer, and switch autograd off during a step, as is done here.
+    """
+    names = ("add_param_group", "load_state_dict", "state_dict", "zero_grad")
+    methods: dict[str, Any] = {name: inspect.unwrap(getattr(kind, name)) for name in names}
+    methods["step"] = torch.no_grad()(inspect.unwrap(kind.step))
+    return type(kind.__name__, (kind,), {"__doc__": kind.__doc__, "__module__": __name__, **methods})
+
+
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "sgd": torch.optim.SGD,
-    "adam": torch.optim.Adam,
-    "adamw": torch.optim.AdamW,
-    "nadam": torch.optim.NAdam,
-    "radam": torch.optim.RAdam,
-    "adamax": torch.optim.Adamax,
-    "adagrad": torch.optim.Adagrad,
-    "adadelta": torch.optim.Adadelta,
-    "adafactor": torch.optim.Adafactor,
-    "rmsprop": torch.optim.RMSprop,
-    "rprop": torch.optim.Rprop,
-    "asgd": torch.optim.ASGD,
+    name: _without_wrappers(kind)
+    for name, kind in {
+        "sgd": torch.optim.SGD,
+        "adam": torch.optim.Adam,
+        "adamw": torch.optim.AdamW,
+        "nadam": torch.optim.NAdam,
+        "radam": torch.optim.RAdam,
+        "adamax": torch.optim.Adamax,
+        "adagrad": torch.optim.Adagrad,
+        "adadelta": torch.optim.Adadelta,
+        "adafactor": torch.optim.Adafactor,
+        "rmsprop": torch.optim.RMSprop,
+        "rprop": torch.optim.Rprop,
+        "asgd": torch.optim.ASGD,
+    }.items()
 }
 # Spelt in torch as in the Recipe, and passed on as they are.
 SAME_NAMES = (
     "momentum", "dampening", "nesterov", "eps", "amsgrad", "momentum_decay", "rho", "alpha", "centered", "lr_decay",
     "initial_accumulator_value",
 )  # fmt: skip
+ADAMS = {torch.optim.Adam, torch.optim.AdamW, OPTIMIZERS["adam"], OPTIMIZERS["adamw"]}
 
 
 def build(recipe: Recipe, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
@@ -79,7 +95,7 @@ def adam_kernel(optimizer: torch.optim.Optimizer) -> Callable[[], None] | None:
 
     """
     group = optimizer.param_groups[0]
-    if type(optimizer) not in {torch.optim.Adam, torch.optim.AdamW} or not group["fused"] or group["amsgrad"]:
+    if type(optimizer) not in ADAMS or not group["fused"] or group["amsgrad"]:
         return None
     if group["maximize"] or group["capturable"] or group["differentiable"]:  # as one of one's own may be set
         return None
@@ -126,6 +142,6 @@ def _own(recipe: Recipe, parameters: list[torch.nn.Parameter]) -> torch.optim.Op
         what = f"it gave a {type(optimizer).__name__}, not a torch.optim.Optimizer"
         raise StudyFileError(what, where=recipe.optimizer)
     if len(optimizer.param_groups) > 1 or "lr" not in optimizer.param_groups[0]:
-        what = "its parameters are not in one group with an lr, which the schedule moves"
+        what = "its parameters are not in one group with an lr, which the schedule changes"
         raise StudyFileError(what, where=recipe.optimizer)
     return optimizer

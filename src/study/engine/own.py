@@ -55,7 +55,7 @@ def bind(
     for name, parameter in names.items():
         if parameter.default is parameter.empty and name not in values and name not in given:
             fix = f"Give it in {group}_args, or give it a default."
-            raise StudyFileError(f"it needs {name!r}, which is no knob", where=path, fix=fix)
+            raise StudyFileError(f"it needs {name!r}, which is not a knob", where=path, fix=fix)
     return make, {name: values[name] for name in names if name in values} | dict(given)
 
 
@@ -90,5 +90,5 @@ def running(path: str) -> Generator[None]:
         yield
     except StudyError:
         raise
-    except Exception as error:  # a person's own code may raise anything
+    except (Exception, SystemExit) as error:  # a person's own code may raise anything
         raise StudyFileError(f"{type(error).__name__}: {error}", where=path) from error

@@ -107,7 +107,7 @@ def _scheduler(recipe: Recipe, optimizer: torch.optim.Optimizer, intervals: int)
         total = recipe.total_steps or intervals
         raise RecipeError(
             f"pct_start={recipe.pct_start} of {total} intervals is one interval, for which torch has no one_cycle",
-            fix="Take another pct_start, or schedule_interval=batch.",
+            fix="Use another pct_start, or schedule_interval=batch.",
         ) from error
 
 

@@ -95,12 +95,12 @@ class Served:
             images = images[..., None]
         if images.dtype != np.uint8 or images.shape[1:] != shape:
             what = f"{images.dtype} {images.shape}"
-            raise ValueError(f"wanted are uint8 images of shape (N, {', '.join(map(str, shape))}), given was {what}")
+            raise ValueError(f"expected uint8 images of shape (N, {', '.join(map(str, shape))}), got {what}")
         return np.ascontiguousarray(images)
 
     def _rows(self, given: Any) -> np.ndarray:
         if not isinstance(given, pd.DataFrame):
-            raise TypeError(f"wanted is a DataFrame, given was a {type(given).__name__}")
+            raise TypeError(f"expected a DataFrame, got a {type(given).__name__}")
         if lacking := [column["name"] for column in self.about["columns"] if column["name"] not in given]:
             raise ValueError(f"columns are missing: {', '.join(lacking)}")
         parts = [_column(cast("pd.Series", given[column["name"]]), column) for column in self.about["columns"]]
@@ -153,9 +153,10 @@ def _column(values: pd.Series, column: Mapping[str, Any]) -> np.ndarray:
         return np.stack(found, axis=1)
     try:
         with np.errstate(over="ignore"):
-            numbers = values.astype("object").where(values.notna(), np.nan).to_numpy(np.float64).astype(np.float32)
+            known = values.astype("object").where(values.notna(), np.nan)
+            numbers = (known - column.get("offset", 0)).to_numpy(np.float64).astype(np.float32)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"column {column['name']!r} holds what is no number: {error}") from error
+        raise ValueError(f"column {column['name']!r} contains a value that is not a number: {error}") from error
     if np.isinf(numbers).any():
         raise ValueError(f"column {column['name']!r} has infinite values, or some too large for float32")
     return numbers[:, None]

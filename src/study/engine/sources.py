@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import pickle
 import shutil
@@ -69,20 +70,21 @@ def ensure(name: str, report: Report | None = None) -> Pack:
 def unknown(name: str) -> DataError:
     """Say that a data set is neither one of ours nor imported, and the nearest that is."""
     meant = nearest(name, sorted({*KNOWN, *packed.names()}), else_say="Known are")
-    return DataError(f"unknown data set {name!r}", fix=f"{meant} One's own: `study data import {name} PATH`.")
+    return DataError(f"unknown data set {name!r}", fix=f"{meant} Import your own: `study data import {name} PATH`.")
 
 
 def _from_scikit_learn(name: str, known: Known) -> Pack:
     from sklearn import datasets  # noqa: PLC0415 - half a second that only the making needs
 
     data = getattr(datasets, known.made_by)()
-    images = known.kind == "image"
+    images, as_published = known.kind == "image", name == "breast_cancer"  # whose split is not stratified
+    x, y = data.data.astype(np.float32), data.target.astype(np.int64)
     if images:  # digits: 0 to 16
-        x, y = np.rint(data.images * (255 / 16)).astype(np.uint8)[..., None], data.target.astype(np.int64)
-    else:  # breast_cancer: scikit-learn counts malignant as 0
-        x, y = data.data.astype(np.float32), 1 - data.target.astype(np.int64)
-    train, test = hold_out(y, stratify=images, where=name)
-    drawn = f"{TEST_SHARE:.0%} held out for the test{', stratified' if images else ''}, seed {TEST_SEED}"
+        x = np.rint(data.images * (255 / 16)).astype(np.uint8)[..., None]
+    if as_published:  # scikit-learn counts malignant as 0
+        y = 1 - y
+    train, test = hold_out(y, stratify=not as_published, where=name)
+    drawn = f"{TEST_SHARE:.0%} held out for the test{'' if as_published else ', stratified'}, seed {TEST_SEED}"
     return packed.write(
         name,
         {"train_x": x[train], "train_y": y[train], "test_x": x[test], "test_y": y[test]},
@@ -105,15 +107,17 @@ def _from_torchvision(name: str, known: Known, report: Report | None) -> Pack:
         try:
             arrays, classes = _load(reader, root)
         except UNREADABLE:
-            looked.append(f"{root}, where its files are cut short or damaged" if damaged else str(root))
+            looked.append(f"{root}, where its files are incomplete or damaged" if damaged else str(root))
         else:
             return _write(name, known, arrays, classes, f"files in {root}")
     tell = report or _silent
     try:
         return _download(name, known, reader, roots, tell)
     except ConnectionError as error:
-        what = f"{name} is neither on disk (looked in {' and in '.join(looked)}) nor downloadable ({error})"
-        fix = f"Point STUDY_DATA at torchvision's files, or bring your own: `study data import {name} FILE`."
+        what = f"{name} is neither on disk (searched {' and '.join(looked)}) nor downloadable ({error})"
+        fix = (
+            f"Set STUDY_DATA to the folder of torchvision's files, or import your own: `study data import {name} FILE`."
+        )
         raise DataMissing(what, fix=fix) from error
 
 
@@ -168,7 +172,7 @@ def _obtain(remote: Remote, stage: Path, roots: Sequence[Path], report: Report) 
 
 
 def _remotes(reader: Any) -> list[Remote]:
-    """List what torchvision would download: MNIST and its kin, SVHN, or CIFAR."""
+    """List what torchvision would download: MNIST and its kin, USPS, SVHN, or CIFAR."""
     if hasattr(reader, "resources"):
         folder = f"{reader.__name__}/raw"
         return [
@@ -195,10 +199,11 @@ def _load(reader: Any, root: Path, *, download: bool = False) -> tuple[dict[str,
         # CIFAR's files were pickled by an old numpy, which newer ones remark on.
         warnings.filterwarnings("ignore", message=r"dtype\(\): align should be passed")
         for split in ("train", "test"):
-            which: dict[str, Any] = {"split": split} if hasattr(reader, "split_list") else {"train": split == "train"}
+            by_name = "split" in inspect.signature(reader).parameters  # SVHN's way
+            which: dict[str, Any] = {"split": split} if by_name else {"train": split == "train"}
             data = reader(root, download=download, **which)
             x = np.asarray(data.data)
-            if hasattr(reader, "split_list"):
+            if by_name:
                 x = x.transpose(0, 2, 3, 1)
             arrays[f"{split}_x"] = x if x.ndim == 4 else x[..., None]
             arrays[f"{split}_y"] = np.asarray(data.labels if hasattr(data, "labels") else data.targets, np.int64)

@@ -89,8 +89,8 @@ def train(
 
     Yields:
         Epochs with train_loss and train_accuracy (means over the epoch, in training mode), lr (of the last step), and,
-        if there are validation examples, val_loss, val_accuracy and the recipe's own metric. An epoch with a metric
-        that is not finite is the last.
+        if there are validation examples, val_loss, val_accuracy and the recipe's own metric. An epoch with a loss
+        that is not finite is the last, and its other metrics are NaN.
 
     Returns:
         The report on the last epoch's model over the validation examples, under "test" that over the test split if
@@ -117,7 +117,9 @@ def train(
                 metrics.update({f"val_{name}": value for name, value in evaluation.more.items()} if evaluation else {})
         last = min(number * parts.steps_per_epoch, parts.steps)
         metrics["lr"] = parts.schedule.at(last - 1)["lr"]
-        finite = all(map(math.isfinite, metrics.values()))
+        finite = math.isfinite(metrics["train_loss"])
+        if not finite:
+            metrics["train_accuracy"] = math.nan
         if finite:
             parts.schedule.epoch_ended(last, metrics.get("val_loss", math.nan))
         state, seconds = partial(_state, parts, number), time.perf_counter() - began
@@ -157,7 +159,7 @@ def assemble(recipe: Recipe, device: str) -> Parts:
         model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - torch's stub lacks it
     batch = len(data.train) if recipe.batch_size == "full" else recipe.batch_size
     if batch > len(data.train):
-        raise RecipeError(f"batch_size={batch} is more than the {len(data.train)} examples that there are to train on")
+        raise RecipeError(f"batch_size={batch} is more than the {len(data.train)} training examples")
     steps_per_epoch = -(-len(data.train) // batch)
     steps = recipe.steps or (recipe.epochs or 0) * steps_per_epoch
     forward = _forward(recipe, model, device)

@@ -1,14 +1,12 @@
-"""Executors run jobs and report their events: what a job is, and the four methods of an executor."""
+"""Executors run jobs and report their events: what a job is, and the methods of an executor."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from study.definition import reference_to
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from study.definition import Study
@@ -54,12 +52,14 @@ class Job:
             StudyFileError: another process cannot import the training or the recipe's class.
 
         """
+        from study.definition import reference_to  # noqa: PLC0415 - pydantic, which starting the server does not need
+
         return cls(
             number=number,
             recipe=recipe,
             recipe_type=reference_to(type(study.recipe)),
             train=reference_to(study.train),
-            metric=study.objective,
+            metric=study.followed,
             checkpoint=folder.checkpoint,
             best=folder.best,
             last=folder.last,
@@ -81,6 +81,27 @@ class Resources:
     workers: int | None = None
 
 
+class Call(Protocol):
+    """Calls a function where torch is, and returns what it returns."""
+
+    def __call__(
+        self, function: str, *arguments: Any, report: Callable[[str, float | None], None] | None = None
+    ) -> Any:
+        """Call a function by its import path.
+
+        Args:
+            function: import path; its module may load torch.
+            arguments: for the function; they and its value are pickled where another process calls it.
+            report: is handed to the function as its keyword argument `report`, if given: a text, and a share in
+                [0, 1] or None.
+
+        Raises:
+            StudyError: that of the function, or the worker has died.
+
+        """
+        ...
+
+
 class Executor(Protocol):
     """Runs up to `slots` jobs at a time.
 
@@ -93,6 +114,7 @@ class Executor(Protocol):
     """
 
     slots: int
+    call: Call  # while no job runs, it waits for the function's end
 
     def submit(self, job: Job) -> None:
         """Run a job; the caller submits no more than `slots` at a time."""
@@ -104,6 +126,10 @@ class Executor(Protocol):
 
     def answer(self, number: int, *, go_on: bool) -> None:
         """Answer an Epoch of a job, exactly once: train the next epoch, or stop, which Stopped confirms."""
+        ...
+
+    def kill(self, number: int) -> None:
+        """End the process of a job that hangs, which Died confirms; nothing where it is the caller's own process."""
         ...
 
     def close(self) -> None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from study.events import Epoch, Event, Failed, Finished, Stopped, Stuck
+from study.errors import StudyError
+from study.events import Died, Epoch, Event, Failed, Finished, Stopped, Stuck
 from study.executors.worker import perform
+from study.imports import import_object
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from study.executors import Job, Resources
+
+
+def call(function: str, *arguments: Any, report: Callable[[str, float | None], None] | None = None) -> Any:
+    """Call a function in this process: see `study.executors.Call`."""
+    return import_object(function)(*arguments, **({"report": report} if report else {}))
 
 
 class Inline:
@@ -20,6 +27,7 @@ class Inline:
     """
 
     slots = 1
+    call = staticmethod(call)
 
     def __init__(self, device: str = "cpu") -> None:
         """Train on a device, named as torch names it."""
@@ -30,10 +38,19 @@ class Inline:
         self._number = -1
         self._events: Iterator[Event] = iter(())
         self._asks = False  # whether the last epoch waits for its answer
+        self._broken = ""
         torch.set_num_threads(1)
 
     def submit(self, job: Job) -> None:
-        """Run a job."""
+        """Run a job.
+
+        Raises:
+            StudyError: the device has failed in an earlier one, and this process can use it no more.
+
+        """
+        if self._broken:
+            fix = "Run the same command again. With `--executor local` the search replaces the process by itself."
+            raise StudyError(f"{self._broken}; this process can use it no more", fix=fix)
         self._number, self._events, self._asks = job.number, perform(job, self._device), False
 
     def events(self, timeout: float) -> Sequence[tuple[int, Event]]:  # noqa: ARG002 - an epoch cannot be interrupted
@@ -42,8 +59,10 @@ class Inline:
         if event is None:
             return ()
         self._asks = isinstance(event, Epoch)
-        if isinstance(event, Finished | Failed | Stopped | Stuck):
+        if isinstance(event, Finished | Failed | Stopped | Stuck | Died):
             self._events = iter(())
+        if isinstance(event, Died):
+            self._broken = event.reason
         return ((self._number, event),)
 
     def answer(self, number: int, *, go_on: bool) -> None:
@@ -52,6 +71,9 @@ class Inline:
             self._asks = False
             if not go_on:
                 self._events = iter((Stopped(),))
+
+    def kill(self, number: int) -> None:
+        """Do nothing: a training that hangs here lets nobody ask for it."""
 
     def close(self) -> None:
         """Drop the job and give torch its threads back."""

@@ -2,41 +2,59 @@
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import signal
-import sys
-import threading
-import types
-from contextlib import contextmanager, suppress
+import time
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
-from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from study.errors import StudyError
 from study.events import Died, Epoch, Event, Started
-from study.executors import worker
+from study.executors import server, worker
+from study.processes import end, no_main_module
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Sequence
     from multiprocessing.context import ForkServerProcess
 
     from study.executors import Job, Resources
+
+STARTS = 5  # tries to fork a worker
+PAUSE = 0.2  # seconds before the second try; n times as long before the nth after it
 
 
 @dataclass(slots=True, eq=False)
 class _Worker:
     process: ForkServerProcess
     connection: Connection
-    device: str
+    pid: int
+    device: str = ""  # before its first job
     job: int | None = None
 
 
 class Local:
     """Runs each job in one of `slots` worker processes, which take the devices in turn."""
 
-    def __init__(self, slots: int, devices: Sequence[str]) -> None:
-        """Start the server, which begins to load torch; a worker is forked from it when a job needs one.
+    def __init__(self, slots: int = 1, devices: Sequence[str] = ("cpu",)) -> None:
+        """Start the server, which begins to load torch; a worker is forked from it when it is needed.
+
+        Args:
+            slots: as for `spread`.
+            devices: as for `spread`.
+
+        """
+        self._workers: list[_Worker] = []
+        self._context = multiprocessing.get_context("forkserver")
+        self.spread(slots, devices)
+        atexit.register(self.close)  # before multiprocessing's own end, which waits for workers
+        server.start()
+
+    def spread(self, slots: int, devices: Sequence[str]) -> None:
+        """Say how many jobs run at a time and where; no job may have been submitted.
 
         Args:
             slots: jobs at a time, 1 or more.
@@ -45,17 +63,38 @@ class Local:
         """
         self.slots = slots
         self._devices = [devices[slot % len(devices)] for slot in range(slots)]
-        self._workers: list[_Worker] = []
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["study.executors.preload"])
-        with _interrupts_held():
-            forkserver.ensure_running()
+
+    def call(self, function: str, *arguments: Any, report: Callable[[str, float | None], None] | None = None) -> Any:
+        """Call a function in an idle worker: see `study.executors.Call`."""
+        each = self._idle()
+        _send(each, worker.Asked(function, arguments, reports=report is not None))
+        while True:
+            match self._receive(each):
+                case worker.Told(text, share):
+                    if report:
+                        report(text, share)
+                case worker.Returned(value):
+                    return value
+                case worker.Raised(error, traceback):
+                    if traceback:
+                        error.add_note(traceback)
+                    raise error
+                case Died(reason):
+                    raise StudyError(reason, where=function)
+                case other:
+                    raise AssertionError(other)
 
     def submit(self, job: Job) -> None:
         """Give the job to an idle worker; fork one if there is none."""
-        idle = next((each for each in self._workers if each.job is None), None) or self._fork()
+        idle = self._idle()
+        if not idle.device:
+            free = list(self._devices)
+            for each in self._workers:
+                if each.device:
+                    free.remove(each.device)
+            idle.device = free[0]
         idle.job = job.number
-        _send(idle, job)
+        _send(idle, (job, idle.device))
 
     def events(self, timeout: float) -> Sequence[tuple[int, Event]]:
         """Wait for a worker to send an event or to die."""
@@ -75,52 +114,74 @@ class Local:
             if each.job == number:
                 _send(each, go_on)
 
+    def kill(self, number: int) -> None:
+        """Kill the job's worker; a kill at any moment leaves its checkpoint intact."""
+        for each in self._workers:
+            if each.job == number:
+                end(each.pid)
+
     def close(self) -> None:
-        """Kill all workers; a kill at any moment leaves their checkpoints intact."""
+        """Kill all workers and their children."""
         for each in self._workers:
-            each.process.kill()
-        for each in self._workers:
-            each.process.join()
-            each.connection.close()
-        self._workers.clear()
+            end(each.pid)
+        for each in list(self._workers):
+            self._bury(each)
+        atexit.unregister(self.close)
+
+    def _idle(self) -> _Worker:
+        return next((each for each in self._workers if each.job is None), None) or self._fork()
 
     def _fork(self) -> _Worker:
-        free = list(self._devices)
-        for each in self._workers:
-            free.remove(each.device)
+        """Fork a worker; a server that was killed meanwhile is started again."""
+        for tried in range(1, STARTS):
+            with suppress(EOFError, OSError):
+                return self._try_fork()
+            time.sleep(PAUSE * tried)  # until the killed one has ended
+        try:
+            return self._try_fork()
+        except (EOFError, OSError) as error:
+            what = f"no worker can be started, in {STARTS} tries: {error or type(error).__name__}"
+            raise StudyError(what, fix="Is there enough memory, and room for more processes?") from error
+
+    def _try_fork(self) -> _Worker:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=worker.main, args=(theirs, dict(os.environ), free[0]), daemon=True)
-        with _interrupts_held():
-            forkserver.ensure_running()  # in case it has died
-        with _no_main_module():
-            process.start()  # waits while the server still loads; Ctrl-C works meanwhile
-        theirs.close()
-        made = _Worker(process, ours, free[0])
+        process = self._context.Process(target=worker.main, args=(theirs, dict(os.environ)), daemon=True)
+        with ExitStack() as undo, closing(theirs):
+            undo.callback(ours.close)
+            server.start()  # in case it has died
+            with no_main_module():
+                process.start()  # waits while the server still loads; Ctrl-C works meanwhile
+            undo.pop_all()
+        assert process.pid is not None
+        made = _Worker(process, ours, process.pid)
         self._workers.append(made)
         return made
 
-    def _receive(self, each: _Worker) -> Event:
+    def _receive(self, each: _Worker) -> Any:
         try:
-            event: Event = each.connection.recv()
-        except (EOFError, ConnectionResetError):
-            each.process.join()
-            each.connection.close()
-            self._workers.remove(each)
-            return Died(_cause(each.process.exitcode))
-        if not isinstance(event, Started | Epoch):
+            event: Any = each.connection.recv()
+        except (EOFError, OSError):
+            return self._bury(each)
+        if isinstance(event, Died):  # it says so itself, and ends
+            self._bury(each)
+        elif not isinstance(event, Started | Epoch):
             each.job = None
         return event
+
+    def _bury(self, each: _Worker) -> Died:
+        """Remove a worker that ends, with its children, and say what it died of."""
+        end(each.pid)
+        each.process.join()
+        each.connection.close()
+        self._workers.remove(each)
+        if server.is_running():
+            return Died(_cause(each.process.exitcode))
+        return Died("the worker ended after the server that had forked it was killed", is_own=False)
 
 
 def _send(each: _Worker, message: object) -> None:
     with suppress(BrokenPipeError, ConnectionResetError):  # it has died; `events` reports that
         each.connection.send(message)
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def make(resources: Resources) -> Local:
@@ -130,19 +191,12 @@ def make(resources: Resources) -> Local:
         DeviceError: this machine has no such device.
 
     """
-    from study.engine.device import pick  # noqa: PLC0415 - torch
-
-    device = pick(resources.device)
-    devices = _same_kind(device) if resources.device in {"auto", "cuda"} else [device]
-    return Local(resources.workers or (cores() if device == "cpu" else len(devices)), devices)
-
-
-def _same_kind(device: str) -> list[str]:
-    """List this machine's devices of a device's kind."""
-    from study.engine.device import devices  # noqa: PLC0415 - torch
-
-    kind = device.removesuffix(":0")
-    return [each for each in devices() if each.startswith(kind)]
+    with ExitStack() as undo:
+        made = undo.enter_context(closing(Local()))
+        devices = made.call("study.engine.device:usable", resources.device)
+        made.spread(resources.workers or (server.cores() if devices == ["cpu"] else len(devices)), devices)
+        undo.pop_all()
+    return made
 
 
 def _cause(code: int | None) -> str:
@@ -150,28 +204,3 @@ def _cause(code: int | None) -> str:
         name = signal.Signals(-code).name
         return f"the worker was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
     return f"the worker ended with exit code {code}"
-
-
-@contextmanager
-def _interrupts_held() -> Generator[None]:
-    """Start processes that ignore Ctrl-C: a terminal sends it to all of them, and the coordinator handles it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    resource_tracker.ensure_running()  # its start unblocks the signal
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-
-
-@contextmanager
-def _no_main_module() -> Generator[None]:
-    """Keep a child from running the caller's script again; import paths name all that it needs."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main

@@ -7,6 +7,8 @@ import ctypes.util
 import os
 import sys
 
+from study.processes import ignore_signals
+
 # glibc's mallopt parameters, from malloc.h
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 
@@ -21,11 +23,9 @@ def keep_freed_memory() -> None:
         mallopt(M_TOP_PAD, 256 << 20)
 
 
+ignore_signals()  # before torch is loaded, which takes seconds
 keep_freed_memory()
 os.environ["OMP_NUM_THREADS"] = "1"  # torch reads it while it loads; a worker has one thread
-
-import sklearn.metrics  # noqa: E402, F401 # pyright: ignore[reportUnusedImport] - 1 s that every worker would pay
-import torch._dynamo  # noqa: E402, F401 # pyright: ignore[reportUnusedImport] - else the first optimizer step imports it
 
 import study.engine  # noqa: E402 # pyright: ignore[reportUnusedImport]
 import study.executors.worker  # noqa: E402, F401 # pyright: ignore[reportUnusedImport]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import multiprocessing
 import os
 import queue
 import sys
@@ -11,11 +12,13 @@ import threading
 import time
 import traceback
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
+from study import processes
 from study.errors import PlaceError, StudyError
-from study.events import Epoch, Event, Failed, Finished, Started, Stopped, Stuck
+from study.events import Died, Epoch, Event, Failed, Finished, Started, Stopped, Stuck
+from study.executors.own_program import as_its_own_program
 from study.imports import import_object
 
 if TYPE_CHECKING:
@@ -27,16 +30,62 @@ if TYPE_CHECKING:
     from study.metric import Metric
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A function to call, by its import path; `reports` says whether it takes a function that hears of progress."""
+
+    function: str
+    arguments: tuple[Any, ...]
+    reports: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How far a called function is: a text, and a share in [0, 1] or None."""
+
+    text: str
+    share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """What a called function returned."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """What a called function raised; `traceback` is empty where the error says all."""
+
+    error: StudyError
+    traceback: str = ""
+
+
 def perform(job: Job, device: str) -> Iterator[Event]:
     """Run a job and yield its events; to stop it after an epoch, stop iterating."""
     try:
         yield from _train(job, device)
     except PlaceError as error:
         yield Stuck(error)
-    except StudyError as error:
-        yield Failed(str(error), traceback.format_exc())
-    except Exception as error:  # a training may raise anything; its trial fails, the search goes on
-        yield Failed(f"{type(error).__name__}: {error}".split("\n")[0], traceback.format_exc())
+    except (GeneratorExit, KeyboardInterrupt):  # of the caller
+        raise
+    except BaseException as error:  # a training may raise anything; its trial fails, the search goes on
+        yield _failure(error)
+
+
+def _failure(error: BaseException) -> Failed | Died:
+    """Describe what a training raised: its trial fails, or this process can use its device no more."""
+    from study.engine import device  # noqa: PLC0415 - torch, which the coordinator's process does not load
+
+    trace = traceback.format_exc()
+    line = f"{type(error).__name__}: {error}".split("\n")[0]
+    if device.has_failed(error):
+        sys.stderr.write(trace)  # a worker's is the trial's output.log
+        return Died(f"the device failed: {line}")
+    if isinstance(error, SystemExit):
+        return Failed(f"the training called sys.exit({'' if error.code is None else repr(error.code)})", trace)
+    return Failed(str(error) if isinstance(error, StudyError) else line, trace)
 
 
 def _train(job: Job, device: str) -> Iterator[Event]:
@@ -44,13 +93,15 @@ def _train(job: Job, device: str) -> Iterator[Event]:
 
     train = import_object(job.train)
     recipe = import_object(job.recipe_type).model_validate(job.recipe)
-    saved = checkpoint.load(job.checkpoint)
+    saved, damaged = checkpoint.recover(job.checkpoint)
     epochs = [Epoch(**epoch, last=False) for epoch in saved["epochs"]] if saved else []
-    yield Started(len(epochs), device)
+    known = len(epochs)
+    yield Started(known, device, damaged)
     yield from epochs[:-1]
     weights = saved["state"].get("model") if saved else None  # of the last epoch
-    training = _call(train, recipe, saved["state"] if saved else None, {"device": device, "test": job.test})
-    steps = _Steps(training)
+    with as_its_own_program(job.train):
+        training = _call(train, recipe, saved["state"] if saved else None, {"device": device, "test": job.test})
+    steps = _Steps(training, job.train, job.metric.name)
     if epochs:
         epochs[-1] = replace(epochs[-1], last=steps.is_last(replace(epochs[-1], last=None), recipe))
         yield epochs[-1]
@@ -64,7 +115,7 @@ def _train(job: Job, device: str) -> Iterator[Event]:
         epoch = _checked(job, epoch, len(epochs))
         if not epoch.seconds:
             epoch = replace(epoch, seconds=seconds)
-        weights = _keep(job, epochs, epoch)
+        weights = _keep(job, epochs, epoch, is_first=len(epochs) == known)
         epochs.append(replace(epoch, state=None, last=steps.is_last(epoch, recipe)))
         yield epochs[-1]
 
@@ -72,15 +123,15 @@ def _train(job: Job, device: str) -> Iterator[Event]:
 class _Steps:
     """A training, run ahead by an epoch only where nothing else tells which epoch is its last."""
 
-    def __init__(self, training: Generator[Epoch, None, Any]) -> None:
-        self._training = training
-        self._ahead: list[tuple[Epoch, float] | Exception | None] = []
+    def __init__(self, training: Generator[Epoch, None, Any], program: str, metric: str) -> None:
+        self._training, self._program, self._metric = training, program, metric
+        self._ahead: list[tuple[Epoch, float] | BaseException | None] = []
         self.result: Any = None
 
     def take(self) -> tuple[Epoch, float] | None:
         """Give the next epoch and the seconds that it took; None after the last one, whose result is then known."""
         taken = self._ahead.pop() if self._ahead else self._run()
-        if isinstance(taken, Exception):
+        if isinstance(taken, BaseException):
             raise taken
         return taken
 
@@ -90,18 +141,21 @@ class _Steps:
             return epoch.last
         if (length := getattr(recipe, "epochs", None)) is not None:
             return epoch.number >= length
-        if not all(map(math.isfinite, epoch.metrics.values())):  # it is stopped
+        if not math.isfinite(epoch.metrics[self._metric]):  # it is stopped
             return False
         try:
             self._ahead = [self._run()]
-        except Exception as error:  # the training's own, raised again when its turn comes: this epoch is told first
+        except KeyboardInterrupt:  # of the caller
+            raise
+        except BaseException as error:  # the training's own, raised again when its turn comes: this epoch is told first
             self._ahead = [error]
         return self._ahead == [None]
 
     def _run(self) -> tuple[Epoch, float] | None:
         began = time.perf_counter()
         try:
-            return next(self._training), time.perf_counter() - began
+            with as_its_own_program(self._program):
+                return next(self._training), time.perf_counter() - began
         except StopIteration as end:
             self.result = end.value
             return None
@@ -136,11 +190,14 @@ def _number(name: str, value: Any) -> float:
         raise StudyError(f"metric {name!r} is a {kind}, not a number: {value!r}"[:200]) from error
 
 
-def _keep(job: Job, before: list[Epoch], epoch: Epoch) -> Mapping[str, Any] | None:
-    """Save the checkpoint, and the weights if they are the best so far; return the epoch's weights."""
+def _keep(job: Job, before: list[Epoch], epoch: Epoch, *, is_first: bool) -> Mapping[str, Any] | None:
+    """Save the checkpoint, and the weights if they are the best so far; return the epoch's weights.
+
+    The first checkpoint of a process is also loaded: what could not be is refused before more epochs are trained.
+    """
     from study.engine import checkpoint  # noqa: PLC0415 - as above
 
-    if epoch.state is None or not all(map(math.isfinite, epoch.metrics.values())):
+    if epoch.state is None or not math.isfinite(epoch.metrics[job.metric.name]):
         return None
     state = epoch.state()
     if "model" in state and _is_best(job.metric, before, epoch):
@@ -148,7 +205,7 @@ def _keep(job: Job, before: list[Epoch], epoch: Epoch) -> Mapping[str, Any] | No
     done = [
         {"number": past.number, "metrics": dict(past.metrics), "seconds": past.seconds} for past in (*before, epoch)
     ]
-    checkpoint.save(job.checkpoint, {"epochs": done, "state": state})
+    checkpoint.save(job.checkpoint, {"epochs": done, "state": state}, is_tried=is_first)
     return state.get("model")
 
 
@@ -170,26 +227,63 @@ def _is_best(metric: Metric, before: Iterable[Epoch], epoch: Epoch) -> bool:
     return earlier is None or metric.better(epoch.metrics[metric.name], earlier)
 
 
-def main(connection: Connection, environment: Mapping[str, str], device: str) -> None:
-    """Run jobs from the connection; the process ends when the other side closes it or ends.
+def main(connection: Connection, environment: Mapping[str, str]) -> None:
+    """Run jobs and calls from the connection; the process ends when the other side closes it or ends.
 
-    Messages in: a Job, then True (go on) or False (stop) for every Epoch. Messages out: events.
+    Messages in: a Job with its device, then True (go on) or False (stop) for every Epoch; or Asked. Messages out: the
+    job's events; or Told, as often as there is something to tell, then Returned or Raised.
     """
     import torch  # noqa: PLC0415 - as above
 
+    processes.lead_group()
+    multiprocessing.current_process()._config["daemon"] = False  # noqa: SLF001 # pyright: ignore - may have children
     os.environ.clear()
     os.environ.update(environment)
     torch.set_num_threads(1)
     messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(connection, messages), daemon=True).start()
+    os.dup2(2, 1)  # what a person's own modules print as they are imported: stdout is for data
     while True:
-        job = messages.get()
+        message = messages.get()
+        if isinstance(message, Asked):
+            connection.send(_call_function(message, connection))
+            continue
+        job, device = message
+        end: Event = Stopped()
         with _output_to(job.checkpoint.with_name("output.log")):
-            for event in perform(job, device):
+            for event in _events(job, device):
+                if not isinstance(event, Started | Epoch):
+                    end = event
+                    break
                 connection.send(event)
                 if isinstance(event, Epoch) and not messages.get():
-                    connection.send(Stopped())
                     break
+        connection.send(end)  # once the files of the trial are as they stay
+
+
+def _events(job: Job, device: str) -> Iterator[Event]:
+    """Run a job in a process that gets no Ctrl-C: if there is a KeyboardInterrupt, the training has raised it."""
+    try:
+        yield from perform(job, device)
+    except KeyboardInterrupt:
+        yield Failed("KeyboardInterrupt: raised by the training", traceback.format_exc())
+
+
+def _call_function(asked: Asked, connection: Connection) -> Returned | Raised:
+    def tell(text: str, share: float | None) -> None:
+        connection.send(Told(text, share))
+
+    try:
+        function = import_object(asked.function)
+        return Returned(function(*asked.arguments, **({"report": tell} if asked.reports else {})))
+    except StudyError as error:
+        return Raised(error)
+    except (
+        Exception,
+        SystemExit,
+    ) as error:  # a bug of ours, or a person's module that ends its program, which the caller shows
+        line = f"{type(error).__name__}: {error}".split("\n")[0]
+        return Raised(StudyError(line, where=asked.function), traceback.format_exc())
 
 
 def _listen(connection: Connection, messages: queue.SimpleQueue[Any]) -> None:
@@ -197,7 +291,7 @@ def _listen(connection: Connection, messages: queue.SimpleQueue[Any]) -> None:
         try:
             messages.put(connection.recv())
         except (EOFError, OSError):
-            os._exit(0)  # the coordinator is gone; the checkpoint is intact at every moment
+            processes.end_own_group()  # the coordinator is gone; the checkpoint is intact at every moment
 
 
 @contextmanager

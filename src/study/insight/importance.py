@@ -158,10 +158,11 @@ def read(journal: Journal) -> Importance:
         StudyError: a damaged file; names it and its line.
 
     """
-    trials = [storage.frozen(folder) for folder in journal.trials()]
+    searched, name = results.read(journal), journal.folder.name
+    trials = [storage.frozen(trial) for trial in searched]
     trials = [each for each in trials if each.state == TrialState.COMPLETE and each.params and _is_finite(each.value)]
-    noise = repeats.noise(Family(journal.folder.name, journal.home))
-    return replace(assess(trials, results.metric_of(journal), noise=noise), study=journal.folder.name)
+    noise = repeats.noise(Family(name, journal.home), searched)
+    return replace(assess(trials, results.metric_of(journal, searched), noise=noise), study=name)
 
 
 def assess(trials: Sequence[FrozenTrial], metric: Metric, noise: Noise | None = None) -> Importance:

@@ -9,30 +9,28 @@ Value Theory", section 1.2: the best of n approaches the end as a power of n), s
 from __future__ import annotations
 
 import itertools
-import json
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from scipy import special
 
 from study.formatting import duration, knob, plural
-from study.insight import edges, repeats, savings
-from study.record import results
-from study.record.family import Family, held_by
+from study.insight import edges, savings
+from study.metric import Ends
+from study.schemas import search as schemas
 from study.stats import expected, intervals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from study.insight.repeats import Noise
-    from study.metric import Metric
-    from study.record.journal import Journal
-    from study.record.results import TrialRow
+    from study.insight.evidence import Evidence
+    from study.record.trial import TrialRow
 
-Kind = Literal["boundary", "lost", "duplicates", "top", "more trials", "test split", "time left"]
+WIDE = 0.1  # width of an accuracy's 95 % interval, in [0, 1], from which a remark says so
+Kind = Literal["few examples", "boundary", "lost", "duplicates", "top", "more trials", "test split", "time left"]
 TOP = 10
 ENOUGH = 10  # complete trials below which where the best lies says nothing
 ENOUGH_TO_GO_ON = 20  # finished trials below which the last doubling says nothing
@@ -58,79 +56,32 @@ class Remark:
     text: str
     fix: str = ""
 
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What a search is judged by.
-
-    Args:
-        name: of the study, `@dataset` included.
-        metric: its metric and direction.
-        rows: its trials, by number.
-        definition: as it is stored.
-        recipes: for each ended trial, by number, its whole recipe as text.
-        noise: between seeds, if known.
-        openings: looks at the test split, of this study and those beside it.
-        coordinator: the process that runs it now; None where none does.
-        asked: how many finished trials that process is to reach, how many there were when it began, and when.
-        now: seconds since 1970.
-
-    """
-
-    name: str
-    metric: Metric
-    rows: Sequence[TrialRow]
-    definition: Mapping[str, Any]
-    recipes: Mapping[int, str] = field(default_factory=dict[int, str])
-    noise: Noise | None = None
-    openings: Sequence[Mapping[str, Any]] = ()
-    coordinator: Mapping[str, Any] | None = None
-    asked: Mapping[str, Any] | None = None
-    now: float = 0.0
-
-    @property
-    def complete(self) -> list[TrialRow]:
-        """The complete trials with a finite value, best first."""
-        found = [row for row in self.rows if row.state == "complete" and math.isfinite(row.value or 0.0)]
-        return results.ranked(found, self.metric)
-
-
-def read(journal: Journal, rows: Sequence[TrialRow] | None = None) -> Evidence:
-    """Collect what a search is judged by, each folder read once.
-
-    Args:
-        journal: the study's.
-        rows: its trials, where they have been read.
-
-    Raises:
-        StudyError: no definition, or a damaged file; names it and its line.
-
-    """
-    rows = results.rows(journal) if rows is None else rows
-    name, family = journal.folder.name, Family(journal.folder.name, journal.home)
-    ended = [row.number for row in rows if row.state != "running"]
-    return Evidence(
-        name=name,
-        metric=results.metric_of(journal),
-        rows=rows,
-        definition=journal.definition() or {},
-        recipes={number: json.dumps(journal.trial(number).recipe(), sort_keys=True) for number in ended},
-        noise=repeats.noise(family),
-        openings=family.looks(),
-        coordinator=held_by(journal),
-        asked=journal.question("run"),
-        now=time.time(),
-    )
+    def record(self) -> schemas.Remark:
+        """Describe it in plain values."""
+        return schemas.Remark(kind=self.kind, text=self.text, fix=self.fix)
 
 
 def remarks(evidence: Evidence) -> list[Remark]:
     """Say all there is to say, the most pressing first; works with no trial, too."""
     judges: tuple[Callable[[Evidence], Iterator[Remark]], ...] = (
-        time_left, at_the_boundary, lost, top_apart, more_trials, duplicates, looks_at_test,
+        time_left, few_examples, at_the_boundary, lost, top_apart, more_trials, duplicates, looks_at_test,
     )  # fmt: skip
     if "sampler" not in evidence.definition:  # no search: a list of recipes on several seeds
         judges = (time_left,)
     return [remark for judge in judges for remark in judge(evidence)]
+
+
+def few_examples(evidence: Evidence) -> Iterator[Remark]:
+    """Whether the best accuracy is measured on so few examples that other examples may well give another one."""
+    metric, best = evidence.metric, next(iter(evidence.complete), None)
+    if best is None or best.value is None or not metric.is_accuracy or not evidence.examples:
+        return
+    found = intervals.share(best.value / metric.whole * evidence.examples, evidence.examples).interval
+    if found.high - found.low > WIDE:
+        within = metric.interval(Ends(found.low * metric.whole, found.high * metric.whole))
+        text = f"{metric.name} is measured on {plural(evidence.examples, 'example')}: the best, "
+        text += f"{metric.value(best.value)}, has the 95 % interval {within} for new ones (Wilson 1927)"
+        yield Remark("few examples", text, "Hold out more of them (`val_fraction`), or get more data.")
 
 
 def time_left(evidence: Evidence) -> Iterator[Remark]:
@@ -156,7 +107,7 @@ def _whole(evidence: Evidence, asked: Mapping[str, Any]) -> Remark:
     finished = sum(row.state in {"complete", "pruned"} for row in evidence.rows)
     here, left = finished - asked["finished"], max(0, asked["trials"] - finished)
     pace = f", about {duration(left * (evidence.now - asked['since']) / here)} left" if here > 0 and left else ""
-    return Remark("time left", f"it is run now: {finished} of {asked['trials']} trials finished{pace}")
+    return Remark("time left", f"it is running: {finished} of {asked['trials']} trials finished{pace}")
 
 
 def at_the_boundary(evidence: Evidence) -> Iterator[Remark]:
@@ -236,18 +187,18 @@ def top_apart(evidence: Evidence) -> Iterator[Remark]:
     if k < FEWEST_TOP:
         return
     spread = evidence.metric.size(float(np.ptp(values)))
-    apart = f"the best {k} lie {spread} apart"
+    apart = f"the best {k} differ by {spread}"
     fix = f"`study confirm {evidence.name} --top {k}` runs them on fresh seeds."
     noise = evidence.noise
     if noise is None:
-        yield Remark("top", f"{apart}; how far a seed alone moves a result is not known", fix)
+        yield Remark("top", f"{apart}; the noise between seeds has not been measured", fix)
         return
     runs = plural(noise.freedom + noise.recipes, "run")
-    seeds = f"a seed alone moves a result by {evidence.metric.size(noise.sd)} (standard deviation; {runs} in "
+    seeds = f"the noise between seeds is {evidence.metric.size(noise.sd)} (standard deviation; {runs} in "
     seeds += f"{noise.source})"
     ratio = float(values.var(ddof=1)) / noise.sd**2 if noise.sd else math.inf
     if special.fdtrc(k - 1, noise.freedom, ratio) > 0.05:
-        yield Remark("top", f"the top {k} cannot be told apart: they lie {spread} apart, "
+        yield Remark("top", f"the top {k} cannot be distinguished: they differ by {spread}, "
                      f"and {seeds}", fix)  # fmt: skip
     else:
         yield Remark("top", f"{apart}, more than seeds explain: {seeds}")
@@ -265,17 +216,17 @@ def more_trials(evidence: Evidence) -> Iterator[Remark]:
     drawn, ran = expected.expected_best(filled, direction).mean, expected.best_so_far(filled, direction)
     gain = float(max(abs(each[total - 1] - each[half - 1]) for each in (drawn, ran)))
     text = (
-        f"the last doubling, from {half} trials to {total}, brought the best {evidence.metric.size(gain)} further; "
-        "the next is not expected to bring more"
+        f"the last doubling, from {half} trials to {total}, improved the best value by {evidence.metric.size(gain)}; "
+        "the next is not expected to improve it more"
     )
-    go_on = f"`study run {evidence.name} --trials {2 * total}` goes on."
+    go_on = f"`study run {evidence.name} --trials {2 * total}` continues."
     noise = evidence.noise
     if gain == 0.0:
         yield Remark("more trials", text, "More trials are unlikely to help.")
     elif noise is None:
         yield Remark("more trials", text, f"If that is worth it: {go_on}")
     elif gain <= noise.sd:
-        text = f"{text}, and a seed alone moves a result by {evidence.metric.size(noise.sd)}"
+        text = f"{text}, and the noise between seeds is {evidence.metric.size(noise.sd)}"
         yield Remark("more trials", text, f"More trials are unlikely to help; `study confirm {evidence.name}` will.")
     else:
         yield Remark("more trials", f"{text}, but more than seeds explain ({evidence.metric.size(noise.sd)})", go_on)
@@ -292,8 +243,8 @@ def duplicates(evidence: Evidence) -> Iterator[Remark]:
     if again:
         trials = plural(len(evidence.recipes), "trial")
         copied = sum(row.repeats is not None for row in evidence.rows)
-        spared = f"; {copied} took its figures and trained nothing" if copied else ""
-        text = f"{again} of {trials} {'repeats' if again == 1 else 'repeat'} another one's recipe, seed and all{spared}"
+        spared = f"; {copied} took its results without training" if copied else ""
+        text = f"{again} of {trials} {'repeats' if again == 1 else 'repeat'} another one's recipe and seed{spared}"
         many = again > MANY * len(evidence.recipes)
         fix = "The space is small for so many trials: widen it, or stop here." if many else ""
         yield Remark("duplicates", text, fix)
@@ -306,7 +257,9 @@ def looks_at_test(evidence: Evidence) -> Iterator[Remark]:
     last = max(evidence.openings, key=lambda each: each["time"])
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(last["time"]))
     times = "once" if len(evidence.openings) == 1 else f"{len(evidence.openings)} times"
-    fix = "" if len(evidence.openings) == 1 else "Choose nothing by these figures: each look makes them less honest."
+    fix = (
+        "" if len(evidence.openings) == 1 else "Do not choose by these figures: every look makes them more optimistic."
+    )
     yield Remark("test split", f"the test split was looked at {times}, last on {when} by `{last['command']}`", fix)
 
 

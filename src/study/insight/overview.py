@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from study.errors import InputError
-from study.insight import judgement
+from study.insight import evidence, judgement
 from study.record import results, summary
 from study.schemas import search as schemas
 from study.text import search as text
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from study.insight.judgement import Remark
     from study.record.journal import Journal
-    from study.record.results import TrialRow
     from study.record.summary import Summary
+    from study.record.trial import TrialRow
     from study.text.table import Block
 
 SHOWN = 20  # trials that people are shown unless they ask for more
@@ -49,7 +49,7 @@ class Overview(Shown):
         reasons = [row.reason for row in self.summary.trials if row.state == "failed"]
         return schemas.Overview(
             **self.summary.values(),
-            remarks=[schemas.Remark(**asdict(each)) for each in self.remarks],
+            remarks=[each.record() for each in self.remarks],
             trials=[row.record() for row in self.trials],
             failures=text.failures(self.summary.name, reasons),
             others=len(self.summary.trials) - len(self.trials),
@@ -89,8 +89,9 @@ def read(journal: Journal, sort_by: str | None = None, top: int | None = None) -
         StudyError: no definition, or a damaged file; names it and its line.
 
     """
-    found = summary.of(journal)
-    remarks = judgement.remarks(judgement.read(journal, found.trials))
+    trials = results.read(journal)
+    found = summary.of(journal, trials)
+    remarks = judgement.remarks(evidence.read(journal, trials))
     return Overview(found, _sorted(found, sort_by)[:top], remarks, top)
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from study.metric import Metric
     from study.record.family import Family, Kind
     from study.record.journal import Journal
+    from study.record.trial import Trial
 
 # Where the same recipe is run on several seeds; judged on validation data, as the search was, before on the test split.
 REPEATED: tuple[Kind, ...] = ("confirm", "ablate", "compare", "final")
@@ -43,11 +44,12 @@ class Noise:
     source: str
 
 
-def noise(family: Family) -> Noise | None:
+def noise(family: Family, searched: Sequence[Trial] | None = None) -> Noise | None:
     """Read the noise between seeds of a study; None where no recipe has been run on two.
 
     Args:
         family: the study; those made for it that repeat its recipes are looked at first, then its own trials.
+        searched: its own trials, if they have been read.
 
     Raises:
         StudyError: a damaged file; names it and its line.
@@ -55,7 +57,11 @@ def noise(family: Family) -> Noise | None:
     """
     held = _held(family.search)
     for journal in (*map(family.member, REPEATED), family.search):
-        found = _of(journal) if journal.trials() and _held(journal) == held else None
+        if not journal.trials() or _held(journal) != held:
+            continue
+        is_searched = journal.folder == family.search.folder
+        trials = searched if searched is not None and is_searched else results.read(journal)
+        found = pooled(_values(trials), results.metric_of(journal, trials))
         if found is not None:
             sd, freedom, recipes = found
             return Noise(sd, freedom, recipes, journal.folder.name)
@@ -68,19 +74,14 @@ def _held(journal: Journal) -> dict[str, Any]:
     return {knob: value for knob, value in fixed.items() if knob != "seed"}
 
 
-def _of(journal: Journal) -> tuple[float, int, int] | None:
-    return pooled(_values(journal), results.metric_of(journal))
-
-
-def _values(journal: Journal) -> list[NDArray[np.float64]]:
+def _values(trials: Sequence[Trial]) -> list[NDArray[np.float64]]:
     """Collect the values of complete trials by recipe, one a seed: the same seed twice tells nothing."""
     groups: dict[str, dict[int, float]] = {}
-    for row in results.rows(journal):
-        if row.state == "complete" and row.value is not None and math.isfinite(row.value):
-            knobs: dict[str, Any] = journal.trial(row.number).recipe()
-            seed = knobs.pop("seed", None)
-            if seed is not None:
-                groups.setdefault(json.dumps(knobs, sort_keys=True), {})[seed] = row.value
+    for trial in trials:
+        row, seed = trial.row, trial.recipe.get("seed")
+        if seed is not None and row.state == "complete" and row.value is not None and math.isfinite(row.value):
+            knobs = {knob: value for knob, value in trial.recipe.items() if knob != "seed"}
+            groups.setdefault(json.dumps(knobs, sort_keys=True), {})[seed] = row.value
     return [np.array(list(values.values())) for values in groups.values()]
 
 
@@ -94,7 +95,8 @@ def pooled(groups: Sequence[NDArray[np.float64]], metric: Metric) -> tuple[float
         metric: whose values they are.
 
     Returns:
-        Standard deviation, its degrees of freedom, and recipes; None without a recipe of two values.
+        Standard deviation, its degrees of freedom, and recipes; None without a recipe of two values, or if all values
+        are equal.
 
     >>> import numpy as np
     >>> from study.metric import Metric
@@ -108,4 +110,6 @@ def pooled(groups: Sequence[NDArray[np.float64]], metric: Metric) -> tuple[float
     freedom = sum(int(n) - 1 for n, _, _ in kept)
     if not freedom:
         return None
-    return math.sqrt(sum((int(n) - 1) * float(sd) ** 2 for n, _, sd in kept) / freedom), freedom, len(kept)
+    spread = math.sqrt(sum((int(n) - 1) * float(sd) ** 2 for n, _, sd in kept) / freedom)
+    sd = max(spread, metric.step_in(np.concatenate(repeated).tolist()))  # ties are no proof that seeds do nothing
+    return (sd, freedom, len(kept)) if sd else None

@@ -1,4 +1,4 @@
-"""What a search's pruner saved, and what it lost, as far as the trials show that ran on although it would end them."""
+"""What a search's pruner saved, and what it lost, measured on audited trials: those trained on although pruned."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from study.metric import Metric
     from study.record.journal import Journal
-    from study.record.results import TrialRow
+    from study.record.trial import TrialRow
     from study.text.table import Block
 
 GOOD = 0.1  # of the finished trials: who ends among these was a good one
@@ -32,11 +32,11 @@ class Pruning(Shown):
 
     Args:
         pruned: trials that the pruner ended; diverged ones are not among them.
-        diverged: trials that ended early because their figures were not finite.
+        diverged: trials that ended early because a value was not finite.
         epochs: trained in all finished trials.
         epochs_saved: that pruned trials would have had besides.
         seconds_saved: the same at each trial's own pace.
-        audited: trials that ran on although the pruner would have ended them, complete ones first.
+        audited: trials that were trained on although the pruner would have stopped them, complete ones first.
         lost_good: of the complete audited ones, the share that ended among the best tenth of all finished trials.
         lost_best: the share that ended better than every other complete trial.
         metric: what is optimized.
@@ -86,7 +86,7 @@ class Pruning(Shown):
         )
 
     def rows(self) -> list[dict[str, Any]]:
-        """Give a row for each trial that ran on although the pruner would have ended it."""
+        """Give a row for each audited trial."""
         return [each.plain() for each in self.record().audited]
 
     def blocks(self) -> list[Block]:
@@ -106,8 +106,8 @@ def of(journal: Journal) -> Pruning:
         StudyError: no definition, or a damaged file; names it and its line.
 
     """
-    metric = results.metric_of(journal)
-    found = read(results.rows(journal, metric), metric)
+    trials = results.read(journal)
+    found = read([trial.row for trial in trials], results.metric_of(journal, trials))
     return replace(found, study=journal.folder.name, pruner=(journal.definition() or {}).get("pruner"))
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from study.metric import Direction, Metric
     from study.record.journal import Journal
-    from study.record.results import TrialRow
+    from study.record.trial import TrialRow
     from study.stats.expected import Curve
     from study.text.table import Block
 
@@ -202,8 +202,8 @@ def read(journals: Sequence[Journal]) -> list[Search]:
 
 
 def _search(journal: Journal) -> Search:
-    metric, definition = results.metric_of(journal), journal.definition() or {}
-    rows, name = results.rows(journal, metric), journal.folder.name
+    trials, name, definition = results.read(journal), journal.folder.name, journal.definition() or {}
+    metric, rows = results.metric_of(journal, trials), [trial.row for trial in trials]
     ended = [row for row in rows if row.state != "running"]
     finished = [row for row in ended if row.state != "failed"]
     if "sampler" not in definition:

@@ -29,9 +29,12 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6
 VERDICTS = {"helps": "#009E73", "hurts": "#D55E00", "no difference": "#0072B2", "not enough seeds": "#8a8a8a"}
 INK = "#222222"
 DPI = 120
+UNEVEN = 10  # if a training takes longer than another by this factor, the axis of seconds is logarithmic
 
 
-def forest(compared: Mapping[str, Contrast], title: str, axis: str, metric: Metric) -> Figure:
+def forest(
+    compared: Mapping[str, Contrast], title: str, axis: str, metric: Metric, says: Mapping[str, str] | None = None
+) -> Figure:
     """Draw paired differences with their intervals, from top to bottom, coloured by the verdict.
 
     Args:
@@ -39,6 +42,7 @@ def forest(compared: Mapping[str, Contrast], title: str, axis: str, metric: Metr
         title: above the picture.
         axis: label of the axis, without its unit.
         metric: of the differences; those of an accuracy are drawn in points.
+        says: what to write beside a contrast, by its name; its verdict if unset.
 
     """
     scale = metric.factor
@@ -46,16 +50,15 @@ def forest(compared: Mapping[str, Contrast], title: str, axis: str, metric: Metr
     figure = Figure(figsize=(8.2, 1.35 + 0.42 * max(1, len(others))), dpi=DPI, facecolor="white", layout="constrained")
     axes = figure.add_subplot()
     axes.axvline(0, color=INK, linewidth=1)
-    for row, (_, comparison) in enumerate(reversed(others)):
+    for row, (name, comparison) in enumerate(reversed(others)):
         colour = VERDICTS[comparison.verdict]
         bounds = scale * comparison.interval.low, scale * comparison.interval.high
         if all(map(math.isfinite, bounds)):
             axes.plot(bounds, (row, row), color=colour, linewidth=2.4, solid_capstyle="butt")
         axes.plot(scale * comparison.difference, row, "o", color=colour, markersize=6)
-        axes.text(
-            1.01, row, f"{comparison.verdict}, n={comparison.n}", transform=axes.get_yaxis_transform(), va="center",
-            fontsize=9, color=colour,
-        )  # fmt: skip
+        label = f"{(says or {}).get(name, comparison.verdict)}, n={comparison.n}"
+        beside = axes.get_yaxis_transform()
+        axes.text(1.01, row, label, transform=beside, va="center", fontsize=9, color=colour)
     smallest = scale * (others[0][1].smallest if others else 0)
     axes.axvspan(-smallest, smallest, color=to_rgba("#0072B2", 0.08), linewidth=0)
     axes.set_yticks(range(len(others)), [name for name, _ in reversed(others)])
@@ -118,7 +121,12 @@ def cost(points: Mapping[str, tuple[float, Mean]], metric: Metric, title: str) -
         if all(map(math.isfinite, bounds)):
             axes.plot((seconds, seconds), bounds, color=colour, linewidth=1.8)
         axes.plot(seconds, metric.factor * mean.value, marker, color=colour, markersize=6, label=name)
-    axes.set_xlim(left=0)
+    times = [seconds for seconds, _ in points.values() if seconds > 0]
+    if times and max(times) > UNEVEN * min(times):
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    else:
+        axes.set_xlim(left=0)
     axes.set_xlabel("seconds of a training, mean over seeds")
     axes.set_ylabel(f"{metric.heading.replace('_', ' ')}, mean with its 95 % interval")
     _dress(axes, title)

@@ -4,8 +4,9 @@ Each knob in which winner and baseline differ is set back to the baseline's valu
 baseline, alone ("with"); all on the same fresh seeds, judged on validation data, since a choice follows. Knobs that
 depend on each other, such as an optimizer and its momentum, move together. Then the knobs whose loss is surely smaller
 than the smallest difference of interest are all dropped at once. If that loses too much, the knob that contributes most
-is put back, until the recipe is surely no worse than the winner. The idea is that of Biedenkapp et al. 2017, "Efficient
-parameter importance analysis via ablation with surrogates" (AAAI); here every step is trained, not predicted.
+is put back, until the recipe is surely no worse than the winner. The idea is that of Fawcett and Hoos 2016, "Analysing
+differences between algorithm configurations through ablation" (J. Heuristics 22), which Biedenkapp et al. 2017 extend
+by surrogates (AAAI); here every step is trained, not predicted.
 
 All results are read from the folders of the search and of NAME-ablate.
 """
@@ -15,75 +16,36 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from study.errors import InputError, RecipeError
 from study.formatting import to_json
 from study.plots import figures, interactive
 from study.progress import Written
-from study.questions import ablation_arms, confirmation, publishing, replicates
-from study.questions.ablation_arms import AblationQuestion, Arm, Side
+from study.questions import ablation_arms, confirmation, judging, publishing, replicates
+from study.questions.ablation_arms import AblationQuestion, Arm
+from study.questions.ablation_rows import WINNER, AblationRow, end_row, rows_of
 from study.questions.replicates import Design, Pairs
-from study.record import results
+from study.recipe import settings as settings_of
 from study.record.family import BASELINE, Family, name_of
+from study.record.results import recipe_record
 from study.schemas import questions as schemas
-from study.stats import intervals, verdicts
 from study.text import questions as text
 from study.text.shown import Shown
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from numpy.typing import NDArray
-    from pydantic import BaseModel
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from study.definition import Study
     from study.metric import Metric
     from study.options import Options
     from study.progress import Progress
     from study.questions.ablation_arms import Fits
+    from study.questions.recipe_results import RecipeResults
     from study.settings import Settings
     from study.text.table import Block
 
 
 FIRST_SEED = 3000  # added to the recipe's seed; the race starts at 1000, the final scores at 2000
-WINNER = "winner"
-
-
-@dataclass(frozen=True, slots=True)
-class AblationRow:
-    """One arm's row of the table.
-
-    Args:
-        label: the change, such as "without lr".
-        side: as in `Arm`; None for winner and baseline.
-        knobs: the knobs that were set back or added.
-        recipe: every knob, with the study's seed.
-        values: on validation data, by seed; NaN for a missing value.
-        mean: of the values, with Student's interval; None without a value.
-        comparison: with the winner, for side "plus" with the baseline; None for these two themselves.
-
-    """
-
-    label: str
-    side: Side | None
-    knobs: tuple[str, ...]
-    recipe: BaseModel
-    values: Sequence[float]
-    mean: intervals.Mean | None
-    comparison: verdicts.Contrast | None
-
-    def record(self, metric: Metric) -> schemas.Ablated:
-        """Describe it in plain values."""
-        return schemas.Ablated(
-            label=self.label,
-            side=self.side,
-            knobs=list(self.knobs),
-            **publishing.averaged(self.mean),
-            **publishing.judged(self.comparison, metric),
-            values=list(self.values),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +61,7 @@ class Ablation(Shown):
         arms: the other rows: side "less", the largest contribution first, then "plus", then "simplest".
         simplest: overrides of the recipe with the fewest changes that is surely no worse than the winner; None if no
             knob can be dropped or the ablation is not complete.
+        settings: the simplest recipe as people are shown it, without the knobs that decide nothing; None as above.
         dropped: knobs of the winner that the simplest recipe does not change.
         complete: whether all trainings have been run.
 
@@ -111,6 +74,7 @@ class Ablation(Shown):
     baseline: AblationRow
     arms: tuple[AblationRow, ...]
     simplest: Mapping[str, Any] | None
+    settings: Mapping[str, Any] | None
     dropped: tuple[str, ...]
     complete: bool
 
@@ -127,7 +91,7 @@ class Ablation(Shown):
             winner=self.winner.record(metric),
             baseline=self.baseline.record(metric),
             rows=[row.record(metric) for row in self.arms],
-            simplest=dict(self.simplest) if self.simplest is not None else None,
+            simplest=dict(self.settings) if self.settings is not None else None,
             dropped=list(self.dropped),
         )
 
@@ -141,7 +105,7 @@ class Ablation(Shown):
 
     def figure(self) -> Any:
         """Draw what each knob contributes, as a plotly figure."""
-        contrasts = {row.label: row.comparison for row in self.arms if row.comparison}
+        contrasts = {row.label: row.contribution for row in self.arms}
         return interactive.forest(contrasts, self.metric, self.study, f"change of {self.metric.name}")
 
 
@@ -162,8 +126,8 @@ def ask(
 
     """
     if seeds < 2:
-        raise InputError(f"--seeds must be 2 or more, not {seeds}", fix="One seed decides nothing.")
-    replicates.require_smallest(study, smallest)
+        raise InputError(f"--seeds must be 2 or more, not {seeds}", fix="One seed is not enough.")
+    judging.require_smallest(study, smallest)
     confirmed = confirmation.read(study, settings)
     if confirmed is None or confirmed.winner is None:
         raise InputError("no confirmed winner", where=study.name, fix=f"Confirm first: `study confirm {study.name}`.")
@@ -179,18 +143,23 @@ def ask(
 
 def run(
     study: Study, settings: Settings, options: Options, question: AblationQuestion, stop: threading.Event
-) -> Iterator[Progress]:
-    """Run the missing trainings of the arms, then of the simplest recipe. Raises as `search.run`."""
+) -> Generator[Progress, None, Ablation]:
+    """Run the missing trainings of the arms, then of the simplest recipe; publish the result and return it.
+
+    Raises as `search.run`.
+    """
     options = options.started()  # one deadline for all stages
     design = _design(study, question, ())
     while True:
-        yield from replicates.run(design, settings, options, stop, question.to_json())
-        if not Pairs.of(design, settings).complete():
-            return  # the time limit was reached
-        design = _design(study, question, _simpler(study, settings, question))
-        if Pairs.of(design, settings).complete():
+        pairs = yield from replicates.run(design, settings, options, stop, question.to_json())
+        if not pairs.complete():
+            return _judged(study, question, pairs.results)  # the time limit was reached
+        design = _design(study, question, _simpler(study, question, pairs.results))
+        if Pairs(design, pairs.results).complete():
             break
-    yield from _publish(study, settings, options, of(study, settings, question))
+    found = _judged(study, question, pairs.results)
+    yield from _publish(study, settings, options, found)
+    return found
 
 
 def _publish(study: Study, settings: Settings, options: Options, found: Ablation) -> Iterator[Progress]:
@@ -198,12 +167,13 @@ def _publish(study: Study, settings: Settings, options: Options, found: Ablation
     groups = {row.label: publishing.over_seeds(row.record(found.metric).plain())
               for row in (found.winner, found.baseline, *found.arms) if row.mean}  # fmt: skip
     title = f"{study.name}: what each knob contributes, {found.question.seeds} seeds"
-    contrasts = {row.label: row.comparison for row in found.arms if row.comparison}
-    pictures = {"ablation": figures.forest(contrasts, title, f"change of {study.metric}", found.metric)}
+    contrasts = {row.label: row.contribution for row in found.arms if row.contribution}
+    says = {row.label: row.says(found.metric) or "" for row in found.arms}
+    pictures = {"ablation": figures.forest(contrasts, title, f"change of {study.metric}", found.metric, says)}
     texts: dict[str, str] = {}
     if found.simplest is not None:
         recipe = study.recipe_for(found.simplest).model_dump(mode="json")
-        record = results.recipe_record(study.name, journal.definition() or {}, recipe)
+        record = recipe_record(study.name, journal.definition() or {}, recipe)
         texts["simplest.json"] = to_json(record, indent=2)
     else:
         (journal.artifacts / "simplest.json").unlink(missing_ok=True)
@@ -218,12 +188,21 @@ def read(study: Study, settings: Settings) -> Ablation | None:
     return of(study, settings, AblationQuestion.from_json(stored)) if stored else None
 
 
+def shown(study: Study, settings: Settings, seeds: int = 10, smallest: float = 0.005) -> Ablation:
+    """Read the last ablation; if there was none, the one that the arguments ask for. Raises as `ask`."""
+    return read(study, settings) or of(study, settings, ask(study, settings, seeds, smallest))
+
+
 def of(study: Study, settings: Settings, question: AblationQuestion) -> Ablation:
     """Read the result of an ablation so far."""
-    tried = _simpler(study, settings, question)
-    found = Pairs.of(_design(study, question, tried), settings)
+    return _judged(study, question, Pairs.of(_design(study, question, ()), settings).results)
+
+
+def _judged(study: Study, question: AblationQuestion, results: RecipeResults) -> Ablation:
+    tried = _simpler(study, question, results)
+    found = Pairs(_design(study, question, tried), results)
     values = found.values()
-    rows = _rows(study, question, values, tried)
+    rows = rows_of(study, question, values, tried)
     complete = found.complete()
     simple = _simplest(study, rows) if complete else None
     arms = {arm.knobs: arm.overrides for arm in (*question.arms, *tried) if arm.side != "plus"}
@@ -231,10 +210,11 @@ def of(study: Study, settings: Settings, question: AblationQuestion) -> Ablation
         study=study.name,
         metric=study.objective.seen(values[WINNER].tolist()),
         question=question,
-        winner=_end(study, WINNER, question.winner, values[WINNER]),
-        baseline=_end(study, BASELINE, question.baseline, values[BASELINE]),
+        winner=end_row(study, WINNER, question.winner, values[WINNER], found.step()),
+        baseline=end_row(study, BASELINE, question.baseline, values[BASELINE], found.step()),
         arms=rows,
         simplest=arms[simple.knobs] if simple else None,
+        settings=_shown(study, arms[simple.knobs]) if simple else None,
         dropped=simple.knobs if simple else (),
         complete=complete,
     )
@@ -247,12 +227,12 @@ def _simplest(study: Study, rows: Sequence[AblationRow]) -> AblationRow | None:
     return next((row for row in (*tried[-1:], *single[-1:]) if _no_worse(row, study)), None)
 
 
-def _simpler(study: Study, settings: Settings, question: AblationQuestion) -> tuple[Arm, ...]:
+def _simpler(study: Study, question: AblationQuestion, results: RecipeResults) -> tuple[Arm, ...]:
     """List the candidates for the simplest recipe, up to the next one to try."""
-    found = Pairs.of(_design(study, question, ()), settings)
+    found = Pairs(_design(study, question, ()), results)
     if not found.complete():
         return ()
-    rows = _rows(study, question, found.values(), ())
+    rows = rows_of(study, question, found.values(), ())
     left = [row for row in rows if row.side == "less" and _no_worse(row, study)]  # most contributing first
     ends = ablation_arms.ends(study, question.winner, question.baseline)
     tried: tuple[Arm, ...] = ()
@@ -263,8 +243,8 @@ def _simpler(study: Study, settings: Settings, question: AblationQuestion) -> tu
         if not _is_recipe(study, arm):
             continue
         tried = (*tried, arm)
-        found = Pairs.of(_design(study, question, tried), settings)
-        if not found.complete() or _no_worse(_rows(study, question, found.values(), tried)[-1], study):
+        found = Pairs(_design(study, question, tried), results)
+        if not found.complete() or _no_worse(rows_of(study, question, found.values(), tried)[-1], study):
             break
     return tried
 
@@ -295,41 +275,7 @@ def _design(study: Study, question: AblationQuestion, tried: Sequence[Arm]) -> D
     return Design(study=named, arms=arms, seeds=question.seeds, first=FIRST_SEED)
 
 
-def _rows(
-    study: Study, question: AblationQuestion, values: Mapping[str, NDArray[np.float64]], tried: Sequence[Arm]
-) -> tuple[AblationRow, ...]:
-    step = replicates.resolution(study, test=False)
-    rows: list[AblationRow] = []
-    for side, against in (("less", WINNER), ("plus", BASELINE), ("simplest", WINNER)):
-        family = [arm for arm in (*question.arms, *tried) if arm.side == side]
-        if not family:
-            continue
-        judged = verdicts.compare(
-            np.array([values[arm.label] for arm in family]), values[against],
-            direction=study.direction, smallest=question.smallest, step=step,
-        )  # fmt: skip
-        lines = [_row(study, arm, values[arm.label], each) for arm, each in zip(family, judged, strict=True)]
-        rows += sorted(lines, key=lambda row: _order(study, row)) if side != "simplest" else lines
-    return tuple(rows)
-
-
-def _order(study: Study, row: AblationRow) -> float:
-    """Compute the sort key: the greatest loss without a knob comes first, and the greatest gain with one."""
-    assert row.comparison is not None
-    better = study.objective.sign * row.comparison.difference
-    better = better if np.isfinite(better) else 0.0
-    return -better if row.side == "plus" else better
-
-
-def _row(study: Study, arm: Arm, values: NDArray[np.float64], comparison: verdicts.Contrast) -> AblationRow:
-    recipe = study.recipe_for(arm.overrides)
-    return AblationRow(arm.label, arm.side, arm.knobs, recipe, values.tolist(), _mean(values), comparison)
-
-
-def _end(study: Study, label: str, overrides: Mapping[str, Any], values: NDArray[np.float64]) -> AblationRow:
-    return AblationRow(label, None, (), study.recipe_for(overrides), values.tolist(), _mean(values), None)
-
-
-def _mean(values: NDArray[np.float64]) -> intervals.Mean | None:
-    there = values[np.isfinite(values)]
-    return intervals.mean(there) if len(there) else None
+def _shown(study: Study, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        knob: value for knob, value in settings_of(study.recipe_for(overrides), study.recipe).items() if knob != "seed"
+    }

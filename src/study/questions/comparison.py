@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, overload
@@ -11,23 +10,24 @@ import numpy as np
 
 from study.errors import InputError
 from study.plots import figures, interactive
-from study.questions import publishing, replicates
+from study.questions import judging, publishing, replicates
+from study.questions.comparison_rows import VariantRow, row_of
 from study.questions.replicates import Design, Pairs
-from study.recipe import Recipe
+from study.recipe import Recipe, fingerprint
 from study.record import family
 from study.record.family import Family
 from study.schemas import questions as schemas
-from study.stats import intervals, sequential, verdicts
+from study.stats import sequential, verdicts
 from study.text import questions as text
 from study.text.shown import Shown
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Generator, Iterator, Mapping
 
     from numpy.typing import NDArray
 
-    from study.definition import Published, Study
+    from study.definition import Study
     from study.metric import Metric
     from study.options import Options
     from study.progress import Progress
@@ -57,49 +57,6 @@ class ComparisonQuestion:
     seeds: int = 10
     until_sure: bool = False
     smallest: float = 0.005
-
-
-@dataclass(frozen=True, slots=True)
-class VariantRow:
-    """One variant's row of the table.
-
-    Args:
-        variant: its name.
-        values: its values on the test split, in the order of the seeds; NaN for a missing one.
-        mean: of the values, with Student's interval; None without a value.
-        comparison: with the baseline; None for the baseline itself.
-        published: its published value; None if there is none.
-        as_expected: whether the published value is in the 95 % prediction interval of one more run; None if unknown,
-            or if `--set` has changed the recipe.
-        seconds: mean wall-clock time of a training.
-        diverged: number of trainings that diverged.
-
-    """
-
-    variant: str
-    values: Sequence[float]
-    mean: intervals.Mean | None
-    comparison: verdicts.Contrast | None
-    published: Published | None
-    as_expected: bool | None
-    seconds: float
-    diverged: int
-
-    def record(self, metric: Metric) -> schemas.Compared:
-        """Describe it in plain values."""
-        found = self.comparison
-        return schemas.Compared(
-            variant=self.variant,
-            **publishing.averaged(self.mean),
-            **publishing.judged(found, metric),
-            win_rate=found.wins.value if found else None,
-            more_seeds=found.more if found else None,
-            published=self.published.value if self.published else None,
-            published_as_expected=self.as_expected,
-            seconds=self.seconds,
-            diverged=self.diverged,
-            values=list(self.values),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,9 +160,9 @@ def ask(
         raise InputError(f"{study.name}: there is nothing to compare with {baseline!r}")
     number = seeds if seeds is not None else CAP if until_sure else 10
     if number < 2:
-        raise InputError(f"--seeds must be 2 or more, not {number}", fix="One seed decides nothing.")
+        raise InputError(f"--seeds must be 2 or more, not {number}", fix="One seed is not enough.")
     replicates.require_seed(study)
-    replicates.require_smallest(study, smallest)
+    judging.require_smallest(study, smallest)
     return ComparisonQuestion(
         variants=tuple(names), against=baseline, seeds=number, until_sure=until_sure, smallest=smallest
     )
@@ -213,18 +170,20 @@ def ask(
 
 def compared(study: Study) -> Study:
     """Make the study under whose name the comparison's trials are stored."""
-    return replicates.judged_on_test(study, "compare")
+    return judging.judged_on_test(study, "compare")
 
 
 def design(study: Study, question: ComparisonQuestion) -> Design:
     """Lay out which variants are trained on which seeds."""
     finals = compared(study)
-    step = replicates.resolution(finals, test=True)
 
-    def open_ones(before: tuple[str, ...], values: Mapping[str, NDArray[np.float64]]) -> tuple[str, ...]:
-        others = [name for name in question.variants if name != question.against]
-        judged = judge(question, values, others, study.direction, step)
-        unsettled = [name for name in others if name in before and judged[name].verdict == "not enough seeds"]
+    def open_ones(
+        before: tuple[str, ...],
+        values: Mapping[str, NDArray[np.float64]],
+        diverged: Collection[str],  # noqa: ARG001 - they count as guessing
+    ) -> tuple[str, ...]:
+        judged = judge(question, values, finals)
+        unsettled = [name for name, each in judged.items() if name in before and each.verdict == "not enough seeds"]
         return (question.against, *unsettled) if unsettled else ()
 
     return Design(
@@ -239,27 +198,32 @@ def design(study: Study, question: ComparisonQuestion) -> Design:
 
 def run(
     study: Study, settings: Settings, options: Options, question: ComparisonQuestion, stop: threading.Event
-) -> Iterator[Progress]:
-    """Run the missing trainings, then publish the result; each iteration drives the run. Raises as `search.run`."""
+) -> Generator[Progress, None, Comparison]:
+    """Run the missing trainings, publish the result and return it; each iteration drives the run.
+
+    Raises as `search.run`.
+    """
     designed = design(study, question)
     asked = {**asdict(question), "variants": {name: dict(each) for name, each in designed.arms.items()}}
-    yield from replicates.run(designed, settings, options, stop, asked)
-    yield from _publish(study, settings, options, of(study, settings, question))
+    pairs = yield from replicates.run(designed, settings, options, stop, asked)
+    found = judged(study, question, pairs)
+    yield from _publish(settings, options, found, pairs)
+    return found
 
 
-def _publish(study: Study, settings: Settings, options: Options, found: Comparison) -> Iterator[Progress]:
-    question, metric = found.question, found.metric
-    title = f"{study.name}: {question.seeds} seeds, against {question.against}"
+def _publish(settings: Settings, options: Options, found: Comparison, pairs: Pairs) -> Iterator[Progress]:
+    question, metric, name = found.question, found.metric, found.study
+    title = f"{name}: {question.seeds} seeds, against {question.against}"
     contrasts = {row.variant: row.comparison for row in found if row.comparison}
     points = {row.variant: (row.seconds, row.mean) for row in found if row.mean}
-    followed = compared(study).objective
+    followed = pairs.design.study.followed
     pictures = {
         "forest": figures.forest(contrasts, title, f"difference to {question.against} on the test split", metric),
-        "curves": figures.curves(curves(study, settings, question), replace(metric, name=followed.name), title),
-        "cost": figures.cost(points, metric, f"{study.name}: what it reaches, what it costs"),
+        "curves": figures.curves(publishing.curves(pairs), followed, title),
+        "cost": figures.cost(points, metric, f"{name}: what it reaches, what it costs"),
     }
     groups = {row.variant: publishing.over_seeds(row.record(metric).plain()) for row in found if row.mean}
-    journal = Family(study.name, settings.home).compare
+    journal = Family(name, settings.home).compare
     yield from publishing.publish(settings, options, {journal: groups}, pictures, {"comparison.csv": found.to_csv()})
 
 
@@ -272,68 +236,61 @@ def last_asked(study: Study, settings: Settings) -> tuple[Study, ComparisonQuest
     """
     stored = Family(study.name, settings.home).question("compare")
     if stored is None:
-        raise InputError(f"{study.name} has not been compared yet", fix=f"`study compare {study.name}` does it.")
+        raise InputError(f"{study.name} has not been compared yet", fix=f"Run `study compare {study.name}`.")
     variants = stored.pop("variants")
     return replace(study, variants=variants), ComparisonQuestion(variants=tuple(variants), **stored)
 
 
 def judge(
-    question: ComparisonQuestion,
-    values: Mapping[str, NDArray[np.float64]],
-    others: Sequence[str],
-    direction: Any,
-    step: float,
+    question: ComparisonQuestion, values: Mapping[str, NDArray[np.float64]], finals: Study
 ) -> dict[str, verdicts.Contrast]:
     """Compare the others with the baseline: sequentially with `until_sure`, else for a fixed number of seeds."""
     test = sequential.compare if question.until_sure else verdicts.compare
-    matrix = np.array([values[name] for name in others])
-    found = test(matrix, values[question.against], direction=direction, smallest=question.smallest, step=step)
+    others = [name for name in question.variants if name != question.against]
+    known = {name: fingerprint(finals.recipe_for(finals.variants[name])) for name in question.variants}
+    found = test(
+        np.array([values[name] for name in others]),
+        values[question.against],
+        direction=finals.direction,
+        smallest=question.smallest,
+        step=judging.resolution(finals, np.concatenate([*values.values()]), test=True),
+        same=[known[name] == known[question.against] for name in others],
+    )
     return dict(zip(others, found, strict=True))
 
 
 def of(study: Study, settings: Settings, question: ComparisonQuestion) -> Comparison:
     """Read the result of a comparison so far, which depends on the folders alone."""
-    found = Pairs.of(design(study, question), settings)
+    return judged(study, question, Pairs.of(design(study, question), settings))
+
+
+def shown(study: Study, settings: Settings, **asked: Any) -> Comparison:
+    """Read the result so far of the last comparison, or of the one that the arguments ask for.
+
+    Args:
+        study: as it was compared.
+        settings: where its folders are.
+        asked: arguments of `ask`.
+
+    Raises:
+        InputError: as `ask`; or nothing was asked for, and the study was never compared.
+
+    """
+    study, question = (study, ask(study, **asked)) if asked else last_asked(study, settings)
+    return of(study, settings, question)
+
+
+def judged(study: Study, question: ComparisonQuestion, found: Pairs) -> Comparison:
+    """Judge the trials of a comparison so far."""
     values = found.values()
     finals = found.design.study
-    others = [name for name in question.variants if name != question.against]
-    judged = judge(question, values, others, study.direction, replicates.resolution(finals, test=True))
-    measured = finals.objective.on("test").seen(np.concatenate(list(values.values())).tolist())
+    contrasts, step = judge(question, values, finals), found.step()
+    measured = finals.objective.seen(np.concatenate(list(values.values())).tolist())
     return Comparison(
         study=study.name,
         question=question,
         metric=measured,
-        variants=tuple(_row(found, name, values[name], judged.get(name)) for name in question.variants),
+        variants=tuple(row_of(found, name, values[name], contrasts.get(name), step) for name in question.variants),
         fixed=study.fixed,
         guessing=isinstance(study.recipe, Recipe) and measured.is_accuracy,
-    )
-
-
-def curves(study: Study, settings: Settings, question: ComparisonQuestion) -> dict[str, list[list[float]]]:
-    """Read, for each variant and seed, the metric after every epoch."""
-    found = Pairs.of(design(study, question), settings)
-    metric, journal = found.design.study.metric, found.results.journal
-    logs: dict[str, list[list[float]]] = {}
-    for name in question.variants:
-        numbers = [found.trial(name, seed_index) for seed_index in range(question.seeds)]
-        histories = [journal.trial(number).history() for number in numbers if number is not None]
-        logs[name] = [[epoch.metrics[metric] for epoch in history.epochs] for history in histories]
-    return logs
-
-
-def _row(found: Pairs, name: str, values: NDArray[np.float64], comparison: verdicts.Contrast | None) -> VariantRow:
-    numbers = found.trials(name)
-    there = values[~np.isnan(values)]
-    published = found.design.study.published.get(name)
-    return VariantRow(
-        variant=name,
-        values=values.tolist(),
-        mean=intervals.mean(there) if len(there) else None,
-        comparison=comparison,
-        published=published,
-        as_expected=intervals.single_run(there).contains(published.value, published.rounding)
-        if published and len(there) > 1 and not found.design.study.fixed
-        else None,
-        seconds=float(np.mean([found.results.ended[n][1] for n in numbers])) if numbers else math.nan,
-        diverged=len(found.results.diverged.intersection(numbers)),
     )

@@ -10,17 +10,17 @@ All results are read from the folders of the search, of NAME-confirm (the race) 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from study.errors import InputError
 from study.plots import interactive
-from study.questions import publishing, race, replicates
+from study.questions import judging, publishing, race, replicates
 from study.questions.race import ConfirmationQuestion, Contender, arm_of
 from study.questions.replicates import Design, Pairs
-from study.recipe import every_knob, fingerprint
+from study.recipe import difference, fingerprint
 from study.record import family, results
 from study.record.family import BASELINE, Family
 from study.schemas import questions as schemas
@@ -30,7 +30,7 @@ from study.text.shown import Shown
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from pydantic import BaseModel
 
@@ -75,6 +75,7 @@ class Confirmation(Shown):
     Args:
         study: its name.
         metric: that judges the race.
+        score_metric: that judges the scores.
         question: what is confirmed.
         contenders: best mean first, dropped ones last.
         winner: the best contender; None until the race is over.
@@ -89,6 +90,7 @@ class Confirmation(Shown):
 
     study: str
     metric: Metric
+    score_metric: Metric
     question: ConfirmationQuestion
     contenders: tuple[Contender, ...]
     winner: Contender | None
@@ -114,6 +116,7 @@ class Confirmation(Shown):
         return schemas.Confirmation(
             study=self.study,
             **self.metric.asked(),
+            score_metric=self.score_metric.name,
             complete=self.complete,
             seeds=self.seeds,
             winner=winner.trial if winner else None,
@@ -156,16 +159,18 @@ def ask(study: Study, settings: Settings, top: int = 10, seeds: int = 5) -> Conf
     """
     replicates.require_seed(study)
     if seeds < 2:
-        raise InputError(f"--seeds must be 2 or more, not {seeds}", fix="One seed decides nothing.")
+        raise InputError(f"--seeds must be 2 or more, not {seeds}", fix="One seed is not enough.")
     if top < 1:
         raise InputError(f"--top must be 1 or more, not {top}")
     journal = Family(study.name, settings.home).search
-    ranked = [row for row in results.ranked(results.rows(journal), study.objective) if row.state == "complete"]
+    trials = {trial.number: trial for trial in results.read(journal)}
+    rows = [trial.row for trial in trials.values() if trial.row.state == "complete"]
     arms: dict[int, dict[str, Any]] = {}
     values: dict[int, float] = {}
     seen: set[str] = set()
-    for row in ranked:
-        knobs = _difference(study, journal.trial(row.number).recipe())
+    for row in results.ranked(rows, study.objective):
+        recipe = type(study.recipe).model_validate(trials[row.number].recipe)
+        knobs = {knob: value for knob, value in difference(recipe, study.recipe).items() if knob != "seed"}
         key = fingerprint(study.recipe_for(knobs))
         if key not in seen and row.value is not None and len(arms) < top:
             seen.add(key)
@@ -180,8 +185,8 @@ def ask(study: Study, settings: Settings, top: int = 10, seeds: int = 5) -> Conf
 
 def run(
     study: Study, settings: Settings, options: Options, question: ConfirmationQuestion, stop: threading.Event
-) -> Iterator[Progress]:
-    """Run the race, then open the test split for its winner and the baseline, then publish both.
+) -> Generator[Progress, None, Confirmation]:
+    """Run the race, then open the test split for its winner and the baseline; publish the result and return it.
 
     Each iteration drives the run. Raises as `search.run`.
 
@@ -190,16 +195,17 @@ def run(
 
     """
     options = options.started()  # one deadline for both stages
-    asked = question.to_json()
-    yield from replicates.run(race.design(study, question), settings, options, stop, asked)
-    if not is_raced(study, settings, question):
-        return  # the time limit was reached
-    found = of(study, settings, question)
-    if found.winner is None:
+    raced = yield from replicates.run(race.design(study, question), settings, options, stop, question.to_json())
+    if not raced.complete():
+        return _judged(study, question, raced, None)  # the time limit was reached
+    winner = race.winner(study, question, raced)
+    if winner is None:
         fix = f"`study show {study.name}-confirm` says why; after `study remove {study.name}-confirm` it can run again."
         raise InputError("the race has no winner", where=study.name, fix=fix)
-    yield from replicates.run(_final(study, question, found.winner.trial), settings, options, stop)
-    yield from _publish(study, settings, options, of(study, settings, question))
+    final = yield from replicates.run(_final(study, question, winner.trial), settings, options, stop)
+    found = _judged(study, question, raced, final)
+    yield from _publish(study, settings, options, found)
+    return found
 
 
 def _publish(study: Study, settings: Settings, options: Options, found: Confirmation) -> Iterator[Progress]:
@@ -213,34 +219,40 @@ def _publish(study: Study, settings: Settings, options: Options, found: Confirma
     yield from publishing.publish(settings, options, {family.confirm: raced, family.final: scores})
 
 
-def is_raced(study: Study, settings: Settings, question: ConfirmationQuestion) -> bool:
-    """Tell whether the race is over, with a winner or without."""
-    return Pairs.of(race.design(study, question), settings).complete()
-
-
 def read(study: Study, settings: Settings) -> Confirmation | None:
     """Read the last confirmation and its result so far; None if there was none. Depends on the folders alone."""
     stored = Family(study.name, settings.home).question("confirm")
     return of(study, settings, ConfirmationQuestion.from_json(stored)) if stored else None
 
 
+def shown(study: Study, settings: Settings, top: int = 10, seeds: int = 5) -> Confirmation:
+    """Read the last confirmation; if there was none, the one that the arguments ask for. Raises as `ask`."""
+    return read(study, settings) or of(study, settings, ask(study, settings, top, seeds))
+
+
 def of(study: Study, settings: Settings, question: ConfirmationQuestion) -> Confirmation:
     """Read the result of a confirmation so far."""
     raced = Pairs.of(race.design(study, question), settings)
-    over = raced.complete()
-    contenders = race.contenders(study, question, raced)
-    finite = [each for each in contenders if each.dropped is None and each.mean and each.mean.n == question.seeds]
-    winner = finite[0] if over and finite else None
+    winner = race.winner(study, question, raced)
+    final = Pairs.of(_final(study, question, winner.trial), settings) if winner else None
+    return _judged(study, question, raced, final)
+
+
+def _judged(study: Study, question: ConfirmationQuestion, raced: Pairs, final: Pairs | None) -> Confirmation:
+    contenders, winner = race.contenders(study, question, raced), race.winner(study, question, raced)
     metric = study.objective.seen(question.values.values())
-    if winner is None:
-        return Confirmation(study.name, metric, question, contenders, None, None, None, None, None, complete=False)
-    final = Pairs.of(_final(study, question, winner.trial), settings)
-    score, baseline = _score(final, arm_of(winner.trial)), _score(final, BASELINE)
-    values = final.values()
-    gain = intervals.paired(values[arm_of(winner.trial)], values[BASELINE])
+    if winner is None or final is None:
+        nothing = {"winner": None, "score": None, "baseline": None, "gain": None, "optimism": None}
+        judged = judging.judged_on_test(study, "final").objective
+        return Confirmation(study.name, metric, judged, question, contenders, **nothing, complete=False)
+    arm = arm_of(winner.trial)
+    score, baseline = _score(final, arm), _score(final, BASELINE)
+    values, same = final.values(), final.same(arm, BASELINE)
+    gain = intervals.paired(values[arm], values[BASELINE], step=final.step(), same=same)
     return Confirmation(
         study=study.name,
         metric=metric,
+        score_metric=replace(metric, name=final.design.study.objective.name),
         question=question,
         contenders=contenders,
         winner=winner,
@@ -254,7 +266,7 @@ def of(study: Study, settings: Settings, question: ConfirmationQuestion) -> Conf
 
 def _final(study: Study, question: ConfirmationQuestion, winner: int) -> Design:
     arms = {arm_of(winner): question.arms[winner], BASELINE: question.baseline}
-    finals = replicates.judged_on_test(study, "final")
+    finals = judging.judged_on_test(study, "final")
     return Design(study=finals, arms=arms, seeds=question.seeds, first=FINAL_SEEDS, test=True)
 
 
@@ -262,11 +274,5 @@ def _score(final: Pairs, arm: str) -> Score:
     values = final.values()[arm]
     there = values[np.isfinite(values)].tolist()
     recipe = final.design.study.recipe_for(final.design.overrides(arm, 0))
-    trials = tuple(final.trials(arm))
-    return Score(arm.replace("-", " "), recipe, there, intervals.mean(there) if there else None, trials)
-
-
-def _difference(study: Study, recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """Find the knobs in which a recipe differs from the study's, except the seed."""
-    plain, other = every_knob(study.recipe), every_knob(type(study.recipe).model_validate(recipe))
-    return {knob: value for knob, value in other.items() if knob != "seed" and plain.get(knob) != value}
+    trials, mean = tuple(final.trials(arm)), intervals.mean(there, step=final.step()) if there else None
+    return Score(arm.replace("-", " "), recipe, there, mean, trials)

@@ -9,6 +9,7 @@ from study import tracking
 from study.plots import figures
 from study.progress import Notice, Written
 from study.record import atomic_files
+from study.record.family import Family
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from study.metric import Metric
     from study.options import Options
     from study.progress import Progress
+    from study.questions.replicates import Pairs
     from study.record.journal import Journal
     from study.settings import Settings
     from study.stats.intervals import Mean
@@ -52,6 +54,17 @@ def over_seeds(values: Mapping[str, Any]) -> dict[str, float]:
     return {name: values[name] for name in names if values.get(name) is not None and math.isfinite(values[name])}
 
 
+def curves(found: Pairs) -> dict[str, list[list[float]]]:
+    """Give, for each variant and seed, the metric after every epoch."""
+    metric, seeds = found.design.study.metric, range(found.design.seeds)
+    curves: dict[str, list[list[float]]] = {}
+    for name in found.design.arms:
+        numbers = (found.trial(name, seed_index) for seed_index in seeds)
+        trials = [found.results.trials[number] for number in numbers if number is not None]
+        curves[name] = [[epoch.metrics[metric] for epoch in trial.history.epochs] for trial in trials]
+    return curves
+
+
 def publish(
     settings: Settings,
     options: Options,
@@ -78,11 +91,13 @@ def publish(
     drawn = [path for name, each in (pictures or {}).items() for path in figures.write(each, folder, name)]
     for name, content in (texts or {}).items():
         folder.mkdir(parents=True, exist_ok=True)
-        atomic_files.replace(folder / name, [content.encode()])
+        atomic_files.replace(folder / name, [content.encode(errors="backslashreplace")])
     shown = [path for path in drawn if path.suffix == ".png"]
     if shown:
         yield Written("pictures", tuple(shown))
     if options.track:
         names = [journal.folder.name for journal in groups]
+        search = Family.of(names[0], settings.home).search  # its description says what was confirmed
+        names += [search.folder.name] if search.definition() and search.folder.name not in names else []
         for trouble in tracking.try_sync(settings, names):
             yield Notice(f"MLflow does not have all of it yet: {trouble}; `study sync {' '.join(names)}` sends it")

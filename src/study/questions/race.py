@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from study.questions import publishing, replicates
+from study.questions import judging, publishing
 from study.questions.replicates import Design, Pairs
+from study.recipe import settings
 from study.record import family
 from study.schemas import questions as schemas
 from study.stats import intervals, racing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
     from pydantic import BaseModel
@@ -72,6 +73,7 @@ class Contender:
         trial: its number in the search.
         overrides: the knobs in which it differs from the study's recipe.
         recipe: every knob, with the study's seed.
+        settings: the overrides as people are shown them, without the knobs that decide nothing.
         search_value: its value in the search.
         values: on validation data, of the fresh seeds that have been run, in their order.
         mean: of the values, with Student's interval; None without a value.
@@ -83,6 +85,7 @@ class Contender:
     trial: int
     overrides: Mapping[str, Any]
     recipe: BaseModel
+    settings: Mapping[str, Any]
     search_value: float
     values: Sequence[float]
     mean: intervals.Mean | None
@@ -97,7 +100,7 @@ class Contender:
             **publishing.averaged(self.mean),
             dropped_after=self.dropped,
             surely_worse=self.behind,
-            overrides=dict(self.overrides),
+            overrides=dict(self.settings),
             values=list(self.values),
         )
 
@@ -106,17 +109,35 @@ def design(study: Study, question: ConfirmationQuestion) -> Design:
     """Lay out the race: all contenders on the first seeds, then only those that are not surely worse."""
     arms = {arm_of(number): overrides for number, overrides in question.arms.items()}
     race = replace(study, name=family.name_of(study.name, "confirm"))
-    step = replicates.resolution(study, test=False)
 
-    def narrow(before: tuple[str, ...], values: Mapping[str, NDArray[np.float64]]) -> tuple[str, ...]:
-        running = [name for name in before if np.isfinite(values[name]).all()]
-        if len(running) < 2:
-            return tuple(running)
-        table = np.array([values[name] for name in running])
-        out = racing.worse(table, direction=study.direction, looks=_looks(question), step=step)
-        return tuple(name for name, is_out in zip(running, out, strict=True) if not is_out)
+    def narrow(
+        before: tuple[str, ...], values: Mapping[str, NDArray[np.float64]], diverged: Collection[str]
+    ) -> tuple[str, ...]:
+        running = {name: values[name] for name in before if np.isfinite(values[name]).all()}
+        out = _worse(study, question, running, diverged)
+        return tuple(name for name in running if name not in out)
 
     return Design(study=race, arms=arms, seeds=question.seeds, first=RACE_SEEDS, narrow=narrow, look=FIRST_LOOK)
+
+
+def _worse(
+    study: Study,
+    question: ConfirmationQuestion,
+    values: Mapping[str, NDArray[np.float64]],
+    diverged: Collection[str],
+) -> set[str]:
+    """List the arms that are surely worse than the best."""
+    if len(values) < 2:
+        return set()
+    table = np.array([*values.values()])
+    out = racing.worse(
+        table,
+        direction=study.direction,
+        looks=_looks(question),
+        step=judging.resolution(study, table, test=False),
+        diverged=[name in diverged for name in values],
+    )
+    return {name for name, is_out in zip(values, out, strict=True) if is_out}
 
 
 def _looks(question: ConfirmationQuestion) -> int:
@@ -126,15 +147,16 @@ def _looks(question: ConfirmationQuestion) -> int:
 
 def contenders(study: Study, question: ConfirmationQuestion, race: Pairs) -> tuple[Contender, ...]:
     """Read the contenders' results so far, best mean first, dropped ones last."""
-    table, behind = race.values(), _behind(study, question, race)
+    table, behind, step = race.values(), _behind(study, question, race), race.step()
     found = [
         Contender(
             trial=number,
             overrides=overrides,
-            recipe=study.recipe_for(overrides),
+            recipe=(recipe := study.recipe_for(overrides)),
+            settings={knob: value for knob, value in settings(recipe, study.recipe).items() if knob != "seed"},
             search_value=question.values[number],
             values=(values := table[arm_of(number)][np.isfinite(table[arm_of(number)])].tolist()),
-            mean=intervals.mean(values) if values else None,
+            mean=intervals.mean(values, step=step) if values else None,
             dropped=_dropped(race, arm_of(number)),
             behind=arm_of(number) in behind,
         )
@@ -149,6 +171,16 @@ def contenders(study: Study, question: ConfirmationQuestion, race: Pairs) -> tup
     return tuple(sorted(found, key=rank))
 
 
+def winner(study: Study, question: ConfirmationQuestion, race: Pairs) -> Contender | None:
+    """Choose the best contender; None until the race is over, or if none has a value on every seed."""
+    finished = [
+        each
+        for each in contenders(study, question, race)
+        if each.dropped is None and each.mean and each.mean.n == question.seeds
+    ]
+    return finished[0] if finished and race.complete() else None
+
+
 def _dropped(race: Pairs, arm: str) -> int | None:
     for seed_index in range(race.design.look, race.design.seeds):
         members = race.members(seed_index)
@@ -161,11 +193,7 @@ def _behind(study: Study, question: ConfirmationQuestion, race: Pairs) -> set[st
     """List the arms that the race dropped, and those that are surely worse at its end."""
     left = {arm for arm in race.design.arms if _dropped(race, arm) is not None}
     table = {arm: values for arm, values in race.values().items() if arm not in left and np.isfinite(values).all()}
-    if len(table) < 2:
-        return left
-    step = replicates.resolution(study, test=False)
-    out = racing.worse(np.array([*table.values()]), direction=study.direction, looks=_looks(question), step=step)
-    return left | {arm for arm, is_out in zip(table, out, strict=True) if is_out}
+    return left | _worse(study, question, table, race.diverged())
 
 
 def arm_of(trial: int) -> str:

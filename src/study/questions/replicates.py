@@ -10,38 +10,41 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from study import environment
-from study.definition import OUR_TRAIN
+from study.definition import OUR_TRAIN, reference_to
 from study.errors import InputError
 from study.formatting import plural
-from study.progress import Notice, SearchStarted
-from study.recipe import Recipe, fingerprint
-from study.record.family import Family, name_of, parsed
+from study.progress import Notice, Preparing, SearchStarted
+from study.questions import judging
+from study.questions.recipe_results import RecipeResults
+from study.recipe import fingerprint
+from study.record import results
+from study.record.family import Family, parsed
 from study.record.journal import Journal
 from study.running.coordinator import conduct
+from study.running.preflight import check_recipes
 from study.sampling import space
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from study.definition import Overrides, Study
     from study.options import Options
     from study.progress import Progress
-    from study.record.family import Kind
-    from study.record.journal import TrialFolder
-    from study.sampling.trials import Candidate, Trials
+    from study.sampling.trials import NextTrial, Trials
     from study.settings import Settings
 
     Values = Mapping[str, NDArray[np.float64]]
-    Narrow = Callable[[tuple[str, ...], Values], tuple[str, ...]]
+    Narrow = Callable[[tuple[str, ...], Values, Collection[str]], tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +57,8 @@ class Design:
         seeds: largest number of seeds.
         first: added to the recipe's own seed to get the first seed.
         test: whether each training is judged on the test split; otherwise on validation data.
-        narrow: chooses the arms that continue, from those that did so far and all arms' values on the seeds so far;
-            None continues all.
+        narrow: chooses the arms that continue, from those that did so far, all arms' values on the seeds so far, and
+            the arms of which a training on them diverged; None continues all.
         look: number of seeds before `narrow` is first called.
 
     """
@@ -77,53 +80,6 @@ class Design:
         return {name: fingerprint(self.study.recipe_for(self.overrides(name, 0))) for name in self.arms}
 
 
-@dataclass(slots=True)
-class RecipeResults:
-    """Results of a study's trials by recipe; a trial that has ended is read only once."""
-
-    journal: Journal
-    study: Study
-    data: Mapping[str, Any]
-    numbers: dict[str, int] = field(default_factory=dict[str, int])
-    ended: dict[int, tuple[float, float]] = field(default_factory=dict[int, tuple[float, float]])
-    diverged: set[int] = field(default_factory=set[int])
-    read: set[int] = field(default_factory=set[int])
-
-    def refresh(self) -> None:
-        """Read the folders of trials that are new or had not ended."""
-        for folder in self.journal.trials():
-            if folder.number not in self.read:
-                self.read.add(folder.number)
-                about = folder.about()
-                same_data = about.get("data", {}).get("sha256") == self.data.get("sha256")
-                if about.get("metric") != self.study.metric or not same_data:
-                    continue
-                recipe = type(self.study.recipe).model_validate(folder.recipe())
-                self.numbers.setdefault(fingerprint(recipe), folder.number)
-            if folder.number not in self.ended:
-                self._read_end(folder)
-
-    def _read_end(self, folder: TrialFolder) -> None:
-        history = folder.history()
-        if history.ended is None:
-            return
-        seconds = sum(epoch.seconds for epoch in history.epochs)
-        value = history.ended.value
-        if history.ended.state == "failed" or value is None:
-            value = math.nan
-        if history.ended.state == "pruned":  # here only divergence ends a training early
-            value = self._guessing()
-            self.diverged.add(folder.number)
-        self.ended[folder.number] = (value, seconds)
-
-    def _guessing(self) -> float:
-        """Compute the accuracy of guessing, which counts for a diverged training; NaN for other metrics."""
-        from study.data import packed  # noqa: PLC0415 - only where there is data
-
-        pack = packed.find(self.study.recipe.dataset) if isinstance(self.study.recipe, Recipe) else None
-        return 1 / len(pack.classes) if pack and self.study.objective.is_accuracy else math.nan
-
-
 @dataclass(frozen=True, slots=True)
 class Pairs:
     """The source of a design's trials: seed by seed, all arms on each, so that all values are paired."""
@@ -137,7 +93,10 @@ class Pairs:
     def of(cls, design: Design, settings: Settings, data: Mapping[str, Any] | None = None) -> Pairs:
         """Read a design's results from the folders, for the given data or the data of the last run."""
         journal = Journal(settings.study_folder(design.study.name))
-        stored = (journal.definition() or {}).get("data", {})
+        definition = journal.definition()
+        if definition and design.test and not design.study.test:  # whether a person's own training tests is recorded
+            design = replace(design, study=replace(design.study, test=results.metric_of(journal).of_test))
+        stored = (definition or {}).get("data", {})
         pairs = cls(design, RecipeResults(journal, design.study, stored if data is None else data))
         pairs.results.refresh()
         return pairs
@@ -156,16 +115,30 @@ class Pairs:
     def trials(self, arm: str) -> list[int]:
         """List the numbers of an arm's ended trials, in the order of the seeds."""
         numbers = [self.trial(arm, seed_index) for seed_index in range(self.design.seeds)]
-        return [number for number in numbers if number in self.results.ended]
+        return [number for number in numbers if number in self.results.values]
 
     def values(self, seeds_so_far: int | None = None) -> dict[str, NDArray[np.float64]]:
         """Collect each arm's values on the first `seeds_so_far` seeds, all if None; NaN for a missing value."""
-        ended, seeds_so_far = self.results.ended, self.design.seeds if seeds_so_far is None else seeds_so_far
-        table: dict[str, NDArray[np.float64]] = {}
-        for arm in self.design.arms:
-            numbers = [self.trial(arm, seed_index) for seed_index in range(seeds_so_far)]
-            table[arm] = np.array([ended[n][0] if n in ended else math.nan for n in numbers])  # pyright: ignore[reportArgumentType]
-        return table
+        seeds = range(self.design.seeds if seeds_so_far is None else seeds_so_far)
+        return {arm: np.array([self._value(arm, seed_index) for seed_index in seeds]) for arm in self.design.arms}
+
+    def _value(self, arm: str, seed_index: int) -> float:
+        number = self.trial(arm, seed_index)
+        return math.nan if number is None else self.results.values.get(number, math.nan)
+
+    def diverged(self, seeds_so_far: int | None = None) -> set[str]:
+        """List the arms of which a training on the first `seeds_so_far` seeds has diverged, on any seed if None."""
+        seeds = range(self.design.seeds if seeds_so_far is None else seeds_so_far)
+        return {arm for arm in self.design.arms if any(self.results.diverged(self.trial(arm, seed)) for seed in seeds)}
+
+    def step(self) -> float:
+        """Give the resolution of the metric; of a person's own accuracy as far as its values show it."""
+        values = np.concatenate([*self.values().values()])
+        return judging.resolution(self.design.study, values, test=self.design.test)
+
+    def same(self, arm: str, other: str) -> bool:
+        """Tell whether two arms are the same recipe, by their fingerprints."""
+        return self._key(arm, 0) == self._key(other, 0)
 
     def members(self, seed_index: int) -> tuple[str, ...] | None:
         """List the arms that are trained on a seed; None while that depends on trials that have not ended."""
@@ -174,14 +147,14 @@ class Pairs:
         while (at := len(self.arms_by_seed)) <= seed_index:
             before = self.arms_by_seed[-1] if at >= self.design.look else tuple(self.design.arms)
             if before and at >= self.design.look:
-                if any(self._unended(arm, at - 1) for arm in before):
+                if any(self._unended(arm, seed) for arm in before for seed in range(at)):
                     return None
-                before = self.design.narrow(before, self.values(at))
+                before = self.design.narrow(before, self.values(at), self.diverged(at))
             self.arms_by_seed.append(before)
         return self.arms_by_seed[seed_index]
 
     def _unended(self, arm: str, seed_index: int) -> bool:
-        return self.trial(arm, seed_index) not in self.results.ended
+        return self.trial(arm, seed_index) not in self.results.values
 
     def missing(self) -> Iterator[tuple[str, int]]:
         """Yield the arms and seed indices that are still to be run, as far as they are known now."""
@@ -196,21 +169,20 @@ class Pairs:
 
     def complete(self) -> bool:
         """Tell whether nothing is left to run."""
-        return next(self.missing(), None) is None and all(
-            self.members(seed_index) is not None for seed_index in range(self.design.seeds)
-        )
+        left = next(self.missing(), None)
+        return left is None and all(self.members(seed_index) is not None for seed_index in range(self.design.seeds))
 
     def target(self, trials: Trials) -> int:
         """Give the number of finished trials in the end: where arms may leave early, at most."""
         wanted = {self._key(arm, seed_index) for arm in self.design.arms for seed_index in range(self.design.seeds)}
-        others = sum(number in self.results.ended for key, number in self.results.numbers.items() if key not in wanted)
+        others = sum(number in self.results.values for key, number in self.results.numbers.items() if key not in wanted)
         return max(len(wanted) + others, trials.finished())
 
     def is_done(self, trials: Trials) -> bool:  # noqa: ARG002 - the folders know
         """Tell whether the table is complete."""
         return next(self.missing(), None) is None
 
-    def next(self, trials: Trials, under_way: Collection[int]) -> Candidate | None:
+    def next(self, trials: Trials, under_way: Collection[int]) -> NextTrial | None:
         """Give the next trial to run."""
         for arm, seed_index in self.missing():
             number = self.trial(arm, seed_index)
@@ -220,7 +192,7 @@ class Pairs:
                 return trials.left(number)
         return None
 
-    def may_prune(self, candidate: Candidate) -> bool:  # noqa: ARG002 - whatever it is
+    def may_prune(self, trial: NextTrial) -> bool:  # noqa: ARG002 - no trial may
         """Every training runs to its end."""
         return False
 
@@ -231,27 +203,56 @@ def run(
     options: Options,
     stop: threading.Event,
     question: Mapping[str, Any] | None = None,
-) -> Iterator[Progress]:
+) -> Generator[Progress, None, Pairs]:
     """Run the missing trainings of a design; each iteration drives the run. Raises as `search.run`.
 
     The question is stored beside the trials. Before the test split is used, the look is recorded, with a notice if
     there were looks before.
-    """
-    from study.running.preflight import check_recipes  # noqa: PLC0415 - torch
 
+    Returns:
+        The design's trials.
+
+    """
     options.check()
     options = options.started()
+    if design.test and reference_to(design.study.train) != OUR_TRAIN:
+        design = replace(design, study=replace(design.study, test=judging.can_test(design.study)))
     study = replace(design.study, variants=dict(design.arms), space=None)
-    data = check_recipes(study, space.probe(study), options.device)
-    everything = {"variants": {}, "all_variants": {name: dict(each) for name, each in design.study.variants.items()}}
-    definition = space.describe(design.study, space.Space({}, []), **everything, data=data)
-    pairs = Pairs.of(design, settings, data)
-    for progress in conduct(study, settings, options, stop, pairs, definition, test=design.test, grouped=True):
-        if question is not None and isinstance(progress, SearchStarted):
-            pairs.results.journal.store_question(parsed(design.study.name)[1] or "run", question)
-        yield progress
-        if design.test and isinstance(progress, SearchStarted) and progress.slots:
-            yield from _record_opening(design, settings, pairs.results.journal)
+    found = space.probe(study)
+    yield Preparing("loading torch in the workers")
+    with closing(options.make_executor()) as executor:
+        yield Preparing("checking the study, its recipes and its data")
+        data = check_recipes(study, found, options.device, executor.call)
+        pairs = Pairs.of(design, settings, data)
+        progress = conduct(
+            study, settings, options, executor, stop, pairs, _definition(design, data), test=design.test, grouped=True
+        )
+        yield from _recording(progress, design, settings, pairs.results.journal, question)
+    pairs.results.refresh()
+    return pairs
+
+
+def _definition(design: Design, data: Mapping[str, Any]) -> dict[str, Any]:
+    every = {name: dict(each) for name, each in design.study.variants.items()}
+    return space.describe(design.study, space.Space({}, []), variants={}, all_variants=every, data=data)
+
+
+def _recording(
+    progress: Iterator[Progress],
+    design: Design,
+    settings: Settings,
+    journal: Journal,
+    question: Mapping[str, Any] | None,
+) -> Iterator[Progress]:
+    family = Family(parsed(design.study.name)[0], settings.home)
+    for each in progress:
+        if question is not None and isinstance(each, SearchStarted):
+            journal.store_question(parsed(design.study.name)[1] or "run", question)
+        yield each
+        if isinstance(each, SearchStarted) and design.study.name == family.compare.folder.name:
+            yield from judging.unlike_search(family)
+        if design.test and isinstance(each, SearchStarted) and each.slots:
+            yield from _record_opening(design, settings, journal)
 
 
 def _record_opening(design: Design, settings: Settings, journal: Journal) -> Iterator[Progress]:
@@ -265,7 +266,7 @@ def _record_opening(design: Design, settings: Settings, journal: Journal) -> Ite
         last = time.strftime("%Y-%m-%d %H:%M", time.localtime(before[-1]["time"]))
         yield Notice(
             f"the test split has been looked at before, {plural(len(before), 'time')}, in {', '.join(studies)}, "
-            f"last on {last}; choosing by these values makes them look better than they are"
+            f"last on {last}; choosing by these values makes them too optimistic"
         )
 
 
@@ -289,35 +290,3 @@ def require_seed(study: Study) -> None:
     """
     if "seed" not in type(study.recipe).model_fields:
         raise InputError(f"{study.name}: its recipe has no knob `seed`, so nothing can be repeated over seeds")
-
-
-def require_smallest(study: Study, smallest: float) -> None:
-    """Check that the smallest difference of interest is in the metric's unit.
-
-    Raises:
-        InputError: it is at least the whole range of an accuracy, so points were meant.
-
-    """
-    if study.train == OUR_TRAIN and smallest >= study.objective.whole:
-        fix = f"An accuracy lies between 0 and 1: {smallest:g} points are --smallest {smallest / 100:g}."
-        raise InputError(f"--smallest {smallest:g} is the whole range of an accuracy", fix=fix)
-
-
-def judged_on_test(study: Study, kind: Kind) -> Study:
-    """Make the study whose trials are judged on the test split: its own name, `final` applied to its recipe."""
-    recipe = study.recipe_for(study.final)
-    finals = replace(study.free_seed(), name=name_of(study.name, kind), recipe=recipe, space=None)
-    if isinstance(finals.recipe, Recipe) and not finals.recipe.val_fraction:
-        finals = replace(finals, metric=study.objective.on("train").name)  # without validation data
-    return finals
-
-
-def resolution(study: Study, *, test: bool) -> float:
-    """Compute the resolution of the metric: 1/n for an accuracy over n examples, else 0."""
-    from study.data import packed  # noqa: PLC0415 - only where there is data
-
-    if not isinstance(study.recipe, Recipe):
-        return 0.0
-    pack = packed.find(study.recipe.dataset)
-    number = (pack.test if test else round(pack.train * study.recipe.val_fraction)) if pack else 0
-    return study.objective.resolution(number)

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from study.errors import Interrupted
+from study.progress import Preparing
+from study.record import summary
+from study.record.journal import Journal
 from study.running.coordinator import conduct
+from study.running.preflight import check_recipes
 from study.sampling import space
+from study.schemas import search as schemas
+from study.text import search as text
+from study.text.shown import Shown
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Generator
 
     from study.definition import Study
     from study.options import Options
     from study.progress import Progress
-    from study.sampling.trials import Candidate, Trials
+    from study.record.summary import Summary
+    from study.sampling.trials import NextTrial, Trials
+    from study.schemas.search import Status
     from study.settings import Settings
+    from study.text.table import Block
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +46,7 @@ class Asking:
         """Tell whether there are as many finished trials as wanted."""
         return trials.finished() >= self.trials_wanted
 
-    def next(self, trials: Trials, under_way: Collection[int]) -> Candidate | None:
+    def next(self, trials: Trials, under_way: Collection[int]) -> NextTrial | None:
         """Give the next trial to run."""
         if trials.finished() + len(under_way) >= self.trials_wanted:
             return None
@@ -45,12 +57,42 @@ class Asking:
         variant = next((name for name in self.study.fair_variants if name not in seen), None)
         return trials.of_variant(variant) if variant else trials.ask()
 
-    def may_prune(self, candidate: Candidate) -> bool:
+    def may_prune(self, trial: NextTrial) -> bool:
         """Tell whether a trial may be pruned; variants may not, since the user has asked for them."""
-        return candidate.variant is None
+        return trial.variant is None
 
 
-def run(study: Study, settings: Settings, options: Options, stop: threading.Event) -> Iterator[Progress]:
+@dataclass(frozen=True, slots=True)
+class Outcome(Shown):
+    """How a call of a search ended.
+
+    Args:
+        summary: of all trials of the study.
+        status: finished, stopped by the time limit, interrupted or failed.
+        target: number of finished trials that was asked for.
+        trained: whether this call has ended a trial.
+        recorded: value of the same training in a recipe file; None if there is none.
+
+    """
+
+    summary: Summary
+    status: Status
+    target: int
+    trained: bool = True
+    recorded: float | None = None
+
+    def record(self) -> schemas.EndedSearch:
+        """Describe it in plain values."""
+        return schemas.EndedSearch(status=self.status, target=self.target, **self.summary.values())
+
+    def blocks(self) -> list[Block]:
+        """Show how the search ended."""
+        return text.ended(self.record(), trained=self.trained, recorded=self.recorded)
+
+
+def run(
+    study: Study, settings: Settings, options: Options, stop: threading.Event
+) -> Generator[Progress, None, Summary]:
     """Search a study; each iteration drives the run and yields its progress.
 
     Args:
@@ -59,20 +101,41 @@ def run(study: Study, settings: Settings, options: Options, stop: threading.Even
         options: of the search.
         stop: when it is set, running trials save their current epoch and the search raises Interrupted.
 
+    Returns:
+        The summary of all trials of the study.
+
     Raises:
         InputError: an argument is wrong; nothing was written.
         Interrupted: `stop` was set; the same call resumes the search.
         StudyError: too many trials failed, or an epoch was not repeatable.
 
     """
-    from study.running.preflight import check_recipes  # noqa: PLC0415 - torch
-
     options.check()
     options = options.started()
     if "seed" in type(study.recipe).model_fields and "seed" not in study.fixed and options.seed:
         study = replace(study, recipe=study.recipe_for({"seed": options.seed}))
     found = space.probe(study)
-    data = check_recipes(study, found, options.device)
-    how = {"sampler": options.sampler, "pruner": options.pruner, "seed": options.seed}
-    definition = space.describe(study, found, **how, data=data)
-    yield from conduct(study, settings, options, stop, Asking(study, options.trials), definition)
+    yield Preparing("loading torch in the workers")
+    with closing(options.make_executor()) as executor:
+        yield Preparing("checking the study, its recipes and its data")
+        data = check_recipes(study, found, options.device, executor.call)
+        how = {"sampler": options.sampler, "pruner": options.pruner, "seed": options.seed}
+        definition = space.describe(study, found, **how, data=data)
+        yield from conduct(study, settings, options, executor, stop, Asking(study, options.trials), definition)
+    return summary.of(Journal(settings.study_folder(study.name)))
+
+
+def ended(found: Summary, target: int, *, trained: bool, recorded: float | None = None) -> Outcome:
+    """Describe a search that ran to its end, or to its time limit."""
+    return Outcome(found, "finished" if found.finished >= target else "stopped", target, trained, recorded)
+
+
+def cut_short(study: Study, settings: Settings, target: int, error: BaseException) -> Outcome:
+    """Describe a search that an error or a signal has ended, from its folders.
+
+    Raises:
+        StudyError: a damaged file; names it and its line.
+
+    """
+    status = "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt) else "failed"
+    return Outcome(summary.of(Journal(settings.study_folder(study.name))), status, target)

@@ -1,4 +1,7 @@
-"""Atomic file writes: a temporary file, fsync, then a rename, so that a kill or a full disk leaves no partial file."""
+"""Writes that a kill, a full disk or a power cut leaves whole or undone; tests/faults/test_cuts.py tries each moment.
+
+POSIX keeps a file's content that was flushed by fsync, and its name once its folder was flushed, too.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,16 @@ HOME_FIX = "Choose another --home."
 ROOM = 4 << 20  # bytes, enough for a first trial and the databases
 
 
-def replace(path: Path, parts: Iterable[bytes | memoryview], fix: str = HOME_FIX) -> None:
+def replace(
+    path: Path, parts: Iterable[bytes | memoryview], fix: str = HOME_FIX, *, before: Path | None = None
+) -> None:
     """Replace a file atomically: afterwards it has either the old content or the whole new content.
 
     Args:
         path: of the file; its folder must exist.
         parts: of the new content, in order.
         fix: advice for the error message.
+        before: where the old file is kept; None if it is not.
 
     Raises:
         PlaceError: the disk is full or the file cannot be written; the old file is unchanged.
@@ -32,6 +38,8 @@ def replace(path: Path, parts: Iterable[bytes | memoryview], fix: str = HOME_FIX
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         write(temporary, parts)
+        if before is not None and path.exists():
+            path.replace(before)
         temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:
@@ -39,6 +47,33 @@ def replace(path: Path, parts: Iterable[bytes | memoryview], fix: str = HOME_FIX
     finally:  # Ctrl-C too
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def append(path: Path, line: bytes) -> None:
+    """Append to a file, made if need be, and flush it to disk.
+
+    Raises:
+        PlaceError: the disk is full or the file cannot be written; it is unchanged.
+
+    """
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            before = os.fstat(handle).st_size
+            try:
+                left = line
+                while left:
+                    left = left[os.write(handle, left) :]
+                os.fsync(handle)
+                if not before:
+                    sync_folder(path.parent)
+            except OSError:
+                os.ftruncate(handle, before)
+                raise
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise cannot_write(path, error) from error
 
 
 def write(path: Path, parts: Iterable[bytes | memoryview]) -> None:
@@ -58,6 +93,44 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def make_folder(folder: Path, top: Path) -> None:
+    """Make a folder and its parents, and flush the names of all of them from `top` down.
+
+    Raises:
+        PlaceError: the disk is full or a folder cannot be made.
+
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for each in (folder, *folder.parents):
+            sync_folder(each.parent)
+            if each == top:
+                return
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
+def sweep(folder: Path) -> None:
+    """Delete the temporary files of processes that were killed. Raises OSError.
+
+    Only for a folder whose files no process of another machine writes at the same time.
+    """
+    for left in folder.glob(".*"):
+        process = left.suffix.removeprefix(".")
+        if process.isdecimal() and not _is_alive(int(process)):
+            left.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass  # somebody else's
+    return True
+
+
 def cannot_write(path: Path, error: OSError, fix: str = HOME_FIX) -> PlaceError:
     """Make the error for a path that cannot be written."""
     if error.errno == errno.ENOSPC:
@@ -73,9 +146,10 @@ def require_room(home: Path) -> None:
 
     """
     made = [folder for folder in (home, *home.parents) if not folder.exists()]
-    probe = home / f".room-{os.getpid()}"
+    probe = home / f".room.{os.getpid()}"
     try:
         home.mkdir(parents=True, exist_ok=True)
+        sweep(home)
         write(probe, [b"\0" * ROOM])
     except OSError as error:
         raise cannot_write(home, error) from error

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from study.errors import InputError
-from study.formatting import to_json
+from study.formatting import storable, to_json
 from study.record import atomic_files, results
 from study.schemas import cell, csv_of
 
@@ -39,14 +39,14 @@ class Export:
         return csv_of(self.rows)
 
     def to_json(self, *, indent: int | None = None) -> str:
-        """Write the rows as a list in strict JSON; what is not finite becomes null."""
+        """Write the rows as a list in strict JSON; NaN and infinity become null."""
         return to_json(list(self.rows), indent=indent)
 
     def to_pandas(self) -> pd.DataFrame:
         """Give the rows as a data frame; lists become JSON, and a column of numbers and words becomes text."""
         import pandas as pd  # noqa: PLC0415 - a second that only its users pay
 
-        frame = pd.DataFrame([{name: cell(value) for name, value in row.items()} for row in self.rows])
+        frame = pd.DataFrame([{storable(name): _kept(cell(value)) for name, value in row.items()} for row in self.rows])
         for column in frame.columns:
             kinds = {type(value) for value in frame[column] if value is not None and value == value}  # noqa: PLR0124 - NaN
             if len(kinds) > 1 and str in kinds:  # Parquet holds one type a column: batch_size may be 64 or "full"
@@ -56,15 +56,15 @@ class Export:
     def encode(self, form: Format) -> bytes:
         """Give the content of a file in one of the `FORMATS`."""
         if form == "csv":
-            return self.to_csv().encode()
+            return self.to_csv().encode(errors="backslashreplace")
         if form == "json":
-            return f"{self.to_json(indent=2)}\n".encode()
+            return f"{self.to_json(indent=2)}\n".encode(errors="backslashreplace")
         buffer = io.BytesIO()
         self.to_pandas().to_parquet(buffer, index=False)
         return buffer.getvalue()
 
     def write(self, path: Path, form: Format | None = None) -> None:
-        """Write a file, in the format that its ending names unless another is given.
+        """Write a file, in the format of its suffix unless another is given.
 
         Raises:
             InputError: the ending names none.
@@ -75,6 +75,10 @@ class Export:
 
     def _repr_html_(self) -> str:
         return self.to_pandas().to_html(max_rows=20, index=False)
+
+
+def _kept(value: Any) -> Any:
+    return storable(value) if isinstance(value, str) else value
 
 
 def format_of(path: Path) -> Format:
@@ -92,19 +96,17 @@ def format_of(path: Path) -> Format:
 
 
 def trials(journal: Journal) -> Export:
-    """Give a row for each trial: how it went, `metrics.NAME` of its last epoch, `recipe.KNOB` of every knob."""
+    """Give a row for each trial: its state and value, `metrics.NAME` of its last epoch, `recipe.KNOB` of every knob."""
     found: list[dict[str, Any]] = []
-    for row in results.rows(journal):
-        values = row.record().plain()
+    for trial in results.intact(journal):
+        values = trial.row.record().plain()
         del values["overrides"], values["metrics"]
-        metrics = {f"metrics.{name}": value for name, value in row.metrics.items()}
-        recipe = journal.trial(row.number).recipe()
-        found.append({**values, **metrics, **{f"recipe.{knob}": value for knob, value in recipe.items()}})
+        metrics = {f"metrics.{name}": value for name, value in trial.row.metrics.items()}
+        found.append({**values, **metrics, **{f"recipe.{knob}": value for knob, value in trial.recipe.items()}})
     return Export(found)
 
 
 def epochs(journal: Journal) -> Export:
     """Give a row for each epoch: its trial, its number, its metrics and its time."""
-    return Export([
-        {"trial": folder.number, **row} for folder in journal.trials() for row in results.epochs_of(folder.history())
-    ])  # fmt: skip
+    trials = results.intact(journal)
+    return Export([{"trial": trial.number, **row} for trial in trials for row in trial.epochs()])

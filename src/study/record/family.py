@@ -11,10 +11,10 @@ import socket
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from study.definition import override, restored, restored_variants
+from study.definition import LENGTHS, override, restored, restored_variants
 from study.errors import InputError, StudyError
 from study.formatting import nearest
-from study.recipe import Recipe
+from study.recipe import Recipe, settings
 from study.record.journal import LOCK, Journal
 from study.settings import studies_folder, study_folder
 
@@ -111,22 +111,40 @@ class Family:
         """Read every look at the test split, oldest first."""
         return sorted((look for each in self.all() for look in each.openings()), key=lambda look: look["time"])
 
-    def running_by(self) -> dict[str, Any] | None:
-        """Read which process runs one of the family now: `pid`, `host`, `since`, `command`; None if none does here."""
-        return next((holder for each in self.all() if (holder := held_by(each))), None)
-
     def as_searched(self, study: Study) -> Study:
         """Apply the search's `--set` knobs and its seed to a study; the knobs stay fixed, the seed does not.
+
+        Knobs that the study holds fixed itself are kept.
 
         Raises:
             RecipeError: the recipe no longer has one of these knobs.
 
         """
-        stored = self.search.definition() or {}
-        study = study.fix(stored.get("fixed") or {})
-        if "seed" in (known := stored.get("recipe") or {}) and "seed" in type(study.recipe).model_fields:
+        stored, own = self.search.definition() or {}, study.fixed
+        kept = {
+            knob: each for knob, each in (stored.get("fixed") or {}).items() if not {knob, LENGTHS.get(knob)} & {*own}
+        }
+        study = study.fix(kept)
+        known = stored.get("recipe") or {}
+        if "seed" in known and "seed" in type(study.recipe).model_fields and "seed" not in own:
             study = replace(study, recipe=override(study.recipe, {"seed": known["seed"]}))
         return study.free_seed()
+
+    def compared_otherwise(self) -> dict[str, Any]:
+        """Find the settings of the last comparison that are not the search's, `final` applied; none without both.
+
+        Figures of the two do not belong beside each other then.
+
+        Raises:
+            StudyFileError: our `Recipe` rejects a stored recipe.
+
+        """
+        searched, compared = self.search.definition(), self.compare.definition()
+        if searched is None or compared is None or searched.get("recipe_type") != compared.get("recipe_type"):
+            return {}
+        ran, asked = restored(self.name, compared), restored(self.name, searched)
+        found = settings(ran.recipe, asked.recipe_for(ran.final))
+        return {knob: value for knob, value in found.items() if knob not in {"seed", *ran.final}}
 
     def as_confirmed(self) -> Study:
         """Restore the study as it was searched and confirmed, without its file.
@@ -156,10 +174,10 @@ class Family:
         compared, searched = self.compare.definition(), self.search.definition() or {}
         if compared is None:
             return None
-        study = restored(self.name, compared)
+        study = replace(restored(self.name, compared), test=False)
         metric = study.metric
         if isinstance(study.recipe, Recipe) and not study.recipe.val_fraction and searched.get("metric") != metric:
-            metric = study.objective.on("val").name  # the metric before `final` removed the validation examples
+            metric = study.followed.on("val").name  # the metric before `final` removed the validation examples
         return replace(study, metric=metric, variants=study.variants or restored_variants(searched))
 
 

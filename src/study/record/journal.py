@@ -6,8 +6,8 @@ to its log; only the worker replaces its checkpoint and its best weights.
     studies/NAME/trials/00007/
         recipe.json         every knob of the training
         trial.json          what else Optuna and MLflow need: parameters, distributions, variant, environment
-        log.jsonl           a line per event, with a checksum: started, epoch, audited, died, restarted, ended
-        checkpoint.pt       state after the last whole epoch, until the trial ends
+        log.jsonl           a line per event, with a checksum: started, epoch, audited, died, restarted, anew, ended
+        checkpoint.pt       state after the last whole epoch, until the trial ends; checkpoint.pt.before: one earlier
         best.safetensors    weights of the best epoch so far
         last.safetensors    weights of the last epoch of a complete trial, unless it is the best epoch
 """
@@ -18,74 +18,20 @@ import json
 import os
 import shutil
 import time
-import zlib
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
-from study.errors import StudyError
-from study.events import Epoch
-from study.record import atomic_files
+from study.errors import Damaged, StudyError
+from study.record import atomic_files, checked, log_lines, weights
+from study.record.history import History
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-State = Literal["complete", "pruned", "failed"]
-Record = dict[str, Any]
+    from study.record.history import Record
+
 LOCK = "lock"  # file in a study's folder that names the process that runs the study
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a trial ended.
-
-    Args:
-        state: complete, pruned or failed.
-        value: the objective; of a pruned trial that of its last epoch, None if it has none.
-        reason: why it was pruned or failed, one line; empty if it is complete.
-        evaluation: the training's report on the model of its last epoch, on validation data.
-        time: seconds since 1970.
-        repeats: the trial of the same recipe and seed whose values were copied; None if this one was trained.
-
-    """
-
-    state: State
-    value: float | None
-    reason: str
-    evaluation: Mapping[str, Any] | None
-    time: float
-    repeats: int | None = None
-
-
-@dataclass(slots=True)
-class History:
-    """The state of a trial after all events of its log."""
-
-    epochs: list[Epoch] = field(default_factory=list[Epoch])
-    times: list[float] = field(default_factory=list[float])
-    deaths: list[str] = field(default_factory=list[str])
-    devices: list[str] = field(default_factory=list[str])
-    audited: int | None = None  # the epoch after which the pruner would have ended it
-    ended: Ended | None = None
-
-    def take(self, record: Record) -> None:
-        """Apply the next record; ignore a kind that a later version of study has written."""
-        match record["kind"]:
-            case "started":
-                self.devices.append(record["device"])
-            case "epoch":
-                self.epochs.append(Epoch(record["number"], record["metrics"], record["seconds"]))
-                self.times.append(record["time"])
-            case "restarted":
-                del self.epochs[record["epochs"] :], self.times[record["epochs"] :]
-            case "audited":
-                self.audited = record["epoch"]
-            case "died":
-                self.deaths.append(record["reason"])
-            case "ended":
-                self.ended = Ended(**{name: record[name] for name in Ended.__slots__ if name in record})
-            case _:
-                pass
 
 
 class TrialFolder:
@@ -99,6 +45,11 @@ class TrialFolder:
     def number(self) -> int:
         """Optuna's number of the trial, from 0."""
         return int(self.path.name)
+
+    @property
+    def log(self) -> Path:
+        """A line for each thing that happened."""
+        return self.path / "log.jsonl"
 
     @property
     def checkpoint(self) -> Path:
@@ -117,22 +68,37 @@ class TrialFolder:
 
     def recipe(self) -> dict[str, Any]:
         """Read every knob of the trial."""
-        return _read_json(self.path / "recipe.json")
+        return checked.read(self.path / "recipe.json")
 
     def about(self) -> dict[str, Any]:
         """Read the trial's parameters, variant and environment, as they were stored when it was created."""
-        return _read_json(self.path / "trial.json")
+        return checked.read(self.path / "trial.json")
 
     def log_size(self) -> int:
         """Give the log's length in bytes, 0 before its first line; it grows with every line."""
-        file = self.path / "log.jsonl"
-        return file.stat().st_size if file.exists() else 0
+        return self.log.stat().st_size if self.log.exists() else 0
+
+    def weights_are_whole(self) -> bool:
+        """Tell whether those of its weights that are there are as they were written."""
+        try:
+            for file in (self.best, self.last):
+                if file.exists():
+                    weights.read(file)
+        except Damaged:
+            return False
+        return True
 
     def copy_weights(self, other: TrialFolder) -> None:
-        """Take over the best and the last weights of another trial, those that it has; raises as `append`."""
+        """Take over the best and the last weights of another trial, those that it has.
+
+        Raises:
+            Damaged: they are not as they were written.
+            PlaceError: as `append`.
+
+        """
         for theirs, ours in ((other.best, self.best), (other.last, self.last)):
             if theirs.exists():
-                atomic_files.replace(ours, [theirs.read_bytes()])
+                atomic_files.replace(ours, [weights.read(theirs)])
 
     def append(self, kind: str, **values: Any) -> Record:
         """Append a record to the log and flush it to disk; on a full disk the log is unchanged.
@@ -142,46 +108,29 @@ class TrialFolder:
 
         """
         record = {"kind": kind, "time": time.time(), **values}
-        body = json.dumps(record)
-        line = f'{{"crc":"{zlib.crc32(body.encode()):08x}",{body[1:]}\n'.encode()
-        file = self.path / "log.jsonl"
-        try:
-            handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-            try:
-                before = os.fstat(handle).st_size
-                try:
-                    _write_all(handle, line)
-                    os.fsync(handle)
-                except OSError:
-                    os.ftruncate(handle, before)
-                    raise
-            finally:
-                os.close(handle)
-        except OSError as error:
-            raise atomic_files.cannot_write(file, error) from error
+        atomic_files.append(self.log, log_lines.encode(record))
         return record
 
-    def records(self) -> Iterator[Record]:
+    def read_log(self) -> log_lines.Log:
+        """Read the log, damaged lines included."""
+        return log_lines.parse(self.log.read_bytes() if self.log.exists() else b"")
+
+    def records(self) -> Sequence[Record]:
         """Read the log from its start, without a last line that a kill has left incomplete.
 
         Raises:
-            StudyError: a line before the last is damaged; names file and line.
+            Damaged: a line is not as it was written; names file and line.
 
         """
-        file = self.path / "log.jsonl"
-        content = file.read_bytes() if file.exists() else b""
-        lines = content.split(b"\n")
-        for index, line in enumerate(lines[:-1]):
-            record = _checked(line)
-            if record is None and index == len(lines) - 2:
-                return
-            if record is None:
-                raise StudyError("damaged line", where=f"{file}, line {index + 1}", fix="Restore the file, or delete "
-                                 "the trial's folder to run it again.")  # fmt: skip
-            yield record
+        read = self.read_log()
+        if damaged := read.damaged:
+            line = f"line{'s' * (len(damaged) > 1)}"
+            where = f"{self.log}, {line} {', '.join(map(str, damaged))}"
+            raise Damaged(f"damaged {line}", where=where, fix=checked.CURE)
+        return [record for record in read.lines if record is not None]
 
     def history(self) -> History:
-        """Replay the log."""
+        """Replay the log. Raises as `records`."""
         history = History()
         for record in self.records():
             history.take(record)
@@ -189,24 +138,20 @@ class TrialFolder:
 
     def repair(self) -> bytes:
         """Move an incomplete last line of the log to `log.torn`; return its bytes, empty if the log was whole."""
-        file = self.path / "log.jsonl"
-        if not file.exists():
+        if not self.log.exists():
             return b""
-        content = file.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        last = content.rfind(b"\n", 0, whole - 1) + 1
-        if whole and _checked(content[last : whole - 1]) is None:
-            whole = last
-        torn = content[whole:]
-        if torn:
-            with (self.path / "log.torn").open("ab") as aside:
-                aside.write(torn + b"\n")
-            os.truncate(file, whole)
-        return torn
+        read = self.read_log()
+        if read.torn:
+            atomic_files.append(self.path / "log.torn", read.torn + b"\n")
+            os.truncate(self.log, read.whole)
+        atomic_files.sync_folder(self.path)  # of a log whose first line was followed by a kill
+        return read.torn
 
     def discard_checkpoint(self) -> None:
-        """Delete the checkpoint of a trial that has ended."""
-        self.checkpoint.unlink(missing_ok=True)
+        """Delete the checkpoints of a trial that has ended, and what killed workers have left unfinished."""
+        for file in (self.checkpoint, *self.path.glob(f"{self.checkpoint.name}.*")):
+            file.unlink(missing_ok=True)
+        atomic_files.sweep(self.path)
 
 
 class Journal:
@@ -248,8 +193,9 @@ class Journal:
         try:
             shutil.rmtree(making, ignore_errors=True)
             making.mkdir(parents=True)
-            atomic_files.write(making / "recipe.json", [recipe_json.encode()])
-            atomic_files.write(making / "trial.json", [json.dumps(about, indent=2).encode()])
+            atomic_files.write(making / "recipe.json", [checked.encode(json.loads(recipe_json))])
+            atomic_files.write(making / "trial.json", [checked.encode(about)])
+            atomic_files.sync_folder(making)
             making.rename(trial.path)
             atomic_files.sync_folder(trial.path.parent)
         except OSError as error:
@@ -257,9 +203,30 @@ class Journal:
             raise atomic_files.cannot_write(trial.path, error) from error
         return trial
 
+    def settle(self) -> None:
+        """Make the folders durable, and delete what killed processes have left behind; the caller holds the study.
+
+        Raises:
+            PlaceError: the disk is full or cannot be written.
+
+        """
+        trials = self.folder / "trials"
+        atomic_files.make_folder(trials, self.home)
+        try:
+            atomic_files.sweep(self.folder)
+            for left in trials.glob(".making-*"):
+                shutil.rmtree(left)
+            for trial in self.trials():
+                atomic_files.sweep(trial.path)
+                with suppress(StudyError):  # a damaged log is named where the trial is read
+                    if any(trial.path.glob(f"{trial.checkpoint.name}*")) and trial.history().ended:
+                        trial.discard_checkpoint()
+        except OSError as error:
+            raise atomic_files.cannot_write(self.folder, error) from error
+
     def definition(self) -> dict[str, Any] | None:
         """Read the stored definition; None before the first run."""
-        return _read_json(self.definition_file) if self.definition_file.exists() else None
+        return checked.read(self.definition_file) if self.definition_file.exists() else None
 
     @property
     def artifacts(self) -> Path:
@@ -274,16 +241,17 @@ class Journal:
     def groups(self) -> dict[str, dict[str, float]]:
         """Read the values over seeds of each variant, contender or arm; empty for a search."""
         path = self.folder / "groups.json"
-        return _read_json(path) if path.exists() else {}
+        return checked.read(path) if path.exists() else {}
 
     def store_groups(self, groups: Mapping[str, Mapping[str, float]]) -> None:
         """Replace the values over seeds of each variant, contender or arm."""
-        atomic_files.replace(self.folder / "groups.json", [json.dumps(groups, indent=2).encode()])
+        checked.write(self.folder / "groups.json", groups)
 
     def openings(self) -> list[dict[str, Any]]:
         """Read every look at the test split: its time, command and study, the recipes' fingerprints, the seeds."""
         path = self.folder / "openings.json"
-        return _read_json(path) if path.exists() else []
+        found = checked.read(path) if path.exists() else []
+        return found if isinstance(found, list) else found["looks"]  # format 1 had the list alone
 
     def record_opening(self, opening: Mapping[str, Any]) -> None:
         """Record a look at the test split, before it is taken.
@@ -292,13 +260,12 @@ class Journal:
             PlaceError: the disk is full or cannot be written.
 
         """
-        content = json.dumps([*self.openings(), opening], indent=2).encode()
-        atomic_files.replace(self.folder / "openings.json", [content])
+        checked.write(self.folder / "openings.json", {"looks": [*self.openings(), dict(opening)]})
 
     def question(self, kind: str) -> dict[str, Any] | None:
         """Read the last question of a kind, such as "confirm"; None if there was none."""
         path = self.folder / f"{kind}.json"
-        return _read_json(path) if path.exists() else None
+        return checked.read(path) if path.exists() else None
 
     def store_question(self, kind: str, question: Mapping[str, Any]) -> None:
         """Replace the last question of a kind.
@@ -307,8 +274,8 @@ class Journal:
             PlaceError: the disk is full or cannot be written.
 
         """
-        self._make_folder()
-        atomic_files.replace(self.folder / f"{kind}.json", [json.dumps(question, indent=2).encode()])
+        atomic_files.make_folder(self.folder, self.home)
+        checked.write(self.folder / f"{kind}.json", question)
 
     def store_definition(self, definition: Mapping[str, Any]) -> None:
         """Replace the stored definition atomically.
@@ -317,34 +284,5 @@ class Journal:
             PlaceError: the disk is full or cannot be written.
 
         """
-        self._make_folder()
-        atomic_files.replace(self.definition_file, [json.dumps(definition, indent=2).encode()])
-
-    def _make_folder(self) -> None:
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise atomic_files.cannot_write(self.folder, error) from error
-
-
-def _write_all(handle: int, content: bytes) -> None:
-    while content:
-        content = content[os.write(handle, content) :]
-
-
-def _checked(line: bytes) -> Record | None:
-    """Read a log line; None if its checksum is wrong."""
-    head = b'{"crc":"'
-    if not line.startswith(head) or len(line) < len(head) + 11:
-        return None
-    body = b"{" + line[len(head) + 10 :]
-    if f"{zlib.crc32(body):08x}".encode() != line[len(head) : len(head) + 8]:
-        return None
-    return json.loads(body)
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise StudyError(f"cannot be read: {error}", where=str(path)) from error
+        atomic_files.make_folder(self.folder, self.home)
+        checked.write(self.definition_file, definition)

@@ -1,4 +1,4 @@
-"""One trial with all its epochs, as its folder tells it."""
+"""One trial with all its epochs, read from its folder."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from study.errors import InputError
 from study.plots import interactive
 from study.record import results
+from study.record.trial import Trial
 from study.schemas.trial import TrialDetails
 from study.text import trial as text
 from study.text.shown import Shown
@@ -33,19 +34,19 @@ class OneTrial(Shown):
 
     study: str
     metric: Metric
-    trial: results.Trial
+    trial: Trial
 
     def record(self) -> TrialDetails:
         """Describe it in plain values."""
-        folder, history = self.trial.folder, self.trial.history
+        history = self.trial.history
         return TrialDetails(
             study=self.study,
             **self.metric.asked(),
             **self.trial.row.values(),
-            folder=str(folder.path),
-            recipe=folder.recipe(),
+            folder=str(self.trial.folder.path),
+            recipe=dict(self.trial.recipe),
             history=self.rows(),
-            evaluation=dict(history.ended.evaluation) if history.ended and history.ended.evaluation else None,
+            evaluation=dict(history.evaluation) or None,
             deaths=list(history.deaths),
             environment=self.trial.about.get("environment"),
             repeats=self.trial.row.repeats,
@@ -54,10 +55,10 @@ class OneTrial(Shown):
 
     def rows(self) -> list[dict[str, Any]]:
         """Give a row for each epoch."""
-        return results.epochs_of(self.trial.history)
+        return self.trial.epochs()
 
     def blocks(self) -> list[Block]:
-        """Say how it went, every knob, every epoch, what its last model gets wrong."""
+        """Show how it ended, every knob, every epoch, and the errors of its last model."""
         return text.details(self.record())
 
     def figure(self) -> go.Figure:
@@ -81,5 +82,4 @@ def read(journal: Journal, number: int) -> OneTrial:
         known = journal.trials()
         fix = f"They go from {known[0].number} to {known[-1].number}." if known else "There are none yet."
         raise InputError(f"no trial {number}", where=journal.folder.name, fix=fix)
-    metric = results.metric_of(journal)
-    return OneTrial(journal.folder.name, metric, results.read(folder, metric))
+    return OneTrial(journal.folder.name, results.metric_of(journal), Trial.of(folder))

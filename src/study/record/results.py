@@ -1,110 +1,36 @@
-"""A study's results from its trial folders, a row for each trial. No database, no heavy import."""
+"""A study's results from its trial folders: its trials and the best one. No database, no heavy import."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+import logging
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
-from study.definition import OUR_TRAIN
-from study.errors import StudyError
-from study.formatting import moment
-from study.metric import Metric
+from study.definition import ON_TEST, OUR_TRAIN, judged_by
+from study.errors import Damaged, StudyError
+from study.record.trial import STATES, Trial, base_of
 from study.schemas.trial import RepeatableRecipe
-from study.schemas.trial import Trial as TrialRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
 
-    from study.record.journal import History, Journal, TrialFolder
+    from pydantic import BaseModel
 
-State = Literal["complete", "pruned", "failed", "running"]
-STATES: tuple[State, ...] = ("complete", "pruned", "failed", "running")
+    from study.metric import Metric
+    from study.record.journal import Journal, TrialFolder
+    from study.record.trial import TrialRow
+
 UNIT_TRIALS = 20  # first trials whose values decide whether an accuracy is in per cent
+log = logging.getLogger("study")
+_said: set[str] = set()  # damaged files of which a warning was given
 
 
-@dataclass(frozen=True, slots=True)
-class TrialRow:
-    """A short description of one trial.
-
-    Args:
-        number: Optuna's number, from 0.
-        variant: name of the study's variant that it trained; None if it is not one.
-        state: complete, pruned, failed, or running; a running trial is being trained now or was interrupted, and the
-            next `study run` resumes it.
-        value: the objective at the last epoch; None without an epoch.
-        best_value: the best value of the objective over its epochs.
-        epochs: number of whole epochs trained.
-        seconds: wall-clock time of those epochs.
-        overrides: the knobs that differ from the study's recipe.
-        reason: why it was pruned or failed, else empty.
-        started: seconds since 1970; None if unknown.
-        device: torch's name of the device on which it last started; None if unknown.
-        metrics: values at the last epoch.
-        params: Optuna's parameters, by name.
-        audited: the epoch after which the pruner would have stopped it; None unless the trial was chosen to continue,
-            to measure what pruning loses.
-        repeats: the trial of the same recipe and seed whose values were copied; None if this one was trained.
-
-    """
-
-    number: int
-    variant: str | None
-    state: State
-    value: float | None
-    best_value: float | None
-    epochs: int
-    seconds: float
-    overrides: Mapping[str, Any]
-    reason: str
-    started: float | None
-    device: str | None
-    metrics: Mapping[str, float] = field(default_factory=dict[str, float])
-    params: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    audited: int | None = None
-    repeats: int | None = None
-
-    def record(self) -> TrialRecord:
-        """Describe the trial in plain values."""
-        return TrialRecord(**self.values())
-
-    def values(self) -> dict[str, Any]:
-        """Give the fields of its record, for records that hold more."""
-        return {
-            "trial": self.number,
-            "variant": self.variant,
-            "state": self.state,
-            "value": self.value,
-            "best_value": self.best_value,
-            "epochs": self.epochs,
-            "seconds": round(self.seconds, 3),
-            "overrides": dict(self.overrides),
-            "metrics": dict(self.metrics),
-            "reason": self.reason,
-            "started": moment(self.started),
-            "device": self.device,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """Everything that one trial's folder says.
-
-    Args:
-        folder: its files.
-        about: parameters, variant and environment, as stored when it was created.
-        history: its epochs and its end.
-        row: a short description.
-
-    """
-
-    folder: TrialFolder
-    about: Mapping[str, Any]
-    history: History
-    row: TrialRow
-
-
-def metric_of(journal: Journal) -> Metric:
+def metric_of(journal: Journal, trials: Sequence[Trial] | None = None) -> Metric:
     """Read a study's objective from its stored definition; whether its accuracy is in per cent, from its values.
+
+    Args:
+        journal: the study's folders.
+        trials: its trials, if they have been read.
 
     Raises:
         StudyError: there is no definition, or it cannot be read.
@@ -113,75 +39,56 @@ def metric_of(journal: Journal) -> Metric:
     definition = journal.definition()
     if definition is None:
         raise StudyError("the study's definition is missing", where=str(journal.definition_file))
-    metric = Metric(definition["metric"], definition["direction"])
-    if definition.get("train") == OUR_TRAIN or not metric.is_accuracy:
+    metric, followed = judged_by(definition), definition.get("followed") or definition["metric"]
+    if definition.get("train") == OUR_TRAIN:
         return metric
-    histories = (folder.history() for folder in journal.trials()[:UNIT_TRIALS])
-    return metric.seen(each.metrics.get(metric.name, 0.0) for history in histories for each in history.epochs)
+    first = list(islice(intact(journal) if trials is None else trials, UNIT_TRIALS))
+    tested = any((trial.history.ended.evaluation or {}).get("test") for trial in first if trial.history.ended)
+    if tested and journal.folder.name.endswith(ON_TEST):  # older versions did not record it
+        metric = metric.on("test")
+    return metric.seen(epoch.metrics.get(followed, 0.0) for trial in first for epoch in trial.history.epochs)
 
 
-def trials(journal: Journal, metric: Metric | None = None) -> list[Trial]:
-    """Read all trials of a study, by number.
-
-    Raises:
-        StudyError: a damaged file; names it and its line.
-
-    """
-    folders = journal.trials()
-    if not folders:
-        return []
-    metric = metric or metric_of(journal)
-    return [read(folder, metric) for folder in folders]
-
-
-def read(folder: TrialFolder, metric: Metric) -> Trial:
-    """Read one trial.
+def read(journal: Journal) -> list[Trial]:
+    """Read all trials of a study, by number; a damaged one is left out and named.
 
     Raises:
-        StudyError: a damaged file; names it and its line.
+        StudyError: a damaged definition.
 
     """
-    about, history = folder.about(), folder.history()
-    return Trial(folder, about, history, row_of(folder.number, about, history, metric))
+    return list(intact(journal, base_of(journal)))
 
 
-def rows(journal: Journal, metric: Metric | None = None) -> list[TrialRow]:
-    """Read the rows of all trials of a study, by number. Raises as `trials`."""
-    return [trial.row for trial in trials(journal, metric)]
+def rows(journal: Journal) -> list[TrialRow]:
+    """Describe all trials of a study, by number; their epochs are not kept. As `read`."""
+    return [trial.row for trial in intact(journal, base_of(journal))]
 
 
-def row(folder: TrialFolder, metric: Metric) -> TrialRow:
-    """Read the row of one trial. Raises as `read`."""
-    return read(folder, metric).row
+def intact(journal: Journal, base: BaseModel | None = None, but: Container[int] = ()) -> Iterator[Trial]:
+    """Read one trial after the other; a damaged one is left out and named.
+
+    Args:
+        journal: the study's folders.
+        base: as in `Trial`.
+        but: numbers of trials that are not read.
+
+    """
+    for folder in journal.trials():
+        if folder.number not in but and (trial := whole(folder, base)):
+            yield trial
 
 
-def row_of(number: int, about: Mapping[str, Any], history: History, metric: Metric) -> TrialRow:
-    """Make a trial's row from its `trial.json` and its history."""
-    ended = history.ended
-    values = [epoch.metrics[metric.name] for epoch in history.epochs if metric.name in epoch.metrics]
-    last = values[-1] if values else None
-    return TrialRow(
-        number=number,
-        variant=about.get("variant"),
-        state=ended.state if ended else "running",
-        value=ended.value if ended else last,
-        best_value=metric.best(values),
-        epochs=len(history.epochs),
-        seconds=sum(epoch.seconds for epoch in history.epochs),
-        overrides=about.get("overrides") or {},
-        reason=ended.reason if ended else "",
-        started=about.get("created"),
-        device=history.devices[-1] if history.devices else None,
-        metrics=history.epochs[-1].metrics if history.epochs else {},
-        params=about.get("params") or {},
-        audited=history.audited,
-        repeats=ended.repeats if ended else None,
-    )
-
-
-def epochs_of(history: History) -> list[dict[str, Any]]:
-    """Give a row for each epoch: `epoch`, its metrics, `seconds`."""
-    return [{"epoch": each.number, **each.metrics, "seconds": each.seconds} for each in history.epochs]
+def whole(folder: TrialFolder, base: BaseModel | None = None) -> Trial | None:
+    """Read a trial; None if it is damaged, with a warning that names its file, once in a process."""
+    try:
+        trial = Trial.of(folder, base)
+        _ = trial.recipe
+    except Damaged as error:
+        if error.where not in _said:
+            _said.add(error.where)
+            log.warning("trial %d of %s is left out: %s", folder.number, folder.path.parents[1].name, error)
+        return None
+    return trial
 
 
 def finished(journal: Journal) -> int:
@@ -223,14 +130,12 @@ def best_recipe(journal: Journal) -> RepeatableRecipe:
         StudyError: no trial is complete, or a damaged file; names it and its line.
 
     """
-    metric = metric_of(journal)
-    found, definition = best(rows(journal, metric), metric), journal.definition()
-    if found is None or definition is None:
-        name = journal.folder.name
+    name, definition = journal.folder.name, journal.definition() or {}
+    found = best(rows(journal), metric_of(journal, ()))
+    if found is None:
         raise StudyError("no trial is complete yet", where=name, fix=f"`study run {name}` goes on.")
     recipe = journal.trial(found.number).recipe()
-    record = recipe_record(journal.folder.name, definition, recipe, trial=found.number, value=found.value)
-    return RepeatableRecipe(**record)
+    return RepeatableRecipe(**recipe_record(name, definition, recipe, trial=found.number, value=found.value))
 
 
 def recipe_record(study: str, definition: Mapping[str, Any], recipe: Mapping[str, Any], **more: Any) -> dict[str, Any]:
@@ -243,5 +148,5 @@ def recipe_record(study: str, definition: Mapping[str, Any], recipe: Mapping[str
         more: further keys: `trial`, and `value`, with which `study run` compares the new value.
 
     """
-    named = {name: definition[name] for name in ("metric", "recipe_type", "train")}
+    named = {"metric": judged_by(definition).name, **{name: definition[name] for name in ("recipe_type", "train")}}
     return {"study": study, **more, **named, "recipe": dict(recipe)}

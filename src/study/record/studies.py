@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from study.errors import StudyError
 from study.record import family, results
+from study.record.trial import STATES
 from study.schemas.studies import ListedStudy
-from study.study_files import about, available, docstring
+from study.study_files import about, available, docstring, is_bundled
 from study.text import studies as text
 from study.text.shown import ShownList
 
@@ -23,7 +24,7 @@ class Studies(ShownList[ListedStudy]):
     __slots__ = ()
 
     def blocks(self) -> list[Block]:
-        """Show a line for each study."""
+        """Show a line for each study, those that come with `study` apart."""
         return text.listed(self.entries)
 
 
@@ -41,21 +42,22 @@ def describe(journal: Journal) -> str:
 
 def _listed(journal: Journal, file: Path | None) -> ListedStudy:
     name, said = journal.folder.name, _docstring(file) if file else ""
-    counts: dict[str, Any] = dict.fromkeys([*results.STATES, "metric", "best"])
+    counts: dict[str, Any] = dict.fromkeys([*STATES, "metric", "best"])
     try:
         said = said or _origin(journal)
         if journal.trials():
             counts = _counts(journal)
     except StudyError as error:
         said = f"damaged: {error}"
-    return ListedStudy(study=name, file=str(file) if file else None, description=said, **counts)
+    bundled = file is not None and is_bundled(file)
+    return ListedStudy(study=name, file=str(file) if file else None, bundled=bundled, description=said, **counts)
 
 
 def _counts(journal: Journal) -> dict[str, Any]:
-    metric = results.metric_of(journal)
-    rows = results.rows(journal, metric)
+    trials = results.read(journal)
+    metric, rows = results.metric_of(journal, trials), [trial.row for trial in trials]
     best = results.best(rows, metric)
-    states = {state: sum(row.state == state for row in rows) for state in results.STATES}
+    states = {state: sum(row.state == state for row in rows) for state in STATES}
     return {**states, "metric": metric.name, "best": best.value if best else None}
 
 

@@ -1,4 +1,4 @@
-"""What a study's trials come to, taken together."""
+"""The summary of a study's trials: counts, the best one, the variants."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from study.plots import interactive
 from study.record import results
 from study.record.family import baseline
+from study.record.trial import STATES
 from study.schemas import search as schemas
 from study.text import search as text
 from study.text.shown import Shown
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
 
     from study.metric import Metric
     from study.record.journal import Journal
-    from study.record.results import State, TrialRow
+    from study.record.trial import State, Trial, TrialRow
     from study.text.table import Block
 
 
 @dataclass(frozen=True, slots=True)
 class Summary(Shown):
-    """What is known about a study's trials taken together.
+    """A study's trials, summarized.
 
     Args:
         name: of the study, `@dataset` included.
@@ -78,7 +79,7 @@ class Summary(Shown):
         return [row.record().plain() for row in self.trials]
 
     def blocks(self) -> list[Block]:
-        """Say what the search came to, and where to look next."""
+        """Show counts, the best trial and the variants, and name the next commands."""
         return text.closing(self.record())
 
     def figure(self) -> go.Figure:
@@ -108,26 +109,31 @@ class Summary(Shown):
         return None if row.value is None or base.value is None else row.value - base.value
 
 
-def of(journal: Journal) -> Summary:
-    """Read all trials of a study and say what they come to.
+def of(journal: Journal, trials: Sequence[Trial] | None = None) -> Summary:
+    """Summarize all trials of a study.
+
+    Args:
+        journal: the study's folders.
+        trials: its trials, if they have been read.
 
     Raises:
         StudyError: no definition, or a damaged file; names it and its line.
 
     """
     has_seed = "seed" in (journal.definition() or {}).get("recipe", {})
-    metric = results.metric_of(journal)
-    return summarize(journal.folder.name, metric, results.rows(journal, metric), has_seed=has_seed)
+    trials = results.read(journal) if trials is None else trials
+    metric = results.metric_of(journal, trials)
+    return summarize(journal.folder.name, metric, [trial.row for trial in trials], has_seed=has_seed)
 
 
 def summarize(name: str, metric: Metric, trials: Sequence[TrialRow], *, has_seed: bool = False) -> Summary:
-    """Say what the trials come to."""
+    """Summarize trials."""
     variants = [trial for trial in trials if trial.variant is not None]
     return Summary(
         name=name,
         metric=metric,
         trials=trials,
-        counts={state: sum(trial.state == state for trial in trials) for state in results.STATES},
+        counts={state: sum(trial.state == state for trial in trials) for state in STATES},
         best=results.best(trials, metric),
         variants=results.ranked(variants, metric),
         baseline=_baseline(variants),

@@ -132,7 +132,7 @@ def _score(facts: Facts) -> str:
     metric = facts.metric
     seen = f"{metric.value(facts.search_value)} in the search, on validation data"
     if facts.score is None:
-        return f"Not confirmed: {metric.name} {seen}; the best of many trials looks better than it is"
+        return f"Not confirmed: {metric.name} {seen}; the best of many trials is optimistic"
     mean = facts.score
     value, span = metric.value(mean.value), metric.interval(mean.interval)
     return f"{value} on the test split, mean of {mean.n} fresh seeds (95 % interval {span}); {seen}"

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
-from PIL import Image, ImageOps
+from PIL import Image, UnidentifiedImageError
 
-from study.data.images import FORMATS, SUFFIXES, UNREADABLE, plain
+from study.data.kinds import kind_of
 from study.data.known import TABLES
-from study.data.tables import read_table
-from study.errors import InputError
+from study.data.pixels import UNREADABLE, Levels, decode
+from study.data.reading import read_table
+from study.errors import DataError, InputError
 from study.registry import promotion
 from study.schemas import models
 from study.text import models as text
@@ -113,46 +114,63 @@ def examples(
             raise InputError("is not there", where=str(path), fix="Give images, a folder of them, or a table.")
     if model.shape is None:
         return _rows(model, paths)
-    return _images(model.shape, paths, resize=resize)
+    return _images(model, model.shape, paths, resize=resize)
 
 
-def _images(shape: tuple[int, ...], paths: Sequence[Path], *, resize: bool) -> tuple[list[str], np.ndarray]:
+def _images(
+    model: Model, shape: tuple[int, ...], paths: Sequence[Path], *, resize: bool
+) -> tuple[list[str], np.ndarray]:
     files = [file for path in paths for file in (_within(path) if path.is_dir() else [path])]
     if tables := [file for file in files if file.suffix.lower() in TABLES]:
         raise InputError("is a table, and the model takes images", where=str(tables[0]))
-    return [str(file) for file in files], np.stack([_image(file, shape, resize=resize) for file in files])
+    levels = Levels(*model.levels) if model.levels else None
+    return [str(file) for file in files], np.stack([_image(file, shape, levels, resize=resize) for file in files])
 
 
 def _within(folder: Path) -> list[Path]:
-    found = [file for file in sorted(folder.rglob("*")) if file.suffix.lower().removeprefix(".") in SUFFIXES]
+    suffixes = Image.registered_extensions()
+    found = [file for file in sorted(folder.rglob("*")) if file.suffix.lower() in suffixes]
     if not found:
-        raise InputError("holds no images", where=str(folder), fix=f"Known are {', '.join(sorted(SUFFIXES))}.")
+        raise InputError("holds no images", where=str(folder), fix="Give their files by name if they have no suffix.")
     return found
 
 
-def _image(file: Path, shape: tuple[int, ...], *, resize: bool) -> np.ndarray:
-    """Decode an image to the model's size and colours."""
+def _image(file: Path, shape: tuple[int, ...], levels: Levels | None, *, resize: bool) -> np.ndarray:
+    """Decode an image to the model's size and colours, as the import of its data did."""
     height, width = shape[:2]
     try:
-        with Image.open(file, formats=FORMATS) as opened:
-            image = plain(opened).convert("RGB" if shape[2:] == (3,) else "L")
+        found = decode(file, (width, height) if resize else None)
     except UNREADABLE as error:
-        known = not isinstance(error, Image.UnidentifiedImageError)
+        known = not isinstance(error, UnidentifiedImageError)
         reason = (
             " ".join(str(getattr(error, "strerror", None) or error).split())[:200] if known else "of an unknown format"
         )
         raise InputError(f"cannot be read as an image ({reason})", where=str(file)) from error
-    if image.size != (width, height):
-        if not resize:
-            what = f"is {image.width}x{image.height} pixels, and the model takes {width}x{height}"
-            raise InputError(what, where=str(file), fix="--resize cuts and scales it.")
-        image = ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)
-    return np.asarray(image)
+    high, wide = found.pixels.shape[:2]
+    if (high, wide) != (height, width):
+        what = f"is {wide}x{high} pixels, and the model takes {width}x{height}"
+        raise InputError(what, where=str(file), fix="--resize crops and scales it.")
+    is_deep = found.pixels.dtype == np.uint16
+    if is_deep != (levels is not None):
+        bits = {False: "8", True: "16"}
+        what = f"has {bits[is_deep]} bits for each pixel, and the model was trained on images of {bits[not is_deep]}"
+        raise InputError(what, where=str(file), fix="Convert it as the images of the training were.")
+    pixels = levels.apply(found.pixels) if levels else found.pixels
+    if shape[2:] == (3,):
+        return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
+    return np.asarray(Image.fromarray(pixels).convert("L")) if pixels.shape[2] > 1 else pixels[..., 0]
+
+
+def _is_table(path: Path) -> bool:
+    try:
+        return not path.is_dir() and kind_of(path) == "table"
+    except DataError:
+        return False
 
 
 def _rows(model: Model, paths: Sequence[Path]) -> tuple[list[str], pd.DataFrame]:
-    if len(paths) > 1 or paths[0].is_dir() or paths[0].suffix.lower() not in TABLES:
-        strange = next((path for path in paths if path.suffix.lower() not in TABLES), paths[-1])
+    if len(paths) > 1 or not _is_table(paths[0]):
+        strange = next((path for path in paths if not _is_table(path)), paths[-1])
         raise InputError("the model takes one table", where=str(strange), fix="Give a .csv or a .parquet file.")
     path = paths[0]
     frame = read_table(path, model.text)
@@ -172,4 +190,4 @@ def _check_numbers(path: Path, column: str, values: pd.Series) -> None:
     strange = np.flatnonzero(numbers.isna() & values.notna())
     if len(strange):
         value, row = values.iloc[int(strange[0])], int(strange[0]) + 1
-        raise InputError(f"column {column!r} holds {value!r} in row {row}, which is no number", where=str(path))
+        raise InputError(f"column {column!r} holds {value!r} in row {row}, which is not a number", where=str(path))

@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from study import tracking
 from study.errors import InputError, StudyError
-from study.questions import replicates
 from study.record.journal import Journal
 from study.registry.described import Promotion, Rollback, in_words
-from study.registry.registration import same_data
-from study.stats import mcnemar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +17,7 @@ if TYPE_CHECKING:
     from study.stats.mcnemar import Paired
     from study.tracking.registry import Registry, Version
 
-FORCE = "--force --reason TEXT does it all the same."
+FORCE = "--force --reason TEXT promotes it anyway."
 
 
 def promote(settings: Settings, model: str, number: int | None = None) -> Promotion:
@@ -44,7 +41,7 @@ def promote(settings: Settings, model: str, number: int | None = None) -> Promot
         return Promotion(candidate, champion, None)
     if candidate.tags.get("study.data_sha256", "") != champion.tags.get("study.data_sha256"):
         one, other = (f"version {each.number} ({each.tags.get('study.data')})" for each in (candidate, champion))
-        what = f"{one} is of other data than the champion, {other}, so their figures cannot be compared"
+        what = f"{one} was trained on other data than the champion, {other}, so their figures cannot be compared"
         raise InputError(what, where=model, fix=FORCE)
     _record_look(settings, candidate, champion)
     paired = _meet(registry, candidate, champion)
@@ -65,7 +62,7 @@ def force(settings: Settings, model: str, number: int | None, reason: str) -> Pr
 
 
 def rollback(settings: Settings, model: str) -> Rollback:
-    """Make the champion before the present one champion again.
+    """Make the previous champion the champion again.
 
     Raises:
         InputError: no such model, or there is none before.
@@ -76,7 +73,7 @@ def rollback(settings: Settings, model: str) -> Rollback:
     past = registry.champions(model)
     before = [number for number in past[:-1] if number != past[-1]]
     if not before:
-        what = "there is no champion before the present one" if past else "there is no champion"
+        what = "there is no previous champion" if past else "there is no champion"
         raise InputError(what, where=model, fix=f"`study models {model}` lists its versions.")
     registry.set_champion(model, before, _now(), f"rollback from version {past[-1]}")
     return Rollback(versions[before[-1]], versions[past[-1]], None)
@@ -167,11 +164,15 @@ def _record_look(settings: Settings, *versions: Version) -> None:
         recipes = sorted(
             {version.tags.get("study.recipe_fingerprint", version.tags["study.uid"]) for version in versions}
         )
+        from study.questions import replicates  # noqa: PLC0415 - Optuna
+
         journal.record_opening(replicates.opening(journal.folder.name, recipes, 1))
 
 
 def _meet(registry: Registry, candidate: Version, champion: Version) -> Paired:
     """Let two versions predict the same test examples."""
+    from study.stats import mcnemar  # noqa: PLC0415 - SciPy
+
     examples, true = _test_examples(candidate)
     one, other = (_labels(registry, version, examples) == true for version in (candidate, champion))
     return mcnemar.compare(one, other)
@@ -187,6 +188,7 @@ def _test_examples(version: Version) -> tuple[Any, np.ndarray]:
 
     from study.data import packed  # noqa: PLC0415 - as above
     from study.engine.export import raw  # noqa: PLC0415 - torch
+    from study.registry.registration import same_data  # noqa: PLC0415 - Optuna
 
     known = {"name": version.tags["study.data"], "sha256": version.tags["study.data_sha256"]}
     pack = same_data(known, where=f"{version.model}, version {version.number}")

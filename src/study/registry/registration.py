@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 from study import tracking
 from study.definition import OUR_TRAIN, Study
 from study.errors import DataError, InputError
-from study.questions import confirmation
 from study.recipe import Recipe, fingerprint
 from study.record import results
 from study.record.family import Family
 from study.record.journal import Journal
+from study.record.trial import Trial
 from study.registry.card import Facts, markdown, tags
 from study.stored_recipe import recipe_class
 
@@ -28,22 +28,21 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from study.data.packed import Pack
-    from study.record.journal import TrialFolder
     from study.settings import Settings
     from study.stats.intervals import Mean
     from study.tracking.registry import Version
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """A finished training that can be registered.
+class TrainedModel:
+    """The model of a finished training, which can be registered.
 
     Args:
         study: the search's name.
-        trial: its number in the search.
-        folder: of the training whose weights are taken.
-        search_value: what the search saw of it.
-        overrides: the knobs in which it differs from the study's recipe.
+        trial: number of the search's trial with its recipe.
+        training: the trial whose weights are taken.
+        search_value: the value in the search.
+        overrides: the knobs in which its recipe differs from the study's recipe.
         score: on the test split over fresh seeds; None if unconfirmed.
         question: what the study is about, one line.
 
@@ -51,7 +50,7 @@ class Candidate:
 
     study: str
     trial: int
-    folder: TrialFolder
+    training: Trial
     search_value: float | None
     overrides: Mapping[str, Any]
     score: Mean | None
@@ -59,8 +58,8 @@ class Candidate:
 
     @property
     def journal(self) -> Journal:
-        """The journal that the training is in: the search's, or that of the final seeds."""
-        return Journal(self.folder.path.parents[1])
+        """The folders that the training is in: the search's, or those of the final seeds."""
+        return Journal(self.training.folder.path.parents[1])
 
 
 def model_of(name: str) -> str:
@@ -82,13 +81,15 @@ def checked_name(model: str) -> str:
     return model
 
 
-def confirmed(study: Study, settings: Settings) -> Candidate:
+def confirmed(study: Study, settings: Settings) -> TrainedModel:
     """Take the confirmed winner, trained by the first of its final seeds.
 
     Raises:
         InputError: the study was not confirmed, or not to the end.
 
     """
+    from study.questions import confirmation  # noqa: PLC0415 - Optuna
+
     found = confirmation.read(study, settings)
     if found is None or found.winner is None or found.score is None or not found.complete or not found.score.trials:
         what = "its winner is not confirmed yet" if found is None else "its confirmation is not finished"
@@ -96,13 +97,13 @@ def confirmed(study: Study, settings: Settings) -> Candidate:
         raise InputError(what, where=study.name, fix=fix)
     finals, winner = Family(study.name, settings.home).final, found.winner
     folders = [finals.trial(number) for number in found.score.trials]
-    folder = next((each for each in folders if results.row(each, results.metric_of(finals)).state == "complete"), None)
-    if folder is None:
+    trial = next((each for each in map(Trial.of, folders) if each.row.state == "complete"), None)
+    if trial is None:
         raise InputError("its confirmed winner diverged on every final seed", where=study.name)
-    return Candidate(study.name, winner.trial, folder, winner.search_value, winner.overrides, found.score.mean)
+    return TrainedModel(study.name, winner.trial, trial, winner.search_value, winner.settings, found.score.mean)
 
 
-def unconfirmed(journal: Journal, number: int) -> Candidate:
+def unconfirmed(journal: Journal, number: int) -> TrainedModel:
     """Take a trial of the search as it is.
 
     Raises:
@@ -112,18 +113,19 @@ def unconfirmed(journal: Journal, number: int) -> Candidate:
     name, folder = journal.folder.name, journal.trial(number)
     if not folder.path.is_dir():
         raise InputError(f"there is no trial {number}", where=name, fix=f"`study show {name}` lists them.")
-    row = results.row(folder, results.metric_of(journal))
+    trial = Trial.of(folder)
+    row = trial.row
     if row.state != "complete":
         word = "not finished" if row.state == "running" else row.state
         raise InputError(f"trial {number} is {word}", where=name, fix="Take a complete one.")
-    return Candidate(name, number, folder, row.value, row.overrides, None)
+    return TrainedModel(name, number, trial, row.value, row.overrides, None)
 
 
-def register(candidate: Candidate, settings: Settings, model: str) -> tuple[Version, bool]:
+def register(trained: TrainedModel, settings: Settings, model: str) -> tuple[Version, bool]:
     """Make a version of a registered model; the same training is registered once.
 
     Args:
-        candidate: the training.
+        trained: the model.
         settings: where the registry is.
         model: its name.
 
@@ -136,56 +138,55 @@ def register(candidate: Candidate, settings: Settings, model: str) -> tuple[Vers
         PlaceError: the registry cannot be reached.
 
     """
-    definition = candidate.journal.definition() or {}
+    definition = trained.journal.definition() or {}
     recipe_type = recipe_class(definition["recipe_type"], definition["recipe"])
     if definition["train"] != OUR_TRAIN or not issubclass(recipe_type, Recipe):
-        what = "its training is a person's own, so its network cannot be built again from the recipe"
-        raise InputError(
-            what, where=candidate.study, fix="Register it by MLflow itself, with the weights of its folder."
-        )
-    weights = _weights(candidate.folder)
-    recipe = recipe_type.model_validate(candidate.folder.recipe())
-    facts = _facts(candidate, settings, fingerprint(recipe), sha256(weights.read_bytes()).hexdigest())
+        what = "it has a training of its own (train=), so its network cannot be built from the recipe"
+        fix = "Register it with MLflow directly, with the weights in its folder."
+        raise InputError(what, where=trained.study, fix=fix)
+    training = trained.training
+    weights = _weights(training)
+    recipe = recipe_type.model_validate(training.recipe)
+    facts = _facts(trained, settings, fingerprint(recipe), sha256(weights.read_bytes()).hexdigest())
     registry = tracking.open_registry(settings)
     for version in registry.versions(model):
         if _identity(version.tags) == (facts.uid, facts.weights_sha256):
             return version, False
-    same_data(candidate.folder.about().get("data") or {}, where=candidate.study)
-    run = tracking.run_of(settings, candidate.journal.folder.name, candidate.folder.number)
+    same_data(training.about.get("data") or {}, where=trained.study)
+    run = tracking.run_of(settings, trained.journal.folder.name, training.number)
     from study.engine.export import export  # noqa: PLC0415 - torch
     from study.tracking.registry import Package  # noqa: PLC0415 - mlflow
 
     with tempfile.TemporaryDirectory() as folder:
-        files = export(recipe, weights, Path(folder), (candidate.folder.history().devices or ["cpu"])[-1])
+        files = export(recipe, weights, Path(folder), training.history.device or "cpu")
         facts = replace(facts, classes=files.classes, columns=files.columns)
-        package = Package(files.code, files.data, files.requirements, files.example, files.classes)
+        package = Package(files.code, files.data, files.requirements, files.example, files.classes, files.levels)
         card = markdown(facts, model, files.requirements, files.own)
         return registry.add(model, run, package, tags(facts), card), True
 
 
-def _weights(folder: TrialFolder) -> Path:
+def _weights(training: Trial) -> Path:
     from study.engine.export import judged_weights  # noqa: PLC0415 - torch
 
-    return judged_weights(folder.last, folder.best, len(folder.history().epochs))
+    return judged_weights(training.folder.last, training.folder.best, len(training.history.epochs))
 
 
-def _facts(candidate: Candidate, settings: Settings, recipe_fingerprint: str, weights_sha256: str) -> Facts:
-    about, history = candidate.folder.about(), candidate.folder.history()
-    evaluation = (history.ended.evaluation if history.ended else None) or {}
+def _facts(trained: TrainedModel, settings: Settings, recipe_fingerprint: str, weights_sha256: str) -> Facts:
+    training = trained.training
     return Facts(
-        study=candidate.study,
-        trial=candidate.trial,
-        made_by=f"{candidate.journal.folder.name} trial {candidate.folder.number}",
-        uid=about["uid"],
-        question=candidate.question,
-        metric=results.metric_of(Journal(settings.study_folder(candidate.study))),
-        search_value=candidate.search_value,
-        score=candidate.score,
-        own_score=(evaluation.get("test") or {}).get("accuracy"),
-        recipe=candidate.folder.recipe(),
+        study=trained.study,
+        trial=trained.trial,
+        made_by=f"{trained.journal.folder.name} trial {training.number}",
+        uid=training.about["uid"],
+        question=trained.question,
+        metric=results.metric_of(Journal(settings.study_folder(trained.study))),
+        search_value=trained.search_value,
+        score=trained.score,
+        own_score=(training.history.evaluation.get("test") or {}).get("accuracy"),
+        recipe=training.recipe,
         fingerprint=recipe_fingerprint,
-        overrides=candidate.overrides,
-        about=about,
+        overrides=trained.overrides,
+        about=training.about,
         weights_sha256=weights_sha256,
     )
 
@@ -205,6 +206,6 @@ def same_data(known: Mapping[str, Any], where: str) -> Pack:
 
     pack = ensure(known["name"])
     if pack.sha256 != known["sha256"]:
-        raise DataError(f"the data set {pack.name} here is not the one that it was trained on", where=where,
-                        fix=f"Bring that one back: its sha256 is {known['sha256'][:12]}….")  # fmt: skip
+        raise DataError(f"the data set {pack.name} here differs from the one that it was trained on", where=where,
+                        fix=f"Restore that one: its sha256 is {known['sha256'][:12]}….")  # fmt: skip
     return pack

@@ -1,4 +1,4 @@
-"""The first sections: the question, the answer, the final score, looks at the test split, remarks."""
+"""The first sections: the answer with its scores, the question, the confirmation, remarks, looks at the test split."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from study.formatting import knobs, local_moment, plural
-from study.insight import judgement
+from study.insight import evidence, judgement
 from study.report.found import best_row
 from study.report.parts import Facts, Points, Section, Table, Text
 from study.text import questions
+from study.text.search import REMARKS, remark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from study.questions.confirmation import Confirmation, Contender
     from study.report.found import Compared, Found
@@ -50,13 +51,43 @@ def _choices(found: Found) -> str:
     return f" by choosing {', '.join(names[:SHOWN_KNOBS])}{more}"
 
 
-def answer(found: Found) -> Section:
-    """Make the section of the answer: one sentence, with how far it can be trusted."""
+def answer(found: Found, chart: Sequence[Part]) -> Section:
+    """Make the first section: one sentence with how far it can be trusted, the scores, one chart.
+
+    Args:
+        found: the study.
+        chart: the chart that shows the answer, with its caption; empty if there is none.
+
+    """
     parts: list[Part] = [Text(_sentence(found), "lead")]
+    if scores := [*_scores(found)]:
+        parts.append(Facts(scores, large=True))
     if found.count("running"):
         state = f"{plural(found.count('running'), 'trial')} of {len(found.trials)}"
         parts.append(Text(f"The search is not over: {state} are unfinished, `study run {found.name}` resumes it."))
-    return Section("answer", "Answer", parts)
+    return Section("answer", "Answer", [*parts, *chart])
+
+
+def _scores(found: Found) -> Iterator[tuple[str, str]]:
+    """Give the values on which the answer rests, the most trustworthy first."""
+    if found.confirmation and (values := [*_values(found, found.confirmation)]):
+        yield from values
+        return
+    metric, base = found.metric, found.summary.baseline
+    if found.best:
+        yield "Best in the search", f"{metric.value(found.best.row.value)}\ntrial {found.best.row.number}, one seed"
+        if base and base.value is not None and base.number != found.best.row.number:
+            yield "Baseline", f"{metric.value(base.value)}\ntrial {base.number}, one seed"
+    if found.compared:
+        best, against = best_row(found, found.compared), found.compared.question.against
+        for row in sorted(found.compared.rows, key=lambda each: each is not best):  # the best one first
+            if row.mean and (row is best or row.variant == against):
+                yield f"{row.variant}, on the test split", f"{metric.value(row.mean.value)}{_within(found, row.mean)}"
+    if found.trials:
+        counts = ", ".join(f"{found.count(state)} {state}" for state in ("pruned", "failed") if found.count(state))
+        yield "Complete trials", f"{found.count('complete')}\n{counts}" if counts else f"{found.count('complete')}"
+    if not found.openings:
+        yield "Looks at the test split", "none"
 
 
 def _sentence(found: Found) -> str:
@@ -79,7 +110,7 @@ def _sentence(found: Found) -> str:
 def _confirmed(found: Found, confirmed: Confirmation, winner: Contender, mean: Mean) -> str:
     metric = found.metric
     first = (
-        f"Confirmed: {_recipe(winner.overrides)} (trial {winner.trial}) reaches {metric.value(mean.value)} test "
+        f"Confirmed: {_recipe(winner.settings)} (trial {winner.trial}) reaches {metric.value(mean.value)} test "
         f"{metric.words}{_interval(found, mean)}"
     )
     gain = confirmed.gain
@@ -95,6 +126,11 @@ def _interval(found: Found, mean: Mean) -> str:
     if mean.n < 2:
         return ""
     return f" (95 % interval {found.metric.interval(mean.interval)}, {mean.n} fresh seeds)"
+
+
+def _within(found: Found, mean: Mean) -> str:
+    """Write the interval as the second line of a score."""
+    return f"\n{found.metric.interval(mean.interval)}, n={mean.n}" if mean.n > 1 else ""
 
 
 def _of_variants(found: Found, compared: Compared) -> str:
@@ -114,29 +150,15 @@ def _recipe(overrides: Mapping[str, Any]) -> str:
     return f"`{written}`" if written else "the study's recipe as it is"
 
 
-def score(found: Found) -> Section:
-    """Make the section of the final score, with the optimism of the search and the table of the race."""
-    return Section("score", "Final score", list(_score(found)))
-
-
-def _score(found: Found) -> Iterator[Part]:
-    confirmed = found.confirmation
+def confirmed(found: Found) -> Section | None:
+    """Make the section of the confirmation, the table of the race; None if nothing was confirmed."""
     if found.study is None:
         kind = found.definition["recipe_type"]
-        yield Text(f"Cannot be read here: `{kind}`, the type of its recipes, cannot be imported.", "quiet")
-        return
-    if confirmed is None:
-        if found.best:
-            yield Text(f"Not asked for. `study confirm {found.name}` repeats the best trials on fresh seeds and opens "
-                       "the test split for the winner.", "quiet")  # fmt: skip
-        else:
-            yield Text(f"Nothing to confirm yet. `study run {found.name}` searches first.", "quiet")
-        return
-    if not confirmed.complete:
-        yield Text(f"Not complete: `study confirm {found.name}` resumes it.", "quiet")
-    if facts := list(_values(found, confirmed)):
-        yield Facts(facts)
-    yield _race(found, confirmed)
+        unread = f"Cannot be read here: `{kind}`, the type of its recipes, cannot be imported."
+        return Section("confirmation", "Confirmation", [Text(unread, "quiet")])
+    if found.confirmation is None:
+        return None
+    return Section("confirmation", "Confirmation", [_race(found, found.confirmation)])
 
 
 def _values(found: Found, confirmed: Confirmation) -> Iterator[tuple[str, str]]:
@@ -146,13 +168,13 @@ def _values(found: Found, confirmed: Confirmation) -> Iterator[tuple[str, str]]:
         ("Baseline, on the test split", confirmed.baseline),
     ):
         if each and each.mean:
-            yield label, f"{metric.value(each.mean.value)}{_interval(found, each.mean)}"
+            yield label, f"{metric.value(each.mean.value)}{_within(found, each.mean)}"
     if confirmed.gain and math.isfinite(confirmed.gain.difference):
-        yield "Gain", f"{metric.gap(confirmed.gain.difference)}{metric.unit} ({metric.gaps(confirmed.gain.interval)})"
+        yield "Gain", f"{metric.gap(confirmed.gain.difference)}{metric.unit}\n{metric.gaps(confirmed.gain.interval)}"
     if confirmed.winner:
-        yield "Winner, in the search", metric.value(confirmed.winner.search_value)
+        yield "Winner, in the search", f"{metric.value(confirmed.winner.search_value)}\none seed"
     if confirmed.optimism is not None:
-        other = "" if confirmed.optimism > 0 else ": the score is no worse than the value in the search"
+        other = "" if confirmed.optimism > 0 else "\nno worse than in the search"
         yield "Optimism removed", f"{metric.gap(confirmed.optimism)}{metric.unit}{other}"
 
 
@@ -166,7 +188,7 @@ def _race(found: Found, confirmed: Confirmation) -> Table:
             found.metric.mean(each.mean),
             str(len(each.values)),
             outcome,
-            _recipe(each.overrides),
+            _recipe(each.settings),
         )
         for each, outcome in zip(confirmed.contenders, outcomes, strict=True)
     ]
@@ -175,11 +197,11 @@ def _race(found: Found, confirmed: Confirmation) -> Table:
     return Table(name, head, rows)
 
 
-def looks(found: Found) -> Section:
-    """Make the section of the looks at the test split."""
+def looks(found: Found) -> Section | None:
+    """Make the section of the looks at the test split; None if there was none."""
     openings = found.openings
     if not openings:
-        return Section("looks", "Looks at the test split", [Text("None: the test split has not been opened.")])
+        return None
     times = "once" if len(openings) == 1 else f"{len(openings)} times"
     parts: list[Part] = [Text(f"It was looked at {times}.")]
     if len(openings) > 1:
@@ -188,7 +210,7 @@ def looks(found: Found) -> Section:
         (local_moment(each["time"]), str(len(each["recipes"])), str(each["seeds"]), f"`{each['command']}`")
         for each in openings
     ]
-    parts.append(Table("Looks at the test split", ("When", ">Recipes", ">Seeds", "~By which command"), rows))
+    parts.append(Table("Looks at the test split", ("When", ">Recipes", ">Seeds", "~Command"), rows))
     return Section("looks", "Looks at the test split", parts)
 
 
@@ -196,11 +218,6 @@ def remarks(found: Found) -> Section | None:
     """Make the section of remarks on the search, each with what to do about it; None without trials or remarks."""
     if not found.trials:
         return None
-    said = judgement.remarks(judgement.read(found.journal, [trial.row for trial in found.trials]))
-    shown = [_sentence_of(each.text, each.fix) for each in said if each.kind != "test split"]  # has its own section
-    return Section("remarks", "What the search says of itself", [Points(shown)]) if shown else None
-
-
-def _sentence_of(text: str, fix: str) -> str:
-    first = f"{text[:1].upper()}{text[1:]}"
-    return f"{first}. {fix}" if fix else f"{first}."
+    said = judgement.remarks(evidence.read(found.journal, found.trials))
+    shown = [" ".join(remark(each.record())) for each in said if each.kind != "test split"]  # has its own section
+    return Section("remarks", REMARKS, [Points(shown)]) if shown else None

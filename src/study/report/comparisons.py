@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from study.formatting import duration, knobs
@@ -10,8 +11,8 @@ from study.insight import repeats
 from study.insight.importance import assess
 from study.plots import figures
 from study.report.parts import Bar, Picture, Section, Table, Text
-from study.sampling.storage import frozen_of
-from study.text import questions
+from study.sampling.storage import frozen
+from study.text import insight, questions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from study.metric import Metric
     from study.questions.ablation import Ablation, AblationRow
     from study.questions.comparison import VariantRow
-    from study.record.results import Trial, TrialRow
+    from study.record.trial import Trial, TrialRow
     from study.report.found import Compared, Found
     from study.report.parts import Part, Tone
     from study.stats.verdicts import Contrast
@@ -38,12 +39,15 @@ def _variants(found: Found) -> Iterator[Part]:
     if found.compared:
         yield from _compared(found, found.compared)
         return
+    if found.otherwise:
+        yield Text(f"A comparison was trained with other settings than the search, `{knobs(found.otherwise)}`, so its "
+                   f"values are not shown beside these; `study compare {found.name} --show` prints them.",
+                   "warning")  # fmt: skip
     seen = [trial for trial in found.trials if trial.row.variant]
     if len(seen) < 2:
         return
     yield Text("Their trials in the search, one seed each; one seed decides nothing.")
     yield _seen(found)
-    yield Text(f"`study compare {found.name}` compares them on equal seeds, on the test split.", "quiet")
 
 
 def _compared(found: Found, compared: Compared) -> Iterator[Part]:
@@ -102,16 +106,10 @@ def bar(found: Found, comparison: Contrast | None) -> Bar | None:
 
 def ablation(found: Found) -> Section | None:
     """Make the section of the ablation: what each knob of the winner contributes, and which can be dropped."""
-    ablated = found.ablation
-    if ablated is None and not found.confirmation:
-        return None
-    return Section("ablation", "Ablation", list(_ablation(found, ablated)))
+    return Section("ablation", "Ablation", list(_ablation(found, found.ablation))) if found.ablation else None
 
 
-def _ablation(found: Found, ablated: Ablation | None) -> Iterator[Part]:
-    if ablated is None:
-        yield Text(f"Not asked for. `study ablate {found.name}` sets the winner's knobs back one at a time.", "quiet")
-        return
+def _ablation(found: Found, ablated: Ablation) -> Iterator[Part]:
     if not ablated.complete:
         yield Text(f"Not complete: `study ablate {found.name}` resumes it.", "quiet")
     question = ablated.question
@@ -126,12 +124,9 @@ def _ablation(found: Found, ablated: Ablation | None) -> Iterator[Part]:
     ):
         if rows := [row for row in ablated.arms if row.side == side]:
             yield _ablated(found, title, [end, *rows], found.metric.factor * question.smallest)
-    if ablated.simplest is not None:
-        kept = knobs(ablated.simplest) or "the study's recipe as it is"
-        yield Text(f"The simplest recipe that is no worse than the winner: `{kept}` (without "
-                   f"{', '.join(ablated.dropped)}).")  # fmt: skip
-    elif ablated.complete:
-        yield Text(" ".join(questions.conclusion(ablated.record())))
+    if ablated.complete:
+        for line in questions.conclusion(ablated.record()):
+            yield Text(line)
 
 
 def _ablated(found: Found, title: str, rows: Sequence[AblationRow], small: float) -> Table:
@@ -140,23 +135,30 @@ def _ablated(found: Found, title: str, rows: Sequence[AblationRow], small: float
         (
             row.label,
             metric.difference(row.comparison),
-            row.comparison.words(metric.factor, metric.unit) if row.comparison else "-",
+            row.says(metric) or "-",
             metric.mean(row.mean),
             str(row.mean.n if row.mean else 0),
         )
         for row in rows
     ]
     head = ("Recipe", ">Difference", "~Verdict", ">Mean", ">n")
-    bars = [bar(found, row.comparison) for row in rows]
-    compared = {row.label: row.comparison for row in rows}
-    picture = _forest(found, compared, f"ablation-{rows[-1].side}", f"difference to the {rows[0].label}")
+    bars = [bar(found, row.contribution) for row in rows]
+    says = {row.label: row.says(metric) or "" for row in rows}
+    name, axis = f"ablation-{rows[-1].side}", f"difference to the {rows[0].label}"
+    picture = _forest(found, {row.label: row.contribution for row in rows}, name, axis, says)
     return Table(title, head, cells, bars, small, picture)
 
 
-def _forest(found: Found, compared: Mapping[str, Contrast | None], name: str, axis: str) -> Picture:
+def _forest(
+    found: Found,
+    compared: Mapping[str, Contrast | None],
+    name: str,
+    axis: str,
+    says: Mapping[str, str] | None = None,
+) -> Picture:
     """Draw the differences of a table as a picture for Markdown, which cannot show bars."""
     drawn = {label: each for label, each in compared.items() if each is not None}
-    return Picture(name, f"{axis}, with intervals", figures.png(figures.forest(drawn, "", axis, found.metric)))
+    return Picture(name, f"{axis}, with intervals", figures.png(figures.forest(drawn, "", axis, found.metric, says)))
 
 
 def importance(found: Found) -> Section | None:
@@ -171,15 +173,11 @@ def _importance(found: Found) -> Iterator[Part]:
         return
     some = min(len(trials), WEIGHED)
     drawn = [trials[index * len(trials) // some] for index in range(some)]
-    noise = repeats.noise(found.family)
+    noise = repeats.noise(found.family, found.trials)
     weighed = weigh(found, drawn, noise)
+    record = weighed.record()
     if weighed.lacking:
-        yield Text(
-            f"Too few trials to say: {weighed.lacking} more complete ones are needed, which "
-            f"`study run {found.name} --trials {found.summary.finished + 2 * weighed.lacking}` may add.",
-            "quiet",
-        )
-        return
+        return  # following.py says how many more are needed
     some = (
         f" Computed from {len(drawn):,} of {len(trials):,} trials, evenly spaced." if len(drawn) < len(trials) else ""
     )
@@ -188,30 +186,21 @@ def _importance(found: Found) -> Iterator[Part]:
         f"knobs together.{some}"
     )
     yield _weights(found, weighed)
-    seeds = (
-        f"seeds alone have a standard deviation of {found.metric.size(noise.sd)} (the grey band)"
-        if noise
-        else f"the effect of seeds is not known before `study confirm {found.name}`"
-    )
-    yield Text(
-        f"With this number of trials, chance alone shows an effect of {found.metric.size(weighed.chance)}; {seeds}."
-    )
-    if weighed.lacking_best and len(drawn) == len(trials):
-        yield Text(
-            f"With {weighed.lacking_best} more complete trials, the best quarter is analysed separately.", "quiet"
-        )
+    for note in insight.importance_notes(record):
+        yield Text(note)
+    if noise:
+        yield Text("The grey band is the noise between seeds.")
 
 
 def weigh(found: Found, trials: Sequence[Trial], noise: repeats.Noise | None) -> Importance:
     """Compute the importance of the knobs from some of the search's complete trials."""
-    frozen = [frozen_of(trial.about, trial.history) for trial in trials]
-    finite = [each for each in frozen if each.value is not None and math.isfinite(each.value)]
-    return assess(finite, found.metric, noise=noise)
+    finite = [each for each in map(frozen, trials) if each.value is not None and math.isfinite(each.value)]
+    return replace(assess(finite, found.metric, noise=noise), study=found.name)
 
 
 def _weights(found: Found, weighed: Importance) -> Table:
     best = any(knob.among_best for knob in weighed.knobs)
-    head = ["Knob", ">Effect", "~What it says", ">fANOVA", ">PED-ANOVA"]
+    head = ["Knob", ">Effect", "~Verdict", ">fANOVA", ">PED-ANOVA"]
     head += [">fANOVA, best quarter", ">PED-ANOVA, best quarter"] if best else []
     rows: list[list[str]] = []
     bars: list[Bar | None] = []

@@ -11,6 +11,7 @@ from study.questions import ablation, comparison, confirmation
 from study.questions.replicates import Pairs
 from study.record import results, summary
 from study.record.family import Family, Kind
+from study.record.trial import Trial
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from study.questions.comparison import Comparison, ComparisonQuestion, VariantRow
     from study.questions.confirmation import Confirmation
     from study.record.journal import Journal
-    from study.record.results import Trial
     from study.record.summary import Summary
     from study.settings import Settings
 
@@ -82,7 +82,8 @@ class Found:
         summary: of the search.
         about: the docstring of the study's file; empty if it is unknown.
         study: as it was run; None if our `Recipe` rejects the stored recipe.
-        compared: the comparison; None if there is none.
+        compared: the comparison; None if there is none, or if it was trained otherwise than the search.
+        otherwise: the settings of a comparison that are not the search's; empty if they agree.
         confirmation: None if nothing was confirmed.
         ablation: None if nothing was ablated.
         openings: looks at the test split, oldest first.
@@ -99,6 +100,7 @@ class Found:
     about: str
     study: Study | None
     compared: Compared | None
+    otherwise: Mapping[str, Any]
     confirmation: Confirmation | None
     ablation: Ablation | None
     openings: Sequence[Mapping[str, Any]]
@@ -120,8 +122,8 @@ class Found:
         times: list[float] = [each["time"] for each in self.openings]
         times += [time for trial in self.trials for time in trial.history.times[-1:]]
         times += [trial.history.ended.time for trial in self.trials if trial.history.ended]
-        histories = [folder.history() for journal in self.family.made() for folder in journal.trials()]
-        times += [history.ended.time for history in histories if history.ended]
+        made = [trial.history for journal in self.family.made() for trial in results.intact(journal)]
+        times += [history.ended.time for history in made if history.ended]
         return max(times, default=None)
 
     def count(self, state: str) -> int:
@@ -139,11 +141,11 @@ def read(name: str, settings: Settings) -> Found:
     family = Family(name, settings.home)
     journal = family.defined()
     stored, metric = journal.definition() or {}, results.metric_of(journal)
-    trials = results.trials(journal, metric) if journal.folder.name == name else []
+    trials = results.read(journal) if journal.folder.name == name else []
     try:
-        study = family.as_confirmed()
+        study, otherwise = family.as_confirmed(), family.compared_otherwise()
     except StudyFileError:  # the rest can still be read from the folders
-        study = None
+        study, otherwise = None, {}
     return Found(
         name=name,
         settings=settings,
@@ -154,7 +156,8 @@ def read(name: str, settings: Settings) -> Found:
         summary=summary.summarize(name, metric, [trial.row for trial in trials]),
         about=study_files.about(name, stored),
         study=study,
-        compared=_compared(name, settings),
+        compared=None if otherwise else _compared(name, settings),
+        otherwise=otherwise,
         confirmation=confirmation.read(study, settings) if study else None,
         ablation=ablation.read(study, settings) if study else None,
         openings=family.looks(),
@@ -169,9 +172,7 @@ def winner(found: Found) -> Winner | None:
         if trials:
             return _tested(found, "final", trials[0], f"trial {number}, first of {len(trials)} final seeds")
     if found.best:
-        ended = found.best.history.ended
-        evaluation = ended.evaluation if ended else None
-        return Winner(found.best, f"trial {found.best.row.number}", "validation", evaluation)
+        return Winner(found.best, f"trial {found.best.number}", "validation", found.best.history.evaluation)
     return _best_variant(found)
 
 
@@ -198,9 +199,8 @@ def best_row(found: Found, compared: Compared) -> VariantRow | None:
 def _tested(found: Found, kind: Kind, number: int, label: str) -> Winner:
     """Read a trial that was judged on the test split; its report on validation data may be empty."""
     journal = found.family.member(kind)
-    trial = results.read(journal.trial(number), results.metric_of(journal))
-    evaluation = (trial.history.ended.evaluation if trial.history.ended else None) or {}
-    return Winner(trial, label, "test", evaluation.get("test"))
+    trial = Trial.of(journal.trial(number))
+    return Winner(trial, label, "test", trial.history.evaluation.get("test"))
 
 
 def _compared(name: str, settings: Settings) -> Compared | None:
@@ -217,4 +217,4 @@ def _compared(name: str, settings: Settings) -> Compared | None:
         return None
     pairs = Pairs.of(comparison.design(ran, question), settings)
     first = {name: pairs.trial(name, 0) for name in question.variants}
-    return Compared(comparison.of(ran, settings, question), first)
+    return Compared(comparison.judged(ran, question, pairs), first)

@@ -11,8 +11,10 @@ from matplotlib import colormaps, font_manager
 from PIL import Image, ImageDraw, ImageFont
 
 from study.data import packed
-from study.errors import StudyError
+from study.errors import Damaged, StudyError
+from study.options import Options
 from study.recipe import Recipe
+from study.record import weights as stored_weights
 from study.report.parts import Gallery, Matrix, Picture, Section, Table, Text
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from study.executors import Call
+    from study.inspection import Filters, Mistakes
     from study.report.found import Found, Winner
     from study.report.parts import Part
 
@@ -36,12 +40,13 @@ def sections(found: Found, winner: Winner | None) -> list[Section]:
     """Make the sections about the winner's network; leave out those without data."""
     if winner is None:
         return []
-    made = [
-        ("classes", "Classes", _classes(winner)),
-        ("mistakes", "What it gets wrong", _mistakes(found, winner)),
-        ("filters", "First filters", _filters(found, winner)),
-    ]
-    return [Section(key, title, parts) for key, title, each in made if (parts := list(each))]
+    with Options(device="cpu").calling() as call:
+        made = [
+            ("classes", "Classes", _classes(winner)),
+            ("mistakes", "What it gets wrong", _mistakes(found, winner, call)),
+            ("filters", "First filters", _filters(found, winner, call)),
+        ]
+        return [Section(key, title, parts) for key, title, each in made if (parts := list(each))]
 
 
 def _classes(winner: Winner) -> Iterator[Part]:
@@ -78,16 +83,14 @@ def _commonest(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> Table
     return Table("Commonest confusions", ("True class", "Taken for", ">Times"), rows)
 
 
-def _mistakes(found: Found, winner: Winner) -> Iterator[Part]:
+def _mistakes(found: Found, winner: Winner, call: Call) -> Iterator[Part]:
     recipe, reason = _recipe(found, winner)
     if recipe is None:
         if reason:
             yield Text(reason, "quiet")
         return
-    from study.engine.mistakes import surest_mistakes  # noqa: PLC0415 - torch
-
     try:
-        wrong = surest_mistakes(recipe, _weights(winner), test=winner.split == "test")
+        wrong: Mistakes = call("study.engine.mistakes:surest_mistakes", recipe, _weights(winner), winner.split)
     except StudyError as error:
         yield Text(f"Cannot be shown: {error}", "quiet")
         return
@@ -99,20 +102,18 @@ def _mistakes(found: Found, winner: Winner) -> Iterator[Part]:
         "it says, and how sure it is."
     )
     captions = [
-        f"{wrong.classes[true]} → {wrong.classes[said]}, {'over 99' if sure > 0.99 else f'{100 * sure:.0f}'} %"
+        f"{wrong.classes[true]} → {wrong.classes[said]}, {'>99' if sure > 0.99 else round(100 * sure)} %"
         for true, said, sure in zip(wrong.targets, wrong.predictions, wrong.sureness, strict=True)
     ]
     yield gallery("mistakes", "The surest mistakes", [_rgb(image) for image in wrong.images], captions)
 
 
-def _filters(found: Found, winner: Winner) -> Iterator[Part]:
+def _filters(found: Found, winner: Winner, call: Call) -> Iterator[Part]:
     recipe, _ = _recipe(found, winner)
     if recipe is None:
         return
-    from study.engine.inspect import first_filters  # noqa: PLC0415 - torch
-
     try:
-        seen = first_filters(recipe, _weights(winner))
+        seen: Filters = call("study.engine.inspect:first_filters", recipe, _weights(winner))
     except StudyError:  # no convolution
         return
     shown = min(len(seen.weights), FILTERS)
@@ -140,6 +141,10 @@ def _recipe(found: Found, winner: Winner) -> tuple[Recipe | None, str]:
         return None, f"The data cannot be read: {error}"
     if not _weights(winner).exists():
         return None, "Its weights are not in its folder."
+    try:
+        stored_weights.read(_weights(winner))
+    except Damaged as error:
+        return None, f"Its weights cannot be read: {error}"
     if pack is None:
         return None, "The data set is not on this machine: `study data list` shows those that are."
     if pack.sha256 != data.get("sha256"):

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import jinja2
 from markupsafe import Markup, escape
 
+from study.environment import DISTRIBUTION
 from study.formatting import local_moment
 from study.record import atomic_files
-from study.report import answers, charts, comparisons, found, inspection, reproduction
+from study.report import answers, charts, comparisons, following, found, inspection, reproduction
 from study.report.parts import Gallery, Section, Table
 from study.schemas.studies import Report
 from study.text import studies as words
@@ -86,9 +87,9 @@ def write(name: str, settings: Settings, output: Path | None = None) -> Written:
         html, markdown = (None, path) if path.suffix == ".md" else (path, None)
     content: dict[Path, bytes] = {}
     if html:
-        content[html] = page(known, contents).encode()
+        content[html] = page(known, contents).encode(errors="backslashreplace")
     if markdown:
-        content[markdown] = as_markdown(known, contents, markdown.stem).encode()
+        content[markdown] = as_markdown(known, contents, markdown.stem).encode(errors="backslashreplace")
         content |= {markdown.with_name(f"{markdown.stem}-{each.name}.{each.kind}"): each.content
                     for each in _pictures(contents)}  # fmt: skip
     for file, each in content.items():
@@ -112,15 +113,17 @@ def sections(known: Found) -> list[Section]:
     """Make all sections, in the order of the page."""
     winner = found.winner(known)
     made = [
+        answers.answer(known, charts.history(known)),
+        *([] if known.trials else [comparisons.variants(known)]),  # there, its table is the chart
         answers.question(known),
-        answers.answer(known),
-        answers.score(known),
-        answers.looks(known),
-        comparisons.variants(known),
+        following.section(known),
+        answers.confirmed(known),
+        *([comparisons.variants(known)] if known.trials else []),
         comparisons.ablation(known),
         comparisons.importance(known),
         *charts.sections(known),
         answers.remarks(known),
+        answers.looks(known),
         *inspection.sections(known, winner),
         *reproduction.sections(known, winner),
     ]
@@ -131,8 +134,8 @@ def page(known: Found, contents: Sequence[Section]) -> str:
     """Write the report as HTML."""
     template = _templates().get_template("page.html.j2")
     plotly = _plotly() if any(section.interactive for section in contents) else ""
-    files = {"style": _file("style.css"), "script": _file("charts.js"), "plotly": plotly}
-    return template.render(known=known, sections=contents, made=_made(known), **files)
+    files = {"style": _file("style.css"), "script": _file("page.js"), "charts": _file("charts.js")}
+    return template.render(known=known, sections=contents, made=_made(known), plotly=plotly, **files)
 
 
 def as_markdown(known: Found, contents: Sequence[Section], stem: str) -> str:
@@ -178,12 +181,12 @@ def _file(name: str) -> Markup:
 def _made(known: Found) -> str:
     """Write the time of the last result; not the current time, so that the same results give the same report."""
     at = f", as of {local_moment(known.as_of)}" if known.as_of else ""
-    return f"Report of a study{at}; study {version('study')}"
+    return f"Report of a study{at}; study {version(DISTRIBUTION)}"
 
 
 def _plotly() -> str:
-    """Return plotly's JavaScript, compressed to a third; the page decompresses it."""
-    program = (files("plotly") / "package_data" / "plotly.min.js").read_bytes()
+    """Return plotly.js 3.7.0, its basic bundle (a quarter of all), compressed to a third; the page decompresses it."""
+    program = (files("study.report") / "templates" / "plotly-basic.min.js").read_bytes()
     return base64.b64encode(gzip.compress(program, 9, mtime=0)).decode()
 
 
@@ -191,6 +194,7 @@ def _inline(text: str) -> Markup:
     """Turn text between backticks into code, and escape everything else."""
     line, _, below = text.partition("\n")
     written = f"{escape(line)}<br><small>{escape(below)}</small>" if below else str(escape(line))
+    written = re.sub(r"`(study [^`]+)`", r'<code class="command">\1</code>', written)  # never broken across lines
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", written))  # noqa: S704 - escaped before
 
 

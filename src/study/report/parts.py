@@ -15,7 +15,7 @@ Tone = Literal["good", "bad", "same", "open"]
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A paragraph; text between backticks is code. A `quiet` one says how to get a missing result."""
+    """A paragraph; text between backticks is code. A `quiet` one is of less weight, such as a chart's caption."""
 
     text: str
     kind: Literal["plain", "quiet", "warning", "lead"] = "plain"
@@ -30,7 +30,15 @@ class Points:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Terms with their values."""
+    """Terms with their values; `large` ones are shown side by side, the second line of a value small."""
+
+    items: Sequence[tuple[str, str]]
+    large: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """Commands to type, each with what it answers."""
 
     items: Sequence[tuple[str, str]]
 
@@ -161,7 +169,7 @@ class Code:
     text: str
 
 
-Part = Text | Points | Facts | Table | Matrix | Gallery | Chart | Code
+Part = Text | Points | Facts | Commands | Table | Matrix | Gallery | Chart | Code
 
 
 @dataclass(frozen=True, slots=True)

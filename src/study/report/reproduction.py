@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from study.report.found import Found, Winner
     from study.report.parts import Part
 
+LONGEST_LINE = 76  # characters of a command; longer ones are folded
 STATE_WORDS = {"complete": "complete", "pruned": "pruned", "failed": "failed", "running": "unfinished"}
 
 
@@ -123,7 +124,7 @@ def _space(found: Found) -> Iterator[Part]:
     if not stored:
         return
     rows = [(name, spell_stored(text)) for name, text in stored.items()]
-    yield Table("Parameters", ("Parameter", "Range"), rows)
+    yield Table("Parameters", ("Parameter", "~Range"), rows)
     facts = [("Fingerprint of the space", fingerprint(stored))]
     fixed = found.definition.get("fixed") or {}
     facts += [("Held fixed", ", ".join(f"{name}={knob(value)}" for name, value in fixed.items()))] if fixed else []
@@ -141,21 +142,25 @@ def fingerprint(space: Mapping[str, Any]) -> str:
 
 
 def _repeat(found: Found, winner: Winner | None) -> Iterator[Part]:
-    yield Code("\n".join(commands(found)))
+    yield Code("\n".join(map(folded, commands(found))))
     if winner is None:
         return
     yield Text(f"One training alone, {winner.label}: `study run --recipe recipe.json`, with this as `recipe.json`.")
     yield Code(_recipe(found, winner))
 
 
+def searched(found: Found) -> str:
+    """Write the study as `study run` takes it, with its data set: the other commands find its results by the name."""
+    start, _, dataset = found.name.partition("@")
+    written = start
+    if start not in available():  # `study run` needs the file's path or --name
+        written = found.definition.get("file") or f"{start}.py"
+        written += "" if Path(written).stem == start else f" --name {start}"
+    return f"{written} --data {dataset}" if dataset else written
+
+
 def commands(found: Found) -> list[str]:
     """Write the commands that repeat the search and everything that followed it."""
-    start, _, dataset = found.name.partition("@")
-    data = f" --data {dataset}" if dataset else ""
-    searched = start
-    if start not in available():  # `study run` needs the file's path or --name; the other commands find its results
-        searched = found.definition.get("file") or f"{start}.py"
-        searched += "" if Path(searched).stem == start else f" --name {start}"
     lines: list[str] = []
     if found.trials:
         options = "".join(
@@ -163,14 +168,14 @@ def commands(found: Found) -> list[str]:
             for key, default in (("sampler", "tpe"), ("pruner", "median"), ("seed", 0))
             if found.definition.get(key, default) != default
         )
-        held = _held(found.definition.get("fixed"))
-        lines.append(f"study run {searched} --trials {max(1, found.summary.finished)}{options}{data}{held}")
+        fixed = held(found.definition.get("fixed"))
+        lines.append(f"study run {searched(found)} --trials {max(1, found.summary.finished)}{options}{fixed}")
     if found.compared:
         question = found.compared.question
         sure = " --until-sure" if question.until_sure else ""
         lines.append(f"study compare {found.name} --variants {shlex.quote(','.join(question.variants))} "
                      f"--against {shlex.quote(question.against)} "
-                     f"--seeds {question.seeds}{sure}{_held(found.compared.found.fixed)}")  # fmt: skip
+                     f"--seeds {question.seeds}{sure}{held(found.compared.found.fixed)}")  # fmt: skip
     if found.confirmation:
         lines.append(f"study confirm {found.name} --top {found.confirmation.top} --seeds {found.confirmation.seeds}")
     if found.ablation:
@@ -178,7 +183,25 @@ def commands(found: Found) -> list[str]:
     return [*lines, f"study report {found.name}"]
 
 
-def _held(fixed: Mapping[str, Any] | None) -> str:
+def folded(command: str) -> str:
+    r"""Break a long command before its options, with a backslash at the end of each line, as a shell reads it.
+
+    >>> print(folded("study compare cifar_tricks --variants baseline,norm_inputs,init_weights --against baseline"))
+    study compare cifar_tricks --variants baseline,norm_inputs,init_weights \
+        --against baseline
+
+    """
+    first, *options = re.split(r" (?=--)(?=(?:[^']*'[^']*')*[^']*$)", command)  # not within quotes
+    lines = [first]
+    for option in options:
+        if len(lines[-1]) + len(option) > LONGEST_LINE:
+            lines.append(f"    {option}")
+        else:
+            lines[-1] += f" {option}"
+    return " \\\n".join(lines)
+
+
+def held(fixed: Mapping[str, Any] | None) -> str:
     """Write the fixed knobs as options of a shell command."""
     spelt = {name: value if isinstance(value, str) else to_json(value) for name, value in (fixed or {}).items()}
     return "".join(f" --set {shlex.quote(f'{name}={value}')}" for name, value in spelt.items())

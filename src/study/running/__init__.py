@@ -1,1 +1,1 @@
-"""How trials are run, whatever they are for."""
+"""Runs trials, for every question."""

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from study.metric import Metric
-from study.progress import SearchStarted, TrialEnded, TrialEpoch, TrialStarted
+from study.metric import Metric, sign_of
+from study.progress import Preparing, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
+from study.record import family, results
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from study.progress import Progress
-    from study.record.results import TrialRow
+    from study.record.trial import TrialRow
+
+LEADERS = 5  # trials on the leaderboard
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +33,27 @@ class Running:
     value: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A trial that has ended, as the leaderboard and the line of the last one show it."""
+
+    number: int
+    variant: str | None
+    overrides: Mapping[str, Any]
+    state: str
+    epochs: int
+    value: float | None
+
+
 @dataclass(slots=True)
 class Board:
-    """The state of a search as far as it can be seen from here.
+    """The state of a run, from its folders and its events.
 
     Args:
         metric: what is optimized.
         epochs: epochs of a full-length trial, if known.
         clock: seconds, monotonic.
+        doing: what is done before the search starts.
 
     """
 
@@ -47,12 +65,19 @@ class Board:
     complete: int = 0
     pruned: int = 0
     failed: int = 0
-    best: tuple[int, float, str | None, Mapping[str, Any]] | None = None
+    leaders: list[Placed] = field(default_factory=list[Placed])
+    last: Placed | None = None
     running: dict[int, Running] = field(default_factory=dict[int, Running])
     began: float = 0.0
     ended_here: int = 0
     epochs_here: int = 0
-    stopping: bool = False
+    stopping: str = ""  # what is said of it
+    doing: str = ""
+
+    @property
+    def best(self) -> Placed | None:
+        """The best complete trial."""
+        return self.leaders[0] if self.leaders else None
 
     @property
     def finished(self) -> int:
@@ -64,17 +89,26 @@ class Board:
         self.study, self.target, self.began = progress.study, progress.target, self.clock()
         self.epochs, self.metric = progress.epochs, metric.seen(row.value or 0.0 for row in before)
         self.complete = self.pruned = self.failed = self.ended_here = self.epochs_here = 0
-        self.best = None
+        self.leaders, self.last = [], None
         for row in before:
             self.complete += row.state == "complete"
             self.pruned += row.state == "pruned"
             self.failed += row.state == "failed"
-            if row.state == "complete" and row.value is not None:
-                self._better(row.number, row.value, row.variant, row.overrides)
+            self._place(Placed(row.number, row.variant, row.overrides, row.state, row.epochs, row.value))
+
+    def follow(self, progress: Progress, home: Path) -> None:
+        """Apply the next event of a run; when a run starts, read what its folders hold."""
+        if isinstance(progress, SearchStarted):
+            journal = family.journal(progress.study, home)
+            trials = results.read(journal)
+            self.start(progress, results.metric_of(journal, trials), [trial.row for trial in trials])
+        self.take(progress)
 
     def take(self, progress: Progress) -> None:
         """Apply the next event."""
         match progress:
+            case Preparing():
+                self.doing = progress.text
             case TrialStarted():
                 self.running[progress.trial] = Running(
                     progress.trial, progress.variant, progress.overrides, progress.epochs, progress.epochs, None
@@ -122,9 +156,15 @@ class Board:
         self.complete += ended.state == "complete"
         self.pruned += ended.state == "pruned"
         self.failed += ended.state == "failed"
-        if ended.state == "complete" and ended.value is not None:
-            self._better(progress.trial, ended.value, progress.variant, progress.overrides)
+        self.last = Placed(
+            progress.trial, progress.variant, progress.overrides, ended.state, progress.epochs, ended.value
+        )
+        self._place(self.last)
 
-    def _better(self, number: int, value: float, variant: str | None, overrides: Mapping[str, Any]) -> None:
-        if self.best is None or self.metric.better(value, self.best[1]):
-            self.best = (number, value, variant, overrides)
+    def _place(self, trial: Placed) -> None:
+        """Put a trial among the best, if it is complete; of equal ones the earlier leads."""
+        if trial.state != "complete" or trial.value is None or math.isnan(trial.value):
+            return
+        sign = sign_of(self.metric.direction)
+        ranked = sorted([*self.leaders, trial], key=lambda each: (-sign * (each.value or 0.0), each.number))
+        self.leaders = ranked[:LEADERS]  # a new list: the live view reads it from its own thread

@@ -1,9 +1,8 @@
-"""Runs a source's trials under the study's lock: folders first, an executor, and two tellers beside the loop."""
+"""Runs a source's trials under the study's lock: the loop, an executor, and two threads that update the databases."""
 
 from __future__ import annotations
 
 import time
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from study import environment
@@ -13,15 +12,18 @@ from study.record.atomic_files import require_room
 from study.record.journal import Journal
 from study.running.loop import Loop
 from study.sampling import space, storage
-from study.sampling.teller import Teller, told
+from study.sampling.teller import Teller
+from study.sampling.telling import Telling
 from study.sampling.trials import Trials
-from study.tracking import tracked
+from study.stopping import signal_of
+from study.tracking import told, tracked
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator, Mapping
 
     from study.definition import Study
+    from study.executors import Executor
     from study.options import Options
     from study.running.loop import Source
     from study.settings import Settings
@@ -31,6 +33,7 @@ def conduct(
     study: Study,
     settings: Settings,
     options: Options,
+    executor: Executor,
     stop: threading.Event,
     source: Source,
     definition: Mapping[str, Any],
@@ -44,6 +47,7 @@ def conduct(
         study: the study of the trials.
         settings: where things are kept.
         options: how to run.
+        executor: runs the jobs; the caller closes it.
         stop: once it is set, running trials save their current epoch, and Interrupted is raised.
         source: of the trials.
         definition: of the study, to be stored; it must agree with the stored one.
@@ -54,38 +58,53 @@ def conduct(
         InputError: another process runs the study, its stored definition differs, or a place cannot be used.
         Interrupted: `stop` was set; the same call goes on.
         StudyError: too many failures, or an epoch that is not repeatable.
+        PlaceError: Optuna's database was away for too long; the same call goes on.
+        LeaseLost: another process has taken the study; the same call goes on once that has ended.
 
     """
     journal = Journal(settings.study_folder(study.name))
     require_room(settings.home)
-    with storage.opened(settings.storage) as database, storage.held(study.name, journal.folder, database):
+    with storage.opened(settings.storage) as database, storage.held(study.name, journal.folder, database) as lease:
+        journal.settle()
         _settle_definition(journal, definition, accept=options.accept)
         teller = Teller(journal, database, study.name, study.direction, takes=True)
-        teller.tell()
+        teller.begin(lease)
         trials = Trials(study, journal, teller.arrivals, options.sampler, options.pruner, options.seed)
         if elsewhere := trials.elsewhere():
-            yield Notice(
-                f"of the trials that count, {elsewhere} {'has' if elsewhere == 1 else 'have'} no folder here: another "
-                f"machine's, added by hand, or deleted; `study remove {study.name}` forgets all of the study's"
-            )
+            yield _without_folder(elsewhere, study.name)
         if source.is_done(trials):
             teller.give_back()
             yield SearchStarted(study.name, source.target(trials), trials.finished(), 0, 0, None)
+            if options.track:
+                yield from told(journal, settings)
             return
         asked = {"trials": source.target(trials), "finished": trials.finished(), "since": time.time()}
         journal.store_question("run", asked)
-        about = {"study": study.name, "metric": study.metric, "direction": study.direction, "data": definition["data"]}
+        about = {"study": study.name, "metric": study.objective.name, "direction": study.direction}
+        about |= {"followed": study.metric} if study.test else {}
+        about |= {"data": definition["data"]}
         about |= {"environment": environment.versions(), "git": environment.git(), "grouped": grouped}
-        with closing(options.make_executor()) as executor:
-            loop = Loop(study, journal, trials, executor, source, stop, about, options.deadline, test)
-            progress = told(loop.run(), teller, study.name)
-            yield from tracked(progress, journal, settings) if options.track else progress
+        telling = Telling(teller, lease, study.name)
+        loop = Loop(
+            study, journal, trials, executor, source, stop, about, options.deadline, options.hang, test, telling
+        )
+        progress = telling.told(loop.run(), stop)
+        yield from tracked(progress, journal, settings, stop) if options.track else progress
+        if telling.over:
+            raise telling.over
         if stop.is_set() and not source.is_done(trials):
             raise Interrupted(
                 f"stopped with {trials.finished()} of {source.target(trials)} trials finished, everything saved",
                 where=study.name,
-                fix="The same command goes on.",
-            )
+                fix="The same command continues.",
+            ).by(signal_of(stop))
+
+
+def _without_folder(count: int, name: str) -> Notice:
+    return Notice(
+        f"of the trials that count, {count} {'has' if count == 1 else 'have'} no folder here: another machine's, "
+        f"added by hand, or deleted; `study remove {name}` forgets all of the study's"
+    )
 
 
 def _settle_definition(journal: Journal, definition: Mapping[str, Any], *, accept: bool) -> None:

@@ -10,6 +10,7 @@ import platform
 import shutil
 import sqlite3
 import tempfile
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from study.text.shown import ShownList
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from study.settings import Settings
     from study.text.table import Block
@@ -44,14 +46,24 @@ class Findings(ShownList[Finding]):
         return text.findings(self.entries)
 
 
-def doctor(places: Settings, watch: Callable[[Finding], None] | None = None) -> Findings:
-    """Look at devices, places, databases, data and studies; nothing is made or changed.
+def doctor(
+    places: Settings,
+    watch: Callable[[Finding], None] | None = None,
+    *,
+    repair: bool = False,
+    run_again: bool = False,
+) -> Findings:
+    """Look at devices, places, databases, data, studies and results; nothing is changed unless it is to be repaired.
 
     Args:
         places: where results are kept.
         watch: is called with each finding at once; some take seconds.
+        repair: whether damaged files of results are restored, each after a copy into `backups` in the home folder.
+        run_again: whether damaged trials are run again by the next search, rather than restored.
 
     """
+    from study.running import damaged  # noqa: PLC0415 - Optuna
+
     checks: dict[str, Callable[[], str]] = {
         "python": platform.python_version,
         "versions": _versions,
@@ -70,6 +82,10 @@ def doctor(places: Settings, watch: Callable[[Finding], None] | None = None) -> 
         found.append(_look(name, look))
         if watch:
             watch(found[-1])
+    for each in chain(damaged.repairs(places, run_again=run_again) if repair else (), damaged.find(places)):
+        found.append(each)
+        if watch:
+            watch(each)
     return Findings(found)
 
 
@@ -94,14 +110,14 @@ def _versions() -> str:
 
 
 def _devices() -> str:
-    from study.engine.device import devices  # noqa: PLC0415 - see above
+    from study.running.devices import present  # noqa: PLC0415 - see above
 
-    return ", ".join(devices())
+    return ", ".join(present())
 
 
 def _processor() -> str:
     from study.environment import versions  # noqa: PLC0415 - see above
-    from study.executors.local import cores  # noqa: PLC0415 - see above
+    from study.executors.server import cores  # noqa: PLC0415 - see above
 
     return f"{plural(cores(), 'core')}, {versions()['processor']}"
 
@@ -145,13 +161,17 @@ def _tracking(places: Settings) -> str:
 
 def _to_come(url: str) -> bool:
     """Whether it is an SQLite file that the first search will make; looking must not make it."""
-    return url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists()
+    file = settings.sqlite_file(url)
+    return file is not None and not file.exists()
 
 
 def _data() -> str:
     from study.data import packed  # noqa: PLC0415 - see above
 
-    here = [f"{pack.name}{' (imported)' if pack.imported else ''}" for pack in packed.listing()]
+    packs = packed.listing()
+    for pack in packs:
+        packed.require_whole(pack)
+    here = [f"{pack.name}{' (imported)' if pack.imported else ''}" for pack in packs]
     prepared = f"prepared: {', '.join(here)}" if here else "none prepared yet"
     return f"{prepared}; looked for or downloaded in {settings.data_folder()}"
 

@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from study.definition import Study
     from study.executors import Executor
     from study.options import Options
-    from study.sampling.trials import Candidate
+    from study.sampling.trials import NextTrial
     from study.text.table import Block
 
 MEASURED_EXAMPLES = 4096
-MEASURED_SECONDS = 600.0  # after which a measurement ends, whatever it has
+MEASURED_SECONDS = 600.0  # after which a measurement ends, complete or not
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +63,10 @@ def plan(study: Study, options: Options, finished: int) -> Plan:
         StudyError: the training failed.
 
     """
-    from study.engine.device import pick  # noqa: PLC0415 - torch
-
     shorter, share = _shortened(study)
     with closing(options.make_executor()) as executor, tempfile.TemporaryDirectory() as folder:
         seconds, size = _measure(replace(study, recipe=shorter), executor, Path(folder))
-        slots = executor.slots
+        slots, device = executor.slots, executor.call("study.engine.device:pick", options.device)
     epochs = getattr(study.recipe, "epochs", None)
     left = max(0, options.trials - finished)
     seconds /= share
@@ -78,7 +76,7 @@ def plan(study: Study, options: Options, finished: int) -> Plan:
         finished=finished,
         target=options.trials,
         slots=slots,
-        device=pick(options.device),
+        device=device,
         epochs=epochs,
         seconds_per_epoch=seconds,
         expected_seconds=seconds * epochs * rounds if epochs else None,
@@ -96,10 +94,10 @@ def _shortened(study: Study) -> tuple[BaseModel, float]:
 
     pack = packed.find(recipe.dataset)
     assert pack is not None
-    full = recipe.train_size or int(pack.train * (1 - recipe.val_fraction))
+    validation = pack.held_out(recipe.val_fraction)
+    full = recipe.train_size or pack.train - validation
     if full <= MEASURED_EXAMPLES:
         return override(recipe, {"epochs": 2}), 1.0
-    validation = pack.train * recipe.val_fraction
     share = (MEASURED_EXAMPLES + validation / 3) / (full + validation / 3)  # forward alone is a third of a step
     return override(recipe, {"epochs": 2, "train_size": MEASURED_EXAMPLES}), share
 
@@ -118,12 +116,12 @@ class _EachSlot:
         """Tell whether all of them have ended."""
         return trials.finished() >= self.slots
 
-    def next(self, trials: Trials, under_way: Collection[int]) -> Candidate | None:  # noqa: ARG002 - none goes on
+    def next(self, trials: Trials, under_way: Collection[int]) -> NextTrial | None:  # noqa: ARG002 - none is resumed
         """Give the next trial, the study's recipe as it is."""
-        candidate = trials.fixed({}, "measured")
-        return candidate if candidate.number < self.slots else None
+        trial = trials.fixed({}, "measured")
+        return trial if trial.number < self.slots else None
 
-    def may_prune(self, candidate: Candidate) -> bool:  # noqa: ARG002 - whatever it is
+    def may_prune(self, trial: NextTrial) -> bool:  # noqa: ARG002 - no trial may
         """No trial is pruned: all are stopped together."""
         return False
 
@@ -147,6 +145,7 @@ def _measure(study: Study, executor: Executor, folder: Path) -> tuple[float, int
         raise StudyError("the training yielded no second epoch in ten minutes")
     measured = [epoch for epochs in seconds.values() for epoch in epochs]
     first = journal.trial(0)
-    kept = [file for file in first.path.rglob("*") if file not in {first.checkpoint, first.last}]
+    passing = {first.last, *first.path.glob(f"{first.checkpoint.name}*")}
+    kept = [file for file in first.path.rglob("*") if file not in passing]
     kept += [file for file in kept if file == first.best]  # the last weights are as large
     return sum(measured) / len(measured), sum(file.stat().st_size for file in kept) + 8192

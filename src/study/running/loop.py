@@ -1,7 +1,7 @@
 """The one loop: takes the next trial when a slot is free, gives it to an executor, records its epochs, asks the pruner.
 
 The state is the trial folders. Every step is written there first, and the loop waits for no database. A search that was
-killed goes on by reading the folders: the same trials, from their checkpoints, to exactly the number asked for.
+killed continues from the folders: the same trials, from their checkpoints, to exactly the requested number.
 """
 
 from __future__ import annotations
@@ -12,55 +12,79 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from study import stopping
 from study.definition import OUR_TRAIN, reference_to
 from study.errors import StudyError
 from study.events import Died, Epoch, Event, Failed, Finished, Started, Stopped, Stuck
 from study.executors import Job
+from study.formatting import duration
 from study.knobs import has_own_code
 from study.progress import Notice, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
-from study.recipe import Recipe, fingerprint, to_json
+from study.recipe import Recipe, difference, fingerprint, settings, to_json
+from study.record import results
+from study.record.history import same_result
+from study.running.clock import Clock
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Collection, Iterator, Mapping
 
+    from pydantic import BaseModel
+
     from study.definition import Study
     from study.executors import Executor
-    from study.record.journal import History, Journal, State, TrialFolder
-    from study.sampling.trials import Candidate, Trials
+    from study.record.history import History, State
+    from study.record.journal import Journal, TrialFolder
+    from study.sampling.trials import NextTrial, Trials
 
-RETRIES = 3  # of a trial whose worker died
+RETRIES = 3  # of a trial whose worker died, each from further than ever before anew
+LOST = 10  # deaths of workers by no fault of their trials, without an epoch between them, after which a search gives up
+SETTLING = 1.0  # seconds after a death in which a signal may still reach this process, too: then it is no retry
 FAILURES = 5  # in a row, after which a search gives up
 PATIENCE = 0.5  # seconds between two looks at the clock
 
 
 class Source(Protocol):
-    """Where trials come from: a search asks Optuna, a comparison has a list."""
+    """The source of trials: a search asks Optuna, a comparison has a list."""
 
     def target(self, trials: Trials) -> int:
-        """Give the number of finished trials in the end; an upper bound where that is not known."""
+        """Give the number of finished trials in the end; an upper bound if that is unknown."""
         ...
 
     def is_done(self, trials: Trials) -> bool:
         """Tell whether there is nothing more to run."""
         ...
 
-    def next(self, trials: Trials, under_way: Collection[int]) -> Candidate | None:
-        """Give the next trial to run, a left one first; None while there is none beside those under way."""
+    def next(self, trials: Trials, under_way: Collection[int]) -> NextTrial | None:
+        """Give the next trial to run, interrupted ones first; None while all others are running."""
         ...
 
-    def may_prune(self, candidate: Candidate) -> bool:
+    def may_prune(self, trial: NextTrial) -> bool:
         """Tell whether the trial may be stopped early."""
+        ...
+
+
+class Watch(Protocol):
+    """What goes on outside of the trainings, such as a database that is away."""
+
+    over: StudyError | None  # why the search must end after the present epochs
+
+    def look(self) -> Iterator[Notice]:
+        """Give what there is to say; called twice a second."""
         ...
 
 
 @dataclass(slots=True)
 class _Running:
     folder: TrialFolder
-    candidate: Candidate
+    trial: NextTrial
     history: History
+    settings: Mapping[str, Any]  # as people are shown it
     known: int = 0  # epochs that the log held when the job was submitted: the pruner was asked about all but the last
     ending: str = ""  # why it is being stopped for good
+    hung: str = ""  # why its worker was killed
+    died: Died | None = None
+    settled: float = math.inf  # when its death is acted on
 
 
 @dataclass(slots=True)
@@ -75,14 +99,22 @@ class Loop:
     stop: threading.Event
     about: Mapping[str, Any]
     deadline: float = math.inf
+    hang: float = 0.0
     test: bool = False
+    watch: Watch | None = None
     running: dict[int, _Running] = field(default_factory=dict[int, _Running])
     failures: int = 0
+    lost: int = 0  # deaths of workers by no fault of their trials, since the last epoch
+    clock: Clock = field(init=False)
     time_is_up: bool = False
     trained: dict[str, int] | None = None  # complete trials by their recipes' fingerprints; None before the first use
 
+    def __post_init__(self) -> None:
+        """Start the clock of the epochs."""
+        self.clock = Clock(self.hang)
+
     def run(self) -> Iterator[Progress]:
-        """Run until the source has no more, or until told to stop."""
+        """Run until the source has no more trials, or `stop` is set."""
         yield SearchStarted(
             study=self.study.name,
             target=self.source.target(self.trials),
@@ -94,34 +126,49 @@ class Loop:
         while True:
             if time.monotonic() > self.deadline and not self.time_is_up:
                 self.time_is_up = True
-                yield Notice("time is up: running trials end after their present epoch; the same command goes on")
-            while candidate := self._next():
-                yield from self._start(candidate)
+                yield Notice("time is up: running trials stop after their current epoch; the same command continues")
+            if self.watch:
+                yield from self.watch.look()
+            yield from self._see_to_the_dead()
+            while trial := self._next():
+                yield from self._start(trial)
             if not self.running:
+                return
+            if stopping.is_over(self.stop):
+                self.executor.close()  # their epochs start again from the checkpoints
                 return
             for number, event in self.executor.events(PATIENCE):
                 yield from self._take(number, event)
+            self._end_hanging()
+
+    def _end_hanging(self) -> None:
+        for number, seconds in self.clock.hanging(is_stopping=self._is_stopping()).items():
+            self.clock.ends(number)
+            self.running[number].hung = f"an epoch has not ended within {duration(seconds)} (see --hang)"
+            self.executor.kill(number)
 
     def _is_stopping(self) -> bool:
-        return self.time_is_up or self.stop.is_set()
+        return self.time_is_up or self.stop.is_set() or (self.watch is not None and self.watch.over is not None)
 
-    def _next(self) -> Candidate | None:
+    def _next(self) -> NextTrial | None:
         if self._is_stopping() or len(self.running) >= self.executor.slots:
             return None
         self.trials.refresh()
         return self.source.next(self.trials, self.running.keys())
 
-    def _start(self, candidate: Candidate) -> Iterator[Progress]:
-        folder = self._resumed(candidate) if candidate.resumed else self._new(candidate)
+    def _start(self, trial: NextTrial) -> Iterator[Progress]:
+        folder = self._resumed(trial) if trial.resumed else self._new(trial)
         history = folder.history()
-        each = _Running(folder, candidate, history, len(history.epochs))
+        recipe = type(self.study.recipe).model_validate(folder.recipe())
+        each = _Running(folder, trial, history, settings(recipe, self.study.recipe), len(history.epochs))
         self.running[folder.number] = each
+        self.clock.learn(max((epoch.seconds for epoch in history.epochs), default=0.0))
         twin = self._twin(folder)
         if twin is None:
             self._submit(each)
-        if not candidate.resumed:
+        if not trial.resumed:
             self.trials.add(folder)
-        yield TrialStarted(folder.number, candidate.variant, candidate.overrides, len(history.epochs))
+        yield TrialStarted(folder.number, trial.variant, each.settings, len(history.epochs))
         if twin is not None:
             yield from self._repeat(each, twin)
 
@@ -129,32 +176,34 @@ class Loop:
         folder = each.folder
         job = Job.of(self.study, folder.number, folder.recipe(), folder, test=self.test)
         self.executor.submit(job)
+        self.clock.begins(folder.number)
 
-    def _new(self, candidate: Candidate) -> TrialFolder:
-        recipe = self.study.recipe_for(candidate.overrides)
-        about = self._about(candidate)
+    def _new(self, trial: NextTrial) -> TrialFolder:
+        recipe = self.study.recipe_for(trial.overrides)
+        about = self._about(trial, recipe)
         if (known := self._trained().get(fingerprint(recipe))) is not None:
             about["repeats"] = known
-        return self.journal.create(candidate.number, to_json(recipe), about)
+        return self.journal.create(trial.number, to_json(recipe), about)
 
-    def _resumed(self, candidate: Candidate) -> TrialFolder:
-        folder = self.journal.trial(candidate.number)
+    def _resumed(self, trial: NextTrial) -> TrialFolder:
+        folder = self.journal.trial(trial.number)
         if not folder.path.exists():  # it was begun on another machine, from the same database
-            recipe = self.study.recipe_for(candidate.overrides)
-            self.journal.create(candidate.number, to_json(recipe), self._about(candidate))
+            recipe = self.study.recipe_for(trial.overrides)
+            self.journal.create(trial.number, to_json(recipe), self._about(trial, recipe))
         folder.repair()
         return folder
 
-    def _about(self, candidate: Candidate) -> dict[str, Any]:
-        return {**candidate.about(), **self.about, "uid": candidate.uid or uuid.uuid4().hex, "created": time.time()}
+    def _about(self, trial: NextTrial, recipe: BaseModel) -> dict[str, Any]:
+        about = {**trial.about(), "overrides": difference(recipe, self.study.recipe), **self.about}
+        return {**about, "uid": trial.uid or uuid.uuid4().hex, "created": time.time()}
 
     def _trained(self) -> dict[str, int]:
         """Give the complete trials whose recipes need not be trained again: the result would be equal to the bit."""
         if self.trained is None:
             self.trained = {}
-            for folder in self.journal.trials():
-                if (ended := folder.history().ended) and ended.state == "complete":
-                    self._note_trained(folder)
+            for trial in results.intact(self.journal):
+                if (ended := trial.history.ended) and ended.state == "complete":
+                    self._note_trained(trial.folder)
         return self.trained
 
     def _note_trained(self, folder: TrialFolder) -> None:
@@ -167,10 +216,12 @@ class Loop:
             self._trained().setdefault(fingerprint(recipe), folder.number)
 
     def _twin(self, folder: TrialFolder) -> TrialFolder | None:
-        """Find the trial that the folder repeats, if it is still there."""
+        """Find the trial that the folder repeats, if it is still there and whole."""
         known = folder.about().get("repeats")
         twin = None if known is None else self.journal.trial(known)
-        return twin if twin is not None and twin.path.exists() else None
+        if twin is None or not twin.path.exists() or results.whole(twin) is None or not twin.weights_are_whole():
+            return None
+        return twin
 
     def _repeat(self, each: _Running, twin: TrialFolder) -> Iterator[Progress]:
         """End a trial as another one of its recipe and seed has ended; nothing is trained."""
@@ -185,9 +236,14 @@ class Loop:
 
     def _take(self, number: int, event: Event) -> Iterator[Progress]:
         each = self.running[number]
+        if not isinstance(event, Started | Epoch):
+            self.clock.ends(number)
         match event:
             case Started(device=device):
                 each.folder.append("started", device=device)
+                self.clock.begins(number)  # without the time that its process took to start
+                if event.damaged:
+                    yield Notice(f"trial {number}: {event.damaged}; it continues from epoch {event.epochs}")
             case Epoch():
                 yield from self._take_epoch(each, event)
             case Finished(evaluation=evaluation):
@@ -201,22 +257,26 @@ class Loop:
                 yield from self._end(each, "failed", reason=reason, traceback=traceback)
             case Stuck(error=error):
                 raise error
-            case Died(reason=reason):
-                yield from self._revive(each, reason)
+            case Died():
+                each.died, each.settled = event, time.monotonic() + (0.0 if each.hung else SETTLING)
 
     def _take_epoch(self, each: _Running, epoch: Epoch) -> Iterator[Progress]:
-        number = each.folder.number
+        number, value = each.folder.number, epoch.metrics[self.study.metric]
+        taken = self.clock.ends(number)
         if epoch.number <= len(each.history.epochs):
             yield from self._compare(each, epoch)
         if epoch.number > len(each.history.epochs):
             metrics = dict(epoch.metrics)
             each.history.take(each.folder.append("epoch", number=epoch.number, metrics=metrics, seconds=epoch.seconds))
-        if bad := [f"{name} is {value}" for name, value in epoch.metrics.items() if not math.isfinite(value)]:
-            each.ending = f"diverged in epoch {epoch.number}: {bad[0]}"
+            self.clock.learn(taken)
+            self.lost = 0
+        self.clock.begins(number)  # until the answer's consequence
+        if not math.isfinite(value):
+            each.ending = f"diverged in epoch {epoch.number}: {self.study.metric} is {value}"
             self.executor.answer(number, go_on=False)
             return
         self.trials.report(number, epoch)
-        may_prune = self.source.may_prune(each.candidate) and epoch.number >= each.known and not epoch.last
+        may_prune = self.source.may_prune(each.trial) and epoch.number >= each.known and not epoch.last
         each.ending = f"{self.trials.pruner} pruner" if may_prune and self.trials.should_prune(number) else ""
         self.executor.answer(number, go_on=not (each.ending or self._is_stopping()))
         yield TrialEpoch(number, epoch)
@@ -224,14 +284,14 @@ class Loop:
     def _compare(self, each: _Running, epoch: Epoch) -> Iterator[Progress]:
         """Check a resumed epoch against the log: the two must be equal to the bit."""
         known = each.history.epochs[epoch.number - 1]
-        if repr(sorted(known.metrics.items())) == repr(sorted(epoch.metrics.items())):  # so that NaN equals NaN
+        if same_result(known, epoch):
             return
         what = f"epoch {epoch.number} was {dict(known.metrics)} and is now {dict(epoch.metrics)}"
         if reference_to(self.study.train) == OUR_TRAIN:
-            fix = "Was the trial begun with other versions, or on another machine? Delete its folder to run it anew."
+            fix = "Was the trial started with other versions, or on another machine? Delete its folder to run it again."
             raise StudyError(f"not the same training: {what}", where=f"trial {each.folder.number}", fix=fix)
         each.history.take(each.folder.append("restarted", epochs=epoch.number - 1))
-        yield Notice(f"trial {each.folder.number} went on from an earlier epoch and is not repeatable: {what}")
+        yield Notice(f"trial {each.folder.number} resumed from an earlier epoch and is not repeatable: {what}")
 
     def _end(self, each: _Running, state: State, *, reason: str = "", **more: Any) -> Iterator[Progress]:
         number, epochs = each.folder.number, each.history.epochs
@@ -241,11 +301,13 @@ class Loop:
             state, reason = "failed", "the training yielded no epoch"
         more = {"evaluation": None, **more}
         if tested := (more["evaluation"] or {}).get("test"):  # a training of one's own may know of no test split
-            name = self.study.metric.removeprefix("val_").removeprefix("train_")
+            name = self.study.objective.measure
             value = tested.get(name)
             if value is None:
                 state = "failed"
                 reason = f"its test has no {name!r}, by which the study judges; it has {', '.join(tested)}"
+        elif self.study.test:  # an epoch's value is of another split
+            value = None
         each.history.take(each.folder.append("ended", state=state, value=value, reason=reason, **more))
         ended = each.history.ended
         assert ended is not None
@@ -254,21 +316,35 @@ class Loop:
         if state == "complete":
             self._note_trained(each.folder)
         del self.running[number]
-        yield TrialEnded(number, each.candidate.variant, each.candidate.overrides, len(epochs), ended)
+        yield TrialEnded(number, each.trial.variant, each.settings, len(epochs), ended)
         self.failures = self.failures + 1 if state == "failed" else 0
         if self.failures == FAILURES:
-            raise StudyError(
-                f"{FAILURES} trials in a row failed, the last one with: {reason}",
-                where=self.study.name,
-                fix=f"See `study show {self.study.name} --trial {number}`.",
-            )
+            what = f"{FAILURES} trials in a row failed, the last one with: {reason}"
+            raise StudyError(what, where=self.study.name, fix=f"See `study show {self.study.name} --trial {number}`.")
 
-    def _revive(self, each: _Running, reason: str) -> Iterator[Progress]:
-        each.history.take(each.folder.append("died", reason=reason))
-        tries = len(each.history.deaths)
-        if tries > RETRIES:
-            yield from self._end(each, "failed", reason=f"{reason}, {tries} times")
-            return
+    def _see_to_the_dead(self) -> Iterator[Progress]:
+        """Retry the trials whose workers have died; if the search ends, too, it was no fault of theirs."""
+        for each in [each for each in self.running.values() if each.died]:
+            if self._is_stopping():
+                del self.running[each.folder.number]
+            elif time.monotonic() >= each.settled:
+                yield from self._revive(each)
+
+    def _revive(self, each: _Running) -> Iterator[Progress]:
+        assert each.died is not None
+        reason, counts, which = each.hung or each.died.reason, bool(each.hung) or each.died.is_own, "it is continued"
+        each.died, each.hung = None, ""
+        if counts:
+            each.history.take(each.folder.append("died", reason=reason))
+            tries = each.history.deaths_in_vain
+            if tries > RETRIES:
+                yield from self._end(each, "failed", reason=f"{reason}, {tries} times without a new epoch")
+                return
+            which = f"retry {tries} of {RETRIES}"
+        else:
+            self.lost += 1
+            if self.lost > LOST:
+                raise StudyError(f"{reason}, {self.lost} times without a new epoch", where=self.study.name)
         each.known = len(each.history.epochs)
-        yield Notice(f"trial {each.folder.number}: {reason}; retry {tries} of {RETRIES} from epoch {each.known}")
+        yield Notice(f"trial {each.folder.number}: {reason}; {which} from epoch {each.known}")
         self._submit(each)

@@ -1,29 +1,33 @@
-"""What is settled before a search starts: the data, and that recipes fit."""
+"""What is settled before a search starts: the data, and that recipes fit. What needs torch is called where torch is."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from study.definition import reference_to, with_data
+from study.definition import OUR_TRAIN, reference_to, with_data
 from study.errors import DataMissing, RecipeError
-from study.imports import import_object
+from study.executors import inline
 from study.knobs import unfit_for_data
-from study.recipe import Recipe
+from study.recipe import Recipe, fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from pydantic import BaseModel
 
     from study.definition import Study
+    from study.executors import Call
     from study.sampling.space import Space
 
 CHECKED_SAMPLES = 12  # of the space, for which the network is built before anything is written
-MEASURED_EXAMPLES = 4096
 
 
 def available_data(
-    study: Study, *, fallback: bool, report: Callable[[str, float | None], None] | None = None
+    study: Study,
+    *,
+    fallback: bool,
+    report: Callable[[str, float | None], None] | None = None,
+    call: Call = inline.call,
 ) -> tuple[Study, str]:
     """See to it that the study's data set is there; fall back on the study's other one, under another name, if not.
 
@@ -31,6 +35,7 @@ def available_data(
         study: whose recipe names a data set; a recipe of one's own may have none.
         fallback: whether the study's fallback may be taken.
         report: hears of progress: a text, and a share in [0, 1] or None.
+        call: makes a data set where torchvision is, unless it is there.
 
     Returns:
         The study, renamed `NAME@fallback` if it fell back; and why it fell back, else an empty string.
@@ -41,20 +46,31 @@ def available_data(
     """
     if not isinstance(study.recipe, Recipe):
         return study, ""
-    from study.engine.sources import ensure  # noqa: PLC0415 - torchvision
-
     try:
-        ensure(study.recipe.dataset, report)
+        _ensure(study.recipe.dataset, call, report)
     except DataMissing as error:
         if not (fallback and study.fallback) or study.fallback == study.recipe.dataset:
             raise
-        ensure(study.fallback, report)
+        _ensure(study.fallback, call, report)
         return with_data(study, study.fallback), error.what
     return study, ""
 
 
-def check_recipes(study: Study, space: Space, device: str) -> dict[str, Any]:
+def _ensure(dataset: str, call: Call, report: Callable[[str, float | None], None] | None) -> None:
+    from study.data import packed  # noqa: PLC0415 - only where there is data
+
+    if packed.find(dataset) is None:
+        call("study.engine.sources:ensure", dataset, report=report)
+
+
+def check_recipes(study: Study, space: Space, device: str, call: Call = inline.call) -> dict[str, Any]:
     """Prove that the device is there and that recipes fit the network and the data; nothing is trained or written.
+
+    Args:
+        study: whose recipes are checked.
+        space: its search space, with samples.
+        device: as a person names it, such as auto.
+        call: checks where torch is.
 
     Returns:
         What is recorded of the data: name, sha256, source, imported. Empty for a training of one's own.
@@ -63,23 +79,16 @@ def check_recipes(study: Study, space: Space, device: str) -> dict[str, Any]:
         InputError: a device, an import path, a data set or a knob that does not fit, by name.
 
     """
-    from study.engine.device import pick  # noqa: PLC0415 - torch
-
-    chosen = pick(device)
-    if not isinstance(study.train, str):
-        reference_to(study.train)
-    else:
-        import_object(study.train)
     recipe = study.recipe
+    train = reference_to(study.train)
+    if not isinstance(recipe, Recipe) or train != OUR_TRAIN:
+        call("study.engine.check:check_training", train, device)
     if not isinstance(recipe, Recipe):
         return {}
     from study.data import packed  # noqa: PLC0415 - only where there is data
-    from study.engine import check  # noqa: PLC0415 - torch
 
     variants = [study.recipe_for(overrides) for overrides in study.variants.values()]
-    for each in (recipe, *variants, *space.recipes[:CHECKED_SAMPLES]):
-        assert isinstance(each, Recipe)
-        check(each, chosen)
+    check_all((recipe, *variants, *space.recipes[:CHECKED_SAMPLES]), device, call)
     pack = packed.find(recipe.dataset)
     assert pack is not None
     for each in space.recipes[CHECKED_SAMPLES:]:
@@ -88,15 +97,23 @@ def check_recipes(study: Study, space: Space, device: str) -> dict[str, Any]:
     return {"name": pack.name, "sha256": pack.sha256, "source": pack.source, "imported": pack.imported}
 
 
-def fitting(device: str) -> Callable[[BaseModel], None]:
-    """Give a function that raises RecipeError where model and data refuse a recipe of ours; others it lets pass."""
-    from study.engine import check  # noqa: PLC0415 - torch
-    from study.engine.device import pick  # noqa: PLC0415 - torch
+def check_all(recipes: Iterable[BaseModel], device: str, call: Call) -> None:
+    """Prove where torch is that recipes of one class fit network and data; equal ones are tried once.
 
-    chosen = pick(device)
+    Raises:
+        InputError: as `check_recipes`.
+
+    """
+    each = {fingerprint(recipe): recipe for recipe in recipes}
+    kind = reference_to(type(next(iter(each.values()))))
+    call("study.engine.check:check_all", kind, [recipe.model_dump(mode="json") for recipe in each.values()], device)
+
+
+def fitting(device: str, call: Call = inline.call) -> Callable[[BaseModel], None]:
+    """Give a function that raises RecipeError where model and data refuse a recipe of ours; others it lets pass."""
 
     def fits(recipe: BaseModel) -> None:
         if isinstance(recipe, Recipe):
-            check(recipe, chosen)
+            check_all([recipe], device, call)
 
     return fits

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from study.data import packed
 from study.data.known import KNOWN
+from study.knobs import plain
 from study.running.preflight import check_recipes
 from study.sampling import space
 from study.schemas.studies import CheckedStudy
@@ -47,7 +48,7 @@ class Checked(Shown):
             metric=self.study.metric,
             direction=self.study.direction,
             space={name: space.spell(distribution) for name, distribution in self.space.distributions.items()},
-            variants={name: dict(overrides) for name, overrides in self.study.variants.items()},
+            variants={name: plain(dict(overrides)) for name, overrides in self.study.variants.items()},
             not_tried=self.not_tried or None,
             sampled=len(self.space.recipes),
         )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from study import tracking
 from study.record.journal import Journal
-from study.sampling import storage, teller
+from study.sampling import storage, telling
 from study.schemas.studies import SyncedStudy
 from study.text import studies as text
 from study.text.shown import ShownList
@@ -19,17 +18,15 @@ if TYPE_CHECKING:
     from study.settings import Settings
     from study.text.table import Block
 
-log = logging.getLogger("study")
-
 
 class Synchronized(ShownList[SyncedStudy]):
-    """What Optuna and MLflow were told of each study."""
+    """What Optuna and MLflow received of each study."""
 
     __slots__ = ()
 
     @property
     def ok(self) -> bool:
-        """Whether all could be told."""
+        """Whether everything was sent."""
         return not any(each.trouble for each in self.entries)
 
     def blocks(self) -> list[Block]:
@@ -38,7 +35,7 @@ class Synchronized(ShownList[SyncedStudy]):
 
 
 def pending(settings: Settings, names: Sequence[str]) -> Synchronized:
-    """Say what MLflow lacks of the studies, from the files alone; nothing is told."""
+    """Count what MLflow lacks of the studies, from the files alone; nothing is sent."""
     server = tracking.server_name(settings)
     return Synchronized([
         SyncedStudy(
@@ -64,9 +61,7 @@ def sync(settings: Settings, names: Sequence[str]) -> Synchronized:
     if not names:
         return Synchronized([])
     with storage.opened(settings.storage) as database:
-        told = {name: teller.sync(Journal(settings.study_folder(name)), database) for name in names}
-    for name in (name for name, changed in told.items() if changed is None):
-        log.warning("%s: another process runs it; its search keeps Optuna equal", name)
+        told = {name: telling.sync(Journal(settings.study_folder(name)), database) for name in names}
     return Synchronized(
         [
             SyncedStudy(

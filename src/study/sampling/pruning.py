@@ -24,7 +24,7 @@ AUDITED = 0.05  # of the trials that a pruner would end
 
 
 class NoisePruner(BasePruner):
-    """Ends a trial only where its gap to the best exceeds what seeds explain at that epoch.
+    """Stops a trial only if its gap to the best exceeds the noise between seeds at that epoch.
 
     The arithmetic, its model and its limits are in `study.stats.noise`. What it says follows from the study's trials
     alone. Epoch 1 is left alone, and so are all trials until five are complete and three epochs long.
@@ -74,7 +74,7 @@ class Audited(BasePruner):
 
 
 def is_audited(seed: int, number: int) -> bool:
-    """Tell whether a trial runs to its end whatever the pruner says.
+    """Tell whether a trial runs to its end even if the pruner would stop it.
 
     Args:
         seed: the study's.

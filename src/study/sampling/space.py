@@ -18,8 +18,10 @@ from optuna.distributions import (
     json_to_distribution,
 )
 
-from study.definition import reference_to
+from study.asking import label_of
+from study.definition import judged_by, reference_to
 from study.errors import DefinitionChanged, RecipeError, StudyFileError
+from study.knobs import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +31,16 @@ if TYPE_CHECKING:
     from study.definition import Overrides, Study
 
 PROBES = 200  # a branch that is taken once in 50 is missed with a chance of 2 %
-SHOWN_ONLY = ("about", "published", "final", "as_published", "all_variants", "fallback")  # never a changed definition
+SHOWN_ONLY = (
+    "metric",
+    "followed",
+    "about",
+    "published",
+    "final",
+    "as_published",
+    "all_variants",
+    "fallback",
+)  # never a changed definition
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
@@ -55,7 +66,10 @@ def probe(study: Study) -> Space:
     recipes: list[BaseModel] = []
     for _ in range(PROBES):
         trial = memory.ask()
-        recipes.append(recipe_of(study, suggest(study, trial), trial.params))
+        overrides = suggest(study, trial)
+        recipes.append(recipe_of(study, overrides, trial.params))
+        if not recipes[1:] or any(not _is_plain(value) for value in overrides.values()):
+            _require_storable(study, overrides)
         for name, distribution in trial.distributions.items():
             if found.setdefault(name, distribution) != distribution:
                 raise StudyFileError(
@@ -64,6 +78,17 @@ def probe(study: Study) -> Space:
                     fix="Give each its own name, and return both under the knob's.",
                 )
     return Space(found, recipes)
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or type(value) in {bool, int, float, str}
+
+
+def _require_storable(study: Study, overrides: Overrides) -> None:
+    try:
+        study.require_storable(overrides)
+    except RecipeError as error:
+        raise StudyFileError(error.what, where=f"{study.name}, space", fix=error.fix) from error
 
 
 def suggest(study: Study, trial: optuna.Trial) -> Overrides:
@@ -75,7 +100,7 @@ def suggest(study: Study, trial: optuna.Trial) -> Overrides:
     """
     try:
         overrides = study.suggest(trial)
-    except Exception as error:  # a person's function may raise anything; the error gives its line
+    except (Exception, SystemExit) as error:  # a person's function may raise anything; the error gives its line
         file = getattr(getattr(study.space, "__code__", None), "co_filename", None)
         lines = [step.lineno for step in traceback.extract_tb(error.__traceback__) if step.filename == file]
         where = f"{study.name}, space" + (f", line {lines[-1]}" if lines else "")
@@ -105,36 +130,51 @@ def params_of(study: Study, overrides: Overrides) -> tuple[dict[str, Any], dict[
 
     A suggestion is assumed to decide the knob of its own name; others are left out.
     """
-    asked = _Asked(study.recipe_for(overrides).model_dump())
-    suggest(study, asked)  # pyright: ignore[reportArgumentType] - has the methods that a space calls
-    params = {name: value for name, value in asked.params.items() if _holds(asked.distributions[name], value)}
-    return params, {name: asked.distributions[name] for name in params}
+    sampler = _Answers(study.recipe_for(overrides).model_dump())
+    suggest(study, optuna.create_study(sampler=sampler).ask())
+    return sampler.params, sampler.distributions
 
 
-class _Asked:
-    """A trial that answers with the values of a recipe and records each suggestion."""
-
-    number = 0
+class _Answers(optuna.samplers.BaseSampler):
+    """Samples the values of a recipe, and keeps what the space has asked for and the recipe has."""
 
     def __init__(self, knobs: Mapping[str, Any]) -> None:
         self._knobs = knobs
         self.params: dict[str, Any] = {}
         self.distributions: dict[str, BaseDistribution] = {}
 
-    def suggest_float(self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False) -> Any:
-        return self._answer(name, FloatDistribution(low, high, log=log, step=step), low)
+    def infer_relative_search_space(self, study: optuna.Study, trial: Any) -> dict[str, BaseDistribution]:
+        """Sample each parameter by itself."""
+        del study, trial
+        return {}
 
-    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> Any:
-        return self._answer(name, IntDistribution(low, high, log=log, step=step), low)
+    def sample_relative(self, study: optuna.Study, trial: Any, search_space: Any) -> dict[str, Any]:
+        """Sample none together."""
+        del study, trial, search_space
+        return {}
 
-    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        return self._answer(name, CategoricalDistribution(tuple(choices)), choices[0])
+    def sample_independent(
+        self, study: optuna.Study, trial: Any, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:  # fmt: skip
+        """Answer with the recipe's value, or with the first one if the space cannot express that."""
+        del study, trial
+        if param_name in self._knobs:
+            value = self._knobs[param_name]
+            for each in (value, _label(value)):
+                if _holds(param_distribution, each):
+                    self.params[param_name], self.distributions[param_name] = each, param_distribution
+                    return each
+        if isinstance(param_distribution, CategoricalDistribution):
+            return param_distribution.choices[0]
+        assert isinstance(param_distribution, FloatDistribution | IntDistribution)
+        return param_distribution.low
 
-    def _answer(self, name: str, distribution: BaseDistribution, otherwise: Any) -> Any:
-        value = self._knobs.get(name)
-        if name not in self._knobs or not _holds(distribution, value):
-            return otherwise if value is None else value
-        self.params[name], self.distributions[name] = value, distribution
+
+def _label(value: Any) -> Any:
+    """Give what Optuna stores of a recipe's value; of a knob that no space could suggest itself."""
+    try:
+        return label_of(value)
+    except RecipeError:
         return value
 
 
@@ -160,12 +200,13 @@ def describe(study: Study, space: Space, **more: Any) -> dict[str, Any]:
         StudyFileError: the training or the recipe's class cannot be imported by another process.
 
     """
-    of_other_data = "dataset" in study.fixed  # `--set dataset=...`: not the data that the figures are published for
+    of_other_data = "dataset" in study.fixed  # `--set dataset=...`: the published values are for other data
     published = {} if of_other_data else {name: asdict(figure) for name, figure in study.published.items()}
     description = {
         "study": study.name,
         "file": study.file,
-        "metric": study.metric,
+        "metric": study.objective.name,
+        **({"followed": study.metric} if study.test else {}),
         "direction": study.direction,
         "train": reference_to(study.train),
         "recipe_type": reference_to(type(study.recipe)),
@@ -180,17 +221,22 @@ def describe(study: Study, space: Space, **more: Any) -> dict[str, Any]:
         "fallback": study.fallback,
         **more,
     }
-    return json.loads(json.dumps(description))
+    return plain(description)
 
 
 def differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
-    """List the differences between the stored definition and the one asked for, a line for each name.
+    """List the differences between the stored definition and the requested one, a line for each name.
 
-    What is only shown, such as the docstring and published figures, is not compared.
+    What is only displayed, such as the docstring and published values, is not compared.
     """
     lines = [
+        f"metric: stored {before.name}, now {now.name}"
+        for before, now in [(judged_by(stored), judged_by(asked))]
+        if before.name != now.name
+    ]
+    lines += [
         f"{key}: stored {stored.get(key)}, now {asked.get(key)}"
-        for key in ("metric", "direction", "train", "recipe_type", "sampler", "pruner", "seed")
+        for key in ("direction", "train", "recipe_type", "sampler", "pruner", "seed")
         if stored.get(key) != asked.get(key) and not (key in {"train", "recipe_type"} and _moved(stored, asked, key))
     ]
     for group in ("recipe", "space", "variants"):
@@ -217,7 +263,7 @@ def refreshed(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, 
 
 
 def require_same(stored: Mapping[str, Any], asked: Mapping[str, Any], *, accept: bool) -> list[str]:
-    """Compare the stored definition with the one asked for.
+    """Compare the stored definition with the requested one.
 
     Returns:
         The differences that were accepted.

@@ -5,12 +5,9 @@ from __future__ import annotations
 import fcntl
 import json
 import math
-import os
-import socket
-import time
-import zlib
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import optuna
@@ -20,23 +17,30 @@ from optuna.distributions import json_to_distribution
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError, StatementError
+from sqlalchemy.pool import NullPool, StaticPool
 
-from study import environment
-from study.errors import PlaceError, StudyLocked
+from study import environment, waiting
+from study.errors import DefinitionChanged, PlaceError
+from study.record import locks, processes
+from study.record.journal import LOCK
+from study.sampling import lease
+from study.settings import hide_password
+from study.waiting import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
-    from pathlib import Path
 
-    from study.record.journal import History, TrialFolder
+    from study.record.journal import TrialFolder
+    from study.record.trial import Trial
 
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
-CONNECT_SECONDS = 10
+LOCK_SECONDS = 60  # that SQLite waits for another program's transaction
 ATTRIBUTES = sqlalchemy.table(
     "trial_user_attributes", *(sqlalchemy.column(name) for name in ("trial_id", "key", "value_json"))
 )
 DATABASE_ERRORS = (SQLAlchemyError, optuna.exceptions.StorageInternalError)
+ERRORS = (*DATABASE_ERRORS, ValueError, TypeError, ArithmeticError)  # the last three: what a driver cannot write
 
 
 def connect(url: str) -> RDBStorage:
@@ -46,13 +50,17 @@ def connect(url: str) -> RDBStorage:
         PlaceError: it does not answer, cannot be written, or is not a database; the URL without its password.
 
     """
+    return waiting.answer(f"Optuna's storage {hide_password(url)}", lambda: _connect(url))
+
+
+def _connect(url: str) -> RDBStorage:
     try:
         engine = sqlalchemy.make_url(_with_driver(url))
         if engine.get_backend_name() == "sqlite":
             return _connect_sqlite(url, engine.database)
-        seconds = _timeouts(engine.get_backend_name())
-        return RDBStorage(_with_driver(url), engine_kwargs={"connect_args": seconds, "pool_pre_ping": True})
-    except (*DATABASE_ERRORS, OSError, ImportError, ValueError, RuntimeError) as error:
+        limits = lease.connect_args(engine.get_backend_name(), LOCK_SECONDS)
+        return RDBStorage(_with_driver(url), engine_kwargs={"connect_args": limits, "pool_pre_ping": True})
+    except (*DATABASE_ERRORS, OSError, ImportError, ValueError, RuntimeError, AssertionError) as error:
         raise PlaceError(
             f"Optuna's storage cannot be used: {first_line(error)}",
             where=hide_password(url),
@@ -71,31 +79,18 @@ def opened(url: str) -> Generator[RDBStorage]:
 
 
 def _connect_sqlite(url: str, file: str | None) -> RDBStorage:
-    options: dict[str, Any] = {"connect_args": {"timeout": 60}}
+    options: dict[str, Any] = {"connect_args": lease.connect_args("sqlite", LOCK_SECONDS)}
     if not file or file == ":memory:":
-        return RDBStorage(url, engine_kwargs=options)
-    folder = os.path.dirname(file) or "."  # noqa: PTH120 - a URL's part, not yet a path
-    os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - as above
-    with open(f"{file}.lock", "w") as lock:  # noqa: PTH123 - two first uses at once would break the new tables
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        plain = sqlalchemy.create_engine(url, connect_args={"timeout": 60})
+        return RDBStorage(url, engine_kwargs={**options, "poolclass": StaticPool})  # one connection for all threads
+    Path(file).parent.mkdir(parents=True, exist_ok=True)
+    with locks.locked(Path(f"{file}.lock")):  # two first uses at once would break the new tables
+        plain = sqlalchemy.create_engine(url, connect_args={"timeout": 1}, poolclass=NullPool)
         with plain.connect() as connection:
             connection.exec_driver_sql("PRAGMA journal_mode=WAL")  # stays with the file
-        plain.dispose()
         storage = RDBStorage(url, engine_kwargs=options)
     sqlalchemy.event.listen(storage.engine, "connect", _faster_commits)
     storage.engine.dispose()  # connections made before the listener
     return storage
-
-
-def _timeouts(backend: str) -> dict[str, int]:
-    match backend:
-        case "postgresql":
-            return {"connect_timeout": CONNECT_SECONDS, "tcp_user_timeout": 1000 * CONNECT_SECONDS}
-        case "mysql":
-            return {"connect_timeout": CONNECT_SECONDS}
-        case _:
-            return {}
 
 
 def _faster_commits(connection: Any, _record: Any) -> None:
@@ -108,14 +103,6 @@ def _with_driver(url: str) -> str:
         if url.startswith(plain):
             return "postgresql+psycopg://" + url.removeprefix(plain)
     return url
-
-
-def hide_password(url: str) -> str:
-    """Spell a URL without its password; what is no URL as it is."""
-    try:
-        return sqlalchemy.make_url(url).render_as_string(hide_password=True)
-    except SQLAlchemyError:
-        return url
 
 
 def check(url: str) -> str:
@@ -133,72 +120,51 @@ def check(url: str) -> str:
 
 
 @contextmanager
-def held(study: str, folder: Path, storage: RDBStorage) -> Generator[None]:
+def held(study: str, folder: Path, storage: RDBStorage) -> Generator[lease.Lease]:
     """Be the one coordinator of the study until the block ends, or this process does.
 
-    A file lock in the study's folder keeps out this machine's processes; on PostgreSQL an advisory lock keeps out
-    other machines'.
+    A file lock in the study's folder keeps out this machine's processes, a lease in the database those of other
+    machines and folders: see `study.sampling.lease`.
 
     Raises:
         StudyLocked: another process is; says which, where and since when.
 
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("a+") as file:
+    with (folder / LOCK).open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            raise _locked(study, file.read()) from None
+            raise lease.locked(study, lease.described(file.read())) from None
+        me = processes.this_process(environment.command())
         file.truncate(0)
-        me = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time(), "command": environment.command()}
         file.write(json.dumps(me))
         file.flush()
         try:
-            with _held_in_database(study, storage, json.dumps(me)):
-                yield
+            with lease.leased(storage.engine, study, me) as mine:
+                yield mine
         finally:
             file.truncate(0)  # a process that lives on runs it no more
 
 
-@contextmanager
-def _held_in_database(study: str, storage: RDBStorage, me: str) -> Generator[None]:
-    if storage.engine.dialect.name != "postgresql":
-        yield
-        return
-    key = zlib.crc32(f"study:{study}".encode())
-    autocommit = storage.engine.execution_options(isolation_level="AUTOCOMMIT")
-    with autocommit.connect() as connection:
-        connection.detach()  # not back to the pool: the lock ends with the connection, however this process ends
-        if not connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({key})").scalar():
-            holder = ""
-            with suppress(KeyError):  # its holder is about to make the study
-                holder = storage.get_study_user_attrs(storage.get_study_id_from_name(study)).get("coordinator", "")
-            raise _locked(study, holder)
-        with suppress(KeyError):  # the study is about to be made
-            storage.set_study_user_attr(storage.get_study_id_from_name(study), "coordinator", me)
-        yield
-
-
-def _locked(study: str, holder: str) -> StudyLocked:
-    try:
-        who = json.loads(holder)
-        since = datetime.fromtimestamp(who["since"]).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-        text = f"process {who['pid']} on {who['host']} runs it since {since} ({who['command']})"
-    except (ValueError, KeyError, TypeError):
-        text = "another process runs it"
-    return StudyLocked(
-        text, where=study, fix="Wait for it, stop it with Ctrl-C, or use --name for a study of your own."
-    )
-
-
 def study_id(storage: RDBStorage, name: str, direction: str) -> int:
-    """Find the study in the database, or make it."""
+    """Find the study in the database, or make it.
+
+    Raises:
+        DefinitionChanged: it is there with another direction, or with several.
+
+    """
+    wanted = StudyDirection.MAXIMIZE if direction == "maximize" else StudyDirection.MINIMIZE
     try:
-        return storage.get_study_id_from_name(name)
+        found = storage.get_study_id_from_name(name)
     except KeyError:
-        wanted = StudyDirection.MAXIMIZE if direction == "maximize" else StudyDirection.MINIMIZE
         return storage.create_new_study([wanted], name)
+    if (directions := storage.get_study_directions(found)) != [wanted]:
+        said = " and ".join(each.name.lower() for each in directions)
+        what = f"Optuna's database has a study of this name with the direction {said}, and this one is to {direction}"
+        raise DefinitionChanged(what, where=name, fix="Give it another name: `--name NEW`, or `name=`.")
+    return found
 
 
 def count_trials(storage: RDBStorage, study: int) -> int:
@@ -220,7 +186,7 @@ def claim(storage: RDBStorage, trial_id: int, uid: str) -> bool:
 
     Optuna's own way takes two transactions, between which a kill would leave a trial that nobody runs.
     """
-    now = sqlalchemy.bindparam("now", datetime.now(UTC).replace(tzinfo=None), sqlalchemy.DateTime)  # as Optuna does
+    now = sqlalchemy.bindparam("now", datetime.now(), sqlalchemy.DateTime)  # noqa: DTZ005 - Optuna keeps local time
     take = "UPDATE trials SET state = 'RUNNING', datetime_start = :now WHERE trial_id = :id AND state = 'WAITING'"
     with storage.engine.begin() as connection:
         if not connection.execute(sqlalchemy.text(take).bindparams(now), {"id": trial_id}).rowcount:
@@ -255,6 +221,22 @@ def forget(storage: RDBStorage, name: str) -> None:
         storage.delete_study(storage.get_study_id_from_name(name))
 
 
+def require_refusal(error: Exception) -> None:
+    """Raise one of the `ERRORS` again, unless it means that the database does not take what it was given.
+
+    A lock, a lost connection, a full disk or a race with another program is no refusal: the same may be taken later.
+    """
+    cause = error.__cause__ if isinstance(error, optuna.exceptions.StorageInternalError) else error
+    if isinstance(cause, SQLAlchemyError):
+        is_refusal = isinstance(cause, DataError) or (
+            isinstance(cause, StatementError) and not isinstance(cause, DBAPIError)
+        )
+    else:
+        is_refusal = isinstance(cause, ValueError | TypeError | ArithmeticError)
+    if not is_refusal:
+        raise error
+
+
 def end(storage: Any, trial_id: int, state: str, value: float | None, reason: str) -> None:
     """Tell a storage how a trial ended."""
     if reason:
@@ -262,46 +244,51 @@ def end(storage: Any, trial_id: int, state: str, value: float | None, reason: st
     storage.set_trial_state_values(trial_id, STATES[state], None if value is None or state == "failed" else [value])
 
 
-def frozen(folder: TrialFolder) -> FrozenTrial:
-    """Build Optuna's trial from a folder, as far as the folder has come."""
-    return frozen_of(folder.about(), folder.history())
-
-
-def frozen_of(about: Mapping[str, Any], history: History) -> FrozenTrial:
-    """Build Optuna's trial from what was read of a folder."""
-    ended = history.ended
-    more: dict[str, Any] = {"reason": ended.reason} if ended and ended.reason else {}
-    more |= {} if history.audited is None else {"audited": history.audited}
+def frozen(read: Trial) -> FrozenTrial:
+    """Make Optuna's trial from one that was read from its folder."""
+    about, history, ended = read.about, read.history, read.history.ended
+    followed, more = about.get("followed") or about["metric"], dict[str, Any]()
+    state, value = (STATES[ended.state], ended.value) if ended else (TrialState.RUNNING, None)
+    if ended and ended.reason:
+        more["reason"] = ended.reason
+    if value is not None and math.isnan(value):  # of a test of one's own; stored, it would bar Optuna from the study
+        value, state, more["reason"] = None, TrialState.FAIL, "its value is nan"
+    if history.audited is not None:
+        more["audited"] = history.audited
     trial = optuna.trial.create_trial(
-        state=STATES[ended.state] if ended else TrialState.RUNNING,
-        value=ended.value if ended and ended.state != "failed" else None,
+        state=state,
+        value=None if state == TrialState.FAIL else value,
         params=about["params"],
         distributions={name: json_to_distribution(text) for name, text in about["distributions"].items()},
         intermediate_values={
-            epoch.number: epoch.metrics[about["metric"]]
-            for epoch in history.epochs
-            if math.isfinite(epoch.metrics[about["metric"]])
+            epoch.number: epoch.metrics[followed] for epoch in history.epochs if math.isfinite(epoch.metrics[followed])
         },
         user_attrs={**attributes(about), **more},
     )
     trial.datetime_start = datetime.fromtimestamp(about["created"])  # noqa: DTZ006 - Optuna keeps local time
     if ended:
-        trial.datetime_complete = datetime.fromtimestamp(ended.time)  # noqa: DTZ006 - as above
+        last = max(about["created"], ended.time)  # the clock may have been set back
+        trial.datetime_complete = datetime.fromtimestamp(last)  # noqa: DTZ006 - as above
+    return trial
+
+
+def begun(folder: TrialFolder) -> FrozenTrial:
+    """Build Optuna's trial of a folder by its uid alone, to which the rest is added."""
+    about = folder.about()
+    trial = optuna.trial.create_trial(state=TrialState.RUNNING, user_attrs={"uid": about["uid"]})
+    trial.datetime_start = datetime.fromtimestamp(about["created"])  # noqa: DTZ006 - Optuna keeps local time
     return trial
 
 
 def attributes(about: Mapping[str, Any]) -> dict[str, Any]:
-    """User attributes by which people know the trial in Optuna's dashboard."""
-    return {name: about[name] for name in ("uid", "variant", "overrides") if about[name] is not None}
+    """Give the user attributes by which people know the trial in Optuna's dashboard.
+
+    They include each knob that a variant or `--set` sets and that is no parameter of the search.
+    """
+    knobs = {name: value for name, value in about["overrides"].items() if name not in about["params"]}
+    return {**knobs, **{name: about[name] for name in ("uid", "variant", "overrides") if about[name] is not None}}
 
 
 def placeholder() -> FrozenTrial:
     """Make a failed trial that keeps a number whose folder is not there."""
     return optuna.trial.create_trial(state=TrialState.FAIL, user_attrs={"reason": "its folder was deleted"})
-
-
-def first_line(error: BaseException) -> str:
-    """Give the database's own words for an error, without SQLAlchemy's around them."""
-    cause = error.__cause__ or error
-    original = getattr(cause, "orig", None) or getattr(error, "orig", None) or cause
-    return str(original).strip().split("\n")[0] or type(original).__name__

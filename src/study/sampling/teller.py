@@ -4,47 +4,54 @@ A search calls it from a thread, so that neither a training nor the loop waits f
 and `study sync` call the same function. Each trial is in the database once, and an enqueued one is trained once:
 
 - A trial is found by its uid, never by its number. It enters the database whole, with its uid, in one transaction:
-  after a kill it is there or it is not. Optuna gives it the next number within that transaction. If somebody has
+  after a kill it is there or it is not. Optuna gives it the next number within that transaction. If a user has
   enqueued a trial in the meantime, the number in the database is another than the folder's; nothing depends on it.
 - An enqueued trial is claimed in one transaction, from WAITING to RUNNING and with a uid. The database lets only one
   process make this change. The trial's folder gets the same uid.
-- A search that is killed before it makes the folder leaves a running trial whose uid no folder has: the next search
-  takes it. If the folder is there, the trial is found by its uid and completed. A claimed trial that a search did not
-  get to is given back at its end.
-- What the database has of each trial, the cursor, is read from the database itself, at the start and after each
-  failure. So a commit that was lost, or a database that was replaced, is noticed there.
+- A search killed before it makes the folder leaves a running trial whose uid no folder has: the next search takes it.
+  A claimed trial left at a search's end is given back.
+- What the database has of each trial is read from it, at the start and after each failure: a lost commit is noticed.
+- What the database refuses, such as a parameter whose name is too long, is left out and named in `refused`.
 """
 
 from __future__ import annotations
 
+import logging
+import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from optuna.exceptions import OptunaError
 from optuna.trial import TrialState
 
-from study.background import Background, follow
-from study.errors import PlaceError, StudyError, StudyLocked
-from study.sampling import storage
+from study import waiting
+from study.errors import PlaceError, StudyError
+from study.record import results
+from study.record.trial import Trial
+from study.sampling import dashboard, storage
+from study.sampling.lease import LeaseLost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from datetime import datetime
 
     from optuna.storages import RDBStorage
     from optuna.trial import FrozenTrial
 
-    from study.progress import Progress
     from study.record.journal import Journal, TrialFolder
+    from study.sampling.lease import Lease
 
-AWAY = (*storage.DATABASE_ERRORS, OptunaError, KeyError)  # KeyError: somebody has deleted the study or a trial
+log = logging.getLogger("study")
+AWAY = (*storage.DATABASE_ERRORS, OptunaError, KeyError)  # KeyError: a user has deleted the study or a trial
 
 
 @dataclass(slots=True)
 class _Known:
-    """What the database has of a trial; `size` is that of the log when it was last told, -1 before."""
+    """What the database holds of a trial; `size` is the log's size at the last update, -1 before the first."""
 
     id: int
     finished: bool
@@ -76,30 +83,55 @@ class Teller:
 
         """
         self._journal, self._database, self._name, self._direction = journal, database, name, direction
-        self._takes = takes
         self.arrivals: SimpleQueue[FrozenTrial] = SimpleQueue()
-        self._study = -1
+        self._takes, self._study = takes, -1
         self._known: dict[str, _Known] = {}  # by uid
-        self._is_read = False
-        self._is_first = True  # no round has succeeded yet
+        self._is_read, self._is_first = False, True  # the second: no round has succeeded yet
         self._uids: dict[int, str] = {}  # by the folder's number
+        self._damaged: set[int] = set()  # folders that are left out
         self._left: list[FrozenTrial] = []  # just read from the database, and without a folder
-        self._settled: set[int] = set()  # ids of trials in the database that need no further look
+        self._settled, self._offered = set[int](), set[str]()  # ids that need no further look; uids
         self._delivered: set[tuple[int, datetime | None]] = set()
-        self._offered: set[str] = set()
         self._claimed: dict[str, int] = {}  # uid and id of the enqueued trials that were taken
+        self.refused: SimpleQueue[str] = SimpleQueue()  # a line for each piece that the database does not take
+        self._untold: set[str] = set()  # uids of trials that cannot be told at all
+        self.steps = 0  # grows with each thing that is told
+        self._since: float | None = None  # when the database last took something; None while all is told
+
+    def silent(self) -> float:
+        """Give the seconds for which the database has not taken what is to be told; 0 if it has everything."""
+        return 0.0 if (since := self._since) is None else time.monotonic() - since
+
+    def begin(self, lease: Lease) -> int:
+        """Tell for the first time, before a search: with a line where the database is slow, an end where it is away.
+
+        Args:
+            lease: of the study, whose loss ends it.
+
+        Returns and raises as `tell`; PlaceError also if the database does not answer.
+
+        """
+        lease.require()
+        try:
+            changed = waiting.answer(f"Optuna's storage {self._database.engine.url}", self.tell, lambda: self.steps)
+        except PlaceError:
+            lease.seal()  # it may hang there yet
+            raise
+        while not self.refused.empty():
+            log.warning("%s: %s", self._name, self.refused.get())
+        return changed
 
     def tell(self) -> int:
         """Make the database equal to the folders; safe to repeat.
 
         Returns:
-            The number of trials that were added or changed.
+            The number of trials that were added or changed; damaged folders are left out.
 
         Raises:
             PlaceError: the database is away; or the folders are those of another study than the database's.
-            StudyError: a damaged folder, which is left out; all others are told.
 
         """
+        self._since = self._since or time.monotonic()
         try:
             if not self._is_read:
                 self._read()
@@ -109,14 +141,21 @@ class Teller:
         except AWAY as error:
             self._is_read = False
             raise PlaceError(f"Optuna's storage is away: {storage.first_line(error)}") from error
-        self._is_first = False
+        if self._is_first:
+            self.describe()
+        self._is_first, self._since = False, None
         if errors:
             raise errors[0]
         return changed
 
     def pending(self) -> int:
-        """Count the trials of which the database has not been told everything, as far as it is known."""
-        return sum(self._is_behind(folder) for folder in self._journal.trials())
+        """Count the trials that the database lacks something of, by what is known of it."""
+        return sum(each.number not in self._damaged and self._is_behind(each) for each in self._journal.trials())
+
+    def describe(self) -> None:
+        """Update the metric's name and the note; a database that is away, or a damaged folder, keeps the old ones."""
+        with suppress(*AWAY, StudyError):
+            dashboard.describe(self._database, self._study, self._journal)
 
     def give_back(self) -> None:
         """Let the enqueued trials wait again that were taken and have no folder; a database that is away keeps them."""
@@ -124,7 +163,7 @@ class Teller:
         for uid in self._claimed.keys() - set(self._uids.values()):
             try:
                 storage.release(self._database, self._claimed.pop(uid))
-            except AWAY:
+            except (*AWAY, LeaseLost):
                 return
 
     def _read(self) -> None:
@@ -148,15 +187,19 @@ class Teller:
         self._is_read = True
 
     def _read_uids(self) -> list[TrialFolder]:
-        """Read the uids of folders that are new, and give all folders by number."""
+        """Read the uids of folders that are new, and give all folders by number but damaged ones."""
         folders = {folder.number: folder for folder in self._journal.trials()}
         for number in set(range(max(folders, default=0))) - folders.keys():
             if self._journal.trial(number).path.exists():  # it was made while the folders were being listed
                 folders[number] = self._journal.trial(number)
         for number, folder in folders.items():
-            if number not in self._uids:
+            if number in self._uids.keys() | self._damaged:
+                continue
+            if self._is_first and results.whole(folder) is None:
+                self._damaged.add(number)
+            else:
                 self._uids[number] = folder.about()["uid"]
-        return [folders[number] for number in sorted(folders)]
+        return [folders[number] for number in sorted(folders.keys() - self._damaged)]
 
     def _adopt(self) -> None:
         """Recognize enqueued trials whose folder was made by a version that did not claim them, and was then killed."""
@@ -188,60 +231,77 @@ class Teller:
             if not self._is_behind(folder):
                 continue
             try:
-                known = self._known.get(self._uids[folder.number])
-                changed += self._create(folder, index) if known is None else self._complete(known, folder)
-            except ValueError as error:  # as when the space has changed: Optuna does not take such parameters
-                errors.append(PlaceError(f"Optuna refuses trial {folder.number}: {error}", where=self._name))
+                changed += self._tell_folder(folder, index + sum(each < folder.number for each in self._damaged))
+            except LeaseLost:
+                raise
+            except storage.ERRORS as error:
+                storage.require_refusal(error)
+                self._untold.add(self._uids[folder.number])
+                self.refused.put(f"Optuna refuses trial {folder.number}: {storage.first_line(error)}")
             except StudyError as error:
                 errors.append(error)
+            self.steps, self._since = self.steps + 1, time.monotonic()
         return changed, errors
 
     def _is_behind(self, folder: TrialFolder) -> bool:
-        known = self._known.get(self._uids.get(folder.number, ""))
-        return known is None or (not known.finished and known.size != folder.log_size())
+        uid = self._uids.get(folder.number, "")
+        if (known := self._known.get(uid)) is None:
+            return uid not in self._untold
+        return not known.finished and known.size != folder.log_size()
 
-    def _create(self, folder: TrialFolder, index: int) -> bool:
-        """Create a trial; where folders before it are missing and so is the database's record of them, keep its number.
-
-        Args:
-            folder: the trial's.
-            index: of the folder among those that there are.
-
-        """
-        while index < folder.number > storage.count_trials(self._database, self._study):
-            self._settled.add(self._database.create_new_trial(self._study, storage.placeholder()))
-        size, trial = folder.log_size(), storage.frozen(folder)
-        number = self._database.create_new_trial(self._study, trial)
-        self._settled.add(number)
-        known = _Known.of(trial)
-        known.id, known.size = number, size
-        self._known[self._uids[folder.number]] = known
+    def _tell_folder(self, folder: TrialFolder, index: int) -> bool:
+        """Tell what the database lacks of a trial; a new one whole, or by pieces if it is refused."""
+        known = self._known.get(self._uids[folder.number])
+        if known is not None:
+            return self._complete(known, folder)
+        size, trial = folder.log_size(), storage.frozen(Trial.of(folder))
+        while index < folder.number > storage.count_trials(self._database, self._study):  # folders are missing, and so
+            self._settled.add(self._database.create_new_trial(self._study, storage.placeholder()))  # is their record
+        try:
+            self._enter(folder, trial, size)
+        except storage.ERRORS as error:
+            storage.require_refusal(error)
+            self._enter(folder, storage.begun(folder), -1)
+            self._complete(self._known[self._uids[folder.number]], folder)
         return True
 
+    def _enter(self, folder: TrialFolder, trial: FrozenTrial, size: int) -> None:
+        """Create a trial, in one transaction."""
+        known = _Known.of(trial)
+        known.id, known.size = self._database.create_new_trial(self._study, trial), size
+        self._settled.add(known.id)
+        self._known[self._uids[folder.number]] = known
+
     def _complete(self, known: _Known, folder: TrialFolder) -> bool:
-        """Tell what the database lacks of a trial; returns whether that was anything."""
-        size, about, history = folder.log_size(), folder.about(), folder.history()
-        trial, changed = storage.frozen_of(about, history), False
+        """Tell what the database lacks of a trial, piece by piece; returns whether that was anything."""
+        size, read, database, number = folder.log_size(), Trial.of(folder), self._database, known.id
+        trial = storage.frozen(read)
+        pieces: list[tuple[str, Callable[[], object]]] = []
         for name in trial.params.keys() - known.params:
             value = trial.distributions[name].to_internal_repr(trial.params[name])
-            self._database.set_trial_param(known.id, name, value, trial.distributions[name])
+            given = (number, name, value, trial.distributions[name])
+            pieces.append((f"the parameter {name[:80]!r}", partial(database.set_trial_param, *given)))
             known.params.add(name)
-            changed = True
         for key, value in trial.user_attrs.items():
             if known.attributes.get(key) != value:
-                self._database.set_trial_user_attr(known.id, key, value)
+                pieces.append((f"the attribute {key!r}", partial(database.set_trial_user_attr, number, key, value)))
                 known.attributes[key] = value
-                changed = True
         for step, value in trial.intermediate_values.items():
             if known.values.get(step) != value:
-                self._database.set_trial_intermediate_value(known.id, step, value)
+                report = partial(database.set_trial_intermediate_value, number, step, value)
+                pieces.append((f"the value of epoch {step}", report))
                 known.values[step] = value
-                changed = True
-        if history.ended:
-            storage.end(self._database, known.id, history.ended.state, history.ended.value, "")
-            known.finished = changed = True
+        for what, send in pieces:
+            try:
+                send()
+            except storage.ERRORS as error:
+                storage.require_refusal(error)
+                self.refused.put(f"Optuna refuses {what} of trial {folder.number}: {storage.first_line(error)}")
+        if read.history.ended:
+            database.set_trial_state_values(number, trial.state, None if trial.value is None else [trial.value])
+            known.finished = True
         known.size = size
-        return changed
+        return bool(pieces) or known.finished
 
     def _take(self) -> None:
         """Take trials that have no folder here: enqueued, added by hand, or begun by another machine of this study."""
@@ -252,7 +312,7 @@ class Teller:
                 if claimed := self._claim(trial, uuid.uuid4().hex):
                     self._offer(claimed)
             elif trial.state == TrialState.RUNNING:
-                uid = trial.user_attrs.get("uid")  # without one it is somebody's own `study.ask()`
+                uid = trial.user_attrs.get("uid")  # without one it comes from a user's own `study.ask()`
                 if uid and uid not in self._offered and self._known[uid].id == number:
                     self._offer(trial)
             elif (number, trial.datetime_complete) not in self._delivered:
@@ -261,12 +321,12 @@ class Teller:
                 self.arrivals.put(trial)
 
     def _news(self) -> list[FrozenTrial]:
-        """Read the trials of the database that are neither told by us, nor taken, nor somebody else's under way."""
+        """Read the database's trials that we have neither written nor taken, and that no other process is running."""
         news = storage.not_running(self._database, self._study) - self._settled
         return [self._database.get_trial(each) for each in sorted(news)]
 
     def _claim(self, trial: FrozenTrial, uid: str) -> FrozenTrial | None:
-        """Make a waiting trial ours; None if somebody else was faster."""
+        """Make a waiting trial ours; None if another process was faster."""
         number = _id_of(trial)
         return self._database.get_trial(number) if storage.claim(self._database, number, uid) else None
 
@@ -280,61 +340,6 @@ class Teller:
             self._claimed[uid] = known.id
             trial.state, trial.datetime_start = TrialState.WAITING, None
         self.arrivals.put(trial)
-
-
-class _Live:
-    """The teller in its thread."""
-
-    def __init__(self, teller: Teller, name: str, warn: Callable[[str], None]) -> None:
-        self._teller = teller
-        self._thread = Background(f"teller of {name}", self._tell, warn, idle=0.0)
-
-    def _tell(self) -> None:
-        self._teller.tell()
-
-    def wake(self) -> None:
-        self._thread.wake()
-
-    def close(self, timeout: float) -> int:
-        if self._thread.close(timeout):
-            self._teller.give_back()
-        return self._teller.pending()
-
-
-def told(progress: Iterator[Progress], teller: Teller, name: str) -> Iterator[Progress]:
-    """Keep Optuna's database equal to the folders while a search goes on; its troubles become one notice.
-
-    Args:
-        progress: the search.
-        teller: of its database.
-        name: the study's.
-
-    Yields:
-        What the search yields, and notices.
-
-    """
-    notices: SimpleQueue[str] = SimpleQueue()
-    yield from follow(progress, _Live(teller, name, notices.put), notices, "Optuna", name)
-
-
-def sync(journal: Journal, database: RDBStorage) -> int | None:
-    """Make Optuna's database equal to the folders of a study that is not being run.
-
-    Returns:
-        The number of trials that were added or changed; None if another process runs the study, and tells them itself.
-
-    Raises:
-        PlaceError: as `Teller.tell`.
-        StudyError: as `Teller.tell`.
-
-    """
-    name, definition = journal.folder.name, journal.definition()
-    assert definition is not None
-    try:
-        with storage.held(name, journal.folder, database):
-            return Teller(journal, database, name, definition["direction"]).tell()
-    except StudyLocked:
-        return None
 
 
 def _id_of(trial: FrozenTrial) -> int:

@@ -17,6 +17,9 @@ from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
+from study.knobs import plain
+from study.record import results
+from study.record.trial import Trial
 from study.sampling import space
 from study.sampling.pruning import Audited
 from study.sampling.storage import end, frozen, placeholder
@@ -30,21 +33,22 @@ if TYPE_CHECKING:
 
     from study.definition import Study
     from study.events import Epoch
-    from study.record.journal import Ended, Journal, TrialFolder
+    from study.record.history import Ended
+    from study.record.journal import Journal, TrialFolder
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class NextTrial:
     """A trial to run.
 
     Args:
         number: of its folder.
         overrides: the knobs that differ from the study's recipe.
-        variant: its name where it is one of the study's variants.
+        variant: name of the study's variant that it trains; None if it is not one.
         params: Optuna's parameters behind the overrides.
         distributions: of the parameters.
-        resumed: whether it was begun before.
-        uid: its unique name where it has one already, as an enqueued trial has.
+        resumed: whether it has been started before.
+        uid: its unique ID if it has one already, as an enqueued trial does.
 
     """
 
@@ -60,7 +64,7 @@ class Candidate:
         """Give what a trial's folder keeps of it."""
         return {
             "variant": self.variant,
-            "overrides": dict(self.overrides),
+            "overrides": plain(dict(self.overrides)),
             "params": dict(self.params),
             "distributions": {name: distribution_to_json(each) for name, each in self.distributions.items()},
         }
@@ -99,13 +103,22 @@ class Trials:
             pruner=Audited(PRUNERS[pruner].load()(), seed, self._note_audit),
             sampler=self._make_sampler(0),
         )
+        self._damaged = set[int]()
         self._copy_id = self._memory.get_study_id_from_name(study.name)
         self._fill()
 
     def _fill(self) -> None:
-        """Enter the folders by their numbers, and what has arrived by its number in the database where that is free."""
-        trials = {folder.number: frozen(folder) for folder in self._journal.trials()}
+        """Add the folders' trials by number, and the arrived ones by their number in the database if it is free.
+
+        A damaged folder keeps its number; for its trial stands what the database knows of it, if it has ended.
+        """
+        read = {folder.number: results.whole(folder) for folder in self._journal.trials()}
+        self._damaged = {number for number, trial in read.items() if trial is None}
+        trials = {number: frozen(trial) if trial else placeholder() for number, trial in read.items()}
         for trial in self._arrived():
+            if trial.number in self._damaged:
+                trials[trial.number] = trial
+                continue
             free = next(number for number in itertools.count() if number not in trials)
             trials[free if trial.number in trials else trial.number] = trial
         for number in range(max(trials, default=-1) + 1):
@@ -118,7 +131,9 @@ class Trials:
 
     def _arrived(self) -> Iterator[FrozenTrial]:
         while not self._arrivals.empty():
-            yield self._arrivals.get()
+            trial = self._arrivals.get()
+            if trial.state.is_finished() or trial.number not in self._damaged:
+                yield trial
 
     def finished(self) -> int:
         """Count complete and pruned trials."""
@@ -135,31 +150,31 @@ class Trials:
         trials = self._memory.get_all_trials(self._copy_id, deepcopy=False, states=(TrialState.RUNNING,))
         return [trial.number for trial in trials]
 
-    def left(self, number: int) -> Candidate:
-        """Make the candidate of a trial that was begun and is not finished."""
+    def left(self, number: int) -> NextTrial:
+        """Describe the next run of a trial that was begun and is not finished."""
         trial = self._memory.get_all_trials(self._copy_id, deepcopy=False)[number]
         overrides = trial.user_attrs.get("overrides", trial.params)
         variant = trial.user_attrs.get("variant")
         uid = trial.user_attrs.get("uid")
-        return Candidate(number, overrides, variant, trial.params, trial.distributions, resumed=True, uid=uid)
+        return NextTrial(number, overrides, variant, trial.params, trial.distributions, resumed=True, uid=uid)
 
     def variants_seen(self) -> set[str]:
-        """Give the variants that have a trial, whatever became of it."""
+        """Give the variants that have a trial in any state."""
         trials = self._memory.get_all_trials(self._copy_id, deepcopy=False)
         return {trial.user_attrs["variant"] for trial in trials if trial.user_attrs.get("variant")}
 
-    def of_variant(self, name: str) -> Candidate:
-        """Make the candidate of a variant, with the parameters by which Optuna would have made it."""
+    def of_variant(self, name: str) -> NextTrial:
+        """Describe the next run of a variant, with the parameters by which Optuna would have made it."""
         overrides = self._study.variants[name]
         params, distributions = space.params_of(self._study, overrides)
-        return Candidate(self._memory.get_n_trials(self._copy_id), overrides, name, params, distributions)
+        return NextTrial(self._memory.get_n_trials(self._copy_id), overrides, name, params, distributions)
 
-    def fixed(self, overrides: Mapping[str, Any], variant: str) -> Candidate:
-        """Make the candidate of a recipe that is given, with no parameters of Optuna's behind it."""
-        return Candidate(self._memory.get_n_trials(self._copy_id), overrides, variant)
+    def fixed(self, overrides: Mapping[str, Any], variant: str) -> NextTrial:
+        """Describe the next run of a recipe that is given, with no parameters of Optuna's behind it."""
+        return NextTrial(self._memory.get_n_trials(self._copy_id), overrides, variant)
 
-    def ask(self) -> Candidate:
-        """Sample the next candidate; the same one whenever asked with the same trials before it.
+    def ask(self) -> NextTrial:
+        """Sample the next trial; the same one whenever asked with the same trials before it.
 
         It takes an enqueued trial first. The sampler's seed follows from the study's seed and the trial's number, so
         that a resumed search neither repeats nor skips its random numbers.
@@ -176,11 +191,11 @@ class Trials:
         overrides = space.suggest(self._study, trial)
         space.recipe_of(self._study, overrides, trial.params)
         uid = trial.user_attrs.get("uid")
-        return Candidate(trial.number, overrides, None, trial.params, trial.distributions, uid=uid)
+        return NextTrial(trial.number, overrides, None, trial.params, trial.distributions, uid=uid)
 
     def add(self, folder: TrialFolder) -> None:
         """Enter a trial whose folder has just been made."""
-        trial, number = frozen(folder), folder.number
+        trial, number = frozen(Trial.of(folder)), folder.number
         if number == self._memory.get_n_trials(self._copy_id):
             self._copy.add_trial(trial)
         else:
@@ -188,7 +203,7 @@ class Trials:
                 self._memory.set_trial_user_attr(self._id(number), key, value)
 
     def report(self, number: int, epoch: Epoch) -> None:
-        """Take up the objective of a trial's epoch."""
+        """Add the objective of a trial's epoch."""
         value = epoch.metrics[self._study.metric]
         self._memory.set_trial_intermediate_value(self._id(number), epoch.number, value)
 
@@ -203,7 +218,7 @@ class Trials:
             folder.append("audited", epoch=epoch)
 
     def end(self, number: int, ended: Ended) -> None:
-        """Take up how a trial ended."""
+        """Set how a trial ended."""
         end(self._memory, self._id(number), ended.state, ended.value, ended.reason)
 
     def _id(self, number: int) -> int:

@@ -25,6 +25,15 @@ class DataSet(Record):
     created: str | None = Field(description="when its file was made")
     size: int | None = Field(description="bytes of its file")
     columns: list[str] | None = Field(description="names of a table's columns after encoding; empty for images")
+    validation: int | None = Field(
+        description="number of the training examples that were brought for validation; 0 if a share is held out"
+    )
+    levels: list[int] | None = Field(
+        description="lowest and highest 16-bit grey value, stored as 0 and 255; null for data of another kind"
+    )
+    offsets: dict[str, float] | None = Field(
+        description="what was subtracted from a table's columns, by name, where 32-bit floats cannot hold their values"
+    )
     here: bool = Field(description="whether its file is on this machine")
 
 

@@ -48,15 +48,15 @@ class Importance(Measured, Answer):
     lacking: int = Field(description="how many more are needed to say anything")
     lacking_best_quarter: int = Field(description="how many more are needed for the best quarter")
     chance: float | None = Field(description="the effect that a knob without any shows by chance")
-    noise: Noise | None = Field(description="between seeds; null where it is not known")
+    noise: Noise | None = Field(description="noise between seeds; null if unknown")
     knobs: list[Knob] = Field(description="knobs that vary, the largest effect first")
 
 
 class Audited(Record):
-    """A trial that ran on although the pruner would have ended it."""
+    """A trial that was trained to its end although the pruner would have stopped it."""
 
     trial: int = Field(description="its number")
-    pruned_after: int | None = Field(description="the epoch after which the pruner would have ended it")
+    pruned_after: int | None = Field(description="the epoch after which the pruner would have stopped it")
     state: str = Field(description="its state")
     epochs: int = Field(description="epochs trained")
     value: float | None = Field(description="the objective after its last epoch")
@@ -79,10 +79,10 @@ class Pruning(Measured, Answer):
     pruned: int = Field(description="trials that it ended")
     diverged: int = Field(description="trials that ended because a value was not finite")
     epochs: int = Field(description="epochs trained in all finished trials")
-    epochs_saved: int = Field(description="epochs that pruned trials would have had besides")
+    epochs_saved: int = Field(description="epochs that pruning saved")
     share_saved: float = Field(description="epochs saved, of all that there would have been, in [0, 1]")
     seconds_saved: float = Field(description="the same at each trial's own pace")
-    audited: list[Audited] = Field(description="trials that ran on to show what pruning loses")
+    audited: list[Audited] = Field(description="trials that were trained on to measure what pruning loses")
     lost_good: Share = Field(description="of the complete audited: share among the best tenth of all finished trials")
     lost_best: Share = Field(description="of the complete audited: share better than every other complete trial")
 

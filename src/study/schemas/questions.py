@@ -88,7 +88,7 @@ class Contender(Averaged, OfTrial):
 
     dropped_after: int | None = Field(description="seeds after which the race dropped it; null if it did not")
     surely_worse: bool = Field(description="whether it is surely worse than the winner")
-    overrides: dict[str, Any] = Field(description="the knobs in which it differs from the study's recipe")
+    overrides: dict[str, Any] = Field(description="what it was trained with, as far as the study's recipe differs")
     values: list[float] = Field(description="values on validation data, in the order of the fresh seeds")
 
 
@@ -96,6 +96,7 @@ class Confirmation(Measured, Answer):
     """`study confirm NAME`: the best trials on fresh seeds, and a score of the winner on the test split."""
 
     type: str = Field(default="confirmation", description="always `confirmation`")
+    score_metric: str = Field(description="name of the metric of the scores, such as `test_accuracy`")
     complete: bool = Field(description="whether all trainings have been run")
     seeds: int = Field(description="number of fresh seeds of the race; the final scores have as many others")
     winner: int | None = Field(description="the winner's trial number in the search; null during the race")

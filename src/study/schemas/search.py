@@ -1,4 +1,4 @@
-"""A search: what its trials come to, what it says of itself, and what it would do."""
+"""Records of a search: its summary, its remarks, its plan."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Status = Literal["finished", "stopped", "interrupted", "failed"]
 
 
 class Variant(Record):
-    """A variant as the search saw it: once, on one seed."""
+    """A variant's trial in the search: one training on one seed."""
 
     variant: str = Field(description="its name")
     trial: int = Field(description="number of its trial")
@@ -23,13 +23,13 @@ class Variant(Record):
 
 
 class Counts(Measured, Answer):
-    """What a study's trials come to."""
+    """Counts of a study's trials, the best one and the variants."""
 
     finished: int = Field(description="trials that count towards `--trials`: complete or pruned")
     complete: int = Field(description="trials trained to their end")
     pruned: int = Field(description="trials ended early, diverged ones included")
     failed: int = Field(description="trials that raised an error")
-    running: int = Field(description="trials without an end")
+    running: int = Field(description="trials that have not ended")
     seconds: float = Field(description="training time of all trials together")
     best: Trial | None = Field(description="the complete trial with the best value; of equal ones the first")
     variants: list[Variant] = Field(description="the named variants, best first")
@@ -48,11 +48,11 @@ class EndedSearch(Counts):
 
     type: str = Field(default="summary", description="always `summary`")
     status: Status = Field(description="finished, stopped by `--timeout`, interrupted or failed")
-    target: int = Field(description="finished trials that were asked for")
+    target: int = Field(description="number of finished trials requested")
 
 
 class Remark(Record):
-    """One thing that a search says about itself."""
+    """A remark on a search."""
 
     kind: str = Field(description="what it is about, such as `boundary` or `more trials`")
     text: str = Field(description="what was found, one line")
@@ -63,10 +63,10 @@ class Overview(Counts):
     """A study with its trials: `study show NAME --json`."""
 
     type: str = Field(default="overview", description="always `overview`")
-    remarks: list[Remark] = Field(description="what the search says of itself")
-    trials: list[Trial] = Field(description="its trials, as they were ordered and cut")
+    remarks: list[Remark] = Field(description="remarks on the search")
+    trials: list[Trial] = Field(description="its trials, in the requested order, at most the requested number")
     failures: str = Field(default="", description="why trials failed, one line; empty if none did")
-    others: int = Field(default=0, description="trials that were cut off")
+    others: int = Field(default=0, description="number of trials left out")
 
 
 class Plan(Answer):
@@ -80,4 +80,4 @@ class Plan(Answer):
     epochs: int | None = Field(description="epochs of a full-length trial, if the recipe says")
     seconds_per_epoch: float = Field(description="of one trial while all slots are busy, measured")
     expected_seconds: float | None = Field(description="until the end, if nothing is pruned; null without `epochs`")
-    disk_bytes: int = Field(description="of all trials that are still to come")
+    disk_bytes: int = Field(description="disk space of all remaining trials")

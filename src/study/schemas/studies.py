@@ -14,6 +14,7 @@ class ListedStudy(Record):
 
     study: str = Field(description="its name, with `@dataset` where it has one")
     file: str | None = Field(description="its file; null if there are only results")
+    bundled: bool = Field(default=False, description="whether it comes with `study`")
     description: str = Field(description="description in one line; for damaged results, the damage")
     complete: int | None = Field(description="number of complete trials")
     pruned: int | None = Field(description="number of pruned trials")

@@ -18,10 +18,12 @@ class Trial(Record):
     variant: str | None = Field(description="its name, if it is one of the study's variants")
     state: State = Field(description="complete, pruned, failed, or running: it has no end yet")
     value: float | None = Field(description="the objective after the last epoch; of a pruned trial what it had reached")
-    best_value: float | None = Field(description="the best value of the objective over its epochs")
+    best_value: float | None = Field(
+        description="the best value of the objective over its epochs; null on the test split, which the end alone sees"
+    )
     epochs: int = Field(description="whole epochs trained")
     seconds: float = Field(description="wall-clock time of these epochs")
-    overrides: dict[str, Any] = Field(description="knobs that differ from the study's recipe")
+    overrides: dict[str, Any] = Field(description="what it was trained with, as far as the study's recipe differs")
     metrics: dict[str, float] = Field(description="every metric of the last epoch")
     reason: str = Field(description="why it was pruned or failed; else empty")
     started: str | None = Field(description="when it was started first")
@@ -35,7 +37,7 @@ class EndedTrial(Trial, Answer):
 
 
 class TrialDetails(Trial, Measured, Answer):
-    """A trial with all that its folder tells: `study show NAME --trial N --json`."""
+    """A trial with everything in its folder: `study show NAME --trial N --json`."""
 
     type: str = Field(default="trial_details", description="always `trial_details`")
     folder: str = Field(description="folder of its files")
@@ -44,9 +46,11 @@ class TrialDetails(Trial, Measured, Answer):
     evaluation: dict[str, Any] | None = Field(description="what the training found out about its last model")
     deaths: list[str] = Field(description="why workers died that trained it")
     environment: dict[str, Any] | None = Field(description="versions and machine at its first start")
-    repeats: int | None = Field(description="the trial of the same recipe and seed whose figures these are")
+    repeats: int | None = Field(
+        description="the trial of the same recipe and seed whose values were copied; null if this one was trained"
+    )
     audited: int | None = Field(
-        description="the epoch after which the pruner would have ended it, if it ran on to show what pruning loses"
+        description="the epoch after which the pruner would have stopped an audited trial; null for others"
     )
 
 

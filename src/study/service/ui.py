@@ -14,10 +14,9 @@ import sys
 import sysconfig
 import tempfile
 import threading
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from study import tracking
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from study.settings import Settings
 
 HOST = "127.0.0.1"
-START_SECONDS = 120.0  # in which both servers must answer
+POLL = 0.1  # seconds between requests to a server that does not answer yet
 GRACE = 5.0  # seconds between SIGTERM and SIGKILL
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -45,6 +44,7 @@ class Server:
         health: path of the URL that it answers when it is ready.
         process: leader of the group.
         log: file with its output.
+        page_of: gives the page to open from the URL of the server, once it answers.
 
     """
 
@@ -53,11 +53,16 @@ class Server:
     health: str
     process: subprocess.Popen[bytes]
     log: Path
+    page_of: Callable[[str], str] = str
 
     @property
     def address(self) -> str:
         """URL for a browser."""
         return f"http://{HOST}:{self.port}"
+
+    def page(self) -> str:
+        """URL of the page to open."""
+        return self.page_of(self.address)
 
     def answers(self) -> bool:
         """Tell whether it answers one request."""
@@ -82,42 +87,61 @@ class Server:
     def last_line(self) -> str:
         """Read the last line of the log that is not empty."""
         lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines()]
-        return next((line for line in reversed(lines) if line), "it wrote nothing")
+        return next((line for line in reversed(lines) if line), "no output")
+
+
+Event = tuple[Server, bool] | None  # a server that answers, or has ended; None for a signal
 
 
 def serve(
     settings: Settings,
     on_ready: Callable[[str, str], None],
+    on_trouble: Callable[[str], None],
     port_optuna: int | None = None,
     port_mlflow: int | None = None,
 ) -> None:
-    """Serve until Ctrl-C or SIGTERM; from the main thread only.
+    """Serve until Ctrl-C or SIGTERM, or until no server is left; from the main thread only.
 
     Args:
         settings: the databases to show; for an http(s) tracking URI no MLflow server is started.
-        on_ready: called once with both URLs, Optuna dashboard's first.
+        on_ready: called with the name and the URL of each as soon as it answers.
+        on_trouble: called with the reason for which one of them could not start or has ended, while the other goes on.
         port_optuna: a free port if None.
         port_mlflow: a free port if None.
 
     Raises:
         InputError: a port is in use.
-        PlaceError: a database cannot be used.
-        StudyError: a server did not start or died; gives its name and its last line.
+        PlaceError: no database can be used.
+        StudyError: the last server did not start or died; gives its name and its last line.
 
     """
-    events: SimpleQueue[Server | None] = SimpleQueue()  # a server that died, or None for a signal
+    events: SimpleQueue[Event] = SimpleQueue()
+    remote = settings.tracking_uri.startswith(("http:", "https:"))
     with _signals(events), tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as running:
-        servers = [running.enter_context(_dashboard(settings, Path(folder), port_optuna))]
-        remote = settings.tracking_uri.startswith(("http:", "https:"))
-        if not remote:
-            servers.append(running.enter_context(_mlflow(settings, Path(folder), port_mlflow)))
-        for server in servers:
+        left: list[Server] = []
+        troubles: list[StudyError] = []
+        starts = [_dashboard(settings, Path(folder), port_optuna)]
+        for start in starts if remote else [*starts, _mlflow(settings, Path(folder), port_mlflow)]:
+            try:
+                left.append(running.enter_context(start))
+            except PlaceError as error:
+                troubles.append(error)
+        for server in left:
             threading.Thread(target=_watch, args=(server, events), daemon=True).start()
-        if not _wait_until_ready(servers, events):
-            return
-        on_ready(servers[0].address, settings.tracking_uri if remote else servers[1].address)
-        if died := events.get():
-            raise _death(died)
+        if remote:
+            on_ready("MLflow", settings.tracking_uri)
+        while left:
+            while troubles:
+                on_trouble(str(troubles.pop(0)))
+            if (event := events.get()) is None:
+                return
+            server, answers = event
+            if answers:
+                on_ready(server.name, server.page())
+            else:
+                left.remove(server)
+                troubles.append(_death(server))
+        raise troubles[-1]
 
 
 @contextlib.contextmanager
@@ -149,7 +173,7 @@ def _mlflow(settings: Settings, folder: Path, port: int | None) -> Generator[Ser
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
     with _started("MLflow", command, environment, folder / "mlflow.log", port, "/health") as server:
-        yield server
+        yield replace(server, page_of=tracking.runs_table)
 
 
 @contextlib.contextmanager
@@ -172,22 +196,16 @@ def _started(
         server.end()
 
 
-def _watch(server: Server, events: SimpleQueue[Server | None]) -> None:
-    server.process.wait()
-    events.put(server)
-
-
-def _wait_until_ready(servers: Sequence[Server], events: SimpleQueue[Server | None]) -> bool:
-    """Wait until all servers answer; return False if a signal comes first."""
-    deadline = time.monotonic() + START_SECONDS
-    while waiting := [server for server in servers if not server.answers()]:
-        if time.monotonic() > deadline:
-            raise StudyError(f"{waiting[0].name} did not start: {waiting[0].last_line()}")
-        with contextlib.suppress(Empty):
-            if died := events.get(timeout=0.1):
-                raise _death(died)
-            return False
-    return True
+def _watch(server: Server, events: SimpleQueue[Event]) -> None:
+    """Tell once that a server answers, and once that it has ended, however long either takes."""
+    told = False
+    while server.process.poll() is None:
+        if not told and server.answers():
+            events.put((server, True))
+            told = True
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.process.wait(None if told else POLL)
+    events.put((server, False))
 
 
 def _death(server: Server) -> StudyError:
@@ -195,7 +213,7 @@ def _death(server: Server) -> StudyError:
 
 
 @contextlib.contextmanager
-def _signals(events: SimpleQueue[Server | None]) -> Generator[None]:
+def _signals(events: SimpleQueue[Event]) -> Generator[None]:
     """Turn signals into events. The servers run in their own sessions and would otherwise outlive this process."""
     before = {number: signal.signal(number, lambda *_: events.put(None)) for number in SIGNALS}
     try:

@@ -2,6 +2,10 @@
 
 They use Student's t and no bootstrap: a 95% bootstrap interval of five values covers 83%. NaN and infinite values count
 as missing. With fewer than two values the spread is unknown, and the interval is the whole real line.
+
+Equal values prove nothing: an accuracy over 100 examples moves in steps of one point, and two seeds may well hit the
+same step. So a standard deviation is never taken below the metric's resolution, `step`; where that is not known and all
+values are equal, the spread is unknown too.
 """
 
 from __future__ import annotations
@@ -51,7 +55,7 @@ class Mean:
     Args:
         value: the mean; NaN if there are no values.
         interval: of the mean, Student's t.
-        sd: standard deviation between seeds, n - 1 in the denominator; NaN below two values.
+        sd: standard deviation between seeds, n - 1 in the denominator, not below the resolution; NaN if unknown.
         n: number of finite values.
 
     """
@@ -70,7 +74,7 @@ class Paired:
         difference: mean over the seeds for which both have a value; NaN if there are none.
         interval: of that mean, Student's t on the differences.
         p: two-sided p value of the paired t test; 1 below two pairs.
-        sd: standard deviation of the differences; NaN below two pairs.
+        sd: standard deviation of the differences, not below the resolution; NaN if unknown.
         n: number of pairs.
 
     """
@@ -91,44 +95,51 @@ class Share:
     n: int
 
 
-def mean(values: ArrayLike, level: float = 0.95) -> Mean:
+def mean(values: ArrayLike, level: float = 0.95, step: float = 0.0) -> Mean:
     """Compute the mean over seeds with Student's t interval.
 
     Args:
         values: shape (seeds,); NaN and infinite values are left out.
         level: confidence level of the interval, in (0, 1).
+        step: resolution of the metric, 1 / examples for an accuracy; 0 if it is not known.
 
     >>> accuracy = mean([0.91, 0.93, 0.92])
     >>> accuracy.value, round(accuracy.interval.low, 4), round(accuracy.interval.high, 4), accuracy.n
     (0.92, 0.8952, 0.9448, 3)
-    >>> mean([0.1135, 0.1135]).interval
-    Interval(low=0.1135, high=0.1135)
+    >>> mean([0.75, 0.75]).interval, mean([0.75, 0.75, 0.75], step=0.01).interval.high.__round__(4)
+    (Interval(low=-inf, high=inf), 0.7748)
 
     """
     n, center, sd = moments(values)
+    sd = spread(sd, step)
     return Mean(float(center), _around(center, sd / np.sqrt(n), n, level), float(sd), int(n))
 
 
-def paired(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Paired:
+def paired(a: ArrayLike, b: ArrayLike, level: float = 0.95, *, step: float = 0.0, same: bool = False) -> Paired:
     """Compute the mean of a - b over the seeds for which both have a value, with Student's t interval and test.
 
     Args:
         a: shape (seeds,).
         b: shape (seeds,), the same seeds in the same order.
         level: confidence level of the interval, in (0, 1).
+        step: resolution of the metric, as in `mean`.
+        same: whether both are the same recipe, whose difference is exactly 0.
 
     >>> round(paired([0.93, 0.95, 0.94], [0.91, 0.92, 0.93]).p, 4)
     0.0742
-    >>> paired([0.91, 0.93], [0.91, 0.93])
+    >>> paired([0.91, 0.93], [0.91, 0.93], same=True)
     Paired(difference=0.0, interval=Interval(low=0.0, high=0.0), p=1.0, sd=0.0, n=2)
 
     """
     n, center, sd = moments(differences(a, b))
+    if same:
+        return Paired(0.0, Interval(0.0, 0.0), 1.0, 0.0, int(n))
+    sd = spread(sd, step)
     interval = _around(center, sd / np.sqrt(n), n, level)
     return Paired(float(center), interval, float(student_p(n, center, sd)), float(sd), int(n))
 
 
-def single_run(values: ArrayLike, level: float = 0.95) -> Interval:
+def single_run(values: ArrayLike, level: float = 0.95, step: float = 0.0) -> Interval:
     """Compute the prediction interval for one more run, for example for a published result of a single run.
 
     mean +- t * sd * sqrt(1 + 1/n), as in Hahn and Meeker 1991, "Statistical Intervals", section 4.7.
@@ -136,13 +147,14 @@ def single_run(values: ArrayLike, level: float = 0.95) -> Interval:
     Args:
         values: shape (seeds,), single runs of the same recipe.
         level: probability that the interval contains one more run, in (0, 1).
+        step: resolution of the metric, as in `mean`.
 
     >>> single_run([0.91, 0.93, 0.92]).contains(0.96), mean([0.91, 0.93, 0.92]).interval.contains(0.96)
     (True, False)
 
     """
     n, center, sd = moments(values)
-    return _around(center, sd * np.sqrt(1 + 1 / np.maximum(n, 1)), n, level)
+    return _around(center, spread(sd, step) * np.sqrt(1 + 1 / np.maximum(n, 1)), n, level)
 
 
 def share(hits: float, n: int, level: float = 0.95) -> Share:
@@ -230,22 +242,36 @@ def moments(values: ArrayLike) -> tuple[NDArray[Any], NDArray[np.float64], NDArr
     return n, np.where(n > 0, (first + offset)[..., 0], np.nan), sd
 
 
+def spread(sd: ArrayLike, step: float) -> NDArray[np.float64]:
+    """Bound standard deviations from below by what the metric can show; NaN where that is not known and they are 0.
+
+    Args:
+        sd: standard deviations; NaN if unknown.
+        step: resolution of the metric, 1 / examples for an accuracy; 0 if it is not known.
+
+    >>> spread([0.0, 0.02, float("nan")], 0.01), spread([0.0, 0.02], 0.0)
+    (array([0.01, 0.02,  nan]), array([ nan, 0.02]))
+
+    """
+    bounded = np.maximum(np.asarray(sd, dtype=np.float64), step)
+    return np.where(bounded > 0, bounded, np.nan)
+
+
 def student_p(n: ArrayLike, center: ArrayLike, sd: ArrayLike) -> NDArray[np.float64]:
-    """Compute the two-sided p value of Student's t test for a true mean of 0; 1 below two values.
+    """Compute the two-sided p value of Student's t test for a true mean of 0; 1 where the spread is unknown.
 
     Args:
         n: number of values.
         center: their mean.
-        sd: their standard deviation; if it is 0 and the mean is not, p is 0.
+        sd: their standard deviation, as `spread` gives it; above 0, or NaN if unknown.
 
-    >>> student_p([5, 5, 1], [1.0, 0.0, 3.0], [1.0, 0.0, float("nan")]).round(4)
+    >>> student_p([5, 5, 1], [1.0, 0.0, 3.0], [1.0, 1.0, float("nan")]).round(4)
     array([0.089, 1.   , 1.   ])
 
     """
     n, center, sd = np.asarray(n), np.asarray(center), np.asarray(sd)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t = np.where(center == 0, 0.0, np.abs(center) * np.sqrt(n) / sd)
-    return np.where(n > 1, 2 * special.stdtr(np.maximum(n - 1, 1), -t), 1.0)
+    t = np.abs(center) * np.sqrt(n) / sd
+    return np.where((n > 1) & np.isfinite(sd), 2 * special.stdtr(np.maximum(n - 1, 1), -t), 1.0)
 
 
 def student_critical(error: float, n: ArrayLike) -> NDArray[np.float64]:
@@ -264,24 +290,24 @@ def student_critical(error: float, n: ArrayLike) -> NDArray[np.float64]:
 
 
 def reach(critical: ArrayLike, n: ArrayLike, sd: ArrayLike) -> NDArray[np.float64]:
-    """Compute half the width of a mean's interval; infinite where the critical value is.
+    """Compute half the width of a mean's interval; infinite where the critical value is, or the spread is unknown.
 
     Args:
         critical: in standard errors.
         n: number of values.
-        sd: their standard deviation.
+        sd: their standard deviation; NaN if unknown.
 
     >>> reach([2.0, float("inf")], [4, 1], [0.1, float("nan")])
     array([0.1, inf])
 
     """
-    critical, n = np.asarray(critical), np.asarray(n)
-    finite = np.isfinite(critical)
+    critical, n, sd = np.asarray(critical), np.asarray(n), np.asarray(sd)
+    finite = np.isfinite(critical) & np.isfinite(sd)
     return np.where(finite, np.where(finite, critical, 0.0) * sd / np.sqrt(np.maximum(n, 1)), inf)
 
 
 def _around(center: Any, error: Any, n: Any, level: float) -> Interval:
-    if n < 2:
+    if n < 2 or not np.isfinite(error):
         return Interval(-inf, inf)
     half = float(student_critical(1 - level, n) * error)
     return Interval(float(center) - half, float(center) + half)

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from study.stats.intervals import differences, reach, win_rate
-from study.stats.verdicts import Contrast, Evidence, checked, identical, judge
+from study.stats.intervals import differences, reach, spread, win_rate
+from study.stats.verdicts import Contrast, Evidence, checked, judge
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -41,6 +41,7 @@ def compare(
     smallest: float = 0.005,
     level: float = 0.95,
     step: float = 0.0,
+    same: ArrayLike = False,
 ) -> tuple[Contrast, ...]:
     """Compare a family of variants with a baseline after any number of seeds, as often as needed.
 
@@ -54,6 +55,7 @@ def compare(
         smallest: the smallest difference that matters, 0 or more; 0.005 is half a point of accuracy.
         level: 1 less the error of the whole family over all looks, in (0, 1).
         step: resolution of the metric, as in `verdicts.compare`.
+        same: which variants are the baseline's recipe, as in `verdicts.compare`.
 
     Raises:
         ValueError: a shape does not fit, or a number is out of range.
@@ -67,7 +69,7 @@ def compare(
     values, baseline = checked(values, baseline, smallest, level, step)
     gaps = differences(values, baseline)
     error = (1 - level) / max(len(values), 1)
-    evidence = _evidence(gaps, error, step)
+    evidence = _evidence(gaps, error, step, np.broadcast_to(np.asarray(same, dtype=np.bool_), len(values)))
     wins = [win_rate(row, baseline, direction) for row in values]
     return judge(evidence, wins, critical, direction=direction, smallest=smallest, level=level)
 
@@ -80,11 +82,11 @@ def confidence_sequence(
     Args:
         gaps: shape (..., seeds), paired differences in the order in which they were run; NaN is left out.
         level: probability that all intervals contain the true mean, in (0, 1).
-        step: lower bound for the standard deviation.
+        step: lower bound for the standard deviation; 0 if the metric's resolution is not known.
 
     Returns:
         Lower and upper ends, each of the shape of `gaps`: the overlap of all intervals so far, or the newest alone
-        if there is no overlap. They are infinite while all values are 0, because the spread is unknown.
+        if there is no overlap. They are infinite while the spread is unknown.
 
     >>> low, high = confidence_sequence([0.03, 0.03, 0.04, 0.03, 0.03])
     >>> low.round(3), high.round(3)
@@ -92,7 +94,7 @@ def confidence_sequence(
 
     """
     n, center, sd = _running(np.asarray(gaps, dtype=np.float64))
-    half = np.where(identical(n, center, sd), np.inf, reach(critical(1 - level, n), n, np.maximum(sd, step)))
+    half = reach(critical(1 - level, n), n, spread(sd, step))
     with np.errstate(invalid="ignore"):
         low, high = np.where(half < np.inf, center - half, -np.inf), np.where(half < np.inf, center + half, np.inf)
     lowest, highest = np.maximum.accumulate(low, -1), np.minimum.accumulate(high, -1)
@@ -108,11 +110,11 @@ def log_ratios(gaps: ArrayLike, step: float = 0.0) -> NDArray[np.float64]:
         step: lower bound for the standard deviation.
 
     >>> log_ratios([0.03, 0.03, 0.04, 0.03, 0.03]).round(2)
-    array([0.  , 1.1 , 2.25, 3.76, 5.42])
+    array([0.  , 0.  , 2.25, 3.76, 5.42])
 
     """
     n, center, sd = _running(np.asarray(gaps, dtype=np.float64))
-    return _log_ratio(n, center, np.maximum(sd, step))
+    return _log_ratio(n, center, spread(sd, step))
 
 
 def critical(error: float, n: ArrayLike) -> NDArray[np.float64]:
@@ -133,29 +135,29 @@ def critical(error: float, n: ArrayLike) -> NDArray[np.float64]:
         return np.where((n > 1) & (power < grown), np.sqrt((n - 1) * (power - 1) / (1 - power / grown)), np.inf)
 
 
-def _evidence(gaps: NDArray[np.float64], error: float, step: float) -> Evidence:
+def _evidence(gaps: NDArray[np.float64], error: float, step: float, same: NDArray[np.bool_]) -> Evidence:
     n, center, sd = _running(gaps)
-    p = np.exp(-np.maximum(_log_ratio(n, center, np.maximum(sd, step)), 0.0))
+    sd = spread(sd, step)
+    p = np.exp(-np.maximum(_log_ratio(n, center, sd), 0.0))
     low, high = (end[:, -1] for end in confidence_sequence(gaps, 1 - error, step))
     best = p.argmin(-1, keepdims=True)
     p, sign = (np.take_along_axis(each, best, -1)[:, 0] for each in (p, np.sign(center)))
-    n, center, sd = n[:, -1], center[:, -1], sd[:, -1]
-    same = identical(n, center, sd)
-    low, high = (np.where(same & np.isfinite(critical(error, n)), 0.0, end) for end in (low, high))
-    return Evidence(n, center, np.where(same, 0.0, np.maximum(sd, step)), p, sign, low, high)
+    return Evidence(n[:, -1], center[:, -1], sd[:, -1], p, sign, low, high, same)
 
 
 def _log_ratio(n: NDArray[np.int_], center: NDArray[np.float64], sd: NDArray[np.float64]) -> NDArray[np.float64]:
     """Compute (n / 2) log((S + M) / (S + M / k)) - log(k) / 2.
 
-    S is the sum of squares about the mean, M is n times the squared mean, and k = 1 + n * EFFECT_VARIANCE.
+    S is the sum of squares about the mean, M is n times the squared mean, and k = 1 + n * EFFECT_VARIANCE. Values of
+    unknown spread say nothing: 0.
     """
     grown = 1 + n * EFFECT_VARIANCE
-    about = (n - 1) * np.where(n > 1, sd, 0.0) ** 2
+    known = (n > 1) & np.isfinite(sd)
+    about = (n - 1) * np.where(known, sd, 0.0) ** 2
     of_mean = n * np.where(n > 0, center, 0.0) ** 2
     whole, shrunk = about + of_mean, about + of_mean / grown
     ratio = np.divide(whole, shrunk, out=np.ones_like(whole), where=shrunk > 0)
-    return np.where(n > 0, (n * np.log(ratio) - np.log(grown)) / 2, 0.0)
+    return np.where(known, (n * np.log(ratio) - np.log(grown)) / 2, 0.0)
 
 
 def _running(gaps: NDArray[np.float64]) -> tuple[NDArray[np.int_], NDArray[np.float64], NDArray[np.float64]]:

@@ -12,6 +12,9 @@ lower confidence bounds for the Holm procedure", Stat. Med. 27), so that the ver
 No difference larger than x: the interval lies within +-x. That is two one-sided tests (Schuirmann 1987, J.
 Pharmacokinet. Biopharm. 15), each at half the error that would be allowed; over the family it errs in at most half of
 1 - level.
+
+Ties prove nothing: two different recipes often reach the same value on a coarse metric. The same recipe is known by its
+fingerprint alone, which the caller says; every other standard deviation is at least the metric's resolution.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ from study.stats.intervals import (
     differences,
     moments,
     reach,
+    spread,
     student_critical,
     student_p,
     win_rate,
@@ -49,7 +53,6 @@ if TYPE_CHECKING:
 Verdict = Literal["helps", "hurts", "no difference", "not enough seeds"]
 POWER = 0.8  # Cohen 1988, "Statistical Power Analysis for the Behavioral Sciences", section 2.4
 MOST_SEEDS = 10_000  # larger estimates are too uncertain to report
-TIES = 5  # equal pairs that prove two recipes the same on a coarse metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +66,13 @@ class Contrast:
         p: two-sided p value of this variant alone; 1 below two pairs.
         p_adjusted: p value adjusted by Holm over the family; at most 1 - level exactly if the verdict is helps or
             hurts.
-        sd: standard deviation of the differences, not below `step`; NaN below two pairs.
+        sd: standard deviation of the differences, not below `step`; NaN if unknown, 0 for the same recipe.
         n: number of pairs.
         wins: share of pairs in which the variant is better; a tie counts half.
         smallest: the smallest difference that matters.
         more: estimated number of further seeds that settle the verdict with a probability of 80% if mean and spread
             stay as they are; 0 if it is settled, None if the number is unknown or above 10,000.
+        same: whether the variant is the baseline's recipe.
 
     """
 
@@ -82,6 +86,7 @@ class Contrast:
     wins: Share
     smallest: float
     more: int | None
+    same: bool = False
 
     @property
     def small(self) -> bool:
@@ -97,14 +102,14 @@ class Contrast:
 
         >>> compare([[0.93, 0.95, 0.94]], [0.91, 0.92, 0.93])[0].words(100, " points")
         'not enough seeds (about 2 more needed)'
-        >>> compare([[0.93, 0.95, 0.94]], [0.93, 0.95, 0.94])[0].words()
-        'no difference: equal in all 3 seeds'
+        >>> compare([[0.93, 0.95, 0.94]], [0.93, 0.95, 0.94], same=[True])[0].words()
+        'no difference: the same recipe'
 
         """
         largest = f"{self.smallest * factor:g}{unit}"
         match self.verdict:
-            case "no difference" if self.interval == Interval(0.0, 0.0):
-                return f"no difference: equal in all {self.n} seeds"
+            case "no difference" if self.same:
+                return "no difference: the same recipe"
             case "no difference":
                 return f"no difference larger than {largest}"
             case "not enough seeds":
@@ -126,6 +131,7 @@ class Evidence:
         sign: signs of the differences that the p values belong to.
         low: lower ends of the simultaneous intervals.
         high: upper ends.
+        same: whether each is the baseline's recipe.
 
     """
 
@@ -136,6 +142,7 @@ class Evidence:
     sign: NDArray[np.float64]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
+    same: NDArray[np.bool_]
 
 
 def compare(
@@ -146,6 +153,7 @@ def compare(
     smallest: float = 0.005,
     level: float = 0.95,
     step: float = 0.0,
+    same: ArrayLike = False,
 ) -> tuple[Contrast, ...]:
     """Compare a family of variants with a baseline over a number of seeds that was fixed in advance.
 
@@ -157,26 +165,26 @@ def compare(
         direction: whether more or less of the metric is better.
         smallest: the smallest difference that matters, 0 or more; 0.005 is half a point of accuracy.
         level: 1 less the error of the whole family, in (0, 1).
-        step: resolution of the metric, 1 / test examples for an accuracy. It is a lower bound for the standard
-            deviation of the differences, since three equal differences may be chance on a coarse metric. If it exceeds
-            `smallest`, at least five equal pairs are needed to call two recipes the same.
+        step: resolution of the metric, 1 / test examples for an accuracy; 0 if it is not known. It is a lower bound
+            for the standard deviation of the differences, since equal differences may be chance on a coarse metric.
+        same: shape (variants,), which variants are the baseline's recipe: these differ by exactly 0.
 
     Raises:
         ValueError: a shape does not fit, or a number is out of range.
 
-    >>> better, same = compare([[0.93, 0.96, 0.95, 0.97], [0.91, 0.93, 0.92, 0.94]], [0.91, 0.93, 0.92, 0.94])
+    >>> better, tied = compare([[0.93, 0.96, 0.95, 0.97], [0.91, 0.93, 0.92, 0.94]], [0.91, 0.93, 0.92, 0.94])
     >>> better.verdict, round(better.difference, 4), round(better.p_adjusted, 4), better.wins.value
     ('helps', 0.0275, 0.0032, 1.0)
-    >>> same.verdict, same.interval
-    ('no difference', Interval(low=0.0, high=0.0))
+    >>> tied.verdict, tied.interval
+    ('not enough seeds', Interval(low=-inf, high=inf))
 
     """
     values, baseline = checked(values, baseline, smallest, level, step)
     n, center, sd = moments(differences(values, baseline))
-    equal = identical(n, center, sd) & ((step <= smallest) | (n >= TIES))
-    sd = np.where(equal, 0.0, np.maximum(sd, step))
+    sd = spread(sd, step)
     half = reach(student_critical((1 - level) / max(len(values), 1), n), n, sd)
-    evidence = Evidence(n, center, sd, student_p(n, center, sd), np.sign(center), center - half, center + half)
+    p, same = student_p(n, center, sd), np.broadcast_to(np.asarray(same, dtype=np.bool_), n.shape)
+    evidence = Evidence(n, center, sd, p, np.sign(center), center - half, center + half, same)
     wins = [win_rate(row, baseline, direction) for row in values]
     return judge(evidence, wins, student_critical, direction=direction, smallest=smallest, level=level)
 
@@ -253,7 +261,7 @@ def judge(
 ) -> tuple[Contrast, ...]:
     """Turn the statistics of each variant into the family's verdicts; the other arguments are those of `compare`."""
     error, family = 1 - level, len(wins)
-    adjusted = holm(evidence.p)
+    adjusted = holm(np.where(evidence.same, 1.0, evidence.p))
     signs = np.where(adjusted <= error, evidence.sign, 0.0)
     more_seeds = partial(
         _more, smallest=smallest, error=error, family=family, undecided=int(np.sum(signs == 0)), critical=critical
@@ -261,6 +269,9 @@ def judge(
     judged: list[Contrast] = []
     for i in range(family):
         n, center, sd = int(evidence.n[i]), float(evidence.center[i]), float(evidence.sd[i])
+        if evidence.same[i]:
+            judged.append(_same(n, wins[i], smallest))
+            continue
         interval = _cut(float(evidence.low[i]), float(evidence.high[i]), signs[i])
         verdict = _verdict(interval, signs[i], direction, smallest)
         more = more_seeds(n, center, sd) if verdict == "not enough seeds" else 0
@@ -286,9 +297,9 @@ def checked(
     return values, baseline
 
 
-def identical(n: NDArray[np.int_], center: NDArray[np.float64], sd: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Tell which variants equal the baseline in all of two or more pairs, as the same recipe would."""
-    return (n > 1) & (center == 0) & (sd == 0)
+def _same(n: int, wins: Share, smallest: float) -> Contrast:
+    """Judge the baseline's own recipe under another name."""
+    return Contrast("no difference", 0.0, Interval(0.0, 0.0), 1.0, 1.0, 0.0, n, wins, smallest, 0, same=True)
 
 
 def _cut(low: float, high: float, sign: float) -> Interval:
@@ -300,13 +311,12 @@ def _cut(low: float, high: float, sign: float) -> Interval:
 def _verdict(interval: Interval, sign: float, direction: Direction, smallest: float) -> Verdict:
     if sign:
         return "helps" if sign * sign_of(direction) > 0 else "hurts"
-    same = interval == Interval(0.0, 0.0)
-    return "no difference" if same or (-smallest < interval.low and interval.high < smallest) else "not enough seeds"
+    return "no difference" if -smallest < interval.low and interval.high < smallest else "not enough seeds"
 
 
 def _more(n: int, center: float, sd: float, **family: Any) -> int | None:
-    if n < 2:
-        return 3 - n  # two pairs give a first estimate of the spread, the third a usable one
+    if n < 2 or not np.isfinite(sd):
+        return max(1, 3 - n)  # two pairs give a first estimate of the spread, the third a usable one
     needed = seeds_needed(center, sd, start=n + 1, **family)
     return needed - n if needed else None
 

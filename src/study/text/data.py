@@ -13,12 +13,22 @@ if TYPE_CHECKING:
 
     from study.schemas.data import DataRemoved, DataSet, Verified
 
-HEADINGS = ("Name", "Kind", "Train", "Test", "Shape", "Classes", "Size", "SHA-256", "Imported", "Source")
+HEADINGS = ("Name", "Kind", "Train", "Test", "Shape", "Classes", "Size", "Source")
 
 
-def listed(found: Sequence[DataSet]) -> list[Block]:
-    """Show a line for each data set."""
-    return [Block(headings=HEADINGS, rows=[_row(each) for each in found])]
+def listed(found: Sequence[DataSet], importable: Sequence[str] = ()) -> list[Block]:
+    """Show a line for each data set, then the files that can be imported."""
+    here, known = ([each for each in found if each.here is wanted] for wanted in (True, False))
+    sources = [[f"  {each.name}", each.kind or "-", each.source] for each in known]
+    return [
+        *([Block(["Here:"], [f"  {HEADINGS[0]}", *HEADINGS[1:]], [_row(each) for each in here])] if here else []),
+        *([Block(["Known, made ready when first used:"], ["  Name", "Kind", "Source"], sources)] if known else []),
+        *(
+            [Block(["In STUDY_DATA, for `study data import NAME PATH`:"], notes=_indented(importable))]
+            if importable
+            else []
+        ),
+    ]
 
 
 def one(found: DataSet) -> list[Block]:
@@ -29,7 +39,8 @@ def one(found: DataSet) -> list[Block]:
 def described(found: DataSet) -> str:
     """Describe a data set's size: `8 images to train on and 4 to test, 8x8x3, 2 classes`."""
     what = "images" if found.kind == "image" else "rows"
-    counts = f"{found.train or 0:,} {what} to train on and {found.test or 0:,} to test"
+    brought = f" ({found.validation:,} of them for validation)" if found.validation else ""
+    counts = f"{found.train or 0:,} {what} to train on{brought} and {found.test or 0:,} to test"
     return f"{counts}, {_shape(found.shape or ())}, {len(found.classes or ())} classes"
 
 
@@ -45,19 +56,21 @@ def removed(found: DataRemoved) -> list[Block]:
 
 def _row(found: DataSet) -> list[str]:
     if found.sha256 is None:
-        return [found.name, found.kind or "-", *["-"] * 7, found.source]
+        return [f"  {found.name}", found.kind or "-", *["-"] * 5, found.source]
     return [
-        found.name,
+        f"  {found.name}",
         found.kind or "-",
         str(found.train),
         str(found.test),
         _shape(found.shape or ()),
         str(len(found.classes or ())),
         size(found.size or 0),
-        found.sha256[:12],
-        "yes" if found.imported else "no",
         re.sub(r"[0-9a-f]{64}", lambda digest: digest[0][:12], found.source),
     ]
+
+
+def _indented(lines: Sequence[str]) -> list[str]:
+    return [f"  {line}" for line in lines]
 
 
 def _shape(shape: Sequence[int]) -> str:

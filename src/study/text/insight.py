@@ -15,17 +15,13 @@ if TYPE_CHECKING:
     from study.metric import Metric
     from study.schemas.insight import Budget, Importance, Pruning, Searches, Share, Weight
 
-LACKS_BEST = "Within the best quarter: {} needed to tell."
-
 
 def importance(found: Importance) -> list[Block]:
-    """Show which knobs mattered, beside what chance and seeds do."""
+    """Show which knobs mattered, compared with chance and with the noise between seeds."""
     metric = found.judged_by
     head = f"{found.study}: what mattered for {metric.name}, over {plural(found.trials, 'complete trial')}"
     if found.lacking:
-        more = plural(found.lacking, "more complete trial")
-        lines = [f"Too few to tell: {more} needed. `study run {found.study}` goes on.", noise(found)]
-        return [Block([head, *lines])]
+        return [Block([head, too_few(found), noise(found)])]
     if not found.knobs:
         return [Block([head, "No knob was varied."])]
     shown_best = any(each.best_quarter for each in found.knobs)
@@ -40,16 +36,29 @@ def importance(found: Importance) -> list[Block]:
         ]
         for each in found.knobs
     ]
+    return [Block([head]), Block(headings=headings, rows=cells), Block(importance_notes(found))]
+
+
+def too_few(found: Importance) -> str:
+    """Say how many trials are missing."""
+    more = plural(found.lacking, "more complete trial")
+    return f"Too few trials: {more} needed. `study run {found.study}` continues the search."
+
+
+def importance_notes(found: Importance) -> list[str]:
+    """Explain the columns of importance, what chance alone would show, and the noise between seeds."""
+    metric = found.judged_by
     chance = metric.size(found.chance) if found.chance is not None else "-"
     notes = [
-        f"Effect: how far the mean {metric.name} moves as the knob alone goes through the values that were tried.",
-        f"An idle knob reaches {chance} by chance with this number of trials and knobs (one in ten: more).",
-        "fANOVA: share of the variance that the knob explains. PED-ANOVA: share in getting among the best quarter.",
+        f"Effect: range of the mean predicted {metric.name} over the tried values of one knob.",
+        f"Chance: with this number of trials and knobs, a knob without effect reaches {chance} (one in ten: more).",
+        "fANOVA: share of the variance that the knob explains. PED-ANOVA: its share in reaching the best quarter.",
         noise(found),
     ]
     if found.lacking_best_quarter:
-        notes.append(LACKS_BEST.format(plural(found.lacking_best_quarter, "more complete trial")))
-    return [Block([head]), Block(headings=headings, rows=cells), Block(notes)]
+        more = plural(found.lacking_best_quarter, "more complete trial")
+        notes.append(f"The best quarter is analysed separately after {more}.")
+    return notes
 
 
 def _weight(weight: Weight | None, metric: Metric) -> list[str]:
@@ -59,7 +68,7 @@ def _weight(weight: Weight | None, metric: Metric) -> list[str]:
 
 
 def noise(found: Importance) -> str:
-    """Say how far a seed alone moves a result."""
+    """Say how much results differ between seeds."""
     known = found.noise
     if known is None:
         return f"Noise between seeds: not known; `study confirm {found.study}` measures it."
@@ -68,17 +77,17 @@ def noise(found: Importance) -> str:
 
 
 def pruning(found: Pruning) -> list[Block]:
-    """Show what pruning saved, and what it lost according to the trials that ran on."""
+    """Show what pruning saved, and what it lost according to the audited trials."""
     whole = found.epochs + found.epochs_saved
     lines = [
         f"{found.study}: {found.pruner or 'no'} pruner",
         f"{plural(found.pruned, 'trial')} pruned"
-        + (f", {found.diverged} more ended because their figures were not finite" if found.diverged else "")
+        + (f", {found.diverged} diverged" if found.diverged else "")
         + f"; {found.epochs} epochs trained, {found.epochs_saved} of {whole} saved ({found.share_saved:.0%}, "
         f"about {duration(found.seconds_saved)})",
     ]
     if not found.audited:
-        none = "Audit: none yet. One in 20 of the trials that the pruner would end is run to its end."
+        none = "Audit: none yet. One in 20 of the trials that the pruner would stop is trained to its end."
         return [Block([*lines, none])]
     metric = found.judged_by
     cells = [
@@ -86,7 +95,9 @@ def pruning(found: Pruning) -> list[Block]:
         for row in found.audited
     ]
     them = "it" if len(found.audited) == 1 else "them"
-    lines.append(f"Audit: {plural(len(found.audited), 'trial')} ran on although the pruner would have ended {them}")
+    lines.append(
+        f"Audit: {plural(len(found.audited), 'trial')} were trained on although the pruner would have stopped {them}"
+    )
     blocks = [Block(lines), Block(headings=["Trial", "Pruned after", "Epochs", "State", metric.heading], rows=cells)]
     good, best = found.lost_good, found.lost_best
     if good.n:
@@ -118,13 +129,13 @@ def searches(found: Searches) -> list[Block]:
         f"{metric.value(each.best)}"
         for each in found.searches
     ]
-    told.append("Beyond half of a search's own trials its range closes, and only says what it found.")
+    told.append("Beyond half of a search's trials its range narrows: it only describes the trials that were run.")
     if len({each.data for each in found.searches}) > 1:
         said = ", ".join(f"{each.study} on {each.data or 'unknown data'}" for each in found.searches)
-        told.append(f"Not the same data, so only how fast they rise can be compared: {said}.")
+        told.append(f"The data sets differ, so only the speed of improvement can be compared: {said}.")
     return [
         Block(
-            [f"Expected best {metric.heading} by number of trials, if each search ran anew in another order"],
+            [f"Expected best {metric.heading} by number of trials, over random orders of each search's trials"],
             ["Trials", *headings],
             in_trials,
         ),

@@ -181,6 +181,22 @@ def _ablated(row: Ablated, metric: Metric) -> list[str]:
     return [label, *averaged(row, metric), *differing(row, metric), str(row.n), row.says or "-"]
 
 
+def contribution(verdict: str, says: str, side: str | None, names: Sequence[str]) -> str:
+    """Write what knobs do: where the recipe without `lr` is worse, `lr helps`.
+
+    Args:
+        verdict: on the recipe without the knobs, or with them for side "plus".
+        says: the verdict in words.
+        side: "less", "plus" or "simplest".
+        names: of the knobs.
+
+    """
+    if verdict not in {"helps", "hurts"}:
+        return says
+    does = "help" if (verdict == "helps") == (side == "plus") else "hurt"
+    return f"{' and '.join(names)} {does}{'s' if len(names) == 1 else ''}{says.removeprefix(verdict)}"
+
+
 def averaged(row: Averaged, metric: Metric) -> Sequence[str]:
     """Write a mean and its interval as two cells."""
     if row.mean is None or row.mean_low is None or row.mean_high is None:

@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from study.metric import Metric
-    from study.schemas.search import Counts, Overview, Plan, Remark
+    from study.schemas.search import Counts, EndedSearch, Overview, Plan, Remark
     from study.schemas.trial import Trial
 
-STATE_WORDS = {"running": "unfinished"}  # a row cannot tell whether somebody trains it at this moment
+STATE_WORDS = {"running": "unfinished"}  # the folder does not say whether a process is training it now
+
+REMARKS = "Remarks on the search"
 
 
 def state(named: str) -> str:
@@ -84,7 +86,7 @@ def trials(rows: Sequence[Trial], metric: Metric, others: int = 0) -> Block:
 
 
 def closing(found: Counts) -> list[Block]:
-    """Say what a search came to, and where to look next; only a recipe with a seed can be repeated on others."""
+    """Summarize a search and name the next commands; only a recipe with a seed can be confirmed."""
     blocks = [Block([f"{found.study}: {counts(found)}", *best(found)])]
     if found.variants:
         listed = variants(found)
@@ -116,8 +118,12 @@ def failures(name: str, reasons: Sequence[str]) -> str:
 
 def remarks(found: Sequence[Remark]) -> Block:
     """Write a line for each remark, and under it what to do."""
-    lines = [f"- {each.text}" + (f"\n  {each.fix}" if each.fix else "") for each in found]
-    return Block(["What the search says of itself:", *lines])
+    return Block([f"{REMARKS}:", *("- " + "\n  ".join(remark(each)) for each in found)])
+
+
+def remark(found: Remark) -> list[str]:
+    """Write a remark: what was found, and what to do if there is something."""
+    return [f"{found.text[:1].upper()}{found.text[1:]}.", *([found.fix] if found.fix else [])]
 
 
 def plan(found: Plan) -> Block:
@@ -139,7 +145,18 @@ def plan(found: Plan) -> Block:
     return Block([*lines, f"Disk        {size(found.disk_bytes)}"])
 
 
-def repeated(value: float, recorded: float, metric: Metric) -> str:
+def ended(found: EndedSearch, *, trained: bool, recorded: float | None) -> list[Block]:
+    """Say how a call of a search ended."""
+    blocks = closing(found)
+    if found.status == "finished" and not trained:
+        again = f"{found.study} has its {found.target} finished trials already; a larger --trials adds to them."
+        blocks.insert(0, Block([again]))
+    if recorded is not None and found.best is not None and found.best.value is not None:
+        blocks.append(Block([_repeated(found.best.value, recorded, found.judged_by)]))
+    return blocks
+
+
+def _repeated(value: float, recorded: float, metric: Metric) -> str:
     """Compare a repeated training's value with the recorded one."""
     if value == recorded:
         return f"The value equals the recorded one to the bit: {recorded!r}"

@@ -13,13 +13,17 @@ if TYPE_CHECKING:
 
     from study.schemas.studies import CheckedStudy, ListedStudy, Removal, Report, SyncedStudy
 
-LISTED = ("Study", "Complete", "Pruned", "Failed", "Unfinished", "Best", "What it is")
+LISTED = ("  Study", "Trials", "Best", "What it is")
 SYNCED = ("Study", "Optuna trials changed", "MLflow trials sent", "Still to send", "Trouble")
 
 
 def listed(found: Sequence[ListedStudy]) -> list[Block]:
-    """Show a line for each study."""
-    return [Block(headings=LISTED, rows=[_listed(each) for each in found])]
+    """Show a line for each study: first a person's own, then those that come with `study`."""
+    own, bundled = ([each for each in found if each.bundled is apart] for apart in (False, True))
+    return [
+        _table("Your studies:", own) if own else Block(["You have no studies yet. `study new NAME` writes one."]),
+        *([_table("Bundled with study:", bundled)] if bundled else []),
+    ]
 
 
 def checked(found: CheckedStudy) -> list[Block]:
@@ -27,10 +31,11 @@ def checked(found: CheckedStudy) -> list[Block]:
     ranges = [[f"  {name}", range_] for name, range_ in found.space.items()]
     variants = [[f"  {name}", knobs(each) or "the recipe as it is"] for name, each in found.variants.items()]
     head = f"{plural(len(found.space), 'suggestion')}, found by {plural(found.sampled, 'sample')}:"
+    named = f"{plural(len(found.variants), 'variant')}:"
     return [
         Block([f"{found.study} ({found.file}): {found.direction} {found.metric}"]),
-        Block([head], ["  Name", "Range"], ranges),
-        Block([f"{plural(len(found.variants), 'variant')}:"], ["  Name", "Knobs"], variants),
+        *([Block([head], ["  Name", "Range"], ranges)] if ranges else []),
+        *([Block([named], ["  Name", "Knobs"], variants)] if variants else []),
         Block([f"Not tried: {found.not_tried}" if found.not_tried else "All of it fits its model and data."]),
     ]
 
@@ -56,7 +61,12 @@ def studies_of(found: Removal) -> str:
     return ", ".join(f"{each} ({plural(trials, 'trial')})" for each, trials in found.trials.items())
 
 
+def _table(title: str, found: Sequence[ListedStudy]) -> Block:
+    return Block([title], LISTED, [_listed(each) for each in found])
+
+
 def _listed(found: ListedStudy) -> list[str]:
-    counts = (found.complete, found.pruned, found.failed, found.running)
+    counts = {"complete": found.complete, "pruned": found.pruned, "failed": found.failed, "unfinished": found.running}
+    trials = ", ".join(f"{count} {state}" for state, count in counts.items() if count) or "-"
     best = Metric(found.metric or "").seen([found.best or 0.0]).value(found.best)
-    return [found.study, *("-" if each is None else str(each) for each in counts), best, found.description]
+    return [f"  {found.study}", trials, best, found.description]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
+
+from study.formatting import fitted, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,7 @@ class Block:
     Args:
         lines: before the table.
         headings: of the table's columns; none for no table.
-        rows: a cell for each column, as text.
+        rows: a cell for each column, as text; without one no table is shown.
         notes: after the table.
         long: a long line after all that, wrapped at words and indented by two; empty for none.
 
@@ -34,15 +35,15 @@ class Block:
     long: str = ""
 
     def text(self, width: int | None = None) -> str:
-        """Write the block as plain text; table lines longer than `width` characters end in an ellipsis."""
-        laid_out = [table(self.headings, self.rows, width=width)] if self.headings else []
-        wrapped = [_wrapped(self.long, width or WRAPPED)] if self.long else []
-        return "\n".join([*self.lines, *laid_out, *self.notes, *wrapped])
+        """Write plain text; lines longer than `width` characters break at words, those of tables end in an ellipsis."""
+        laid_out = [table(self.headings, self.rows, width=width)] if self.rows else []
+        lines, notes = ([fitted(line, width) for line in part] for part in (self.lines, self.notes))
+        return "\n".join([*lines, *laid_out, *notes, *wrapped(self.long, width or WRAPPED, "  ")])
 
     def html(self) -> str:
         """Write the block as HTML, for a notebook."""
         parts = [f"<p>{escape(line)}</p>" for line in self.lines]
-        if self.headings:
+        if self.rows:
             right = numeric_columns(self.headings, self.rows)
             style = ['style="text-align:right"' if each else 'style="text-align:left"' for each in right]
             head = "".join(f"<th {how}>{escape(each)}</th>" for each, how in zip(self.headings, style, strict=True))
@@ -87,12 +88,6 @@ def numeric_columns(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> l
 def clip(line: str, width: int | None) -> str:
     """Shorten a line to `width` characters, with an ellipsis at its end."""
     return line if width is None or len(line) <= width else f"{line[: max(0, width - 1)]}…"
-
-
-def _wrapped(line: str, width: int) -> str:
-    return textwrap.fill(
-        line, width, initial_indent="  ", subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
-    )
 
 
 def _is_number(cell: str) -> bool:

@@ -31,16 +31,15 @@ def _head(found: TrialDetails) -> list[str]:
     why = f": {found.reason}" if found.reason else ""
     head = [
         f"Trial {found.trial}{named} of {found.study}: {state(found.state)}{why}",
-        f"{metric.name} {metric.value(found.value)} at the end, {metric.value(found.best_value)} at best",
+        f"{metric.name} {metric.value(found.value)} at the end"
+        + (f", {metric.value(found.best_value)} at best" if found.best_value is not None else ""),
         f"{plural(found.epochs, 'epoch')} in {duration(found.seconds)}"
         + (f" on {found.device}" if found.device else ""),
     ]
     if found.repeats is not None:
-        head.append(
-            f"Its recipe and seed are those of trial {found.repeats}, and so are its figures: nothing was trained"
-        )
+        head.append(f"It has the recipe and seed of trial {found.repeats}: values copied, nothing trained")
     if found.audited is not None:
-        head.append(f"The pruner would have ended it after epoch {found.audited}; it ran on to show what pruning loses")
+        head.append(f"Audited: the pruner would have stopped it after epoch {found.audited}")
     return [*head, *(f"Its worker died: {reason}" for reason in found.deaths)]
 
 
@@ -97,7 +96,7 @@ def _named(name: str, value: Any) -> str:
 
 
 def _matrix(name: str, rows: Sequence[Sequence[Any]], classes: Sequence[str]) -> Block:
-    """Lay out a matrix with the classes' names on its rows, where it has one row a class."""
+    """Lay out a matrix; its rows have the names of the classes if there is one for each."""
     named = classes if len(classes) == len(rows) else [""] * len(rows)
     labels = [str(index) if each in {"", str(index)} else f"{index} {each}" for index, each in enumerate(named)]
     cells = [[label, *map(_cell, row)] for label, row in zip(labels, rows, strict=True)]

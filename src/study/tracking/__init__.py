@@ -2,43 +2,65 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from study.background import follow
 from study.errors import PlaceError, StudyError
+from study.progress import Notice
 from study.record import family
 from study.record.journal import Journal
-from study.tracking import cursor, mirror
-from study.tracking.mirror import Mirror, Report
+from study.settings import hide_password, sqlite_file
+from study.tracking import cursor, look, mirror
+from study.tracking.pages import runs_table as runs_table
+from study.tracking.process import Apart
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterator, Sequence
 
     from study.progress import Progress
     from study.settings import Settings
-    from study.tracking.mirror import Client
+    from study.tracking.mirror import Client, Report
     from study.tracking.registry import Registry
 
+log = logging.getLogger("study")
 
-def tracked(progress: Iterator[Progress], journal: Journal, settings: Settings) -> Iterator[Progress]:
+
+def tracked(
+    progress: Iterator[Progress], journal: Journal, settings: Settings, stop: threading.Event
+) -> Iterator[Progress]:
     """Mirror a study to MLflow while it runs; the first failure of MLflow becomes a notice.
 
     Args:
         progress: the events of the run.
         journal: the folders that the run writes.
         settings: where MLflow is.
+        stop: as in `study.background.follow`.
 
     Yields:
         The events of the run, and notices.
 
     """
     notices: SimpleQueue[str] = SimpleQueue()
-    running = Mirror(journal, server_name(settings), lambda: connect(settings), notices.put)
-    yield from follow(progress, running, notices, "MLflow", journal.folder.name)
+    copy = Apart(journal, settings, server_name(settings), notices.put)
+    yield from follow(progress, copy, notices, "MLflow", journal.folder.name, stop)
+
+
+def told(journal: Journal, settings: Settings) -> Iterator[Progress]:
+    """Send what MLflow lacks of a study of which nothing is left to run; it is not asked if the files say: nothing.
+
+    Yields:
+        A notice if MLflow does not have everything.
+
+    """
+    name = journal.folder.name
+    if is_made(settings) and mirror.is_told(journal, server_name(settings)):
+        return
+    for trouble in try_sync(settings, [name]):
+        yield Notice(f"MLflow does not have all of it yet: {trouble}; `study sync {name}` sends it")
 
 
 def sync_studies(settings: Settings, names: Sequence[str] = ()) -> list[Report]:
@@ -61,7 +83,10 @@ def sync_studies(settings: Settings, names: Sequence[str] = ()) -> list[Report]:
     client = connect(settings)
     for journal in journals:
         cursor.forget_replaced(journal, client.server)
-    return [mirror.sync(journal, client) for journal in journals]
+    reports = [mirror.sync(journal, client) for journal in journals]
+    for line in (line for report in reports for line in report.refused):
+        log.warning("%s", line)
+    return reports
 
 
 def try_sync(settings: Settings, names: Sequence[str]) -> list[str]:
@@ -109,8 +134,8 @@ def connect(settings: Settings) -> Client:
 
 def is_made(settings: Settings) -> bool:
     """Tell whether MLflow's database exists: the first run makes a SQLite file; a server or database counts as made."""
-    file = settings.tracking_uri.removeprefix("sqlite:///")
-    return file == settings.tracking_uri or Path(file).exists()
+    file = sqlite_file(settings.tracking_uri)
+    return file is None or file.exists()
 
 
 def open_registry(settings: Settings) -> Registry:
@@ -140,14 +165,14 @@ def run_of(settings: Settings, study: str, trial: int) -> str:
 
 
 def prepare(settings: Settings) -> None:
-    """Make MLflow's SQLite file atomically if it is missing; do nothing for a server or another database.
+    """Make MLflow's SQLite file atomically if it is missing; check that another database can be reached.
 
     Raises:
-        PlaceError: the file cannot be made.
+        PlaceError: the file cannot be made, or the database does not answer.
 
     """
-    if not is_made(settings):
-        connect(settings)
+    if not (sqlite_file(settings.tracking_uri) and is_made(settings)):
+        connect(settings)  # MLflow's server would try for minutes
 
 
 def check(settings: Settings) -> str:
@@ -157,15 +182,17 @@ def check(settings: Settings) -> str:
         PlaceError: it cannot be reached or used; says what to do.
 
     """
+    name = server_name(settings)
+    if file := sqlite_file(settings.tracking_uri):
+        return look.check(file, name)
     from study.tracking import mlflow  # noqa: PLC0415 - loads mlflow
 
-    return mlflow.check(settings.tracking_uri, server_name(settings), settings.artifacts)
+    return mlflow.check(settings.tracking_uri, name, settings.artifacts)
 
 
 def server_name(settings: Settings) -> str:
     """Name the server or database: its URI without the password, and MLFLOW_EXPERIMENT_NAME if set."""
-    parts = urlsplit(settings.tracking_uri)
-    named = settings.tracking_uri.replace(f":{parts.password}@", ":***@") if parts.password else settings.tracking_uri
+    named = hide_password(settings.tracking_uri)
     experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME")
     return f"{named}#{experiment}" if experiment else named
 

@@ -6,13 +6,11 @@ Uses only `MlflowClient` with an explicit URI: no active run, no tracking URI of
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import re
 import socket
 from http.client import HTTPConnection, HTTPException
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
@@ -25,13 +23,17 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from study.errors import PlaceError
+from study.record import locks
+from study.settings import sqlite_file, sqlite_url
 from study.tracking.mirror import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
 CONNECT_SECONDS = 5
 REFUSALS = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST", "INVALID_STATE"}
+BUSY = {"TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "ABORTED", "UNAUTHENTICATED", "PERMISSION_DENIED"}
 DEFAULTS = {  # unless the user has set them; few retries, since the mirror itself retries later
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -71,9 +73,11 @@ def errors_in_one_line(server: str) -> Generator[None]:
         yield
     except MlflowException as error:
         kind = Refused if error.error_code in REFUSALS else PlaceError
-        raise kind(_first_line(error), where=f"MLflow at {server}", fix=_fix(error)) from error
+        raise kind(first_line(error), where=f"MLflow at {server}", fix=_fix(error)) from error
     except (OSError, SQLAlchemyError, ImportError) as error:
-        raise PlaceError(_first_line(error), where=f"MLflow at {server}") from error
+        raise PlaceError(first_line(error), where=f"MLflow at {server}") from error
+    except (ValueError, TypeError, ArithmeticError) as error:  # what cannot be written, such as an endless number
+        raise Refused(first_line(error), where=f"MLflow at {server}") from error
 
 
 def _configure(uri: str, server: str) -> None:
@@ -106,11 +110,6 @@ def _require_answer(uri: str) -> None:
         connection.getresponse()
 
 
-def sqlite_file(uri: str) -> Path | None:
-    """Find the file of a SQLite URI; None for other databases and for URIs with options."""
-    return Path(uri.removeprefix("sqlite:///")) if re.fullmatch(r"sqlite:///(?!file:|:memory:)[^?]+", uri) else None
-
-
 def _open_database(uri: str, artifacts: Path) -> None:
     """Connect once with a time limit, since MLflow would retry for minutes; make a missing SQLite file."""
     if file := sqlite_file(uri):
@@ -122,21 +121,29 @@ def _open_database(uri: str, artifacts: Path) -> None:
 def _make_sqlite(file: Path, artifacts: Path) -> None:
     """Make MLflow's tables in a temporary file and rename it: a kill during its migrations would leave a broken one."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.with_name(f"{file.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locks.locked(file.with_name(f"{file.name}.lock")):
         if file.exists():
             return
         temporary = file.with_name(f".{file.name}.making")
         for left_behind in file.parent.glob(f"{temporary.name}*"):  # by a kill, with SQLite's journal
             left_behind.unlink()
-        store = SqlAlchemyStore(f"sqlite:///{temporary}", artifacts.as_uri())
+        store = SqlAlchemyStore(sqlite_url(temporary), artifacts.as_uri())
+        store.delete_experiment(SqlAlchemyStore.DEFAULT_EXPERIMENT_ID)  # MLflow makes an empty one named "Default"
         with store.engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA journal_mode=WAL")  # stored in the file; readers do not block the writer
         store.engine.dispose()
         temporary.rename(file)
 
 
-def _first_line(error: Exception) -> str:
+def is_refusal(error: Exception) -> bool:
+    """Tell whether an error may be due to the data; a server that is away or busy takes the same data later."""
+    if isinstance(error, MlflowException):
+        return error.error_code not in BUSY
+    return isinstance(error, ValueError | TypeError | ArithmeticError)
+
+
+def first_line(error: Exception) -> str:
+    """Say in one line what an error of MLflow or its database means."""
     text = str(error).strip() or type(error).__name__
     for sign, meaning in (
         ("Connection refused", "nothing answers there"),

@@ -7,21 +7,19 @@ sends everything again.
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from study.errors import StudyError
-from study.record import atomic_files
-from study.tracking.snapshot import read
+from study.errors import Damaged, StudyError
+from study.record import checked, locks
+from study.record.trial import Trial
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from pathlib import Path
 
-    from study.record.journal import Journal, State, TrialFolder
-    from study.tracking.snapshot import Snapshot
+    from study.record.history import State
+    from study.record.journal import Journal, TrialFolder
 
 
 @dataclass(slots=True)
@@ -31,7 +29,7 @@ class SentTrial:
     Args:
         run: the trial's run on the server.
         uid: of the trial; if the folder has another one, it was deleted and made again.
-        replays: as in `Snapshot`.
+        replays: as in `record.history.History`.
         epochs: number of the last epoch that was sent, 0 before the first.
         state: how the trial ended; None until all of it is sent.
         value: its objective; None until all of it is sent.
@@ -61,18 +59,18 @@ class Cursor:
         if study_run != self.study_run:
             self.study_run, self.summary, self.trials = study_run, "", {}
 
-    def sent(self, snapshot: Snapshot) -> SentTrial | None:
+    def sent(self, trial: Trial) -> SentTrial | None:
         """Find what was sent of a trial; None if nothing of this training was."""
-        sent = self.trials.get(snapshot.trial.number)
-        same = sent is not None and (sent.uid, sent.replays) == (snapshot.about["uid"], snapshot.replays)
+        sent = self.trials.get(trial.number)
+        same = sent is not None and (sent.uid, sent.replays) == (trial.about["uid"], trial.history.replays)
         return sent if same else None
 
-    def behind(self, snapshot: Snapshot) -> bool:
+    def behind(self, trial: Trial) -> bool:
         """Tell whether something of the trial is still to be sent."""
-        sent = self.sent(snapshot)
+        sent, history = self.sent(trial), trial.history
         if sent is None:
             return True
-        return sent.state is None and (snapshot.ended is not None or snapshot.last > sent.epochs)
+        return sent.state is None and (history.ended is not None or len(history.epochs) > sent.epochs)
 
     def unfinished(self, trials: Sequence[TrialFolder]) -> list[TrialFolder]:
         """List the trials whose folders must be read: those of which something may be left to send."""
@@ -99,11 +97,11 @@ def store(journal: Journal, server: str, cursor: Cursor) -> None:
     """
     trials = {str(number): asdict(sent) for number, sent in cursor.trials.items()}
     entry = {"study_run": cursor.study_run, "summary": cursor.summary, "trials": trials}
-    atomic_files.replace(_file(journal), [json.dumps({**_read(_file(journal)), server: entry}).encode()])
+    checked.write(_file(journal), {**_read(_file(journal)), server: entry}, indent=None)
 
 
 def count_behind(cursor: Cursor, trials: Sequence[TrialFolder]) -> int:
-    """Count the trials of which something is still to be sent; a damaged folder counts as one."""
+    """Count the trials of which something is still to be sent; of a damaged folder nothing can be."""
     return sum(_is_behind(cursor, trial) for trial in cursor.unfinished(trials))
 
 
@@ -111,10 +109,20 @@ def forget_replaced(journal: Journal, server: str) -> None:
     """Remove the trials whose folder was deleted and made again, so that `sync` reads them again."""
     with locked(journal):
         cursor = load(journal, server)
-        kept = {number: sent for number, sent in cursor.trials.items() if _uid(journal.trial(number)) == sent.uid}
+        kept = {number: sent for number, sent in cursor.trials.items() if _is_same(journal.trial(number), sent)}
         if kept != cursor.trials:
             cursor.trials = kept
             store(journal, server, cursor)
+
+
+def forget_trial(journal: Journal, number: int) -> None:
+    """Remove a trial from the cursors of all servers, so that it is sent again."""
+    with locked(journal):
+        kept = _read(_file(journal))
+        for entry in kept.values():
+            entry["trials"].pop(str(number), None)
+        if kept:
+            checked.write(_file(journal), kept, indent=None)
 
 
 @contextlib.contextmanager
@@ -122,30 +130,29 @@ def locked(journal: Journal) -> Generator[None]:
     """Hold the study's `mirror.lock`; waits until it is free. The system releases it if the process dies.
 
     Raises:
-        PlaceError: the study's folder cannot be written.
+        PlaceError: the study's folder cannot be written, or another process holds the lock for too long.
 
     """
-    try:
-        file = (journal.folder / "mirror.lock").open("w")
-    except OSError as error:
-        raise atomic_files.cannot_write(journal.folder, error) from error
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with locks.locked(journal.folder / "mirror.lock"):
         yield
 
 
 def _is_behind(cursor: Cursor, trial: TrialFolder) -> bool:
     try:
-        return cursor.behind(read(trial))
+        return cursor.behind(Trial.of(trial))
+    except Damaged:  # nothing can be sent of it before it is repaired
+        return False
     except StudyError:
         return True
 
 
-def _uid(trial: TrialFolder) -> str | None:
+def _is_same(trial: TrialFolder, sent: SentTrial) -> bool:
     try:
-        return trial.about()["uid"]
+        return trial.about()["uid"] == sent.uid
+    except Damaged:
+        return True
     except StudyError:
-        return None
+        return False
 
 
 def _file(journal: Journal) -> Path:
@@ -154,7 +161,7 @@ def _file(journal: Journal) -> Path:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        kept = json.loads(file.read_bytes())
-    except (OSError, ValueError):
+        kept = checked.read(file)
+    except StudyError:
         return {}
     return kept if isinstance(kept, dict) else {}

@@ -11,13 +11,20 @@ import posixpath
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from study.definition import judged_by
+from study.formatting import storable
+from study.record import note
+from study.record.results import recipe_record
 from study.tracking import pictures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
-    from study.record.journal import Record
-    from study.tracking.snapshot import Snapshot, StudySnapshot
+    from study.events import Epoch
+    from study.record.history import History
+    from study.record.trial import Trial
+    from study.tracking.snapshot import StudySnapshot
 
 LONGEST_NAME = 250  # MLflow's limit
 STATES = {"complete": "COMPLETE", "pruned": "PRUNED", "failed": "FAIL"}  # Optuna's words
@@ -37,22 +44,21 @@ def params(recipe: Mapping[str, Any]) -> dict[str, str]:
     return {name_of(knob): _text(value) for knob, value in recipe.items()}
 
 
-def points_of_epoch(record: Record) -> list[Point]:
+def points_of_epoch(epoch: Epoch, time: float) -> list[Point]:
     """Make points of an epoch's metrics and its seconds, with the epoch's number as step and its recorded time."""
-    values = {"seconds": record["seconds"], **record["metrics"]}
-    time = milliseconds(record["time"])
-    return [Point(name_of(name), float(value), time, record["number"]) for name, value in values.items()]
+    values = {"seconds": epoch.seconds, **epoch.metrics}
+    return [Point(name_of(name), float(value), milliseconds(time), epoch.number) for name, value in values.items()]
 
 
-def points_of_end(snapshot: Snapshot) -> list[Point]:
+def points_of_end(history: History) -> list[Point]:
     """Make points of the evaluation's numbers that no epoch has logged, such as `val_f1_macro`, at the last epoch."""
-    if snapshot.ended is None:
+    if history.ended is None:
         return []
-    logged = {name for record in snapshot.epochs.values() for name in record["metrics"]}
-    time = milliseconds(snapshot.ended.time)
+    logged = {name for epoch in history.epochs for name in epoch.metrics}
+    time = milliseconds(history.ended.time)
     return [
-        Point(name_of(name), float(value), time, snapshot.last)
-        for name, value in _values(snapshot.ended.evaluation or {}).items()
+        Point(name_of(name), float(value), time, len(history.epochs))
+        for name, value in _values(history.evaluation).items()
         if name not in logged
     ]
 
@@ -69,7 +75,8 @@ def points_of_summary(summary: StudySnapshot) -> list[Point]:
 def run_name(about: Mapping[str, Any], number: int) -> str:
     """Name a trial's run: `norm_inputs (trial 1)` for a variant, else `trial 7`."""
     variant = about.get("variant")
-    return f"{variant} (trial {number})" if variant else f"trial {number}"
+    end = f" (trial {number})"
+    return f"{storable(variant)[: LONGEST_NAME - len(end)]}{end}" if variant else f"trial {number}"
 
 
 def tags_of_study(definition: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, str]:
@@ -77,51 +84,75 @@ def tags_of_study(definition: Mapping[str, Any], first: Mapping[str, Any]) -> di
     tags: dict[str, Any] = {
         "study": definition["study"],
         "study.uid": f"study-{first['uid']}",
-        "study.metric": definition["metric"],
+        "study.metric": judged_by(definition).name,
         "study.direction": definition["direction"],
         "study.sampler": definition.get("sampler"),
         "study.pruner": definition.get("pruner"),
-        "mlflow.note.content": definition.get("description"),
+        **_source(definition["study"], definition.get("file")),
         **_data(definition.get("data")),
     }
     return _written(tags)
 
 
-def tags_of_trial(snapshot: Snapshot) -> dict[str, str]:
+def tags_of_experiment(summary: StudySnapshot) -> dict[str, str]:
+    """Make the tags of a study's experiment: its description, and that it is one of model training."""
+    return {"mlflow.note.content": summary.note, "mlflow.experimentKind": "custom_model_development"}
+
+
+def dataset(data: Mapping[str, Any] | None) -> dict[str, str] | None:
+    """Describe a study's data as fields of MLflow's dataset; None if it has none.
+
+    The digest is the start of the SHA-256 of the packed data.
+    """
+    if not data or not data.get("name"):
+        return None
+    source = {"tags": {"mlflow.source.type": "LOCAL", "mlflow.source.name": data.get("source") or data["name"]}}
+    return {
+        "name": str(data["name"]),
+        "digest": str(data.get("sha256") or "unknown")[:8],
+        "source_type": "code",
+        "source": json.dumps(source),
+    }
+
+
+def tags_of_trial(trial: Trial) -> dict[str, str]:
     """Make the tags of a trial that are known from its start."""
-    about = snapshot.about
+    about = trial.about
     commit = (about.get("git") or {}).get("commit")
     tags: dict[str, Any] = {
         "study": about["study"],
-        "study.trial": snapshot.trial.number,
+        "study.trial": trial.number,
         "study.uid": about["uid"],
-        "study.replays": snapshot.replays,
+        "study.replays": trial.history.replays,
         "study.state": "RUNNING",
         "study.variant": about.get("variant"),
-        "study.overrides": about.get("overrides"),
-        "study.device": snapshot.device,
+        "study.overrides": trial.row.overrides,
+        "study.device": trial.history.device,
         "study.git_commit": commit,
         "study.git_dirty": (about.get("git") or {}).get("dirty"),
         "mlflow.source.git.commit": commit,
+        "mlflow.user": _owner(trial.folder.path),
+        **_source(about["study"], about.get("file")),
         **_data(about.get("data")),
         **{f"study.with.{name}": text for name, text in (about.get("environment") or {}).items()},
     }
     return _written(tags)
 
 
-def tags_of_end(snapshot: Snapshot) -> dict[str, str]:
+def tags_of_end(trial: Trial) -> dict[str, str]:
     """Make the tags that say how a trial ended."""
-    ended = snapshot.ended
+    history, ended = trial.history, trial.history.ended
     if ended is None:
         return {}
     tags: dict[str, Any] = {
         "study.state": STATES[ended.state],
         "study.reason": ended.reason or None,
-        "study.pruned_at": snapshot.last if ended.state == "pruned" else None,
-        "study.audited": snapshot.audited,
+        "study.pruned_at": len(history.epochs) if ended.state == "pruned" else None,
+        "study.audited": history.audited,
         "study.repeats": ended.repeats,
-        "study.device": snapshot.device,
-        "study.deaths": snapshot.deaths or None,
+        "study.device": history.device,
+        "study.deaths": len(history.deaths) or None,
+        "mlflow.note.content": note.of_trial(trial),
     }
     return _written(tags)
 
@@ -130,15 +161,17 @@ def tags_of_summary(summary: StudySnapshot) -> dict[str, str]:
     """Make the tags of a study's counts and of its best trial."""
     best = summary.best
     tags: dict[str, Any] = {f"study.{state}": count for state, count in summary.counts.items()}
-    return _written({**tags, "study.best_trial": best and best.trial, "study.best_value": best and best.value})
+    tags |= {"study.best_trial": best and best.trial, "study.best_value": best and best.value}
+    return _written({**tags, "mlflow.note.content": summary.note})
 
 
-def artifacts_of_trial(snapshot: Snapshot) -> dict[str, bytes]:
+def artifacts_of_trial(trial: Trial) -> dict[str, bytes]:
     """Make the small files of a trial that has ended: its evaluation, confusion matrix and learning curves."""
-    if snapshot.ended is None:
+    history, ended = trial.history, trial.history.ended
+    if ended is None:
         return {}
-    evaluation = snapshot.ended.evaluation or {}
-    title = f"{snapshot.about['study']}, {run_name(snapshot.about, snapshot.trial.number)}"
+    evaluation = history.evaluation
+    title = f"{storable(trial.about['study'])}, {run_name(trial.about, trial.number)}"
     files: dict[str, bytes] = {}
     if evaluation:
         files["evaluation.json"] = as_json(evaluation)
@@ -146,33 +179,26 @@ def artifacts_of_trial(snapshot: Snapshot) -> dict[str, bytes]:
         classes = evaluation.get("classes")
         named = isinstance(classes, list) and len(classes) == len(counts)
         files["confusion.png"] = pictures.confusion(counts, classes if named else None, title)
-    if snapshot.epochs:
-        curves = [record["metrics"] for _, record in sorted(snapshot.epochs.items())]
-        pruned = snapshot.ended.reason if snapshot.ended.state == "pruned" else None
+    if history.epochs:
+        curves = [epoch.metrics for epoch in history.epochs]
+        pruned = storable(ended.reason) if ended.state == "pruned" else None
         files["curves.png"] = pictures.curves(curves, title, pruned)
     return files
 
 
 def artifacts_of_study(summary: StudySnapshot) -> dict[str, bytes]:
     """Make the files of a study: its definition, and its best trial in the format of `study run --recipe`."""
-    definition = summary.definition
+    definition, best = summary.definition, summary.best
     files = {"study.json": as_json(definition)}
-    if summary.best is not None:
-        files["best.json"] = as_json({
-            "study": definition["study"],
-            "trial": summary.best.trial,
-            "value": summary.best.value,
-            "metric": definition["metric"],
-            "recipe_type": definition["recipe_type"],
-            "train": definition["train"],
-            "recipe": summary.recipe,
-        })  # fmt: skip
+    if best is not None and summary.recipe is not None:
+        record = recipe_record(definition["study"], definition, summary.recipe, trial=best.trial, value=best.value)
+        files["best.json"] = as_json(record)
     return files
 
 
 def name_of(name: str) -> str:
     """Replace characters in the name of a metric or knob that MLflow rejects: `val/acc@1` becomes `val/acc_1`."""
-    clean = re.sub(r"[^/\w.\- :]", "_", name)
+    clean = re.sub(r"[^/\w.\- :]", "_", storable(name))
     path = posixpath.normpath(clean).lstrip("/")
     return "_" if path in {"", "."} else path.replace("..", "_")[:LONGEST_NAME]
 
@@ -193,13 +219,26 @@ def _data(data: Mapping[str, Any] | None) -> dict[str, Any]:
     return {**tags, "study.data_source": known.get("source"), "study.data_imported": known.get("imported")}
 
 
+def _source(study: str, file: Any) -> dict[str, Any]:
+    """Name what was run, as MLflow's column "Source" shows it."""
+    return {"mlflow.source.name": file or study, "mlflow.source.type": "LOCAL"}
+
+
+def _owner(folder: Path) -> str | None:
+    """Name the user who ran a trial; None where the system has no name."""
+    try:
+        return folder.owner()
+    except (KeyError, OSError):
+        return None
+
+
 def _written(tags: Mapping[str, Any]) -> dict[str, str]:
     """Write tags as text; leave out unknown ones."""
     return {name_of(name): _text(value) for name, value in tags.items() if value is not None}
 
 
 def _text(value: Any) -> str:
-    return json.dumps(value) if isinstance(value, list | tuple | dict) else str(value)
+    return json.dumps(value) if isinstance(value, list | tuple | dict) else storable(str(value))
 
 
 def _by_class(rows: Any) -> dict[str, list[float]]:
@@ -226,8 +265,15 @@ def _is_number(value: Any) -> bool:
 
 
 def _values(evaluation: Mapping[str, Any]) -> dict[str, float]:
-    """Collect an evaluation's plain numbers, and the unweighted mean over the classes of each metric in `per_class`."""
-    numbers = {name: value for name, value in evaluation.items() if _is_number(value)}
-    for name, values in _by_class(evaluation.get("per_class")).items():
-        numbers[f"{name}_macro"] = sum(values) / len(values)
-    return {name if name.startswith("val_") else f"val_{name}": value for name, value in numbers.items()}
+    """Collect the plain numbers of an evaluation and of its `test`, named by their splits.
+
+    Of each metric in `per_class` the unweighted mean over the classes is added.
+    """
+    found: dict[str, float] = {}
+    for split, part in (("val", evaluation), ("test", evaluation.get("test"))):
+        report: Mapping[str, Any] = part if isinstance(part, dict) else {}
+        numbers = {name: value for name, value in report.items() if _is_number(value)}
+        for name, values in _by_class(report.get("per_class")).items():
+            numbers[f"{name}_macro"] = sum(values) / len(values)
+        found |= {name if name.startswith(f"{split}_") else f"{split}_{name}": each for name, each in numbers.items()}
+    return found

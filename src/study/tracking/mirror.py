@@ -10,22 +10,25 @@ import hashlib
 import json
 import math
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from study.background import Background
-from study.errors import PlaceError, StudyError
+from study.errors import Damaged, PlaceError, StudyError
 from study.metric import Metric
+from study.record import note, results
+from study.record.trial import Trial
 from study.tracking import cursor as cursors
 from study.tracking.cursor import Cursor, SentTrial
-from study.tracking.snapshot import NewBest, StudySnapshot, read
+from study.tracking.snapshot import NewBest, StudySnapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from study.record.journal import Journal, Record, TrialFolder
-    from study.tracking.snapshot import Snapshot
+    from study.record.journal import Journal, TrialFolder
 
+AT_ONCE = 50  # trials that are sent in one transaction
 STORE_EVERY = 20  # trials sent between two writes of the cursor
 
 
@@ -37,24 +40,30 @@ class Client(Protocol):
     """A tracking server. All methods are idempotent: sending the same data twice changes nothing.
 
     Every method raises `PlaceError` if the server cannot be reached, and `Refused` if it rejects the data. `server` is
-    the server's name in the cursor.
+    the server's name in the cursor; `refused` gets a line for each piece of a trial that the server does not take, such
+    as a tag, while it takes the rest.
     """
 
     server: str
+    refused: list[str]
 
     def open_study(self, definition: Mapping[str, Any], first: Mapping[str, Any], known: str | None) -> str:
         """Find or make the study's run, by the first trial's `trial.json`; `known` is the run in the cursor, if any."""
         ...
 
-    def open_trial(self, parent: str, snapshot: Snapshot) -> str:
+    def open_trial(self, parent: str, trial: Trial) -> str:
         """Find or make the run with the trial's uid and replays; send everything known at the trial's start."""
         ...
 
-    def log_epochs(self, run: str, records: Sequence[Record]) -> int:
-        """Send epochs; return the number of metric points."""
+    def send_ended(self, parent: str, trials: Sequence[Trial]) -> Mapping[int, str]:
+        """Send those of some ended trials that the server has nothing of, at once if it can; give their runs."""
         ...
 
-    def end_trial(self, run: str, snapshot: Snapshot) -> None:
+    def log_epochs(self, run: str, trial: Trial, after: int) -> int:
+        """Send the epochs with a number above `after`; return the number of metric points."""
+        ...
+
+    def end_trial(self, run: str, trial: Trial) -> None:
         """Send how the trial ended: its artifacts first, its state last."""
         ...
 
@@ -73,6 +82,7 @@ class Report:
         points: number of metric points sent.
         pending: number of trials of which something is still to be sent.
         error: why something could not be sent, one line; None if the server is equal to the folders.
+        refused: a line for each piece of a trial that the server does not take; it is not sent again.
 
     """
 
@@ -81,6 +91,7 @@ class Report:
     points: int = 0
     pending: int = 0
     error: str | None = None
+    refused: tuple[str, ...] = ()
 
 
 def sync(journal: Journal, client: Client) -> Report:
@@ -108,6 +119,16 @@ def pending(journal: Journal, server: str) -> int:
     return cursors.count_behind(cursors.load(journal, server), journal.trials())
 
 
+def is_told(journal: Journal, server: str) -> bool:
+    """Tell whether a server has received everything, from the files alone."""
+    cursor, trials = cursors.load(journal, server), journal.trials()
+    if not trials:
+        return True
+    if cursors.count_behind(cursor, trials):
+        return False
+    return _mark(summarize(journal, journal.definition() or {}, cursor, trials)) == cursor.summary
+
+
 class Mirror:
     """A thread that keeps a server equal to a study's folders; trainings never wait for it."""
 
@@ -120,11 +141,12 @@ class Mirror:
             journal: the study's folders.
             server: the server's name in the cursor.
             connect: connects to the server; called in the thread, again after each failure.
-            warn: called once, in the thread, with a line that says why the server cannot be updated.
+            warn: called in the thread: once with why the server cannot be updated, and with each piece that it refuses.
 
         """
         self._journal, self._server, self._connect = journal, server, connect
         self._client: Client | None = None
+        self._warn = warn
         self._thread = Background(f"mirror of {journal.folder.name}", self._sync, warn)
 
     def wake(self) -> None:
@@ -139,10 +161,12 @@ class Mirror:
     def _sync(self) -> str | None:
         """Synchronize once; return why something could not be sent, or None."""
         client, self._client = self._client or self._connect(), None
-        error = sync(self._journal, client).error
-        if error is None:
+        report = sync(self._journal, client)
+        for line in report.refused:
+            self._warn(line)
+        if report.error is None:
             self._client = client  # after an error, the next call connects again
-        return error
+        return report.error
 
 
 class _Round:
@@ -159,10 +183,12 @@ class _Round:
         """Send everything new. An unreachable server ends the round; a trial that cannot be sent does not."""
         definition = self._journal.definition() or {}
         try:
-            parent = self._client.open_study(definition, self._trials[0].about(), self._cursor.study_run)
+            parent = self._client.open_study(definition, self._first(), self._cursor.study_run)
             self._cursor.set_run(parent)
-            for trial in self._cursor.unfinished(self._trials):
-                self._sync_trial(parent, trial)
+            self._send_ended(parent)
+            for folder in self._cursor.unfinished(self._trials):
+                with suppress(Damaged):  # the search, or the command, has named it
+                    self._sync_trial(parent, folder)
             self._send_study(parent, definition)
         except StudyError as error:
             self._errors.append(str(error))
@@ -170,29 +196,54 @@ class _Round:
             self._store()
         behind = cursors.count_behind(self._cursor, self._trials)
         error = self._errors[0] if self._errors else None
-        return Report(self._journal.folder.name, self._sent, self._points, behind, error)
+        refused = tuple(self._client.refused)
+        self._client.refused.clear()
+        return Report(self._journal.folder.name, self._sent, self._points, behind, error, refused)
 
-    def _sync_trial(self, parent: str, trial: TrialFolder) -> None:
+    def _send_ended(self, parent: str) -> None:
+        """Send trials that ended before anything of them was sent, many at once."""
+        new = [folder for folder in self._cursor.unfinished(self._trials) if folder.number not in self._cursor.trials]
+        for start in range(0, len(new), AT_ONCE):
+            read = (results.whole(folder) for folder in new[start : start + AT_ONCE])
+            ended = {trial.number: trial for trial in read if trial and trial.history.ended}
+            for number, run in self._client.send_ended(parent, list(ended.values())).items() if ended else ():
+                about, history = ended[number].about, ended[number].history
+                assert history.ended is not None
+                end = history.ended.state, history.ended.value, history.ended.time
+                sent = SentTrial(run, about["uid"], history.replays, len(history.epochs), *end)
+                self._cursor.trials[number] = sent
+                self._sent += 1
+                self._points += sum(1 + len(epoch.metrics) for epoch in history.epochs)
+            self._store()
+
+    def _first(self) -> dict[str, Any]:
+        """Read what is known of the first trial that is not damaged."""
+        for folder in self._trials[:-1]:
+            with suppress(Damaged):
+                return folder.about()
+        return self._trials[-1].about()
+
+    def _sync_trial(self, parent: str, folder: TrialFolder) -> None:
         try:
-            snapshot = read(trial)
-            if self._cursor.behind(snapshot):
-                self._send_trial(parent, snapshot)
-        except PlaceError:
+            trial = Trial.of(folder)
+            if self._cursor.behind(trial):
+                self._send_trial(parent, trial)
+        except (PlaceError, Damaged):
             raise
-        except StudyError as error:  # the folder is damaged, or the server rejects the trial
-            self._cursor.trials.pop(trial.number, None)
+        except StudyError as error:  # the server rejects the trial
+            self._cursor.trials.pop(folder.number, None)
             self._errors.append(str(error))
 
-    def _send_trial(self, parent: str, snapshot: Snapshot) -> None:
-        number, sent = snapshot.trial.number, self._cursor.sent(snapshot)
+    def _send_trial(self, parent: str, trial: Trial) -> None:
+        history, sent = trial.history, self._cursor.sent(trial)
         if sent is None:
-            sent = SentTrial(self._client.open_trial(parent, snapshot), snapshot.about["uid"], snapshot.replays)
-            self._cursor.trials[number] = sent
-        if fresh := [record for epoch, record in sorted(snapshot.epochs.items()) if epoch > sent.epochs]:
-            self._points += self._client.log_epochs(sent.run, fresh)
-            sent.epochs = snapshot.last
-        if ended := snapshot.ended:
-            self._client.end_trial(sent.run, snapshot)
+            sent = SentTrial(self._client.open_trial(parent, trial), trial.about["uid"], history.replays)
+            self._cursor.trials[trial.number] = sent
+        if len(history.epochs) > sent.epochs:
+            self._points += self._client.log_epochs(sent.run, trial, sent.epochs)
+            sent.epochs = len(history.epochs)
+        if ended := history.ended:
+            self._client.end_trial(sent.run, trial)
             sent.state, sent.value, sent.time = ended.state, ended.value, ended.time
         self._sent += 1
         if self._sent % STORE_EVERY == 0:
@@ -201,10 +252,7 @@ class _Round:
     def _send_study(self, parent: str, definition: Mapping[str, Any]) -> None:
         """Send the state of the study as a whole, if it has changed."""
         summary = summarize(self._journal, definition, self._cursor, self._trials)
-        files = {name: hashlib.sha256(content).hexdigest() for name, content in summary.files.items()}
-        best = summary.best and summary.best.trial
-        content = [definition, summary.counts, best, len(summary.new_bests), summary.ended, summary.groups, files]
-        mark = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        mark = _mark(summary)
         if mark != self._cursor.summary:
             self._client.update_study(parent, summary)
             self._cursor.summary = mark
@@ -222,7 +270,7 @@ def summarize(
     first_running = next((number for number, sent in sent_trials if sent is None or sent.state is None), math.inf)
     states = Counter(sent.state for _, sent in ended)
     new_bests = _new_bests(ended, Metric(definition["metric"], definition["direction"]))
-    best = new_bests[-1] if new_bests else None
+    best = next((each for each in reversed(new_bests) if results.whole(journal.trial(each.trial))), None)
     return StudySnapshot(
         definition=definition,
         counts={"complete": states["complete"], "pruned": states["pruned"], "failed": states["failed"],
@@ -231,9 +279,19 @@ def summarize(
         recipe=journal.trial(best.trial).recipe() if best else None,
         new_bests=[each for each in new_bests if each.trial < first_running],
         ended=max(sent.time for _, sent in ended) if len(ended) == len(sent_trials) else None,
+        note=note.of_study(journal, best and best.trial, best and best.value),
         groups=journal.groups(),
         files=journal.files(),
     )  # fmt: skip
+
+
+def _mark(summary: StudySnapshot) -> str:
+    """Give another text for each state of a study as a whole."""
+    files = {name: hashlib.sha256(content).hexdigest() for name, content in summary.files.items()}
+    best, definition = summary.best and summary.best.trial, summary.definition
+    content = [definition, summary.counts, best, len(summary.new_bests), summary.ended, summary.groups, files,
+               summary.note]  # fmt: skip
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _new_bests(ended: Sequence[tuple[int, SentTrial]], metric: Metric) -> list[NewBest]:

@@ -10,22 +10,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import mlflow
-from mlflow.entities import LifecycleStage, Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, LifecycleStage, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
-from study.tracking import fields
-from study.tracking.connection import connect, errors_in_one_line, is_server, pages, sqlite_file
+from study.record import weights
+from study.tracking import bulk, fields
+from study.tracking.connection import connect, errors_in_one_line, first_line, is_refusal, is_server, pages
 from study.tracking.mirror import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from mlflow.entities import Run
 
-    from study.record.journal import Record
-    from study.tracking.snapshot import Snapshot, StudySnapshot
+    from study.record.trial import Trial
+    from study.tracking.snapshot import StudySnapshot
 
-METRICS_A_BATCH, NAMES_A_BATCH = 1000, 100  # MLflow's limits
+ITEMS_A_BATCH, NAMES_A_BATCH = 1000, 100  # MLflow's limits: items in all, parameters, tags
+KINDS = {Metric: "the metric", Param: "the parameter", RunTag: "the tag"}
 LONGEST_PARAM, LONGEST_TAG = 6000, 8000  # MLflow's limits, in characters
 STATUSES = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}
 
@@ -50,6 +52,7 @@ class Runs:
         self._experiment = ""
         self._opened: set[str] = set()
         self._groups: dict[str, str] = {}
+        self.refused: list[str] = []
         self._client = connect(uri, server, artifacts)
 
     def open_study(self, definition: Mapping[str, Any], first: Mapping[str, Any], known: str | None) -> str:
@@ -63,45 +66,68 @@ class Runs:
             knobs = fields.params(definition["recipe"])  # MLflow cannot change a parameter; study.json has the newest
             new = {name: text for name, text in knobs.items() if name not in run.data.params}
             self._log(made, params=new, tags=fields.tags_of_study(definition, first))
+            self._log_data(made, definition.get("data"))
         self._opened.add(made)
         return made
 
-    def open_trial(self, parent: str, snapshot: Snapshot) -> str:
+    def open_trial(self, parent: str, trial: Trial) -> str:
         """Find or make the trial's run, with the recipe as parameters; delete its runs of other replays."""
         with errors_in_one_line(self.server):
             found = None
-            for run in self._of_uid(snapshot.about["uid"]):
-                if run.data.tags.get("study.replays") == str(snapshot.replays):
+            for run in self._of_uid(trial.about["uid"]):
+                if run.data.tags.get("study.replays") == str(trial.history.replays):
                     found = run.info.run_id
                 else:
                     self._client.delete_run(run.info.run_id)
-            name = fields.run_name(snapshot.about, snapshot.trial.number)
-            if snapshot.about.get("grouped"):
-                parent = self._group(parent, snapshot.about["variant"])
-            tags = {"mlflow.parentRunId": parent, **fields.tags_of_trial(snapshot)}
-            made = found or self._make(name, snapshot.about["created"], tags)
-            recipe = snapshot.trial.recipe()
-            self._log(made, params=fields.params(recipe), tags=tags)
-            self._store(made, {"recipe.json": fields.as_json(recipe)})
+            name = fields.run_name(trial.about, trial.number)
+            if trial.about.get("grouped"):
+                parent = self._group(parent, trial.about["variant"])
+            tags = {"mlflow.parentRunId": parent, **fields.tags_of_trial(trial)}
+            made = found or self._make(name, trial.about["created"], tags)
+            self._log_data(made, trial.about.get("data"))
+            self._log(made, params=fields.params(trial.recipe), tags=tags)
+            self._store(made, {"recipe.json": fields.as_json(trial.recipe)})
         return made
 
-    def log_epochs(self, run: str, records: Sequence[Record]) -> int:
+    def send_ended(self, parent: str, trials: Sequence[Trial]) -> dict[int, str]:
+        """Send whole trials that the database has nothing of, in two transactions; of a server, none."""
+        store = bulk.store_of(self._client)
+        if store is None:
+            return {}
+        with errors_in_one_line(self.server):
+            trials = bulk.new(store, trials)
+            parents = {
+                trial.number: self._group(parent, trial.about["variant"]) if trial.about.get("grouped") else parent
+                for trial in trials
+            }
+            runs = bulk.begin(store, self._experiment, parents, trials)
+            made = [(runs[trial.number], trial) for trial in trials if trial.number in runs]
+            place = bulk.place_of(store, self._experiment)
+            for run, trial in made:
+                files = {"recipe.json": fields.as_json(trial.recipe), **self._files(trial)}
+                if not bulk.store_files(place, run, files):
+                    self._store(run, files)
+            if made:
+                bulk.end(store, made)
+        return runs
+
+    def log_epochs(self, run: str, trial: Trial, after: int) -> int:
         """Log every metric of the epochs, with the epoch as step and the recorded time."""
-        points = [point for record in records for point in fields.points_of_epoch(record)]
+        epochs = zip(trial.history.epochs[after:], trial.history.times[after:], strict=True)
+        points = [point for epoch, time in epochs for point in fields.points_of_epoch(epoch, time)]
         with errors_in_one_line(self.server):
             self._log(run, points=points)
         return len(points)
 
-    def end_trial(self, run: str, snapshot: Snapshot) -> None:
+    def end_trial(self, run: str, trial: Trial) -> None:
         """Log the evaluation, store pictures and weights, then set the run's status."""
-        if (ended := snapshot.ended) is None:
+        if (ended := trial.history.ended) is None:
             return
         with errors_in_one_line(self.server):
-            self._store(run, fields.artifacts_of_trial(snapshot))
-            if snapshot.trial.best.exists():
-                self._client.log_artifact(run, str(snapshot.trial.best))
-            self._log(run, points=fields.points_of_end(snapshot), tags=fields.tags_of_end(snapshot))
-            self._client.set_terminated(run, STATUSES[ended.state], fields.milliseconds(ended.time))
+            last = max(trial.about["created"], ended.time)  # the clock may have been set back
+            self._store(run, self._files(trial))
+            self._log(run, points=fields.points_of_end(trial.history), tags=fields.tags_of_end(trial))
+            self._client.set_terminated(run, STATUSES[ended.state], fields.milliseconds(last))
 
     def update_study(self, parent: str, summary: StudySnapshot) -> None:
         """Log counts and best, store the definition and the best recipe, set the run's status."""
@@ -110,10 +136,14 @@ class Runs:
             for variant, values in summary.groups.items():
                 self._log_group(self._group(parent, variant), values, summary)
             self._log(parent, points=fields.points_of_summary(summary), tags=fields.tags_of_summary(summary))
+            if not os.environ.get("MLFLOW_EXPERIMENT_NAME"):  # else it is not this study's alone
+                for tag, text in fields.tags_of_experiment(summary).items():
+                    self._client.set_experiment_tag(self._experiment, tag, text[:LONGEST_TAG])
             if summary.ended is None:
                 self._client.update_run(parent, status="RUNNING")
             else:
-                self._client.set_terminated(parent, "FINISHED", fields.milliseconds(summary.ended))
+                started = self._client.get_run(parent).info.start_time
+                self._client.set_terminated(parent, "FINISHED", max(started, fields.milliseconds(summary.ended)))
 
     def forget(self, study: str) -> int:
         """Delete all runs of a study; keep its experiment, since MLflow could not make another one of that name."""
@@ -147,7 +177,7 @@ class Runs:
         step = int(values["n"])
         self._log(run, points=[fields.Point(name, value, at, step) for name, value in values.items()])
         if summary.ended is not None:
-            self._client.set_terminated(run, "FINISHED", at)
+            self._client.set_terminated(run, "FINISHED", max(at, self._client.get_run(run).info.start_time))
 
     def _run_if_alive(self, run: str | None) -> Run | None:
         """Find a run; None if it does not exist or was deleted."""
@@ -196,15 +226,47 @@ class Runs:
         params: Mapping[str, str] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        """Log in batches within MLflow's limits."""
-        for part in _batches([Metric(*point) for point in points], METRICS_A_BATCH):
-            self._client.log_batch(run, metrics=part)
-        for part in _batches(
-            [Param(name, text[:LONGEST_PARAM]) for name, text in (params or {}).items()], NAMES_A_BATCH
-        ):
-            self._client.log_batch(run, params=part)
-        for part in _batches([RunTag(name, text[:LONGEST_TAG]) for name, text in (tags or {}).items()], NAMES_A_BATCH):
-            self._client.log_batch(run, tags=part)
+        """Log in batches within MLflow's limits: as a rule, one."""
+        metrics = [Metric(*point) for point in points]
+        named = [Param(name, text[:LONGEST_PARAM]) for name, text in (params or {}).items()]
+        tagged = [RunTag(name, text[:LONGEST_TAG]) for name, text in (tags or {}).items()]
+        while metrics or named or tagged:
+            now = named[:NAMES_A_BATCH], tagged[:NAMES_A_BATCH]
+            room = ITEMS_A_BATCH - len(now[0]) - len(now[1])
+            self._send(run, metrics[:room], *now)
+            metrics, named, tagged = metrics[room:], named[NAMES_A_BATCH:], tagged[NAMES_A_BATCH:]
+
+    def _send(self, run: str, metrics: Sequence[Metric], params: Sequence[Param], tags: Sequence[RunTag]) -> None:
+        """Send a batch; of one that is refused, each piece by itself, so that only what is refused is left out."""
+        try:
+            self._client.log_batch(run, metrics, params, tags)
+        except (MlflowException, ValueError, TypeError, ArithmeticError) as error:
+            if not is_refusal(error) or self._client.get_run(run).info.lifecycle_stage != LifecycleStage.ACTIVE:
+                raise
+            pieces = [*metrics, *params, *tags]
+            if len(pieces) == 1:
+                what = f"{KINDS[type(pieces[0])]} {pieces[0].key[:80]!r}"
+                self.refused.append(f"MLflow refuses {what} of run {run}: {first_line(error)}")
+                return
+            for piece in pieces:
+                self._send(
+                    run,
+                    [piece] if isinstance(piece, Metric) else (),
+                    [piece] if isinstance(piece, Param) else (),
+                    [piece] if isinstance(piece, RunTag) else (),
+                )
+
+    def _log_data(self, run: str, data: Mapping[str, Any] | None) -> None:
+        """Log the data set that the run was trained on; safe to repeat."""
+        if described := fields.dataset(data):
+            context = [InputTag("mlflow.data.context", "training")]
+            self._client.log_inputs(run, [DatasetInput(Dataset(**described), context)])
+
+    def _files(self, trial: Trial) -> dict[str, bytes]:
+        """Make the files of a trial that has ended: pictures, evaluation, and its best weights unless damaged."""
+        best = trial.folder.best
+        kept = {best.name: weights.read(best)} if best.exists() and trial.folder.weights_are_whole() else {}
+        return {**fields.artifacts_of_trial(trial), **kept}
 
     def _store(self, run: str, files: Mapping[str, bytes]) -> None:
         """Store small artifacts, replacing those of the same names."""
@@ -223,13 +285,5 @@ def check(uri: str, server: str, artifacts: Path) -> str:
         PlaceError: it cannot be reached or used; says why, and what to do.
 
     """
-    version = f"MLflow {mlflow.__version__}"
-    file = sqlite_file(uri)
-    if file is not None and not file.exists():
-        return f"{version}, {server} is made by the first run"
     Runs(uri, server, artifacts)
-    return f"{version}, {server} answers"
-
-
-def _batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    return (items[start : start + size] for start in range(0, len(items), size))
+    return f"MLflow {mlflow.__version__}, {server} answers"

@@ -22,6 +22,8 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import IdentityTransform
 from PIL import Image, ImageDraw, ImageFont
 
+from study.metric import Metric
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -140,11 +142,12 @@ class _Panel:
 
 
 def _groups(epochs: Sequence[Mapping[str, float]]) -> dict[str, list[str]]:
-    """Group the metrics by their name without `train_` or `val_`, in the order of the epochs."""
+    """Group the metrics by their name without `train_` or `val_`, in the order of the epochs; one alone keeps it."""
     groups: dict[str, list[str]] = {}
     for metric in dict.fromkeys(name for epoch in epochs for name in epoch):
-        groups.setdefault(metric.removeprefix("train_").removeprefix("val_"), []).append(metric)
-    return dict(list(groups.items())[:MOST_PANELS])
+        groups.setdefault(Metric(metric).measure, []).append(metric)
+    named = {metrics[0] if len(metrics) == 1 else name: metrics for name, metrics in groups.items()}
+    return dict(list(named.items())[:MOST_PANELS])
 
 
 def _panel(
@@ -274,5 +277,5 @@ def _font(points: int, *, bold: bool) -> ImageFont.FreeTypeFont:
 
 def _png(image: Image.Image) -> bytes:
     file = io.BytesIO()
-    image.save(file, "PNG", compress_level=4)
+    image.save(file, "PNG", compress_level=1)
     return file.getvalue()

@@ -12,14 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from mlflow import pyfunc
-from mlflow.artifacts import download_artifacts
-from mlflow.entities import LoggedModelOutput
-from mlflow.models import ModelSignature
-from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
-from mlflow.types.schema import AnyType
-
 from study.errors import StudyError
 from study.imports import see_working_folder
 from study.tracking.connection import connect, errors_in_one_line, pages
@@ -27,7 +19,9 @@ from study.tracking.connection import connect, errors_in_one_line, pages
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    import numpy as np
     import pandas as pd
+    from mlflow.models import ModelSignature
 
 CHAMPION = "champion"
 CHAMPIONS, LOG = "study.champions", "study.champion_log"  # tags of a registered model
@@ -67,6 +61,7 @@ class Package:
         requirements: packages to install.
         example: some inputs: uint8 images, or a DataFrame.
         classes: names of the classes.
+        levels: range of 16-bit grey values that became 0 to 255 in the images; None for others.
 
     """
 
@@ -75,6 +70,7 @@ class Package:
     requirements: Sequence[str]
     example: np.ndarray | pd.DataFrame
     classes: Sequence[str]
+    levels: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +82,7 @@ class Model:
         columns: of an input table; empty for images.
         text: the columns that hold text.
         predict: takes uint8 images (N, *shape) or a DataFrame, returns a DataFrame with `label` and `probability_NAME`.
+        levels: range of 16-bit grey values that is given to it as 0 to 255; None for other images, and for tables.
 
     """
 
@@ -93,6 +90,7 @@ class Model:
     columns: tuple[str, ...]
     text: frozenset[str]
     predict: Callable[[Any], pd.DataFrame]
+    levels: tuple[int, int] | None = None
 
 
 class Registry:
@@ -132,6 +130,8 @@ class Registry:
             card: its description, Markdown.
 
         """
+        from mlflow.entities import LoggedModelOutput  # noqa: PLC0415 - as below
+
         with errors_in_one_line(self.server), tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model"
             _save(package, path)
@@ -182,6 +182,10 @@ class Registry:
             StudyError: the network is a class of the user's own, and its module cannot be imported here.
 
         """
+        from mlflow import pyfunc  # noqa: PLC0415 - pandas and more, which a list of versions does not need
+        from mlflow.artifacts import download_artifacts  # noqa: PLC0415 - as above
+        from mlflow.types import DataType  # noqa: PLC0415 - as above
+
         see_working_folder()  # the module of a user's own network is often there
         with errors_in_one_line(self.server), tempfile.TemporaryDirectory() as folder:
             local = version.source.startswith(("file:", "/"))
@@ -195,12 +199,16 @@ class Registry:
                 raise StudyError(what, where=version.model, fix="Install it, or go to its folder with -C.") from error
         schema: Any = loaded.metadata.get_input_schema()
         if schema.is_tensor_spec():
-            return Model(tuple(schema.inputs[0].shape[1:]), (), frozenset(), loaded.predict)
+            levels = (loaded.metadata.metadata or {}).get("levels")
+            shape = tuple(schema.inputs[0].shape[1:])
+            return Model(shape, (), frozenset(), loaded.predict, levels and (levels[0], levels[1]))
         text = frozenset(each.name for each in schema.inputs if each.type == DataType.string)
         return Model(None, tuple(schema.input_names()), text, loaded.predict)
 
 
 def _save(package: Package, path: Path) -> None:
+    from mlflow import pyfunc  # noqa: PLC0415 - as above
+
     pyfunc.save_model(
         path,
         loader_module=f"{package.code.name}.serving",
@@ -209,10 +217,16 @@ def _save(package: Package, path: Path) -> None:
         signature=_signature(package),
         input_example=package.example,
         pip_requirements=list(package.requirements),
+        metadata={"levels": list(package.levels)} if package.levels else None,
     )
 
 
 def _signature(package: Package) -> ModelSignature:
+    import numpy as np  # noqa: PLC0415 - as above
+    from mlflow.models import ModelSignature  # noqa: PLC0415 - as above
+    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec  # noqa: PLC0415 - as above
+    from mlflow.types.schema import AnyType  # noqa: PLC0415 - as above
+
     example = package.example
     if isinstance(example, np.ndarray):
         inputs: Sequence[Any] = [TensorSpec(example.dtype, (-1, *example.shape[1:]))]

@@ -16,6 +16,7 @@
   document.head.append(program);
 
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
+  const touch = window.matchMedia("(pointer: coarse)");
   const template = (isDark) => {
     const [ink, grid, paper] = isDark ? ["#d9d6cf", "#34332f", "#151514"] : ["#3a3a36", "#e6e4de", "#fdfdfb"];
     const axis = { exponentformat: "power", gridcolor: grid, linecolor: grid, zerolinecolor: grid, tickcolor: grid, title: { standoff: 10, font: { size: 13 } } };
@@ -27,10 +28,15 @@
   const draw = (plot, isDark, width) => {
     const figure = JSON.parse(document.getElementById(plot.dataset.figure).textContent);
     figure.layout.template = template(isDark);
+    if (touch.matches) figure.layout.dragmode = false; // a finger scrolls the page
     if (width) figure.layout.width = plot.closest(".half") ? width / 2 - 6 : width;
+    if (width) figure.layout.height *= 0.8;
     return window.Plotly.react(plot, figure.data, figure.layout, config);
   };
-  const all = (isDark, width) => Promise.all(plots.map((plot) => draw(plot, isDark, width)));
+  const all = async (isDark, width) => {
+    await Promise.all(plots.map((plot) => draw(plot, isDark, width)));
+    document.dispatchEvent(new Event("drawn"));
+  };
   await all(dark.matches);
   document.documentElement.dataset.drawn = plots.length;
   dark.addEventListener("change", () => all(dark.matches));

@@ -49,10 +49,10 @@ def register(
 
     named = registration.checked_name(model) if model else registration.model_of(name)
     if trial is None:
-        candidate = registration.confirmed(family.Family(name, places.home).as_confirmed(), places)
+        trained_model = registration.confirmed(family.Family(name, places.home).as_confirmed(), places)
     else:
-        candidate = registration.unconfirmed(journal, trial)
-    version, is_new = registration.register(replace(candidate, question=studies.describe(journal)), places, named)
+        trained_model = registration.unconfirmed(journal, trial)
+    version, is_new = registration.register(replace(trained_model, question=studies.describe(journal)), places, named)
     return Registered(version, is_new)
 
 
@@ -65,7 +65,7 @@ def promote(
     home: str | Path | None = None,
     tracking_uri: str | None = None,
 ) -> Promotion:
-    """Make a version the champion, unless it is surely worse than the present one on the same test examples.
+    """Make a version the champion, unless it is significantly worse than the current one on the same test examples.
 
     Args:
         name: of the model.
@@ -82,7 +82,7 @@ def promote(
     """
     because = (reason or "").strip()
     if force != bool(because):
-        what = "--force needs its reason" if force else "--reason is only for --force"
+        what = "--force needs a reason" if force else "--reason is only for --force"
         raise InputError(what, where="study promote", fix="Give both: --force --reason TEXT.")
     from study.registry import promotion, registration  # noqa: PLC0415 - see above
 
@@ -93,7 +93,7 @@ def promote(
 
 
 def rollback(name: str, *, home: str | Path | None = None, tracking_uri: str | None = None) -> Rollback:
-    """Make the champion before the present one champion again; repeated, it goes further back.
+    """Make the previous champion the champion again; repeat it to go further back.
 
     Args:
         name: of the model.

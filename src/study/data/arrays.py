@@ -1,0 +1,154 @@
+"""Import of NumPy's .npz files: examples and labels, perhaps of several splits, under the usual names."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from hashlib import file_digest
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from study.data import images, tables
+from study.data.dialects import Reading
+from study.data.images import Made, Picture
+from study.data.layout import SPLITS, Slot
+from study.data.pixels import Decoded
+from study.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from study.data.packed import Pack
+
+    Report = Callable[[str, float | None], None]
+
+EXAMPLES = frozenset({"x", "data", "images", "image", "features", "inputs", "arr_0"})
+LABELS = frozenset({"y", "target", "targets", "labels", "label", "arr_1"})
+FIX = "Save them as numpy.savez('data.npz', x_train=..., y_train=..., x_test=..., y_test=...), or as x and y."
+CHANNELS = {1, 3}
+BRIGHTEST = 255
+
+Splits = dict[str, tuple[np.ndarray, np.ndarray]]
+
+
+def import_arrays(
+    name: str, path: Path, report: Report, *, test_fraction: float | None = None, reading: Reading | None = None
+) -> Pack:  # fmt: skip
+    """Convert the arrays of an .npz file into the pack `name`, replacing an older pack of this name.
+
+    Examples of three axes [N, height, width], or of four with 1 or 3 channels last or first, are images; those of two
+    are the rows of a table.
+
+    Args:
+        name: of the data set.
+        path: of the file, with `x` and `y`, or with `x_train`, `y_train`, `x_test`, `y_test` and the like.
+        report: called with a text and the share that is done, in [0, 1], or None for a single message.
+        test_fraction: share to hold out for the test, stratified, if there is no test split; None is 0.2.
+        reading: of it `category`, with `y` if numbers are classes.
+
+    Raises:
+        DataError: the file is damaged, holds other arrays, or objects, which could run any program.
+        PlaceError: the cache folder cannot be written or is full.
+
+    """
+    splits = _splits(path, _read(path))
+    how, first = reading or Reading(), splits["train"][0]
+    with path.open("rb") as file:
+        origin = f"sha256 {file_digest(file, 'sha256').hexdigest()}"
+    if first.ndim == 2:
+        frames = {split: pd.DataFrame(x, columns=_columns(x)).assign(y=y) for split, (x, y) in splits.items()}
+        return tables.store(name, path, frames, "y", origin, test_fraction=test_fraction, reading=how, report=report)
+    pictures, found = list[Picture](), list[Slot]()
+    for split, (x, y) in splits.items():
+        pixels = _pixels(path, x)
+        pictures += [Picture((split, str(at)), Decoded(each, "NumPy")) for at, each in enumerate(pixels)]
+        found += [
+            Slot(split, label, (split, str(at)), 0)
+            for at, label in enumerate(tables.names_of(path, pd.Series(y, name="y")))
+        ]
+    classes = tables.ordered({slot.label for slot in found if slot.split == "train"})
+    tables.require_known(path, {slot.label for slot in found}, classes)
+    numbers = {label: number for number, label in enumerate(classes)}
+    made = Made(path, classes, numbers, origin, None)
+    return images.store(name, made, pictures, found, test_fraction=test_fraction, report=report)
+
+
+def _columns(x: np.ndarray) -> list[str]:
+    return [f"x{at}" for at in range(x.shape[1])]
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            return {key: content[key] for key in content.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        reason = "an array holds objects" if "allow_pickle" in str(error) else " ".join(str(error).split())
+        raise DataError(f"cannot be read ({reason})", where=str(path), fix=FIX) from error
+
+
+def _splits(path: Path, arrays: Mapping[str, np.ndarray]) -> Splits:
+    """Pair examples with labels by the names of the arrays."""
+    found: dict[str, dict[str, np.ndarray]] = {}
+    for key, array in arrays.items():
+        if role := _role(key):
+            found.setdefault(role[0], {})[role[1]] = array
+    listed = ", ".join(f"{key} {array.shape}" for key, array in list(arrays.items())[:10])
+    if any(set(pair) != {"x", "y"} for pair in found.values()) or "train" not in found:
+        raise DataError(f"has no examples with labels: it holds {listed}", where=str(path), fix=FIX)
+    splits: Splits = {}
+    for split, pair in found.items():
+        x, y = pair["x"], _flat(pair["y"])
+        if x.ndim not in {2, 3, 4} or len(x) != len(y) or y.ndim != 1 or x.dtype.kind not in "biuf":
+            what = f"examples {x.dtype} {x.shape} do not go with labels {y.dtype} {y.shape}"
+            raise DataError(what, where=str(path), fix=FIX)
+        splits[split] = x, y
+    return splits
+
+
+def _role(key: str) -> tuple[str, str] | None:
+    """Find split and role of an array by its name, such as `X_train` or `test_labels`."""
+    plain = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).lower()
+    parts = [part for part in plain.split("_") if part not in SPLITS]
+    splits = [SPLITS[part] for part in plain.split("_") if part in SPLITS]
+    role = {**dict.fromkeys(EXAMPLES, "x"), **dict.fromkeys(LABELS, "y")}.get("_".join(parts))
+    return ((splits or ["train"])[0], role) if role else None
+
+
+def _flat(y: np.ndarray) -> np.ndarray:
+    """Give labels one axis: of [N, 1], or of classes that are marked by a 1 in their column."""
+    if y.ndim == 2 and y.shape[1] == 1:
+        return y[:, 0]
+    if y.ndim == 2 and y.dtype.kind in "biuf" and bool(((y == 0) | (y == 1)).all() and (y.sum(1) == 1).all()):
+        return y.argmax(1)
+    return y
+
+
+def _pixels(path: Path, x: np.ndarray) -> np.ndarray:
+    """Convert images to uint8 or uint16 [N, height, width, channels].
+
+    Raises:
+        DataError: another shape, or values that are neither bytes nor shares of 1.
+
+    """
+    if x.ndim == 3:
+        x = x[..., None]
+    if x.shape[3] not in CHANNELS and x.shape[1] in CHANNELS:
+        x = x.transpose(0, 2, 3, 1)
+    if x.shape[3] not in CHANNELS:
+        raise DataError(f"images of the shape {x.shape[1:]}", where=str(path), fix="They need 1 or 3 channels.")
+    if x.dtype.name in {"uint8", "uint16"}:
+        return x
+    low, high = float(x.min()), float(x.max())
+    whole = x.dtype.kind != "f" or bool((x == np.rint(x)).all())
+    if whole and low >= 0 and 1 < high <= np.iinfo(np.uint16).max:
+        return x.astype(np.uint8 if high <= BRIGHTEST else np.uint16)
+    if low >= 0 and high <= 1:
+        scaled = x.astype(np.float64) * BRIGHTEST
+        if bool((np.abs(scaled - np.rint(scaled)) < 1e-3).all()):
+            return np.rint(scaled).astype(np.uint8)
+        return np.rint(x.astype(np.float64) * np.iinfo(np.uint16).max).astype(np.uint16)
+    what = f"pixels from {low:g} to {high:g}"
+    raise DataError(what, where=str(path), fix="Bring them to 0 to 255, or to 0 to 1.")

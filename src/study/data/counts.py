@@ -1,0 +1,35 @@
+"""How many examples a metric is measured on, which says how fine it is, and what guessing reaches."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from study.data import packed
+
+if TYPE_CHECKING:
+    from study.metric import Metric
+    from study.recipe import Recipe
+
+
+def examples(recipe: Recipe, metric: Metric) -> int:
+    """Count the examples that the metric of a training of ours is measured on; 0 if the data set is not there.
+
+    Args:
+        recipe: of the training.
+        metric: whose name tells the split.
+
+    """
+    pack = packed.find(recipe.dataset)
+    if pack is None:
+        return 0
+    held_out = pack.held_out(recipe.val_fraction)
+    if metric.name.startswith("train_"):
+        return recipe.train_size or pack.train - held_out
+    return pack.test if metric.of_test else held_out
+
+
+def guessing(recipe: Recipe) -> float:
+    """Compute the accuracy of guessing among the classes; NaN if the data set is not there."""
+    pack = packed.find(recipe.dataset)
+    return 1 / len(pack.classes) if pack else math.nan

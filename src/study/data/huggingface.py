@@ -1,0 +1,180 @@
+"""Import of data sets of Hugging Face from a folder: Parquet or Arrow files, with images as bytes or with rows.
+
+Such folders come from a download of a data set's repository, or from `save_to_disk`. The library `datasets` is not
+needed: the files' schema says which column holds images, and how classes are called.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, cast
+
+import pyarrow as pa
+from pyarrow import ipc, parquet
+
+from study.data import images, tables
+from study.data.archives import File
+from study.data.dialects import Reading
+from study.data.images import Made
+from study.data.kinds import COLUMNAR
+from study.data.layout import SPLITS, Slot
+from study.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    import pandas as pd
+
+    from study.data.packed import Pack
+
+    Report = Callable[[str, float | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What the columns of a data set are.
+
+    Args:
+        image: the column of images; None if there is none.
+        names: of the classes, by column.
+        columns: all of them.
+
+    """
+
+    image: str | None
+    names: Mapping[str, tuple[str, ...]]
+    columns: tuple[str, ...]
+
+
+def import_dataset(
+    name: str, path: Path, report: Report, *, label: str | None = None, size: int | None = None,
+    test_fraction: float | None = None, drop: Sequence[str] = (), max_categories: int | None = None,
+    reading: Reading | None = None,
+) -> Pack:  # fmt: skip
+    """Convert a data set of Hugging Face into the pack `name`, replacing an older pack of this name.
+
+    Args:
+        name: of the data set.
+        path: folder with files such as `data/train-00000-of-00001.parquet`, or made by `save_to_disk`.
+        report: called with a text and the share that is done, in [0, 1], or None for a single message.
+        label: column to predict; None is the only column of classes.
+        size: as of `import_images`.
+        test_fraction: share to hold out for the test, stratified, if there is no test split; None is 0.2.
+        drop: as of `import_table`, as are the next two.
+        max_categories: of a table.
+        reading: of it `category`.
+
+    Raises:
+        DataError: a file is damaged, or the column to predict is not known.
+        PlaceError: the cache folder cannot be written or is full.
+
+    """
+    splits = {split: [_opened(file) for file in files] for split, files in _files(path).items()}
+    if "train" not in splits:
+        raise DataError("has no split called train", where=str(path), fix=f"It has {', '.join(splits)}.")
+    features = _features(splits["train"][0].schema)
+    chosen = label or _label(path, features)
+    if chosen not in features.columns:
+        raise DataError(f"has no column {chosen!r}", where=str(path), fix=f"It has {', '.join(features.columns)}.")
+    origin = f"Hugging Face, label {chosen}, sha256 {_digest(path)}"
+    if features.image is None:
+        frames = {split: _frame(parts, features) for split, parts in splits.items()}
+        return tables.store(
+            name, path, frames, chosen, origin, test_fraction=test_fraction, reading=reading or Reading(), drop=drop,
+            max_categories=max_categories, report=report,
+        )  # fmt: skip
+    pictures, _ = images.decoded(path, _contents(path, splits, features.image), size, report)
+    labels = {split: _labels(path, parts, chosen, features) for split, parts in splits.items()}
+    found = [Slot(split, text, (split, str(at)), 0) for split in splits for at, text in enumerate(labels[split])]
+    classes = features.names.get(chosen) or tables.ordered({slot.label for slot in found if slot.split == "train"})
+    tables.require_known(path, {slot.label for slot in found}, classes)
+    made = Made(path, classes, {each: number for number, each in enumerate(classes)}, origin, size)
+    return images.store(name, made, pictures, found, test_fraction=test_fraction, report=report)
+
+
+def _files(path: Path) -> dict[str, list[Path]]:
+    """List the files of each split, by the first word of their name or of a folder that is called like one."""
+    found: dict[str, list[Path]] = {}
+    for file in sorted(each for each in path.rglob("*") if each.suffix.lower() in COLUMNAR):
+        words = [re.split(r"[-_.]", part)[0].lower() for part in reversed(file.relative_to(path).parts)]
+        split = next((SPLITS[word] for word in words if word in SPLITS), "train")
+        if not file.name.startswith(("cache-", ".")):
+            found.setdefault(split, []).append(file)
+    return found
+
+
+def _opened(file: Path) -> pa.Table:
+    try:
+        if file.suffix.lower() == ".parquet":
+            return parquet.read_table(file)
+        with pa.memory_map(str(file)) as source:
+            try:
+                return ipc.open_stream(source).read_all()
+            except pa.ArrowInvalid:
+                return ipc.open_file(source).read_all()
+    except (pa.ArrowException, OSError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(f"cannot be read ({reason})", where=str(file), fix="Download it again.") from error
+
+
+def _features(schema: pa.Schema) -> Features:
+    """Read what Hugging Face has stored about the columns; without that, take a struct of bytes and path for images."""
+    about: dict[str, Any] = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+    features: dict[str, Any] = about.get("info", {}).get("features", {})
+    names = {name: tuple(map(str, each["names"])) for name, each in features.items()
+             if isinstance(each, dict) and each.get("_type") == "ClassLabel"}  # fmt: skip
+    image = next((field.name for field in schema if pa.types.is_struct(field.type)
+                  and {"bytes", "path"} <= {part.name for part in field.type}), None)  # fmt: skip
+    return Features(image, names, tuple(schema.names))
+
+
+def _label(path: Path, features: Features) -> str:
+    others = [name for name in features.columns if name != features.image]
+    found = list(features.names) or [name for name in others if name in {"label", "labels"}]
+    if len(found) == 1:
+        return found[0]
+    raise DataError("has several columns", where=str(path), fix=f"--label names one: {', '.join(others)}.")
+
+
+def _labels(path: Path, parts: Sequence[pa.Table], label: str, features: Features) -> list[str]:
+    values = [value for part in parts for value in part.column(label).to_pylist()]
+    if missing := sum(value is None for value in values):
+        raise DataError(f"{missing:,} of {len(values):,} images have no label {label!r}", where=str(path))
+    names = features.names.get(label)
+    if names and not all(isinstance(value, int) and 0 <= value < len(names) for value in values):
+        what = f"labels that are none of its {len(names)} classes; such a split has no labels"
+        raise DataError(what, where=str(path), fix="Remove the files of that split.")
+    return [names[value] if names else str(value) for value in values]
+
+
+def _contents(path: Path, splits: Mapping[str, Sequence[pa.Table]], image: str) -> Iterator[File]:
+    total, done = sum(len(part) for parts in splits.values() for part in parts), 0
+    for split, parts in splits.items():
+        row = 0
+        for part in parts:
+            for each in part.column(image):
+                content = cast("dict[str, Any]", each.as_py() or {}).get("bytes")
+                if content is None:
+                    raise DataError(f"row {row + 1} of {split} has no image's bytes", where=str(path),
+                                    fix="Save the data set with its images embedded.")  # fmt: skip
+                yield File((split, f"row {row + 1}"), content, done / total)
+                row, done = row + 1, done + 1
+
+
+def _frame(parts: Sequence[pa.Table], features: Features) -> pd.DataFrame:
+    frame = pa.concat_tables(parts).to_pandas()
+    for name, names in features.names.items():
+        frame[name] = frame[name].map(lambda value, names=names: names[int(value)] if value >= 0 else None)
+    return frame
+
+
+def _digest(path: Path) -> str:
+    total = sha256()
+    for files in _files(path).values():
+        for file in files:
+            total.update(file.read_bytes())
+    return total.hexdigest()

@@ -1,0 +1,122 @@
+"""Import of images that a table lists: a column of files and one of labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from PIL.Image import registered_extensions
+
+from study.data import images, tables
+from study.data.archives import File
+from study.data.images import Made
+from study.data.layout import SPLITS, Slot, printable
+from study.data.reading import read_table
+from study.errors import DataError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    import pandas as pd
+
+    from study.data.dialects import Reading
+    from study.data.packed import Pack
+
+    Report = Callable[[str, float | None], None]
+
+LOOKED_AT = 50  # rows that tell whether a column names images
+
+
+def column_of_images(frame: pd.DataFrame, label: str) -> str | None:
+    """Find the column whose values are names of image files; None if there is none."""
+    for name in frame.columns:
+        values = [value for value in cast("pd.Series", frame[name])[:LOOKED_AT] if value == value]  # noqa: PLR0124 - NaN
+        if name != label and values and all(_is_image(value) for value in values):
+            return str(name)
+    return None
+
+
+def import_listing(
+    name: str, path: Path, report: Report, *, label: str, reading: Reading, test: Path | None = None,
+    size: int | None = None, test_fraction: float | None = None, drop: Sequence[str] = (),
+    max_categories: int | None = None,
+) -> Pack:  # fmt: skip
+    """Convert a table into the pack `name`, or the images that it lists, if a column has names of image files.
+
+    The images are looked for beside the table, and in folders there. A column `split` tells the split of each image, if
+    all of its values are names of splits. The arguments and errors are those of `import_table` and `import_images`.
+
+    Raises:
+        InputError: an option has no effect on such data.
+        DataError: a file is not there or no image, or a label is missing; names it.
+        PlaceError: the cache folder cannot be written or is full.
+
+    """
+    frame = read_table(path, (), reading, label=label, report=report)
+    image = column_of_images(frame, label) if label in frame.columns else None
+    if image is None or image in drop:
+        if size is not None:
+            raise InputError("has no effect on a table", where="--size")
+        return tables.import_table(
+            name, path, label, test=test, test_fraction=test_fraction, drop=drop, max_categories=max_categories,
+            reading=reading, report=report, read=frame,
+        )  # fmt: skip
+    rows = {"train": frame}
+    if test is not None:
+        rows["test"] = read_table(test, (), reading, label=label)
+        if lacking := [column for column in (image, label) if column not in rows["test"]]:
+            raise DataError(f"lacks the columns {', '.join(lacking)}", where=str(test))
+    if left := [column for column in frame.columns if column not in {image, label, *drop}]:
+        report(f"{image} names the images; left out: {', '.join(left[:10])}", None)
+    found = list[Slot]()
+    for split, some in rows.items():
+        labels = tables.names_of(path, cast("pd.Series", some[label]))
+        found += [
+            Slot(each, printable(text), tuple(str(file).split("/")), 0)
+            for file, text, each in zip(some[image], labels, _splits(some, split), strict=True)
+        ]
+    index = _index(path.parent)
+    pictures, _ = images.decoded(path, _contents(path, index, found), size, report)
+    if len(pictures) != len(found):
+        raise DataError("lists files that are no images", where=str(path), fix="Remove their lines.")
+    classes = tables.ordered({slot.label for slot in found if slot.split == "train"})
+    tables.require_known(path, {slot.label for slot in found}, classes)
+    made = Made(path, classes, {each: number for number, each in enumerate(classes)}, f"label {label}", size)
+    return images.store(name, made, pictures, found, test_fraction=test_fraction, report=report)
+
+
+def _is_image(value: object) -> bool:
+    return isinstance(value, str) and f".{value.rpartition('.')[2].lower()}" in registered_extensions()
+
+
+def _splits(rows: pd.DataFrame, split: str) -> list[str]:
+    for name in rows.columns:
+        if name.lower() in {"split", "set", "subset"}:
+            values = [str(value).lower() for value in rows[name]]
+            if all(value in SPLITS for value in values):
+                return [SPLITS[value] for value in values]
+    return [split] * len(rows)
+
+
+def _index(folder: Path) -> dict[str, list[Path]]:
+    """Find files by their last name, for tables that leave the folder out."""
+    found: dict[str, list[Path]] = {}
+    for file in folder.rglob("*"):
+        if file.is_file():
+            found.setdefault(file.name, []).append(file)
+    return found
+
+
+def _contents(path: Path, index: dict[str, list[Path]], found: Sequence[Slot]) -> Iterator[File]:
+    for at, slot in enumerate(found):
+        file = path.parent / "/".join(slot.parts)
+        if not file.is_file():
+            there = index.get(slot.parts[-1], [])
+            if len(there) != 1:
+                what = f"lists {slot}, which is {'there several times' if there else 'not there'}"
+                raise DataError(what, where=str(path), fix="Name files relative to the table's folder.")
+            file = there[0]
+        try:
+            yield File(slot.parts, file.read_bytes(), at / len(found))
+        except OSError as error:
+            raise DataError(f"cannot be read: {error.strerror}", where=str(file)) from error

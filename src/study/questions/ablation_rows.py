@@ -1,0 +1,126 @@
+"""The rows of an ablation: the values of each arm, and what its knobs do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from study.questions import judging, publishing
+from study.record.family import BASELINE
+from study.schemas import questions as schemas
+from study.stats import intervals, verdicts
+from study.text import questions as text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+    from pydantic import BaseModel
+
+    from study.definition import Study
+    from study.metric import Metric
+    from study.questions.ablation_arms import AblationQuestion, Arm, Side
+
+WINNER = "winner"
+OPPOSITE: dict[str, verdicts.Verdict] = {"helps": "hurts", "hurts": "helps"}
+
+
+@dataclass(frozen=True, slots=True)
+class AblationRow:
+    """One arm's row of the table.
+
+    Args:
+        label: the change, such as "without lr".
+        side: as in `Arm`; None for winner and baseline.
+        knobs: the knobs that were set back or added.
+        recipe: every knob, with the study's seed.
+        values: on validation data, by seed; NaN for a missing value.
+        mean: of the values, with Student's interval; None without a value.
+        comparison: with the winner, for side "plus" with the baseline; None for these two themselves.
+
+    """
+
+    label: str
+    side: Side | None
+    knobs: tuple[str, ...]
+    recipe: BaseModel
+    values: Sequence[float]
+    mean: intervals.Mean | None
+    comparison: verdicts.Contrast | None
+
+    @property
+    def contribution(self) -> verdicts.Contrast | None:
+        """The comparison with the verdict on the knobs: where the recipe is worse without them, they help."""
+        if self.comparison is None or self.side == "plus":
+            return self.comparison
+        return replace(self.comparison, verdict=OPPOSITE.get(self.comparison.verdict, self.comparison.verdict))
+
+    def says(self, metric: Metric) -> str | None:
+        """Write what the knobs do, such as "lr helps"; None for winner and baseline."""
+        if (found := self.comparison) is None:
+            return None
+        return text.contribution(found.verdict, found.words(metric.factor, metric.unit), self.side, self.knobs)
+
+    def record(self, metric: Metric) -> schemas.Ablated:
+        """Describe it in plain values."""
+        judged: dict[str, Any] = {**publishing.judged(self.comparison, metric), "says": self.says(metric)}
+        return schemas.Ablated(
+            label=self.label, side=self.side, knobs=list(self.knobs), values=list(self.values),
+            **publishing.averaged(self.mean), **judged,
+        )  # fmt: skip
+
+
+def rows_of(
+    study: Study, question: AblationQuestion, values: Mapping[str, NDArray[np.float64]], tried: Sequence[Arm]
+) -> tuple[AblationRow, ...]:
+    """Judge the arms so far, side by side: the largest contribution first.
+
+    Args:
+        study: that was searched.
+        question: with the arms.
+        values: of each arm, of the winner and of the baseline, by label.
+        tried: the candidates for the simplest recipe.
+
+    """
+    step = judging.resolution(study, np.concatenate([*values.values()]), test=False)
+    rows: list[AblationRow] = []
+    for side, against in (("less", WINNER), ("plus", BASELINE), ("simplest", WINNER)):
+        family = [arm for arm in (*question.arms, *tried) if arm.side == side]
+        if not family:
+            continue
+        judged = verdicts.compare(
+            np.array([values[arm.label] for arm in family]), values[against],
+            direction=study.direction, smallest=question.smallest, step=step,
+        )  # fmt: skip
+        lines = [_row(study, arm, values[arm.label], each, step) for arm, each in zip(family, judged, strict=True)]
+        rows += sorted(lines, key=lambda row: _order(study, row)) if side != "simplest" else lines
+    return tuple(rows)
+
+
+def _order(study: Study, row: AblationRow) -> float:
+    """Compute the sort key: the greatest loss without a knob comes first, and the greatest gain with one."""
+    assert row.comparison is not None
+    better = study.objective.sign * row.comparison.difference
+    better = better if np.isfinite(better) else 0.0
+    return -better if row.side == "plus" else better
+
+
+def _row(
+    study: Study, arm: Arm, values: NDArray[np.float64], comparison: verdicts.Contrast, step: float
+) -> AblationRow:
+    recipe = study.recipe_for(arm.overrides)
+    return AblationRow(arm.label, arm.side, arm.knobs, recipe, values.tolist(), _mean(values, step), comparison)
+
+
+def end_row(
+    study: Study, label: str, overrides: Mapping[str, Any], values: NDArray[np.float64], step: float
+) -> AblationRow:
+    """Make the row of the winner or of the baseline."""
+    return AblationRow(label, None, (), study.recipe_for(overrides), values.tolist(), _mean(values, step), None)
+
+
+def _mean(values: NDArray[np.float64], step: float) -> intervals.Mean | None:
+    there = values[np.isfinite(values)]
+    return intervals.mean(there, step=step) if len(there) else None

@@ -1,0 +1,95 @@
+"""The rows of a comparison: the values of each variant, and how it compares."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from study.questions import publishing
+from study.schemas import questions as schemas
+from study.stats import intervals, verdicts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from study.definition import Published
+    from study.metric import Metric
+    from study.questions.replicates import Pairs
+
+
+@dataclass(frozen=True, slots=True)
+class VariantRow:
+    """One variant's row of the table.
+
+    Args:
+        variant: its name.
+        values: its values on the test split, in the order of the seeds; NaN for a missing one.
+        mean: of the values, with Student's interval; None without a value.
+        comparison: with the baseline; None for the baseline itself.
+        published: its published value; None if there is none.
+        as_expected: whether the published value is in the 95 % prediction interval of one more run; None if unknown,
+            or if `--set` has changed the recipe.
+        seconds: mean wall-clock time of a training.
+        diverged: number of trainings that diverged.
+
+    """
+
+    variant: str
+    values: Sequence[float]
+    mean: intervals.Mean | None
+    comparison: verdicts.Contrast | None
+    published: Published | None
+    as_expected: bool | None
+    seconds: float
+    diverged: int
+
+    def record(self, metric: Metric) -> schemas.Compared:
+        """Describe it in plain values."""
+        found = self.comparison
+        return schemas.Compared(
+            variant=self.variant,
+            **publishing.averaged(self.mean),
+            **publishing.judged(found, metric),
+            win_rate=found.wins.value if found else None,
+            more_seeds=found.more if found else None,
+            published=self.published.value if self.published else None,
+            published_as_expected=self.as_expected,
+            seconds=self.seconds,
+            diverged=self.diverged,
+            values=list(self.values),
+        )
+
+
+def row_of(
+    found: Pairs, name: str, values: NDArray[np.float64], comparison: verdicts.Contrast | None, step: float
+) -> VariantRow:
+    """Make a variant's row.
+
+    Args:
+        found: the comparison's trials.
+        name: the variant's.
+        values: on the test split, by seed; NaN for a missing one.
+        comparison: with the baseline; None for the baseline itself.
+        step: resolution of the metric.
+
+    """
+    histories = [found.results.trials[number].history for number in found.trials(name)]
+    there = values[~np.isnan(values)]
+    published = found.design.study.published.get(name)
+    return VariantRow(
+        variant=name,
+        values=values.tolist(),
+        mean=intervals.mean(there, step=step) if len(there) else None,
+        comparison=comparison,
+        published=published,
+        as_expected=intervals.single_run(there, step=step).contains(published.value, published.rounding)
+        if published and len(there) > 1 and not found.design.study.fixed
+        else None,
+        seconds=float(np.mean([history.seconds for history in histories])) if histories else math.nan,
+        diverged=sum(map(found.results.diverged, found.trials(name))),
+    )

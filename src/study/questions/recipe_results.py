@@ -1,0 +1,76 @@
+"""A study's trials by recipe, and the value that counts for each."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from study.metric import Metric
+from study.recipe import Recipe, fingerprint
+from study.record import results
+from study.record.trial import Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from study.definition import Study
+    from study.record.history import Ended
+    from study.record.journal import Journal
+
+
+@dataclass(slots=True)
+class RecipeResults:
+    """A study's trials by recipe; a trial that has ended is read only once.
+
+    Args:
+        journal: the study's folders.
+        study: whose metric and recipe the trials must have.
+        data: that they must have been trained on.
+        trials: all trials, by number.
+        numbers: of the trial of each recipe, by its fingerprint.
+        values: the value that counts for each trial that has ended, by number; NaN if it failed.
+
+    """
+
+    journal: Journal
+    study: Study
+    data: Mapping[str, Any]
+    trials: dict[int, Trial] = field(default_factory=dict[int, Trial])
+    numbers: dict[str, int] = field(default_factory=dict[str, int])
+    values: dict[int, float] = field(default_factory=dict[int, float])
+
+    def refresh(self) -> None:
+        """Read the folders of trials that are new or had not ended."""
+        for trial in results.intact(self.journal, but=self.values):
+            is_new = trial.number not in self.trials
+            self.trials[trial.number] = trial
+            same_data = trial.about.get("data", {}).get("sha256") == self.data.get("sha256")
+            if is_new and same_data and self._is_judged_alike(trial.about):
+                recipe = type(self.study.recipe).model_validate(trial.recipe)
+                self.numbers.setdefault(fingerprint(recipe), trial.number)
+            if trial.history.ended:
+                self.values[trial.number] = self._value(trial.history.ended)
+
+    def _is_judged_alike(self, about: Mapping[str, Any]) -> bool:
+        """Tell whether a trial's value is of the study's metric; old trials on the test split name that of an epoch."""
+        asked = self.study.objective
+        stored = Metric(str(about.get("metric")))
+        return stored.name == asked.name or (asked.of_test and stored.on("test").name == asked.name)
+
+    def _value(self, ended: Ended) -> float:
+        if ended.state == "pruned":  # diverged
+            return self._guessing()
+        return math.nan if ended.state == "failed" or ended.value is None else ended.value
+
+    def diverged(self, number: int | None) -> bool:
+        """Tell whether a trial has diverged: nothing else ends a training early here."""
+        ended = self.trials[number].history.ended if number is not None else None
+        return ended is not None and ended.state == "pruned"
+
+    def _guessing(self) -> float:
+        """Compute the accuracy of guessing, which counts for a diverged training; NaN for other metrics."""
+        from study.data.counts import guessing  # noqa: PLC0415 - only where there is data
+
+        recipe = self.study.recipe
+        return guessing(recipe) if isinstance(recipe, Recipe) and self.study.objective.is_accuracy else math.nan

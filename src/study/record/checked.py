@@ -1,0 +1,100 @@
+"""JSON files with a checksum, which is compared whenever they are read; the format of all of ours but the log.
+
+A file is one JSON object, whose first two keys are the format's number and the CRC-32 of all the rest:
+
+    {
+      "format": 2,
+      "crc": "5c3a7f10",
+      "dataset": "mnist",
+      ...
+
+Files of format 1 have neither key, and are read as they are. A file that has one of the two, or another checksum, is
+damaged. Whoever edits one by hand deletes both lines.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from typing import TYPE_CHECKING, Any
+
+from study.errors import Damaged, StudyError
+from study.record import atomic_files
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+FORMAT = 2  # of a study's folder and of all that is in it
+CURE = "`study doctor` says what can be done."
+_HEAD = re.compile(rb'\{\n  "format": (\d+),(\n  "crc": "([0-9a-f]{8})")')
+
+
+class Newer(Exception):
+    """A file of a format that this version does not know."""
+
+
+def write(path: Path, values: Mapping[str, Any], *, indent: int | None = 2) -> None:
+    """Replace a file atomically. Raises PlaceError."""
+    atomic_files.replace(path, [encode(values, indent=indent)])
+
+
+def encode(values: Mapping[str, Any], *, indent: int | None = 2) -> bytes:
+    """Write an object as the content of a file."""
+    rest = json.dumps(dict(values), indent=indent)[1:].encode()
+    start = f'{{\n  "format": {FORMAT},'.encode()
+    after = (b"," if values else b"\n") + rest
+    return start + f'\n  "crc": "{zlib.crc32(after, zlib.crc32(start)):08x}"'.encode() + after
+
+
+def read(path: Path) -> Any:
+    """Read a file.
+
+    Raises:
+        Damaged: it is missing, or not as it was written.
+        StudyError: it cannot be read, or a newer version has written it.
+
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:  # all that a folder must have comes with it
+        raise Damaged("missing", where=str(path), fix=CURE) from error
+    except OSError as error:
+        raise StudyError(f"cannot be read: {error.strerror or error}", where=str(path)) from error
+    try:
+        return decode(content)
+    except ValueError as error:
+        raise Damaged(f"damaged: {error}", where=str(path), fix=CURE) from error
+    except Newer as error:
+        raise StudyError(str(error), where=str(path), fix="Use that version.") from error
+
+
+def decode(content: bytes) -> Any:
+    """Read the content of a file.
+
+    Raises:
+        ValueError: it is damaged.
+        Newer: a newer version has written it.
+
+    """
+    head = _HEAD.match(content)
+    if head is None:
+        values = json.loads(content)
+        if not isinstance(values, dict | list) or (isinstance(values, dict) and _has_head(content)):
+            raise ValueError("its head is not as it was written")
+        return values
+    rest = content[head.end(2) :]
+    crc = zlib.crc32(rest, zlib.crc32(content[: head.start(2)]))
+    if f"{crc:08x}".encode() != head[3]:
+        raise ValueError("its checksum is another one")
+    if int(head[1]) > FORMAT:
+        raise Newer(f"a newer version of study has written it, in format {int(head[1])}")
+    return json.loads(b"{" + rest.removeprefix(b","))
+
+
+def _has_head(content: bytes) -> bool:
+    """Tell whether an object begins with either of the two keys; of format 1, none does."""
+    pairs: Any = json.loads(content, object_pairs_hook=tuple)  # a recipe may have knobs of the same names
+    first, second, *_ = [*pairs, ("", None), ("", None)]
+    return (first[0] == "format" and isinstance(first[1], int)) or (second[0] == "crc" and isinstance(second[1], str))

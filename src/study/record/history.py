@@ -1,0 +1,129 @@
+"""What happened in a trial, as the records of its log say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from study.events import Epoch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+State = Literal["complete", "pruned", "failed"]
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a trial ended.
+
+    Args:
+        state: complete, pruned or failed.
+        value: the objective; of a pruned trial that of its last epoch, None if it has none.
+        reason: why it was pruned or failed, one line; empty if it is complete.
+        evaluation: the training's report on the model of its last epoch, on validation data.
+        time: seconds since 1970.
+        repeats: the trial of the same recipe and seed whose values were copied; None if this one was trained.
+
+    """
+
+    state: State
+    value: float | None
+    reason: str
+    evaluation: Mapping[str, Any] | None
+    time: float
+    repeats: int | None = None
+
+
+@dataclass(slots=True)
+class History:
+    """The state of a trial after all records of its log.
+
+    A training that was resumed from an earlier epoch may log epochs again. If such an epoch has the same result, the
+    first record stays, because a tracking server may have it. If the result differs, or the epoch was never trained
+    again, the server's record is wrong.
+
+    Args:
+        epochs: all epochs, from number 1.
+        times: when each epoch was logged, in seconds since 1970.
+        deaths: why a worker died while training it, one line for each death.
+        deaths_in_vain: how many of them came since it last got further than ever before.
+        devices: torch's name of the device of each start.
+        audited: the epoch after which the pruner would have stopped it; None unless the trial was chosen to continue,
+            to measure what pruning loses.
+        ended: how it ended; None while it is running.
+        replays: how often epochs were trained again with another result, or not at all; and how often the trial was
+            begun anew because its files were damaged.
+        undone: epochs from before a restart that have not been trained again yet, with their times, by number.
+        furthest: number of the last epoch that it ever finished.
+
+    """
+
+    epochs: list[Epoch] = field(default_factory=list[Epoch])
+    times: list[float] = field(default_factory=list[float])
+    deaths: list[str] = field(default_factory=list[str])
+    deaths_in_vain: int = 0
+    devices: list[str] = field(default_factory=list[str])
+    audited: int | None = None
+    ended: Ended | None = None
+    replays: int = 0
+    undone: dict[int, tuple[Epoch, float]] = field(default_factory=dict[int, tuple[Epoch, float]])
+    furthest: int = 0
+
+    @property
+    def device(self) -> str | None:
+        """Torch's name of the device on which it last started; None if unknown."""
+        return self.devices[-1] if self.devices else None
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock time of all epochs."""
+        return sum(epoch.seconds for epoch in self.epochs)
+
+    @property
+    def evaluation(self) -> Mapping[str, Any]:
+        """The training's report on the model of its last epoch; empty if there is none."""
+        return (self.ended.evaluation if self.ended else None) or {}
+
+    def take(self, record: Record) -> None:
+        """Apply the next record; ignore a kind that a later version of study has written."""
+        match record["kind"]:
+            case "started":
+                self.devices.append(record["device"])
+            case "epoch":
+                self._take_epoch(Epoch(record["number"], record["metrics"], record["seconds"]), record["time"])
+            case "restarted":
+                kept = record["epochs"]
+                undone = zip(self.epochs[kept:], self.times[kept:], strict=True)
+                self.undone |= {epoch.number: (epoch, time) for epoch, time in undone}
+                del self.epochs[kept:], self.times[kept:]
+            case "anew":  # another training, of which the server has nothing yet
+                self.replays += 1
+            case "audited":
+                self.audited = record["epoch"]
+            case "died":
+                self.deaths.append(record["reason"])
+                self.deaths_in_vain += 1
+            case "ended":
+                self.ended = Ended(**{name: record[name] for name in Ended.__slots__ if name in record})
+                self.replays += bool(self.undone)
+            case _:
+                pass
+
+    def _take_epoch(self, epoch: Epoch, time: float) -> None:
+        if epoch.number > self.furthest:
+            self.furthest, self.deaths_in_vain = epoch.number, 0
+        first = self.undone.pop(epoch.number, None)
+        if first is not None and same_result(first[0], epoch):
+            epoch, time = first
+        elif first is not None:
+            self.replays += 1
+            self.undone.clear()
+        self.epochs.append(epoch)
+        self.times.append(time)
+
+
+def same_result(one: Epoch, other: Epoch) -> bool:
+    """Tell whether two epochs have the same metrics, to the bit; NaN equals NaN."""
+    return repr(sorted(one.metrics.items())) == repr(sorted(other.metrics.items()))

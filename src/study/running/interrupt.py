@@ -1,0 +1,90 @@
+"""Stops a run at Ctrl-C, SIGTERM or SIGHUP: the first one after the current epochs, the second one at once.
+
+A person who presses Ctrl-C can wait for an epoch, and press again. What sends SIGTERM or SIGHUP kills soon, a container
+after 10 s: epochs that end within `PATIENCE` are saved, others start again from the last checkpoint.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import threading
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from study import processes
+from study.errors import Terminated
+from study.executors import server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from study.stopping import Stop
+
+PATIENCE = 1.0  # seconds that running epochs have after SIGTERM or SIGHUP
+LEAVE = 4.5  # seconds after SIGTERM or SIGHUP, after which the process and its workers are killed
+GRACE = 2.0  # the same after the second signal
+AT_ONCE = b"Stopped at once; all finished epochs are saved, and the same command continues.\n"
+
+
+@contextmanager
+def stopped_by_signals(
+    stop: Stop, has_begun: Callable[[], bool], tell: Callable[[int], None]
+) -> Generator[Callable[[], bool]]:
+    """Handle SIGINT, SIGTERM and SIGHUP while a run goes on; call it in the main thread.
+
+    A SIGHUP that is ignored, as by `nohup`, stays so.
+
+    Args:
+        stop: is set by the first signal.
+        has_begun: whether there is something to save; before that, the first signal ends the process at once.
+        tell: is called in the signal handler with the signal's number, after `stop` was set.
+
+    Yields:
+        A function that tells whether a signal came.
+
+    Raises:
+        KeyboardInterrupt: a second signal came, or the first one came before anything had begun.
+
+    """
+    received: list[int] = []
+
+    def take(number: int, _frame: object) -> None:
+        received.append(number)
+        if len(received) == 1 and has_begun():
+            by_person = number == signal.SIGINT
+            stop.by_signal(number, math.inf if by_person else PATIENCE)
+            if not by_person:
+                _kill_after(LEAVE, number)
+            tell(number)
+            return
+        _kill_after(GRACE, number)
+        raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)
+
+    numbers = [each for each in processes.SIGNALS if not is_ignored(each)]
+    before = {number: signal.signal(number, take) for number in numbers}
+    try:
+        yield lambda: bool(received)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def is_ignored(number: int) -> bool:
+    """Tell whether a signal was ignored from the start, as SIGHUP by `nohup`; Ctrl-C counts always."""
+    return number != signal.SIGINT and signal.getsignal(number) is signal.SIG_IGN
+
+
+def _kill_after(seconds: float, number: int) -> None:
+    timer = threading.Timer(seconds, _kill, (number,))
+    timer.daemon = True
+    timer.start()
+
+
+def _kill(number: int) -> None:
+    processes.end_children()
+    server.stop()
+    with suppress(OSError):
+        os.write(2, AT_ONCE)
+    os._exit(128 + number)

@@ -1,0 +1,147 @@
+"""MLflow in a process of its own: a search never loads it, and shares no interpreter with what sends and draws.
+
+The process starts when the first trial has a folder. It ends with the search, at once if that is killed: what it has
+not sent then, the next one sends, by the cursor.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from study.processes import no_main_module, signals_held
+from study.record.journal import Journal
+from study.tracking import mirror
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from multiprocessing.connection import Connection
+    from pathlib import Path
+
+    from study.settings import Settings
+
+GRACE = 2.0  # seconds that the process has for its answer after its time is up
+BEHIND_TRAINING = 10  # niceness: workers get the processor first
+
+
+class Apart:
+    """Keeps MLflow equal to a study's folders, from another process; a `study.background.Copy`."""
+
+    def __init__(self, journal: Journal, settings: Settings, server: str, warn: Callable[[str], None]) -> None:
+        """Start nothing yet.
+
+        Args:
+            journal: the study's folders.
+            settings: where MLflow is.
+            server: MLflow's name in the cursor.
+            warn: called once, from `wake` or `close`, with a line that says why MLflow cannot be updated.
+
+        """
+        self._journal, self._settings, self._server, self._warn = journal, settings, server, warn
+        self._ours: Connection | None = None
+
+    def wake(self) -> None:
+        """Say that the folders have changed; the first trial starts the process. Returns at once."""
+        if self._ours is None and self._journal.trials():
+            self._start()
+        if self._ours is not None:
+            self._send("wake")
+            while self._hear(0):
+                pass
+
+    def close(self, timeout: float) -> int:
+        """Send what is left, for `timeout` seconds at most; return the number of trials not sent completely."""
+        self.wake()
+        if self._ours is not None:
+            self._send(timeout)
+            deadline = time.monotonic() + timeout + min(GRACE, timeout)
+            while self._hear(max(0.0, deadline - time.monotonic())):
+                pass
+            self._process.kill()
+            self._process.join()
+            self._ours.close()
+            self._ours = None
+        return mirror.pending(self._journal, self._server)
+
+    def _start(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._ours, theirs = context.Pipe()
+        about = (theirs, self._journal.folder, self._settings, self._server, logging.getLogger().level)
+        self._process = context.Process(target=main, args=about, name="MLflow", daemon=True)
+        with signals_held(), no_main_module():
+            self._process.start()
+        theirs.close()
+
+    def _send(self, message: object) -> None:
+        assert self._ours is not None
+        with suppress(BrokenPipeError, ConnectionResetError):  # it has died: what it did not send, `study sync` does
+            self._ours.send(message)
+
+    def _hear(self, timeout: float) -> bool:
+        """Take one thing that the process says; returns whether there was one and more may come."""
+        assert self._ours is not None
+        try:
+            said: str | logging.LogRecord | None = self._ours.recv() if self._ours.poll(timeout) else None
+        except (EOFError, ConnectionResetError):
+            return False
+        if isinstance(said, str):
+            self._warn(said)
+        elif said is not None:
+            logging.getLogger(said.name).handle(said)
+        return said is not None
+
+
+def main(connection: Connection, folder: Path, settings: Settings, server: str, level: int) -> None:
+    """Mirror until told to end; the process's main function.
+
+    Messages in: "wake", or the seconds that are left, once. Messages out: a line that warns; log records; None at the
+    end.
+    """
+    os.nice(BEHIND_TRAINING)
+    os.dup2(2, 1)  # stdout is for data
+    said = _Saying(connection)
+    logging.getLogger().handlers[:] = [said]
+    logging.getLogger().setLevel(level)
+    logging.captureWarnings(capture=True)
+    copy = mirror.Mirror(Journal(folder), server, lambda: _connect(settings, server), said.send)
+    while True:
+        try:
+            message = connection.recv()
+        except (EOFError, OSError):
+            os._exit(0)  # the search is gone
+        if message == "wake":
+            copy.wake()
+        else:
+            copy.close(message)
+            said.send(None)
+            os._exit(0)  # even where the thread still waits for a server
+
+
+def _connect(settings: Settings, server: str) -> mirror.Client:
+    from study.tracking.mlflow import Runs  # noqa: PLC0415 - loads mlflow, in the thread
+
+    return Runs(settings.tracking_uri, server, settings.artifacts)
+
+
+class _Saying(logging.Handler):
+    """Sends lines and log records to the search, from any thread."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__()
+        self._connection, self._turn = connection, threading.Lock()
+
+    def send(self, message: str | logging.LogRecord | None) -> None:
+        with self._turn:
+            try:
+                self._connection.send(message)
+            except OSError:
+                os._exit(0)  # as above
+
+    def emit(self, record: logging.LogRecord) -> None:
+        record.msg, record.args, record.exc_info = record.getMessage(), None, None
+        self.send(record)
