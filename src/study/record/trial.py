@@ -135,7 +135,7 @@ class Trial:
 
         Only the stored recipe decides. If our `Recipe` refuses it, these are the knobs that were asked for.
         """
-        base = self.base or base_of(self._journal)
+        base = self.base or base_of(self._journal.definition() or {})
         try:
             return settings(type(base).model_validate(self.recipe), base) if base else self._asked
         except ValidationError:
@@ -187,14 +187,8 @@ class Trial:
         return [{"epoch": each.number, **each.metrics, "seconds": each.seconds} for each in self.history.epochs]
 
 
-def base_of(journal: Journal) -> BaseModel | None:
-    """Read the recipe that a study's trials differ from; None if it is not known.
-
-    Raises:
-        StudyError: a damaged definition.
-
-    """
-    stored = journal.definition() or {}
+def base_of(stored: Mapping[str, Any]) -> BaseModel | None:
+    """Build the recipe that a study's trials differ from, from its stored definition; None if it is not known."""
     try:
         return recipe_class(stored["recipe_type"], stored["recipe"]).model_validate(stored["recipe"])
     except (KeyError, ValidationError):

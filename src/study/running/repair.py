@@ -106,7 +106,7 @@ class Repairs:
             self._keep(file)
             checked.write(file, json.loads(copy))
             return "restored from MLflow"
-        base = base_of(self._journal)
+        base = base_of(self._journal.definition() or {})
         if base is None:
             raise Unrepaired("the study's own recipe is not known")
         recipe = override(base, about["overrides"])

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from study.record.trial import Trial
 
-LONGEST_PARAM, LONGEST_TAG = 6000, 8000  # MLflow's limits, in characters
-STATUSES = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}
 Row = dict[str, Any]
 
 
@@ -48,13 +46,14 @@ def new(store: SqlAlchemyStore, trials: Sequence[Trial]) -> list[Trial]:
 
 
 def begin(
-    store: SqlAlchemyStore, experiment: str, parents: Mapping[int, str], trials: Sequence[Trial]
+    store: SqlAlchemyStore, experiment: str, place: str, parents: Mapping[int, str], trials: Sequence[Trial]
 ) -> dict[int, str]:
     """Make the runs of trials, with their parameters, tags, metrics and data, in one transaction.
 
     Args:
         store: MLflow's database.
         experiment: id of the study's.
+        place: of its files, as of `place_of`.
         parents: id of the parent's run, by the trial's number.
         trials: that have ended, and have no run.
 
@@ -64,7 +63,6 @@ def begin(
     """
     rows: dict[Any, list[Row]] = {}
     made: dict[int, str] = {}
-    place = place_of(store, experiment)
     for trial in trials:
         run = uuid.uuid4().hex
         try:
@@ -105,11 +103,9 @@ def end(store: SqlAlchemyStore, ended: Sequence[tuple[str, Trial]]) -> None:
     table, rows, tags = models.SqlRun.__table__, list[Row](), list[Row]()
     for run, trial in ended:
         assert trial.history.ended is not None
-        last = max(trial.about["created"], trial.history.ended.time)  # the clock may have been set back
-        status = STATUSES[trial.history.ended.state]
-        rows.append({"run": run, "status": status, "end_time": fields.milliseconds(last)})
-        state = fields.tags_of_end(trial)["study.state"]
-        tags.append({"run": run, "of": "study.state", "value": state})
+        status, time = fields.end_of(trial)
+        rows.append({"run": run, "status": status, "end_time": time})
+        tags.append({"run": run, "of": "study.state", "value": fields.STATES[trial.history.ended.state]})
     with store.ManagedSessionMaker(read_only=False) as session:
         connection = session.connection()
         connection.execute(update(table).where(table.c.run_uuid == bindparam("run")), rows)
@@ -129,8 +125,8 @@ def _rows(
     points += fields.points_of_end(trial.history)
     metrics, params, checked_tags = _validate_batch_log_data(
         [Metric(*point) for point in dict.fromkeys(points)],
-        [Param(key, text[:LONGEST_PARAM]) for key, text in fields.params(trial.recipe).items()],
-        [RunTag(key, text[:LONGEST_TAG]) for key, text in tags.items()],
+        [Param(key, text) for key, text in fields.params(trial.recipe).items()],
+        [RunTag(key, text) for key, text in tags.items()],
     )
     for each in (*params, *checked_tags):
         each.value.encode()  # a lone surrogate is refused here, and by itself in the slower way

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from study.record.trial import Trial
     from study.tracking.snapshot import StudySnapshot
 
-LONGEST_NAME = 250  # MLflow's limit
+LONGEST_NAME, LONGEST_PARAM, LONGEST_TAG = 250, 6000, 8000  # MLflow's limits, in characters
+STATUSES = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}  # MLflow's words
 STATES = {"complete": "COMPLETE", "pruned": "PRUNED", "failed": "FAIL"}  # Optuna's words
 
 
@@ -41,7 +42,7 @@ class Point(NamedTuple):
 
 def params(recipe: Mapping[str, Any]) -> dict[str, str]:
     """Write every knob as a parameter: strings unchanged, lists and dicts as JSON, other values with `str`."""
-    return {name_of(knob): _text(value) for knob, value in recipe.items()}
+    return {name_of(knob): _text(value)[:LONGEST_PARAM] for knob, value in recipe.items()}
 
 
 def points_of_epoch(epoch: Epoch, time: float) -> list[Point]:
@@ -72,6 +73,16 @@ def points_of_summary(summary: StudySnapshot) -> list[Point]:
     ]
 
 
+def end_of(trial: Trial) -> tuple[str, int]:
+    """Give MLflow's word for how a trial has ended, and when, in milliseconds: never before it began.
+
+    The clock may have been set back in between.
+    """
+    ended = trial.history.ended
+    assert ended is not None
+    return STATUSES[ended.state], milliseconds(max(trial.about["created"], ended.time))
+
+
 def run_name(about: Mapping[str, Any], number: int) -> str:
     """Name a trial's run: `norm_inputs (trial 1)` for a variant, else `trial 7`."""
     variant = about.get("variant")
@@ -96,7 +107,12 @@ def tags_of_study(definition: Mapping[str, Any], first: Mapping[str, Any]) -> di
 
 def tags_of_experiment(summary: StudySnapshot) -> dict[str, str]:
     """Make the tags of a study's experiment: its description, and that it is one of model training."""
-    return {"mlflow.note.content": summary.note, "mlflow.experimentKind": "custom_model_development"}
+    return _written({"mlflow.note.content": summary.note, "mlflow.experimentKind": "custom_model_development"})
+
+
+def tags_of_group(parent: str, variant: str) -> dict[str, str]:
+    """Make the tags of the run of a variant, which is the parent of its runs on the seeds."""
+    return _written({"study.uid": f"{parent}-{variant}", "mlflow.parentRunId": parent, "study.variant": variant})
 
 
 def dataset(data: Mapping[str, Any] | None) -> dict[str, str] | None:
@@ -234,7 +250,7 @@ def _owner(folder: Path) -> str | None:
 
 def _written(tags: Mapping[str, Any]) -> dict[str, str]:
     """Write tags as text; leave out unknown ones."""
-    return {name_of(name): _text(value) for name, value in tags.items() if value is not None}
+    return {name_of(name): _text(value)[:LONGEST_TAG] for name, value in tags.items() if value is not None}
 
 
 def _text(value: Any) -> str:

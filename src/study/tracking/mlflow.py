@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 ITEMS_A_BATCH, NAMES_A_BATCH = 1000, 100  # MLflow's limits: items in all, parameters, tags
 KINDS = {Metric: "the metric", Param: "the parameter", RunTag: "the tag"}
-LONGEST_PARAM, LONGEST_TAG = 6000, 8000  # MLflow's limits, in characters
-STATUSES = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}
 
 
 class Runs:
@@ -100,9 +98,9 @@ class Runs:
                 trial.number: self._group(parent, trial.about["variant"]) if trial.about.get("grouped") else parent
                 for trial in trials
             }
-            runs = bulk.begin(store, self._experiment, parents, trials)
-            made = [(runs[trial.number], trial) for trial in trials if trial.number in runs]
             place = bulk.place_of(store, self._experiment)
+            runs = bulk.begin(store, self._experiment, place, parents, trials)
+            made = [(runs[trial.number], trial) for trial in trials if trial.number in runs]
             for run, trial in made:
                 files = {"recipe.json": fields.as_json(trial.recipe), **self._files(trial)}
                 if not bulk.store_files(place, run, files):
@@ -121,13 +119,12 @@ class Runs:
 
     def end_trial(self, run: str, trial: Trial) -> None:
         """Log the evaluation, store pictures and weights, then set the run's status."""
-        if (ended := trial.history.ended) is None:
+        if trial.history.ended is None:
             return
         with errors_in_one_line(self.server):
-            last = max(trial.about["created"], ended.time)  # the clock may have been set back
             self._store(run, self._files(trial))
             self._log(run, points=fields.points_of_end(trial.history), tags=fields.tags_of_end(trial))
-            self._client.set_terminated(run, STATUSES[ended.state], fields.milliseconds(last))
+            self._client.set_terminated(run, *fields.end_of(trial))
 
     def update_study(self, parent: str, summary: StudySnapshot) -> None:
         """Log counts and best, store the definition and the best recipe, set the run's status."""
@@ -138,7 +135,7 @@ class Runs:
             self._log(parent, points=fields.points_of_summary(summary), tags=fields.tags_of_summary(summary))
             if not os.environ.get("MLFLOW_EXPERIMENT_NAME"):  # else it is not this study's alone
                 for tag, text in fields.tags_of_experiment(summary).items():
-                    self._client.set_experiment_tag(self._experiment, tag, text[:LONGEST_TAG])
+                    self._client.set_experiment_tag(self._experiment, tag, text)
             if summary.ended is None:
                 self._client.update_run(parent, status="RUNNING")
             else:
@@ -163,9 +160,9 @@ class Runs:
 
     def _group(self, parent: str, variant: str) -> str:
         """Find or make the run of a variant, which is the parent of its runs on the seeds."""
-        uid = f"{parent}-{variant}"
+        tags = fields.tags_of_group(parent, variant)
+        uid = tags["study.uid"]
         if uid not in self._groups:
-            tags = {"study.uid": uid, "mlflow.parentRunId": parent, "study.variant": variant}
             found = self._of_uid(uid)
             self._groups[uid] = found[0].info.run_id if found else self._make(variant, time.time(), tags)
             self._log(self._groups[uid], tags=tags)
@@ -228,8 +225,8 @@ class Runs:
     ) -> None:
         """Log in batches within MLflow's limits: as a rule, one."""
         metrics = [Metric(*point) for point in points]
-        named = [Param(name, text[:LONGEST_PARAM]) for name, text in (params or {}).items()]
-        tagged = [RunTag(name, text[:LONGEST_TAG]) for name, text in (tags or {}).items()]
+        named = [Param(name, text) for name, text in (params or {}).items()]
+        tagged = [RunTag(name, text) for name, text in (tags or {}).items()]
         while metrics or named or tagged:
             now = named[:NAMES_A_BATCH], tagged[:NAMES_A_BATCH]
             room = ITEMS_A_BATCH - len(now[0]) - len(now[1])
