@@ -43,7 +43,10 @@ class Answer(NamedTuple):
 
 @pytest.fixture(autouse=True)
 def clean_env(monkeypatch, tmp_path):
-    """No variable of ours or of the tools leaks in or out; home, cache and the working folder are empty folders."""
+    """No variable of ours or of the tools leaks in or out; home, cache and the working folder are empty folders.
+
+    Nor do modules that lie in these folders: a later test may have others of the same names.
+    """
     before = dict(os.environ)
     for name in list(os.environ):
         if name.startswith(("STUDY_", "OPTUNA_", "MLFLOW_", "CUDA_")):
@@ -54,7 +57,11 @@ def clean_env(monkeypatch, tmp_path):
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)
+    monkeypatch.setattr(sys, "path", list(sys.path))
     yield
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None)).startswith(f"{tmp_path}{os.sep}"):
+            del sys.modules[name]
     if "mlflow" in sys.modules:  # a block of the docs may have set it for its process
         sys.modules["mlflow"].set_tracking_uri(None)
     monkeypatch.undo()  # first, as it would bring back what a test took out

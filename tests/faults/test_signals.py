@@ -22,14 +22,17 @@ STOPS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 def start(*arguments, stdout=subprocess.PIPE, file=SMALL, workers=2, shell='exec "$@"'):
     command = [sys.executable, "-m", "study", "run", str(file), "--workers", str(workers), "--device", "cpu"]
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have switched it off for the tests
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGHUP)}
+    for each in before:  # a shell or `nohup` may have switched it off for the tests
+        signal.signal(each, signal.default_int_handler)
     try:
         return subprocess.Popen(
             ["sh", "-c", shell, "sh", *command, *arguments], stdout=stdout, stderr=subprocess.PIPE, text=True,
             start_new_session=True,
         )  # fmt: skip
     finally:
-        signal.signal(signal.SIGINT, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def logs(name="small"):

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from study.executors import Job, Resources
 
 STARTS = 5  # tries to fork a worker
+UNKNOWN = 255  # multiprocessing's exit code of a process whose server ended before it could tell the true one
+ENDING = 5.0  # seconds that the server's own end may take then: it has much memory to give back
 PAUSE = 0.2  # seconds before the second try; n times as long before the nth after it
 
 
@@ -174,9 +176,9 @@ class Local:
         each.process.join()
         each.connection.close()
         self._workers.remove(each)
-        if server.is_running():
-            return Died(_cause(each.process.exitcode))
-        return Died("the worker ended after the server that had forked it was killed", is_own=False)
+        if server.has_been_killed(ENDING if each.process.exitcode == UNKNOWN else 0.0):
+            return Died("the worker ended after the server that had forked it was killed", is_own=False)
+        return Died(_cause(each.process.exitcode))
 
 
 def _send(each: _Worker, message: object) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from multiprocessing import forkserver, get_context
 
 from study.processes import signals_held
@@ -26,6 +27,16 @@ def stop() -> None:
     if pid is not None:
         os.kill(pid, signal.SIGKILL)
         server._stop()  # noqa: SLF001 # pyright: ignore - waits for it
+
+
+def has_been_killed(patience: float) -> bool:
+    """Tell whether the server has ended, which it does only if it is killed; wait for that if it may take a moment."""
+    until = time.monotonic() + patience
+    while is_running():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 def is_running() -> bool:
