@@ -15,10 +15,10 @@ from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING
 
+from study.stopping import SIGNALS
+
 if TYPE_CHECKING:
     from collections.abc import Generator
-
-SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}  # by which a person or a system ends a program
 
 
 @contextmanager
@@ -85,6 +85,5 @@ def _ignore(number: int, frame: object) -> None:
 
 
 def _restore_signals() -> None:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    for number in SIGNALS - {signal.SIGINT}:
-        signal.signal(number, signal.SIG_DFL)
+    for number in SIGNALS:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # by which a person or a system ends a program
 HURRY = 1.0  # seconds that Optuna and MLflow each have to hear the rest when a run was told to end
 
 

@@ -226,14 +226,14 @@ def test_the_first_signal_ends_after_saving_and_the_same_command_goes_on(study, 
 
 
 @pytest.mark.slow
-def test_the_second_signal_ends_at_once(ready):
-    with start("--trials", "3", seconds=600) as process:
-        pass_time = time.monotonic() + 60
-        while not Path("mlruns/studies/toy/trials").is_dir() and time.monotonic() < pass_time:
-            time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.3)
-        process.send_signal(signal.SIGINT)
+@pytest.mark.parametrize("line", ["loading torch", "Trial 0 starts"])
+@pytest.mark.parametrize("pause", [0.05, 0.3])
+def test_further_signals_end_at_once_with_the_exit_code_of_the_first(ready, line, pause):
+    with start("--trials", "3", seconds=60) as process:
+        wait_for(process, line)
+        for _ in range(4):
+            process.send_signal(signal.SIGINT)
+            time.sleep(pause)
         process.communicate(timeout=60)
     assert process.returncode == 130
 

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed, 2 something given is wrong, 129, 130 and 143 stopp
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import signal
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from study.cli import streams
 from study.errors import Interrupted, StudyError, Terminated
+from study.stopping import SIGNALS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with its exit code: the console script `study`."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     streams.settle()
+    atexit.register(_ignore_signals)  # called last of all
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:  # `nohup` ignores SIGHUP, and so it stays
             signal.signal(number, _end)
@@ -36,7 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         streams.let_go()
         code = 141
+    except KeyboardInterrupt as error:  # a second signal, while the command ended by the first
+        code = _code_of(error)
     finally:
+        for number in SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, _leave)
         if server := sys.modules.get("study.executors.server"):
             server.stop()  # it may still be loading torch, and would hold our output open
     sys.exit(code)
@@ -44,6 +52,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _end(number: int, _frame: object) -> None:
     raise Terminated(number)
+
+
+def _leave(number: int, _frame: object) -> None:
+    os._exit(128 + number)
+
+
+def _ignore_signals() -> None:
+    """Keep the exit code: the interpreter, when it ends, would leave the signals to the system, which kills."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _code_of(error: KeyboardInterrupt) -> int:
+    return error.exit_code if isinstance(error, Terminated) else 130
 
 
 def exit_code(arguments: list[str]) -> int:
@@ -59,7 +81,7 @@ def exit_code(arguments: list[str]) -> int:
         _complain(str(error), interrupted=isinstance(error, Interrupted))
         return error.exit_code
     except KeyboardInterrupt as error:
-        return error.exit_code if isinstance(error, Terminated) else 130
+        return _code_of(error)
     except BrokenPipeError:
         raise
     except Exception as error:  # the last place that can turn a fault of ours into a line that a person can act on

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from study import processes
 from study.errors import Terminated
 from study.executors import server
+from study.stopping import SIGNALS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -62,7 +63,7 @@ def stopped_by_signals(
         _kill_after(GRACE, number)
         raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)
 
-    numbers = [each for each in processes.SIGNALS if not is_ignored(each)]
+    numbers = [each for each in SIGNALS if not is_ignored(each)]
     before = {number: signal.signal(number, take) for number in numbers}
     try:
         yield lambda: bool(received)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from study import tracking
 from study.errors import InputError, PlaceError, StudyError
 from study.sampling import storage
+from study.stopping import SIGNALS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 POLL = 0.1  # seconds between requests to a server that does not answer yet
 GRACE = 5.0  # seconds between SIGTERM and SIGKILL
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
