@@ -193,7 +193,7 @@ def _stop(search: Search, number: signal.Signals, *, to_all: bool) -> None:
     if search.process is None or search.process.poll() is not None:
         return
     search.signal(number, search.members() if to_all else search.members()[:1])
-    search.allowed |= SAVED_BY[number]
+    search.allowed |= SAVED_BY[number] if search.has_spoken else {*SAVED_BY[number], -number}
     search.idle = 0.0
 
 

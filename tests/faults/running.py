@@ -64,6 +64,7 @@ class Search:
     allowed: set[int] = field(default_factory=set)  # exit codes of the present process, beside 0
     enqueued: list[float] = field(default_factory=list)  # the lr of each
     healing: list[Callable[[], None]] = field(default_factory=list)
+    has_spoken: bool = False  # the present process, which before its first line may still be the interpreter alone
     idle: float = 0.0  # seconds since the last line in which no process had anything to do
     longest: float = 0.0
     is_frozen: bool = False
@@ -91,7 +92,7 @@ class Search:
             self.shim.set(**shim)
             environment = self.shim.environment
         environment |= {"TMPDIR": str(self.home.with_name("tmp"))}
-        self.allowed, self.idle = set(), 0.0
+        self.allowed, self.has_spoken, self.idle = set(), False, 0.0
         pipe = subprocess.PIPE if not stdout else open(stdout, "w")  # noqa: SIM115, PTH123 - the child's
         self.process = subprocess.Popen(
             ["nice", "-n", str(NICE), *self.command(), *flags], stdout=pipe, env=environment, start_new_session=True,
@@ -111,7 +112,7 @@ class Search:
         time.sleep(TICK)
         while not self._news.empty():
             self.lines.append(self._news.get())
-            self.idle = 0.0
+            self.has_spoken, self.idle = True, 0.0
         if not self.is_frozen and not any(state in "RD" for state in self.states().values()):
             self.idle += TICK
         self.longest = max(self.longest, self.idle)
