@@ -305,13 +305,21 @@ def restored(name: str, stored: Mapping[str, Any]) -> Study:
 
 
 def judged_by(stored: Mapping[str, Any]) -> Metric:
-    """Read the metric of a study's values from its stored definition.
-
-    Older versions stored the metric of an epoch, such as `train_accuracy`, for values of the test split.
-    """
+    """Read the metric of a study's values from its stored definition."""
     metric = Metric(stored["metric"], stored["direction"])
-    old = "followed" not in stored and stored.get("train") == OUR_TRAIN
-    return metric.on("test") if old and str(stored.get("study")).endswith(ON_TEST) else metric
+    old = names_epochs(stored, str(stored.get("study"))) and stored.get("train") == OUR_TRAIN
+    return metric.on("test") if old else metric
+
+
+def names_epochs(stored: Mapping[str, Any], study: str) -> bool:
+    """Tell whether an older version named values of the test split by the metric of an epoch, as `train_accuracy`.
+
+    Args:
+        stored: the definition of a study or what is known about a trial.
+        study: its name.
+
+    """
+    return "followed" not in stored and study.endswith(ON_TEST)
 
 
 def restored_variants(stored: Mapping[str, Any]) -> dict[str, Overrides]:

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from study.metric import Metric
 from study.recipe import Recipe, fingerprint
 from study.record import results
 from study.record.trial import Trial
@@ -46,17 +45,11 @@ class RecipeResults:
             is_new = trial.number not in self.trials
             self.trials[trial.number] = trial
             same_data = trial.about.get("data", {}).get("sha256") == self.data.get("sha256")
-            if is_new and same_data and self._is_judged_alike(trial.about):
+            if is_new and same_data and trial.metric.name == self.study.objective.name:
                 recipe = type(self.study.recipe).model_validate(trial.recipe)
                 self.numbers.setdefault(fingerprint(recipe), trial.number)
             if trial.history.ended:
                 self.values[trial.number] = self._value(trial.history.ended)
-
-    def _is_judged_alike(self, about: Mapping[str, Any]) -> bool:
-        """Tell whether a trial's value is of the study's metric; old trials on the test split name that of an epoch."""
-        asked = self.study.objective
-        stored = Metric(str(about.get("metric")))
-        return stored.name == asked.name or (asked.of_test and stored.on("test").name == asked.name)
 
     def _value(self, ended: Ended) -> float:
         if ended.state == "pruned":  # diverged

@@ -6,7 +6,7 @@ import logging
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from study.definition import ON_TEST, OUR_TRAIN, judged_by
+from study.definition import OUR_TRAIN, judged_by
 from study.errors import Damaged, StudyError
 from study.record.trial import STATES, Trial, base_of
 from study.schemas.trial import RepeatableRecipe
@@ -43,8 +43,7 @@ def metric_of(journal: Journal, trials: Sequence[Trial] | None = None) -> Metric
     if definition.get("train") == OUR_TRAIN:
         return metric
     first = list(islice(intact(journal) if trials is None else trials, UNIT_TRIALS))
-    tested = any(trial.history.evaluation.get("test") for trial in first)
-    if tested and journal.folder.name.endswith(ON_TEST):  # older versions did not record it
+    if any(trial.metric.of_test for trial in first):
         metric = metric.on("test")
     return metric.seen(epoch.metrics.get(followed, 0.0) for trial in first for epoch in trial.history.epochs)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
-from study.definition import ON_TEST, OUR_TRAIN
+from study.definition import OUR_TRAIN, names_epochs
 from study.formatting import moment
 from study.metric import Metric
 from study.recipe import settings
@@ -151,9 +151,9 @@ class Trial:
 
     @property
     def metric(self) -> Metric:
-        """What its value is of; older versions recorded that of an epoch for values of the test split."""
+        """What its value is of."""
         metric = Metric(self.about["metric"], self.about["direction"])
-        if "followed" in self.about or not self._journal.folder.name.endswith(ON_TEST):
+        if not names_epochs(self.about, self._journal.folder.name):
             return metric
         ours = (self._journal.definition() or {}).get("train") == OUR_TRAIN
         return metric.on("test") if ours or self.history.evaluation.get("test") else metric
