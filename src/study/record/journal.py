@@ -19,6 +19,7 @@ import os
 import shutil
 import time
 from contextlib import suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from study.errors import Damaged, StudyError
@@ -41,7 +42,7 @@ class TrialFolder:
         """Keep the path; nothing is read or created."""
         self.path = path
 
-    @property
+    @cached_property
     def number(self) -> int:
         """Optuna's number of the trial, from 0."""
         return int(self.path.name)
@@ -177,9 +178,15 @@ class Journal:
 
     def trials(self) -> list[TrialFolder]:
         """List all trials that have a folder, by number."""
-        folder = self.folder / "trials"
-        paths = sorted(folder.iterdir()) if folder.is_dir() else []
-        return [TrialFolder(path) for path in paths if path.name.isdigit()]
+        return [self.trial(number) for number in self.numbers()]
+
+    def numbers(self) -> list[int]:
+        """List the numbers of all trials that have a folder, in order."""
+        try:
+            names = os.listdir(self.folder / "trials")  # noqa: PTH208 - no path is made for each of thousands
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        return sorted(int(name) for name in names if name.isdigit())
 
     def create(self, number: int, recipe_json: str, about: Mapping[str, Any]) -> TrialFolder:
         """Create a trial's folder atomically.

@@ -87,7 +87,8 @@ class Teller:
         self._takes, self._study = takes, -1
         self._known: dict[str, _Known] = {}  # by uid
         self._is_read, self._is_first = False, True  # the second: no round has succeeded yet
-        self._uids: dict[int, str] = {}  # by the folder's number
+        self._folders: dict[int, TrialFolder] = {}  # by number, as the next two
+        self._uids: dict[int, str] = {}
         self._damaged: set[int] = set()  # folders that are left out
         self._left: list[FrozenTrial] = []  # just read from the database, and without a folder
         self._settled, self._offered = set[int](), set[str]()  # ids that need no further look; uids
@@ -188,18 +189,18 @@ class Teller:
 
     def _read_uids(self) -> list[TrialFolder]:
         """Read the uids of folders that are new, and give all folders by number but damaged ones."""
-        folders = {folder.number: folder for folder in self._journal.trials()}
-        for number in set(range(max(folders, default=0))) - folders.keys():
+        numbers = set(self._journal.numbers())
+        for number in set(range(max(numbers, default=0))) - numbers:
             if self._journal.trial(number).path.exists():  # it was made while the folders were being listed
-                folders[number] = self._journal.trial(number)
-        for number, folder in folders.items():
-            if number in self._uids.keys() | self._damaged:
-                continue
+                numbers.add(number)
+        for number in numbers - self._folders.keys():
+            folder = self._journal.trial(number)
             if self._is_first and results.whole(folder) is None:
                 self._damaged.add(number)
             else:
                 self._uids[number] = folder.about()["uid"]
-        return [folders[number] for number in sorted(folders.keys() - self._damaged)]
+            self._folders[number] = folder
+        return [self._folders[number] for number in sorted(numbers - self._damaged)]
 
     def _adopt(self) -> None:
         """Recognize enqueued trials whose folder was made by a version that did not claim them, and was then killed."""

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 from optuna.distributions import BaseDistribution, distribution_to_json
-from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
 from study.knobs import plain
 from study.record import results
 from study.record.trial import Trial
 from study.sampling import space
+from study.sampling.memory import Memory
 from study.sampling.pruning import Audited
 from study.sampling.storage import end, frozen, placeholder
 from study.sampling.table import PRUNERS, SAMPLERS
@@ -95,7 +95,7 @@ class Trials:
         """
         self._journal, self._arrivals = journal, arrivals
         self._study, self._make_sampler, self._seed, self.pruner = study, SAMPLERS[sampler].load(), seed, pruner
-        self._memory = InMemoryStorage()
+        self._memory = Memory()
         self._copy = optuna.create_study(
             study_name=study.name,
             storage=self._memory,
@@ -187,8 +187,9 @@ class Trials:
         waiting = self._memory.get_all_trials(self._copy_id, deepcopy=False, states=(TrialState.WAITING,))
         number = waiting[0].number if waiting else number
         self._copy.sampler = self._make_sampler(zlib.crc32(f"{self._seed}:{number}".encode()))
-        trial = self._copy.ask()
-        overrides = space.suggest(self._study, trial)
+        with self._memory.bounded():
+            trial = self._copy.ask()
+            overrides = space.suggest(self._study, trial)
         space.recipe_of(self._study, overrides, trial.params)
         uid = trial.user_attrs.get("uid")
         return NextTrial(trial.number, overrides, None, trial.params, trial.distributions, uid=uid)
