@@ -1,5 +1,6 @@
 """The command line itself: help, options everywhere, files of variables, errors in one line, exit codes."""
 
+import errno
 import logging
 import os
 import subprocess
@@ -115,6 +116,16 @@ def test_an_unexpected_error_is_one_line_that_names_debug(study, monkeypatch):
     assert answer.err == (
         "error: ZeroDivisionError: division by zero. This is a bug; run with --debug for the traceback.\n"
     )
+
+
+def test_a_full_disk_is_one_line_wherever_it_is_met(study, monkeypatch):
+    def full(home):
+        raise OSError(errno.ENOSPC, "No space left on device", "some/file")
+
+    monkeypatch.setattr("study.record.family.studies", full)
+    answer = study("list")
+    assert answer.code == 2
+    assert answer.err == "error: some/file: the disk is full. Free some space and run the same command again.\n"
 
 
 @pytest.mark.parametrize("arguments", [["list", "--debug"], ["--debug", "list"]])

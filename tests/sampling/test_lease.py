@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy
 
 from study.errors import StudyLocked
-from study.record import processes
+from study.record import owner
 from study.sampling import lease, storage
 from study.sampling.lease import LEASES, LeaseLost
 
@@ -155,14 +155,14 @@ def test_optuna_still_reads_and_upgrades_a_database_that_has_leases(url, databas
 
 
 def test_a_process_is_known_by_its_machine_its_number_and_its_start():
-    me = processes.this_process("study run s")
-    assert not processes.is_dead(me)
-    assert processes.is_dead({**me, "started": "1"})
+    me = owner.this_process("study run s")
+    assert not owner.is_dead(me)
+    assert owner.is_dead({**me, "started": "1"})
     with subprocess.Popen([sys.executable, "-c", ""]) as child:
         child.wait()
-    assert processes.is_dead({**me, "pid": child.pid})
-    assert not processes.is_dead({**me, "pid": child.pid, "machine": "another"})
-    assert not processes.is_dead({})
+    assert owner.is_dead({**me, "pid": child.pid})
+    assert not owner.is_dead({**me, "pid": child.pid, "machine": "another"})
+    assert not owner.is_dead({})
 
 
 def wait_for(condition):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import sqlite3
@@ -144,3 +145,19 @@ def test_a_lock_file_that_a_suspended_process_holds_is_said_and_given_up(monkeyp
         child.kill()
     with locks.locked(tmp_path / "l"):
         pass
+
+
+@pytest.mark.parametrize("call", ["write", "ftruncate"])
+def test_a_full_disk_at_the_lock_is_told_and_at_its_release_it_does_not_matter(tmp_path, monkeypatch, call):
+    def full(handle, what):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    url = f"sqlite:///{tmp_path / 'optuna.db'}"
+    with storage.opened(url) as database:
+        with storage.held("toy", tmp_path / "toy", database):
+            monkeypatch.setattr(os, call, full)
+        with pytest.raises(PlaceError, match="the disk is full"), storage.held("toy", tmp_path / "toy", database):
+            pass
+        monkeypatch.undo()
+        with storage.held("toy", tmp_path / "toy", database):
+            pass

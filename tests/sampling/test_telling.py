@@ -21,7 +21,7 @@ from study.errors import PlaceError
 from study.options import Options
 from study.progress import Notice, TrialEnded
 from study.questions.search import run
-from study.record import processes
+from study.record import owner
 from study.record.journal import Journal
 from study.running.sync import sync
 from study.sampling import lease, storage, telling
@@ -132,7 +132,7 @@ def test_a_database_that_stays_away_ends_the_search_which_then_goes_on(swift, mo
 
 
 def test_a_search_whose_study_was_taken_ends_and_writes_nothing_more(swift, url):
-    taker = json.dumps({**processes.this_process("study run toy"), "host": "far.example"})
+    taker = json.dumps({**owner.this_process("study run toy"), "host": "far.example"})
     said, seen = [], None
     with storage.opened(url) as other, pytest.raises(LeaseLost, match=r"process \d+ on far\.example") as caught:  # noqa: PT012
         for each in search(url, 200, seconds=0.1):

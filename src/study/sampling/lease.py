@@ -33,7 +33,7 @@ from sqlalchemy.pool import NullPool
 
 from study import waiting
 from study.errors import PlaceError, StudyError, StudyLocked
-from study.record import processes
+from study.record import owner
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -85,7 +85,7 @@ class Lease:
         Args:
             engine: of Optuna's database.
             study: the study's name.
-            me: this process, as `study.record.processes.this_process` describes it.
+            me: this process, as `study.record.owner.this_process` describes it.
 
         """
         self._study, self._me = study, json.dumps(me)
@@ -212,8 +212,8 @@ class Lease:
 
     def _is_given_up(self, row: _Row) -> bool:
         """Tell whether the holder has ended, or is this process and has ended its search."""
-        is_ours = row.fence not in HELD and processes.is_this(row.holder)
-        return is_ours or processes.is_dead(row.holder)
+        is_ours = row.fence not in HELD and owner.is_this(row.holder)
+        return is_ours or owner.is_dead(row.holder)
 
     def _taken(self, row: _Row | None) -> bool:
         """Take the study if the lease is still as it was read."""
@@ -316,7 +316,7 @@ def locked(study: str, holder: Mapping[str, Any], heard: str = "", free_in: floa
 
 def _who(holder: Mapping[str, Any]) -> str:
     try:
-        return processes.describe(holder)
+        return owner.describe(holder)
     except (KeyError, TypeError):
         return "another process runs it"
 

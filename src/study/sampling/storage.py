@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import math
+import os
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +23,8 @@ from sqlalchemy.pool import NullPool, StaticPool
 
 from study import environment, waiting
 from study.errors import DefinitionChanged, PlaceError
-from study.record import locks, processes
+from study.record import locks, owner
+from study.record.atomic_files import cannot_write
 from study.record.journal import LOCK
 from study.sampling import lease
 from study.settings import hide_password
@@ -128,6 +130,7 @@ def held(study: str, folder: Path, storage: RDBStorage) -> Generator[lease.Lease
 
     Raises:
         StudyLocked: another process is; says which, where and since when.
+        PlaceError: the disk is full or the folder cannot be written.
 
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -137,15 +140,18 @@ def held(study: str, folder: Path, storage: RDBStorage) -> Generator[lease.Lease
         except BlockingIOError:
             file.seek(0)
             raise lease.locked(study, lease.described(file.read())) from None
-        me = processes.this_process(environment.command())
-        file.truncate(0)
-        file.write(json.dumps(me))
-        file.flush()
+        me = owner.this_process(environment.command())
+        try:
+            os.ftruncate(file.fileno(), 0)
+            os.write(file.fileno(), json.dumps(me).encode())
+        except OSError as error:
+            raise cannot_write(folder / LOCK, error) from error
         try:
             with lease.leased(storage.engine, study, me) as mine:
                 yield mine
         finally:
-            file.truncate(0)  # a process that lives on runs it no more
+            with suppress(OSError):
+                os.ftruncate(file.fileno(), 0)  # a process that lives on runs it no more
 
 
 def study_id(storage: RDBStorage, name: str, direction: str) -> int:

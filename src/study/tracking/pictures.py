@@ -1,7 +1,7 @@
 """Pictures of a trial as PNG: its confusion matrix and its learning curves, in colours that the colour-blind can tell.
 
-They are drawn during a search, beside the trainings, so they must be cheap: matplotlib draws only lines, and Pillow
-writes the text, because matplotlib's axes and text take many times longer.
+They are drawn during a search, beside the trainings, so they must be cheap: matplotlib draws the curves, and Pillow
+the rest, because matplotlib's axes and text take many times longer. A palette makes a PNG small, and fast to compress.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import IdentityTransform
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 from study.metric import Metric
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DPI = 100
+COLOURS = 128  # of a picture
 BLUE, ORANGE, GREY, INK, PALE = "#0072B2", "#D55E00", "#6f6f6f", "#222222", "#e3e3e3"  # two of Okabe and Ito's palette
 SMALL = 9  # points
 MOST_COUNTS = 20  # largest number of classes with a count in every cell
@@ -94,7 +95,6 @@ def curves(epochs: Sequence[Mapping[str, float]], title: str, pruned: str | None
     panels = [_panel(epochs, name, metrics, index, pruned) for index, (name, metrics) in enumerate(groups.items())]
     figure = Figure(figsize=(PANEL * len(panels) / DPI, HEIGHT / DPI), dpi=DPI, facecolor="white")
     for panel, metrics in zip(panels, groups.values(), strict=True):
-        _draw_scales(figure, panel, pruned=pruned is not None)
         for metric in metrics:
             _draw_metric(figure, panel, [epoch.get(metric, math.nan) for epoch in epochs], metric)
     keys = list(STYLES.values()) if any(len(metrics) > 1 for metrics in groups.values()) else []
@@ -105,6 +105,7 @@ def curves(epochs: Sequence[Mapping[str, float]], title: str, pruned: str | None
     for left, (label, _, _) in positions:
         _write(image, (left + 42, 18), label, "lm")
     for panel in panels:
+        _draw_scales(image, panel, pruned=pruned is not None)
         _write_scales(image, panel, pruned=pruned is not None)
     number = "1 epoch" if len(epochs) == 1 else f"{len(epochs)} epochs"
     _head(image, title, f"{number}, pruned: {pruned}" if pruned is not None else number)
@@ -161,16 +162,21 @@ def _panel(
     return _Panel(name.replace("_", " "), index * PANEL, len(epochs), len(epochs) + after, low - margin, high + margin)
 
 
-def _draw_scales(figure: Figure, panel: _Panel, *, pruned: bool) -> None:
-    left, right, lower, upper = panel.x(0.5), panel.x(panel.last), panel.y(panel.low), panel.y(panel.high)
-    for value in panel.value_ticks():
-        _draw(figure, [left, right], [panel.y(value)] * 2, color=PALE, linewidth=0.8)
-        _draw(figure, [left - 4, left], [panel.y(value)] * 2, color=INK, linewidth=0.8)
+def _draw_scales(image: Image.Image, panel: _Panel, *, pruned: bool) -> None:
+    """Draw the axes, their ticks and a line at each value's tick, beneath the curves."""
+    draw = ImageDraw.Draw(image)
+    left, right, lower, upper = panel.x(0.5), panel.x(panel.last), HEIGHT - panel.y(panel.low), ABOVE
+    heights = [round(HEIGHT - panel.y(value)) for value in panel.value_ticks()]
+    beneath = Image.new("RGB", (round(right) - round(left), 1), PALE)
+    for height in heights:
+        image.paste(ImageChops.darker(beneath, image.crop(box := (round(left), height, round(right), height + 1))), box)
+        draw.line((left - 4, height, left, height), INK)
     for epoch in panel.epoch_ticks():
-        _draw(figure, [panel.x(epoch)] * 2, [lower - 4, lower], color=INK, linewidth=0.8)
-    _draw(figure, [left, left, right], [upper, lower, lower], color="black", linewidth=0.8)
+        draw.line((panel.x(epoch), lower, panel.x(epoch), lower + 4), INK)
+    draw.line((left, upper, left, lower, right, lower), "black")
     if pruned:
-        _draw(figure, [panel.x(panel.epochs)] * 2, [lower, upper], color=GREY, linestyle=":", linewidth=1.5)
+        for height in range(ABOVE, round(lower), 4):
+            draw.line((panel.x(panel.epochs), height, panel.x(panel.epochs), height + 1), GREY, width=2)
 
 
 def _draw_metric(figure: Figure, panel: _Panel, values: Sequence[float], metric: str) -> None:
@@ -189,7 +195,7 @@ def _draw(figure: Figure, x: Sequence[float], y: Sequence[float], **style: Any) 
 def _drawn(figure: Figure) -> Image.Image:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
-    return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+    return Image.frombuffer("RGBA", canvas.get_width_height(), bytes(canvas.buffer_rgba())).convert("RGB")
 
 
 def _write_scales(image: Image.Image, panel: _Panel, *, pruned: bool) -> None:
@@ -254,18 +260,25 @@ def _write(
     turned: bool = False,
 ) -> None:
     """Write text, horizontally or turned left, at a position in pixels from the upper left, with Pillow's anchors."""
-    font, text = _font(points, bold=bold), " ".join(text.split())
-    if not text:
+    if not (text := " ".join(text.split())):
         return
-    if not turned:
-        ImageDraw.Draw(image).text(position, text, fill=colour, font=font, anchor=anchor)
-        return
-    left, top, right, bottom = font.getbbox(text, anchor="ls")
+    if turned:
+        ink, _, _ = _ink(text, "ls", points, bold=bold)
+        ink = ink.transpose(Image.Transpose.ROTATE_90)
+        left, top = -ink.width / 2, -ink.height / 2 if anchor == "mm" else 0
+    else:
+        ink, left, top = _ink(text, anchor, points, bold=bold)
+    image.paste(colour, (round(position[0] + left), round(position[1] + top)), ink)
+
+
+@lru_cache(4096)
+def _ink(text: str, anchor: str, points: int, *, bold: bool) -> tuple[Image.Image, float, float]:
+    """Draw text in grey, and give where its left and its top lie, seen from the anchor; counts come again and again."""
+    font = _font(points, bold=bold)
+    left, top, right, bottom = font.getbbox(text, anchor=anchor)
     ink = Image.new("L", (math.ceil(right - left), math.ceil(bottom - top)))
-    ImageDraw.Draw(ink).text((-left, -top), text, fill=255, font=font, anchor="ls")
-    ink = ink.transpose(Image.Transpose.ROTATE_90)
-    corner = round(position[0] - ink.width / 2), round(position[1] - (ink.height / 2 if anchor == "mm" else 0))
-    image.paste(Image.new("RGB", ink.size, colour), corner, ink)
+    ImageDraw.Draw(ink).text((-left, -top), text, fill=255, font=font, anchor=anchor)
+    return ink, left, top
 
 
 @lru_cache
@@ -276,6 +289,9 @@ def _font(points: int, *, bold: bool) -> ImageFont.FreeTypeFont:
 
 
 def _png(image: Image.Image) -> bytes:
+    few = image.quantize(COLOURS, Image.Quantize.FASTOCTREE)
+    palette, corner = few.getpalette() or [], 3 * few.tobytes()[0]
+    few.putpalette([*palette[:corner], 255, 255, 255, *palette[corner + 3 :]])  # it was mixed with pale colours
     file = io.BytesIO()
-    image.save(file, "PNG", compress_level=1)
+    few.save(file, "PNG", compress_level=1)
     return file.getvalue()
