@@ -31,3 +31,13 @@ def test_a_study_that_runs_tells_optuna_itself(made, database):
 
 def test_without_names_nothing_is_reached():
     assert list(sync(resolve(), [])) == []
+
+
+def test_a_damaged_trial_is_left_out_and_named(made, database):
+    places = resolve()
+    shutil.copy(database, places.home / "mlflow.db")
+    file = made.trial(2).path / "trial.json"
+    file.write_bytes(file.read_bytes().replace(b"uid", b"uie"))
+    done = sync(places, ["made"])
+    assert not done.ok
+    assert (done[0].optuna, done[0].mlflow, done[0].trouble) == (6, 6, "damaged: trial 2; see `study doctor`")

@@ -155,8 +155,8 @@ def test_sync_leaves_a_study_alone_that_another_process_runs(database, journal):
     journal.store_definition({"direction": "maximize"})
     make(journal, 0)
     with storage.held("s", journal.folder, database):
-        assert telling.sync(journal, database) is None
-    assert telling.sync(journal, database) == 1
+        assert telling.sync(journal, database) == (None, set())
+    assert telling.sync(journal, database) == (1, set())
 
 
 def trained(name="toy"):

@@ -122,7 +122,7 @@ def sync(
     Raises:
         InputError: no results of such a study.
         PlaceError: the database or MLflow cannot be used.
-        StudyError: a file of the folders is damaged.
+        StudyError: a study's definition is damaged; a damaged trial is left out, and named as `trouble`.
 
     """
     places = resolve(home, storage, tracking_uri)

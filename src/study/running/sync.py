@@ -13,7 +13,7 @@ from study.text.shown import ShownList
 from study.tracking import mirror
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from study.settings import Settings
     from study.text.table import Block
@@ -55,7 +55,6 @@ def sync(settings: Settings, names: Sequence[str]) -> Synchronized:
 
     Raises:
         PlaceError: the database or MLflow cannot be used, or a folder and the database do not belong together.
-        StudyError: a damaged folder.
 
     """
     if not names:
@@ -65,8 +64,14 @@ def sync(settings: Settings, names: Sequence[str]) -> Synchronized:
     return Synchronized(
         [
             SyncedStudy(
-                study=each.study, optuna=told[each.study], mlflow=each.sent, pending=each.pending, trouble=each.error
+                study=each.study, optuna=told[each.study][0], mlflow=each.sent, pending=each.pending,
+                trouble=each.error or _left_out(told[each.study][1]),
             )
             for each in tracking.sync_studies(settings, names)
         ]
-    )
+    )  # fmt: skip
+
+
+def _left_out(damaged: Collection[int]) -> str | None:
+    numbers = ", ".join(map(str, sorted(damaged)))
+    return f"damaged: trial{'s' * (len(damaged) > 1)} {numbers}; see `study doctor`" if damaged else None

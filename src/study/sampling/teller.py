@@ -89,7 +89,7 @@ class Teller:
         self._is_read, self._is_first = False, True  # the second: no round has succeeded yet
         self._folders: dict[int, TrialFolder] = {}  # by number, as the next two
         self._uids: dict[int, str] = {}
-        self._damaged: set[int] = set()  # folders that are left out
+        self.damaged: set[int] = set()  # numbers of folders that are left out
         self._left: list[FrozenTrial] = []  # just read from the database, and without a folder
         self._settled, self._offered = set[int](), set[str]()  # ids that need no further look; uids
         self._delivered: set[tuple[int, datetime | None]] = set()
@@ -151,7 +151,7 @@ class Teller:
 
     def pending(self) -> int:
         """Count the trials that the database lacks something of, by what is known of it."""
-        return sum(each.number not in self._damaged and self._is_behind(each) for each in self._journal.trials())
+        return sum(each.number not in self.damaged and self._is_behind(each) for each in self._journal.trials())
 
     def describe(self) -> None:
         """Update the metric's name and the note; a database that is away, or a damaged folder, keeps the old ones."""
@@ -196,11 +196,11 @@ class Teller:
         for number in numbers - self._folders.keys():
             folder = self._journal.trial(number)
             if self._is_first and results.whole(folder) is None:
-                self._damaged.add(number)
+                self.damaged.add(number)
             else:
                 self._uids[number] = folder.about()["uid"]
             self._folders[number] = folder
-        return [self._folders[number] for number in sorted(numbers - self._damaged)]
+        return [self._folders[number] for number in sorted(numbers - self.damaged)]
 
     def _adopt(self) -> None:
         """Recognize enqueued trials whose folder was made by a version that did not claim them, and was then killed."""
@@ -232,7 +232,7 @@ class Teller:
             if not self._is_behind(folder):
                 continue
             try:
-                changed += self._tell_folder(folder, index + sum(each < folder.number for each in self._damaged))
+                changed += self._tell_folder(folder, index + sum(each < folder.number for each in self.damaged))
             except LeaseLost:
                 raise
             except storage.ERRORS as error:

@@ -113,11 +113,12 @@ class Telling:
         return f" ({why})" if why else ""
 
 
-def sync(journal: Journal, database: RDBStorage) -> int | None:
+def sync(journal: Journal, database: RDBStorage) -> tuple[int | None, set[int]]:
     """Make Optuna's database equal to the folders of a study that is not being run.
 
     Returns:
-        The number of trials that were added or changed; None if another process runs the study, and tells them itself.
+        The number of trials that were added or changed, and the numbers of damaged ones, which were left out. Instead
+        of the first None if another process runs the study, and tells them itself.
 
     Raises:
         PlaceError: as `Teller.tell`.
@@ -128,7 +129,8 @@ def sync(journal: Journal, database: RDBStorage) -> int | None:
     assert definition is not None
     try:
         with storage.held(name, journal.folder, database) as lease:
-            return Teller(journal, database, name, definition["direction"]).begin(lease)
+            teller = Teller(journal, database, name, definition["direction"])
+            return teller.begin(lease), teller.damaged
     except StudyLocked as error:
         log.warning("%s", error)
-        return None
+        return None, set()
