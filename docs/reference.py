@@ -18,7 +18,8 @@ import typer
 from study import schemas
 from study.cli.app import app
 from study.executors.table import EXECUTORS
-from study.knobs import ALWAYS, IMPORT_PATH, KIND, METRICS, choices_of, effects
+from study.knobs import ALWAYS, IMPORT_PATH, KIND, choices_of, effects
+from study.objectives import METRICS
 from study.recipe import Recipe
 from study.sampling.table import PRUNERS, SAMPLERS
 from study.schemas import Record
@@ -63,18 +64,29 @@ path" is a class or function of your own, `package.module:name` or `path/to/file
 MEANING = {
     "val_accuracy": "share of the validation examples that are classified correctly, in [0, 1]",
     "val_loss": "mean loss over the validation examples, without label smoothing, `l1` and `l2`",
+    "val_rmse": "of numbers: root of the mean squared error, in their unit",
+    "val_mae": "of numbers: mean absolute error, in their unit",
+    "val_r2": "of numbers: share of their variance that is explained, 1 at most",
+    "val_f1_micro": "of several labels: F1 over all labels of all examples together",
+    "val_f1_macro": "of several labels: mean of the labels' F1",
     "train_accuracy": "share of the training examples that were classified correctly during the epoch, in [0, 1]",
+    "train_rmse": "as `val_rmse`, of the training examples during the epoch, as are the next four",
+    "train_mae": "as `val_mae`",
+    "train_r2": "as `val_r2`",
+    "train_f1_micro": "as `val_f1_micro`",
+    "train_f1_macro": "as `val_f1_macro`",
     "train_loss": "mean loss over the training examples during the epoch",
 }
 TABLES = """
 ## Metrics
 
 A study's `metric` is one of these, measured after every epoch; its value after the last epoch counts. With
-`val_fraction=0` there are no validation examples, and only the last two are measured. Trials also record `lr`, the
-learning rate of an epoch's last step.
+`val_fraction=0` there are no validation examples, and only those of the training examples are measured. Trials also
+record `lr`, the learning rate of an epoch's last step.
 
 {metrics}
 | `val_NAME` | your own function `NAME`, whose import path is the knob `metric` |
+{more}
 
 A training of your own (`train=`) reports any metrics, by any names: see [Your own training](own_training.md).
 
@@ -219,9 +231,11 @@ def knobs() -> str:
         sections.append(
             "\n".join([*lines, "| knob | values | default | has an effect | |", "|---|---|---|---|---|", *rows, ""])
         )
-    metrics = "\n".join(["| metric | |", "|---|---|", *(f"| `{name}` | {MEANING[name]} |" for name in METRICS)])
+    metrics = "\n".join(["| metric | |", "|---|---|", *(f"| `{name}` | {MEANING[name]} |" for name in MEANING)])
+    theirs = {task: ", ".join(f"`{name}`" for name in names) for task, names in METRICS.items()}
+    more = "\n".join(f"| `val_NAME` | of scikit-learn's, for {task}: {names} |" for task, names in theirs.items())
     tables = {"samplers": _choices(SAMPLERS, 0), "pruners": _choices(PRUNERS), "executors": _executors()}
-    return "\n".join(sections) + TABLES.format(metrics=metrics, **tables)
+    return "\n".join(sections) + TABLES.format(metrics=metrics, more=more, **tables)
 
 
 def _groups() -> dict[str, list[str]]:

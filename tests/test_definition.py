@@ -8,9 +8,9 @@ import optuna
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from study.definition import Study, override, reference_to
+from study.definition import Study, override
 from study.errors import RecipeError, StudyFileError
-from study.imports import import_object
+from study.imports import import_object, reference_to
 from study.recipe import Recipe
 from study.study_files import load
 

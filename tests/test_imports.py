@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 import study
-from study.definition import reference_to
 from study.errors import StudyFileError
-from study.imports import forget_edited, import_object, load_file, load_file_anew
+from study.imports import forget_edited, import_object, load_file, load_file_anew, reference_to
 from study.study_files import load
 
 OWN = """

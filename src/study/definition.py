@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -13,10 +12,12 @@ from pydantic import BaseModel, ValidationError
 from study.asking import Asking
 from study.errors import RecipeError, StudyFileError
 from study.formatting import close_to, nearest
-from study.imports import FILE_MODULE, is_outdated
-from study.knobs import explain, metrics_of, plain
-from study.metric import Direction, Metric
+from study.imports import is_outdated
+from study.knobs import explain, plain
+from study.metric import Direction, Metric, usual_direction
+from study.objectives import metrics_of, usual_metric
 from study.recipe import Recipe
+from study.recipe import judged_by as computing
 from study.stored_recipe import recipe_class
 
 if TYPE_CHECKING:
@@ -72,8 +73,9 @@ class Study:
         train: the training, as a function or an import path: `train(recipe, resume) -> Iterator[Epoch]`. If it has a
             parameter `device`, it gets torch's name of the device; if it has `test`, that says whether to return
             `{"test": {metric: value}}` for its final model.
-        metric: the objective: a name in `Epoch.metrics`. Its value at the last epoch counts.
-        direction: whether more or less of the metric is better.
+        metric: the objective: a name in `Epoch.metrics`. Its value at the last epoch counts. Unset, it is val_accuracy,
+            or val_rmse if the recipe's loss is one of numbers.
+        direction: whether more or less of the metric is better; unset, the metric's name decides.
         fallback: the data set to use if the recipe's own is not on disk and cannot be downloaded.
         fixed: the knobs held by `--set`; set by `fix`.
         file: the name or path that it was loaded by; set by `load`.
@@ -88,14 +90,23 @@ class Study:
     variants: Mapping[str, Overrides] = field(default_factory=dict[str, Overrides])
     published: Mapping[str, Published] = field(default_factory=dict[str, Published])
     train: str | Callable[..., Any] = OUR_TRAIN
-    metric: str = "val_accuracy"
-    direction: Direction = "maximize"
+    metric: str = ""
+    direction: Direction = ""  # pyright: ignore[reportAssignmentType] - until __post_init__ chooses
     fallback: str | None = None
     final: Overrides = field(default_factory=dict[str, Any])
     fixed: Overrides = field(default_factory=dict[str, Any])
     file: str = ""
     about: str = ""
     test: bool = False
+
+    def __post_init__(self) -> None:
+        """Choose the usual objective where none is given."""
+        if self.metric == "":
+            object.__setattr__(self, "metric", usual_metric(self.recipe))
+        if isinstance(self.recipe, Recipe) and self.train == OUR_TRAIN:
+            object.__setattr__(self, "recipe", computing(self.recipe, self.metric))
+        if not self.direction:
+            object.__setattr__(self, "direction", usual_direction(str(self.metric)))
 
     @property
     def fair_variants(self) -> dict[str, Overrides]:
@@ -203,6 +214,11 @@ class Study:
         if self.train == OUR_TRAIN and self.metric not in metrics_of(self.recipe):
             fix = nearest(self.metric, metrics_of(self.recipe))
             raise StudyFileError(f"no metric {self.metric!r}", where=self.name, fix=fix)
+        usual = usual_direction(self.metric)
+        if self.train == OUR_TRAIN and usual == "minimize" != self.direction:
+            raise StudyFileError(
+                f"{self.metric} is better where it is lower", where=self.name, fix=f"direction={usual!r}"
+            )
 
     def _require(self, what: str, value: Any, kind: type, wanted: str) -> None:
         if not isinstance(value, kind):
@@ -327,23 +343,3 @@ def restored_variants(stored: Mapping[str, Any]) -> dict[str, Overrides]:
     literal = stored.get("as_published") or ()
     variants = stored.get("all_variants") or stored.get("variants") or {}
     return {name: Variant(overrides, as_published=name in literal) for name, overrides in variants.items()}
-
-
-def reference_to(thing: Any) -> str:
-    """Give the import path of a function or class, for another process: the reverse of `import_object`.
-
-    Raises:
-        StudyFileError: no other process can import it: it was defined in a notebook or within a function.
-
-    """
-    if isinstance(thing, str):
-        return thing
-    module = sys.modules.get(thing.__module__)
-    if "<locals>" in thing.__qualname__ or module is None or thing.__module__ == "__main__":
-        raise StudyFileError(
-            f"{thing.__qualname__} cannot be imported by a worker process",
-            fix="Move it to a module, or run with executor='inline'.",
-        )
-    file = getattr(module, "__file__", None)
-    place = file if thing.__module__.startswith(FILE_MODULE) else thing.__module__
-    return f"{place}:{thing.__qualname__}"

@@ -196,3 +196,23 @@ def _line_of(error: BaseException, path: Path) -> str:
             line = step.tb_lineno
         step = step.tb_next
     return f"{path}, line {line}" if line else str(path)
+
+
+def reference_to(thing: Any) -> str:
+    """Give the import path of a function or class, for another process: the reverse of `import_object`.
+
+    Raises:
+        StudyFileError: no other process can import it: it was defined in a notebook or within a function.
+
+    """
+    if isinstance(thing, str):
+        return thing
+    module = sys.modules.get(thing.__module__)
+    if "<locals>" in thing.__qualname__ or module is None or thing.__module__ == "__main__":
+        raise StudyFileError(
+            f"{thing.__qualname__} cannot be imported by a worker process",
+            fix="Move it to a module, or run with executor='inline'.",
+        )
+    file = getattr(module, "__file__", None)
+    place = file if thing.__module__.startswith(FILE_MODULE) else thing.__module__
+    return f"{place}:{thing.__qualname__}"

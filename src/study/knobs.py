@@ -36,14 +36,14 @@ INITS = (
     "default", "zero", "normal", "uniform", "xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal",
     "orthogonal",
 )  # fmt: skip
-LOSSES = ("cross_entropy", "bce")
+LOSS_OF_NUMBERS = ("mse", "mae", "huber")
+LOSSES = ("cross_entropy", "bce", *LOSS_OF_NUMBERS)
 OPTIMIZERS = (
     "sgd", "adam", "adamw", "nadam", "radam", "adamax", "adagrad", "adadelta", "adafactor", "rmsprop", "rprop", "asgd",
 )  # fmt: skip
 ADAM_FAMILY = ("adam", "adamw", "nadam", "radam", "adamax")
 SCHEDULES = ("constant", "step", "exponential", "cosine", "warm_restarts", "cyclic", "one_cycle", "plateau")
 STEPPED = (*SCHEDULES[1:-1], IMPORT_PATH)  # schedules that are stepped by epoch or by batch, as one chooses
-METRICS = ("val_accuracy", "val_loss", "train_accuracy", "train_loss")  # that every training of ours has
 Window = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]  # epochs, counted from 1, both included
 # Written to JSON at their default too: results from before the other knobs existed keep their fingerprints.
 ALWAYS_WRITTEN = frozenset(
@@ -189,12 +189,6 @@ def own_parts(recipe: BaseModel) -> tuple[str, ...]:
 def has_own_code(recipe: BaseModel) -> bool:
     """Tell whether a recipe names a class or function of a person's own, which may change between two trainings."""
     return bool(own_parts(recipe))
-
-
-def metrics_of(recipe: BaseModel) -> tuple[str, ...]:
-    """List the metrics that an epoch of this recipe has, as `Study.metric` names them."""
-    own: str | None = getattr(recipe, "metric", None)
-    return (*METRICS, f"val_{short_name(own)}") if own else METRICS
 
 
 def idle_knob(recipe: BaseModel) -> str:

@@ -20,6 +20,17 @@ Direction = Literal["maximize", "minimize"]
 ROUNDING = 1e-9  # of an accuracy in [0, 1]: closer values are the same, but for the rounding of floats
 
 
+ERRORS = (
+    "loss",
+    "rmse",
+    "mae",
+    "mse",
+    "error",
+    "deviance",
+    "brier_score",
+)  # endings of what is better where it is lower
+
+
 class Interval(Protocol):
     """Everything from `low` to `high`."""
 
@@ -72,6 +83,11 @@ class Ends(NamedTuple):
 def sign_of(direction: Direction) -> int:
     """Give 1 where more is better, else -1."""
     return 1 if direction == "maximize" else -1
+
+
+def usual_direction(name: str) -> Direction:
+    """Tell by its name which values of a metric are better: lower ones of a loss or an error, else higher ones."""
+    return "minimize" if name.lower().endswith(ERRORS) else "maximize"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,14 +15,16 @@ from typing import Annotated, Any, Literal, Self, cast
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, SerializationInfo, SerializerFunctionWrapHandler
 from pydantic import model_serializer, model_validator
 
+from study.knob_rules import clash_of
 from study.knobs import ACTIVATIONS, ADAM_FAMILY, INITS, LOSSES, MODELS, OPTIMIZERS, SCHEDULES, STEPPED
-from study.knobs import ALWAYS, ALWAYS_WRITTEN, IMPORT_PATH, Choice, Window, changed, has_effect, idle_knob
-from study.knobs import idle_window, is_own
+from study.knobs import ALWAYS, ALWAYS_WRITTEN, IMPORT_PATH, Choice, Window, changed, has_effect
 from study.knobs import only_with
+from study.objectives import ALL_METRICS, metrics_of
 # isort: on
 
 Probability = Annotated[float, Field(ge=0, lt=1)]
 Arguments = dict[str, JsonValue]
+Weights = tuple[Annotated[float, Field(ge=0)], ...]
 IMAGES = only_with(kind=("image",))
 OWN = (IMPORT_PATH,)
 PATH = "an import path such as mypackage.parts:Mine"
@@ -76,6 +78,10 @@ class Recipe(BaseModel):
         default=64, description="examples per step; 'full' is the whole training split (gradient descent)"
     )
 
+    sampling: Annotated[Literal["shuffled", "balanced"], ALWAYS] = Field(
+        default="shuffled", description="balanced draws as many examples with replacement, each class equally often"
+    )
+
     # Network
     model: Annotated[str, Choice(MODELS), ALWAYS] = Field(
         default="cnn3", min_length=1, description=f"mlp, logistic, cnn3, cnn2, torchvision:NAME, or {PATH}"
@@ -108,7 +114,16 @@ class Recipe(BaseModel):
     # Loss
     loss: Annotated[str, Choice(LOSSES), ALWAYS] = Field(
         default="cross_entropy",
-        description=f"cross_entropy; bce, binary cross-entropy on one output, for two classes; or {PATH}",
+        description="cross_entropy; bce, binary cross-entropy of two classes on one output, or of several labels; mse, "
+        f"mae or huber of numbers, which are standardised by the training examples; or {PATH}",
+    )
+    huber_delta: Annotated[float, only_with(loss=("huber",))] = Field(
+        default=1.0, gt=0, description="error, in standard deviations of the numbers, above which huber is linear"
+    )
+    class_weight: Annotated[Weights | Literal["balanced"] | None, only_with(loss=("cross_entropy", "bce"))] = Field(
+        default=None,
+        description="weight of each class in the training's loss, of each label's presence; balanced is n / (classes * "
+        "n_of_class), as scikit-learn has it",
     )
     label_smoothing: Annotated[float, only_with(loss=("cross_entropy",))] = Field(
         default=0.0, ge=0, lt=1, description="share of a label spread over all classes (arXiv 1512.00567)"
@@ -257,10 +272,11 @@ class Recipe(BaseModel):
     loss_args: Annotated[Arguments, only_with(loss=OWN)] = Field(default={}, description=ARGUMENTS)
     optimizer_args: Annotated[Arguments, only_with(optimizer=OWN)] = Field(default={}, description=ARGUMENTS)
     schedule_args: Annotated[Arguments, only_with(schedule=OWN)] = Field(default={}, description=ARGUMENTS)
-    metric: Annotated[str | None, Choice(()), ALWAYS] = Field(
-        default=None, description="import path of a further metric, of logits and classes; mypackage.parts:f1 is val_f1"
+    metric: Annotated[str | None, Choice(ALL_METRICS), ALWAYS] = Field(
+        default=None,
+        description=f"a further metric: of scikit-learn's such as f1_macro, told as val_f1_macro; or {PATH}",
     )
-    metric_args: Annotated[Arguments, only_with("metric")] = Field(default={}, description=ARGUMENTS)
+    metric_args: Annotated[Arguments, only_with(metric=OWN)] = Field(default={}, description=ARGUMENTS)
 
     @model_validator(mode="before")
     @classmethod
@@ -273,25 +289,8 @@ class Recipe(BaseModel):
 
     @model_validator(mode="after")
     def _knobs_have_an_effect(self) -> Self:
-        if self.epochs is not None and self.steps is not None:
-            raise ValueError("give epochs or steps, not both")
-        if idle := idle_knob(self):
-            raise ValueError(idle)
-        if self.schedule == "plateau" and not self.val_fraction:
-            raise ValueError("schedule=plateau needs validation examples: val_fraction above 0")
-        if self.nesterov and self.dampening:
-            raise ValueError("nesterov excludes dampening")
-        if not (self.cycle_momentum or self.momentum or is_own(self.optimizer) or self.optimizer in ADAM_FAMILY):
-            raise ValueError(f"cycle_momentum has no effect: optimizer={self.optimizer} has no momentum here")
-        if self.beta1 is not None and self.schedule in {"cyclic", "one_cycle"} and self.cycle_momentum:
-            raise ValueError(f"beta1 has no effect with schedule={self.schedule} unless cycle_momentum is off")
-        if self.optimizer == "rprop" and self.schedule != "constant":
-            raise ValueError(f"schedule={self.schedule} has no effect with optimizer=rprop, which adapts its own steps")
-        if self.max_lr is not None and self.max_lr <= self.lr:
-            raise ValueError("max_lr must be above lr")
-        for knob in ("l1_epochs", "l2_epochs", "weight_decay_epochs"):
-            if idle := idle_window(knob, getattr(self, knob), self.epochs):
-                raise ValueError(idle)
+        if clash := clash_of(self):
+            raise ValueError(clash)
         return self
 
     @model_serializer(mode="wrap")
@@ -305,6 +304,14 @@ class Recipe(BaseModel):
 
     def __hash__(self) -> int:
         return hash(to_json(self))
+
+
+def judged_by(recipe: Recipe, metric: str) -> Recipe:
+    """Let a recipe compute the metric that its study is judged by, if it is one of scikit-learn's and none is set."""
+    name = str(metric).removeprefix("val_")
+    if recipe.metric is not None or name == metric or name not in ALL_METRICS or metric in metrics_of(recipe):
+        return recipe
+    return Recipe.model_validate({**recipe.model_dump(), "metric": name})
 
 
 def every_knob(recipe: BaseModel) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import typer
 
 from study.cli.app import app
 from study.executors.table import EXECUTORS
-from study.knobs import METRICS
+from study.objectives import SCORES
 from study.recipe import Recipe
 from study.sampling.table import PRUNERS, SAMPLERS
 
@@ -85,7 +85,10 @@ def test_the_reference_in_docs_is_made_from_the_code(page, made):
 def test_every_knob_and_metric_is_in_the_reference():
     written = reference.knobs()
     assert [knob for knob in Recipe.model_fields if f"\n| `{knob}` |" not in written] == []
-    assert set(reference.MEANING) == {*METRICS}
+    names = {
+        f"{split}_{name}" for split in ("val", "train") for scores in SCORES.values() for name in (*scores, "loss")
+    }
+    assert set(reference.MEANING) == names
 
 
 def test_every_object_and_each_of_its_keys_says_what_it_is():

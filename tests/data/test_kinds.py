@@ -98,7 +98,7 @@ def test_arrays_of_two_axes_are_a_table(tmp_path):
         ({"x": PIXELS, "y": np.array([{}] * 30)}, "an array holds objects"),
         ({"x": PIXELS - 500.5, "y": LABELS}, "pixels from -500.5 to"),
         ({"x": np.zeros((30, 5, 6, 7)), "y": LABELS}, "They need 1 or 3 channels"),
-        ({"x": PIXELS, "y": LABELS + 0.5}, "holds fractions such as 0.5"),
+        ({"x": PIXELS, "y": LABELS * np.nan}, "30 of 30 rows have no label 'y'"),
     ],
 )
 def test_arrays_that_are_no_examples_are_refused(tmp_path, arrays, message):

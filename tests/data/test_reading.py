@@ -200,7 +200,7 @@ def test_none_and_na_are_classes_among_texts_and_missing_among_numbers(tmp_path)
 def test_a_label_of_many_numbers_is_no_class_unless_that_is_said(tmp_path):
     path = written(tmp_path / "t.csv", lines(lambda n: f"{n};{n * n};{n % 399}", rows=2400))
     with pytest.raises(
-        DataError, match=r"holds 399 different numbers, 0 to 398. --category 'y' takes each for a class"
+        DataError, match=r"holds 399 different numbers, 0 to 398. --task regression predicts the number"
     ):
         import_table("t", path, "y")
     pack = import_table("t", path, "y", reading=Reading(category=("y",)))

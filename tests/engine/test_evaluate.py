@@ -29,7 +29,7 @@ def evaluation():
 def test_loss_and_accuracy_are_those_of_the_whole_split(evaluation):
     logits, targets = X[ROWS] * 2, Y[ROWS]
     assert evaluation.loss == pytest.approx(torch.nn.functional.cross_entropy(logits, targets).item(), rel=1e-6)
-    assert evaluation.accuracy == (logits.argmax(1) == targets).double().mean().item()
+    assert evaluation.scores["accuracy"] == (logits.argmax(1) == targets).double().mean().item()
     assert torch.equal(evaluation.targets, targets)
     assert torch.equal(evaluation.predictions, logits.argmax(1))
 

@@ -35,6 +35,7 @@ CHANGES = {
     "augment_rotate": ({}, 20),
     "augment_cutout": ({}, 3),
     "batch_size": ({}, "full"),
+    "sampling": ({}, "balanced"),
     "model": ({"hidden": (100,)}, "logistic"),
     "hidden": ({}, (8, 8)),
     "activation": ({}, "tanh"),
@@ -45,6 +46,8 @@ CHANGES = {
     "dropout_dense": ({}, 0.2),
     "dropout_at_test": ({"dropout_dense": 0.5}, True),
     "loss": (TABLE, "bce"),
+    "huber_delta": ({"dataset": "diabetes", "loss": "huber"}, 0.3),
+    "class_weight": ({}, "balanced"),
     "label_smoothing": ({}, 0.1),
     "l1": ({}, 0.01),
     "l2": ({}, 0.01),
@@ -93,7 +96,7 @@ CHANGES = {
     "loss_args": ({"loss": f"{PARTS}:focal"}, {"power": 1.0}),
     "optimizer_args": ({"optimizer": f"{PARTS}:Lion"}, {"betas": [0.5, 0.6]}),
     "schedule_args": ({"schedule": f"{PARTS}:halving"}, {"floor": 0.9}),
-    "metric": ({}, f"{PARTS}:top"),
+    "metric": ({}, "f1_macro"),
     "metric_args": ({"metric": f"{PARTS}:top"}, {"k": 4}),
 }
 WORTH = {"dropout_at_test", "val_fraction", "metric", "metric_args"}  # these change the evaluation, not the weights

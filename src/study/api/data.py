@@ -33,6 +33,7 @@ def import_data(
     decimal: str | None = None,
     encoding: str | None = None,
     header: bool | None = None,
+    task: str | None = None,
     force: bool = False,
     watch: Callable[[str, float | None], None] | None = None,
 ) -> Imported:
@@ -53,6 +54,7 @@ def import_data(
         decimal: the decimal sign, "." or ",".
         encoding: of the text, such as `latin-1`.
         header: whether the first line has the columns' names.
+        task: classification, of classes, or regression, of numbers; None is told by the label's values.
         force: replace a data set that is here under this name.
         watch: is called with a text and a share in [0, 1]; the share is None for something to know.
 
@@ -65,7 +67,7 @@ def import_data(
     from study.data import sets  # noqa: PLC0415 - see above
     from study.data.dialects import Reading  # noqa: PLC0415 - see above
 
-    reading = Reading(encoding, separator, decimal, header, tuple(missing), tuple(category))
+    reading = Reading(encoding, separator, decimal, header, tuple(missing), tuple(category), task)
     return sets.import_data(
         name, Path(path), watch or _log, label=label, test=Path(test) if test else None, test_fraction=test_fraction,
         image_size=image_size, drop=drop, max_categories=max_categories, reading=reading, force=force,

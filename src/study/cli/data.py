@@ -117,6 +117,15 @@ Header = Annotated[
         help="Whether the first line of a text file has the names of the columns.",
     ),
 ]
+Task = Annotated[
+    str | None,
+    typer.Option(
+        envvar="STUDY_TASK",
+        metavar="TASK",
+        show_default="found",
+        help="What the label is: classification, of classes, or regression, of numbers.",
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", envvar="STUDY_FORCE", help="Replace a data set of this name.")]
 
 app = App(no_args_is_help=True, help="Import, list, verify and remove data sets.")
@@ -140,6 +149,7 @@ def import_(
     decimal: DecimalSign = None,
     encoding: Encoding = None,
     header: Header = None,
+    task: Task = None,
     force: Force = False,
 ) -> None:
     """Import images or a table.
@@ -157,7 +167,7 @@ def import_(
         made = api.import_data(
             name, path, label=label, test=test, test_fraction=test_fraction, image_size=image_size, drop=drop or (),
             max_categories=max_categories, category=category or (), missing=missing or (), separator=separator,
-            decimal=decimal, encoding=encoding, header=header, force=force, watch=watch,
+            decimal=decimal, encoding=encoding, header=header, task=task, force=force, watch=watch,
         )  # fmt: skip
     print(made.text())
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from study.data import images, tables
+from study.data import image_packs, tables, targets
 from study.data.dialects import Reading
-from study.data.images import Made, Picture
+from study.data.image_packs import Made, Picture
 from study.data.layout import SPLITS, Slot
 from study.data.pixels import Decoded
 from study.errors import DataError
@@ -47,7 +47,7 @@ def import_arrays(
         path: of the file, with `x` and `y`, or with `x_train`, `y_train`, `x_test`, `y_test` and the like.
         report: called with a text and the share that is done, in [0, 1], or None for a single message.
         test_fraction: share to hold out for the test, stratified, if there is no test split; None is 0.2.
-        reading: of it `category`, with `y` if numbers are classes.
+        reading: of it `task`, and `category` with `y` if numbers are classes.
 
     Raises:
         DataError: the file is damaged, holds other arrays, or objects, which could run any program.
@@ -62,18 +62,13 @@ def import_arrays(
         frames = {split: pd.DataFrame(x, columns=_columns(x)).assign(y=y) for split, (x, y) in splits.items()}
         return tables.store(name, path, frames, "y", origin, test_fraction=test_fraction, reading=how, report=report)
     pictures, found = list[Picture](), list[Slot]()
-    for split, (x, y) in splits.items():
+    labels = targets.labels_of(path, {split: pd.Series(y, name="y") for split, (_, y) in splits.items()}, how, report)
+    for split, (x, _) in splits.items():
         pixels = _pixels(path, x)
         pictures += [Picture((split, str(at)), Decoded(each, "NumPy")) for at, each in enumerate(pixels)]
-        found += [
-            Slot(split, label, (split, str(at)), 0)
-            for at, label in enumerate(tables.names_of(path, pd.Series(y, name="y")))
-        ]
-    classes = tables.ordered({slot.label for slot in found if slot.split == "train"})
-    tables.require_known(path, {slot.label for slot in found}, classes)
-    numbers = {label: number for number, label in enumerate(classes)}
-    made = Made(path, classes, numbers, origin, None)
-    return images.store(name, made, pictures, found, test_fraction=test_fraction, report=report)
+        found += [Slot(split, label, (split, str(at)), 0) for at, label in enumerate(labels.texts[split])]
+    made = Made(path, labels.classes, labels.numbers, origin, None, labels.task)
+    return image_packs.store(name, made, pictures, found, test_fraction=test_fraction, report=report)
 
 
 def _columns(x: np.ndarray) -> list[str]:

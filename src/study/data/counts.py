@@ -32,4 +32,4 @@ def examples(recipe: Recipe, metric: Metric) -> int:
 def guessing(recipe: Recipe) -> float:
     """Compute the accuracy of guessing among the classes; NaN if the data set is not there."""
     pack = packed.find(recipe.dataset)
-    return 1 / len(pack.classes) if pack else math.nan
+    return 1 / len(pack.classes) if pack and pack.classes else math.nan

@@ -55,6 +55,7 @@ class Reading:
         header: whether the first line has the columns' names.
         missing: texts that mean a missing value, besides `MISSING`.
         category: columns whose values are categories, of a label classes, even if they are numbers.
+        task: what the label is: classification, of classes, or regression, of numbers.
 
     """
 
@@ -64,9 +65,10 @@ class Reading:
     header: bool | None = None
     missing: tuple[str, ...] = ()
     category: tuple[str, ...] = ()
+    task: str | None = None
 
     def __post_init__(self) -> None:
-        """Check the two signs.
+        """Check the two signs and the task.
 
         Raises:
             InputError: one of them is none.
@@ -77,6 +79,9 @@ class Reading:
         if self.separator is not None and len(self.separator) != 1:
             fix = "Give one character; a tab is $'\\t' in most shells."
             raise InputError(f"cannot be {self.separator!r}", where="--separator", fix=fix)
+        if self.task not in {None, "classification", "regression"}:
+            fix = "Give classification or regression."
+            raise InputError(f"cannot be {self.task!r}", where="--task", fix=fix)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, cast
 
+import pandas as pd
 import pyarrow as pa
 from pyarrow import ipc, parquet
 
-from study.data import images, tables
+from study.data import image_packs, images, tables, targets
 from study.data.archives import File
 from study.data.dialects import Reading
-from study.data.images import Made
+from study.data.image_packs import Made
 from study.data.kinds import COLUMNAR
 from study.data.layout import SPLITS, Slot
 from study.errors import DataError
@@ -26,8 +27,6 @@ from study.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
-
-    import pandas as pd
 
     from study.data.packed import Pack
 
@@ -66,7 +65,7 @@ def import_dataset(
         test_fraction: share to hold out for the test, stratified, if there is no test split; None is 0.2.
         drop: as of `import_table`, as are the next two.
         max_categories: of a table.
-        reading: of it `category`.
+        reading: of it `task` and `category`.
 
     Raises:
         DataError: a file is damaged, or the column to predict is not known.
@@ -88,12 +87,11 @@ def import_dataset(
             max_categories=max_categories, report=report,
         )  # fmt: skip
     pictures, _ = images.decoded(path, _contents(path, splits, features.image), size, report)
-    labels = {split: _labels(path, parts, chosen, features) for split, parts in splits.items()}
-    found = [Slot(split, text, (split, str(at)), 0) for split in splits for at, text in enumerate(labels[split])]
-    classes = features.names.get(chosen) or tables.ordered({slot.label for slot in found if slot.split == "train"})
-    tables.require_known(path, {slot.label for slot in found}, classes)
-    made = Made(path, classes, {each: number for number, each in enumerate(classes)}, origin, size)
-    return images.store(name, made, pictures, found, test_fraction=test_fraction, report=report)
+    columns = {split: pd.Series(_labels(path, parts, chosen, features), name=chosen) for split, parts in splits.items()}
+    labels = targets.labels_of(path, columns, reading or Reading(), report, features.names.get(chosen, ()))
+    found = [Slot(split, text, (split, str(at)), 0) for split in splits for at, text in enumerate(labels.texts[split])]
+    made = Made(path, labels.classes, labels.numbers, origin, size, labels.task)
+    return image_packs.store(name, made, pictures, found, test_fraction=test_fraction, report=report)
 
 
 def _files(path: Path) -> dict[str, list[Path]]:
@@ -140,7 +138,7 @@ def _label(path: Path, features: Features) -> str:
     raise DataError("has several columns", where=str(path), fix=f"--label names one: {', '.join(others)}.")
 
 
-def _labels(path: Path, parts: Sequence[pa.Table], label: str, features: Features) -> list[str]:
+def _labels(path: Path, parts: Sequence[pa.Table], label: str, features: Features) -> list[Any]:
     values = [value for part in parts for value in part.column(label).to_pylist()]
     if missing := sum(value is None for value in values):
         raise DataError(f"{missing:,} of {len(values):,} images have no label {label!r}", where=str(path))
@@ -148,7 +146,7 @@ def _labels(path: Path, parts: Sequence[pa.Table], label: str, features: Feature
     if names and not all(isinstance(value, int) and 0 <= value < len(names) for value in values):
         what = f"labels that are none of its {len(names)} classes; such a split has no labels"
         raise DataError(what, where=str(path), fix="Remove the files of that split.")
-    return [names[value] if names else str(value) for value in values]
+    return [names[value] if names else value for value in values]
 
 
 def _contents(path: Path, splits: Mapping[str, Sequence[pa.Table]], image: str) -> Iterator[File]:

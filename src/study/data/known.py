@@ -17,6 +17,8 @@ from study.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from study.data.forms import Task
+
 DIGITS = tuple("0123456789")
 PARQUET = frozenset({".parquet", ".pq"})
 TABLES = frozenset({".csv", ".tsv", ".txt", ".data", ".feather"}) | PARQUET  # usual suffixes of tables
@@ -32,8 +34,9 @@ class Known:
         kind: of its examples.
         origin: the library that provides it.
         made_by: the class of `torchvision.datasets` or the loader of `sklearn.datasets` that reads it.
-        classes: names in the order of the label numbers; empty if that is their sorted order.
+        classes: names in the order of the label numbers; empty if that is their sorted order, or for numbers.
         files: of torchvision, below its folder: what tells that the data set is there, unpacked or as it was loaded.
+        task: what is predicted.
 
     """
 
@@ -42,6 +45,7 @@ class Known:
     made_by: str
     classes: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    task: Task = "classification"
 
 
 def _idx(folder: str) -> tuple[str, ...]:
@@ -65,6 +69,7 @@ KNOWN: dict[str, Known] = {
     "digits": Known("image", "scikit-learn", "load_digits", DIGITS),
     "breast_cancer": Known("table", "scikit-learn", "load_breast_cancer", ("benign", "malignant")),
     "iris": Known("table", "scikit-learn", "load_iris", ("setosa", "versicolor", "virginica")),
+    "diabetes": Known("table", "scikit-learn", "load_diabetes", task="regression"),
     "wine": Known("table", "scikit-learn", "load_wine", ("class_0", "class_1", "class_2")),
 }  # fmt: skip
 

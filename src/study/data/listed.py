@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+import pandas as pd
 from PIL.Image import registered_extensions
 
-from study.data import images, tables
+from study.data import image_packs, images, tables, targets
 from study.data.archives import File
-from study.data.images import Made
-from study.data.layout import SPLITS, Slot, printable
+from study.data.image_packs import Made
+from study.data.layout import SPLITS, Slot
 from study.data.reading import read_table
 from study.errors import DataError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
-
-    import pandas as pd
 
     from study.data.dialects import Reading
     from study.data.packed import Pack
@@ -68,21 +67,23 @@ def import_listing(
             raise DataError(f"lacks the columns {', '.join(lacking)}", where=str(test))
     if left := [column for column in frame.columns if column not in {image, label, *drop}]:
         report(f"{image} names the images; left out: {', '.join(left[:10])}", None)
-    found = list[Slot]()
-    for split, some in rows.items():
-        labels = tables.names_of(path, cast("pd.Series", some[label]))
-        found += [
-            Slot(each, printable(text), tuple(str(file).split("/")), 0)
-            for file, text, each in zip(some[image], labels, _splits(some, split), strict=True)
-        ]
+    whole = pd.concat([some[[image, label]] for some in rows.values()], ignore_index=True)
+    splits = pd.Series([each for split, some in rows.items() for each in _splits(some, split)])
+    columns = {str(split): cast("pd.Series", whole[label][splits == split]) for split in splits.unique()}
+    if "train" not in columns:
+        raise DataError("lists no images to train on", where=str(path), fix="Its column of splits has no train.")
+    labels = targets.labels_of(path, columns, reading, report)
+    texts = {split: iter(each) for split, each in labels.texts.items()}
+    found = [
+        Slot(split, next(texts[split]), tuple(str(file).split("/")), 0)
+        for split, file in zip(splits, whole[image], strict=True)
+    ]
     index = _index(path.parent)
     pictures, _ = images.decoded(path, _contents(path, index, found), size, report)
     if len(pictures) != len(found):
         raise DataError("lists files that are no images", where=str(path), fix="Remove their lines.")
-    classes = tables.ordered({slot.label for slot in found if slot.split == "train"})
-    tables.require_known(path, {slot.label for slot in found}, classes)
-    made = Made(path, classes, {each: number for number, each in enumerate(classes)}, f"label {label}", size)
-    return images.store(name, made, pictures, found, test_fraction=test_fraction, report=report)
+    made = Made(path, labels.classes, labels.numbers, f"label {label}", size, labels.task)
+    return image_packs.store(name, made, pictures, found, test_fraction=test_fraction, report=report)
 
 
 def _is_image(value: object) -> bool:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ARRAYS = ("train_y", "test_y", "train_x", "test_x")  # in the file's order; the widest type first keeps all aligned
 FORMAT, EARLIER = "study-pack-2", "study-pack-1"  # the earlier one has no hash of its header
-DTYPES = {"uint8": "U8", "float32": "F32", "int64": "I64"}  # numpy's names and those of safetensors
+DTYPES = {"uint8": "U8", "float32": "F32", "float64": "F64", "int64": "I64"}  # numpy's names and those of safetensors
 NAMES = {theirs: ours for ours, theirs in DTYPES.items()}
 BLOCK = 1 << 20  # bytes that are hashed at a time
 PLACE = "0" * 64  # what a header holds, while it is hashed, where its sha256 is later

@@ -2,8 +2,9 @@
 
 A pack is a safetensors file `NAME.safetensors` in the cache folder. It is not stored beside the original data, which
 may be read-only. It holds `train_x`, `train_y`, `test_x` and `test_y`: images as uint8 [N, height, width, channels],
-tables as float32 [N, columns] with NaN for a missing value, labels as int64 [N]. Its metadata holds the fields of
-`Pack`.
+tables as float32 [N, columns] with NaN for a missing value, sequences of tokens as int64 [N, length]. Labels are int64
+[N], or [N, labels] of 0 and 1 where each example may have several, or float64 [N] where numbers are predicted. Its
+metadata holds the fields of `Pack`.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ import re
 import time
 from dataclasses import asdict, dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from study.data import pack_file
+from study.data import forms, pack_file
 from study.data.pack_file import ARRAYS
 from study.errors import DataError, PlaceError
 from study.record import atomic_files
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-Kind = Literal["image", "table"]
+    from study.data.forms import Kind, Task
+
 CACHE_FIX = "Choose another folder with STUDY_CACHE."
 ABANDONED = 3600.0  # seconds without a write after which a temporary file counts as left behind
 _whole: set[tuple[str, int, int, int, str]] = set()  # files that were compared with their sha256 in this process
@@ -41,9 +43,9 @@ class Pack:
     Args:
         name: the name that recipes use.
         path: of the file.
-        kind: image or table.
-        classes: names, in the order of the label numbers.
-        shape: of one example: (height, width, channels) of an image, (columns,) of a table.
+        kind: image, table or tokens.
+        classes: names, in the order of the label numbers; none if numbers are predicted.
+        shape: of one example: (height, width, channels) of an image, (columns,) of a table, (length,) of tokens.
         train: number of training examples.
         test: number of test examples.
         sha256: over names, types, shapes and contents of the four arrays, in hex.
@@ -55,6 +57,8 @@ class Pack:
         validation: number of training examples, the last ones, that were brought for validation; 0 if none were.
         levels: range of 16-bit grey values that is stored as 0 to 255 (`study.data.pixels.Levels`); None for others.
         offsets: names of a table's columns and what was subtracted from each, where float32 cannot hold their values.
+        task: what is predicted: a class, a number, or which of several labels an example has.
+        vocabulary: number of different tokens, which are counted from 0; 0 for data of another kind.
 
     """
 
@@ -74,6 +78,8 @@ class Pack:
     validation: int = 0
     levels: tuple[int, int] | None = None
     offsets: tuple[tuple[str, float], ...] = ()
+    task: Task = "classification"
+    vocabulary: int = 0
 
     def held_out(self, fraction: float) -> int:
         """Count the examples that validate: those brought for it, else a fraction; 0 if the fraction is."""
@@ -199,6 +205,7 @@ def write(
     validation: int = 0,
     levels: tuple[int, int] | None = None,
     offsets: Mapping[str, float] | None = None,
+    task: Task = "classification",
 ) -> Pack:
     """Write a pack atomically, replacing an older one of the same name.
 
@@ -213,6 +220,7 @@ def write(
         validation: number of training examples, the last ones, that are for validation.
         levels: range of 16-bit grey values that is stored as 0 to 255.
         offsets: what was subtracted from a table's columns, by name.
+        task: what is predicted.
 
     Raises:
         DataError: types, shapes or labels of the arrays do not fit together.
@@ -221,7 +229,7 @@ def write(
     """
     path = file_of(name)
     whole = {array: np.ascontiguousarray(arrays[array]) for array in ARRAYS}
-    _check(name, whole, kind, len(classes))
+    forms.check(name, whole, kind, task, len(classes))
     about = {
         "format": pack_file.FORMAT,
         "kind": kind,
@@ -234,6 +242,8 @@ def write(
         "validation": json.dumps(validation),
         "levels": json.dumps(levels),
         "offsets": json.dumps(dict(offsets or {})),
+        "task": task,
+        "vocabulary": json.dumps(forms.vocabulary(whole) if kind == "tokens" else 0),
     }
     _replace(path, pack_file.header(whole, about), whole)
     pack = find(name)
@@ -266,7 +276,7 @@ def _from_metadata(name: str, path: Path, size: int, about: dict[str, str], shap
     return Pack(
         name=name,
         path=path,
-        kind="image" if about["kind"] == "image" else "table",
+        kind=cast("Kind", _known(about["kind"], forms.EXAMPLES)),
         classes=tuple(json.loads(about["classes"])),
         shape=shapes["train_x"][1:],
         train=shapes["train_x"][0],
@@ -280,26 +290,20 @@ def _from_metadata(name: str, path: Path, size: int, about: dict[str, str], shap
         validation=json.loads(about.get("validation", "0")),
         levels=levels and (levels[0], levels[1]),
         offsets=tuple((name, offset) for name, offset in json.loads(about.get("offsets", "{}")).items()),
+        task=cast("Task", _known(about.get("task", "classification"), forms.LABELS)),
+        vocabulary=json.loads(about.get("vocabulary", "0")),
     )
+
+
+def _known(name: str, names: Mapping[Any, Any]) -> str:
+    if name not in names:
+        raise ValueError(f"unknown: {name}")
+    return name
 
 
 def _unfit(name: str, path: Path, what: str) -> DataError:
     fix = f"Delete it with `study data remove {name}` and import it again."
     return DataError(f"the pack {what}", where=str(path), fix=fix)
-
-
-def _check(name: str, arrays: Mapping[str, np.ndarray], kind: Kind, classes: int) -> None:
-    """Reject arrays that no training could use."""
-    dtype, axes = ("uint8", 4) if kind == "image" else ("float32", 2)
-    for split in ("train", "test"):
-        x, y = arrays[f"{split}_x"], arrays[f"{split}_y"]
-        if x.dtype.name != dtype or x.ndim != axes or y.dtype.name != "int64" or y.shape != x.shape[:1]:
-            raise DataError(f"{split}: {x.dtype.name} {x.shape} with labels {y.dtype.name} {y.shape} is no {kind} data",
-                            where=name)  # fmt: skip
-        if len(y) and not 0 <= y.min() <= y.max() < classes:
-            raise DataError(f"{split}: labels from {y.min()} to {y.max()} for {classes} classes", where=name)
-    if not len(arrays["train_y"]) or arrays["train_x"].shape[1:] != arrays["test_x"].shape[1:]:
-        raise DataError("no training examples, or test examples of another shape", where=name)
 
 
 def _replace(path: Path, header: bytes, arrays: Mapping[str, np.ndarray]) -> None:

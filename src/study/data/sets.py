@@ -144,7 +144,7 @@ def import_data(
         image_size: width and height that images are cropped and scaled to, in pixels.
         drop: names of columns to leave out; tables only.
         max_categories: categories to keep of each text column, the most frequent ones; None keeps all.
-        reading: what is known of a table's file.
+        reading: what is known of a table's file, and what its label is.
         force: whether to replace an existing data set of this name.
 
     Raises:
@@ -277,6 +277,7 @@ def _unknown(name: str, *, source: str, here: bool, path: str | None = None, kin
     return DataSet(
         name=name, path=path, kind=kind, classes=None, shape=None, train=None, test=None, sha256=None, source=source,
         imported=None, created=None, size=None, columns=None, validation=None, levels=None, offsets=None, here=here,
+        task=None, vocabulary=None,
     )  # fmt: skip
 
 

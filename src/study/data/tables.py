@@ -10,23 +10,20 @@ import pandas as pd
 from pandas.api import types
 
 from study.data import packed
-from study.data.dialects import MISSING, Reading
+from study.data.dialects import Reading
 from study.data.encoding import encode
 from study.data.known import TEST_SEED, TEST_SHARE, hold_out
-from study.data.numerals import numeral
 from study.data.reading import read_table
+from study.data.targets import target_of
 from study.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
-    from collections.abc import Set as AbstractSet
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from study.data.packed import Pack
 
     Report = Callable[[str, float | None], None]
-
-CLASSES = 50  # a label of numbers with more distinct values is measured, not a class
 
 
 def import_table(
@@ -46,7 +43,8 @@ def import_table(
 
     Numbers are kept, with NaN for a missing value. True and false become 1 and 0. A text column becomes one column for
     each category of the training rows, all 0 for a missing or a new category. A column with a single value is left
-    out. The label's values, sorted, become the classes. After an error nothing is written.
+    out. The label's values, sorted, become the classes, or are the numbers to predict.
+    After an error nothing is written.
 
     Args:
         name: of the data set.
@@ -117,15 +115,15 @@ def _store(
     test_fraction: float | None, max_categories: int | None, reading: Reading, report: Report,
 ) -> Pack:  # fmt: skip
     path, done = paths["train"], [f"label {label}"]
-    labels, classes = _labels(path, _column(frames["train"], label), as_classes=label in reading.category)
-    y = {split: _numbered(paths[split], _column(frame, label), classes) for split, frame in frames.items()}
+    target = target_of(path, _column(frames["train"], label), reading, report)
+    y = {split: target.values(paths[split], _column(frame, label)) for split, frame in frames.items()}
     if "test" not in frames:
         share = TEST_SHARE if test_fraction is None else test_fraction
-        kept, held = hold_out(labels, share=share, where=str(path))
+        kept, held = hold_out(y["train"], share=share, stratify=target.stratified, where=str(path))
         whole = frames["train"]
         frames = {**frames, "train": whole.iloc[kept], "test": whole.iloc[held]}
-        y = {**y, "train": labels[kept], "test": labels[held]}
-        done.append(f"{share:.0%} held out for the test, stratified, seed {TEST_SEED}")
+        y = {**y, "train": y["train"][kept], "test": y["train"][held]}
+        done.append(f"{share:.0%} held out for the test{', stratified' * target.stratified}, seed {TEST_SEED}")
         report(f"There is no test split: {done[-1]}", None)
     features = {split: frame.drop(columns=label) for split, frame in frames.items()}
     columns = encode(path, features["train"], [features[split] for split in features if split != "train"], report,
@@ -144,12 +142,13 @@ def _store(
             "test_y": y["test"],
         },
         kind="table",
-        classes=classes,
+        classes=target.classes,
         source=f"{source}; {'; '.join(done)}",
         imported=True,
         columns=columns.names,
         validation=len(y.get("val", ())),
         offsets=columns.offsets,
+        task=target.task,
     )
 
 
@@ -208,81 +207,3 @@ def _same_columns(path: Path, frame: pd.DataFrame, train: pd.DataFrame, report: 
     if more := [column for column in frame.columns if column not in wanted]:
         report(f"Left out of {path.name}, because the training rows do not have them: {', '.join(more[:10])}", None)
     return frame.drop(columns=more)
-
-
-def _labels(path: Path, column: pd.Series, *, as_classes: bool) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Number the values of a label, in numeric order if all are numbers, else in alphabetical order."""
-    texts = set(names_of(path, column))
-    if len(texts) < 2:
-        raise DataError(f"the label {column.name!r} is always the same", where=str(path), fix="Two classes are needed.")
-    if len(texts) > CLASSES and not as_classes and sum(numeral(text) is not None for text in texts) > len(texts) / 2:
-        low, high = min(texts, key=_size), max(texts, key=_size)
-        what = f"the label {column.name!r} holds {len(texts):,} different numbers, {low} to {high}"
-        fix = f"--category '{column.name}' takes each for a class; to predict a size, cut it into ranges first."
-        raise DataError(what, where=str(path), fix=fix)
-    classes = ordered(texts)
-    return _numbered(path, column, classes), classes
-
-
-def ordered(names: Collection[str]) -> tuple[str, ...]:
-    """Sort class names by their value if all are numbers, else by the alphabet."""
-    try:
-        return tuple(sorted(names, key=float))
-    except ValueError:
-        return tuple(sorted(names))
-
-
-def _size(text: str) -> float:
-    found = numeral(text)
-    return float("nan") if found is None else (found.comma if found.point is None else found.point) or 0.0
-
-
-def _numbered(path: Path, column: pd.Series, classes: Sequence[str]) -> np.ndarray:
-    numbers = {name: number for number, name in enumerate(classes)}
-    names = names_of(path, column)
-    require_known(path, set(names), classes)
-    return np.array([numbers[name] for name in names], np.int64)
-
-
-def require_known(path: Path, labels: AbstractSet[str], classes: Sequence[str]) -> None:
-    """Reject labels that the training rows do not have.
-
-    Raises:
-        DataError: names them.
-
-    """
-    if new := sorted(labels - set(classes)):
-        raise DataError(f"labels that the training rows do not have: {', '.join(new[:5])}", where=str(path),
-                        fix=f"Known are {', '.join(classes[:20])}.")  # fmt: skip
-
-
-def names_of(path: Path, column: pd.Series) -> list[str]:
-    """Write a label's values as class names; 1 and 1.0 are one class.
-
-    Texts such as `None` and `NA` are classes among other texts, and missing values among numbers.
-
-    Raises:
-        DataError: a label is missing, or a fraction.
-
-    """
-    values = _label_values(column)
-    if missing := int(values.isna().sum()):
-        raise DataError(f"{missing:,} of {len(column):,} rows have no label {column.name!r}", where=str(path),
-                        fix="Fill in or remove them.")  # fmt: skip
-    names: list[str] = []
-    for value in values.tolist():
-        if isinstance(value, float) and not value.is_integer():
-            raise DataError(f"the label {column.name!r} holds fractions such as {value!r}", where=str(path),
-                            fix="Labels are classes; cut numbers into ranges first.")  # fmt: skip
-        names.append(str(int(value)) if isinstance(value, float) else str(value))
-    return names
-
-
-def _label_values(column: pd.Series) -> pd.Series:
-    """Read a label of text that holds nothing but numbers as numbers."""
-    if not isinstance(column.dtype, pd.StringDtype):
-        return column
-    real = column.where(~column.isin(MISSING))
-    numbers = cast("pd.Series", pd.to_numeric(real, errors="coerce"))
-    are_numbers = numbers.notna().any() and bool((numbers.notna() == real.notna()).all())
-    return numbers if are_numbers else column

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from hashlib import sha256
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,12 +19,14 @@ from torch import Tensor
 from study.data import packed
 from study.engine.inputs import Columns, Pixels
 from study.engine.sources import ensure
+from study.engine.tasks import PLAIN, Scale
 from study.errors import DataError, RecipeError
 from study.knobs import unfit_for_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from study.data.forms import Kind, Task
     from study.data.packed import Pack
     from study.recipe import Recipe
 
@@ -36,8 +38,9 @@ class Split:
     """Some examples of a data set.
 
     Args:
-        x: uint8 (N, H, W, C) or float32 (N, F), all examples of the file.
-        y: int64 (N,), their classes, counted from 0.
+        x: uint8 (N, H, W, C), float32 (N, F) or int64 (N, length), all examples of the file.
+        y: int64 (N,), their classes, counted from 0; int64 (N, labels) of 0 and 1; or numbers to predict, float64 (N,),
+            standardised.
         rows: int64, which of them belong to the split.
 
     """
@@ -57,22 +60,29 @@ class Data:
 
     Args:
         name: of the data set.
-        kind: images are uint8; a table is float32, standardized by its training part, missing values are 0.
+        kind: images are uint8; a table is float32, standardized by its training part, missing values are 0; tokens
+            are int64.
         classes: their names.
-        shape: of one input of a network, (C, H, W) or (F,).
+        shape: of one input of a network, (C, H, W), (F,) or (length,).
         train: examples to train on.
         val: examples held out of the training split.
         sha256: of the pack's file.
+        task: what is predicted.
+        scale: of the numbers to predict.
+        vocabulary: number of different tokens.
 
     """
 
     name: str
-    kind: Literal["image", "table"]
+    kind: Kind
     classes: tuple[str, ...]
     shape: tuple[int, ...]
     train: Split
     val: Split
     sha256: str
+    task: Task = "classification"
+    scale: Scale = PLAIN
+    vocabulary: int = 0
 
     @cached_property
     def moments(self) -> tuple[Tensor, Tensor]:
@@ -107,7 +117,7 @@ def open_data(recipe: Recipe, device: str) -> Data:
 
 
 def open_test(recipe: Recipe, device: str) -> Split:
-    """Open the test split, for a final figure and never for a choice; a table is standardised as `open_data` does.
+    """Open the test split, for a final figure and never for a choice; tables and numbers as `open_data` has them.
 
     Raises:
         DataError: as `open_data`.
@@ -118,7 +128,28 @@ def open_test(recipe: Recipe, device: str) -> Split:
     x, y = _read(pack, "test")
     if pack.kind == "table":
         x = columns(recipe)(x)
+    if pack.task == "regression":
+        before = _read(pack, "train")[1]
+        rows = _parts(pack, before, recipe.val_fraction, recipe.split_seed, recipe.train_size)[0]
+        y = _standardised(y, scale_of(before[rows]))
     return Split(x.to(device), y.to(device), torch.arange(len(y), device=device))
+
+
+def order_of(recipe: Recipe, data: Data, generator: torch.Generator) -> Tensor:
+    """Draw the order of an epoch: places in the training split, int64, as many as it has examples, on the CPU.
+
+    Raises:
+        RecipeError: classes are to be drawn equally often, and there are none.
+
+    """
+    if recipe.sampling == "shuffled":
+        return torch.randperm(len(data.train), generator=generator)
+    if data.task != "classification":
+        raise RecipeError(f"sampling={recipe.sampling} is for classes, and {data.name} has none")
+    labels = data.train.y.index_select(0, data.train.rows).cpu()
+    chances = 1 / torch.bincount(labels).double().index_select(0, labels)
+    places = torch.rand(len(labels), generator=generator, dtype=torch.float64) * chances.sum()
+    return torch.searchsorted(chances.cumsum(0), places).clamp(max=len(labels) - 1)
 
 
 def preparation(recipe: Recipe, data: Data, dtype: torch.dtype, upscaling: int) -> Callable[[Tensor], Tensor]:
@@ -135,6 +166,8 @@ def preparation(recipe: Recipe, data: Data, dtype: torch.dtype, upscaling: int) 
         from float (N, F) to the same.
 
     """
+    if data.kind == "tokens":
+        return lambda rows: rows
     if data.kind == "table":
         return lambda rows: rows.to(dtype)
     channels, height, width = data.shape
@@ -158,17 +191,32 @@ def _open(pack: Pack, val_fraction: float, split_seed: int, train_size: int | No
     train, val = _parts(pack, y, val_fraction, split_seed, train_size)
     if pack.kind == "table":
         x = _columns(x[train])(x)
+    scale = scale_of(y[train]) if pack.task == "regression" else PLAIN
+    if pack.task == "regression":
+        y = _standardised(y, scale)
     x, y, train, val = (tensor.to(device) for tensor in (x, y, train, val))
     shape = (pack.shape[2], *pack.shape[:2]) if pack.kind == "image" else pack.shape
-    return Data(pack.name, pack.kind, pack.classes, shape, Split(x, y, train), Split(x, y, val), pack.sha256)
+    return Data(
+        pack.name, pack.kind, pack.classes, shape, Split(x, y, train), Split(x, y, val), pack.sha256, pack.task, scale,
+        pack.vocabulary,
+    )  # fmt: skip
+
+
+def scale_of(numbers: Tensor) -> Scale:
+    """Find mean and standard deviation of numbers, float64 (N,); the latter is 1 if all are equal."""
+    return Scale(numbers.mean().item(), numbers.std(correction=0).item() or 1.0)
+
+
+def _standardised(numbers: Tensor, scale: Scale) -> Tensor:
+    return (numbers - scale.mean) / scale.deviation
 
 
 def _read(pack: Pack, split: str) -> tuple[Tensor, Tensor]:
-    """Map the examples of a split into memory; their labels as int64, as the losses want them."""
+    """Map the examples of a split into memory, and their labels or numbers."""
     packed.require_whole(pack)
     try:
         with safe_open(pack.path, "pt") as file:
-            return file.get_tensor(f"{split}_x"), file.get_tensor(f"{split}_y").long()
+            return file.get_tensor(f"{split}_x"), file.get_tensor(f"{split}_y")
     except (OSError, SafetensorError) as error:
         raise DataError(
             f"the file of {pack.name} cannot be read: {error}",
@@ -195,6 +243,8 @@ def _columns(train: Tensor) -> Columns:
 
 def _parts(pack: Pack, labels: Tensor, val_fraction: float, seed: int, train_size: int | None) -> tuple[Tensor, Tensor]:
     """Give the rows to train on and those to validate on, which the data set may bring."""
+    if pack.task != "classification":  # nothing to stratify by
+        labels = torch.zeros(len(labels), dtype=torch.int64)
     if not (val_fraction and pack.validation):
         return _split(labels, val_fraction, seed, train_size)
     first = len(labels) - pack.validation

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from study.engine import own
-from study.engine.losses import predict
+from study.engine.scores import score_of
+from study.engine.tasks import CLASSIFICATION, PLAIN
 from study.errors import RecipeError, StudyFileError
-from study.knobs import short_name
+from study.knobs import is_own, short_name
+from study.objectives import SCORES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from torch import Tensor
 
+    from study.data.forms import Task as Name
     from study.engine.data import Split
     from study.engine.losses import Loss
+    from study.engine.tasks import Scale, Task
     from study.recipe import Recipe
 
     Metric = Callable[[Tensor, Tensor], dict[str, float]]
 
 BATCH = 512  # examples; 256 to 1,024 take the same time
-REPORTED = {"accuracy", "loss", "classes", "confusion", "per_class", "test"}  # names that a report has anyway
+PARTS = 5  # of the examples, by the number to predict
+REPORTED = {*chain(*SCORES.values()), "loss", "classes", "confusion", "per_class", "test", "errors"}  # in any report
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,18 +40,19 @@ class Evaluation:
 
     Args:
         loss: mean over the examples.
-        accuracy: share of right predictions, in [0, 1].
-        targets: int64 (N,), the true classes, on the CPU.
-        predictions: int64 (N,), the predicted ones.
-        more: the recipe's own metric by its name, if it has one.
+        scores: of the task, such as the accuracy, the share of right predictions in [0, 1]; and the recipe's metric.
+        targets: the true classes, int64 (N,), or labels, int64 (N, labels), or numbers in their unit, float64 (N,); on
+            the CPU.
+        predictions: the predicted ones, likewise.
+        task: what is predicted.
 
     """
 
     loss: float
-    accuracy: float
+    scores: Mapping[str, float]
     targets: Tensor
     predictions: Tensor
-    more: Mapping[str, float]
+    task: Name
 
 
 @torch.inference_mode()
@@ -55,36 +62,47 @@ def evaluate(
     loss: Loss,
     split: Split,
     metric: Metric | None = None,
+    task: Task = CLASSIFICATION,
+    scale: Scale = PLAIN,
 ) -> Evaluation:
     """Run a network, which the caller has put in evaluation mode, over a split.
 
     Args:
         forward: from inputs to logits.
         prepare: from stored examples to inputs.
-        loss: of logits and classes.
+        loss: of outputs and targets.
         split: not empty.
-        metric: of all logits and classes of the split.
+        metric: of all logits and classes of the split, or of all predictions and numbers in their unit.
+        task: what is predicted.
+        scale: of the numbers to predict.
 
     """
-    targets = split.y.index_select(0, split.rows)
+    targets, is_number = split.y.index_select(0, split.rows), task.name == "regression"
     losses: list[Tensor] = []
     predictions: list[Tensor] = []
     all_logits: list[Tensor] = []
     for rows, some in zip(split.rows.split(BATCH), targets.split(BATCH), strict=True):
         logits = forward(prepare(split.x.index_select(0, rows)))
         losses.append(loss(logits, some, "sum"))
-        predictions.append(predict(logits))
-        if metric:
+        predictions.append(task.predict(logits))
+        if metric and not is_number:
             all_logits.append(logits.cpu())
     predicted, targets = torch.cat(predictions).cpu(), targets.cpu()
-    right = int((predicted == targets).sum())
-    more = metric(torch.cat(all_logits), targets) if metric else {}
+    scores = task.count(predicted, targets, scale)
+    if is_number:
+        predicted, targets = (each.double() * scale.deviation + scale.mean for each in (predicted, targets))
+    more = metric(predicted if is_number else torch.cat(all_logits), targets) if metric else {}
     mean = float(torch.stack(losses).cpu().double().sum()) / len(split)
-    return Evaluation(mean, right / len(split), targets, predicted, more)
+    return Evaluation(mean, {**scores, **more}, targets, predicted, task.name)
 
 
-def metric_of(recipe: Recipe) -> Metric | None:
-    """Make the recipe's own metric: a function of logits (N, outputs) and classes (N,), on the CPU, to a number.
+def metric_of(recipe: Recipe, task: Task = CLASSIFICATION, classes: int = 2) -> Metric | None:
+    """Make the recipe's metric: a function of logits (N, outputs) and classes (N,), on the CPU, to a number.
+
+    Args:
+        recipe: its metric.
+        task: of the data set.
+        classes: or labels, of the data set.
 
     Raises:
         RecipeError: an argument that it does not have, or a name that is taken.
@@ -95,6 +113,9 @@ def metric_of(recipe: Recipe) -> Metric | None:
     if path is None:
         return None
     name = short_name(path)
+    if not is_own(path):
+        score = score_of(path, task.name, classes)
+        return lambda outputs, targets: {name: score(outputs, targets)}
     if name in REPORTED:
         raise RecipeError(f"metric={path}: every training reports {name!r} already", fix="Give it another name.")
     function, given = own.bind(recipe, "metric", leading=2)
@@ -110,28 +131,58 @@ def metric_of(recipe: Recipe) -> Metric | None:
 
 
 def report(evaluation: Evaluation, classes: Sequence[str]) -> dict[str, Any]:
-    """Report accuracy, loss, the confusion matrix (rows true, columns predicted) and the metrics of each class.
+    """Report the scores, loss, and what goes wrong: of classes the confusion matrix (rows true, columns predicted).
 
     Args:
         evaluation: of any split.
-        classes: all names, those without an example too.
+        classes: all names, those without an example too; none for numbers.
 
     Returns:
         JSON values. A precision without predictions and a recall without examples are 0.
 
     """
+    told = {**evaluation.scores, "loss": evaluation.loss}
+    if evaluation.task == "regression":
+        return {**told, "errors": _errors(evaluation.targets.numpy(), evaluation.predictions.numpy())}
+    if evaluation.task == "multilabel":
+        return {**told, "per_class": _per_label(evaluation.targets.numpy(), evaluation.predictions.numpy(), classes)}
     confusion = np.zeros((len(classes), len(classes)), dtype=np.int64)
     np.add.at(confusion, (evaluation.targets.numpy(), evaluation.predictions.numpy()), 1)
     right, support, predicted = confusion.diagonal(), confusion.sum(1), confusion.sum(0)
-    columns = (right / predicted.clip(1), right / support.clip(1), 2 * right / (support + predicted).clip(1), support)
     return {
-        "accuracy": evaluation.accuracy,
-        "loss": evaluation.loss,
-        **evaluation.more,
+        "accuracy": told.pop("accuracy"),
+        "loss": told.pop("loss"),
+        **told,
         "classes": list(classes),
         "confusion": confusion.tolist(),
-        "per_class": [
-            {"class": name, "precision": precision, "recall": recall, "f1": f1, "support": number}
-            for name, precision, recall, f1, number in zip(classes, *(each.tolist() for each in columns), strict=True)
-        ],
+        "per_class": _of_each(classes, right, support, predicted),
     }
+
+
+def _errors(targets: np.ndarray, predictions: np.ndarray) -> list[dict[str, Any]]:
+    """Part the examples by the number to predict into fifths, and tell the errors of each, in the numbers' unit."""
+    order = np.argsort(targets, kind="stable")
+    found: list[dict[str, Any]] = []
+    for some in np.array_split(order, PARTS):
+        if len(some):
+            error = predictions[some] - targets[some]
+            found.append({
+                "from": float(targets[some[0]]), "to": float(targets[some[-1]]), "examples": len(some),
+                "mean_error": float(error.mean()), "rmse": float(np.sqrt(np.square(error).mean())),
+            })  # fmt: skip
+    return found
+
+
+def _per_label(targets: np.ndarray, predictions: np.ndarray, names: Sequence[str]) -> list[dict[str, Any]]:
+    return _of_each(names, (targets & predictions).sum(0), targets.sum(0), predictions.sum(0))
+
+
+def _of_each(
+    names: Sequence[str], right: np.ndarray, support: np.ndarray, predicted: np.ndarray
+) -> list[dict[str, Any]]:
+    """Compute the metrics of each class from its counts of right predictions, examples and predictions."""
+    columns = (right / predicted.clip(1), right / support.clip(1), 2 * right / (support + predicted).clip(1), support)
+    return [
+        {"class": name, "precision": precision, "recall": recall, "f1": f1, "support": number}
+        for name, precision, recall, f1, number in zip(names, *(each.tolist() for each in columns), strict=True)
+    ]

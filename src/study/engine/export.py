@@ -25,7 +25,7 @@ from study.data import packed
 from study.engine import layers, models, serving
 from study.engine.checkpoint import load_weights
 from study.engine.data import columns
-from study.engine.inputs import Pixels
+from study.engine.inputs import Columns, Pixels
 from study.engine.losses import outputs_of
 from study.engine.sources import ensure
 from study.engine.train import Parts, assemble, judging
@@ -34,6 +34,7 @@ from study.errors import StudyError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from study.data.forms import Task
     from study.data.packed import Pack
     from study.recipe import Recipe
 
@@ -54,9 +55,10 @@ class Exported:
         own: import path of a person's own network, empty for ours and torchvision's; a module has to be importable
             where the model is used, a file is carried along.
         example: some raw training examples.
-        classes: names of the classes, in order.
+        classes: names of the classes, in order; none if a number is predicted.
         columns: raw columns of a table, in order; empty for images.
         levels: range of 16-bit grey values that became 0 to 255 in the images; None for others.
+        task: what is predicted.
 
     """
 
@@ -68,6 +70,7 @@ class Exported:
     classes: tuple[str, ...]
     columns: tuple[str, ...]
     levels: tuple[int, int] | None
+    task: Task = "classification"
 
 
 def export(recipe: Recipe, weights: Path, folder: Path, device: str = "cpu") -> Exported:
@@ -102,6 +105,9 @@ def export(recipe: Recipe, weights: Path, folder: Path, device: str = "cpu") -> 
         "kind": pack.kind,
         "shape": list(pack.shape),
         "classes": list(pack.classes),
+        "task": pack.task,
+        "vocabulary": pack.vocabulary,
+        "scale": [parts.data.scale.mean, parts.data.scale.deviation],
         "columns": raws,
         "dtype": str(next(parts.model.parameters()).dtype).removeprefix("torch."),
         "upscaling": models.upscaling(recipe, parts.data.shape),
@@ -110,12 +116,13 @@ def export(recipe: Recipe, weights: Path, folder: Path, device: str = "cpu") -> 
     }
     (data / serving.DESCRIPTION).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     shutil.copyfile(weights, data / serving.WEIGHTS)
-    prepare = parts.prepare if isinstance(parts.prepare, Pixels) else columns(recipe)
-    save_file({name: x for name, x in vars(prepare).items() if isinstance(x, torch.Tensor)}, data / serving.INPUTS)
+    prepare = columns(recipe) if pack.kind == "table" else parts.prepare
+    given = vars(prepare) if isinstance(prepare, Pixels | Columns) else {}
+    save_file({name: x for name, x in given.items() if isinstance(x, torch.Tensor)}, data / serving.INPUTS)
     _prove(parts, code, data, arrays["train_x"][:EXAMPLES])
     example = raw(pack, arrays["train_x"], arrays["train_x"][:EXAMPLES])
     names = tuple(column["name"] for column in raws)
-    return Exported(code, data, _requirements(network), own, example, pack.classes, names, pack.levels)
+    return Exported(code, data, _requirements(network), own, example, pack.classes, names, pack.levels, pack.task)
 
 
 def judged_weights(last: Path, best: Path, epochs: int) -> Path:
@@ -164,7 +171,7 @@ def raw_columns(pack: Pack, train: np.ndarray) -> list[dict[str, Any]]:
 
 
 def raw(pack: Pack, train: np.ndarray, examples: np.ndarray) -> np.ndarray | pd.DataFrame:
-    """Turn examples as a pack holds them into what a served model takes.
+    """Turn examples as a pack holds them into what a served model takes: tokens as they are.
 
     Args:
         pack: of the examples.
@@ -177,6 +184,8 @@ def raw(pack: Pack, train: np.ndarray, examples: np.ndarray) -> np.ndarray | pd.
     """
     if pack.kind == "image":
         return examples[..., 0] if examples.shape[3] == 1 else examples
+    if pack.kind == "tokens":
+        return examples
     frame: dict[str, Any] = {}
     first = 0
     for column in raw_columns(pack, train):
@@ -203,7 +212,7 @@ def _own_network(parts: Parts, own: str, code: Path) -> dict[str, Any]:
     recipe, data = parts.recipe, parts.data
     factor = models.upscaling(recipe, data.shape)
     shape = (data.shape[0], *(side * factor for side in data.shape[1:]))
-    given = models.arguments(recipe, shape, outputs_of(recipe, len(data.classes)))
+    given = models.arguments(recipe, shape, outputs_of(recipe, len(data.classes), data.task))
     place, _, name = own.rpartition(":")
     return {"type": f"{code.name}.{OWN}:{name}" if place.endswith(".py") else own, "given": given}
 
@@ -265,7 +274,7 @@ def _carry(folder: Path, own: str) -> Path:
 def _prove(parts: Parts, code: Path, data: Path, examples: np.ndarray) -> None:
     """See that what was carried away gives the very outputs of the trained network."""
     served, given = _load(code, data), torch.from_numpy(examples)
-    seen = given if parts.data.kind == "image" else columns(parts.recipe)(given)
+    seen = columns(parts.recipe)(given) if parts.data.kind == "table" else given
     if served.about["dropout_seed"] is not None:
         models.keep_dropout_on(parts.model)
     with torch.inference_mode(), served.as_in_training():

@@ -1,4 +1,4 @@
-"""Losses: cross-entropy, binary cross-entropy or a person's own; their predictions; the penalties on weights."""
+"""Losses: of classes, of labels, of numbers, or a person's own; and the penalties on weights."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from study.knobs import is_own, within
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from study.data.forms import Task as Name
+    from study.engine.data import Data
     from study.recipe import Recipe
 
 # From logits (N, outputs) and classes (N,) to the mean loss and its gradient with respect to the logits.
@@ -28,15 +30,21 @@ MEAN, NOTHING_IGNORED = 1, -100  # aten's reduction and ignore_index
 
 
 class Loss(Protocol):
-    """From logits (N, outputs) and classes (N,) to the mean or the sum over the batch, a scalar."""
+    """From outputs (N, outputs) and targets, (N,) or (N, labels), to the mean or the sum over the batch, a scalar."""
 
     def __call__(self, logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
         """Compute the loss."""
         ...
 
 
-def loss_of(recipe: Recipe, *, training: bool) -> Loss:
+def loss_of(recipe: Recipe, *, training: bool, task: Name = "classification", weights: Tensor | None = None) -> Loss:
     """Choose the recipe's loss; labels are smoothed in training alone, so that val_loss compares between recipes.
+
+    Args:
+        recipe: its loss.
+        training: whether it is that of the training or of an evaluation.
+        weights: of the classes, or of the labels' presence, in training alone.
+        task: a loss of one's own is given predictions and targets, each (N,), where numbers are predicted.
 
     Raises:
         RecipeError: an argument of a person's own loss that does not exist.
@@ -44,37 +52,46 @@ def loss_of(recipe: Recipe, *, training: bool) -> Loss:
 
     """
     if recipe.loss == "bce":
-        return _binary_cross_entropy
+        return partial(_binary_cross_entropy, weights=weights if training else None)
     if is_own(recipe.loss):
-        return _own(recipe)
+        return _own(recipe, task)
+    if recipe.loss in OF_NUMBERS:
+        return _of_numbers(recipe)
     smoothing = recipe.label_smoothing if training else 0.0
 
     def cross_entropy(logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
-        return F.cross_entropy(logits, targets, reduction=reduction, label_smoothing=smoothing)
+        weight = None if weights is None else weights.to(logits.dtype)
+        return F.cross_entropy(logits, targets, weight, reduction=reduction, label_smoothing=smoothing)
 
     return cross_entropy
 
 
 def with_gradient(recipe: Recipe) -> LossWithGradient | None:
     """Give the recipe's loss in training with its gradient written out; None where autograd must find it."""
-    return _cross_entropy_with_gradient if recipe.loss == "cross_entropy" and not recipe.label_smoothing else None
+    return (
+        _cross_entropy_with_gradient
+        if recipe.loss == "cross_entropy" and not (recipe.label_smoothing or recipe.class_weight)
+        else None
+    )
 
 
-def outputs_of(recipe: Recipe, classes: int) -> int:
+def outputs_of(recipe: Recipe, classes: int, task: Name = "classification") -> int:
     """Count the outputs that the network needs.
+
+    Args:
+        recipe: its loss.
+        classes: of the data set, or labels.
+        task: of the data set.
 
     Raises:
         RecipeError: the loss is for another number of classes.
 
     """
+    if task != "classification":
+        return 1 if task == "regression" else classes
     if recipe.loss == "bce" and classes != 2:
         raise RecipeError(f"loss=bce is for two classes, and the data set has {classes}")
     return 1 if recipe.loss == "bce" else classes
-
-
-def predict(logits: Tensor) -> Tensor:
-    """Give the most likely class of each row, int64; one output decides by its sign."""
-    return logits.argmax(1) if logits.shape[1] > 1 else (logits[:, 0] > 0).long()
 
 
 def penalty_of(recipe: Recipe, epoch: int) -> Callable[[Iterable[Tensor]], None] | None:
@@ -101,11 +118,57 @@ def penalty_of(recipe: Recipe, epoch: int) -> Callable[[Iterable[Tensor]], None]
     return add if l1 or l2 else None
 
 
-def _binary_cross_entropy(logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
-    return F.binary_cross_entropy_with_logits(logits[:, 0], targets.to(logits.dtype), reduction=reduction)
+def class_weights(recipe: Recipe, data: Data) -> Tensor | None:
+    """Give the weight of each class in training, float64 (classes,), on the data's device; None for none.
+
+    Of several labels it is the weight of a label's presence, balanced its absences by its presences.
+
+    Raises:
+        RecipeError: another number of weights than of classes.
+
+    """
+    wanted = recipe.class_weight
+    if wanted is None:
+        return None
+    device, count = data.train.y.device, len(data.classes)
+    if wanted != "balanced":
+        if len(wanted) != count:
+            raise RecipeError(f"class_weight has {len(wanted)} weights, and the data set {count} classes")
+        return torch.tensor(wanted, dtype=torch.float64, device=device)
+    labels = data.train.y.index_select(0, data.train.rows)
+    if labels.ndim == 2:
+        present = labels.sum(0).double()
+        return (len(labels) - present) / present.clamp(min=1)
+    return len(labels) / (count * torch.bincount(labels, minlength=count).double().clamp(min=1))
 
 
-def _own(recipe: Recipe) -> Loss:
+def _binary_cross_entropy(
+    logits: Tensor, targets: Tensor, reduction: str = "mean", weights: Tensor | None = None
+) -> Tensor:
+    weight = None if weights is None else weights.to(logits.dtype)
+    if targets.ndim == 2:  # several labels: the mean over them, then over the examples
+        losses = F.binary_cross_entropy_with_logits(
+            logits, targets.to(logits.dtype), reduction="none", pos_weight=weight
+        ).mean(1)
+        return losses.mean() if reduction == "mean" else losses.sum()
+    each = None if weight is None else weight.index_select(0, targets)
+    return F.binary_cross_entropy_with_logits(logits[:, 0], targets.to(logits.dtype), each, reduction=reduction)
+
+
+OF_NUMBERS: dict[str, Callable[..., Tensor]] = {"mse": F.mse_loss, "mae": F.l1_loss, "huber": F.huber_loss}
+
+
+def _of_numbers(recipe: Recipe) -> Loss:
+    function = OF_NUMBERS[recipe.loss]
+    given = {"delta": recipe.huber_delta} if recipe.loss == "huber" else {}
+
+    def loss(logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
+        return function(logits[:, 0], targets.to(logits.dtype), reduction=reduction, **given)
+
+    return loss
+
+
+def _own(recipe: Recipe, task: Name) -> Loss:
     """Make a person's own loss: a function of logits, classes and arguments, or a class whose instance is one."""
     if inspect.isclass(import_object(recipe.loss)):
         make, given = own.bind(recipe, "loss")
@@ -116,6 +179,8 @@ def _own(recipe: Recipe) -> Loss:
         function = partial(make, **given)
 
     def loss(logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
+        if task == "regression":  # of one shape: (N, 1) and (N,) would be compared each with each
+            logits, targets = logits[:, 0], targets.to(logits.dtype)
         value = function(logits, targets)
         if not isinstance(value, Tensor) or value.shape not in {(), (len(targets),)}:
             what = "it must give the mean over the batch, a scalar tensor, or one value per example"

@@ -9,7 +9,7 @@ import torch
 from study.engine.checkpoint import load_weights
 from study.engine.data import open_test
 from study.engine.evaluate import BATCH
-from study.engine.losses import predict
+from study.engine.tasks import classes_of
 from study.engine.train import assemble, isolated_rng
 from study.errors import RecipeError
 from study.inspection import Mistakes
@@ -39,8 +39,10 @@ def surest_mistakes(recipe: Recipe, weights: Path, split: str = "validation", *,
 
     """
     parts = assemble(recipe, "cpu")
-    if parts.data.kind == "table":
-        raise RecipeError(f"{parts.data.name} is a table: there are no images to show")
+    if parts.data.kind != "image":
+        raise RecipeError(f"{parts.data.name} holds no images to show")
+    if parts.task.name != "classification":
+        raise RecipeError(f"{parts.data.name} has no classes to mistake")
     judged = open_test(recipe, "cpu") if split == "test" else parts.data.val
     if not len(judged):
         raise RecipeError("nothing is held out for validation")
@@ -66,4 +68,4 @@ def surest_mistakes(recipe: Recipe, weights: Path, split: str = "validation", *,
 def _judged(logits: Tensor) -> tuple[Tensor, Tensor]:
     """Give the predicted class of each row and its probability."""
     sureness = logits.double().softmax(1).amax(1) if logits.shape[1] > 1 else logits[:, 0].double().abs().sigmoid()
-    return predict(logits), sureness
+    return classes_of(logits), sureness

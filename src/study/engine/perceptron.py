@@ -14,7 +14,7 @@ import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor, nn
 
 from study.engine.layers import Dropout, Perceptron
-from study.engine.losses import predict
+from study.engine.tasks import classes_of
 
 if TYPE_CHECKING:
     from study.engine.losses import LossWithGradient
@@ -74,7 +74,7 @@ def gradient_of(model: nn.Module, loss: LossWithGradient | None) -> Gradient | N
         mean, after = loss(values, targets)
         for backward in backwards:
             after = backward(after, kept.pop())
-        return mean, predict(values)
+        return mean, classes_of(values)
 
     return gradient
 

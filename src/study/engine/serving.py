@@ -1,4 +1,4 @@
-"""A registered model at work: raw examples in, labels and probabilities out, to the bits of the training's evaluation.
+"""A registered model at work: raw examples in, labels or numbers out, to the bits of the training's evaluation.
 
 A registered model carries this file, layers.py and inputs.py away, under another package's name, and MLflow calls
 `_load_pyfunc`. So the three import nothing but each other, torch, safetensors, numpy and pandas.
@@ -23,7 +23,7 @@ from study.engine import layers
 from study.engine.inputs import Columns, Pixels
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
 DESCRIPTION, WEIGHTS, INPUTS = "network.json", "weights.safetensors", "inputs.safetensors"
 
@@ -38,7 +38,9 @@ class Served:
         values = {name: value.to(self.device) for name, value in load_file(folder / INPUTS).items()}
         self.dtype = getattr(torch, self.about["dtype"])
         self.image = self.about["kind"] == "image"
-        self.prepare = Pixels(**values, upscaling=self.about["upscaling"]) if self.image else Columns(**values)
+        self.prepare: Callable[[Tensor], Tensor] = lambda tokens: tokens
+        if values:
+            self.prepare = Pixels(**values, upscaling=self.about["upscaling"]) if self.image else Columns(**values)
         self.network = build(self.about["network"]).to(self.device, self.dtype).eval()
         self.network.load_state_dict(load_file(folder / WEIGHTS))
         if self.image:
@@ -49,30 +51,40 @@ class Served:
                     module.train()
 
     def predict(self, model_input: Any, params: Mapping[str, Any] | None = None) -> pd.DataFrame:
-        """Tell the classes of raw examples.
+        """Tell the classes, the labels or the numbers of raw examples.
 
         Args:
-            model_input: uint8 images (N, H, W) or (N, H, W, C); or a table's rows, a DataFrame with its raw columns.
+            model_input: uint8 images (N, H, W) or (N, H, W, C); a table's rows, a DataFrame with its raw columns; or
+                tokens, int64 (N, length).
             params: `threads` to compute with; other numbers than 1, that of the training, may change the last bits.
 
         Returns:
-            A row an example: `label`, the likeliest class, and for every class `probability_NAME`.
+            A row an example: `label`, the likeliest class, and for every class `probability_NAME`. For several labels
+            the latter alone, which do not sum to 1. For numbers `prediction`, in their unit.
 
         Raises:
             ValueError: examples of another type, shape or without a column; says what is wanted.
 
         """
         logits = self.logits(self.examples(model_input), int((params or {}).get("threads", 1)))
+        if self.about["task"] == "regression":
+            mean, deviation = self.about["scale"]
+            return pd.DataFrame({"prediction": (logits[:, 0].double() * deviation + mean).numpy()})
+        classes = self.about["classes"]
+        if self.about["task"] == "multilabel":
+            shares = logits.double().sigmoid().numpy()
+            return pd.DataFrame({f"probability_{name}": shares[:, i] for i, name in enumerate(classes)})
         labels = logits.argmax(1) if logits.shape[1] > 1 else (logits[:, 0] > 0).long()
         if logits.shape[1] == 1:
             logits = torch.cat([torch.zeros_like(logits), logits], 1)  # whose softmax is the sigmoid
         shares = logits.double().softmax(1).numpy()
-        classes = self.about["classes"]
         found = {"label": [classes[label] for label in labels.tolist()]}
         return pd.DataFrame({**found, **{f"probability_{name}": shares[:, i] for i, name in enumerate(classes)}})
 
     def examples(self, given: Any) -> Tensor:
-        """Check raw examples; uint8 (N, H, W, C) or float32 (N, F)."""
+        """Check raw examples; uint8 (N, H, W, C), float32 (N, F) or int64 (N, length)."""
+        if self.about["kind"] == "tokens":
+            return torch.from_numpy(self._tokens(given))
         return torch.from_numpy(self._images(given) if self.image else self._rows(given))
 
     @torch.inference_mode()
@@ -83,7 +95,8 @@ class Served:
         return torch.cat(batches)
 
     def _forward(self, examples: Tensor) -> Tensor:
-        inputs = self.prepare(examples).to(self.dtype)
+        inputs = self.prepare(examples)
+        inputs = inputs.to(self.dtype) if inputs.is_floating_point() else inputs
         if not self.about["autocast"]:
             return self.network(inputs)
         with torch.autocast(torch.device(self.device).type, torch.bfloat16):
@@ -97,6 +110,14 @@ class Served:
             what = f"{images.dtype} {images.shape}"
             raise ValueError(f"expected uint8 images of shape (N, {', '.join(map(str, shape))}), got {what}")
         return np.ascontiguousarray(images)
+
+    def _tokens(self, given: Any) -> np.ndarray:
+        tokens, wanted = np.asarray(given), tuple(self.about["shape"])
+        if tokens.dtype.kind not in "iu" or tokens.shape[1:] != wanted:
+            raise ValueError(f"expected whole numbers of shape (N, {wanted[0]}), got {tokens.dtype} {tokens.shape}")
+        if tokens.size and not 0 <= tokens.min() <= tokens.max() < self.about["vocabulary"]:
+            raise ValueError(f"expected tokens from 0 to {self.about['vocabulary'] - 1}")
+        return np.ascontiguousarray(tokens, np.int64)
 
     def _rows(self, given: Any) -> np.ndarray:
         if not isinstance(given, pd.DataFrame):

@@ -17,6 +17,7 @@ import numpy as np
 
 from study.data import packed
 from study.data.download import fetch, intact
+from study.data.forms import LABELS
 from study.data.known import KNOWN, TEST_SEED, TEST_SHARE, Known, hold_out
 from study.errors import DataError, DataMissing, PlaceError
 from study.formatting import nearest
@@ -77,14 +78,14 @@ def _from_scikit_learn(name: str, known: Known) -> Pack:
     from sklearn import datasets  # noqa: PLC0415 - half a second that only the making needs
 
     data = getattr(datasets, known.made_by)()
-    images, as_published = known.kind == "image", name == "breast_cancer"  # whose split is not stratified
-    x, y = data.data.astype(np.float32), data.target.astype(np.int64)
+    images, stratify = known.kind == "image", known.task == "classification" and name != "breast_cancer"
+    x, y = data.data.astype(np.float32), data.target.astype(LABELS[known.task][0])
     if images:  # digits: 0 to 16
         x = np.rint(data.images * (255 / 16)).astype(np.uint8)[..., None]
-    if as_published:  # scikit-learn counts malignant as 0
+    if name == "breast_cancer":  # scikit-learn counts malignant as 0; the published split is not stratified
         y = 1 - y
-    train, test = hold_out(y, stratify=not as_published, where=name)
-    drawn = f"{TEST_SHARE:.0%} held out for the test{'' if as_published else ', stratified'}, seed {TEST_SEED}"
+    train, test = hold_out(y, stratify=stratify, where=name)
+    drawn = f"{TEST_SHARE:.0%} held out for the test{', stratified' * stratify}, seed {TEST_SEED}"
     return packed.write(
         name,
         {"train_x": x[train], "train_y": y[train], "test_x": x[test], "test_y": y[test]},
@@ -93,6 +94,7 @@ def _from_scikit_learn(name: str, known: Known) -> Pack:
         source=f"scikit-learn ({known.made_by}; {drawn})",
         imported=False,
         columns=() if images else [str(column) for column in data.feature_names],
+        task=known.task,
     )
 
 

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from study.engine import models, optim, perceptron
-from study.engine.losses import predict, with_gradient
+from study.engine.losses import with_gradient
+from study.engine.tasks import classes_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
 MICROBATCH = 2048  # examples whose gradient is computed at once, so that a full batch does not fill the memory
 
-# From the function that makes the inputs of some rows, all rows of a batch (N,) and their classes (N,) to the mean loss
-# and the predicted classes (N,). It leaves the gradient in the parameters' `.grad`.
+# From the function that makes the inputs of some rows, all rows of a batch (N,) and their targets (N,) to the mean loss
+# and the predictions (N,). It leaves the gradient in the parameters' `.grad`.
 Gradient = Callable[[Callable[[Tensor], Tensor], Tensor, Tensor], tuple[Tensor, Tensor]]
 Update = Callable[[], Any]  # changes the parameters by their `.grad`
 
@@ -43,6 +44,7 @@ class Training:
         loss: in training.
         optimizer: over all parameters of the network.
         batch: number of examples of a full batch.
+        predict: from outputs to predictions.
 
     """
 
@@ -53,6 +55,7 @@ class Training:
     loss: Loss
     optimizer: torch.optim.Optimizer
     batch: int
+    predict: Callable[[Tensor], Tensor] = classes_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +118,7 @@ def _autograd(training: Training) -> Gradient:
                 loss = loss * (len(some) / len(rows))
             loss.backward()
             losses.append(loss.detach())
-            predictions.append(predict(logits))
+            predictions.append(training.predict(logits))
         return (losses[0], predictions[0]) if len(losses) == 1 else (torch.stack(losses).sum(), torch.cat(predictions))
 
     return gradient

@@ -20,10 +20,11 @@ import torch
 
 from study.engine import models, optim, step
 from study.engine.augment import Augment, augmentation
-from study.engine.data import Data, open_data, open_test, preparation
+from study.engine.data import Data, open_data, open_test, order_of, preparation
 from study.engine.evaluate import BATCH, Evaluation, evaluate, metric_of, report
-from study.engine.losses import Loss, loss_of, outputs_of, penalty_of
+from study.engine.losses import Loss, class_weights, loss_of, outputs_of, penalty_of
 from study.engine.schedules import Schedule
+from study.engine.tasks import Task, task_of
 from study.errors import RecipeError
 from study.events import Epoch
 
@@ -57,6 +58,7 @@ class Parts:
         batch: examples a step.
         steps_per_epoch: of a whole epoch.
         steps: of the whole training.
+        task: what is predicted.
 
     """
 
@@ -74,6 +76,7 @@ class Parts:
     batch: int
     steps_per_epoch: int
     steps: int
+    task: Task
 
 
 def train(
@@ -89,8 +92,9 @@ def train(
 
     Yields:
         Epochs with train_loss and train_accuracy (means over the epoch, in training mode), lr (of the last step), and,
-        if there are validation examples, val_loss, val_accuracy and the recipe's own metric. An epoch with a loss
-        that is not finite is the last, and its other metrics are NaN.
+        if there are validation examples, val_loss, val_accuracy and the recipe's own metric; other tasks than
+        classification have other scores (`study.knobs.SCORES`). An epoch with a loss that is not finite is the last,
+        and its other metrics are NaN.
 
     Returns:
         The report on the last epoch's model over the validation examples, under "test" that over the test split if
@@ -113,13 +117,16 @@ def train(
             if len(parts.data.val):
                 evaluation = judge(parts, number, parts.data.val) if math.isfinite(metrics["train_loss"]) else None
                 metrics["val_loss"] = evaluation.loss if evaluation else math.nan
-                metrics["val_accuracy"] = evaluation.accuracy if evaluation else math.nan
-                metrics.update({f"val_{name}": value for name, value in evaluation.more.items()} if evaluation else {})
+                scores = evaluation.scores if evaluation else dict.fromkeys(parts.task.scores, math.nan)
+                metrics.update({f"val_{name}": value for name, value in scores.items()})
+            elif recipe.metric and math.isfinite(metrics["train_loss"]):  # a final training is followed by it, too
+                scores = judge(parts, number, parts.data.train).scores
+                metrics.update({f"train_{name}": scores[name] for name in scores if name not in parts.task.scores})
         last = min(number * parts.steps_per_epoch, parts.steps)
         metrics["lr"] = parts.schedule.at(last - 1)["lr"]
         finite = math.isfinite(metrics["train_loss"])
         if not finite:
-            metrics["train_accuracy"] = math.nan
+            metrics.update({f"train_{name}": math.nan for name in parts.task.scores})
         if finite:
             parts.schedule.epoch_ended(last, metrics.get("val_loss", math.nan))
         state, seconds = partial(_state, parts, number), time.perf_counter() - began
@@ -148,11 +155,12 @@ def assemble(recipe: Recipe, device: str) -> Parts:
     if device.startswith("cuda"):
         _choose_deterministic_kernels()
     data = open_data(recipe, device)
+    task = task_of(data.task, recipe)
     upscaling = models.upscaling(recipe, data.shape)
     shape = (data.shape[0], *(side * upscaling for side in data.shape[1:]))
     with isolated_rng(device):
         torch.manual_seed(_seed(recipe, 0, "init"))
-        model = models.build(recipe, shape, outputs_of(recipe, len(data.classes)))
+        model = models.build(recipe, shape, outputs_of(recipe, len(data.classes), task.name))
     dtype = torch.float64 if recipe.precision == "float64" else torch.float32
     model.to(device, dtype)
     if data.kind == "image":
@@ -164,7 +172,7 @@ def assemble(recipe: Recipe, device: str) -> Parts:
     steps = recipe.steps or (recipe.epochs or 0) * steps_per_epoch
     forward = _forward(recipe, model, device)
     optimizer = optim.build(recipe, model.parameters())
-    loss = loss_of(recipe, training=True)
+    loss = loss_of(recipe, training=True, task=task.name, weights=class_weights(recipe, data))
     return Parts(
         recipe=recipe,
         device=device,
@@ -175,11 +183,12 @@ def assemble(recipe: Recipe, device: str) -> Parts:
         optimizer=optimizer,
         schedule=Schedule(recipe, steps, steps_per_epoch),
         loss=loss,
-        step=step.choose(step.Training(recipe, device, model, forward, loss, optimizer, batch)),
+        step=step.choose(step.Training(recipe, device, model, forward, loss, optimizer, batch, task.predict)),
         augment=augmentation(recipe, data),
         batch=batch,
         steps_per_epoch=steps_per_epoch,
         steps=steps,
+        task=task,
     )
 
 
@@ -187,7 +196,7 @@ def _pass(parts: Parts, number: int) -> dict[str, float]:
     """Train for one epoch; reads back from the device only, now and then, whether the loss is finite."""
     recipe, train = parts.recipe, parts.data.train
     first = (number - 1) * parts.steps_per_epoch
-    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(_seed(recipe, number, "order")))
+    order = order_of(recipe, parts.data, torch.Generator().manual_seed(_seed(recipe, number, "order")))
     rows = train.rows.index_select(0, order[: (parts.steps - first) * parts.batch].to(parts.device))
     targets = train.y.index_select(0, rows)
     generator = torch.Generator(parts.device).manual_seed(_seed(recipe, number, "augmentation"))
@@ -212,11 +221,11 @@ def _pass(parts: Parts, number: int) -> dict[str, float]:
         losses.append(loss)
         predictions.append(predicted)
         if number_of_step % LOOK == LOOK - 1 and not math.isfinite(loss.item()):
-            return {"train_loss": loss.item(), "train_accuracy": math.nan}
+            return {"train_loss": loss.item(), **{f"train_{name}": math.nan for name in parts.task.scores}}
     sizes = torch.tensor([len(some) for some, _ in batches], dtype=torch.float64)
     mean = torch.stack(losses).cpu().double() @ sizes / len(rows)
-    right = (torch.cat(predictions) == targets).sum()
-    return {"train_loss": mean.item(), "train_accuracy": right.item() / len(rows)}
+    scores = parts.task.count(torch.cat(predictions), targets, parts.data.scale)
+    return {"train_loss": mean.item(), **{f"train_{name}": value for name, value in scores.items()}}
 
 
 def inputs(parts: Parts, generator: torch.Generator, rows: Tensor) -> Tensor:
@@ -231,8 +240,9 @@ def judge(parts: Parts, number: int, split: Split) -> Evaluation:
     parts.model.eval()
     if parts.recipe.dropout_at_test:
         models.keep_dropout_on(parts.model)
-    loss = loss_of(parts.recipe, training=False)
-    return evaluate(parts.forward, parts.prepare, loss, split, metric_of(parts.recipe))
+    loss = loss_of(parts.recipe, training=False, task=parts.task.name)
+    metric = metric_of(parts.recipe, parts.task, len(parts.data.classes))
+    return evaluate(parts.forward, parts.prepare, loss, split, metric, parts.task, parts.data.scale)
 
 
 def judging(parts: Parts) -> dict[str, Any]:

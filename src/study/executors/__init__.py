@@ -52,7 +52,7 @@ class Job:
             StudyFileError: another process cannot import the training or the recipe's class.
 
         """
-        from study.definition import reference_to  # noqa: PLC0415 - pydantic, which starting the server does not need
+        from study.imports import reference_to  # noqa: PLC0415 - pydantic, which starting the server does not need
 
         return cls(
             number=number,

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from study import environment
-from study.definition import OUR_TRAIN, reference_to
+from study.definition import OUR_TRAIN
 from study.errors import InputError
 from study.formatting import plural
+from study.imports import reference_to
 from study.progress import Notice, Preparing, SearchStarted
 from study.questions import judging
 from study.questions.recipe_results import RecipeResults

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from study.metric import Metric
     from study.stats.intervals import Mean
 
+ANSWERS = {
+    "classification": "It answers with `label` and a column `probability_CLASS` for every class.",
+    "regression": "It answers with `prediction`, in the unit of the numbers that it was trained on.",
+    "multilabel": "It answers with a column `probability_LABEL` for every label.",
+}
 LONGEST = 5000  # characters that MLflow's databases hold of a description
 
 
@@ -30,14 +35,15 @@ class Facts:
         metric: the search's.
         search_value: what the search saw of the recipe.
         score: on the test split over fresh seeds; None if it was not confirmed.
-        own_score: the test accuracy of these very weights; None where nobody has looked.
+        own_score: the metric of these very weights on the test split; None where nobody has looked.
         recipe: every knob.
         fingerprint: of the recipe.
         overrides: those that differ from the study's recipe.
-        classes: names, in order.
+        classes: names, in order; none if a number is predicted.
         columns: of a table, in order; empty for images.
         about: what `trial.json` says of data, code and environment.
         weights_sha256: of the weights' file.
+        task: what is predicted.
 
     """
 
@@ -57,6 +63,7 @@ class Facts:
     weights_sha256: str
     classes: Sequence[str] = ()
     columns: Sequence[str] = ()
+    task: str = "classification"
 
     @property
     def confirmed(self) -> bool:
@@ -87,6 +94,7 @@ def tags(facts: Facts) -> dict[str, str]:
         "study.own_score": facts.own_score,
         "study.data": data.get("name"),
         "study.data_sha256": data.get("sha256"),
+        "study.task": facts.task,
         "study.weights_sha256": facts.weights_sha256,
         "study.git_commit": git.get("commit"),
         "study.git_dirty": git.get("dirty"),
@@ -103,7 +111,7 @@ def markdown(facts: Facts, model: str, requirements: Sequence[str], own: str) ->
     changed = formatting.knobs(facts.overrides) or "the study's recipe as it is"
     facts_of_it = [
         f"- Data: {data.get('name')} (sha256 {sha}…), {data.get('source')}",
-        f"- Classes: {_some(facts.classes, 20)}",
+        *([f"- Classes: {_some(facts.classes, 20)}"] if facts.classes else []),
         f"- Recipe: {changed} (all knobs: tag `study.recipe`)",
         f"- Made by: {facts.made_by}, of trial {facts.trial} of the study {facts.study}",
     ]
@@ -114,7 +122,7 @@ def markdown(facts: Facts, model: str, requirements: Sequence[str], own: str) ->
         f"model.predict(examples)  # {_wanted(facts)}",
         "```",
     ]
-    answer = "It answers with `label` and a column `probability_CLASS` for every class."
+    answer = ANSWERS[facts.task]
     parts = [
         f"# {model}",
         facts.question,

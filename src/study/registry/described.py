@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from study.formatting import moment
 from study.schemas import models
-from study.schemas.models import ModelVersion, PairedTest, RegisteredVersion
+from study.schemas.models import ModelVersion, PairedErrors, PairedTest, RegisteredVersion
 from study.text import models as text
 from study.text.shown import Shown, ShownList
 
 if TYPE_CHECKING:
-    from study.stats.mcnemar import Paired
+    from study.stats import errors, mcnemar
     from study.text.table import Block
     from study.tracking.registry import Version
+
+    Met = mcnemar.Paired | errors.PairedErrors
 
 
 class Models(ShownList[ModelVersion]):
@@ -62,7 +64,7 @@ class Promotion(Shown):
 
     version: Version
     before: Version | None
-    paired: Paired | None
+    paired: Met | None
 
     def record(self) -> models.Promotion:
         """Describe the promotion in plain values."""
@@ -70,7 +72,7 @@ class Promotion(Shown):
             model=self.version.model,
             champion=self.version.number,
             before=self.before.number if self.before else None,
-            test=tested(self.paired) if self.paired else None,
+            **_met(self.paired),
         )
 
     def blocks(self) -> list[Block]:
@@ -118,17 +120,28 @@ def described(version: Version) -> ModelVersion:
     )
 
 
-def tested(paired: Paired) -> PairedTest:
-    """Describe how two classifiers did on the same test examples."""
+def tested(paired: Met) -> PairedTest | PairedErrors:
+    """Describe how two models did on the same test examples."""
+    from study.stats.errors import PairedErrors as Errors  # noqa: PLC0415 - SciPy
+
+    if isinstance(paired, Errors):
+        return PairedErrors(
+            examples=paired.n, error=paired.candidate, champion_error=paired.champion, low=paired.low, high=paired.high,
+        )  # fmt: skip
     return PairedTest(
         examples=paired.n, gained=paired.gained, lost=paired.lost, p=paired.p, accuracy=paired.candidate,
         champion_accuracy=paired.champion,
     )  # fmt: skip
 
 
-def in_words(paired: Paired) -> str:
-    """Say how two classifiers did on the same test examples."""
+def in_words(paired: Met) -> str:
+    """Say how two models did on the same test examples."""
     return text.met(tested(paired))
+
+
+def _met(paired: Met | None) -> dict[str, Any]:
+    found = tested(paired) if paired else None
+    return {"test": None, "errors": found} if isinstance(found, PairedErrors) else {"test": found}
 
 
 def _number(version: Version, tag: str) -> float | int | None:

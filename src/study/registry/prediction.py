@@ -52,7 +52,8 @@ class Predictions(Shown):
         return [
             {
                 "example": each.example,
-                "label": each.label,
+                **({"label": each.label} if each.label is not None else {}),
+                **({"prediction": each.number} if each.number is not None else {}),
                 **{f"probability_{name}": share for name, share in each.probabilities.items()},
             }
             for each in self.predictions
@@ -88,8 +89,14 @@ def predict(
 
 
 def _prediction(example: str, found: dict[Any, Any]) -> models.Prediction:
-    shares = {str(name).removeprefix("probability_"): share for name, share in found.items() if name != "label"}
-    return models.Prediction(example=example, label=found["label"], probabilities=shares)
+    shares = {
+        str(name).removeprefix("probability_"): share
+        for name, share in found.items()
+        if str(name).startswith("probability_")
+    }
+    return models.Prediction(
+        example=example, label=found.get("label"), probabilities=shares, number=found.get("prediction")
+    )
 
 
 def examples(
@@ -114,7 +121,26 @@ def examples(
             raise InputError("is not there", where=str(path), fix="Give images, a folder of them, or a table.")
     if model.shape is None:
         return _rows(model, paths)
+    if len(model.shape) == 1:
+        return _tokens(model.shape, paths)
     return _images(model, model.shape, paths, resize=resize)
+
+
+def _tokens(shape: tuple[int, ...], paths: Sequence[Path]) -> tuple[list[str], np.ndarray]:
+    """Read sequences of tokens, whole numbers (N, length), from NumPy's .npy files."""
+    found = list[np.ndarray]()
+    for path in paths:
+        try:
+            tokens = np.load(path, allow_pickle=False)
+        except (ValueError, OSError, EOFError) as error:
+            fix = "Save whole numbers of shape (N, length) with numpy.save."
+            raise InputError("cannot be read as tokens", where=str(path), fix=fix) from error
+        if not isinstance(tokens, np.ndarray) or tokens.dtype.kind not in "iu" or tokens.shape[1:] != shape:
+            what = f"holds no tokens of shape (N, {shape[0]})"
+            raise InputError(what, where=str(path), fix="Save whole numbers of that shape with numpy.save.")
+        found.append(tokens.astype(np.int64))
+    whole = np.concatenate(found)
+    return [f"row {number}" for number in range(1, len(whole) + 1)], whole
 
 
 def _images(

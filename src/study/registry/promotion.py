@@ -13,8 +13,8 @@ from study.registry.described import Promotion, Rollback, in_words
 if TYPE_CHECKING:
     import numpy as np
 
+    from study.registry.described import Met
     from study.settings import Settings
-    from study.stats.mcnemar import Paired
     from study.tracking.registry import Registry, Version
 
 FORCE = "--force --reason TEXT promotes it anyway."
@@ -169,11 +169,14 @@ def _record_look(settings: Settings, *versions: Version) -> None:
         journal.record_opening(replicates.opening(journal.folder.name, recipes, 1))
 
 
-def _meet(registry: Registry, candidate: Version, champion: Version) -> Paired:
+def _meet(registry: Registry, candidate: Version, champion: Version) -> Met:
     """Let two versions predict the same test examples."""
-    from study.stats import mcnemar  # noqa: PLC0415 - SciPy
+    from study.stats import errors, mcnemar  # noqa: PLC0415 - SciPy
 
     examples, true = _test_examples(candidate)
+    if true.ndim == 2 or true.dtype.kind == "f":
+        one, other = (_errors(registry, version, examples, true) for version in (candidate, champion))
+        return errors.compare(one, other)
     one, other = (_labels(registry, version, examples) == true for version in (candidate, champion))
     return mcnemar.compare(one, other)
 
@@ -182,8 +185,14 @@ def _labels(registry: Registry, version: Version, examples: Any) -> np.ndarray:
     return registry.load(version).predict(examples)["label"].to_numpy(dtype=str)
 
 
+def _errors(registry: Registry, version: Version, examples: Any, true: np.ndarray) -> np.ndarray:
+    """Compute the squared error of each example; for several labels the share that is wrong."""
+    found = registry.load(version).predict(examples).to_numpy(dtype=float)
+    return ((found > 0.5) != true).mean(1) if true.ndim == 2 else (found[:, 0] - true) ** 2
+
+
 def _test_examples(version: Version) -> tuple[Any, np.ndarray]:
-    """Read the raw test examples of a version's data set, and their classes by name."""
+    """Read the raw test examples of a version's data set, and their classes by name, numbers, or labels as 0 and 1."""
     import numpy as np  # noqa: PLC0415 - only where something is promoted
 
     from study.data import packed  # noqa: PLC0415 - as above
@@ -193,5 +202,7 @@ def _test_examples(version: Version) -> tuple[Any, np.ndarray]:
     known = {"name": version.tags["study.data"], "sha256": version.tags["study.data_sha256"]}
     pack = same_data(known, where=f"{version.model}, version {version.number}")
     arrays = packed.read(pack)
-    true = np.asarray(pack.classes, dtype=str)[arrays["test_y"]]
+    true = arrays["test_y"]
+    if pack.task == "classification":
+        true = np.asarray(pack.classes, dtype=str)[true]
     return raw(pack, arrays["train_x"], arrays["test_x"]), true

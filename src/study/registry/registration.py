@@ -159,8 +159,10 @@ def register(trained: TrainedModel, settings: Settings, model: str) -> tuple[Ver
 
     with tempfile.TemporaryDirectory() as folder:
         files = export(recipe, weights, Path(folder), training.history.device or "cpu")
-        facts = replace(facts, classes=files.classes, columns=files.columns)
-        package = Package(files.code, files.data, files.requirements, files.example, files.classes, files.levels)
+        facts = replace(facts, classes=files.classes, columns=files.columns, task=files.task)
+        package = Package(
+            files.code, files.data, files.requirements, files.example, files.classes, files.levels, files.task
+        )
         card = markdown(facts, model, files.requirements, files.own)
         return registry.add(model, run, package, tags(facts), card), True
 
@@ -173,16 +175,17 @@ def _weights(training: Trial) -> Path:
 
 def _facts(trained: TrainedModel, settings: Settings, recipe_fingerprint: str, weights_sha256: str) -> Facts:
     training = trained.training
+    metric = results.metric_of(Journal(settings.study_folder(trained.study)))
     return Facts(
         study=trained.study,
         trial=trained.trial,
         made_by=f"{trained.journal.folder.name} trial {training.number}",
         uid=training.about["uid"],
         question=trained.question,
-        metric=results.metric_of(Journal(settings.study_folder(trained.study))),
+        metric=metric,
         search_value=trained.search_value,
         score=trained.score,
-        own_score=(training.history.evaluation.get("test") or {}).get("accuracy"),
+        own_score=(training.history.evaluation.get("test") or {}).get(metric.measure),
         recipe=training.recipe,
         fingerprint=recipe_fingerprint,
         overrides=trained.overrides,

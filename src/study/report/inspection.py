@@ -42,7 +42,7 @@ def sections(found: Found, winner: Winner | None) -> list[Section]:
         return []
     with Options(device="cpu").calling() as call:
         made = [
-            ("classes", "Classes", _classes(winner)),
+            ("classes", "Errors" if "errors" in (winner.evaluation or {}) else "Classes", _classes(winner)),
             ("mistakes", "What it gets wrong", _mistakes(found, winner, call)),
             ("filters", "First filters", _filters(found, winner, call)),
         ]
@@ -61,6 +61,11 @@ def _classes(winner: Winner) -> Iterator[Part]:
         else:
             yield Text(f"The commonest confusions of {len(classes)} classes: {where}.")
             yield _commonest(classes, counts)
+    if errors := evaluation.get("errors"):
+        yield Text(f"Errors by the number to predict: {winner.label}, {winner.split} split; prediction minus number.")
+        head = list(errors[0])
+        rows = [[_cell(each.get(name)) for name in head] for each in errors]
+        yield Table("Errors by the number to predict", [f">{name.replace('_', ' ')}" for name in head], rows)
     if per_class := evaluation.get("per_class"):
         head = list(dict.fromkeys(name for each in per_class for name in each))
         rows = [[_cell(each.get(name)) for name in head] for each in per_class]
@@ -149,7 +154,7 @@ def _recipe(found: Found, winner: Winner) -> tuple[Recipe | None, str]:
         return None, "The data set is not on this machine: `study data list` shows those that are."
     if pack.sha256 != data.get("sha256"):
         return None, "The data set on this machine is another one than the study's, by its sha256."
-    return (recipe, "") if pack.kind == "image" else (None, "")
+    return (recipe, "") if pack.kind == "image" and pack.task == "classification" else (None, "")
 
 
 def _weights(winner: Winner) -> Path:

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from study import stopping
-from study.definition import OUR_TRAIN, reference_to
+from study.definition import OUR_TRAIN
 from study.errors import StudyError
 from study.events import Died, Epoch, Event, Failed, Finished, Started, Stopped, Stuck
 from study.executors import Job
 from study.formatting import duration
+from study.imports import reference_to
 from study.knobs import has_own_code
 from study.progress import Notice, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
 from study.recipe import Recipe, difference, fingerprint, settings, to_json

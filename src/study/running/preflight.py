@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from study.definition import OUR_TRAIN, reference_to, with_data
+from study.definition import OUR_TRAIN, with_data
 from study.errors import DataMissing, RecipeError
 from study.executors import inline
+from study.imports import reference_to
 from study.knobs import unfit_for_data
 from study.recipe import Recipe, fingerprint
 

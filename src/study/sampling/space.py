@@ -19,8 +19,9 @@ from optuna.distributions import (
 )
 
 from study.asking import label_of
-from study.definition import judged_by, reference_to
+from study.definition import judged_by
 from study.errors import DefinitionChanged, RecipeError, StudyFileError
+from study.imports import reference_to
 from study.knobs import plain
 
 if TYPE_CHECKING:

@@ -12,9 +12,13 @@ class DataSet(Record):
 
     name: str = Field(description="the name that recipes use")
     path: str | None = Field(description="its file; null if it is not on this machine")
-    kind: str | None = Field(description="image or table")
-    classes: list[str] | None = Field(description="names of the classes, in the order of the label numbers")
-    shape: list[int] | None = Field(description="shape of one example: height, width, channels; or number of columns")
+    kind: str | None = Field(description="image, table or tokens")
+    classes: list[str] | None = Field(
+        description="names of the classes, in the order of the label numbers; empty where numbers are predicted"
+    )
+    shape: list[int] | None = Field(
+        description="shape of one example: height, width, channels; or number of columns, or of tokens"
+    )
     train: int | None = Field(description="number of training examples")
     test: int | None = Field(description="number of test examples")
     sha256: str | None = Field(
@@ -35,6 +39,8 @@ class DataSet(Record):
         description="what was subtracted from a table's columns, by name, where 32-bit floats cannot hold their values"
     )
     here: bool = Field(description="whether its file is on this machine")
+    task: str | None = Field(description="what is predicted: classification, regression or multilabel")
+    vocabulary: int | None = Field(description="number of different tokens; 0 for data of another kind")
 
 
 class Verified(Record):

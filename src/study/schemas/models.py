@@ -56,6 +56,16 @@ class PairedTest(Record):
     champion_accuracy: float = Field(description="test accuracy of the champion, in [0, 1]")
 
 
+class PairedErrors(Record):
+    """How a version and the champion did on the same test examples, where numbers or several labels are predicted."""
+
+    examples: int = Field(description="number of test examples")
+    error: float = Field(description="mean squared error of the version; of labels the share that is wrong")
+    champion_error: float = Field(description="the same of the champion")
+    low: float = Field(description="lower end of the 95 % interval of the difference, version minus champion")
+    high: float = Field(description="upper end of the interval")
+
+
 class Promotion(Record):
     """The new champion: `study promote --json` and `study rollback --json`."""
 
@@ -63,14 +73,20 @@ class Promotion(Record):
     champion: int = Field(description="version number of the champion")
     before: int | None = Field(description="version number of the previous champion; null if there was none")
     test: PairedTest | None = Field(description="the test between the two; null if there was none")
+    errors: PairedErrors | None = Field(
+        default=None, description="the comparison of their errors, where numbers or several labels are predicted"
+    )
 
 
 class Prediction(Record):
     """A model's prediction for one example."""
 
     example: str = Field(description="path of an image, or `row N` of a table, from 1")
-    label: str = Field(description="name of the most probable class")
-    probabilities: dict[str, float] = Field(description="probability of every class, by its name; they sum to 1")
+    label: str | None = Field(description="name of the most probable class; null if classes are not what is predicted")
+    probabilities: dict[str, float] = Field(
+        description="probability of every class, by its name; they sum to 1, but for several labels"
+    )
+    number: float | None = Field(default=None, description="the predicted number; null if numbers are not predicted")
 
 
 class Predictions(Record):

@@ -38,10 +38,11 @@ def one(found: DataSet) -> list[Block]:
 
 def described(found: DataSet) -> str:
     """Describe a data set's size: `8 images to train on and 4 to test, 8x8x3, 2 classes`."""
-    what = "images" if found.kind == "image" else "rows"
+    what = {"image": "images", "tokens": "sequences"}.get(found.kind or "", "rows")
     brought = f" ({found.validation:,} of them for validation)" if found.validation else ""
     counts = f"{found.train or 0:,} {what} to train on{brought} and {found.test or 0:,} to test"
-    return f"{counts}, {_shape(found.shape or ())}, {len(found.classes or ())} classes"
+    predicted = {"regression": "a number to predict", "multilabel": f"{len(found.classes or ())} labels"}
+    return f"{counts}, {_size(found)}, {predicted.get(found.task or '', f'{len(found.classes or ())} classes')}"
 
 
 def verified(found: Verified) -> list[Block]:
@@ -62,8 +63,8 @@ def _row(found: DataSet) -> list[str]:
         found.kind or "-",
         str(found.train),
         str(found.test),
-        _shape(found.shape or ()),
-        str(len(found.classes or ())),
+        _size(found),
+        "-" if found.task == "regression" else str(len(found.classes or ())),
         size(found.size or 0),
         re.sub(r"[0-9a-f]{64}", lambda digest: digest[0][:12], found.source),
     ]
@@ -73,5 +74,8 @@ def _indented(lines: Sequence[str]) -> list[str]:
     return [f"  {line}" for line in lines]
 
 
-def _shape(shape: Sequence[int]) -> str:
+def _size(found: DataSet) -> str:
+    shape = list(found.shape or [0])
+    if found.kind == "tokens":
+        return f"{shape[0]} of {found.vocabulary:,} tokens"
     return f"{shape[0]} columns" if len(shape) == 1 else "x".join(map(str, shape))

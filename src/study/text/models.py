@@ -6,8 +6,9 @@ import time
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from study.formatting import duration, plural
+from study.formatting import duration, number, plural
 from study.metric import Ends
+from study.schemas.models import PairedErrors
 from study.text.table import Block
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def promoted(done: Promotion, version: ModelVersion) -> list[Block]:
         return [Block([f"{start} already"])]
     if done.before is None:
         return [Block([f"{start}, the first: {scored(version)}"])]
-    why = met(done.test) if done.test else "forced, without a test"
+    tested = done.test or done.errors
+    why = met(tested) if tested else "forced, without a test"
     return [Block([f"{start} now, before it version {done.before}: {why}"])]
 
 
@@ -48,8 +50,12 @@ def rolled_back(done: Promotion) -> list[Block]:
     return [Block([f"{done.model}: version {done.champion} is the champion again, no longer version {done.before}"])]
 
 
-def met(test: PairedTest) -> str:
+def met(test: PairedTest | PairedErrors) -> str:
     """Say how a version and the champion did on the same test examples."""
+    if isinstance(test, PairedErrors):
+        pair = f"mean error {number(test.error)} against {number(test.champion_error)}"
+        interval = f"95 % interval of the difference {number(test.low)} to {number(test.high)}"
+        return f"of {test.examples:,} test examples: {pair}; {interval}"
     accuracies = f"{100 * test.accuracy:.2f} % against {100 * test.champion_accuracy:.2f} %"
     differing = f"it alone is right on {test.gained:,}, the champion alone on {test.lost:,}"
     return f"of {test.examples:,} test examples {differing} (McNemar's mid-p {test.p:.2g}); accuracy {accuracies}"
@@ -68,8 +74,16 @@ def predictions(found: Predictions) -> list[Block]:
     """Show a line for each example, with the probabilities of all classes, or of the likeliest if there are many."""
     rows = found.predictions
     classes = list(rows[0].probabilities)
+    if rows[0].number is not None:
+        return [
+            Block(headings=["Example", "Prediction"], rows=[[row.example, number(row.number or 0.0)] for row in rows])
+        ]
+    if rows[0].label is None:
+        cells = [[row.example, ", ".join(name for name, share in row.probabilities.items() if share > 0.5) or "-",
+                  _likely(row)] for row in rows]  # fmt: skip
+        return [Block(headings=["Example", "Labels", "Probabilities"], rows=cells)]
     if len(classes) <= FEW:
-        cells = [[row.example, row.label, *map(_share, row.probabilities.values())] for row in rows]
+        cells = [[row.example, row.label or "-", *map(_share, row.probabilities.values())] for row in rows]
         return [Block(headings=["Example", "Label", *classes], rows=cells)]
     return [Block(headings=["Example", "Label", "Probability", "Or"], rows=[_ranked(row) for row in rows])]
 
@@ -97,11 +111,17 @@ def _age(created: str | None) -> str:
     return duration(seconds) if seconds < 2 * DAY else plural(round(seconds / DAY), "day")
 
 
+def _likely(row: Prediction) -> str:
+    shares = sorted(row.probabilities.items(), key=lambda each: -each[1])
+    return ", ".join(f"{name} {_share(share)}" for name, share in shares[:FEW])
+
+
 def _ranked(row: Prediction) -> list[str]:
     """Write the label with its probability, then the next likely ones that are not negligible."""
     shares = sorted(row.probabilities.items(), key=lambda each: -each[1])
     others = [f"{name} {_share(share)}" for name, share in shares[1:FEW] if share >= 0.001]
-    return [row.example, row.label, _share(row.probabilities[row.label]), ", ".join(others) or "-"]
+    label = row.label or "-"
+    return [row.example, label, _share(row.probabilities[label]), ", ".join(others) or "-"]
 
 
 def _share(share: float) -> str:

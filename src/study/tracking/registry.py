@@ -62,6 +62,7 @@ class Package:
         example: some inputs: uint8 images, or a DataFrame.
         classes: names of the classes.
         levels: range of 16-bit grey values that became 0 to 255 in the images; None for others.
+        task: classification, regression or multilabel.
 
     """
 
@@ -71,6 +72,7 @@ class Package:
     example: np.ndarray | pd.DataFrame
     classes: Sequence[str]
     levels: tuple[int, int] | None = None
+    task: str = "classification"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +80,11 @@ class Model:
     """A loaded version.
 
     Args:
-        shape: of an input image, (H, W) or (H, W, C); None for rows of a table.
+        shape: of an input image, (H, W) or (H, W, C), or of tokens, (length,); None for rows of a table.
         columns: of an input table; empty for images.
         text: the columns that hold text.
-        predict: takes uint8 images (N, *shape) or a DataFrame, returns a DataFrame with `label` and `probability_NAME`.
+        predict: takes images or tokens (N, *shape) or a DataFrame, returns a DataFrame with `label` and
+            `probability_NAME`, or with `prediction`.
         levels: range of 16-bit grey values that is given to it as 0 to 255; None for other images, and for tables.
 
     """
@@ -234,7 +237,9 @@ def _signature(package: Package) -> ModelSignature:
         text = {name: example[name].dtype.kind not in "biuf" for name in example}
         inputs = [ColSpec(DataType.string if is_text else AnyType(), name) for name, is_text in text.items()]
     shares = [ColSpec(DataType.double, f"probability_{name}") for name in package.classes]
-    outputs = Schema([ColSpec(DataType.string, "label"), *shares])
+    first = {"regression": "prediction", "multilabel": None}.get(package.task, "label")
+    kind = DataType.double if package.task == "regression" else DataType.string
+    outputs = Schema([*([ColSpec(kind, first)] if first else []), *shares])
     return ModelSignature(Schema(list(inputs)), outputs, ParamSchema([ParamSpec("threads", DataType.long, 1)]))
 
 
