@@ -9,7 +9,7 @@ import pytest
 from study import Published, load
 from study.imports import load_file
 from study.questions.comparison import VariantRow
-from study.stats import intervals
+from study.stats import failures, intervals
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "reproduce.py"
 
@@ -51,7 +51,7 @@ def test_a_study_may_have_seeds_and_fixed_knobs_of_its_own():
 def row(published, values=(0.951, 0.953, 0.952)):
     return VariantRow(
         variant="l1", values=values, mean=intervals.mean(values), comparison=None, as_expected=None, seconds=0.5,
-        diverged=0, published=Published(value=published, source="a document"),
+        diverged=0, failed=failures.of(0, len(values)), published=Published(value=published, source="a document"),
     )  # fmt: skip
 
 

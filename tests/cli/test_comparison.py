@@ -118,13 +118,10 @@ def test_what_was_compared_is_shown_without_the_data_and_from_those_that_stood_i
     assert compare("--show") == (0, out, "")
 
 
-@pytest.mark.parametrize(
-    ("metric", "said"),
-    [("", "count as guessing"), (', metric="val_loss", direction="minimize"', "are left out")],
-)
-def test_what_became_of_diverged_trainings_is_said(compare, metric, said):
+@pytest.mark.parametrize("metric", ["", ', metric="val_loss", direction="minimize"'])
+def test_what_became_of_diverged_trainings_is_said(compare, metric):
     file = Path("studies/tricks.py")
     diverging = file.read_text().replace('{"activation": "softmax"}', '{"lr": 1e30}')
     file.write_text(diverging.replace('name="tricks"', f'name="tricks"{metric}'))
     _, out, _ = compare("--executor", "inline", "--seeds", "2", "--variants", "softmax")
-    assert f"softmax: 2 of 2 trainings diverged and {said}" in out
+    assert "Failed: baseline 0 of 2 (below 78 %), softmax 2 of 2. All figures are of the trainings that ended." in out

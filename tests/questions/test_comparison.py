@@ -207,13 +207,17 @@ def test_until_sure_stops_a_variant_as_soon_as_its_verdict_is_settled():
     assert table["same"].comparison.verdict == "no difference"
 
 
-def test_a_training_that_diverges_counts_as_guessing_and_is_said():
+def test_a_recipe_whose_trainings_fail_hurts_by_that_and_has_no_value_of_guessing():
     study = replace(STUDY, variants={"baseline": {}, "wild": {"lr": 1e30}})
     list(run(study))
     row = rows(study)["wild"]
-    assert row.diverged == 5
-    assert row.comparison.verdict == "hurts"
-    assert row.mean.value == 0.1
+    assert (row.diverged, row.failed.count, row.failed.n) == (5, 5, 5)
+    assert row.mean is None
+    assert row.comparison.words() == "hurts: 5 of 5 failed, against 0 of 5 (below 45 %)"
+    question = comparison.ask(study, until_sure=True)
+    list(run(study, question))
+    assert rows(study, question)["wild"].comparison.verdict == "hurts"
+    assert rows(study, question)["wild"].failed.n == 7  # of 30: the test that allows every look
 
 
 def test_a_literal_protocol_is_compared_only_when_asked_for():

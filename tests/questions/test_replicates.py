@@ -64,7 +64,7 @@ def test_no_arm_is_left_out_before_all_its_trainings_so_far_have_ended():
     """With two workers, a training on the second seed may end before one on the first."""
     asked = []
 
-    def narrow(before, values, diverged):
+    def narrow(before, values, failed):
         asked.append({name: list(each) for name, each in values.items()})
         return before
 

@@ -8,6 +8,7 @@ import pytest
 
 from study.metric import Metric
 from study.registry.card import LONGEST, Facts, markdown, tags
+from study.stats import failures
 from study.stats.intervals import Interval, Mean
 
 LOSS = Metric("val_loss", "minimize")
@@ -20,6 +21,7 @@ FACTS = Facts(
     metric=Metric("val_accuracy"),
     search_value=0.9512,
     score=Mean(0.9455, Interval(0.9401, 0.9509), 0.004, 5),
+    failed=failures.of(1, 6),
     own_score=0.9460,
     recipe={"lr": 0.01, "hidden": [16]},
     fingerprint="f" * 16,
@@ -38,7 +40,7 @@ def test_the_card_of_a_confirmed_model_says_its_score_with_interval_and_how_to_u
     for words in (
         "# little",
         "Which optimizer?",
-        "94.55 % on the test split, mean of 5 fresh seeds (95 % interval 94.01 to 95.09)",
+        "94.55 % on the test split, mean of 5 fresh seeds (95 % interval 94.01 to 95.09); failed: 1 of 6 (below 58 %)",
         "95.12 % in the search",
         "digits (sha256 abababababab…), scikit-learn",
         "lr=0.01",

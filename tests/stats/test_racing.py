@@ -31,16 +31,24 @@ def test_the_best_arm_is_dropped_in_less_than_5_percent_of_races_although_others
     assert wrong / 800 < 0.05
 
 
-def test_one_diverged_training_does_not_switch_the_race_off():
+def test_one_training_that_fails_does_not_switch_the_race_off_and_says_nothing_of_the_others():
     rng = np.random.default_rng(3)
     table = 0.97 - 0.01 * np.arange(10)[:, None] + 0.002 * rng.standard_normal((10, 5))
     steady = racing.worse(table, looks=4)
-    table[4, 1] = 0.1  # the accuracy of guessing
-    found = racing.worse(table, looks=4, diverged=np.arange(10) == 4)
+    table[4, 1] = np.nan
+    found = racing.worse(table, looks=4)
     others = np.arange(10) != 4
     assert steady[2:].all()
     assert found[others].tolist() == steady[others].tolist()
+    assert found[4]
+    table[4, 1] = 0.1  # as guessing, which earlier versions took for its value
     assert not racing.worse(table, looks=4)[others].any()
+
+
+def test_an_arm_that_failed_is_never_the_best_that_others_are_measured_by():
+    table = np.array([[0.99, np.nan, 0.991], [0.951, 0.95, 0.95], [0.901, 0.90, 0.90]])
+    assert racing.worse(table).tolist() == [False, False, True]
+    assert not racing.worse(np.where(np.eye(3, dtype=bool), np.nan, table)).any()
 
 
 def test_arms_without_any_spread_are_not_told_apart_where_the_resolution_is_not_known():

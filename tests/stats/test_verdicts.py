@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from study.stats import intervals, sequential, verdicts
+from study.stats import intervals, power, sequential, verdicts
 from study.stats.intervals import Interval
 
 BASELINE = np.random.default_rng(1).normal(0.97, 0.002, 10)
@@ -131,8 +131,8 @@ def test_three_equal_differences_on_a_coarse_metric_are_no_verdict():
 
 @pytest.mark.parametrize(("d", "seeds"), [(0.2, 199), (0.5, 34), (0.8, 15), (1.0, 10), (2.0, 5)])
 def test_the_seeds_needed_to_find_an_effect_are_those_of_the_books(d, seeds):
-    assert verdicts.seeds_needed(d, 1.0) == seeds
-    assert verdicts.seeds_needed(-d * 0.003, 0.003) == seeds
+    assert power.seeds_needed(d, 1.0) == seeds
+    assert power.seeds_needed(-d * 0.003, 0.003) == seeds
 
 
 @pytest.mark.parametrize(("difference", "smallest"), [(0.0, 1.0), (0.4, 1.2)])
@@ -141,7 +141,7 @@ def test_the_seeds_needed_to_rule_an_effect_out_do_so_in_four_cases_of_five(diff
         _, center, sd = intervals.moments(np.random.default_rng(n).normal(difference, 1, (40_000, n)))
         return (np.abs(center) + intervals.student_critical(0.01, n) * sd / n**0.5 < smallest).mean()
 
-    needed = verdicts.seeds_needed(difference, 1.0, smallest=smallest, error=1e-12, family=1, critical=at_1_percent)
+    needed = power.seeds_needed(difference, 1.0, smallest=smallest, error=1e-12, family=1, critical=at_1_percent)
     assert ruled_out(needed) == pytest.approx(0.8, abs=0.05)
     assert ruled_out(needed) > 0.79
     assert ruled_out(needed - 1) < 0.81
@@ -154,7 +154,7 @@ def at_1_percent(error, n):
 def test_more_seeds_are_estimated_from_the_differences_seen():
     (found,) = verdicts.compare([BASELINE + 0.0012 + NOISE - NOISE.mean()], BASELINE, smallest=0.0005)
     assert found.verdict == "not enough seeds"
-    assert found.more == verdicts.seeds_needed(0.0012, found.sd) - 10
+    assert found.more == power.seeds_needed(0.0012, found.sd) - 10
     assert found.words(100, " points") == f"not enough seeds (about {found.more} more needed)"
 
 
@@ -164,7 +164,7 @@ def test_more_seeds_are_counted_at_the_error_that_the_family_leaves(shift, small
     _, found, _ = verdicts.compare([BASELINE + 0.05 + NOISE, variant, variant], BASELINE, smallest=smallest)
     left = 0.05 / 3 if smallest else 0.05 / 2  # intervals hold for all three, Holm has two left to test
     assert found.verdict == "not enough seeds"
-    assert found.more == verdicts.seeds_needed(shift, found.sd, smallest=smallest, error=left, start=11) - 10
+    assert found.more == power.seeds_needed(shift, found.sd, smallest=smallest, error=left, start=11) - 10
 
 
 def test_what_ten_thousand_seeds_cannot_settle_has_no_number():

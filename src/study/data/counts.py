@@ -1,8 +1,7 @@
-"""How many examples a metric is measured on, which says how fine it is, and what guessing reaches."""
+"""How many examples a metric is measured on, which says how fine it is."""
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from study.data import packed
@@ -27,9 +26,3 @@ def examples(recipe: Recipe, metric: Metric) -> int:
     if metric.name.startswith("train_"):
         return recipe.train_size or pack.train - held_out
     return pack.test if metric.of_test else held_out
-
-
-def guessing(recipe: Recipe) -> float:
-    """Compute the accuracy of guessing among the classes; NaN if the data set is not there."""
-    pack = packed.find(recipe.dataset)
-    return 1 / len(pack.classes) if pack and pack.classes else math.nan

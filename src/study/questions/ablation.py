@@ -201,17 +201,16 @@ def of(study: Study, settings: Settings, question: AblationQuestion) -> Ablation
 def _judged(study: Study, question: AblationQuestion, results: RecipeResults) -> Ablation:
     tried = _simpler(study, question, results)
     found = Pairs(_design(study, question, tried), results)
-    values = found.values()
-    rows = rows_of(study, question, values, tried)
+    rows = rows_of(study, question, found, tried)
     complete = found.complete()
     simple = _simplest(study, rows) if complete else None
     arms = {arm.knobs: arm.overrides for arm in (*question.arms, *tried) if arm.side != "plus"}
     return Ablation(
         study=study.name,
-        metric=study.objective.seen(values[WINNER].tolist()),
+        metric=study.objective.seen(found.values()[WINNER].tolist()),
         question=question,
-        winner=end_row(study, WINNER, question.winner, values[WINNER], found.step()),
-        baseline=end_row(study, BASELINE, question.baseline, values[BASELINE], found.step()),
+        winner=end_row(study, WINNER, question.winner, found),
+        baseline=end_row(study, BASELINE, question.baseline, found),
         arms=rows,
         simplest=arms[simple.knobs] if simple else None,
         settings=_shown(study, arms[simple.knobs]) if simple else None,
@@ -232,7 +231,7 @@ def _simpler(study: Study, question: AblationQuestion, results: RecipeResults) -
     found = Pairs(_design(study, question, ()), results)
     if not found.complete():
         return ()
-    rows = rows_of(study, question, found.values(), ())
+    rows = rows_of(study, question, found, ())
     left = [row for row in rows if row.side == "less" and _no_worse(row, study)]  # most contributing first
     ends = ablation_arms.ends(study, question.winner, question.baseline)
     tried: tuple[Arm, ...] = ()
@@ -244,7 +243,7 @@ def _simpler(study: Study, question: AblationQuestion, results: RecipeResults) -
             continue
         tried = (*tried, arm)
         found = Pairs(_design(study, question, tried), results)
-        if not found.complete() or _no_worse(rows_of(study, question, found.values(), tried)[-1], study):
+        if not found.complete() or _no_worse(rows_of(study, question, found, tried)[-1], study):
             break
     return tried
 
@@ -258,9 +257,9 @@ def _is_recipe(study: Study, arm: Arm) -> bool:
 
 
 def _no_worse(row: AblationRow, study: Study) -> bool:
-    """Tell whether the loss against the winner is surely below the smallest difference of interest."""
+    """Tell whether it failed no more often than the winner and its loss is surely below the smallest of interest."""
     found = row.comparison
-    if found is None:
+    if found is None or found.failed.count > found.baseline_failed.count:
         return False
     if found.verdict in {"helps", "no difference"}:
         return True

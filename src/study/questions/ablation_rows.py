@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from study.definition import Study
     from study.metric import Metric
     from study.questions.ablation_arms import AblationQuestion, Arm, Side
+    from study.questions.replicates import Pairs
+    from study.stats.failures import Failures
 
 WINNER = "winner"
 OPPOSITE: dict[str, verdicts.Verdict] = {"helps": "hurts", "hurts": "helps"}
@@ -39,6 +41,7 @@ class AblationRow:
         values: on validation data, by seed; NaN for a missing value.
         mean: of the values, with Student's interval; None without a value.
         comparison: with the winner, for side "plus" with the baseline; None for these two themselves.
+        failed: trainings that failed; the mean and the comparison are of those that ended.
 
     """
 
@@ -49,6 +52,7 @@ class AblationRow:
     values: Sequence[float]
     mean: intervals.Mean | None
     comparison: verdicts.Contrast | None
+    failed: Failures
 
     @property
     def contribution(self) -> verdicts.Contrast | None:
@@ -68,22 +72,21 @@ class AblationRow:
         judged: dict[str, Any] = {**publishing.judged(self.comparison, metric), "says": self.says(metric)}
         return schemas.Ablated(
             label=self.label, side=self.side, knobs=list(self.knobs), values=list(self.values),
-            **publishing.averaged(self.mean), **judged,
+            **publishing.averaged(self.mean, self.failed), **judged,
         )  # fmt: skip
 
 
-def rows_of(
-    study: Study, question: AblationQuestion, values: Mapping[str, NDArray[np.float64]], tried: Sequence[Arm]
-) -> tuple[AblationRow, ...]:
+def rows_of(study: Study, question: AblationQuestion, found: Pairs, tried: Sequence[Arm]) -> tuple[AblationRow, ...]:
     """Judge the arms so far, side by side: the largest contribution first.
 
     Args:
         study: that was searched.
         question: with the arms.
-        values: of each arm, of the winner and of the baseline, by label.
+        found: the trials of each arm, of the winner and of the baseline, by label.
         tried: the candidates for the simplest recipe.
 
     """
+    values, failed = found.values(), found.failed()
     step = judging.resolution(study, np.concatenate([*values.values()]), test=False)
     rows: list[AblationRow] = []
     for side, against in (("less", WINNER), ("plus", BASELINE), ("simplest", WINNER)):
@@ -93,6 +96,7 @@ def rows_of(
         judged = verdicts.compare(
             np.array([values[arm.label] for arm in family]), values[against],
             direction=study.direction, smallest=question.smallest, step=step,
+            failed=(np.array([failed[arm.label] for arm in family]), failed[against]),
         )  # fmt: skip
         lines = [_row(study, arm, values[arm.label], each, step) for arm, each in zip(family, judged, strict=True)]
         rows += sorted(lines, key=lambda row: _order(study, row)) if side != "simplest" else lines
@@ -111,14 +115,14 @@ def _row(
     study: Study, arm: Arm, values: NDArray[np.float64], comparison: verdicts.Contrast, step: float
 ) -> AblationRow:
     recipe = study.recipe_for(arm.overrides)
-    return AblationRow(arm.label, arm.side, arm.knobs, recipe, values.tolist(), _mean(values, step), comparison)
+    mean = _mean(values, step)
+    return AblationRow(arm.label, arm.side, arm.knobs, recipe, values.tolist(), mean, comparison, comparison.failed)
 
 
-def end_row(
-    study: Study, label: str, overrides: Mapping[str, Any], values: NDArray[np.float64], step: float
-) -> AblationRow:
+def end_row(study: Study, label: str, overrides: Mapping[str, Any], found: Pairs) -> AblationRow:
     """Make the row of the winner or of the baseline."""
-    return AblationRow(label, None, (), study.recipe_for(overrides), values.tolist(), _mean(values, step), None)
+    values, recipe, failed = found.values()[label], study.recipe_for(overrides), found.failures(label)
+    return AblationRow(label, None, (), recipe, values.tolist(), _mean(values, found.step()), None, failed)
 
 
 def _mean(values: NDArray[np.float64], step: float) -> intervals.Mean | None:

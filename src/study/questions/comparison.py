@@ -13,7 +13,7 @@ from study.plots import figures, interactive
 from study.questions import judging, publishing, replicates
 from study.questions.comparison_rows import VariantRow, row_of
 from study.questions.replicates import Design, Pairs
-from study.recipe import Recipe, fingerprint
+from study.recipe import fingerprint
 from study.record import family
 from study.record.family import Family
 from study.schemas import questions as schemas
@@ -23,7 +23,7 @@ from study.text.shown import Shown
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Collection, Generator, Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -69,7 +69,6 @@ class Comparison(Shown, Sequence[VariantRow]):
         metric: of the values, on the test split.
         variants: a row for each, in the order of the question.
         fixed: knobs that were held fixed.
-        guessing: whether diverged trainings count with the accuracy of guessing; otherwise they are left out.
 
     """
 
@@ -78,7 +77,6 @@ class Comparison(Shown, Sequence[VariantRow]):
     metric: Metric
     variants: tuple[VariantRow, ...]
     fixed: Mapping[str, Any]
-    guessing: bool
 
     def __len__(self) -> int:
         """Count the variants."""
@@ -103,7 +101,7 @@ class Comparison(Shown, Sequence[VariantRow]):
             until_sure=question.until_sure,
             smallest=question.smallest,
             fixed=dict(self.fixed),
-            guessing=self.guessing,
+            guessing=False,
             variants=[row.record(metric) for row in self.variants],
         )
 
@@ -180,9 +178,9 @@ def design(study: Study, question: ComparisonQuestion) -> Design:
     def open_ones(
         before: tuple[str, ...],
         values: Mapping[str, NDArray[np.float64]],
-        diverged: Collection[str],  # noqa: ARG001 - they count as guessing
+        failed: Mapping[str, NDArray[np.bool_]],
     ) -> tuple[str, ...]:
-        judged = judge(question, values, finals)
+        judged = judge(question, values, failed, finals)
         unsettled = [name for name, each in judged.items() if name in before and each.verdict == "not enough seeds"]
         return (question.against, *unsettled) if unsettled else ()
 
@@ -242,7 +240,10 @@ def last_asked(study: Study, settings: Settings) -> tuple[Study, ComparisonQuest
 
 
 def judge(
-    question: ComparisonQuestion, values: Mapping[str, NDArray[np.float64]], finals: Study
+    question: ComparisonQuestion,
+    values: Mapping[str, NDArray[np.float64]],
+    failed: Mapping[str, NDArray[np.bool_]],
+    finals: Study,
 ) -> dict[str, verdicts.Contrast]:
     """Compare the others with the baseline: sequentially with `until_sure`, else for a fixed number of seeds."""
     test = sequential.compare if question.until_sure else verdicts.compare
@@ -255,6 +256,7 @@ def judge(
         smallest=question.smallest,
         step=judging.resolution(finals, np.concatenate([*values.values()]), test=True),
         same=[known[name] == known[question.against] for name in others],
+        failed=(np.array([failed[name] for name in others]), failed[question.against]),
     )
     return dict(zip(others, found, strict=True))
 
@@ -284,7 +286,7 @@ def judged(study: Study, question: ComparisonQuestion, found: Pairs) -> Comparis
     """Judge the trials of a comparison so far."""
     values = found.values()
     finals = found.design.study
-    contrasts, step = judge(question, values, finals), found.step()
+    contrasts, step = judge(question, values, found.failed(), finals), found.step()
     measured = finals.objective.seen(np.concatenate(list(values.values())).tolist())
     return Comparison(
         study=study.name,
@@ -292,5 +294,4 @@ def judged(study: Study, question: ComparisonQuestion, found: Pairs) -> Comparis
         metric=measured,
         variants=tuple(row_of(found, name, values[name], contrasts.get(name), step) for name in question.variants),
         fixed=study.fixed,
-        guessing=isinstance(study.recipe, Recipe) and measured.is_accuracy,
     )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from study.definition import Published
     from study.metric import Metric
     from study.questions.replicates import Pairs
+    from study.stats.failures import Failures
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class VariantRow:
             or if `--set` has changed the recipe.
         seconds: mean wall-clock time of a training.
         diverged: number of trainings that diverged.
+        failed: trainings that failed, diverged ones among them; all other figures are of those that ended.
 
     """
 
@@ -47,15 +49,18 @@ class VariantRow:
     as_expected: bool | None
     seconds: float
     diverged: int
+    failed: Failures
 
     def record(self, metric: Metric) -> schemas.Compared:
         """Describe it in plain values."""
         found = self.comparison
         return schemas.Compared(
             variant=self.variant,
-            **publishing.averaged(self.mean),
+            **publishing.averaged(self.mean, self.failed),
             **publishing.judged(found, metric),
             win_rate=found.wins.value if found else None,
+            win_rate_low=found.wins.interval.low if found else None,
+            win_rate_high=found.wins.interval.high if found else None,
             more_seeds=found.more if found else None,
             published=self.published.value if self.published else None,
             published_as_expected=self.as_expected,
@@ -92,4 +97,5 @@ def row_of(
         else None,
         seconds=float(np.mean([history.seconds for history in histories])) if histories else math.nan,
         diverged=sum(map(found.results.diverged, found.trials(name))),
+        failed=found.failures(name),
     )

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from study.options import Options
     from study.progress import Progress
     from study.settings import Settings
+    from study.stats.failures import Failures
     from study.text.table import Block
 
 FINAL_SEEDS = 2000  # added to the recipe's seed; the race starts at 1000
@@ -54,6 +55,7 @@ class Score:
         values: of the final seeds that have been run, in their order.
         mean: of the values, with Student's interval; None without a value.
         trials: numbers in the study NAME-final, in the order of the seeds.
+        failed: trainings that failed; values and mean are of those that ended.
 
     """
 
@@ -62,10 +64,11 @@ class Score:
     values: Sequence[float]
     mean: intervals.Mean | None
     trials: tuple[int, ...]
+    failed: Failures
 
     def record(self) -> schemas.Score:
         """Describe it in plain values."""
-        return schemas.Score(name=self.name, **publishing.averaged(self.mean), values=list(self.values))
+        return schemas.Score(name=self.name, **publishing.averaged(self.mean, self.failed), values=list(self.values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,4 +278,4 @@ def _score(final: Pairs, arm: str) -> Score:
     there = values[np.isfinite(values)].tolist()
     recipe = final.design.study.recipe_for(final.design.overrides(arm, 0))
     trials, mean = tuple(final.trials(arm)), intervals.mean(there, step=final.step()) if there else None
-    return Score(arm.replace("-", " "), recipe, there, mean, trials)
+    return Score(arm.replace("-", " "), recipe, there, mean, trials, final.failures(arm))

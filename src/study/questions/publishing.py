@@ -22,17 +22,20 @@ if TYPE_CHECKING:
     from study.questions.replicates import Pairs
     from study.record.journal import Journal
     from study.settings import Settings
+    from study.stats.failures import Failures
     from study.stats.intervals import Mean
     from study.stats.verdicts import Contrast
 
 
-def averaged(mean: Mean | None) -> dict[str, Any]:
+def averaged(mean: Mean | None, failed: Failures) -> dict[str, Any]:
     """Make the fields of `schemas.questions.Averaged`."""
     return {
         "n": mean.n if mean else 0,
         "mean": mean.value if mean else None,
         "mean_low": mean.interval.low if mean else None,
         "mean_high": mean.interval.high if mean else None,
+        "failed": failed.count,
+        "failed_high": failed.high,
     }
 
 
@@ -50,7 +53,8 @@ def judged(found: Contrast | None, metric: Metric) -> dict[str, Any]:
 
 def over_seeds(values: Mapping[str, Any]) -> dict[str, float]:
     """Select the fields of a recipe over its seeds that a tracking server shows, if they are known and finite."""
-    names = ("n", "mean", "mean_low", "mean_high", "difference", "difference_low", "difference_high", "win_rate")
+    names = ("n", "mean", "mean_low", "mean_high", "difference", "difference_low", "difference_high", "win_rate",
+             "failed", "failed_high")  # fmt: skip
     return {name: values[name] for name in names if values.get(name) is not None and math.isfinite(values[name])}
 
 

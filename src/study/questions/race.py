@@ -15,12 +15,13 @@ from study.schemas import questions as schemas
 from study.stats import intervals, racing
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
     from pydantic import BaseModel
 
     from study.definition import Study
+    from study.stats.failures import Failures
 
 RACE_SEEDS = 1000  # added to the recipe's seed; a comparison starts at 0
 FIRST_LOOK = 2  # number of seeds before the race drops a contender
@@ -77,6 +78,7 @@ class Contender:
         search_value: its value in the search.
         values: on validation data, of the fresh seeds that have been run, in their order.
         mean: of the values, with Student's interval; None without a value.
+        failed: trainings on the fresh seeds that failed; values and mean are of those that ended.
         dropped: number of seeds after which the race dropped it as surely worse; None if it did not.
         behind: whether it is surely worse than the winner, dropped or not.
 
@@ -89,6 +91,7 @@ class Contender:
     search_value: float
     values: Sequence[float]
     mean: intervals.Mean | None
+    failed: Failures
     dropped: int | None
     behind: bool
 
@@ -97,7 +100,7 @@ class Contender:
         return schemas.Contender(
             trial=self.trial,
             search_value=self.search_value,
-            **publishing.averaged(self.mean),
+            **publishing.averaged(self.mean, self.failed),
             dropped_after=self.dropped,
             surely_worse=self.behind,
             overrides=dict(self.settings),
@@ -111,10 +114,12 @@ def design(study: Study, question: ConfirmationQuestion) -> Design:
     race = replace(study, name=family.name_of(study.name, "confirm"))
 
     def narrow(
-        before: tuple[str, ...], values: Mapping[str, NDArray[np.float64]], diverged: Collection[str]
+        before: tuple[str, ...],
+        values: Mapping[str, NDArray[np.float64]],
+        failed: Mapping[str, NDArray[np.bool_]],  # noqa: ARG001 - their values are NaN
     ) -> tuple[str, ...]:
-        running = {name: values[name] for name in before if np.isfinite(values[name]).all()}
-        out = _worse(study, question, running, diverged)
+        running = {name: values[name] for name in before if np.isfinite(values[name]).any()}
+        out = _worse(study, question, running)
         return tuple(name for name in running if name not in out)
 
     return Design(study=race, arms=arms, seeds=question.seeds, first=RACE_SEEDS, narrow=narrow, look=FIRST_LOOK)
@@ -124,7 +129,6 @@ def _worse(
     study: Study,
     question: ConfirmationQuestion,
     values: Mapping[str, NDArray[np.float64]],
-    diverged: Collection[str],
 ) -> set[str]:
     """List the arms that are surely worse than the best."""
     if len(values) < 2:
@@ -135,7 +139,6 @@ def _worse(
         direction=study.direction,
         looks=_looks(question),
         step=judging.resolution(study, table, test=False),
-        diverged=[name in diverged for name in values],
     )
     return {name for name, is_out in zip(values, out, strict=True) if is_out}
 
@@ -157,6 +160,7 @@ def contenders(study: Study, question: ConfirmationQuestion, race: Pairs) -> tup
             search_value=question.values[number],
             values=(values := table[arm_of(number)][np.isfinite(table[arm_of(number)])].tolist()),
             mean=intervals.mean(values, step=step) if values else None,
+            failed=race.failures(arm_of(number)),
             dropped=_dropped(race, arm_of(number)),
             behind=arm_of(number) in behind,
         )
@@ -172,13 +176,12 @@ def contenders(study: Study, question: ConfirmationQuestion, race: Pairs) -> tup
 
 
 def winner(study: Study, question: ConfirmationQuestion, race: Pairs) -> Contender | None:
-    """Choose the best contender; None until the race is over, or if none has a value on every seed."""
-    finished = [
-        each
-        for each in contenders(study, question, race)
-        if each.dropped is None and each.mean and each.mean.n == question.seeds
-    ]
-    return finished[0] if finished and race.complete() else None
+    """Choose the best of the contenders that failed least often; None until the race is over, or if none has a value.
+
+    What it costs that a training fails is far more than what decides a race, and a mean over those that ended hides it.
+    """
+    finished = [each for each in contenders(study, question, race) if each.dropped is None and each.mean]
+    return min(finished, key=lambda each: each.failed.count) if finished and race.complete() else None
 
 
 def _dropped(race: Pairs, arm: str) -> int | None:
@@ -192,8 +195,9 @@ def _dropped(race: Pairs, arm: str) -> int | None:
 def _behind(study: Study, question: ConfirmationQuestion, race: Pairs) -> set[str]:
     """List the arms that the race dropped, and those that are surely worse at its end."""
     left = {arm for arm in race.design.arms if _dropped(race, arm) is not None}
-    table = {arm: values for arm, values in race.values().items() if arm not in left and np.isfinite(values).all()}
-    return left | _worse(study, question, table, race.diverged())
+    table, failed = race.values(), race.failed()
+    over = [arm for arm in table if arm not in left and (np.isfinite(table[arm]) | failed[arm]).all()]
+    return left | _worse(study, question, {arm: table[arm] for arm in over})
 
 
 def arm_of(trial: int) -> str:

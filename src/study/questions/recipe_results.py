@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from study.recipe import Recipe, fingerprint
+from study.recipe import fingerprint
 from study.record import results
 from study.record.trial import Trial
 
@@ -52,18 +52,13 @@ class RecipeResults:
                 self.values[trial.number] = self._value(trial.history.ended)
 
     def _value(self, ended: Ended) -> float:
-        if ended.state == "pruned":  # diverged
-            return self._guessing()
-        return math.nan if ended.state == "failed" or ended.value is None else ended.value
+        return math.nan if ended.state != "complete" or ended.value is None else ended.value
+
+    def failed(self, number: int | None) -> bool:
+        """Tell whether a trial is over and has no finite value: it diverged, or its training broke off."""
+        return number is not None and number in self.values and not math.isfinite(self.values[number])
 
     def diverged(self, number: int | None) -> bool:
         """Tell whether a trial has diverged: nothing else ends a training early here."""
         ended = self.trials[number].history.ended if number is not None else None
         return ended is not None and ended.state == "pruned"
-
-    def _guessing(self) -> float:
-        """Compute the accuracy of guessing, which counts for a diverged training; NaN for other metrics."""
-        from study.data.counts import guessing  # noqa: PLC0415 - only where there is data
-
-        recipe = self.study.recipe
-        return guessing(recipe) if isinstance(recipe, Recipe) and self.study.objective.is_accuracy else math.nan

@@ -31,6 +31,7 @@ from study.record.journal import Journal
 from study.running.coordinator import conduct
 from study.running.preflight import check_recipes
 from study.sampling import space
+from study.stats import failures
 
 if TYPE_CHECKING:
     import threading
@@ -43,9 +44,11 @@ if TYPE_CHECKING:
     from study.progress import Progress
     from study.sampling.trials import NextTrial, Trials
     from study.settings import Settings
+    from study.stats.failures import Failures
 
     Values = Mapping[str, NDArray[np.float64]]
-    Narrow = Callable[[tuple[str, ...], Values, Collection[str]], tuple[str, ...]]
+    Failed = Mapping[str, NDArray[np.bool_]]
+    Narrow = Callable[[tuple[str, ...], Values, Failed], tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +62,7 @@ class Design:
         first: added to the recipe's own seed to get the first seed.
         test: whether each training is judged on the test split; otherwise on validation data.
         narrow: chooses the arms that continue, from those that did so far, all arms' values on the seeds so far, and
-            the arms of which a training on them diverged; None continues all.
+            which of their trainings failed; None continues all.
         look: number of seeds before `narrow` is first called.
 
     """
@@ -127,10 +130,17 @@ class Pairs:
         number = self.trial(arm, seed_index)
         return math.nan if number is None else self.results.values.get(number, math.nan)
 
-    def diverged(self, seeds_so_far: int | None = None) -> set[str]:
-        """List the arms of which a training on the first `seeds_so_far` seeds has diverged, on any seed if None."""
+    def failed(self, seeds_so_far: int | None = None) -> dict[str, NDArray[np.bool_]]:
+        """Tell for each arm which trainings on the first `seeds_so_far` seeds are over without a value, as `values`."""
         seeds = range(self.design.seeds if seeds_so_far is None else seeds_so_far)
-        return {arm for arm in self.design.arms if any(self.results.diverged(self.trial(arm, seed)) for seed in seeds)}
+        return {
+            arm: np.array([self.results.failed(self.trial(arm, seed)) for seed in seeds], dtype=np.bool_)
+            for arm in self.design.arms
+        }
+
+    def failures(self, arm: str) -> Failures:
+        """Count the trainings of an arm that failed, among those that are over."""
+        return failures.count([self.results.failed(number) for number in self.trials(arm)])
 
     def step(self) -> float:
         """Give the resolution of the metric; of a person's own accuracy as far as its values show it."""
@@ -150,7 +160,7 @@ class Pairs:
             if before and at >= self.design.look:
                 if any(self._unended(arm, seed) for arm in before for seed in range(at)):
                     return None
-                before = self.design.narrow(before, self.values(at), self.diverged(at))
+                before = self.design.narrow(before, self.values(at), self.failed(at))
             self.arms_by_seed.append(before)
         return self.arms_by_seed[seed_index]
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from study.metric import Metric
+    from study.stats.failures import Failures
     from study.stats.intervals import Mean
 
 ANSWERS = {
@@ -35,6 +36,7 @@ class Facts:
         metric: the search's.
         search_value: what the search saw of the recipe.
         score: on the test split over fresh seeds; None if it was not confirmed.
+        failed: of its trainings on those seeds; the score is that of the others. None if it was not confirmed.
         own_score: the metric of these very weights on the test split; None where nobody has looked.
         recipe: every knob.
         fingerprint: of the recipe.
@@ -55,6 +57,7 @@ class Facts:
     metric: Metric
     search_value: float | None
     score: Mean | None
+    failed: Failures | None
     own_score: float | None
     recipe: Mapping[str, Any]
     fingerprint: str
@@ -91,6 +94,8 @@ def tags(facts: Facts) -> dict[str, str]:
         "study.score_low": score.interval.low if score else None,
         "study.score_high": score.interval.high if score else None,
         "study.score_seeds": score.n if score else None,
+        "study.failed": facts.failed.count if facts.failed else None,
+        "study.failed_high": facts.failed.high if facts.failed else None,
         "study.own_score": facts.own_score,
         "study.data": data.get("name"),
         "study.data_sha256": data.get("sha256"),
@@ -143,7 +148,8 @@ def _score(facts: Facts) -> str:
         return f"Not confirmed: {metric.name} {seen}; the best of many trials is optimistic"
     mean = facts.score
     value, span = metric.value(mean.value), metric.interval(mean.interval)
-    return f"{value} on the test split, mean of {mean.n} fresh seeds (95 % interval {span}); {seen}"
+    failing = facts.failed.words() if facts.failed else "not known"
+    return f"{value} on the test split, mean of {mean.n} fresh seeds (95 % interval {span}); failed: {failing}; {seen}"
 
 
 def _wanted(facts: Facts) -> str:

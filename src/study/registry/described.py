@@ -99,6 +99,8 @@ def described(version: Version) -> ModelVersion:
         "low": _number(version, "study.score_low"),
         "high": _number(version, "study.score_high"),
         "seeds": _number(version, "study.score_seeds"),
+        "failed": _number(version, "study.failed"),
+        "failed_high": _number(version, "study.failed_high"),
         "own_score": _number(version, "study.own_score"),
         "search_score": _number(version, "study.search_score"),
         "study": tags.get("study"),

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from study.data.packed import Pack
     from study.settings import Settings
+    from study.stats.failures import Failures
     from study.stats.intervals import Mean
     from study.tracking.registry import Version
 
@@ -45,6 +46,7 @@ class TrainedModel:
         overrides: the knobs in which its recipe differs from the study's recipe.
         score: on the test split over fresh seeds; None if unconfirmed.
         question: what the study is about, one line.
+        failed: its trainings on those seeds that failed; None if unconfirmed.
 
     """
 
@@ -55,6 +57,7 @@ class TrainedModel:
     overrides: Mapping[str, Any]
     score: Mean | None
     question: str = ""
+    failed: Failures | None = None
 
     @property
     def journal(self) -> Journal:
@@ -100,7 +103,10 @@ def confirmed(study: Study, settings: Settings) -> TrainedModel:
     trial = next((each for each in map(Trial.of, folders) if each.row.state == "complete"), None)
     if trial is None:
         raise InputError("its confirmed winner diverged on every final seed", where=study.name)
-    return TrainedModel(study.name, winner.trial, trial, winner.search_value, winner.settings, found.score.mean)
+    score = found.score
+    return TrainedModel(
+        study.name, winner.trial, trial, winner.search_value, winner.settings, score.mean, failed=score.failed
+    )
 
 
 def unconfirmed(journal: Journal, number: int) -> TrainedModel:
@@ -185,6 +191,7 @@ def _facts(trained: TrainedModel, settings: Settings, recipe_fingerprint: str, w
         metric=metric,
         search_value=trained.search_value,
         score=trained.score,
+        failed=trained.failed,
         own_score=(training.history.evaluation.get("test") or {}).get(metric.measure),
         recipe=training.recipe,
         fingerprint=recipe_fingerprint,

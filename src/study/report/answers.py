@@ -169,6 +169,9 @@ def _values(found: Found, confirmed: Confirmation) -> Iterator[tuple[str, str]]:
     ):
         if each and each.mean:
             yield label, f"{metric.value(each.mean.value)}{_within(found, each.mean)}"
+    if confirmed.score:
+        record = confirmed.score.record()
+        yield "Winner's trainings that failed", questions.failed(record)
     if confirmed.gain and math.isfinite(confirmed.gain.difference):
         yield "Gain", f"{metric.gap(confirmed.gain.difference)}{metric.unit}\n{metric.gaps(confirmed.gain.interval)}"
     if confirmed.winner:

@@ -84,7 +84,7 @@ def _cells(found: Found, row: VariantRow, *, published: bool) -> list[str]:
         metric.difference(comparison),
         comparison.words(metric.factor, metric.unit) if comparison else "baseline",
         metric.mean(row.mean),
-        f"{comparison.wins.value:.0%}" if comparison and comparison.n else "-",
+        questions.wins(row.record(metric)),
         str(row.mean.n if row.mean else 0),
         duration(row.seconds) if math.isfinite(row.seconds) else "-",
     ]
@@ -125,7 +125,9 @@ def _ablation(found: Found, ablated: Ablation) -> Iterator[Part]:
         if rows := [row for row in ablated.arms if row.side == side]:
             yield _ablated(found, title, [end, *rows], found.metric.factor * question.smallest)
     if ablated.complete:
-        for line in questions.conclusion(ablated.record()):
+        record = ablated.record()
+        failing = questions.failures({row.label: row for row in (record.winner, record.baseline, *record.rows)})
+        for line in (*questions.conclusion(record), *failing):
             yield Text(line)
 
 

@@ -20,6 +20,8 @@ class ModelVersion(Record):
     low: float | None = Field(description="lower end of the score's 95 % interval")
     high: float | None = Field(description="upper end of the score's 95 % interval")
     seeds: int | None = Field(description="number of fresh seeds in the mean")
+    failed: int | None = Field(default=None, description="of the trainings on fresh seeds, those that failed")
+    failed_high: float | None = Field(default=None, description="95 % upper bound of the share that fails, in [0, 1]")
     own_score: float | None = Field(description="score of this version's weights on the test split; null if unknown")
     search_score: float | None = Field(description="value of the recipe in the search, on validation data")
     study: str | None = Field(description="name of the study whose search found the recipe")

@@ -12,12 +12,14 @@ Verdict = Literal["helps", "hurts", "no difference", "not enough seeds"]
 
 
 class Averaged(Record):
-    """A mean over seeds with Student's 95 % interval."""
+    """A mean over seeds with Student's 95 % interval, of the trainings that ended, and how many failed."""
 
     n: int = Field(description="number of trainings in the mean")
     mean: float | None = Field(description="mean over the trainings; null before the first")
     mean_low: float | None = Field(description="lower end of the interval; null below two trainings")
     mean_high: float | None = Field(description="upper end of the interval")
+    failed: int = Field(description="trainings that failed or diverged; the mean is of those that ended")
+    failed_high: float = Field(description="95 % upper bound of the share that fails (Clopper and Pearson), in [0, 1]")
 
 
 class Judged(Record):
@@ -41,6 +43,8 @@ class Compared(Judged, Averaged, OfVariant):
     """One variant of a comparison."""
 
     win_rate: float | None = Field(description="share of pairs in which it beats the baseline; a tie counts half")
+    win_rate_low: float | None = Field(description="lower end of its 95 % interval (Wilson)")
+    win_rate_high: float | None = Field(description="upper end of its interval")
     more_seeds: int | None = Field(description="estimated further seeds until the verdict is settled; 0 if it is")
     published: float | None = Field(description="published value")
     published_as_expected: bool | None = Field(
@@ -60,7 +64,7 @@ class Comparison(Measured, Answer):
     until_sure: bool = Field(description="whether seeds were added until each verdict was settled")
     smallest: float = Field(description="the smallest difference of interest")
     fixed: dict[str, Any] = Field(description="knobs that were held fixed")
-    guessing: bool = Field(description="whether diverged trainings count as guessing; otherwise they are left out")
+    guessing: bool = Field(description="always false: trainings that failed are counted apart")
     variants: list[Compared] = Field(description="one object for each variant")
 
 

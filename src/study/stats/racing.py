@@ -11,8 +11,9 @@ is ever called worse is at most 1 - level if all arms are about equally noisy. M
 1984, Ann. Stat. 12) has a smaller critical value and promises this for one arm that is named beforehand: among ten
 equal arms on 5 seeds it called some arm worse in 13 % of races. docs/statistics.md has the figures.
 
-A training that diverged counts in its arm's mean with the value of guessing, and says nothing about the noise of the
-others: its arm is left out of the common estimate and judged by its own spread.
+A training that failed has no value. Its arm is left out of the common noise, is never the best that others are
+measured by, and is compared with that one on the seeds that it finished. Failing is a second outcome, on which the
+caller decides.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import numpy as np
 from scipy import stats
 
 from study.metric import sign_of
+from study.stats.intervals import moments
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -38,36 +40,37 @@ def worse(
     level: float = 0.95,
     looks: int = 1,
     step: float = 0.0,
-    diverged: ArrayLike = False,
 ) -> NDArray[np.bool_]:
     """Tell which arms are surely worse than the best of them.
 
     Args:
-        values: shape (arms, seeds), finite; the seeds are the same for all arms.
+        values: shape (arms, seeds), the seeds are the same for all arms; NaN where a training failed.
         direction: whether more or less is better.
         level: 1 - level is the probability, over all arms and looks together, of calling an arm worse that is not.
         looks: total number of looks at the race.
         step: resolution of the values, a lower bound for their spread; 0 if it is not known.
-        diverged: shape (arms,), which arms have a training that diverged.
 
     Returns:
-        Shape (arms,), whether each arm is worse; all False with one arm or one seed, or if the spread is unknown.
+        Shape (arms,), whether each arm is worse; all False with one arm or one seed, if the spread is unknown, or if a
+        training of every arm failed.
 
     """
     table = sign_of(direction) * np.asarray(values, dtype=np.float64)
     arms, seeds = table.shape
     if arms < 2 or seeds < 2:
         return np.zeros(arms, dtype=np.bool_)
-    steady = table[~np.broadcast_to(np.asarray(diverged, dtype=np.bool_), arms)]
-    pooled, freedom = _noise(steady if len(steady) > 1 else table)
-    means = table.mean(axis=1)
-    best = int(means.argmax())
-    own = (table[best] - table).std(axis=1, ddof=1) / np.sqrt(2)
-    spread = np.maximum(np.maximum(pooled, own), step)
+    ended = np.isfinite(table)
+    steady = ended.all(axis=1)
+    if not steady.any():
+        return np.zeros(arms, dtype=np.bool_)
+    pooled, freedom = _noise(table[steady])
+    best = int(np.where(steady, np.where(ended, table, 0.0).mean(axis=1), -np.inf).argmax())
+    n, gaps, sd = moments(np.where(ended, table[best] - table, np.nan))
+    spread = np.fmax(np.fmax(pooled, sd / np.sqrt(2)), step)
     spread[spread == 0] = np.inf
-    found = means[best] - means > _critical((1 - level) / looks, arms, freedom) * spread / np.sqrt(seeds)
-    found[best] = False
-    return found
+    critical = _critical((1 - level) / looks, arms, freedom or seeds - 1)
+    found = gaps > critical * spread / np.sqrt(np.maximum(n, 1))
+    return found & (n > 1) & (np.arange(arms) != best)
 
 
 def _noise(table: NDArray[np.float64]) -> tuple[float, int]:
@@ -75,7 +78,7 @@ def _noise(table: NDArray[np.float64]) -> tuple[float, int]:
     arms, seeds = table.shape
     noise = table - table.mean(axis=1, keepdims=True) - table.mean(axis=0) + table.mean()
     freedom = (arms - 1) * (seeds - 1)
-    return float(np.sqrt((noise**2).sum() / freedom)), freedom
+    return float(np.sqrt((noise**2).sum() / max(freedom, 1))), freedom
 
 
 @lru_cache

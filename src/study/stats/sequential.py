@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from study.stats import failures
 from study.stats.intervals import differences, reach, spread, win_rate
-from study.stats.verdicts import Contrast, Evidence, checked, judge
+from study.stats.verdicts import Contrast, Evidence, checked, judge, seen
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -42,6 +43,7 @@ def compare(
     level: float = 0.95,
     step: float = 0.0,
     same: ArrayLike = False,
+    failed: tuple[ArrayLike, ArrayLike] | None = None,
 ) -> tuple[Contrast, ...]:
     """Compare a family of variants with a baseline after any number of seeds, as often as needed.
 
@@ -56,6 +58,7 @@ def compare(
         level: 1 less the error of the whole family over all looks, in (0, 1).
         step: resolution of the metric, as in `verdicts.compare`.
         same: which variants are the baseline's recipe, as in `verdicts.compare`.
+        failed: which trainings failed, as in `verdicts.compare`.
 
     Raises:
         ValueError: a shape does not fit, or a number is out of range.
@@ -71,7 +74,8 @@ def compare(
     error = (1 - level) / max(len(values), 1)
     evidence = _evidence(gaps, error, step, np.broadcast_to(np.asarray(same, dtype=np.bool_), len(values)))
     wins = [win_rate(row, baseline, direction) for row in values]
-    return judge(evidence, wins, critical, direction=direction, smallest=smallest, level=level)
+    failing = failures.at_any_time(*seen(values, baseline, failed))
+    return judge(evidence, wins, critical, failing, direction=direction, smallest=smallest, level=level)
 
 
 def confidence_sequence(

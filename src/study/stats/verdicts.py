@@ -13,22 +13,24 @@ No difference larger than x: the interval lies within +-x. That is two one-sided
 Pharmacokinet. Biopharm. 15), each at half the error that would be allowed; over the family it errs in at most half of
 1 - level.
 
+A training that fails has no value, and how often that happens is a second outcome (`failures`): verdicts and intervals
+are about the trainings that ended, and a variant that fails significantly more often than the baseline hurts, whatever
+its values. That test has an error of its own, Fisher's exact test with Holm over the family.
+
 Ties prove nothing: two different recipes often reach the same value on a coarse metric. The same recipe is known by its
 fingerprint alone, which the caller says; every other standard deviation is at least the metric's resolution.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from dataclasses import dataclass
 from functools import partial
-from math import inf
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from scipy import special
 
 from study.metric import sign_of
+from study.stats import failures, power
 from study.stats.intervals import (
     Interval,
     Share,
@@ -42,17 +44,14 @@ from study.stats.intervals import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import ArrayLike, NDArray
 
     from study.metric import Direction
-
-    Critical = Callable[[float, ArrayLike], NDArray[np.float64]]
+    from study.stats.failures import Failures
+    from study.stats.power import Critical
 
 Verdict = Literal["helps", "hurts", "no difference", "not enough seeds"]
-POWER = 0.8  # Cohen 1988, "Statistical Power Analysis for the Behavioral Sciences", section 2.4
-MOST_SEEDS = 10_000  # larger estimates are too uncertain to report
+NONE = failures.of(0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +72,9 @@ class Contrast:
         more: estimated number of further seeds that settle the verdict with a probability of 80% if mean and spread
             stay as they are; 0 if it is settled, None if the number is unknown or above 10,000.
         same: whether the variant is the baseline's recipe.
+        failed: how many of the variant's trainings failed; all else is about those that ended.
+        baseline_failed: the same for the baseline.
+        fails_more: whether it hurts because it fails significantly more often than the baseline.
 
     """
 
@@ -87,6 +89,9 @@ class Contrast:
     smallest: float
     more: int | None
     same: bool = False
+    failed: Failures = NONE
+    baseline_failed: Failures = NONE
+    fails_more: bool = False
 
     @property
     def small(self) -> bool:
@@ -106,14 +111,20 @@ class Contrast:
         'no difference: the same recipe'
 
         """
+        if self.fails_more:
+            return f"hurts: {self.failed.words()} failed, against {self.baseline_failed.words()}"
+        if self.same:
+            return "no difference: the same recipe"
+        ended = "" if not self.failed.count + self.baseline_failed.count else " where both end"
+        return f"{self._of_values(factor, unit)}{ended}"
+
+    def _of_values(self, factor: float, unit: str) -> str:
         largest = f"{self.smallest * factor:g}{unit}"
         match self.verdict:
-            case "no difference" if self.same:
-                return "no difference: the same recipe"
             case "no difference":
                 return f"no difference larger than {largest}"
             case "not enough seeds":
-                more = f"about {self.more:,}" if self.more else f"over {MOST_SEEDS:,}"
+                more = f"about {self.more:,}" if self.more else f"over {power.MOST_SEEDS:,}"
                 return f"not enough seeds ({more} more needed)"
             case _:
                 return f"{self.verdict}, by less than {largest}" if self.small else self.verdict
@@ -154,6 +165,7 @@ def compare(
     level: float = 0.95,
     step: float = 0.0,
     same: ArrayLike = False,
+    failed: tuple[ArrayLike, ArrayLike] | None = None,
 ) -> tuple[Contrast, ...]:
     """Compare a family of variants with a baseline over a number of seeds that was fixed in advance.
 
@@ -168,6 +180,7 @@ def compare(
         step: resolution of the metric, 1 / test examples for an accuracy; 0 if it is not known. It is a lower bound
             for the standard deviation of the differences, since equal differences may be chance on a coarse metric.
         same: shape (variants,), which variants are the baseline's recipe: these differ by exactly 0.
+        failed: of the shapes of `values` and of `baseline`, which trainings failed; their values are NaN. None if none.
 
     Raises:
         ValueError: a shape does not fit, or a number is out of range.
@@ -186,7 +199,8 @@ def compare(
     p, same = student_p(n, center, sd), np.broadcast_to(np.asarray(same, dtype=np.bool_), n.shape)
     evidence = Evidence(n, center, sd, p, np.sign(center), center - half, center + half, same)
     wins = [win_rate(row, baseline, direction) for row in values]
-    return judge(evidence, wins, student_critical, direction=direction, smallest=smallest, level=level)
+    failing = failures.at_once(*seen(values, baseline, failed))
+    return judge(evidence, wins, student_critical, failing, direction=direction, smallest=smallest, level=level)
 
 
 def holm(p: ArrayLike) -> NDArray[np.float64]:
@@ -207,53 +221,11 @@ def holm(p: ArrayLike) -> NDArray[np.float64]:
     return adjusted
 
 
-def seeds_needed(
-    difference: float,
-    sd: float,
-    *,
-    smallest: float = 0.0,
-    error: float = 0.05,
-    family: int = 1,
-    undecided: int = 1,
-    start: int = 2,
-    critical: Critical = student_critical,
-) -> int | None:
-    """Compute the number of seeds that settle a paired comparison with a probability of 80%.
-
-    A comparison is settled if a two-sided test at `error / undecided` finds the difference, or if its interval at
-    `error / family` is within +-smallest, which rules it out. Power from the noncentral t distribution (Cohen 1988,
-    section 2.3, for finding; Phillips 1990, J. Pharmacokinet. Biopharm. 18, for ruling out).
-
-    Args:
-        difference: the true difference, in any unit.
-        sd: standard deviation of the paired differences, in the same unit.
-        smallest: the smallest difference that matters; with 0 no difference is ruled out.
-        error: two-sided error of the whole family, in (0, 1).
-        family: number of variants in the family.
-        undecided: number of variants that Holm's procedure has not settled, 1 to `family`.
-        start: the smallest number to return, from 2.
-        critical: computes the critical value in standard errors from (error, seeds).
-
-    Returns:
-        The number of seeds; None if 10,000 are not enough.
-
-    >>> seeds_needed(difference=0.005, sd=0.005), seeds_needed(difference=0.0, sd=0.005, smallest=0.005)
-    (10, 13)
-
-    """
-
-    def power(n: int) -> float:
-        found = _power_to_find(difference, sd, n, float(critical(error / undecided, n)))
-        return max(found, _power_to_rule_out(difference, sd, smallest, n, float(critical(error / family, n))))
-
-    seeds = start + bisect_left(range(start, MOST_SEEDS + 1), POWER, key=power)
-    return seeds if seeds <= MOST_SEEDS else None
-
-
 def judge(
     evidence: Evidence,
     wins: list[Share],
     critical: Critical,
+    failing: failures.Family,
     *,
     direction: Direction,
     smallest: float,
@@ -264,19 +236,22 @@ def judge(
     adjusted = holm(np.where(evidence.same, 1.0, evidence.p))
     signs = np.where(adjusted <= error, evidence.sign, 0.0)
     more_seeds = partial(
-        _more, smallest=smallest, error=error, family=family, undecided=int(np.sum(signs == 0)), critical=critical
+        power.more, smallest=smallest, error=error, family=family, undecided=int(np.sum(signs == 0)), critical=critical
     )
     judged: list[Contrast] = []
+    more_failures = holm(np.where(evidence.same, 1.0, failing.p)) <= error
     for i in range(family):
+        failed: dict[str, Any] = {"failed": failing.variants[i], "baseline_failed": failing.baseline}
         n, center, sd = int(evidence.n[i]), float(evidence.center[i]), float(evidence.sd[i])
         if evidence.same[i]:
-            judged.append(_same(n, wins[i], smallest))
+            judged.append(_same(n, wins[i], smallest, **failed))
             continue
         interval = _cut(float(evidence.low[i]), float(evidence.high[i]), signs[i])
-        verdict = _verdict(interval, signs[i], direction, smallest)
+        verdict = "hurts" if more_failures[i] else _verdict(interval, signs[i], direction, smallest)
+        failed["fails_more"] = bool(more_failures[i])
         more = more_seeds(n, center, sd) if verdict == "not enough seeds" else 0
         p, p_adjusted = float(evidence.p[i]), float(adjusted[i])
-        judged.append(Contrast(verdict, center, interval, p, p_adjusted, sd, n, wins[i], smallest, more))
+        judged.append(Contrast(verdict, center, interval, p, p_adjusted, sd, n, wins[i], smallest, more, **failed))
     return tuple(judged)
 
 
@@ -297,9 +272,19 @@ def checked(
     return values, baseline
 
 
-def _same(n: int, wins: Share, smallest: float) -> Contrast:
+def seen(
+    values: NDArray[np.float64], baseline: NDArray[np.float64], failed: tuple[ArrayLike, ArrayLike] | None
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Tell which trainings of a family failed and which are over, as the arguments of `failures.at_once`."""
+    of_variants, of_baseline = failed or (False, False)
+    theirs = np.broadcast_to(np.asarray(of_variants, np.bool_), values.shape)
+    ours = np.broadcast_to(np.asarray(of_baseline, np.bool_), baseline.shape)
+    return theirs, ours, theirs | np.isfinite(values), ours | np.isfinite(baseline)
+
+
+def _same(n: int, wins: Share, smallest: float, **failed: Any) -> Contrast:
     """Judge the baseline's own recipe under another name."""
-    return Contrast("no difference", 0.0, Interval(0.0, 0.0), 1.0, 1.0, 0.0, n, wins, smallest, 0, same=True)
+    return Contrast("no difference", 0.0, Interval(0.0, 0.0), 1.0, 1.0, 0.0, n, wins, smallest, 0, same=True, **failed)
 
 
 def _cut(low: float, high: float, sign: float) -> Interval:
@@ -312,23 +297,3 @@ def _verdict(interval: Interval, sign: float, direction: Direction, smallest: fl
     if sign:
         return "helps" if sign * sign_of(direction) > 0 else "hurts"
     return "no difference" if -smallest < interval.low and interval.high < smallest else "not enough seeds"
-
-
-def _more(n: int, center: float, sd: float, **family: Any) -> int | None:
-    if n < 2 or not np.isfinite(sd):
-        return max(1, 3 - n)  # two pairs give a first estimate of the spread, the third a usable one
-    needed = seeds_needed(center, sd, start=n + 1, **family)
-    return needed - n if needed else None
-
-
-def _power_to_find(difference: float, sd: float, n: int, critical: float) -> float:
-    if sd == 0 or critical == inf:
-        return float(critical < inf)
-    return 1 - float(special.nctdtr(n - 1, abs(difference) * n**0.5 / sd, critical))
-
-
-def _power_to_rule_out(difference: float, sd: float, smallest: float, n: int, critical: float) -> float:
-    if sd == 0 or critical == inf:
-        return float(critical < inf)
-    below, above = ((abs(difference) + x) * n**0.5 / sd for x in (-smallest, smallest))
-    return float(special.nctdtr(n - 1, below, -critical) - special.nctdtr(n - 1, above, critical))

@@ -66,7 +66,11 @@ def scored(version: ModelVersion) -> str:
     score, interval = _score(version)
     if version.confirmed:
         seeds = plural(version.seeds or 0, "fresh seed")
-        return f"{score} on the test split, mean of {seeds} (95 % interval {interval})"
+        failing = ""
+        if version.failed is not None and version.failed_high is not None:
+            bound = f"below {100 * version.failed_high:.0f} %"
+            failing = f"; {version.failed} of {version.failed + (version.seeds or 0)} trainings failed ({bound})"
+        return f"{score} on the test split, mean of {seeds} (95 % interval {interval}){failing}"
     return f"{version.made_by or 'of unknown origin'}, unconfirmed, {score} in the search"
 
 

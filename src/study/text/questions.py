@@ -10,7 +10,7 @@ from study.metric import Ends
 from study.text.table import Block
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from study.metric import Metric
     from study.schemas.questions import (
@@ -57,13 +57,28 @@ def comparison_notes(found: Comparison) -> list[str]:
         notes.append(OUTSIDE)
     if found.fixed and any(row.published is not None for row in found.variants):
         notes.append(f"The published values are of other settings: here {knobs(found.fixed)}")
-    for row in (row for row in found.variants if row.diverged):
-        finite = sum(map(math.isfinite, row.values))
-        ran, what = (finite, "count as guessing") if found.guessing else (finite + row.diverged, "are left out")
-        notes.append(f"{row.variant}: {row.diverged} of {ran} trainings diverged and {what}")
+    notes += failures({row.variant: row for row in found.variants})
     if len(found.variants) > 1:
         notes.append(f"--smallest {found.smallest}: differences below {metric.size(found.smallest)} count as none.")
     return notes
+
+
+def failures(rows: Mapping[str, Averaged]) -> list[str]:
+    """Write how many trainings failed, with the upper bound of the share; nothing before the first training."""
+    there = {name: row for name, row in rows.items() if row.n + row.failed}
+    if not there:
+        return []
+    if any(row.failed for row in there.values()) or len({row.n for row in there.values()}) > 1:
+        named = [f"{name} {failed(row)}" for name, row in there.items()]
+        return [f"Failed: {', '.join(named)}. All figures are of the trainings that ended."]
+    first = next(iter(there.values()))
+    return [f"No training failed: of {first.n} each, a share of failures below {first.failed_high:.0%} is possible."]
+
+
+def failed(row: Averaged) -> str:
+    """Write how many trainings failed, and the upper bound of the share: `1 of 10 (below 40 %)`."""
+    ran = row.n + row.failed
+    return f"{row.failed} of {ran}{f' (below {100 * row.failed_high:.0f} %)' if row.failed < ran else ''}"
 
 
 def _compared(row: Compared, metric: Metric, *, published: bool) -> list[str]:
@@ -73,12 +88,19 @@ def _compared(row: Compared, metric: Metric, *, published: bool) -> list[str]:
         row.variant,
         *averaged(row, metric),
         *differing(row, metric),
-        f"{row.win_rate:.0%}" if row.win_rate is not None and math.isfinite(row.win_rate) else "-",
+        wins(row),
         str(row.n),
         duration(row.seconds) if math.isfinite(row.seconds) else "-",
         *([published_value] if published else []),
         row.says or "baseline",
     ]
+
+
+def wins(row: Compared) -> str:
+    """Write the share of seeds that a variant wins, with its interval: `80 % (49 to 94)`."""
+    if row.win_rate is None or row.win_rate_low is None or row.win_rate_high is None or not math.isfinite(row.win_rate):
+        return "-"
+    return f"{100 * row.win_rate:.0f} % ({100 * row.win_rate_low:.0f} to {100 * row.win_rate_high:.0f})"
 
 
 def confirmation(found: Confirmation) -> list[Block]:
@@ -102,9 +124,11 @@ def confirmation(found: Confirmation) -> list[Block]:
 def outcome(found: Confirmation, each: Contender) -> str:
     """Write a contender's outcome in the race."""
     if found.winner is not None and each.trial == found.winner:
-        return "winner"
+        return f"winner, failed {each.failed} of {each.n + each.failed}" if each.failed else "winner"
     if each.dropped_after is not None:
         return f"dropped after {each.dropped_after}"
+    if each.failed:
+        return f"failed {each.failed} of {each.n + each.failed}"
     if found.winner is None:
         return "in the race"
     return "surely worse" if each.surely_worse else "may be as good"
@@ -115,7 +139,8 @@ def _scores(found: Confirmation, metric: Metric) -> Block:
     notes = ["Not complete yet: the same command continues it."]
     if found.complete:
         following = f"`study ablate {found.study}` says which knobs matter; `study register {found.study}` keeps it."
-        notes = [*gain(found), *optimism(found), f"Next: {following}"]
+        failing = failures({score.name: score for score in scores})
+        notes = [*gain(found), *optimism(found), *failing, f"Next: {following}"]
     return Block(
         [f"Test split, {found.seeds} further seeds: {metric.words} of the winner and of the baseline"],
         ["", "Score", "95 % interval", "n"],
@@ -155,7 +180,8 @@ def ablation(found: Ablation) -> list[Block]:
     ]
     first = f"{found.study}: {found.seeds} fresh seeds, paired{_units(metric)}; Student's t, Holm over each group"
     tables = [Block([title], heading, [_ablated(row, metric) for row in rows]) for title, rows in groups if rows]
-    return [Block([first]), *tables, Block(conclusion(found))]
+    failing = failures({row.label: row for row in (found.winner, found.baseline, *found.rows)})
+    return [Block([first]), *tables, Block([*conclusion(found), *failing])]
 
 
 def conclusion(found: Ablation) -> list[str]:
