@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Query, Request
-from fastapi.responses import HTMLResponse, PlainTextResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
 from study import api
 from study.record import family
@@ -95,6 +95,15 @@ def list_epochs(request: Request, study: str, trial: int, cursor: Cursor = None,
     start = int(cursor) if cursor else 0
     more = str(start + limit) if start + limit < len(epochs) else None
     return answer(Page[dict[str, Any]](items=epochs[start : start + limit], next=more))
+
+
+@routes.get("/studies/{study}/standing", response_model=dict[str, int | None], openapi_extra=READER)
+def standing(request: Request, study: str) -> Response:
+    """Tell a search's `target` of finished trials, and the `epochs` of a full-length trial; null if unknown."""
+    journal = family.journal(study, home_of(request, study))
+    target = (journal.question("run") or {}).get("trials")
+    epochs = ((journal.definition() or {}).get("recipe") or {}).get("epochs")
+    return JSONResponse({"target": target, "epochs": epochs if isinstance(epochs, int) else None})
 
 
 @routes.get("/studies/{study}/best", response_model=RepeatableRecipe, openapi_extra=READER)
