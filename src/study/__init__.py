@@ -42,10 +42,10 @@ if TYPE_CHECKING:
     from study.study_files import load
 
 __all__ = [
-    "Client", "Epoch", "Published", "Recipe", "Study", "StudyError", "Variant", "ablate", "best", "check",
-    "compare", "confirm", "doctor", "export", "import_data", "importance", "list_data", "list_studies", "load", "models", "new", "predict",
-    "promote", "pruning", "register", "remove", "remove_data", "rollback", "run", "show", "side_by_side", "sync",
-    "verify_data", "write_report",
+    "Client", "Epoch", "Published", "Recipe", "Study", "StudyError", "Variant", "ablate", "best", "check", "compare",
+    "confirm", "doctor", "export", "import_data", "importance", "list_data", "list_studies", "load", "models", "new",
+    "predict", "promote", "pruning", "register", "remove", "remove_data", "rollback", "run", "show", "side_by_side",
+    "sync", "verify_data", "write_report",
 ]  # fmt: skip
 
 _PLACES = {
