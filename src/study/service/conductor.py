@@ -278,13 +278,14 @@ class Conductor:
             return None
 
     def _said(self, identity: str) -> str:
-        """Read the last line of a command's messages."""
+        """Read what a command said last: its error, which may have several lines, else its last line."""
         try:
             text = (self.run_folder(identity) / "messages.log").read_text(encoding="utf-8", errors="replace")
         except OSError:
             return "it said nothing"
         lines = [line for line in text.splitlines() if line.strip()]
-        return lines[-1].removeprefix("error: ") if lines else "it said nothing"
+        last = next((place for place in range(len(lines) - 1, -1, -1) if lines[place].startswith("error: ")), -1)
+        return " ".join(line.strip() for line in lines[last:]).removeprefix("error: ") or "it said nothing"
 
     def children(self) -> int:
         """Give the number of running commands."""
