@@ -30,6 +30,7 @@ BROAD_EXCEPTS = {
     "imports.py": 2,  # a study file and an import path run a person's code
     "executors/worker.py": 3,  # a training may raise anything; its trial fails, the search goes on; a call likewise
     "sampling/space.py": 1,  # a search space is a person's code
+    "service/conductor.py": 1,  # the queue outlives a database that is away
     "background.py": 3,  # what a server's library raises must not reach the training; a failed search still says a line
     "waiting.py": 1,  # what a thread has raised is raised again where it is waited for
 }
@@ -162,10 +163,10 @@ def test_nothing_is_left_unfinished():
 
 def test_the_public_names_are_these():
     assert study.__all__ == [
-        "Epoch", "Published", "Recipe", "Study", "StudyError", "Variant", "ablate", "best", "check", "compare",
-        "confirm", "doctor", "export", "import_data", "importance", "list_data", "list_studies", "load", "models",
-        "new", "predict", "promote", "pruning", "register", "remove", "remove_data", "rollback", "run", "show",
-        "side_by_side", "sync", "verify_data", "write_report",
+        "Client", "Epoch", "Published", "Recipe", "Study", "StudyError", "Variant", "ablate", "best", "check",
+        "compare", "confirm", "doctor", "export", "import_data", "importance", "list_data", "list_studies", "load",
+        "models", "new", "predict", "promote", "pruning", "register", "remove", "remove_data", "rollback", "run",
+        "show", "side_by_side", "sync", "verify_data", "write_report",
     ]  # fmt: skip
     assert all(getattr(study, name) for name in study.__all__)
     assert dir(study) == study.__all__

@@ -38,16 +38,18 @@ if TYPE_CHECKING:
     from study.errors import StudyError
     from study.events import Epoch
     from study.recipe import Recipe
+    from study.service.client import Client
     from study.study_files import load
 
 __all__ = [
-    "Epoch", "Published", "Recipe", "Study", "StudyError", "Variant", "ablate", "best", "check", "compare", "confirm",
-    "doctor", "export", "import_data", "importance", "list_data", "list_studies", "load", "models", "new", "predict",
-    "promote", "pruning", "register", "remove", "remove_data", "rollback", "run", "show", "side_by_side", "sync",
-    "verify_data", "write_report",
+    "Client", "Epoch", "Published", "Recipe", "Study", "StudyError", "Variant", "ablate", "best", "check", "compare",
+    "confirm", "doctor", "export", "import_data", "importance", "list_data", "list_studies", "load", "models", "new",
+    "predict", "promote", "pruning", "register", "remove", "remove_data", "rollback", "run", "show", "side_by_side",
+    "sync", "verify_data", "write_report",
 ]  # fmt: skip
 
 _PLACES = {
+    "Client": "study.service.client",
     "Epoch": "study.events",
     "Published": "study.definition",
     "Recipe": "study.recipe",

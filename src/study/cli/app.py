@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from study.cli import data, models, questions, run, show, studies, transfer
+from study.cli import data, models, questions, queue, run, serve, show, studies, transfer
 from study.cli.help import App
 from study.cli.terminal import open_terminal
 from study.errors import PlaceError
@@ -145,6 +145,10 @@ def _app() -> App:
     made.command("export")(transfer.export)
     made.command("sync")(studies.sync)
     made.command("ui")(studies.ui)
+    made.command("serve")(serve.serve)
+    made.command("upgrade")(serve.upgrade)
+    for command in (queue.login, queue.attach, queue.queue, queue.stop, queue.resume, queue.cancel, queue.priority):
+        made.command(command.__name__)(command)
     made.command("remove")(studies.remove)
     made.command("check")(studies.check)
     made.command("new")(studies.new)

@@ -52,23 +52,24 @@ Home = Annotated[
 Storage = Annotated[
     str | None,
     typer.Option(
-        envvar=["STUDY_STORAGE", "OPTUNA_STORAGE"],
-        metavar="URL",
-        show_default="SQLite in the home",
-        rich_help_panel=WHERE,
-        help="Use Optuna's database at this SQLAlchemy URL.",
+        envvar=["STUDY_STORAGE", "OPTUNA_STORAGE"], metavar="URL", show_default="SQLite in the home",
+        rich_help_panel=WHERE, help="Use Optuna's database at this SQLAlchemy URL.",
     ),
-]
+]  # fmt: skip
 TrackingUri = Annotated[
     str | None,
     typer.Option(
-        envvar=["STUDY_TRACKING_URI", "MLFLOW_TRACKING_URI"],
-        metavar="URI",
-        show_default="SQLite in the home",
-        rich_help_panel=WHERE,
-        help="Use MLflow at this tracking URI.",
+        envvar=["STUDY_TRACKING_URI", "MLFLOW_TRACKING_URI"], metavar="URI", show_default="SQLite in the home",
+        rich_help_panel=WHERE, help="Use MLflow at this tracking URI.",
     ),
-]
+]  # fmt: skip
+Server = Annotated[
+    str | None,
+    typer.Option(
+        envvar="STUDY_SERVER", metavar="URL", show_default="this machine", rich_help_panel=WHERE,
+        help="Do it on this server, after `study login URL`.",
+    ),
+]  # fmt: skip
 
 # Names and output
 StudyName = Annotated[

@@ -156,6 +156,7 @@ def compare(
     show_only: ShowTable = False,
     as_json: options.AsJson = False,
     as_csv: AsCsv = False,
+    server: options.Server = None,
     home: options.Home = None,
     storage: options.Storage = None,
     tracking_uri: options.TrackingUri = None,
@@ -165,6 +166,11 @@ def compare(
         from study.cli import side_by_side
 
         side_by_side.compare(context, names, as_json=as_json, as_csv=as_csv, home=home)
+        return
+    if server:
+        from study.cli import remote
+
+        remote.ask(context, server, "compare", names[0], as_json=as_json)
         return
     if as_json and as_csv:
         raise InputError("--json or --csv, not both")
@@ -219,11 +225,17 @@ def confirm(
     accept: options.Accept = False,
     show_only: ShowOnly = False,
     as_json: options.AsJson = False,
+    server: options.Server = None,
     home: options.Home = None,
     storage: options.Storage = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
     """Run a search's best trials again on fresh seeds. The winner is scored on the test split, opened once."""
+    if server:
+        from study.cli import remote
+
+        remote.ask(context, server, "confirm", name, as_json=as_json)
+        return
     terminal = context.ensure_object(Terminal)
     with starting(terminal, executor, workers, device, trains=not show_only):
         from study import settings
@@ -263,11 +275,17 @@ def ablate(
     accept: options.Accept = False,
     show_only: ShowOnly = False,
     as_json: options.AsJson = False,
+    server: options.Server = None,
     home: options.Home = None,
     storage: options.Storage = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
     """Reset the confirmed winner's knobs one at a time. Says what each contributes, judged on validation data."""
+    if server:
+        from study.cli import remote
+
+        remote.ask(context, server, "ablate", name, as_json=as_json)
+        return
     terminal = context.ensure_object(Terminal)
     with starting(terminal, executor, workers, device, trains=not show_only):
         from study import settings

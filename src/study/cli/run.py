@@ -40,11 +40,17 @@ def run(
     recipe: options.RecipeFile = None,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
+    server: options.Server = None,
     home: options.Home = None,
     storage: options.Storage = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
     """Search a study until it has N finished trials. Stop it at any time: the same command continues."""
+    if server:
+        from study.cli import remote
+
+        remote.ask(context, server, "run", name, as_json=as_json)
+        return
     terminal = context.ensure_object(Terminal)
     with starting(terminal, executor, workers, device):
         from study import request, settings

@@ -20,6 +20,7 @@ def show(
     as_json: options.AsJson = False,
     sort_by: options.SortBy = None,
     top: options.Top = None,
+    server: options.Server = None,
     home: options.Home = None,
 ) -> None:
     """Show a study's trials, or one trial with all its epochs. Remarks tell how far the search can be trusted."""
@@ -29,6 +30,11 @@ def show(
     if ordered and (trial is not None or importance or pruning):
         raise InputError("--sort-by and --top are for the table of trials", where="study show", fix="Leave them out.")
     form = "json" if as_json else form
+    if server:
+        from study.cli import remote
+
+        remote.show(context, server, name, trial, as_json=form == "json")
+        return
     if trial is not None:
         show_as(api.show(name, trial, home=home), form)
     elif importance:

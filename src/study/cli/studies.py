@@ -103,10 +103,16 @@ def report(
     name: options.StudyName,
     output: ReportPlace = None,
     as_json: options.AsJson = False,
+    server: options.Server = None,
     home: options.Home = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
     """Write a study's report as one HTML page and as Markdown. The page needs no network."""
+    if server:
+        from study.cli import remote
+
+        print(remote.report(server, name, output))
+        return
     written = api.write_report(name, output, home=home, tracking_uri=tracking_uri)
     if as_json:
         print(written.to_json())

@@ -21,11 +21,17 @@ def this_process(command: str) -> dict[str, Any]:
         command: that started it, for people.
 
     """
-    pid = os.getpid()
-    return {
-        "pid": pid, "host": socket.gethostname(), "since": time.time(), "command": command,
-        "machine": _machine(), "started": _stat(pid)[1],
-    }  # fmt: skip
+    return {"host": socket.gethostname(), "since": time.time(), "command": command, **known(os.getpid())}
+
+
+def known(pid: int) -> dict[str, Any]:
+    """Describe a process of this machine, as far as `is_dead` needs it: its machine, number and start."""
+    return {"pid": pid, "machine": _machine(), "started": _stat(pid)[1]}
+
+
+def is_here(who: Mapping[str, Any]) -> bool:
+    """Tell whether a process is one of this machine since its last start, and of this container."""
+    return who.get("machine") == _machine()
 
 
 def is_dead(who: Mapping[str, Any]) -> bool:

@@ -1,0 +1,217 @@
+"""The commands with `--server`: a run is sent, watched, and printed as if it ran here; Ctrl-C leaves it running."""
+
+from __future__ import annotations
+
+import logging
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from study import request, study_files
+from study.cli.live import shown
+from study.cli.terminal import Terminal, width
+from study.cli.watch import print_json
+from study.errors import InputError, Interrupted, StudyError
+from study.events import Epoch
+from study.progress import Preparing, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
+from study.record import atomic_files
+from study.record.history import Ended
+from study.record.trial import TrialRow
+from study.running.board import Board
+from study.schemas import questions
+from study.schemas.search import EndedSearch, Overview
+from study.service.client import ENDED, Client
+from study.text import questions as text
+from study.text import search
+from study.text import trial as trials
+from study.text.table import text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import typer
+
+    from study.schemas.service import Event, Run
+
+log = logging.getLogger("study")
+SAME = (
+    "trials", "workers", "timeout", "hang", "device", "sampler", "pruner", "seed", "data", "accept", "against", "seeds",
+    "until_sure", "smallest", "as_published", "top",
+)  # fmt: skip
+HERE_ONLY = ("executor", "recipe", "dry_run", "show_only", "as_csv", "home", "storage", "tracking_uri")
+
+
+def ask(context: typer.Context, server: str, question: str, name: str | None, *, as_json: bool) -> None:
+    """Send what a command was given, watch the run to its end, and print its answer.
+
+    Raises:
+        InputError: an option that means this machine, or what the server refuses.
+        Interrupted: Ctrl-C came, and the run goes on.
+        StudyError: the run failed or was cancelled.
+
+    """
+    given = {each: value for each, value in context.params.items() if _is_given(context, each)}
+    if unfit := [each for each in HERE_ONLY if each in given]:
+        option = unfit[0].replace("_", "-").replace("as-csv", "csv").replace("show-only", "show")
+        raise InputError(f"--{option} is about this machine", where="--server", fix="Leave one of them out.")
+    if name is None:
+        raise InputError("which study?", where=f"study {question}", fix=f"`study list` on {server} shows them.")
+    asked = {each: given[each] for each in SAME if each in given}
+    epochs = [f"epochs={given['epochs']}"] if "epochs" in given else []
+    fixed = request.overrides([*given.get("assignments", ()), *epochs])
+    asked |= {"fixed": fixed} if fixed else {}
+    asked |= {"fallback": False} if given.get("no_fallback") else {}
+    asked |= {"name": given["new_name"]} if "new_name" in given else {}
+    if given.get("variants"):
+        asked["variants"] = [each.strip() for each in given["variants"].split(",") if each.strip()]
+    file = Path(name) if name.endswith(".py") else study_files.available().get(name)
+    if file is not None and (name.endswith(".py") or not study_files.is_bundled(file)):
+        asked["file"] = {"name": file.stem, "content": study_files.find(str(file)).read_text(encoding="utf-8")}
+        name = file.stem
+    client = Client(server)
+    try:
+        run = client.submit(name, question, **asked)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(first["msg"], where=".".join(str(each) for each in first["loc"])) from error
+    log.info("run %s of %s on %s", run.id, run.study, client.server)
+    watch(client, run, context.ensure_object(Terminal), as_json=as_json)
+
+
+def _is_given(context: typer.Context, parameter: str) -> bool:
+    source = context.get_parameter_source(parameter)
+    return source is not None and source.name in {"COMMANDLINE", "ENVIRONMENT"}
+
+
+def watch(client: Client, run: Run, terminal: Terminal, *, as_json: bool) -> None:
+    """Show a run until it ends, and print its answer. Raises as `ask`."""
+    board = Board()
+    try:
+        with shown(terminal, board) as show:
+            for progress in _follow(client, run, board):
+                board.take(progress)
+                show(progress)
+    except KeyboardInterrupt as error:
+        fix = f"`study attach {run.id}` shows it again, `study cancel {run.id}` ends it."
+        raise Interrupted("goes on at the server", where=run.study, fix=fix) from error
+    _print(client.run(run.id), as_json=as_json)
+
+
+def _follow(client: Client, run: Run, board: Board) -> Iterator[Progress]:
+    """Turn events into what the live view takes, until the run has ended."""
+    if run.status in ENDED:
+        return
+    told: _Trials | None = None
+    for event in client.events(run.id):
+        if event.kind == "run":
+            status = str(event.data["status"])
+            yield Preparing(f"{status}: {event.data['reason']}" if event.data["reason"] else status)
+            if status in ENDED and client.run(run.id).status in ENDED:
+                return
+        elif event.study is not None:
+            if told is None or told.study != event.study:
+                told = _Trials(client, event.study)
+                board.start(told.started, told.metric, told.before)
+                yield told.started
+            yield from told.take(event)
+
+
+class _Trials:
+    """The trials of one study, as its events tell; those that had ended before are counted already."""
+
+    def __init__(self, client: Client, study: str) -> None:
+        overview, standing = client.show(study), client.standing(study)
+        self.study, self.metric = study, overview.judged_by
+        self.before = [
+            TrialRow(
+                each.trial, each.variant, each.state, each.value, each.best_value, each.epochs, each.seconds,
+                each.overrides, each.reason, None, each.device,
+            )
+            for each in overview.trials
+        ]  # fmt: skip
+        self._ended = {each.number for each in self.before if each.state != "running"}
+        self._about: dict[int, dict[str, Any]] = {}
+        self._epochs: dict[int, int] = {}
+        target = standing["target"] or max(1, len(self.before))
+        self.started = SearchStarted(study, target, overview.finished, 0, 0, standing["epochs"])
+
+    def take(self, event: Event) -> Iterator[Progress]:
+        """Turn an event of a trial into what the live view takes."""
+        number, data = event.trial, event.data
+        if number is None or number in self._ended:
+            return
+        about = self._about.get(number, {})
+        variant, overrides, epochs = about.get("variant"), about.get("overrides") or {}, self._epochs.get(number, 0)
+        match event.kind:
+            case "created":
+                self._about[number] = data
+            case "started":
+                yield TrialStarted(number, variant, overrides, epochs)
+            case "epoch":
+                self._epochs[number] = int(data["number"])
+                metrics = {name: math.nan if value is None else value for name, value in data["metrics"].items()}
+                yield TrialEpoch(number, Epoch(int(data["number"]), metrics, data["seconds"]))
+            case "ended":
+                self._ended.add(number)
+                known = {name: data[name] for name in ("state", "value", "reason", "time", "repeats") if name in data}
+                yield TrialEnded(number, variant, overrides, epochs, Ended(**known, evaluation=None))
+            case _:
+                pass
+
+
+def _print(run: Run, *, as_json: bool) -> None:
+    """Print how a run ended, as its command would."""
+    if run.status != "done":
+        fix = f"`study resume {run.id}` lets it go on." if run.status != "cancelled" else ""
+        raise StudyError(f"{run.status}: {run.reason}" if run.reason else run.status, where=run.study, fix=fix)
+    if as_json:
+        print_json(run.answer)
+        return
+    try:
+        print(text_of(_BLOCKS[run.question](run.answer), width()))
+    except ValidationError:  # a value that is not finite is null in JSON
+        print_json(run.answer)
+
+
+def show(context: typer.Context, server: str, name: str, trial: int | None, *, as_json: bool) -> None:
+    """Print a study of a server, or one of its trials, as `study show` does.
+
+    Raises:
+        InputError: an option that the server does not have, or no such study or trial.
+
+    """
+    here = ("importance", "pruning", "sort_by", "top", "home")
+    if unfit := [each for each in here if _is_given(context, each)]:
+        option = unfit[0].replace("_", "-")
+        raise InputError(f"--{option} is about this machine", where="--server", fix="Leave one of them out.")
+    client = Client(server)
+    found = client.show(name) if trial is None else client.show_trial(name, trial)
+    if as_json:
+        print(found.to_json(indent=2))
+        return
+    print(text_of(search.overview(found) if isinstance(found, Overview) else trials.details(found), width()))
+
+
+def report(server: str, name: str, output: Path | None) -> Path:
+    """Write a study's report, made by a server, to a file or into a folder; give the file.
+
+    Raises:
+        InputError: no such study, or a file that is no HTML.
+
+    """
+    if output is not None and output.suffix == ".md":
+        raise InputError("a server gives the HTML page", where="--output", fix="Give a file that ends in .html.")
+    file = output or Path(f"{name}-report.html")
+    file = file / "report.html" if file.is_dir() else file
+    atomic_files.replace(file.absolute(), [Client(server).report(name)], "Choose another --output.")
+    return file
+
+
+_BLOCKS: dict[str, Callable[[Any], Any]] = {
+    "run": lambda answer: search.ended(EndedSearch.model_validate(answer), trained=True, recorded=None),
+    "compare": lambda answer: text.comparison(questions.Comparison.model_validate(answer)),
+    "confirm": lambda answer: text.confirmation(questions.Confirmation.model_validate(answer)),
+    "ablate": lambda answer: text.ablation(questions.Ablation.model_validate(answer)),
+}

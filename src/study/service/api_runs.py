@@ -1,0 +1,141 @@
+"""The API's runs and events: submit, list, move, follow."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Literal
+
+from fastapi import Header, Query, Request
+from fastapi.responses import PlainTextResponse, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from study.errors import InputError
+from study.record import family
+from study.schemas import Record
+from study.schemas.service import Page, Run, Submitted, Trouble, Wish
+from study.service import asking, queue
+from study.service.web import API, person, role, router, service
+
+REFUSED: dict[int | str, dict[str, Any]] = {
+    status: {"model": Trouble, "description": what}
+    for status, what in {400: "Wrong", 401: "Not logged in", 403: "Not allowed", 404: "No such thing"}.items()
+}
+routes = router(prefix=API, tags=["runs"], responses=REFUSED)
+Limit = Annotated[int, Query(ge=1, le=500, description="entries at most")]
+Cursor = Annotated[str | None, Query(pattern=r"^\d{1,18}$", description="`next` of the part before")]
+LastEvent = Annotated[str | None, Header(alias="Last-Event-ID", description="continue after this event")]
+
+
+class NoSuch(InputError):
+    """Something that was asked for by name, and is not here."""
+
+
+def answer(record: Record, status: int = 200) -> Response:
+    """Answer with a record as strict JSON."""
+    return Response(record.to_json(), status, media_type="application/json")
+
+
+@routes.post("/runs", status_code=201, response_model=Run, openapi_extra=role("runner"))
+def submit(
+    request: Request,
+    wanted: Submitted,
+    idempotency_key: Annotated[str | None, Header(max_length=100, description="instead of `key`")] = None,
+) -> Response:
+    """Queue a run; 200 instead of 201 if its key was sent before."""
+    here, who = service(request), person(request)
+    if idempotency_key:
+        wanted = wanted.model_copy(update={"key": idempotency_key})
+    asking.check_asked(wanted, who, set(family.studies(here.places.home)))
+    run, new = queue.submit(here.database, who, wanted)
+    return answer(run, 201 if new else 200)
+
+
+@routes.get("/runs", response_model=Page[Run], openapi_extra=role("viewer"))
+def list_runs(
+    request: Request,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+    live: Annotated[bool, Query(description="only those that have not ended")] = False,  # noqa: FBT002 - a query's
+    study: Annotated[str | None, Query(max_length=200, description="only those of this study")] = None,
+) -> Response:
+    """List the runs, the newest first."""
+    before = int(cursor) if cursor else None
+    runs, more = queue.listed(service(request).database, live=live, before=before, limit=limit, study=study)
+    return answer(Page[Run](items=runs, next=None if more is None else str(more)))
+
+
+@routes.get("/queue", response_model=Page[Run], openapi_extra=role("viewer"))
+def show_queue(request: Request) -> Response:
+    """List the runs that wait or run, in the order in which they get slots."""
+    return answer(Page[Run](items=queue.waiting(service(request).database), next=None))
+
+
+@routes.get("/runs/{run}", response_model=Run, openapi_extra=role("viewer"))
+def show_run(request: Request, run: str) -> Response:
+    """Show a run."""
+    return answer(found(request, run))
+
+
+@routes.get("/runs/{run}/messages", response_class=PlainTextResponse, openapi_extra=role("viewer"))
+def messages(request: Request, run: str) -> Response:
+    """Give the last 100,000 bytes of what the command said."""
+    file = service(request).conductor.run_folder(found(request, run).id) / "messages.log"
+    content = file.read_bytes()[-100_000:] if file.exists() else b""
+    return PlainTextResponse(content.decode("utf-8", "replace"))
+
+
+@routes.put("/runs/{run}/priority", response_model=Run, openapi_extra=role("runner"))
+def set_priority(request: Request, run: str, wanted: Wish) -> Response:
+    """Give a run another place in the queue."""
+    return _moved(request, run, "priority", wanted.priority)
+
+
+@routes.post("/runs/{run}/{verb}", response_model=Run, openapi_extra=role("runner"))
+def move(request: Request, run: str, verb: Literal["stop", "resume", "cancel"]) -> Response:
+    """Stop a run after its current epochs, resume it, or cancel it; what is trained is kept."""
+    return _moved(request, run, verb)
+
+
+def _moved(request: Request, run: str, verb: str, priority: int = 0) -> Response:
+    moved = queue.wish(service(request).database, person(request), run, verb, priority)
+    if moved is None:
+        raise NoSuch(f"no run {run!r}")
+    return answer(moved)
+
+
+def found(request: Request, run: str) -> Run:
+    """Find a run.
+
+    Raises:
+        NoSuch: there is none of this id.
+
+    """
+    known = queue.get(service(request).database, run)
+    if known is None:
+        raise NoSuch(f"no run {run!r}", fix="`study queue` lists them.")
+    return known
+
+
+@routes.get("/runs/{run}/events", response_class=EventSourceResponse, openapi_extra=role("viewer"))
+async def run_events(
+    request: Request, run: str, last_event_id: LastEvent = None, after: Annotated[int, Query(ge=0)] = 0
+) -> AsyncIterator[ServerSentEvent]:
+    """Follow a run and the studies that it writes, from its first event or after `Last-Event-ID`."""
+    async for event in service(request).hub.follow(_after(last_event_id, after), (), run):
+        yield ServerSentEvent(raw_data=event.to_json(), event=event.kind, id=str(event.id))
+
+
+@routes.get("/events", response_class=EventSourceResponse, openapi_extra=role("viewer"))
+async def events(
+    request: Request,
+    study: Annotated[list[str] | None, Query(max_length=20, description="only of these studies")] = None,
+    last_event_id: LastEvent = None,
+    after: Annotated[int, Query(ge=0)] = 0,
+) -> AsyncIterator[ServerSentEvent]:
+    """Follow everything, or the trials of some studies; a restart of the server loses nothing."""
+    async for event in service(request).hub.follow(_after(last_event_id, after), study or (), None):
+        yield ServerSentEvent(raw_data=event.to_json(), event=event.kind, id=str(event.id))
+
+
+def _after(last: str | None, after: int) -> int:
+    return int(last) if last and last.isdigit() and len(last) < 19 else after

@@ -1,0 +1,280 @@
+"""A client of `study serve` for programs and for the command line: the standard library alone, no part of the server.
+
+>>> from study import Client  # doctest: +SKIP
+>>> client = Client("https://study.example.org")  # with the token of `study login` # doctest: +SKIP
+>>> client.wait(client.submit("mnist_cnn", trials=20).id).answer  # doctest: +SKIP
+
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import ssl
+import time
+import uuid
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from study.errors import InputError, PlaceError, StudyError
+from study.record import atomic_files
+from study.schemas.search import Overview
+from study.schemas.service import Event, MadeToken, Page, Run, Submitted
+from study.schemas.trial import TrialDetails
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+TIMEOUT = 30.0  # seconds for an answer; the server sends a line each 15 s while nothing happens
+PATIENCE = 120.0  # seconds for which a server that does not answer is tried again
+ENDED = {"done", "failed", "cancelled", "paused"}
+
+
+class Client:
+    """A server, and the person as whom it is asked.
+
+    Args:
+        server: address, such as https://study.example.org; `STUDY_SERVER` if None.
+        token: `STUDY_TOKEN`, else that of `study login`, if None.
+        patience: seconds for which a server that does not answer is tried again.
+
+    """
+
+    def __init__(self, server: str | None = None, token: str | None = None, patience: float = PATIENCE) -> None:  # noqa: D107
+        self.server = checked(server or os.environ.get("STUDY_SERVER") or "")
+        self._token = token or os.environ.get("STUDY_TOKEN") or known_tokens().get(self.server)
+        self._patience = patience
+
+    def submit(self, study: str, question: str = "run", *, key: str | None = None, **asked: Any) -> Run:
+        """Queue a run; sent again after a lost answer, it is the same run.
+
+        Args:
+            study: name of an installed study.
+            question: run, compare, confirm or ablate.
+            key: idempotency key; a new one if None.
+            asked: further fields of `study.schemas.service.Submitted`, such as `trials=20` or `fixed={"epochs": 3}`.
+
+        Raises:
+            InputError: the server refuses it, and why.
+            PlaceError: the server does not answer.
+
+        """
+        wanted = Submitted(study=study, question=question, key=key or uuid.uuid4().hex, **asked)  # pyright: ignore[reportArgumentType] - pydantic checks it
+        return Run.model_validate(self._json("POST", "/runs", wanted.model_dump(exclude_unset=True)))
+
+    def run(self, run: str) -> Run:
+        """Give a run by its id, or the newest one of a study by the study's name.
+
+        Raises:
+            InputError: there is none.
+
+        """
+        found = self._json("GET", f"/runs?{urlencode({'study': run, 'limit': 1})}")["items"]
+        return Run.model_validate(found[0] if found else self._json("GET", f"/runs/{quote(run, safe='')}"))
+
+    def queue(self) -> list[Run]:
+        """List the runs that have not ended, paused ones last, the others in the order in which they get slots."""
+        waiting = Page[Run].model_validate(self._json("GET", "/queue")).items
+        live = Page[Run].model_validate(self._json("GET", "/runs?live=true&limit=500")).items
+        return [*waiting, *(each for each in live if each.status == "paused")]
+
+    def stop(self, run: str) -> Run:
+        """Pause a run after its current epochs."""
+        return self._move(run, "stop")
+
+    def resume(self, run: str) -> Run:
+        """Let a paused, failed or cancelled run go on."""
+        return self._move(run, "resume")
+
+    def cancel(self, run: str) -> Run:
+        """End a run; what it has trained is kept."""
+        return self._move(run, "cancel")
+
+    def priority(self, run: str, priority: int) -> Run:
+        """Give a run another place in the queue; higher ones go first."""
+        identity = quote(self.run(run).id, safe="")
+        return Run.model_validate(self._json("PUT", f"/runs/{identity}/priority", {"priority": priority}))
+
+    def wait(self, run: str) -> Run:
+        """Wait until a run has ended or is paused."""
+        for event in self.events(run):
+            if event.kind == "run" and event.run == run and event.data["status"] in ENDED:
+                found = self.run(run)
+                if found.status in ENDED:
+                    return found
+        raise AssertionError("events end only with the run")
+
+    def show(self, study: str) -> Overview:
+        """Give a study with its trials."""
+        return Overview.model_validate(self._json("GET", f"/studies/{quote(study, safe='')}"))
+
+    def show_trial(self, study: str, trial: int) -> TrialDetails:
+        """Give a trial with all its epochs."""
+        return TrialDetails.model_validate(self._json("GET", f"/studies/{quote(study, safe='')}/trials/{trial}"))
+
+    def standing(self, study: str) -> dict[str, Any]:
+        """Give a search's `target` and the `epochs` of a full-length trial; null where it is not known."""
+        return self._json("GET", f"/studies/{quote(study, safe='')}/standing")
+
+    def report(self, study: str) -> bytes:
+        """Give a study's report as one HTML page."""
+        return self._ask("GET", f"/studies/{quote(study, safe='')}/report")
+
+    def events(self, run: str, after: int = 0) -> Iterator[Event]:
+        """Follow a run and its trials, old events first; a lost connection is made again and loses none.
+
+        Args:
+            run: its id.
+            after: id of the event after which to begin.
+
+        """
+        lost = 0.0
+        while True:
+            try:
+                for event in self._stream(f"/runs/{quote(run, safe='')}/events", after):
+                    after, lost = event.id, 0.0
+                    yield event
+            except PlaceError:
+                lost = lost or time.monotonic()
+                if time.monotonic() - lost > self._patience:
+                    raise
+            time.sleep(0.5)
+
+    def _move(self, run: str, verb: str) -> Run:
+        return Run.model_validate(self._json("POST", f"/runs/{quote(self.run(run).id, safe='')}/{verb}"))
+
+    def _json(self, method: str, path: str, body: Any = None) -> Any:
+        return json.loads(self._ask(method, path, body))
+
+    def _ask(self, method: str, path: str, body: Any = None) -> bytes:
+        """Ask once, and again while the server does not answer: every request of ours may be sent twice."""
+        since = time.monotonic()
+        while True:
+            try:
+                return _answer(self.server, method, path, body, self._token)
+            except PlaceError:
+                if time.monotonic() - since > self._patience:
+                    raise
+            time.sleep(1)
+
+    def _stream(self, path: str, after: int) -> Iterator[Event]:
+        headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after), **_bearer(self._token)}
+        try:
+            with closing(_connect(self.server)) as connection:
+                connection.request("GET", _path(self.server, path), headers=headers)
+                answer = connection.getresponse()
+                _require_fine(self.server, answer.status, b"" if answer.status == 200 else answer.read())
+                while line := answer.readline():
+                    if line.startswith(b"data: "):
+                        yield Event.model_validate_json(line[6:])
+        except (OSError, http.client.HTTPException) as error:
+            raise _away(self.server, error) from error
+
+
+def log_in(server: str, name: str, password: str) -> MadeToken:
+    """Get a token for a name and a password, and keep it for `Client`, readable by oneself alone.
+
+    Raises:
+        InputError: the name or the password is wrong.
+        PlaceError: the server does not answer.
+
+    """
+    server = checked(server)
+    label = f"study login, {os.uname().nodename}"[:100]
+    given = {"name": name, "password": password, "label": label}
+    made = MadeToken.model_validate_json(_answer(server, "POST", "/login", given, None))
+    file = tokens_file()
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    written = json.dumps({**known_tokens(), server: made.token}).encode()
+    with suppress(FileNotFoundError):
+        file.with_suffix(".new").unlink()
+    with os.fdopen(os.open(file.with_suffix(".new"), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as new:
+        new.write(written)
+    file.with_suffix(".new").replace(file)
+    atomic_files.sync_folder(file.parent)
+    return made
+
+
+def tokens_file() -> Path:
+    """File with the token of each server that one has logged in to."""
+    root = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config").expanduser()
+    return root / "study" / "servers.json"
+
+
+def known_tokens() -> dict[str, str]:
+    """Read the tokens by server."""
+    try:
+        found = json.loads(tokens_file().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def checked(server: str) -> str:
+    """Check a server's address; without a path at its end.
+
+    Raises:
+        InputError: it is none.
+
+    """
+    parts = urlsplit(server)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or "@" in parts.netloc:
+        raise InputError(f"not the address of a server: {server!r}", fix="Write it as https://HOST (or STUDY_SERVER).")
+    return server.rstrip("/")
+
+
+def _answer(server: str, method: str, path: str, body: Any, token: str | None) -> bytes:
+    content = None if body is None else json.dumps(body).encode()
+    headers = {"Content-Type": "application/json", "Accept": "application/json", **_bearer(token)}
+    try:
+        with closing(_connect(server)) as connection:
+            connection.request(method, _path(server, path), content, headers)
+            answer = connection.getresponse()
+            found = answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise _away(server, error) from error
+    _require_fine(server, answer.status, found)
+    return found
+
+
+def _connect(server: str) -> http.client.HTTPConnection:
+    parts = urlsplit(server)
+    assert parts.hostname
+    if parts.scheme == "https":
+        context = ssl.create_default_context()
+        return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=TIMEOUT, context=context)
+    return http.client.HTTPConnection(parts.hostname, parts.port, timeout=TIMEOUT)
+
+
+def _path(server: str, path: str) -> str:
+    return f"{urlsplit(server).path}/api/v1{path}"
+
+
+def _bearer(token: str | None) -> Mapping[str, str]:
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def _away(server: str, error: Exception) -> PlaceError:
+    return PlaceError(
+        f"does not answer: {error or type(error).__name__}", where=server, fix="Is `study serve` running?"
+    )
+
+
+def _require_fine(server: str, status: int, content: bytes) -> None:
+    """Raise what a refusal says."""
+    if status < 400:
+        return
+    try:
+        said = json.loads(content)
+        what, fix = str(said["what"]), str(said["fix"])
+    except (ValueError, KeyError, TypeError):
+        what, fix = f"answered with HTTP {status}", ""
+    if status in {429, 502, 503, 504}:
+        raise PlaceError(what, where=server, fix=fix)
+    if status == 401 and not fix.startswith("Ask"):
+        fix = f"Log in: `study login {server}`."
+    kind = StudyError if status >= 500 else InputError
+    raise kind(what, where=server, fix=fix)

@@ -1,0 +1,292 @@
+"""Starts the runs of the queue as commands of their own, watches them, and writes how they ended.
+
+Each child leads a process group and outlives a server that is killed: the next one finds it by its machine, number and
+start. A run whose end nobody saw is begun again: the command goes on where it was stopped, or says that it is done.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from study import processes
+from study.formatting import without_password
+from study.record import family
+from study.record.processes import is_dead, is_here, known
+from study.schemas.service import Asked
+from study.service import asking, queue
+from study.service.following import Follower, ended_since
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from study.service.store import Database
+    from study.settings import Settings
+
+TICK = 0.3  # seconds between looks at the queue and the children
+RENEW = 5.0  # seconds between renewals of the leases
+LAST_PATIENCE = 60.0  # seconds after a cancel, after which a child is killed
+WAIT_FOR_STUDY = 5.0  # seconds until a study that another process runs is tried again
+SIGNALLED = {128 + number for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)}
+log = logging.getLogger("study")
+
+
+@dataclass(slots=True)
+class Child:
+    """A running attempt of a run.
+
+    Args:
+        row: of the run, with its lease.
+        who: the process: machine, number, start.
+        process: None for a child that a killed server has started.
+        studies: that it was seen to run.
+        sent: the wish that was sent to it, and when.
+
+    """
+
+    row: dict[str, Any]
+    who: Mapping[str, Any]
+    process: subprocess.Popen[bytes] | None = None
+    studies: list[str] = field(default_factory=list[str])
+    sent: tuple[str, float] = ("", 0.0)
+
+    def ended(self) -> tuple[bool, int | None]:
+        """Tell whether it has ended, and with which exit code, if that can be known."""
+        if self.process is not None:
+            code = self.process.poll()
+            return code is not None, code
+        return is_dead(self.who), None
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the whole group."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.who["pid"], number)
+
+
+class Conductor:
+    """Runs the queue in a thread until it is told to stop.
+
+    Args:
+        database: of the service.
+        places: where results are; passed to the commands by their environment.
+        slots: trials at a time on this machine.
+        told: is called after something has changed.
+
+    """
+
+    def __init__(  # noqa: D107 - see the class
+        self, database: Database, places: Settings, slots: int, told: Callable[[], None] = lambda: None
+    ) -> None:
+        self.database, self.places, self.slots, self._told = database, places, slots, told
+        self.folder = places.home / "service"
+        self.follower = Follower(database, places.home)
+        self._children: dict[str, Child] = {}
+        self._over = threading.Event()
+        self._renewed = 0.0
+        self._thread = threading.Thread(target=self._loop, name="queue")
+        self.heard = time.monotonic()  # of its thread
+
+    def start(self) -> None:
+        """Take over what an ended server has left, and begin."""
+        for row in queue.left_running(self.database):
+            who = json.loads(row["process"]) if row["process"] else {}
+            child = Child(row, who, studies=json.loads(row["studies"]))
+            if who and is_here(who) and not is_dead(who):
+                self._children[row["id"]] = child
+                log.info("run %s goes on as process %d", row["id"], who["pid"])
+            else:
+                self._follow(child)
+                self._end(child, {"status": "queued", "reason": "begins again: its server had ended"})
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let the children save their epochs and end; their runs wait for the next server."""
+        self._over.set()
+        self._thread.join()
+        for child in self._children.values():
+            child.signal(signal.SIGTERM)
+        until = time.monotonic() + 8
+        while self._children and time.monotonic() < until:
+            for child in list(self._children.values()):
+                if child.ended()[0]:
+                    self._finish(child, child.ended()[1])
+            time.sleep(0.05)
+        for child in self._children.values():
+            child.signal(signal.SIGKILL)
+            self._end(child, {"status": "queued", "reason": "its server was stopped"})
+
+    def _loop(self) -> None:
+        while not self._over.is_set():
+            try:
+                self.step()
+            except Exception as error:  # the queue outlives a database that is away
+                log.warning("queue: %s", without_password(f"{type(error).__name__}: {error}".split("\n")[0]))
+                self._over.wait(2)
+            self.heard = time.monotonic()
+            self._over.wait(TICK)
+
+    def step(self) -> None:
+        """Look once at children, wishes and the queue."""
+        self._look()
+        leases = {child.row["id"]: child.row["lease_token"] for child in self._children.values()}
+        if leases and time.monotonic() - self._renewed > RENEW:
+            self._renewed = time.monotonic()
+            queue.renew(self.database, leases)
+        for identity, wish in queue.wishes(self.database, leases).items() if leases else ():
+            self._heed(self._children[identity], wish)
+        claimed, yielding = queue.claim(self.database, self.slots)
+        for row in claimed:
+            self._begin(row)
+        if claimed or yielding:
+            self._told()
+
+    def _look(self) -> None:
+        for child in list(self._children.values()):
+            over, code = child.ended()
+            if self._follow(child):
+                self._told()
+            if over:
+                self._finish(child, code)
+                self._told()
+
+    def _heed(self, child: Child, wish: str) -> None:
+        """Send a wish to a child once: SIGINT waits for the epochs, SIGTERM ends within seconds."""
+        sent, since = child.sent
+        if wish and wish != sent:
+            child.sent = (wish, time.monotonic())
+            child.signal(signal.SIGTERM if wish == "cancel" else signal.SIGINT)
+        elif sent == "cancel" and time.monotonic() - since > LAST_PATIENCE:
+            child.signal(signal.SIGKILL)
+
+    def _follow(self, child: Child) -> int:
+        """Note which studies the child runs, and make events of their folders."""
+        pid, before = child.who.get("pid"), len(child.studies)
+        for name in family.studies(self.places.home):
+            held = family.held_by(family.journal(name, self.places.home)) if name not in child.studies else None
+            if held is not None and held.get("pid") == pid:
+                child.studies.append(name)
+        if len(child.studies) > before:
+            queue.note(self.database, child.row["id"], child.row["lease_token"], studies=json.dumps(child.studies))
+        return sum(self.follower.follow(name) for name in child.studies)
+
+    def _begin(self, row: dict[str, Any]) -> None:
+        folder = self.run_folder(row["id"])
+        folder.mkdir(parents=True, exist_ok=True)
+        asked = Asked.model_validate_json(row["asked"])
+        file = None
+        if asked.file is not None:
+            file = folder / f"{asked.file.name}.py"
+            file.write_text(asked.file.content, encoding="utf-8")
+        command = [sys.executable, "-m", "study", *asking.words(asked, row["slots"], file)]
+        with (folder / "answer.jsonl").open("wb") as answer, (folder / "messages.log").open("ab") as messages:
+            process = subprocess.Popen(  # noqa: S603 - our own program, its words checked one by one
+                command, env=self._environment(), stdin=subprocess.DEVNULL, stdout=answer, stderr=messages,
+                start_new_session=True,
+            )  # fmt: skip
+        child = Child(row, known(process.pid), process)
+        self._children[row["id"]] = child
+        queue.note(self.database, row["id"], row["lease_token"], process=json.dumps(child.who))
+        log.info(
+            "run %s of %s: study %s %s, %d slots", row["id"], row["person"], asked.question, row["study"], row["slots"]
+        )
+
+    def run_folder(self, identity: str) -> Path:
+        """Folder of what a run has printed."""
+        return self.folder / "runs" / identity
+
+    def _environment(self) -> dict[str, str]:
+        """Give a command what it needs; secrets of the service are none of its business."""
+        ours = {name: value for name, value in os.environ.items() if not name.startswith("STUDY_")}
+        kept = {name: os.environ[name] for name in ("STUDY_CACHE", "STUDY_DATA") if name in os.environ}
+        return ours | kept | {
+            "STUDY_HOME": str(self.places.home),
+            "STUDY_STORAGE": self.places.storage,
+            "STUDY_TRACKING_URI": self.places.tracking_uri,
+        }  # fmt: skip
+
+    def _finish(self, child: Child, code: int | None) -> None:
+        """Decide what becomes of a run whose child has ended."""
+        row, answer = child.row, self._answer(child.row["id"])
+        if code == 0 and answer and answer.get("study") not in {None, *child.studies}:
+            child.studies.append(str(answer["study"]))
+            queue.note(self.database, row["id"], row["lease_token"], studies=json.dumps(child.studies))
+        self._follow(child)
+        if code == 0:
+            stopped = (answer or {}).get("status") == "stopped"
+            why = "its time limit was reached" if stopped else ""
+            self._end(child, {"status": "done", "reason": why, "answer": json.dumps(answer), "failures": 0})
+            return
+        wish = queue.wishes(self.database, {row["id"]: row["lease_token"]}).get(row["id"], "")
+        if wish == "cancel":
+            self._end(child, {"status": "cancelled"})
+        elif wish == "stop":
+            self._end(child, {"status": "paused", "reason": "stopped, everything saved"})
+        elif wish == "yield" or code is None or code in SIGNALLED:
+            self._end(child, {"status": "queued", "reason": "gave its slots up" if wish else "begins again"})
+        elif code == 2 and self._is_taken(row):
+            later = {"reason": "waits: another process runs the study", "not_before": time.time() + WAIT_FOR_STUDY}
+            self._end(child, {"status": "queued", **later})
+        elif code == 2:
+            self._end(child, {"status": "failed", "reason": self._said(row["id"])})
+        else:
+            self._fail(child, f"exit code {code}" if code > 0 else f"killed by signal {-code}")
+
+    def _fail(self, child: Child, how: str) -> None:
+        row = child.row
+        ended = child.studies and ended_since(self.database, child.studies, row["started"] or 0.0)
+        failures = 1 if ended else row["failures"] + 1
+        said = f"{how}: {self._said(row['id'])}"
+        if failures >= queue.FAILURES:
+            said = f"{failures} failures in a row, the last with {said}"
+            self._end(child, {"status": "paused", "failures": failures, "reason": said})
+            return
+        later = time.time() + queue.BACKOFF * 2 ** (failures - 1)
+        self._end(
+            child, {"status": "queued", "failures": failures, "not_before": later, "reason": f"tries again; {said}"}
+        )
+
+    def _end(self, child: Child, to: dict[str, Any]) -> None:
+        with suppress(KeyError):
+            del self._children[child.row["id"]]
+        if child.process is None and child.who and is_here(child.who) and not is_dead(child.who):
+            processes.end(child.who["pid"])
+        to = {"answer": None, **to, "reason": without_password(to.get("reason", ""))[:2000]}
+        if queue.end(self.database, child.row["id"], child.row["lease_token"], to):
+            log.info("run %s: %s%s", child.row["id"], to["status"], f", {to['reason']}" if to["reason"] else "")
+
+    def _is_taken(self, row: dict[str, Any]) -> bool:
+        """Tell whether another process of this machine runs the study, or did so a moment ago."""
+        said = self._said(row["id"])
+        return " runs it since " in said or "another process runs it" in said
+
+    def _answer(self, identity: str) -> dict[str, Any] | None:
+        """Read the last line of JSON that a command has printed."""
+        try:
+            lines = (self.run_folder(identity) / "answer.jsonl").read_text(encoding="utf-8").splitlines()
+            return json.loads(lines[-1]) if lines else None
+        except (OSError, ValueError):
+            return None
+
+    def _said(self, identity: str) -> str:
+        """Read what a command said last: its error, which may have several lines, else its last line."""
+        try:
+            text = (self.run_folder(identity) / "messages.log").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return "it said nothing"
+        lines = [line for line in text.splitlines() if line.strip()]
+        last = next((place for place in range(len(lines) - 1, -1, -1) if lines[place].startswith("error: ")), -1)
+        return " ".join(line.strip() for line in lines[last:]).removeprefix("error: ") or "it said nothing"
+
+    def children(self) -> int:
+        """Give the number of running commands."""
+        return len(self._children)

@@ -1,0 +1,69 @@
+"""Draws learning curves as SVG from plain values, without script and style, which the pages' policy forbids."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup, escape
+
+from study.formatting import number
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+WIDTH, HEIGHT = 720, 260  # units of the picture
+LEFT, RIGHT, TOP, BOTTOM = 52, 8, 10, 26
+MOST = 200  # curves
+
+
+def draw(curves: Sequence[tuple[str, Sequence[float]]], label: str, best: str = "") -> Markup:
+    """Draw a line for each curve over its epochs, from 1.
+
+    Args:
+        curves: name and value of each epoch; the last ones are drawn if there are many.
+        label: of the values.
+        best: name of the curve that stands out.
+
+    """
+    curves = [(name, [value for value in values if math.isfinite(value)]) for name, values in curves[-MOST:]]
+    curves = [(name, values) for name, values in curves if values]
+    if not curves:
+        return Markup("")
+    low, high = min(min(values) for _, values in curves), max(max(values) for _, values in curves)
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    length = max(2, *(len(values) for _, values in curves), 2)
+    drawn = "".join(
+        _line(name, values, low, high, length, stands_out=name == best)
+        for name, values in sorted(curves, key=lambda each: each[0] == best)
+    )
+    rows = "".join(_row(value, low, high) for value in (low, (low + high) / 2, high))
+    said = f"{len(curves)} curves of {label}, from {number(low)} to {number(high)} over {length} epochs"
+    return Markup(  # noqa: S704 - escaped, or numbers
+        f'<svg class="curves" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(said)}">'
+        f'{rows}<text x="{LEFT}" y="{HEIGHT - 6}">epoch 1</text>'
+        f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 6}" text-anchor="end">{length}</text>{drawn}</svg>'
+    )
+
+
+def _place(value: float, low: float, high: float) -> float:
+    return TOP + (HEIGHT - TOP - BOTTOM) * (high - value) / (high - low)
+
+
+def _row(value: float, low: float, high: float) -> str:
+    y = _place(value, low, high)
+    return (
+        f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{number(value)}</text>'
+    )
+
+
+def _line(name: str, values: Sequence[float], low: float, high: float, length: int, *, stands_out: bool) -> str:
+    step = (WIDTH - LEFT - RIGHT) / (length - 1)
+    points = [f"{LEFT + step * place:.1f},{_place(value, low, high):.1f}" for place, value in enumerate(values)]
+    kind = "curve best" if stands_out else "curve"
+    if len(points) == 1:
+        x, y = points[0].split(",")
+        return f'<circle class="{kind}" cx="{x}" cy="{y}" r="2.5"><title>{escape(name)}</title></circle>'
+    return f'<polyline class="{kind}" points="{" ".join(points)}"><title>{escape(name)}</title></polyline>'

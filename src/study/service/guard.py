@@ -1,0 +1,103 @@
+"""What every request passes before any route: Host, origin, rate and size; and the headers that every answer gets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from limits import RateLimitItemPerMinute, RateLimitItemPerSecond
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
+COOKIES = ("__Host-study", "study_session")  # over TLS, and on a plain address
+LOGINS = ("/login", "/api/v1/login", "/invitation")
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; frame-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "content-security-policy": CSP,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+}
+
+
+class Guard:
+    """Refuses what no route may see.
+
+    Args:
+        app: what is guarded.
+        hosts: names by which the service may be addressed, without ports.
+        per_second: requests of one address, on average.
+        logins: tries to log in of one address, a minute.
+
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str], per_second: int = 200, logins: int = 10) -> None:  # noqa: D107
+        self._app, self._hosts = app, {*hosts}
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._rate, self._login_rate = RateLimitItemPerSecond(per_second), RateLimitItemPerMinute(logins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer or pass on one request."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            return  # there are no web sockets
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        if refusal := self._refusal(scope):
+            status, what = refusal
+            await JSONResponse({"what": what, "fix": ""}, status)(scope, receive, sending)
+        else:
+            await self._app(scope, receive, sending)
+
+    def _refusal(self, scope: Scope) -> tuple[int, str] | None:
+        headers = Headers(scope=scope)
+        host = headers.get("host", "")
+        if len(headers.getlist("host")) != 1 or _name(host) not in self._hosts:
+            return 400, "this service has another name; `study serve --host-name NAME` adds one"
+        if scope["method"] in UNSAFE and not is_same_site(headers, host):
+            return 403, "refused: the request comes from another site"
+        address = (scope.get("client") or ("?",))[0]
+        if scope["method"] in UNSAFE and scope["path"].startswith(LOGINS):
+            if not self._limiter.hit(self._login_rate, "login", address):
+                return 429, "too many tries to log in; wait a minute"
+        elif not self._limiter.hit(self._rate, address):
+            return 429, "too many requests; wait a second"
+        return None
+
+
+def is_same_site(headers: Headers, host: str) -> bool:
+    """Tell whether an unsafe request comes from our own page, or from a program that sends no cookie by itself."""
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is not None and site not in {"same-origin", "none"}:
+        return False
+    if origin is not None:
+        return urlsplit(origin).netloc == host
+    sends_cookie = any(f"{name}=" in headers.get("cookie", "") for name in COOKIES)
+    return site is not None or not sends_cookie  # browsers say where from
+
+
+def _name(host: str) -> str:
+    name, _, port = host.rpartition(":") if not host.endswith("]") and ":" in host else (host, "", "")
+    return name.lower() if not port or port.isdigit() else ""

@@ -1,0 +1,267 @@
+"""The pages about runs and studies, made on the server; a part of a page that changes is asked for again by htmx."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, cast
+from urllib.parse import parse_qsl
+
+import jinja2
+from fastapi import Depends, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from pydantic import ValidationError
+
+from study import api
+from study import request as reading
+from study.errors import InputError, StudyError
+from study.formatting import duration, knobs, number
+from study.record import family, results
+from study.schemas.service import Submitted
+from study.service import asking, curves, describing, queue
+from study.service.api_runs import NoSuch, found
+from study.service.api_studies import home_of
+from study.service.web import person, role, router, service
+from study.study_files import available
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from study.record.journal import Journal
+    from study.schemas.service import Run
+
+routes = router(include_in_schema=False)
+READER, RUNNER = role("viewer"), role("runner")
+_templates = jinja2.Environment(
+    loader=jinja2.PackageLoader("study.service"), autoescape=True, undefined=jinja2.StrictUndefined,
+    trim_blocks=True, lstrip_blocks=True,
+)  # fmt: skip
+_filters = cast(dict[str, Any], _templates.filters)
+_filters |= {"number": number, "knobs": knobs, "duration": duration}
+_filters["when"] = lambda text: (text or "")[:16].replace("T", " ")
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """Read a form's fields; of one that is given twice the last."""
+    content = (await request.body()).decode("utf-8", "replace")
+    return dict(parse_qsl(content, keep_blank_values=True, max_num_fields=100))
+
+
+Form = Annotated[dict[str, str], Depends(read_form)]
+
+
+def page(request: Request, name: str, status: int = 200, /, **values: Any) -> Response:
+    """Render a page; `me` is who is logged in, None for nobody."""
+    me = getattr(request.state, "person", None)
+    return HTMLResponse(
+        _templates.get_template(f"{name}.html.j2").render(me=me, path=request.url.path, **values), status
+    )
+
+
+def error_page(request: Request, status: int, what: str, fix: str) -> Response:
+    """Say on a page why something was refused."""
+    return page(request, "error", status, what=what, fix=fix)
+
+
+@routes.get("/", openapi_extra=READER)
+def home(request: Request) -> Response:
+    """Show what runs, what waits and why, what was answered last."""
+    return page(request, "home", **_overview(request))
+
+
+@routes.get("/parts/home", openapi_extra=READER)
+def home_part(request: Request) -> Response:
+    """Give the changing part of the home page."""
+    return page(request, "part_home", **_overview(request))
+
+
+def _overview(request: Request) -> dict[str, Any]:
+    here = service(request)
+    live, _ = queue.listed(here.database, live=True, limit=200)
+    recent, _ = queue.listed(here.database, limit=100)
+    order = {run.id: place for place, run in enumerate(queue.waiting(here.database))}
+    ended = sorted((run for run in recent if run.ended), key=lambda run: run.ended or "", reverse=True)
+    return {
+        "running": [(run, _standing(request, run)) for run in live if run.status == "running"],
+        "queued": sorted((run for run in live if run.status == "queued"), key=lambda run: order.get(run.id, 0)),
+        "paused": [run for run in live if run.status == "paused"],
+        "answered": [(run, answer_of(run)) for run in ended[:10]],
+        "slots": here.conductor.slots,
+    }
+
+
+def answer_of(run: Run) -> str:
+    """Say in a line what a run has found, or why it ended."""
+    best = (run.answer or {}).get("best")
+    if isinstance(best, dict) and best.get("value") is not None:
+        metric = (run.answer or {}).get("metric", "value")
+        return f"best {metric} {number(best['value'])}, trial {best['trial']}"
+    return run.reason
+
+
+def _standing(request: Request, run: Run) -> dict[str, Any]:
+    """Say how far the study is that a run writes last."""
+    if not run.studies:
+        return {"text": "starting", "share": 0.0}
+    journal = family.journal(run.studies[-1], service(request).places.home)
+    try:
+        finished, target = results.finished(journal), (journal.question("run") or {}).get("trials")
+    except StudyError as error:
+        return {"text": str(error), "share": 0.0}
+    share = min(1.0, finished / target) if target else 0.0
+    return {"text": f"{finished} of {target or '?'} trials", "share": share}
+
+
+@routes.get("/queue", openapi_extra=READER)
+def show_queue(request: Request) -> Response:
+    """Show the queue, with what one may do to each run."""
+    return page(request, "queue", **_queue(request))
+
+
+@routes.get("/parts/queue", openapi_extra=READER)
+def queue_part(request: Request) -> Response:
+    """Give the table of the queue."""
+    return page(request, "part_queue", **_queue(request))
+
+
+def _queue(request: Request) -> dict[str, Any]:
+    live, _ = queue.listed(service(request).database, live=True, limit=500)
+    order = {run.id: place for place, run in enumerate(queue.waiting(service(request).database))}
+    return {"runs": sorted(live, key=lambda run: order.get(run.id, len(order)))}
+
+
+@routes.post("/queue/{run}/{verb}", openapi_extra=RUNNER)
+def move(request: Request, run: str, verb: str, form: Form) -> Response:
+    """Stop, resume, cancel or reorder a run from the page."""
+    if verb not in {"stop", "resume", "cancel", "priority"}:
+        raise NoSuch("no such thing to do")
+    given = form.get("priority", "0")
+    if not given.lstrip("-").isdigit() or abs(int(given)) > 100:
+        raise InputError("a priority is a number from -100 to 100")
+    if queue.wish(service(request).database, person(request), run, verb, int(given)) is None:
+        raise NoSuch(f"no run {run!r}")
+    return RedirectResponse(f"/runs/{run}" if form.get("to") == "run" else "/queue", 303)
+
+
+@routes.get("/runs/{run}", openapi_extra=READER)
+def show_run(request: Request, run: str) -> Response:
+    """Show a run: what was asked, how it stands, what it said."""
+    known = found(request, run)
+    file = service(request).conductor.run_folder(known.id) / "messages.log"
+    said = file.read_bytes()[-20_000:].decode("utf-8", "replace") if file.exists() else ""
+    standing = _standing(request, known) if known.status == "running" else None
+    return page(request, "run", run=known, said=said, standing=standing, found=answer_of(known))
+
+
+@routes.get("/studies", openapi_extra=READER)
+def studies(request: Request) -> Response:
+    """List the studies."""
+    listed = list(api.list_studies(home=service(request).places.home))
+    return page(
+        request,
+        "studies",
+        studies=[each for each in listed if each.metric],
+        others=[each for each in listed if each.file and not each.metric],
+    )
+
+
+@routes.get("/studies/{study}", openapi_extra=READER)
+def show_study(request: Request, study: str) -> Response:
+    """Show a study: curves, trials, remarks, the way to its report."""
+    return page(request, "study", **_study(request, study))
+
+
+@routes.get("/parts/studies/{study}", openapi_extra=READER)
+def study_part(request: Request, study: str) -> Response:
+    """Give the changing part of a study's page."""
+    return page(request, "part_study", **_study(request, study))
+
+
+def _study(request: Request, study: str) -> dict[str, Any]:
+    home = home_of(request, study)
+    journal = family.journal(study, home)
+    overview = api.show(study, home=home).record()
+    best = f"trial {overview.best.trial}" if overview.best else ""
+    made = [each.folder.name for each in family.Family.of(study, home).all() if each.definition() is not None]
+    return {
+        "study": overview, "metric": overview.judged_by, "made": made, "runs_now": family.held_by(journal) is not None,
+        "curves": curves.draw(_curves(journal, overview.metric), overview.metric, best),
+    }  # fmt: skip
+
+
+def _curves(journal: Journal, metric: str) -> list[tuple[str, list[float]]]:
+    definition = journal.definition() or {}
+    followed = definition.get("followed") or metric
+    return [
+        (
+            f"trial {trial.number}",
+            [epoch.metrics[followed] for epoch in trial.history.epochs if followed in epoch.metrics],
+        )
+        for trial in results.intact(journal)
+    ]
+
+
+@routes.get("/studies/{study}/trials/{trial}", openapi_extra=READER)
+def show_trial(request: Request, study: str, trial: int) -> Response:
+    """Show a trial: its knobs, its epochs, what it found."""
+    home = home_of(request, study)
+    if not family.journal(study, home).trial(trial).path.is_dir():
+        raise NoSuch(f"no trial {trial} of {study}")
+    record = api.show(study, trial, home=home).record()
+    values = [row[record.metric] for row in record.history if record.metric in row]
+    drawn = curves.draw([(f"trial {trial}", values)], record.metric, f"trial {trial}")
+    return page(request, "trial", trial=record, metric=record.judged_by, curves=drawn)
+
+
+@routes.get("/start", openapi_extra=RUNNER)
+def start(request: Request, study: Annotated[str, Query(max_length=200)] = "") -> Response:
+    """Show the form that starts a search from an installed study."""
+    return page(request, "start", **_form({"study": study or "", "question": "run", "trials": "20"}))
+
+
+def _form(given: Mapping[str, str], trouble: str = "") -> dict[str, Any]:
+    return {"given": {"workers": "", "fixed": "", **given}, "installed": sorted(available()), "trouble": trouble}
+
+
+@routes.post("/start/check", openapi_extra=RUNNER)
+def check(request: Request, form: Form) -> Response:
+    """Say while one types what is wrong with the form."""
+    try:
+        wanted = _wanted(form)
+        described = describing.describe(wanted.study)
+        asking.check_asked(wanted, person(request), set())
+    except StudyError as error:
+        return page(request, "part_check", trouble=str(error), described=None)
+    trouble = describing.check_knobs(described, wanted.fixed)
+    return page(request, "part_check", trouble=trouble, described=described)
+
+
+@routes.post("/start", openapi_extra=RUNNER)
+def submit(request: Request, form: Form) -> Response:
+    """Queue what the form asks for."""
+    here = service(request)
+    try:
+        wanted = _wanted(form)
+        asking.check_asked(wanted, person(request), set(family.studies(here.places.home)))
+        if trouble := describing.check_knobs(describing.describe(wanted.study), wanted.fixed):
+            raise InputError(trouble)
+        run, _ = queue.submit(here.database, person(request), wanted)
+    except StudyError as error:
+        return page(request, "start", 400, **_form(form, str(error)))
+    return RedirectResponse(f"/runs/{run.id}", 303)
+
+
+def _wanted(form: Mapping[str, str]) -> Submitted:
+    """Read the form.
+
+    Raises:
+        InputError: which field is wrong.
+
+    """
+    fixed = reading.overrides([line for line in form.get("fixed", "").splitlines() if line.strip()])
+    given = {name: form[name] for name in ("question", "study", "trials", "workers", "key") if form.get(name)}
+    if given.get("question", "run") != "run":
+        given.pop("trials", None)
+    try:
+        return Submitted(**given, fixed=fixed) if fixed else Submitted(**given)  # pyright: ignore[reportArgumentType] - pydantic reads numbers of texts
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(first["msg"], where=str(first["loc"][0] if first["loc"] else "form")) from error

@@ -1,0 +1,332 @@
+"""The queue: one table, in which runs are accepted, claimed by lease, ended, and moved by people's wishes.
+
+A run is accepted in one transaction with its idempotency key, so that a repeated submit is the same run. A claim writes
+a lease; what an older lease writes later is not written. The server keeps no state of a trial: the command that a run
+is goes on where it was stopped, so that an attempt may be ended at any time and begun again.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from study.errors import InputError
+from study.formatting import moment, to_json
+from study.schemas.service import LIVE, Asked, Run
+from study.service import tables
+from study.service.asking import Forbidden
+from study.service.shares import Claim, share
+from study.service.store import append_audit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Connection
+
+    from study.schemas.service import Submitted
+    from study.service.people import Person
+    from study.service.store import Database
+
+LEASE = 30.0  # seconds
+FAILURES = 5  # in a row, after which a run is paused
+BACKOFF = 2.0  # seconds after the first failure, doubled with each
+RUNS = tables.runs
+Row = dict[str, Any]
+
+
+def submit(database: Database, person: Person, wanted: Submitted) -> tuple[Run, bool]:
+    """Accept a run; with the idempotency key of an earlier one it is that run.
+
+    Returns:
+        The run, and whether it is new.
+
+    Raises:
+        InputError: the key is that of a run that was asked for something else.
+        Forbidden: a priority above 0 of somebody who is no admin.
+
+    """
+    if wanted.priority > 0 and not person.may("admin"):
+        raise Forbidden("only an admin gives a priority above 0", fix="Leave it at 0.")
+    asked = to_json(Asked(**{name: getattr(wanted, name) for name in Asked.model_fields}).plain())
+    row: Row = {
+        "id": secrets.token_hex(4), "key": wanted.key or secrets.token_hex(16), "person": person.name,
+        "question": wanted.question, "study": wanted.file.name if wanted.file else wanted.study, "asked": asked,
+        "wanted_slots": wanted.workers, "priority": wanted.priority, "status": "queued", "submitted": time.time(),
+    }  # fmt: skip
+    with database.write() as connection:
+        chosen = sa.select(RUNS).where(RUNS.c.person == person.name, RUNS.c.key == row["key"])
+        if (before := connection.execute(chosen).mappings().first()) is not None:
+            if before["asked"] != asked:
+                raise InputError("this idempotency key is that of another run", fix="Choose another key.")
+            return described(dict(before)), False
+        connection.execute(sa.insert(RUNS).values(row))
+        append_audit(connection, person.name, "submit", row["id"], f"{wanted.question} {row['study']}")
+        made = _tell(connection, row["id"])
+    return described(made), True
+
+
+def get(database: Database, identity: str) -> Run | None:
+    """Give a run; None if there is none."""
+    with database.read() as connection:
+        row = _row(connection, identity)
+    return described(row) if row else None
+
+
+def listed(
+    database: Database, *, live: bool = False, before: int | None = None, limit: int = 50, study: str | None = None
+) -> tuple[list[Run], int | None]:
+    """List runs, the newest first.
+
+    Args:
+        database: of the service.
+        live: only those that have not ended.
+        before: the number after which the last list ended.
+        limit: how many at most.
+        study: only those that asked for it.
+
+    Returns:
+        The runs, and `before` of the next list; None at the end.
+
+    """
+    chosen = sa.select(RUNS).order_by(RUNS.c.number.desc()).limit(limit + 1)
+    if live:
+        chosen = chosen.where(RUNS.c.status.in_(LIVE))
+    if before is not None:
+        chosen = chosen.where(RUNS.c.number < before)
+    if study is not None:
+        chosen = chosen.where(RUNS.c.study == study)
+    with database.read() as connection:
+        rows = [dict(row) for row in connection.execute(chosen).mappings()]
+    more = rows[limit - 1]["number"] if len(rows) > limit else None
+    return [described(row) for row in rows[:limit]], more
+
+
+def waiting(database: Database) -> list[Run]:
+    """List the runs that wait or run, in the order in which they get slots."""
+    order = (RUNS.c.priority.desc(), RUNS.c.number)
+    with database.read() as connection:
+        rows = connection.execute(sa.select(RUNS).where(RUNS.c.status.in_(("queued", "running"))).order_by(*order))
+        return [described(dict(row)) for row in rows.mappings()]
+
+
+def wish(database: Database, person: Person, identity: str, verb: str, priority: int = 0) -> Run | None:
+    """Stop, resume, cancel or reorder a run, one's own or, as an admin, anybody's; None if there is none.
+
+    Raises:
+        Forbidden: it is somebody else's, or a priority above 0 of somebody who is no admin.
+        InputError: it has ended.
+
+    """
+    with database.write() as connection:
+        row = _row(connection, identity)
+        if row is None:
+            return None
+        if row["person"] != person.name and not person.may("admin"):
+            raise Forbidden(f"run {identity} is {row['person']}'s", fix="Ask them or an admin.")
+        if verb == "priority" and priority > 0 and not person.may("admin"):
+            raise Forbidden("only an admin gives a priority above 0", fix="Give 0 or less.")
+        if row["status"] not in LIVE and not (verb == "resume" and row["status"] in {"failed", "cancelled"}):
+            raise InputError(f"run {identity} has ended: {row['status']}")
+        if to := _wished(row, verb, person.name, priority):
+            append_audit(connection, person.name, verb, identity, str(priority) if verb == "priority" else "")
+            connection.execute(sa.update(RUNS).where(RUNS.c.id == identity).values(to))
+            row = _tell(connection, identity)
+    return described(row)
+
+
+def _wished(row: Row, verb: str, by: str, priority: int) -> Row:
+    """Say what changes of a run; empty if it is so already."""
+    runs = row["status"] == "running"
+    match verb:
+        case "priority":
+            return {"priority": priority}
+        case "stop" if runs:
+            return {"wish": "stop", "reason": f"stops after the current epochs, as {by} wished"}
+        case "stop" if row["status"] == "queued":
+            return {"status": "paused", "reason": f"stopped by {by}"}
+        case "cancel" if runs:
+            return {"wish": "cancel", "reason": f"cancelled by {by}"}
+        case "cancel":
+            return {"status": "cancelled", "reason": f"cancelled by {by}", "ended": time.time()}
+        case "resume" if not runs:
+            return {"status": "queued", "reason": "", "failures": 0, "not_before": 0.0, "ended": None}
+        case "resume" if row["wish"] == "stop":
+            return {"wish": "yield", "reason": ""}
+        case _:
+            return {}
+
+
+def claim(database: Database, slots: int) -> tuple[list[Row], list[str]]:
+    """Give free slots to waiting runs, and find runs that must give some up.
+
+    Args:
+        database: of the service.
+        slots: of the machine.
+
+    Returns:
+        The rows of the runs that were claimed, with their new lease, and the ids of those that are to yield.
+
+    """
+    with database.read() as connection:  # without the write lock as long as nobody waits
+        if not connection.execute(sa.select(sa.exists().where(RUNS.c.status == "queued"))).scalar():
+            return [], []
+    now, claimed = time.time(), list[str]()
+    with database.write() as connection:
+        chosen = sa.select(RUNS).where(RUNS.c.status.in_(("queued", "running"))).order_by(RUNS.c.number)
+        rows = [dict(row) for row in connection.execute(chosen).mappings()]
+        quotas, spent = _quotas(connection)
+        able = [row for row in rows if row["status"] == "running" or not _hindrance(connection, row, rows, spent, now)]
+        given = share(slots, [_claim_of(row) for row in able], quotas)
+        free = slots - sum(row["slots"] for row in rows if row["status"] == "running")
+        starved = False
+        for row in sorted((row for row in able if row["status"] == "queued"), key=lambda one: -one["priority"]):
+            grant = min(given.get(row["id"], 0), free)
+            if grant > 0:
+                free -= grant
+                claimed.append(row["id"])
+                _start(connection, row, grant, now)
+            else:
+                starved |= given.get(row["id"], 0) > 0
+                why = "waits for a slot" if given.get(row["id"], 0) or row["person"] not in quotas else ""
+                _because(connection, row, why or f"waits: {row['person']}'s quota is {quotas[row['person']]} slots")
+        running = [row for row in rows if row["status"] == "running"]
+        late = [row for row in running if not row["wish"] and given.get(row["id"], 0) < row["slots"]]
+        for row in late if starved else ():
+            connection.execute(sa.update(RUNS).where(RUNS.c.id == row["id"]).values(wish="yield"))
+        took = [_row(connection, each) or {} for each in claimed]
+    return took, [row["id"] for row in late] if starved else []
+
+
+def _claim_of(row: Row) -> Claim:
+    return Claim(row["id"], row["person"], row["priority"], row["wanted_slots"], row["slots"])
+
+
+def _quotas(connection: Connection) -> tuple[dict[str, int], set[str]]:
+    """Give the quotas of slots, and who has used up this month's hours."""
+    month = time.strftime("%Y-%m", time.gmtime())
+    who, used = tables.people, tables.usage
+    joined = who.outerjoin(used, sa.and_(used.c.person == who.c.name, used.c.month == month))
+    rows = connection.execute(
+        sa.select(who.c.name, who.c.max_slots, who.c.max_hours, used.c.slot_seconds).select_from(joined)
+    ).all()
+    slots = {row.name: row.max_slots for row in rows if row.max_slots is not None}
+    return slots, {
+        row.name for row in rows if row.max_hours is not None and (row.slot_seconds or 0) >= 3600 * row.max_hours
+    }
+
+
+def _hindrance(connection: Connection, row: Row, rows: list[Row], spent: set[str], now: float) -> str:
+    """Say why a waiting run cannot start whatever is free, and store it; empty if it can."""
+    base = row["study"].partition("@")[0]
+    for other in rows:
+        before = other["status"] == "running" or other["number"] < row["number"]
+        if before and other is not row and other["study"].partition("@")[0] == base:
+            return _because(connection, row, f"waits for run {other['id']} of the same study")
+    if row["person"] in spent:
+        return _because(connection, row, f"waits: {row['person']} has used up the hours of this month")
+    return row["reason"] or "waits" if row["not_before"] > now else ""
+
+
+def _because(connection: Connection, row: Row, reason: str) -> str:
+    if row["reason"] != reason:
+        connection.execute(sa.update(RUNS).where(RUNS.c.id == row["id"]).values(reason=reason))
+    return reason
+
+
+def _start(connection: Connection, row: Row, slots: int, now: float) -> None:
+    to = {
+        "status": "running", "slots": slots, "reason": "", "wish": "", "attempt": row["attempt"] + 1, "started": now,
+        "lease_token": secrets.token_hex(16), "lease_until": now + LEASE, "process": None, "ended": None,
+    }  # fmt: skip
+    connection.execute(sa.update(RUNS).where(RUNS.c.id == row["id"]).values(to))
+    _tell(connection, row["id"])
+
+
+def renew(database: Database, leases: Mapping[str, str]) -> None:
+    """Renew leases, given by run."""
+    with database.write() as connection:
+        for identity, token in leases.items():
+            mine = sa.update(RUNS).where(RUNS.c.id == identity, RUNS.c.lease_token == token)
+            connection.execute(mine.values(lease_until=time.time() + LEASE))
+
+
+def wishes(database: Database, leases: Mapping[str, str]) -> dict[str, str]:
+    """Give the wish of each run whose lease is still ours."""
+    chosen = sa.select(RUNS.c.id, RUNS.c.wish, RUNS.c.lease_token).where(RUNS.c.status == "running")
+    with database.read() as connection:
+        return {row.id: row.wish for row in connection.execute(chosen) if leases.get(row.id) == row.lease_token}
+
+
+def note(database: Database, identity: str, token: str, **to: Any) -> None:
+    """Write what is known of a running run, if it is still ours."""
+    with database.write() as connection:
+        connection.execute(sa.update(RUNS).where(RUNS.c.id == identity, RUNS.c.lease_token == token).values(to))
+
+
+def left_running(database: Database) -> list[Row]:
+    """Take over the runs that an ended server has left running: each gets a new lease. Its children may live."""
+    with database.write() as connection:
+        rows = connection.execute(sa.select(RUNS).where(RUNS.c.status == "running")).mappings().all()
+        for row in rows:
+            to = {"lease_token": secrets.token_hex(16), "lease_until": time.time() + LEASE}
+            connection.execute(sa.update(RUNS).where(RUNS.c.id == row["id"]).values(to))
+        return [_row(connection, row["id"]) or {} for row in rows]
+
+
+def end(database: Database, identity: str, token: str, to: Row) -> Row | None:
+    """Write how an attempt ended, and its share of use; None if the lease is another's by now."""
+    with database.write() as connection:
+        row = _row(connection, identity)
+        if row is None or row["lease_token"] != token or row["status"] != "running":
+            return None
+        seconds = (time.time() - (row["started"] or time.time())) * row["slots"]
+        written = {"lease_token": None, "lease_until": None, "process": None, "wish": "", "slots": 0, **to}
+        written |= {"slot_seconds": row["slot_seconds"] + seconds}
+        written |= {"ended": time.time()} if to["status"] in {"done", "failed", "cancelled"} else {}
+        connection.execute(sa.update(RUNS).where(RUNS.c.id == identity).values(written))
+        _use(connection, row["person"], seconds)
+        return _tell(connection, identity)
+
+
+def _use(connection: Connection, person: str, seconds: float) -> None:
+    table, month = tables.usage, time.strftime("%Y-%m", time.gmtime())
+    mine = sa.and_(table.c.person == person, table.c.month == month)
+    more = sa.update(table).where(mine).values(slot_seconds=table.c.slot_seconds + seconds)
+    if not connection.execute(more).rowcount:
+        connection.execute(sa.insert(table).values(person=person, month=month, slot_seconds=seconds))
+
+
+def _row(connection: Connection, identity: str) -> Row | None:
+    row = connection.execute(sa.select(RUNS).where(RUNS.c.id == identity)).mappings().first()
+    return dict(row) if row else None
+
+
+def _tell(connection: Connection, identity: str) -> Row:
+    """Write the event of a run's new state, in the same transaction; give its row."""
+    row = _row(connection, identity)
+    assert row is not None
+    data = {name: row[name] for name in ("status", "reason", "question", "study", "person", "attempt", "priority")}
+    event = {"time": time.time(), "kind": "run", "run": identity, "data": to_json(data)}
+    connection.execute(sa.insert(tables.events).values(event))
+    return row
+
+
+def described(row: Row) -> Run:
+    """Describe a run in plain values."""
+    asked = json.loads(row["asked"])
+    asked["file"] = {"name": asked["file"]["name"]} if asked["file"] else None
+    copied = ("id", "person", "question", "study", "status", "reason", "priority", "slots", "attempt", "failures")
+    return Run(
+        **{name: row[name] for name in copied},
+        asked={name: value for name, value in asked.items() if value not in (None, {}, [])},
+        studies=json.loads(row["studies"]),
+        submitted=moment(row["submitted"]),
+        started=moment(row["started"]),
+        ended=moment(row["ended"]),
+        slot_hours=round(row["slot_seconds"] / 3600, 4),
+        answer=json.loads(row["answer"]) if row["answer"] else None,
+    )

@@ -1,0 +1,185 @@
+"""The service's database: one writer at a time, migrations by a command, SQLite or PostgreSQL.
+
+A write transaction holds the database's write lock from its start: `BEGIN IMMEDIATE` on SQLite, an advisory lock on
+PostgreSQL. So a claim sees the quotas as they are, and events are committed in the order of their ids.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import event
+from sqlalchemy.exc import SQLAlchemyError
+
+from study.errors import PlaceError
+from study.service import tables
+from study.settings import sqlite_file
+from study.waiting import first_line
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from sqlalchemy import Connection, Engine
+
+PATIENCE = 30.0  # seconds that SQLite waits for a lock
+LOCK = 815  # number of PostgreSQL's advisory lock
+WRITES = "study_writes"
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Database:
+    """An engine with two kinds of transactions.
+
+    Args:
+        url: SQLAlchemy's.
+
+    """
+
+    def __init__(self, url: str) -> None:  # noqa: D107 - see the class
+        self.url = url
+        self.engine = _engine(url)
+
+    @contextmanager
+    def read(self) -> Generator[Connection]:
+        """Give a connection whose transaction sees one state of the database."""
+        with self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Generator[Connection]:
+        """Give a connection that holds the write lock and commits at the end of the block, unless it raises."""
+        with self.engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
+            if connection.dialect.name == "postgresql":
+                connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({LOCK})"))
+            yield connection
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+def _engine(url: str) -> Engine:
+    if not url.startswith(("sqlite:", "postgresql:", "postgresql+psycopg:")):
+        what = f"the service's database is SQLite or PostgreSQL, not {url.partition(':')[0]}"
+        raise PlaceError(what, where="--database", fix="Write it as postgresql+psycopg://USER:PASSWORD@HOST/DATABASE.")
+    if url.startswith("postgresql:"):
+        url = url.replace("postgresql:", "postgresql+psycopg:", 1)
+    if not url.startswith("sqlite:"):
+        return sa.create_engine(url, pool_pre_ping=True, pool_size=20, max_overflow=20)
+    engine = sa.create_engine(url, connect_args={"timeout": PATIENCE, "check_same_thread": False}, pool_size=20)
+    event.listen(engine, "connect", _settle)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _settle(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # we begin transactions ourselves
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(WRITES)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def opened(url: str) -> Database:
+    """Open the service's database; a new one gets its tables, an older one is refused.
+
+    Raises:
+        PlaceError: it cannot be used, or its tables are those of another version.
+
+    """
+    database = Database(url)
+    try:
+        found, newest = version(database), newest_version()
+        if found is None:
+            _upgrade(database)
+        elif found != newest:
+            fix = f"Stop the service and run `study upgrade`, which makes a copy first (version {found} to {newest})."
+            raise PlaceError("the tables are those of another version of study", where=_where(database), fix=fix)
+    except SQLAlchemyError as error:
+        fix = "Check --database (or STUDY_DATABASE)."
+        raise PlaceError(f"cannot be used: {first_line(error)}", where=_where(database), fix=fix) from error
+    return database
+
+
+def upgrade(url: str, backups: Path) -> tuple[str | None, str, Path | None]:
+    """Bring the tables to the newest version.
+
+    Args:
+        url: of the database.
+        backups: folder that gets a copy of a SQLite database first.
+
+    Returns:
+        The version before, the version now, and the copy; None for PostgreSQL, of which `pg_dump` makes one.
+
+    Raises:
+        PlaceError: the database cannot be used.
+
+    """
+    database = Database(url)
+    try:
+        before, copy = version(database), None
+        if before != newest_version():
+            file = sqlite_file(url)
+            if before is not None and file is not None:
+                copy = backups / f"service-{before}-{time.strftime('%Y%m%d-%H%M%S')}.db"
+                copy_sqlite(file, copy)
+            _upgrade(database)
+        return before, newest_version(), copy
+    except SQLAlchemyError as error:
+        what = f"cannot be used: {first_line(error)}"
+        raise PlaceError(what, where=_where(database), fix="Check --database (or STUDY_DATABASE).") from error
+    finally:
+        database.close()
+
+
+def copy_sqlite(file: Path, copy: Path) -> None:
+    """Copy a SQLite database that others may be writing: one state of it, whole."""
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+
+
+def version(database: Database) -> str | None:
+    """Give the version of the tables; None for a database without them."""
+    with database.read() as connection:
+        return MigrationContext.configure(connection, opts={"version_table": "service_version"}).get_current_revision()
+
+
+def newest_version() -> str:
+    """Give the version of the tables that this program uses."""
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
+def append_audit(connection: Connection, person: str, action: str, subject: str, detail: str = "") -> None:
+    """Add a line to the audit log, in the transaction of what it tells of."""
+    row = {"time": time.time(), "person": person, "action": action, "subject": subject[:255], "detail": detail[:2000]}
+    connection.execute(sa.insert(tables.audit).values(row))
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    return config
+
+
+def _upgrade(database: Database) -> None:
+    with database.write() as connection:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _where(database: Database) -> str:
+    return f"the service's database {database.engine.url}"  # SQLAlchemy writes it without the password

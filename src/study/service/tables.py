@@ -1,0 +1,164 @@
+"""The service's tables: people, tokens, sessions, runs, events, cursors of the events, the audit log.
+
+Every name begins with `service_`, so that Optuna, MLflow and the service can share one PostgreSQL database. Times are
+seconds since 1970. No secret is in them: passwords are argon2 hashes, tokens and sessions SHA-256.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+people = sa.Table(
+    "service_people",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("password", sa.String(255)),  # argon2; null until it is set by an invitation
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("disabled", sa.Float),  # since when; null if the person may log in
+    sa.Column("max_slots", sa.Integer),  # quotas; null is none
+    sa.Column("max_hours", sa.Float),  # slot-hours of a calendar month
+)
+
+invitations = sa.Table(
+    "service_invitations",
+    metadata,
+    sa.Column("digest", sa.String(64), primary_key=True),  # SHA-256 of the link's secret
+    sa.Column("person", sa.String(64)),  # null: the first admin chooses a name
+    sa.Column("expires", sa.Float, nullable=False),
+)
+
+tokens = sa.Table(
+    "service_tokens",
+    metadata,
+    sa.Column("id", sa.String(16), primary_key=True),
+    sa.Column("digest", sa.String(64), nullable=False, unique=True),  # SHA-256
+    sa.Column("person", sa.String(64), sa.ForeignKey("service_people.name"), nullable=False),
+    sa.Column("label", sa.String(100), nullable=False),
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("expires", sa.Float, nullable=False),
+    sa.Column("revoked", sa.Float),
+    sa.Column("used", sa.Float),
+)
+
+sessions = sa.Table(
+    "service_sessions",
+    metadata,
+    sa.Column("digest", sa.String(64), primary_key=True),  # SHA-256 of the cookie's value
+    sa.Column("person", sa.String(64), sa.ForeignKey("service_people.name"), nullable=False),
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("expires", sa.Float, nullable=False),
+)
+
+runs = sa.Table(
+    "service_runs",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String(16), nullable=False, unique=True),
+    sa.Column("key", sa.String(100), nullable=False),  # the submitter's own; a repeated submit is the same run
+    sa.Column("person", sa.String(64), sa.ForeignKey("service_people.name"), nullable=False),
+    sa.Column("question", sa.String(16), nullable=False),  # run, compare, confirm or ablate
+    sa.Column("study", sa.String(255), nullable=False),  # as it was asked for
+    sa.Column("asked", sa.Text, nullable=False),  # all that was asked, as JSON
+    sa.Column("wanted_slots", sa.Integer),  # null: as many as are free
+    sa.Column("slots", sa.Integer, nullable=False, server_default="0"),  # trials at a time while it runs
+    sa.Column("priority", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("wish", sa.String(16), nullable=False, server_default=""),  # of a running one: stop, cancel, yield
+    sa.Column("reason", sa.Text, nullable=False, server_default=""),
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),  # in a row
+    sa.Column("not_before", sa.Float, nullable=False, server_default="0"),  # of the next attempt
+    sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("lease_token", sa.String(32)),
+    sa.Column("lease_until", sa.Float),
+    sa.Column("process", sa.Text),  # of the child, as JSON: machine, pid, start
+    sa.Column("studies", sa.Text, nullable=False, server_default="[]"),  # that it writes, as JSON
+    sa.Column("answer", sa.Text),  # its last line of JSON
+    sa.Column("submitted", sa.Float, nullable=False),
+    sa.Column("started", sa.Float),  # of the current attempt
+    sa.Column("ended", sa.Float),
+    sa.Column("slot_seconds", sa.Float, nullable=False, server_default="0"),  # of all attempts
+    sa.UniqueConstraint("person", "key"),
+)
+sa.Index("service_runs_by_status", runs.c.status, runs.c.priority)
+sa.Index("service_runs_by_person", runs.c.person, runs.c.number)
+
+events = sa.Table(
+    "service_events",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("time", sa.Float, nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("run", sa.String(16)),  # of an event of the queue
+    sa.Column("study", sa.String(255)),  # of an event of a trial
+    sa.Column("trial", sa.Integer),
+    sa.Column("data", sa.Text, nullable=False),
+    sqlite_autoincrement=True,  # an id is never given again
+)
+sa.Index("service_events_by_study", events.c.study, events.c.id)
+sa.Index("service_events_by_run", events.c.run, events.c.id)
+
+cursors = sa.Table(
+    "service_cursors",
+    metadata,
+    sa.Column("study", sa.String(255), primary_key=True),
+    sa.Column("trial", sa.Integer, primary_key=True),
+    sa.Column("bytes", sa.BigInteger, nullable=False),  # of the trial's log that are events already
+)
+
+usage = sa.Table(
+    "service_usage",
+    metadata,
+    sa.Column("person", sa.String(64), primary_key=True),
+    sa.Column("month", sa.String(7), primary_key=True),  # such as 2026-11
+    sa.Column("slot_seconds", sa.Float, nullable=False),
+)
+
+audit = sa.Table(
+    "service_audit",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("time", sa.Float, nullable=False),
+    sa.Column("person", sa.String(64), nullable=False),
+    sa.Column("action", sa.String(32), nullable=False),
+    sa.Column("subject", sa.String(255), nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+webhooks = sa.Table(
+    "service_deliveries",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("event", sa.BigInteger, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("not_before", sa.Float, nullable=False),
+    sa.Column("delivered", sa.Float),
+    sqlite_autoincrement=True,
+)
+
+# The audit log is append-only in the database itself, whoever connects to it.
+APPEND_ONLY = {
+    "sqlite": [
+        f"CREATE TRIGGER service_audit_{verb} BEFORE {verb.upper()} ON service_audit "
+        "BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END"
+        for verb in ("update", "delete")
+    ],
+    "postgresql": [
+        (
+            "CREATE OR REPLACE FUNCTION service_audit_refuse() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION 'the audit log is append-only'; END $$"
+        ),
+        (
+            "CREATE TRIGGER service_audit_kept BEFORE UPDATE OR DELETE ON service_audit "
+            "FOR EACH ROW EXECUTE FUNCTION service_audit_refuse()"
+        ),
+        (
+            "CREATE TRIGGER service_audit_whole BEFORE TRUNCATE ON service_audit "
+            "FOR EACH STATEMENT EXECUTE FUNCTION service_audit_refuse()"
+        ),
+    ],
+}

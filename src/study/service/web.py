@@ -1,0 +1,128 @@
+"""Routes that deny by default: each names the least role that may use it, and is refused before its body is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
+
+from study.service import people
+from study.service.guard import COOKIES
+from study.service.people import ROLES, Person
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from fastapi import Request
+
+    from study.service.conductor import Conductor
+    from study.service.hub import Hub
+    from study.service.store import Database
+    from study.settings import Settings
+
+ANYONE = "anyone"
+API = "/api/v1"
+
+
+@dataclass(slots=True)
+class Service:
+    """What the routes work with.
+
+    Args:
+        database: of the service.
+        places: where results are.
+        conductor: runs the queue.
+        hub: tells clients of new events.
+        public: address under which people reach the service.
+        links: pages beside ours, by name.
+
+    """
+
+    database: Database
+    places: Settings
+    conductor: Conductor
+    hub: Hub
+    public: str = ""
+    links: dict[str, str] = field(default_factory=dict[str, str])
+
+
+def role(least: str) -> dict[str, Any]:
+    """Say which role a route needs; shown in the API's description, too."""
+    assert least in {ANYONE, *ROLES}
+    return {"x-role": least}
+
+
+class Guarded(APIRoute):
+    """A route that refuses whoever has not the role that it names; one that names none refuses everybody."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap FastAPI's handler, which reads the body first."""
+        handle = super().get_route_handler()
+        least = (self.openapi_extra or {}).get("x-role")
+
+        async def guarded(request: Request) -> Response:
+            refused = await run_in_threadpool(_admit, request, least)
+            return refused or await handle(request)
+
+        return guarded
+
+
+def router(**more: Any) -> APIRouter:
+    """Make a router whose routes deny by default."""
+    return APIRouter(route_class=Guarded, **more)
+
+
+def service(request: Request) -> Service:
+    """Give what the routes work with."""
+    return cast(Service, request.app.state.service)
+
+
+def person(request: Request) -> Person:
+    """Give who is logged in; only for routes that need a role."""
+    found = request.state.person
+    assert isinstance(found, Person)
+    return found
+
+
+def cookie_of(request: Request) -> str:
+    """Name the cookie: over TLS one that no other host can set."""
+    return COOKIES[0] if request.url.scheme == "https" else COOKIES[1]
+
+
+def _admit(request: Request, least: str | None) -> Response | None:
+    """Find out who asks, and refuse whoever may not; None for those who may."""
+    request.state.person = found = _identify(request)
+    if least == ANYONE or (least is not None and found is not None and found.may(least)):
+        return None
+    if found is None:
+        return refuse(request, 401, "not logged in", "`study login` gives a token; a browser logs in at /login.")
+    need = f"this needs the role {least}, and yours is {found.role}" if least else "nobody may do this"
+    return refuse(request, 403, need, "Ask an admin.")
+
+
+def _identify(request: Request) -> Person | None:
+    database = service(request).database
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return people.by_token(database, token.strip())
+    if secret := request.cookies.get(cookie_of(request)):
+        return people.by_session(database, secret)
+    return None
+
+
+def refuse(request: Request, status: int, what: str, fix: str = "") -> Response:
+    """Answer with an error: JSON for programs, a page or the way to the login for people."""
+    path = request.url.path
+    if path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
+        headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+        return JSONResponse({"what": what, "fix": fix}, status, headers)
+    if status == 401:
+        return RedirectResponse(f"/login?to={quote(path)}", 303)
+    from study.service.pages import error_page  # noqa: PLC0415 - the pages import this module
+
+    return error_page(request, status, what, fix)

@@ -1,0 +1,131 @@
+"""A service in this process, with a person of each role; and one that is a command of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from starlette.testclient import TestClient
+
+from study.service import app, people, store
+from study.service.conductor import Conductor
+from study.service.hub import Hub
+from study.service.people import ROLES, Person
+from study.service.web import Service
+from study.settings import Settings
+
+PASSWORD = "correct horse battery"
+SERVER = "http://localhost"
+
+
+def bearer(token):
+    return {"Authorization": f"Bearer {token}"}
+
+
+def service_at(url, home):
+    """A service whose queue nobody looks at, and a token of a person of each role."""
+    stored = store.opened(url)
+    places = Settings(home, f"sqlite:///{home}/optuna.db", f"sqlite:///{home}/mlflow.db")
+    given = Service(stored, places, Conductor(stored, places, 4), Hub(stored), SERVER)
+    people.accept(stored, people.invite(stored, "serve"), "admin", PASSWORD)
+    for role in ROLES[:-1]:
+        people.accept(stored, people.invite(stored, "admin", role, role), role, PASSWORD)
+    tokens = {role: people.make_token(stored, role, "test")[1] for role in ROLES}
+    made = app.make(given, {"localhost"}, per_second=10_000)
+    client = TestClient(made, base_url=SERVER, raise_server_exceptions=False, follow_redirects=False)
+    return SimpleNamespace(service=given, database=stored, tokens=tokens, client=client, app=made, home=home)
+
+
+@pytest.fixture
+def here(tmp_path):
+    """A service on SQLite."""
+    made = service_at(f"sqlite:///{tmp_path}/service.db", Path("mlruns").absolute())
+    yield made
+    made.client.close()
+    made.database.close()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def stored(request, tmp_path):
+    """The service's database, on either."""
+    url = f"sqlite:///{tmp_path}/q.db" if request.param == "sqlite" else request.getfixturevalue("postgres")()
+    made = store.opened(url)
+    people.accept(made, people.invite(made, "serve"), "admin", PASSWORD)
+    for role in ROLES[:-1]:
+        people.accept(made, people.invite(made, "admin", role, role), role, PASSWORD)
+    yield made
+    made.close()
+
+
+RUNNER, ADMIN, AUTHOR = Person("runner", "runner"), Person("admin", "admin"), Person("author", "author")
+
+
+class Serving:
+    """`study serve` as a process of its own, which can be killed and started again on the same port."""
+
+    def __init__(self, slots=2):
+        self.slots, self.port, self.said = slots, 0, ""
+        self.start()
+
+    def start(self):
+        command = [sys.executable, "-m", "study", "serve", "--port", str(self.port), "--slots", str(self.slots)]
+        with Path("serve.err").open("ab") as err:
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=err, text=True)
+        line = self.process.stdout.readline()
+        self.said += line
+        self.address = re.search(r"at (http://localhost:(\d+)),", line).group(1)
+        if not self.port:
+            self.said += self.process.stdout.readline()
+            self.port = int(self.address.rpartition(":")[2])
+
+    def kill(self):
+        self.process.kill()
+        self.process.communicate()
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.communicate(timeout=30)
+        return self.process.returncode
+
+    def children(self):
+        """The commands of runs, by the home folder in their environment."""
+        found = []
+        for each in Path("/proc").glob("[0-9]*"):
+            try:
+                words = (each / "cmdline").read_bytes().split(b"\0")
+                home = f"STUDY_HOME={Path('mlruns').absolute()}".encode()
+                if b"--no-progress" in words and home in (each / "environ").read_bytes().split(b"\0"):
+                    found.append(int(each.name))
+            except OSError:
+                continue
+        return found
+
+
+@pytest.fixture
+def serving(database):
+    """It runs in the working folder, with MLflow's database made before: its migrations take long."""
+    Path("mlruns").mkdir(exist_ok=True)
+    shutil.copy(database, "mlruns/mlflow.db")
+    made = Serving()
+    yield made
+    if made.process.poll() is None:
+        made.kill()
+    for pid in made.children():
+        os.kill(pid, signal.SIGKILL)
+
+
+def until(true, seconds=90.0):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := true():
+            return found
+        time.sleep(0.1)
+    raise AssertionError("not within the time")

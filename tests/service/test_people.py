@@ -1,0 +1,91 @@
+"""People: invitations, passwords, tokens, roles; an audit log that nobody edits."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import DatabaseError
+
+from study.errors import InputError
+from study.service import people, store, tables
+from tests.service.conftest import ADMIN, PASSWORD, bearer
+
+
+def test_an_invitation_works_once_and_the_first_admins_only_while_there_is_nobody(stored):
+    secret = people.invite(stored, "admin", "eve", "runner")
+    assert people.accept(stored, secret, "ignored", PASSWORD).name == "eve"
+    with pytest.raises(InputError, match="used already"):
+        people.accept(stored, secret, "eve", PASSWORD)
+    with pytest.raises(InputError, match="used already"):
+        people.accept(stored, people.invite(stored, "serve"), "second", PASSWORD)
+    assert people.log_in(stored, "second", PASSWORD) is None
+
+
+def test_a_new_password_ends_all_sessions(stored):
+    who = people.log_in(stored, "viewer", PASSWORD)
+    cookie = people.begin_session(stored, who)
+    assert people.by_session(stored, cookie).name == "viewer"
+    people.change_password(stored, "viewer", PASSWORD, "another good password")
+    assert people.by_session(stored, cookie) is None
+    assert people.log_in(stored, "viewer", PASSWORD) is None
+
+
+@pytest.mark.parametrize("password", ["short", "x" * 1001, "viewerviewer"])
+def test_a_password_that_is_too_easy_is_refused(stored, password):
+    with pytest.raises(InputError):
+        people.change_password(stored, "viewer", PASSWORD, password)
+
+
+def test_a_token_ends_when_it_expires_is_revoked_or_its_person_is_refused(stored, monkeypatch):
+    _, first = people.make_token(stored, "runner", "a", days=1)
+    identity, second = people.make_token(stored, "runner", "b")
+    assert people.by_token(stored, first).role == "runner"
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 2 * people.DAY)
+    assert people.by_token(stored, first) is None
+    assert people.by_token(stored, second) is not None
+    monkeypatch.setattr(time, "time", lambda: now + 31 * people.DAY)
+    assert people.by_token(stored, second) is None
+    monkeypatch.setattr(time, "time", lambda: now)
+    assert people.change(stored, ADMIN, "runner", disabled=True)
+    assert people.by_token(stored, second) is None
+    assert people.change(stored, ADMIN, "runner", disabled=False)
+    assert people.revoke(stored, ADMIN, identity)
+    assert people.by_token(stored, second) is None
+
+
+def test_the_last_admin_stays_one(stored):
+    for change in ({"role": "viewer"}, {"disabled": True}):
+        with pytest.raises(InputError, match="last admin"):
+            people.change(stored, ADMIN, "admin", **change)
+
+
+@pytest.mark.parametrize("change", [sa.update(tables.audit).values(person="x"), sa.delete(tables.audit)])
+def test_the_audit_log_is_append_only_in_the_database_itself(stored, change):
+    with pytest.raises(DatabaseError, match="append-only"), stored.write() as connection:
+        connection.execute(change)
+
+
+def test_tables_of_another_version_are_refused_and_brought_up_by_a_command_after_a_copy(study, tmp_path):
+    url = f"sqlite:///{tmp_path}/s.db"
+    made = store.opened(url)
+    with made.write() as connection:
+        connection.execute(sa.text("UPDATE service_version SET version_num='9999'"))
+    made.close()
+    answer = study("serve", "--database", url, "--port", "0")
+    assert (answer.code, "study upgrade" in answer.err) == (2, True)
+    with store.Database(url).write() as connection:
+        for each in reversed(tables.metadata.sorted_tables):
+            connection.execute(sa.text(f"DROP TABLE {each.name}"))
+        connection.execute(sa.text("DELETE FROM service_version"))
+    assert study("upgrade", "--database", url).out == "version 0001, before none\n"
+    assert study("upgrade", "--database", url).out == "version 0001\n"
+
+
+def test_the_api_tells_a_person_only_their_own_use_and_tokens(here):
+    identity, _ = people.make_token(here.database, "author", "of another")
+    assert here.client.delete(f"/api/v1/tokens/{identity}", headers=bearer(here.tokens["runner"])).status_code == 404
+    listed = here.client.get("/api/v1/tokens", headers=bearer(here.tokens["runner"])).json()["items"]
+    assert {each["person"] for each in listed} == {"runner"}
