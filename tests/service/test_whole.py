@@ -144,7 +144,7 @@ def test_three_people_at_once_while_the_server_is_killed_five_times_and_a_worker
     assert ids == sorted(set(ids))
     ended = [event.trial for event in seen if event.kind == "ended"]
     assert sorted(ended) == list(range(TRIALS))
-    asked = [run for run in Client(serving.address, token)._json("GET", "/runs")["items"]]
+    asked = list(Client(serving.address, token)._json("GET", "/runs")["items"])
     assert [run["status"] for run in asked] == ["done"] * 3
 
     with pytest.raises(InputError, match="needs the role runner"):

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from study import processes
 from study.formatting import without_password
 from study.record import family
-from study.record.processes import is_dead, is_here, known
+from study.record.owner import is_dead, is_here, known
 from study.schemas.service import Asked
 from study.service import asking, queue
 from study.service.following import Follower, ended_since
