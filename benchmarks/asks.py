@@ -58,7 +58,7 @@ def ask(study: optuna.Study, storage: Memory, *, bounded: bool) -> optuna.Trial:
     """Propose a trial."""
     with ExitStack() as stack:
         if bounded:
-            stack.enter_context(storage.bounded())
+            stack.enter_context(storage.bounded(storage.get_study_id_from_name(study.study_name)))
         trial = study.ask()
         for name in NAMES:
             trial.suggest_float(name, 0, 1)

@@ -29,7 +29,7 @@ def filled(direction):
 @pytest.mark.parametrize(("direction", "best"), [("maximize", [1, 2]), ("minimize", [4, 5])])
 def test_a_sampler_sees_the_best_the_newest_and_the_unfinished_trials_by_number(few, direction, best):
     study, storage = filled(direction)
-    with storage.bounded():
+    with storage.bounded(storage.get_study_id_from_name(study.study_name)):
         assert [trial.number for trial in study.get_trials(deepcopy=False)] == [*best, 7, 8, 9, 10, 11, 12]
     assert len(study.get_trials(deepcopy=False)) == 13
 
@@ -38,5 +38,5 @@ def test_few_trials_are_seen_all(few):
     study = optuna.create_study(storage=(storage := Memory()), direction="maximize")
     for value in range(5):
         study.add_trial(create_trial(value=value))
-    with storage.bounded():
+    with storage.bounded(storage.get_study_id_from_name(study.study_name)):
         assert len(study.get_trials(deepcopy=False)) == 5

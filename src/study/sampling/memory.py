@@ -22,16 +22,26 @@ BEST = 100  # finished trials; TPE's good ones are the best 25 at most (Optuna's
 class Memory(InMemoryStorage):
     """Trials in memory, all of them but within `bounded`."""
 
-    _is_bounded = False
+    _seen: set[int] | None = None  # numbers of the finished trials that are shown; None shows all
 
     @contextmanager
-    def bounded(self) -> Generator[None]:
-        """Show unfinished trials, the best and the newest finished ones, by number."""
-        self._is_bounded = True
+    def bounded(self, study_id: int) -> Generator[None]:
+        """Show unfinished trials, the best and the newest finished ones, by number; none may end in the meantime."""
+        if self.get_n_trials(study_id) > NEWEST:
+            self._seen = self._choose(study_id)
         try:
             yield
         finally:
-            self._is_bounded = False
+            self._seen = None
+
+    def _choose(self, study_id: int) -> set[int]:
+        (direction,) = self.get_study_directions(study_id)
+        sign = -1 if direction == StudyDirection.MAXIMIZE else 1
+        finished = [trial for trial in super().get_all_trials(study_id, deepcopy=False) if trial.state.is_finished()]
+        complete = (trial for trial in finished if trial.state == TrialState.COMPLETE)
+        valued = ((sign * trial.value, trial.number) for trial in complete if trial.value is not None)
+        best = heapq.nsmallest(BEST, valued)
+        return {trial.number for trial in finished[-NEWEST:]} | {number for _, number in best}
 
     def get_all_trials(
         self,
@@ -41,14 +51,6 @@ class Memory(InMemoryStorage):
     ) -> list[FrozenTrial]:
         """Give the trials, as Optuna's storages do."""
         trials = super().get_all_trials(study_id, deepcopy, states)
-        if not self._is_bounded or len(trials) <= NEWEST:
+        if (seen := self._seen) is None:
             return trials
-        (direction,) = self.get_study_directions(study_id)
-        sign = -1 if direction == StudyDirection.MAXIMIZE else 1
-        seen = {trial.number for trial in trials if not trial.state.is_finished()}
-        finished = [trial for trial in trials if trial.state.is_finished()]
-        seen |= {trial.number for trial in finished[-NEWEST:]}
-        complete = (trial for trial in finished if trial.state == TrialState.COMPLETE)
-        valued = ((sign * trial.value, trial.number) for trial in complete if trial.value is not None)
-        seen |= {number for _, number in heapq.nsmallest(BEST, valued)}
-        return [trial for trial in trials if trial.number in seen]
+        return [trial for trial in trials if trial.number in seen or not trial.state.is_finished()]

@@ -187,7 +187,7 @@ class Trials:
         waiting = self._memory.get_all_trials(self._copy_id, deepcopy=False, states=(TrialState.WAITING,))
         number = waiting[0].number if waiting else number
         self._copy.sampler = self._make_sampler(zlib.crc32(f"{self._seed}:{number}".encode()))
-        with self._memory.bounded():
+        with self._memory.bounded(self._copy_id):
             trial = self._copy.ask()
             overrides = space.suggest(self._study, trial)
         space.recipe_of(self._study, overrides, trial.params)
