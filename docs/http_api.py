@@ -14,15 +14,15 @@ from study.service.web import Service
 
 HEAD = """# The server's API
 
-Written by `docs/http_api.py` from the server's OpenAPI description, which `/api/v1/openapi.json` gives to programs.
+Written by `docs/http_api.py` from the server's OpenAPI description, which programs get at `/api/v1/openapi.json`.
 
-A request carries `Authorization: Bearer TOKEN`; `study login`, a person's own page and `POST /api/v1/login` make tokens.
+A request has `Authorization: Bearer TOKEN`; `study login`, a person's own page and `POST /api/v1/login` make tokens.
 Bodies and answers are JSON: NaN and infinity are null. An answer of 400 or more is `{"what": ..., "fix": ...}`. The
 records of studies and trials are those of [`--json`](cli.md). Lists come in parts: `next` of one is `cursor` of the
 following one.
 
 Events come as a stream, `text/event-stream`. Each has an `id`; a client that connects again with `Last-Event-ID` gets
-all that came after it, also when the server was restarted meanwhile. Events of the kind `run` are the queue's; all others
+all that came after it, even if the server was restarted meanwhile. Events of the kind `run` are the queue's, others
 are the lines of a trial's log, in its order: `created`, `started`, `epoch`, `ended`, `died`, `restarted`, `anew`,
 `audited`.
 
