@@ -15,36 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from study.errors import InputError, StudyError
+from study.errors import InputError
 from study.record import family, results
 from study.service.client import Client, log_in
 from tests.service.conftest import PASSWORD, until
+from tests.service.mine import MINE
 
-MINE = """
-import math, time
-from pydantic import BaseModel, ConfigDict
-from study import Epoch, Study
-
-class Toy(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    x: float = 0.0
-    kind: str = "good"
-    epochs: int = 3
-    seed: int = 0
-
-def train(recipe, resume):
-    for number in range((resume["epoch"] if resume else 0) + 1, recipe.epochs + 1):
-        time.sleep(0.3)
-        if recipe.kind == "raises":
-            raise ValueError("boom")
-        yield Epoch(number, {"score": 1 - recipe.x**2 - 1 / number}, state=lambda number=number: {"epoch": number})
-
-def space(trial):
-    return {"x": trial.suggest_float("x", -1.0, 1.0)}
-
-study = Study(name="NAME", recipe=Toy(), space=space, train=train, metric="score")
-"""
-TRIALS = 12
+TRIALS = 8
 
 
 class Page:
@@ -89,7 +66,7 @@ def numbers(name):
 
 
 @pytest.mark.slow
-def test_three_people_at_once_while_the_server_is_killed_five_times_and_a_worker_too(serving, tmp_path):
+def test_three_people_at_once_while_the_server_is_killed_five_times_and_a_worker_too(serving, tmp_path):  # noqa: PLR0915
     Path("studies").mkdir()
     for name in ("one", "two"):
         Path(f"studies/{name}.py").write_text(MINE.replace("NAME", name))
@@ -107,7 +84,8 @@ def test_three_people_at_once_while_the_server_is_killed_five_times_and_a_worker
     by_command = command("run", "two", "--trials", str(TRIALS), "--json", env=author | {"STUDY_TRIALS": str(TRIALS)})
     with_file = command("run", str(tmp_path / "three.py"), "--trials", str(TRIALS), env=author)
     code = command("run", str(tmp_path / "three.py"), "--trials", "3", env=runner)
-    assert code.wait(60) == 2
+    assert "which an author may submit" in code.communicate(timeout=60)[1]
+    assert code.returncode == 2
     ask = {"study": "one", "question": "run", "trials": TRIALS, "workers": 1, "key": "once"}
     for _ in range(2):  # sent twice
         admin.post("/start", **ask)
@@ -125,7 +103,7 @@ def test_three_people_at_once_while_the_server_is_killed_five_times_and_a_worker
     following = threading.Thread(target=follow, daemon=True)
     following.start()
     for kill in range(5):
-        time.sleep(3)
+        time.sleep(2)
         serving.kill()
         if kill == 2 and (children := serving.children()):
             os.kill(children[0], signal.SIGKILL)
@@ -144,7 +122,7 @@ def test_three_people_at_once_while_the_server_is_killed_five_times_and_a_worker
     assert ids == sorted(set(ids))
     ended = [event.trial for event in seen if event.kind == "ended"]
     assert sorted(ended) == list(range(TRIALS))
-    asked = list(Client(serving.address, token)._json("GET", "/runs")["items"])
+    asked = watcher._json("GET", "/runs")["items"]
     assert [run["status"] for run in asked] == ["done"] * 3
 
     with pytest.raises(InputError, match="needs the role runner"):
@@ -157,34 +135,4 @@ def test_three_people_at_once_while_the_server_is_killed_five_times_and_a_worker
     assert token not in Path("serve.err").read_text() + "".join(
         path.read_text(errors="replace") for path in Path("mlruns/service").rglob("*.*") if path.is_file()
     )
-    assert serving.stop() == 0
-
-
-@pytest.mark.slow
-def test_a_run_is_stopped_resumed_cancelled_and_paused_after_five_failures(serving, monkeypatch):
-    from study.service import queue
-
-    assert queue.FAILURES == 5
-    Path("studies").mkdir()
-    Path("studies/one.py").write_text(MINE.replace("NAME", "one").replace("range(", "range(0 + "))
-    admin = Page(serving.address)
-    admin.post(re.search(r"/invitation/[\w-]+", serving.said).group(), name="ann", password=PASSWORD)
-    client = Client(serving.address, log_in(serving.address, "ann", PASSWORD).token)
-    run = client.submit("one", trials=40)
-    until(lambda: numbers("one"))
-    assert client.stop("one").status == "running"
-    assert client.wait(run.id).reason == "stopped, everything saved"
-    done = len(numbers("one"))
-    assert client.resume(run.id).status == "queued"
-    until(lambda: len(numbers("one")) > done)
-    client.cancel(run.id)
-    assert client.wait(run.id).status == "cancelled"
-    failing = client.submit("one", trials=60, fixed={"kind": "raises"}, name="failing")
-    found = client.wait(failing.id)
-    assert (found.status, found.failures) == ("paused", 5)
-    assert found.reason.startswith("5 failures in a row, the last with exit code 1: ")
-    wrong = client.submit("one", trials=3, fixed={"nothing": 1})
-    assert client.wait(wrong.id).status == "failed"
-    with pytest.raises(StudyError, match="no run"):
-        client.run("nothing")
     assert serving.stop() == 0

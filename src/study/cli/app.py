@@ -143,6 +143,8 @@ def _app() -> App:
     made.command("models")(models.models)
     made.command("predict")(models.predict)
     made.command("export")(transfer.export)
+    made.command("backup")(transfer.backup)
+    made.command("restore")(transfer.restore)
     made.command("sync")(studies.sync)
     made.command("ui")(studies.ui)
     made.command("serve")(serve.serve)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import logging
 import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from study import api
 from study.cli import options
 from study.errors import InputError
-from study.formatting import plural
+from study.formatting import plural, size
 
 log = logging.getLogger("study")
 
@@ -33,3 +37,30 @@ def export(
         return
     found.write(output, form)
     log.info("%s in %s", plural(len(found.rows), "row"), output)
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The archive to write, such as monday.tar.gz.")],
+    home: options.Home = None,
+) -> None:
+    """Write one archive of all results and databases in the home folder. Searches may go on."""
+    from study import settings
+    from study.service import backup as archive
+
+    done = archive.backup(settings.resolve(home).home, file)
+    print(file)
+    log.info("%s, %s", plural(done.files, "file"), size(done.bytes))
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An archive that `study backup` wrote.")],
+    home: options.Home = None,
+) -> None:
+    """Restore an archive into a home folder that is not there yet, and compare every file."""
+    from study import settings
+    from study.service import backup as archive
+
+    place = settings.resolve(home).home
+    done = archive.restore(file, place)
+    print(place)
+    log.info("%s, %s, each compared with its SHA-256", plural(done.files, "file"), size(done.bytes))

@@ -112,7 +112,8 @@ class Conductor:
     def stop(self) -> None:
         """Let the children save their epochs and end; their runs wait for the next server."""
         self._over.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
         for child in self._children.values():
             child.signal(signal.SIGTERM)
         until = time.monotonic() + 8

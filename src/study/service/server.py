@@ -139,6 +139,7 @@ def _listening(host: str, port: int) -> Generator[socket.socket]:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))
+            listener.listen(2048)  # who comes early waits
         except (OSError, OverflowError) as error:
             where, what = f"{host}:{port}", f"cannot be used: {error}"
             raise PlaceError(what, where=where, fix="Choose another --host or --port.") from error

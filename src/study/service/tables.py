@@ -128,18 +128,6 @@ audit = sa.Table(
     sqlite_autoincrement=True,
 )
 
-webhooks = sa.Table(
-    "service_deliveries",
-    metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("event", sa.BigInteger, nullable=False),
-    sa.Column("body", sa.Text, nullable=False),
-    sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("not_before", sa.Float, nullable=False),
-    sa.Column("delivered", sa.Float),
-    sqlite_autoincrement=True,
-)
-
 # The audit log is append-only in the database itself, whoever connects to it.
 APPEND_ONLY = {
     "sqlite": [

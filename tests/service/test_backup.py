@@ -1,0 +1,59 @@
+"""A backup restores every trial and every row, also of what is being written."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+
+from study.record import family, results
+from study.service import people
+
+
+def test_a_backup_holds_every_trial_and_row_while_others_write(study, made, here):
+    stop = threading.Event()
+
+    def write():
+        while not stop.is_set():
+            people.make_token(here.database, "viewer", "x")
+
+    database = sqlite3.connect("mlruns/other.db")
+    database.execute("PRAGMA journal_mode=WAL")
+    database.execute("CREATE TABLE t(x)")
+    database.executemany("INSERT INTO t VALUES (?)", [(n,) for n in range(1000)])
+    database.commit()  # in the WAL alone
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        answer = study("backup", "b.tar.gz")
+    finally:
+        stop.set()
+        thread.join()
+    database.close()
+    assert (answer.code, answer.out) == (0, "b.tar.gz\n"), answer.err
+    assert Path("b.tar.gz").stat().st_mode & 0o777 == 0o600
+    assert study("restore", "b.tar.gz", "--home", "new").code == 0
+    for trial in results.read(made):
+        assert family.journal("made", Path("new")).trial(trial.number).history() == trial.history
+    assert sqlite3.connect("new/other.db").execute("SELECT COUNT(*) FROM t").fetchone() == (1000,)
+
+
+def test_a_backup_that_was_changed_is_refused_and_nothing_is_left(study, made):
+    assert study("backup", "b.tar.gz").code == 0
+    assert study("backup", "b.tar.gz").code == 2
+    assert study("restore", "b.tar.gz").code == 2  # the home folder is not empty
+    whole = Path("b.tar.gz").read_bytes()
+    for cut in (100, len(whole) // 2):
+        Path("b.tar.gz").write_bytes(whole[:cut])
+        answer = study("restore", "b.tar.gz", "--home", "new")
+        assert (answer.code, Path("new").exists()) == (2, False)
+    assert not list(Path().glob(".restoring-*"))
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense"])
+def test_what_is_no_backup_is_one_line(study, content):
+    Path("b").write_bytes(content)
+    answer = study("restore", "b", "--home", "new")
+    assert (answer.code, answer.err.count("\n")) == (2, 1)

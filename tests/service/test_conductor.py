@@ -1,0 +1,87 @@
+"""Runs: stopped, resumed, cancelled, taken over by the next server; paused after five failures."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from study.record import family, results
+from study.schemas.service import Submitted
+from study.service import queue
+from study.service.conductor import Conductor
+from tests.service.conftest import RUNNER, until
+from tests.service.mine import MINE
+
+
+@pytest.fixture
+def conductor(here, database):
+    """The queue of a service, looked at whenever `step` is called; its commands end with the test."""
+    Path("studies").mkdir()
+    Path("studies/one.py").write_text(MINE.replace("NAME", "one"))
+    Path("mlruns").mkdir(exist_ok=True)
+    shutil.copy(database, "mlruns/mlflow.db")
+    made = here.service.conductor
+    yield made
+    made.stop()
+
+
+def ask(made, **asked):
+    return queue.submit(made.database, RUNNER, Submitted(study="one", **asked))[0].id
+
+
+def become(made, run, *statuses):
+    def reached():
+        made.step()
+        found = queue.get(made.database, run)
+        return found if found.status in statuses else None
+
+    return until(reached)
+
+
+def finished():
+    return results.finished(family.journal("one", Path("mlruns").absolute()))
+
+
+def process(made, run):
+    return made._children[run].who["pid"]
+
+
+@pytest.mark.slow
+def test_a_run_is_stopped_resumed_taken_over_and_cancelled(conductor):
+    run = ask(conductor, trials=40, workers=1)
+    until(lambda: (conductor.step(), finished())[1])
+    queue.wish(conductor.database, RUNNER, run, "stop")
+    assert become(conductor, run, "paused").reason == "stopped, everything saved"
+    before = finished()
+    queue.wish(conductor.database, RUNNER, run, "resume")
+    until(lambda: (conductor.step(), finished() > before)[1])
+    after = Conductor(conductor.database, conductor.places, 4)  # of a server that has ended without a word
+    after.start()
+    assert process(after, run) == process(conductor, run)
+    queue.wish(conductor.database, RUNNER, run, "cancel")
+    until(lambda: queue.get(conductor.database, run).status == "cancelled")
+    after.stop()
+
+
+@pytest.mark.slow
+def test_five_failures_in_a_row_pause_a_run_with_its_reason(conductor, monkeypatch):
+    monkeypatch.setattr(queue, "BACKOFF", 0.01)
+    run = ask(conductor, trials=3)
+    for number in range(1, 6):
+        become(conductor, run, "running")
+        os.kill(process(conductor, run), signal.SIGKILL)
+        found = become(conductor, run, "queued", "paused") if number < 5 else become(conductor, run, "paused")
+        assert found.failures == number
+    assert found.reason.startswith("5 failures in a row, the last with killed by signal 9: ")
+    assert finished() == 0
+
+
+@pytest.mark.slow
+def test_a_mistake_in_what_was_asked_ends_a_run_at_once(conductor):
+    found = become(conductor, ask(conductor, trials=3, fixed={"nothing": 1}), "failed")
+    assert "nothing" in found.reason
+    assert found.attempt == 1
