@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ from study.cli import options
 from study.errors import PlaceError
 
 log = logging.getLogger("study")
+PARTS = ("alembic", "fastapi", "limits", "prometheus_client", "pwdlib", "uvicorn")
 INSTALL = "`uv sync --extra serve`, or `uv pip install 'studytune[serve]'`"
 
 Database = Annotated[
@@ -59,6 +61,13 @@ BehindProxy = Annotated[
         help="Believe X-Forwarded-For and X-Forwarded-Proto of a proxy on this machine.",
     ),
 ]  # fmt: skip
+WebhookUrl = Annotated[
+    str,
+    typer.Option(
+        envvar="STUDY_WEBHOOK", metavar="URL", show_default="none", rich_help_panel=options.OUTPUT,
+        help="Tell this address when a run ends or is paused, signed with STUDY_WEBHOOK_SECRET.",
+    ),
+]  # fmt: skip
 
 
 def serve(
@@ -69,6 +78,7 @@ def serve(
     host_names: HostNames = None,
     public: Public = "",
     behind_proxy: BehindProxy = False,
+    webhook: WebhookUrl = "",
     home: options.Home = None,
     storage: options.Storage = None,
     tracking_uri: options.TrackingUri = None,
@@ -81,6 +91,7 @@ def serve(
     server.serve(
         settings.resolve(home, storage, tracking_uri), _say, url=database, host=host, port=port, slots=slots,
         names=host_names or (), public=public.rstrip("/"), behind_proxy=behind_proxy,
+        webhook=webhook, secret=os.environ.get("STUDY_WEBHOOK_SECRET", ""),
     )  # fmt: skip
 
 
@@ -107,7 +118,7 @@ def require_extra() -> None:
     """
     from importlib.util import find_spec
 
-    if missing := [name for name in ("fastapi", "uvicorn", "alembic", "limits", "pwdlib") if find_spec(name) is None]:
+    if missing := [name for name in PARTS if find_spec(name) is None]:
         raise PlaceError(f"`study serve` needs {', '.join(missing)}", fix=f"Install them: {INSTALL}.")
 
 

@@ -14,7 +14,7 @@ from study.record import family
 from study.schemas import Record
 from study.schemas.service import Page, Run, Submitted, Trouble, Wish
 from study.service import asking, queue
-from study.service.web import API, person, role, router, service
+from study.service.web import API, Admission, person, role, router, service
 
 REFUSED: dict[int | str, dict[str, Any]] = {
     status: {"model": Trouble, "description": what}
@@ -121,7 +121,10 @@ async def run_events(
     request: Request, run: str, last_event_id: LastEvent = None, after: Annotated[int, Query(ge=0)] = 0
 ) -> AsyncIterator[ServerSentEvent]:
     """Follow a run and the studies that it writes, from its first event or after `Last-Event-ID`."""
+    admission = Admission(request, "viewer")
     async for event in service(request).hub.follow(_after(last_event_id, after), (), run):
+        if not await admission.holds():
+            return
         yield ServerSentEvent(raw_data=event.to_json(), event=event.kind, id=str(event.id))
 
 
@@ -133,7 +136,10 @@ async def events(
     after: Annotated[int, Query(ge=0)] = 0,
 ) -> AsyncIterator[ServerSentEvent]:
     """Follow everything, or the trials of some studies; a restart of the server loses nothing."""
+    admission = Admission(request, "viewer")
     async for event in service(request).hub.follow(_after(last_event_id, after), study or (), None):
+        if not await admission.holds():
+            return
         yield ServerSentEvent(raw_data=event.to_json(), event=event.kind, id=str(event.id))
 
 

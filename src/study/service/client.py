@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 TIMEOUT = 30.0  # seconds for an answer; the server sends a line each 15 s while nothing happens
-PATIENCE = 120.0  # seconds for which a server that does not answer is tried again
+PATIENCE = 120.0  # seconds for which a server that has answered before is tried again
 ENDED = {"done", "failed", "cancelled", "paused"}
 
 
@@ -39,14 +39,14 @@ class Client:
     Args:
         server: address, such as https://study.example.org; `STUDY_SERVER` if None.
         token: `STUDY_TOKEN`, else that of `study login`, if None.
-        patience: seconds for which a server that does not answer is tried again.
+        patience: seconds for which a server that has answered before, and does no more, is tried again.
 
     """
 
     def __init__(self, server: str | None = None, token: str | None = None, patience: float = PATIENCE) -> None:  # noqa: D107
         self.server = checked(server or os.environ.get("STUDY_SERVER") or "")
         self._token = token or os.environ.get("STUDY_TOKEN") or known_tokens().get(self.server)
-        self._patience = patience
+        self._patience, self._reached = patience, False
 
     def submit(self, study: str, question: str = "run", *, key: str | None = None, **asked: Any) -> Run:
         """Queue a run; sent again after a lost answer, it is the same run.
@@ -150,14 +150,17 @@ class Client:
         return json.loads(self._ask(method, path, body))
 
     def _ask(self, method: str, path: str, body: Any = None) -> bytes:
-        """Ask once, and again while the server does not answer: every request of ours may be sent twice."""
+        """Ask once, and again while a server that answered before does not: our requests may be sent twice."""
         since = time.monotonic()
         while True:
             try:
-                return _answer(self.server, method, path, body, self._token)
+                found = _answer(self.server, method, path, body, self._token)
             except PlaceError:
-                if time.monotonic() - since > self._patience:
+                if not self._reached or time.monotonic() - since > self._patience:
                     raise
+            else:
+                self._reached = True
+                return found
             time.sleep(1)
 
     def _stream(self, path: str, after: int) -> Iterator[Event]:

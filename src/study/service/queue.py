@@ -17,10 +17,10 @@ import sqlalchemy as sa
 from study.errors import InputError
 from study.formatting import moment, to_json
 from study.schemas.service import LIVE, Asked, Run
-from study.service import tables
+from study.service import tables, webhook
 from study.service.asking import Forbidden
 from study.service.shares import Claim, share
-from study.service.store import append_audit
+from study.service.store import TELLS, append_audit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -312,6 +312,8 @@ def _tell(connection: Connection, identity: str) -> Row:
     data = {name: row[name] for name in ("status", "reason", "question", "study", "person", "attempt", "priority")}
     event = {"time": time.time(), "kind": "run", "run": identity, "data": to_json(data)}
     connection.execute(sa.insert(tables.events).values(event))
+    if connection.get_execution_options().get(TELLS):
+        webhook.note(connection, row)
     return row
 
 

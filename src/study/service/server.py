@@ -18,6 +18,7 @@ from study.service import app, people, store
 from study.service.conductor import Conductor
 from study.service.hub import Hub
 from study.service.web import Service
+from study.service.webhook import Webhook
 from study.settings import sqlite_url
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ def serve(
     names: Sequence[str] = (),
     public: str = "",
     behind_proxy: bool = False,
+    webhook: str = "",
+    secret: str = "",
 ) -> None:
     """Serve until SIGINT or SIGTERM; from the main thread only.
 
@@ -64,6 +67,9 @@ def serve(
         names: further host names by which people reach it.
         public: address under which people reach it, for links.
         behind_proxy: whether a proxy on this machine tells the clients' addresses and whether they use TLS.
+
+        webhook: address that is told when a run ends or is paused; empty for none.
+        secret: signs what it is told.
 
     Raises:
         InputError: the address cannot be used, or another server serves this home.
@@ -84,7 +90,11 @@ def serve(
             app.make(given, hosts - {""}), log_config=None, access_log=False, server_header=False,
             proxy_headers=behind_proxy, forwarded_allow_ips="127.0.0.1", timeout_graceful_shutdown=2,
         )  # fmt: skip
+        stored.tells = bool(webhook)
+        teller = Webhook(stored, webhook, secret) if webhook else None
         conductor.start()
+        if teller:
+            teller.start()
         try:
             say(f"study serves at {address}, {conductor.slots} trials at a time. Ctrl-C stops it.")
             with stored.read() as connection:
@@ -95,6 +105,8 @@ def serve(
             _Server(config, hub).run(sockets=[listener])
         finally:
             conductor.stop()
+            if teller:
+                teller.stop()
             stored.close()
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 30.0  # seconds that SQLite waits for a lock
 LOCK = 815  # number of PostgreSQL's advisory lock
-WRITES = "study_writes"
+WRITES, TELLS = "study_writes", "study_tells"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -47,6 +47,7 @@ class Database:
     def __init__(self, url: str) -> None:  # noqa: D107 - see the class
         self.url = url
         self.engine = _engine(url)
+        self.tells = False  # whether a webhook is told of runs
 
     @contextmanager
     def read(self) -> Generator[Connection]:
@@ -57,7 +58,10 @@ class Database:
     @contextmanager
     def write(self) -> Generator[Connection]:
         """Give a connection that holds the write lock and commits at the end of the block, unless it raises."""
-        with self.engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
+        with (
+            self.engine.connect().execution_options(**{WRITES: True, TELLS: self.tells}) as connection,
+            connection.begin(),
+        ):
             if connection.dialect.name == "postgresql":
                 connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({LOCK})"))
             yield connection

@@ -1,4 +1,4 @@
-"""The service's tables: people, tokens, sessions, runs, events, cursors of the events, the audit log.
+"""The service's tables: people, tokens, sessions, runs, events, cursors of the events, the audit log, messages.
 
 Every name begins with `service_`, so that Optuna, MLflow and the service can share one PostgreSQL database. Times are
 seconds since 1970. No secret is in them: passwords are argon2 hashes, tokens and sessions SHA-256.
@@ -127,6 +127,19 @@ audit = sa.Table(
     sa.Column("detail", sa.Text, nullable=False),
     sqlite_autoincrement=True,
 )
+
+deliveries = sa.Table(
+    "service_deliveries",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("made", sa.Float, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("not_before", sa.Float, nullable=False),
+    sa.Column("delivered", sa.Float),  # or left, after days
+    sqlite_autoincrement=True,
+)
+sa.Index("service_deliveries_due", deliveries.c.delivered, deliveries.c.not_before)
 
 # The audit log is append-only in the database itself, whoever connects to it.
 APPEND_ONLY = {

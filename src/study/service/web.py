@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from study.settings import Settings
 
 ANYONE = "anyone"
+RECHECK = 5.0  # seconds for which a stream is read on without asking again who reads
 API = "/api/v1"
 
 
@@ -103,6 +105,22 @@ def _admit(request: Request, least: str | None) -> Response | None:
         return refuse(request, 401, "not logged in", "`study login` gives a token; a browser logs in at /login.")
     need = f"this needs the role {least}, and yours is {found.role}" if least else "nobody may do this"
     return refuse(request, 403, need, "Ask an admin.")
+
+
+class Admission:
+    """Asks again, while a stream goes on, whether its reader may still read: tokens are revoked, sessions end."""
+
+    def __init__(self, request: Request, least: str) -> None:
+        """Keep who asked; that they may was just found out."""
+        self._request, self._least, self._checked = request, least, time.monotonic()
+
+    async def holds(self) -> bool:
+        """Tell whether the reader may go on, as it was found out at most `RECHECK` seconds ago."""
+        if time.monotonic() - self._checked > RECHECK:
+            self._checked = time.monotonic()
+            found = await run_in_threadpool(_identify, self._request)
+            return found is not None and found.may(self._least)
+        return True
 
 
 def _identify(request: Request) -> Person | None:

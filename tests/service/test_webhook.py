@@ -1,0 +1,69 @@
+"""A webhook is told once it answers, with a signature that fits; nothing is lost while it does not."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from study.schemas.service import Submitted
+from study.service import queue
+from study.service.webhook import Webhook
+from tests.service.conftest import RUNNER
+
+
+@pytest.fixture
+def listener():
+    """A server that refuses until `fine` is set, and keeps what it was told."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            server.told.append((dict(self.headers), body))
+            self.send_response(200 if server.fine else 503)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    server.told, server.fine = [], False
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_message_is_sent_until_it_is_taken_and_then_no_more(stored, listener, monkeypatch):
+    stored.tells = True
+    run, _ = queue.submit(stored, RUNNER, Submitted(study="mnist_cnn"))
+    queue.wish(stored, RUNNER, run.id, "stop")
+    hook = Webhook(stored, f"http://127.0.0.1:{listener.server_port}/hook?key=planted", "secret")
+    assert hook.send_due() == 0
+    listener.fine = True
+    assert hook.send_due() == 0  # not before its time
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 5)
+    assert hook.send_due() == 1
+    assert hook.send_due() == 0
+    (first, _), (headers, body) = listener.told
+    assert first["Study-Message"] == headers["Study-Message"]
+    assert json.loads(body)["run"] | {"reason": ""} == {
+        "id": run.id, "person": "runner", "question": "run", "study": "mnist_cnn", "status": "paused", "reason": "",
+    }  # fmt: skip
+    signed = f"{headers['Study-Time']}.".encode() + body
+    assert headers["Study-Signature"] == hmac.new(b"secret", signed, hashlib.sha256).hexdigest()
+
+
+def test_nobody_is_told_without_a_webhook(stored, listener):
+    run, _ = queue.submit(stored, RUNNER, Submitted(study="mnist_cnn"))
+    queue.wish(stored, RUNNER, run.id, "stop")
+    assert Webhook(stored, f"http://127.0.0.1:{listener.server_port}", "").send_due() == 0
+    assert listener.told == []
