@@ -116,6 +116,7 @@ Workers = Annotated[
     int | None,
     typer.Option(
         "--workers",
+        "--slots",
         "-j",
         envvar="STUDY_WORKERS",
         min=1,

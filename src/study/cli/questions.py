@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from study.cli import completion, options
+from study.cli import cluster, completion, options
 from study.cli.starting import starting
 from study.cli.terminal import Terminal, width
 from study.errors import InputError, Interrupted
@@ -152,6 +152,9 @@ def compare(
     hang: options.Hang = 10.0,
     device: options.Device = "auto",
     executor: options.Executor = "local",
+    address: cluster.Address = "",
+    cpus_per_trial: cluster.CpusPerTrial = 1.0,
+    gpus_per_trial: cluster.GpusPerTrial = None,
     accept: options.Accept = False,
     show_only: ShowTable = False,
     as_json: options.AsJson = False,
@@ -169,6 +172,7 @@ def compare(
     if as_json and as_csv:
         raise InputError("--json or --csv, not both")
     terminal = context.ensure_object(Terminal)
+    placed = cluster.placed(context, executor, address, cpus_per_trial, gpus_per_trial)
     with starting(terminal, executor, workers, device, trains=not show_only):
         from study import request, settings
         from study.cli import preamble
@@ -193,7 +197,7 @@ def compare(
         return
     wanted = request.read(names[0], recipe=None, fixed=fixed, data=data, rename=None, home=places.home).study
     comparison.ask(wanted, **given)  # before the data are fetched
-    how = Options(workers=workers, device=device, executor=executor, accept=accept, timeout=timeout, hang=hang)
+    how = Options(workers=workers, device=device, accept=accept, timeout=timeout, hang=hang, **placed)
     study = preamble.settled(terminal, wanted, how, fallback=not no_fallback and data is None)
     study = Family(study.name, places.home).as_searched(study)
     question = comparison.ask(study, **given)
@@ -216,6 +220,9 @@ def confirm(
     hang: options.Hang = 10.0,
     device: options.Device = "auto",
     executor: options.Executor = "local",
+    address: cluster.Address = "",
+    cpus_per_trial: cluster.CpusPerTrial = 1.0,
+    gpus_per_trial: cluster.GpusPerTrial = None,
     accept: options.Accept = False,
     show_only: ShowOnly = False,
     as_json: options.AsJson = False,
@@ -225,6 +232,7 @@ def confirm(
 ) -> None:
     """Run a search's best trials again on fresh seeds. The winner is scored on the test split, opened once."""
     terminal = context.ensure_object(Terminal)
+    placed = cluster.placed(context, executor, address, cpus_per_trial, gpus_per_trial)
     with starting(terminal, executor, workers, device, trains=not show_only):
         from study import settings
         from study.cli import preamble
@@ -233,7 +241,7 @@ def confirm(
         from study.questions import confirmation
 
     places = settings.resolve(home, storage, tracking_uri)
-    how = Options(workers=workers, device=device, executor=executor, accept=accept, timeout=timeout, hang=hang)
+    how = Options(workers=workers, device=device, accept=accept, timeout=timeout, hang=hang, **placed)
     study = preamble.searched(
         terminal, places, name, how, data=data, rename=new_name, fallback=not no_fallback, show_only=show_only
     )
@@ -260,6 +268,9 @@ def ablate(
     hang: options.Hang = 10.0,
     device: options.Device = "auto",
     executor: options.Executor = "local",
+    address: cluster.Address = "",
+    cpus_per_trial: cluster.CpusPerTrial = 1.0,
+    gpus_per_trial: cluster.GpusPerTrial = None,
     accept: options.Accept = False,
     show_only: ShowOnly = False,
     as_json: options.AsJson = False,
@@ -269,6 +280,7 @@ def ablate(
 ) -> None:
     """Reset the confirmed winner's knobs one at a time. Says what each contributes, judged on validation data."""
     terminal = context.ensure_object(Terminal)
+    placed = cluster.placed(context, executor, address, cpus_per_trial, gpus_per_trial)
     with starting(terminal, executor, workers, device, trains=not show_only):
         from study import settings
         from study.cli import preamble
@@ -278,7 +290,7 @@ def ablate(
         from study.running.preflight import fitting
 
     places = settings.resolve(home, storage, tracking_uri)
-    how = Options(workers=workers, device=device, executor=executor, accept=accept, timeout=timeout, hang=hang)
+    how = Options(workers=workers, device=device, accept=accept, timeout=timeout, hang=hang, **placed)
     study = preamble.searched(
         terminal, places, name, how, data=data, rename=new_name, fallback=not no_fallback, show_only=show_only
     )
