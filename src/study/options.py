@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from study import choices
 from study.errors import InputError
-from study.executors import Resources, Share
+from study.executors import Resources
 from study.executors.table import EXECUTORS
 from study.sampling.table import PRUNERS, SAMPLERS
 
@@ -40,8 +40,7 @@ class Options:
             never. An epoch in this process, as with the executor `inline`, cannot be killed.
         address: of a Ray cluster, auto or HOST:PORT; empty is RAY_ADDRESS, else Ray is started on this machine.
         cpus_per_trial: of a node of a cluster, more than 0.
-        gpus_per_trial: of a node of a cluster, 0 or more; "auto" is by the memory that the first trial takes; None is
-            one where there are any.
+        gpus_per_trial: of a node of a cluster, 0 or more; None is one where there are any.
         accept: continue a stored study whose definition was another one.
         track: mirror to MLflow while trials run.
         began: when the run began, by `time.monotonic`; `started` sets it.
@@ -59,7 +58,7 @@ class Options:
     hang: float = 10.0
     address: str = ""
     cpus_per_trial: float = 1.0
-    gpus_per_trial: Share | None = None
+    gpus_per_trial: float | None = None
     accept: bool = False
     track: bool = True
     began: float | None = field(default=None, compare=False)
@@ -114,8 +113,8 @@ class Options:
             if number is not None and number < 1:
                 raise InputError(f"--{name} must be 1 or more, not {number}")
         for name, share in (("cpus", self.cpus_per_trial), ("gpus", self.gpus_per_trial)):
-            if not isinstance(share, float | int):
+            if share is None:
                 continue
-            if not (0 < share < 1 or share in {0, int(share)}) or share < 0 or (name == "cpus" and not share):
+            if not (0 < share < 1 or (share >= (name == "cpus") and float(share).is_integer())):
                 fits = "a whole number, or a share between 0 and 1"
                 raise InputError(f"--{name}-per-trial must be {fits}, not {share:g}")

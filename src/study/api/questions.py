@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from study.definition import Study
-    from study.executors import Share
     from study.options import Options
     from study.progress import Progress
     from study.questions.ablation import Ablation
@@ -52,7 +51,7 @@ class How(TypedDict, total=False):
     executor: str
     address: str
     cpus_per_trial: float
-    gpus_per_trial: Share | None
+    gpus_per_trial: float | None
     sampler: str
     pruner: str
     seed: int

@@ -1,8 +1,8 @@
-"""`study cluster`: its token and a batch file; and the options of a search on a cluster."""
+"""`study cluster`, which makes its token; and the options of a search on a cluster."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -10,25 +10,7 @@ from study.cli import options
 from study.cli.help import App
 from study.errors import InputError
 
-if TYPE_CHECKING:
-    from study.options import Share
-
 WHERE = options.WHERE
-
-
-def share(text: str) -> Share:
-    """Read a number of GPUs, or auto.
-
-    Raises:
-        BadParameter: it is neither.
-
-    """
-    if text == "auto":
-        return "auto"
-    try:
-        return float(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"neither a number nor auto: {text!r}") from error
 
 
 Address = Annotated[
@@ -51,19 +33,18 @@ CpusPerTrial = Annotated[
     ),
 ]
 GpusPerTrial = Annotated[
-    Any,
+    float | None,
     typer.Option(
         envvar="STUDY_GPUS_PER_TRIAL",
-        metavar="X|auto",
+        metavar="X",
         show_default="1 if there are any",
-        parser=share,
         rich_help_panel=WHERE,
-        help="Take this many of a node's GPUs for each trial, such as 0.25; auto: by its measured memory.",
+        help="Take this many of a node's GPUs for each trial, such as 0.25, with --executor ray.",
     ),
 ]
 
 
-def placed(context: typer.Context, executor: str, address: str, cpus: float, gpus: Share | None) -> dict[str, Any]:
+def placed(context: typer.Context, executor: str, address: str, cpus: float, gpus: float | None) -> dict[str, Any]:
     """Give the options of a run that say where on a cluster it is.
 
     Raises:
@@ -89,29 +70,3 @@ def token() -> None:
     from study.executors.token import settle
 
     print(settle())
-
-
-Nodes = Annotated[int, typer.Option("--nodes", "-N", envvar="STUDY_NODES", min=1, metavar="N", help="Ask for N nodes.")]
-Cpus = Annotated[int, typer.Option(envvar="STUDY_CPUS", min=1, metavar="N", help="Ask for N CPUs of each node.")]
-Gpus = Annotated[int, typer.Option(envvar="STUDY_GPUS", min=0, metavar="N", help="Ask for N GPUs of each node.")]
-Limit = Annotated[
-    str,
-    typer.Option("--time", envvar="STUDY_TIME", metavar="TIME", help="Requeue the job after this time."),
-]
-Partition = Annotated[
-    str, typer.Option(envvar="STUDY_PARTITION", metavar="NAME", show_default="Slurm's", help="Use this partition.")
-]
-Words = Annotated[list[str], typer.Argument(metavar="COMMAND", help="What to run, such as run my_study.")]
-
-
-@app.command("slurm", context_settings={"ignore_unknown_options": True})
-def slurm(
-    words: Words, nodes: Nodes = 1, cpus: Cpus = 8, gpus: Gpus = 0, limit: Limit = "04:00:00", partition: Partition = ""
-) -> None:
-    """Print a Slurm batch file that runs a search on the nodes of its allocation, and requeues itself.
-
-    Write `--` before the command: `study cluster slurm --nodes 4 -- run my_study --trials 500 > job.sh`.
-    """
-    from study.text.slurm import batch_file
-
-    print(batch_file(words, nodes=nodes, cpus=cpus, gpus=gpus, limit=limit, partition=partition), end="")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from study.events import Event
     from study.metric import Metric
     from study.record.journal import TrialFolder
-
-
-Share = float | Literal["auto"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +29,7 @@ class Job:
         best: file for the weights of the best epoch so far.
         last: file for the weights of the finished training, unless these are the best ones.
         test: whether the finished model is also judged on the test split.
-        chip: processor or GPU of the cluster's node that made its checkpoint; empty if there is none, or on one machine.
+        chip: processor or GPU of the cluster's node that made its checkpoint; empty without one, or on one machine.
 
     """
 
@@ -89,8 +86,7 @@ class Resources:
         workers: jobs at a time; the executor decides if None.
         address: of a cluster; empty starts one on this machine.
         cpus: of a node that a job takes, more than 0.
-        gpus: of a node that a job takes, 0 or more; auto is by the memory that the first job takes; None is one where
-            the cluster has any.
+        gpus: of a node that a job takes, 0 or more; None is one where the cluster has any.
 
     """
 
@@ -98,7 +94,7 @@ class Resources:
     workers: int | None = None
     address: str = ""
     cpus: float = 1.0
-    gpus: Share | None = None
+    gpus: float | None = None
 
 
 class Call(Protocol):

@@ -185,6 +185,6 @@ def cause(error: Exception) -> str:
 def _gpus(resources: Resources) -> float:
     if resources.device == "cpu":
         return 0.0
-    if isinstance(resources.gpus, float | int):
+    if resources.gpus is not None:
         return resources.gpus
     return 1.0 if any(node["Resources"].get("GPU") for node in cluster.alive().values()) else 0.0

@@ -182,7 +182,7 @@ class Ray:
             self._found.append((job.number, Died(reason, is_own=not lost)))
 
     def _assign(self) -> None:
-        """Give waiting jobs to idle trainers; one with a checkpoint to its processor or GPU, as long as there is one."""
+        """Give waiting jobs to idle trainers; one with a checkpoint to its kind of chip, as long as there is one."""
         left: deque[tuple[float, Job]] = deque()
         for until, job in self._queue:
             chips = {slot.about["chip"] for slot in self._pool.ready}
