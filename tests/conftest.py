@@ -17,6 +17,7 @@ from study import Study
 from study.recipe import Recipe, to_json
 from study.record.journal import Journal
 from study.settings import Settings, resolve
+from tests.clusters import Cluster
 from tests.postgres import databases
 
 REPOSITORY = Path(__file__).parents[1]
@@ -49,7 +50,7 @@ def clean_env(monkeypatch, tmp_path):
     """
     before = dict(os.environ)
     for name in list(os.environ):
-        if name.startswith(("STUDY_", "OPTUNA_", "MLFLOW_", "CUDA_")):
+        if name.startswith(("STUDY_", "OPTUNA_", "MLFLOW_", "CUDA_", "RAY_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -105,6 +106,21 @@ def postgres():
     """A PostgreSQL server for the whole run; gives a function that makes an empty database's URL."""
     with databases() as make:
         yield make
+
+
+@pytest.fixture(scope="session")
+def one_cluster():
+    """A Ray cluster for the whole run, of a head and a node with two slots."""
+    with Cluster.started() as made:
+        yield made
+
+
+@pytest.fixture
+def cluster(one_cluster, monkeypatch):
+    """The cluster, named by the variables that Ray reads."""
+    for name, value in one_cluster.variables.items():
+        monkeypatch.setenv(name, value)
+    return one_cluster
 
 
 RECIPE = Recipe(dataset="digits", model="mlp", hidden=(64, 32), epochs=3)

@@ -121,6 +121,9 @@ def test_a_confirmation_from_python_has_one_deadline_for_the_race_and_the_scores
     [
         ({"sampler": "tea"}, r"unknown sampler 'tea'\. There are: tpe, random, gp\."),
         ({"pruner": "scissors"}, r"unknown pruner 'scissors'\. There are: median, .*, none\."),
+        ({"cpus_per_trial": 0.0}, "--cpus-per-trial must be a whole number, or a share between 0 and 1, not 0"),
+        ({"gpus_per_trial": 1.5}, r"--gpus-per-trial must be a whole number, or a share between 0 and 1, not 1\.5"),
+        ({"gpus_per_trial": math.inf}, "--gpus-per-trial must be a whole number, or a share between 0 and 1, not inf"),
         ({"executor": "slurm"}, rf"unknown executor 'slurm'\. There are: {', '.join(EXECUTORS)}\."),
         ({"trials": 0}, "--trials must be 1 or more, not 0"),
         ({"workers": 0}, "--workers must be 1 or more, not 0"),

@@ -45,12 +45,18 @@ class Started:
         epochs: number of epochs in its checkpoint, after which it goes on.
         device: torch's name of it.
         damaged: says which files of its checkpoint are damaged; empty if none is.
+        chip: processor or GPU of a cluster's node, for equal ones give equal bits; empty on one machine.
+        host: name of the node; empty on one machine.
+        anew: why it does not go on from its checkpoint; empty if it does, or has none.
 
     """
 
     epochs: int
     device: str
     damaged: str = ""
+    chip: str = field(default="", compare=False)
+    host: str = field(default="", compare=False)
+    anew: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,10 +32,11 @@ from study.knobs import explain
 from study.own_modules import OwnModules
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
     from types import CodeType, ModuleType
 
 FILE_MODULE = "study_file_"  # start of the names under which study files are in sys.modules
+_moved: dict[Path, Path] = {}  # folders of another machine, and the copies of them here
 _lock = threading.RLock()  # a study file may load another one
 _own = OwnModules()
 
@@ -82,6 +83,23 @@ def load_file_anew(path: Path) -> ModuleType:
     """
     with _lock, _put_back_on_error():
         return load_file(path)
+
+
+def own_folders() -> set[Path]:
+    """Give the folders whose modules are a person's own."""
+    return _own.folders | {Path.cwd()}
+
+
+def move(folders: Mapping[Path, Path]) -> None:
+    """Import from copies what another machine imports from its own folders, under the same names.
+
+    Args:
+        folders: to the copies; both may be looked into by the same names as before.
+
+    """
+    with _lock:
+        _moved.update(folders)
+        see_working_folder(*folders.values())
 
 
 def forget_edited() -> None:
@@ -155,8 +173,11 @@ def _import_module(name: str) -> ModuleType:
 
 def _execute(name: str, path: Path) -> None:
     """Run the file as a module of that name; leaves no module behind where it fails."""
+    here = next(
+        (copy / path.relative_to(folder) for folder, copy in _moved.items() if path.is_relative_to(folder)), path
+    )
     try:
-        loader = _Source(name, path, source := path.read_bytes())
+        loader = _Source(name, path, source := here.read_bytes())
     except OSError as error:
         raise StudyFileError(f"cannot be read: {error.strerror}", where=str(path)) from error
     spec = importlib.util.spec_from_file_location(name, path, loader=loader)

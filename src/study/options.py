@@ -38,6 +38,9 @@ class Options:
         timeout: seconds of a run; then running trials finish and save their epoch, and no other trial starts.
         hang: an epoch that takes this many times the longest so far, and over 5 minutes, is killed and retried; 0 for
             never. An epoch in this process, as with the executor `inline`, cannot be killed.
+        address: of a Ray cluster, auto or HOST:PORT; empty is RAY_ADDRESS, else Ray is started on this machine.
+        cpus_per_trial: of a node of a cluster, more than 0.
+        gpus_per_trial: of a node of a cluster, 0 or more; None is one where there are any.
         accept: continue a stored study whose definition was another one.
         track: mirror to MLflow while trials run.
         began: when the run began, by `time.monotonic`; `started` sets it.
@@ -53,6 +56,9 @@ class Options:
     seed: int = 0
     timeout: float | None = None
     hang: float = 10.0
+    address: str = ""
+    cpus_per_trial: float = 1.0
+    gpus_per_trial: float | None = None
     accept: bool = False
     track: bool = True
     began: float | None = field(default=None, compare=False)
@@ -74,7 +80,8 @@ class Options:
             InputError: the device is not there, or the executor's extra is not installed.
 
         """
-        return EXECUTORS[self.executor].load()(Resources(self.device, self.workers))
+        resources = Resources(self.device, self.workers, self.address, self.cpus_per_trial, self.gpus_per_trial)
+        return EXECUTORS[self.executor].load()(resources)
 
     @contextmanager
     def calling(self) -> Generator[Call]:
@@ -105,3 +112,9 @@ class Options:
         for name, number in (("trials", self.trials), ("workers", self.workers)):
             if number is not None and number < 1:
                 raise InputError(f"--{name} must be 1 or more, not {number}")
+        for name, share in (("cpus", self.cpus_per_trial), ("gpus", self.gpus_per_trial)):
+            if share is None:
+                continue
+            if not (0 < share < 1 or (share >= (name == "cpus") and float(share).is_integer())):
+                fits = "a whole number, or a share between 0 and 1"
+                raise InputError(f"--{name}-per-trial must be {fits}, not {share:g}")

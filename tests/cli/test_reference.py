@@ -45,7 +45,7 @@ def test_the_commands_are_these():
         "run", "compare", "confirm", "ablate", "list", "show", "best", "report", "register", "promote", "rollback",
         "models", "predict", "export", "backup", "restore", "sync", "ui", "serve", "upgrade", "login", "attach",
         "queue", "stop", "resume", "cancel", "priority", "remove", "check", "new", "doctor", "data", "data import",
-        "data list", "data verify", "data remove",
+        "data list", "data verify", "data remove", "cluster", "cluster token",
     ]  # fmt: skip
 
 
@@ -65,7 +65,7 @@ def test_every_option_has_a_variable_of_its_own():
             owners.setdefault(variable, set()).add(parameter.opts[0])
     assert {variable: names for variable, names in owners.items() if len(names) > 1} == {}
     assert all(
-        variable.startswith("STUDY_") for variable in owners if "OPTUNA" not in variable and "MLFLOW" not in variable
+        variable.startswith("STUDY_") for variable in owners if not variable.startswith(("OPTUNA_", "MLFLOW_", "RAY_"))
     )
     assert not {"STUDY_DATA", "STUDY_CACHE"} & set(owners)  # these two are places, not options
 

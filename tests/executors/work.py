@@ -99,7 +99,8 @@ def strike(fault):
         return
     Path("struck").touch()
     if fault == "full":  # the checkpoint is written beside its place first: there, every write finds the disk full
-        Path(f"0/.checkpoint.pt.{os.getpid()}").symlink_to("/dev/full")
+        for pid in {os.getpid(), int(Path("caller").read_text())}:  # of whoever writes it
+            Path(f"0/.checkpoint.pt.{pid}").symlink_to("/dev/full")
     if fault == "hangs":
         time.sleep(3600)
     if fault == "kills":

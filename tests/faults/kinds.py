@@ -138,8 +138,8 @@ def hang_up(search: Search) -> None:
 def close_stdout(search: Search) -> None:
     """K: `study run ... | head`."""
     _restart(search)
-    with suppress(OSError):
-        os.close(search.process.stdout.fileno())
+    with open(os.devnull) as nothing:  # noqa: PTH123 - closed itself, the number would be another file's while it is read
+        os.dup2(nothing.fileno(), search.process.stdout.fileno())
     search.allowed |= {141}  # as a shell says it of SIGPIPE
 
 

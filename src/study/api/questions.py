@@ -35,7 +35,8 @@ class How(TypedDict, total=False):
         tracking_uri: MLflow's; `MLFLOW_TRACKING_URI`, else SQLite in `home`.
         fallback: take the study's other data set, under another name, when its own cannot be had; True unless given.
         watch: is called with each event, such as `progress.TrialEnded`; in a notebook a progress bar if unset.
-        workers, device, executor, timeout, hang, accept, track: see `options.Options`.
+        workers, device, executor, address, cpus_per_trial, gpus_per_trial, timeout, hang, accept, track: see
+            `options.Options`.
         sampler, pruner, seed: of a search alone; see `options.Options`.
 
     """
@@ -48,6 +49,9 @@ class How(TypedDict, total=False):
     workers: int | None
     device: str
     executor: str
+    address: str
+    cpus_per_trial: float
+    gpus_per_trial: float | None
     sampler: str
     pruner: str
     seed: int

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from study.cli import data, models, questions, queue, run, serve, show, studies, transfer
+from study.cli import cluster, data, models, questions, queue, run, serve, show, studies, transfer
 from study.cli.help import App
 from study.cli.terminal import open_terminal
 from study.errors import PlaceError
@@ -155,6 +155,7 @@ def _app() -> App:
     made.command("check")(studies.check)
     made.command("new")(studies.new)
     made.add_typer(data.app, name="data")
+    made.add_typer(cluster.app, name="cluster")
     made.command("doctor")(studies.doctor)
     return made
 

@@ -21,7 +21,7 @@ PANELS: Mapping[str, Sequence[str]] = {
     "Look": ("show", "best", "report", "export"),
     "Registry": ("register", "promote", "rollback", "models", "predict"),
     "Data": ("data",),
-    "Service": ("ui", "sync", "remove", "doctor"),
+    "Service": ("ui", "sync", "remove", "doctor", "cluster"),
 }
 REST = "Options"  # the panel of an option that names none, such as --help
 ORDER = ("What to run", "How long", "Where", "Output", REST)

@@ -117,6 +117,7 @@ Workers = Annotated[
     int | None,
     typer.Option(
         "--workers",
+        "--slots",
         "-j",
         envvar="STUDY_WORKERS",
         min=1,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from study.cli import completion, options
+from study.cli import cluster, completion, options
 from study.cli.starting import starting
 from study.cli.terminal import Terminal, width
 from study.errors import InputError, Interrupted
@@ -152,6 +152,9 @@ def compare(
     hang: options.Hang = 10.0,
     device: options.Device = "auto",
     executor: options.Executor = "local",
+    address: cluster.Address = "",
+    cpus_per_trial: cluster.CpusPerTrial = 1.0,
+    gpus_per_trial: cluster.GpusPerTrial = None,
     accept: options.Accept = False,
     show_only: ShowTable = False,
     as_json: options.AsJson = False,
@@ -175,6 +178,7 @@ def compare(
     if as_json and as_csv:
         raise InputError("--json or --csv, not both")
     terminal = context.ensure_object(Terminal)
+    placed = cluster.placed(context, executor, address, cpus_per_trial, gpus_per_trial)
     with starting(terminal, executor, workers, device, trains=not show_only):
         from study import request, settings
         from study.cli import preamble
@@ -199,7 +203,7 @@ def compare(
         return
     wanted = request.read(names[0], recipe=None, fixed=fixed, data=data, rename=None, home=places.home).study
     comparison.ask(wanted, **given)  # before the data are fetched
-    how = Options(workers=workers, device=device, executor=executor, accept=accept, timeout=timeout, hang=hang)
+    how = Options(workers=workers, device=device, accept=accept, timeout=timeout, hang=hang, **placed)
     study = preamble.settled(terminal, wanted, how, fallback=not no_fallback and data is None)
     study = Family(study.name, places.home).as_searched(study)
     question = comparison.ask(study, **given)
@@ -222,6 +226,9 @@ def confirm(
     hang: options.Hang = 10.0,
     device: options.Device = "auto",
     executor: options.Executor = "local",
+    address: cluster.Address = "",
+    cpus_per_trial: cluster.CpusPerTrial = 1.0,
+    gpus_per_trial: cluster.GpusPerTrial = None,
     accept: options.Accept = False,
     show_only: ShowOnly = False,
     as_json: options.AsJson = False,
@@ -237,6 +244,7 @@ def confirm(
         remote.ask(context, server, "confirm", name, as_json=as_json)
         return
     terminal = context.ensure_object(Terminal)
+    placed = cluster.placed(context, executor, address, cpus_per_trial, gpus_per_trial)
     with starting(terminal, executor, workers, device, trains=not show_only):
         from study import settings
         from study.cli import preamble
@@ -245,7 +253,7 @@ def confirm(
         from study.questions import confirmation
 
     places = settings.resolve(home, storage, tracking_uri)
-    how = Options(workers=workers, device=device, executor=executor, accept=accept, timeout=timeout, hang=hang)
+    how = Options(workers=workers, device=device, accept=accept, timeout=timeout, hang=hang, **placed)
     study = preamble.searched(
         terminal, places, name, how, data=data, rename=new_name, fallback=not no_fallback, show_only=show_only
     )
@@ -272,6 +280,9 @@ def ablate(
     hang: options.Hang = 10.0,
     device: options.Device = "auto",
     executor: options.Executor = "local",
+    address: cluster.Address = "",
+    cpus_per_trial: cluster.CpusPerTrial = 1.0,
+    gpus_per_trial: cluster.GpusPerTrial = None,
     accept: options.Accept = False,
     show_only: ShowOnly = False,
     as_json: options.AsJson = False,
@@ -287,6 +298,7 @@ def ablate(
         remote.ask(context, server, "ablate", name, as_json=as_json)
         return
     terminal = context.ensure_object(Terminal)
+    placed = cluster.placed(context, executor, address, cpus_per_trial, gpus_per_trial)
     with starting(terminal, executor, workers, device, trains=not show_only):
         from study import settings
         from study.cli import preamble
@@ -296,7 +308,7 @@ def ablate(
         from study.running.preflight import fitting
 
     places = settings.resolve(home, storage, tracking_uri)
-    how = Options(workers=workers, device=device, executor=executor, accept=accept, timeout=timeout, hang=hang)
+    how = Options(workers=workers, device=device, accept=accept, timeout=timeout, hang=hang, **placed)
     study = preamble.searched(
         terminal, places, name, how, data=data, rename=new_name, fallback=not no_fallback, show_only=show_only
     )

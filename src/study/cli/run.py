@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from study.cli import options
+from study.cli import cluster, options
 from study.cli.starting import starting
 from study.cli.terminal import Terminal
 
@@ -28,6 +28,9 @@ def run(
     hang: options.Hang = 10.0,
     device: options.Device = "auto",
     executor: options.Executor = "local",
+    address: cluster.Address = "",
+    cpus_per_trial: cluster.CpusPerTrial = 1.0,
+    gpus_per_trial: cluster.GpusPerTrial = None,
     sampler: options.Sampler = "tpe",
     pruner: options.Pruner = "median",
     seed: options.Seed = 0,
@@ -52,6 +55,7 @@ def run(
         remote.ask(context, server, "run", name, as_json=as_json)
         return
     terminal = context.ensure_object(Terminal)
+    placed = cluster.placed(context, executor, address, cpus_per_trial, gpus_per_trial)
     with starting(terminal, executor, workers, device):
         from study import request, settings
         from study.cli import preamble
@@ -64,7 +68,7 @@ def run(
             trials=trials or (1 if recipe else TRIALS),
             workers=workers,
             device=device,
-            executor=executor,
+            **placed,
             sampler=sampler,
             pruner=pruner,
             seed=seed,

@@ -39,7 +39,7 @@ def starting(
     if not trains:
         yield
         return
-    text = "loading torch"
+    text = "connecting to Ray" if executor == "ray" else "loading torch"
     if executor == "local":
         from study.executors import server
 

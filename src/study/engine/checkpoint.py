@@ -51,12 +51,7 @@ def save(path: Path, state: Mapping[str, Any], *, is_tried: bool = False) -> Non
     content = buffer.getbuffer()
     if is_tried:
         _load(content)
-    atomic_files.replace(path, (HEAD + sha256(content).digest(), content), before=before(path))
-
-
-def before(path: Path) -> Path:
-    """Return the place of the checkpoint before the last one."""
-    return path.with_name(f"{path.name}.before")
+    atomic_files.replace(path, (HEAD + sha256(content).digest(), content), before=atomic_files.before(path))
 
 
 def load(path: Path) -> dict[str, Any] | None:
@@ -75,7 +70,7 @@ def recover(path: Path) -> tuple[dict[str, Any] | None, str]:
 
     """
     damaged: list[str] = []
-    for each in (path, before(path)):
+    for each in (path, atomic_files.before(path)):
         try:
             content = each.read_bytes()
         except FileNotFoundError:

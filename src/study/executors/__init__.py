@@ -29,6 +29,7 @@ class Job:
         best: file for the weights of the best epoch so far.
         last: file for the weights of the finished training, unless these are the best ones.
         test: whether the finished model is also judged on the test split.
+        chip: processor or GPU of the cluster's node that made its checkpoint; empty without one, or on one machine.
 
     """
 
@@ -41,10 +42,18 @@ class Job:
     best: Path
     last: Path
     test: bool = False
+    chip: str = ""
 
     @classmethod
     def of(
-        cls, study: Study, number: int, recipe: Mapping[str, Any], folder: TrialFolder, *, test: bool = False
+        cls,
+        study: Study,
+        number: int,
+        recipe: Mapping[str, Any],
+        folder: TrialFolder,
+        *,
+        test: bool = False,
+        chip: str = "",
     ) -> Job:
         """Make the job of one of the study's trials, whose files are kept in the folder.
 
@@ -64,6 +73,7 @@ class Job:
             best=folder.best,
             last=folder.last,
             test=test,
+            chip=chip,
         )
 
 
@@ -74,11 +84,17 @@ class Resources:
     Args:
         device: auto, cpu, cuda, cuda:1, mps.
         workers: jobs at a time; the executor decides if None.
+        address: of a cluster; empty starts one on this machine.
+        cpus: of a node that a job takes, more than 0.
+        gpus: of a node that a job takes, 0 or more; None is one where the cluster has any.
 
     """
 
     device: str = "auto"
     workers: int | None = None
+    address: str = ""
+    cpus: float = 1.0
+    gpus: float | None = None
 
 
 class Call(Protocol):

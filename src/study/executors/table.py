@@ -8,4 +8,5 @@ from study.choices import Choice
 EXECUTORS = {
     "local": Choice("worker processes on this machine", "study.executors.local:make"),
     "inline": Choice("this process, one training at a time (for a debugger)", "study.executors.inline:make"),
+    "ray": Choice("the nodes of a Ray cluster, or Ray on this machine", "study.executors.ray:make", extra="ray"),
 }

@@ -22,7 +22,7 @@ from study.executors.own_program import as_its_own_program
 from study.imports import import_object
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
     from multiprocessing.connection import Connection
     from pathlib import Path
 
@@ -250,12 +250,12 @@ def main(connection: Connection, environment: Mapping[str, str]) -> None:
     while True:
         message = messages.get()
         if isinstance(message, Asked):
-            connection.send(_call_function(message, connection))
+            connection.send(call_function(message, connection.send))
             continue
         job, device = message
         end: Event = Stopped()
-        with _output_to(job.checkpoint.with_name("output.log")):
-            for event in _events(job, device):
+        with output_to(job.checkpoint.with_name("output.log")):
+            for event in events(job, device):
                 if not isinstance(event, Started | Epoch):
                     end = event
                     break
@@ -265,7 +265,7 @@ def main(connection: Connection, environment: Mapping[str, str]) -> None:
         connection.send(end)  # once the files of the trial are as they stay
 
 
-def _events(job: Job, device: str) -> Iterator[Event]:
+def events(job: Job, device: str) -> Iterator[Event]:
     """Run a job in a process that gets no Ctrl-C: if there is a KeyboardInterrupt, the training has raised it."""
     try:
         yield from perform(job, device)
@@ -273,9 +273,11 @@ def _events(job: Job, device: str) -> Iterator[Event]:
         yield Failed("KeyboardInterrupt: raised by the training", traceback.format_exc())
 
 
-def _call_function(asked: Asked, connection: Connection) -> Returned | Raised:
+def call_function(asked: Asked, send: Callable[[Told], None]) -> Returned | Raised:
+    """Call a function, whatever it raises; `send` gets what it tells."""
+
     def tell(text: str, share: float | None) -> None:
-        connection.send(Told(text, share))
+        send(Told(text, share))
 
     try:
         function = import_object(asked.function)
@@ -295,7 +297,7 @@ def _listen(connection: Connection, messages: queue.SimpleQueue[Any]) -> None:
 
 
 @contextmanager
-def _output_to(path: Path) -> Generator[None]:
+def output_to(path: Path) -> Generator[None]:
     """Send what a training prints to a file of its trial: stdout is for data, the terminal for the live view."""
     sys.stdout.flush()
     sys.stderr.flush()

@@ -49,6 +49,11 @@ def replace(
             temporary.unlink(missing_ok=True)
 
 
+def before(path: Path) -> Path:
+    """Return the place where the old file of a checkpoint is kept."""
+    return path.with_name(f"{path.name}.before")
+
+
 def append(path: Path, line: bytes) -> None:
     """Append to a file, made if need be, and flush it to disk.
 
@@ -117,11 +122,12 @@ def sweep(folder: Path) -> None:
     """
     for left in folder.glob(".*"):
         process = left.suffix.removeprefix(".")
-        if process.isdecimal() and not _is_alive(int(process)):
+        if process.isdecimal() and not is_alive(int(process)):
             left.unlink(missing_ok=True)
 
 
-def _is_alive(process: int) -> bool:
+def is_alive(process: int) -> bool:
+    """Tell whether a process of this machine runs."""
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):

@@ -48,6 +48,15 @@ def read(path: Path) -> bytes:
     return content
 
 
+def is_whole(content: bytes) -> bool:
+    """Tell whether the content of a file of weights is as it was written."""
+    try:
+        _check(content)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return False
+    return True
+
+
 def is_whole_checkpoint(content: bytes) -> bool:
     """Tell whether a checkpoint is as it was written."""
     start = len(CHECKPOINT)

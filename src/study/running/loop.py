@@ -19,12 +19,11 @@ from study.events import Died, Epoch, Event, Failed, Finished, Started, Stopped,
 from study.executors import Job
 from study.formatting import duration
 from study.imports import reference_to
-from study.knobs import has_own_code
 from study.progress import Notice, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
-from study.recipe import Recipe, difference, fingerprint, settings, to_json
-from study.record import results
+from study.recipe import difference, settings, to_json
 from study.record.history import same_result
 from study.running.clock import Clock
+from study.running.twins import Twins
 
 if TYPE_CHECKING:
     import threading
@@ -39,7 +38,8 @@ if TYPE_CHECKING:
     from study.sampling.trials import NextTrial, Trials
 
 RETRIES = 3  # of a trial whose worker died, each from further than ever before anew
-LOST = 10  # deaths of workers by no fault of their trials, without an epoch between them, after which a search gives up
+LOST = 10  # losses of workers by no fault of their trials, without an epoch between them, after which a search gives up
+TOGETHER = 5.0  # seconds in which losses are one: a node is lost with all of its workers
 SETTLING = 1.0  # seconds after a death in which a signal may still reach this process, too: then it is no retry
 FAILURES = 5  # in a row, after which a search gives up
 PATIENCE = 0.5  # seconds between two looks at the clock
@@ -105,14 +105,16 @@ class Loop:
     watch: Watch | None = None
     running: dict[int, _Running] = field(default_factory=dict[int, _Running])
     failures: int = 0
-    lost: int = 0  # deaths of workers by no fault of their trials, since the last epoch
+    lost: int = 0  # losses of workers by no fault of their trials, since the last epoch
+    lost_at: float = -math.inf
     clock: Clock = field(init=False)
     time_is_up: bool = False
-    trained: dict[str, int] | None = None  # complete trials by their recipes' fingerprints; None before the first use
+    twins: Twins = field(init=False)
 
     def __post_init__(self) -> None:
         """Start the clock of the epochs."""
         self.clock = Clock(self.hang)
+        self.twins = Twins(self.study, self.journal, self.about)
 
     def run(self) -> Iterator[Progress]:
         """Run until the source has no more trials, or `stop` is set."""
@@ -164,7 +166,7 @@ class Loop:
         each = _Running(folder, trial, history, settings(recipe, self.study.recipe), len(history.epochs))
         self.running[folder.number] = each
         self.clock.learn(max((epoch.seconds for epoch in history.epochs), default=0.0))
-        twin = self._twin(folder)
+        twin = self.twins.of(folder)
         if twin is None:
             self._submit(each)
         if not trial.resumed:
@@ -175,14 +177,14 @@ class Loop:
 
     def _submit(self, each: _Running) -> None:
         folder = each.folder
-        job = Job.of(self.study, folder.number, folder.recipe(), folder, test=self.test)
+        job = Job.of(self.study, folder.number, folder.recipe(), folder, test=self.test, chip=each.history.chip)
         self.executor.submit(job)
         self.clock.begins(folder.number)
 
     def _new(self, trial: NextTrial) -> TrialFolder:
         recipe = self.study.recipe_for(trial.overrides)
         about = self._about(trial, recipe)
-        if (known := self._trained().get(fingerprint(recipe))) is not None:
+        if (known := self.twins.number_of(recipe)) is not None:
             about["repeats"] = known
         return self.journal.create(trial.number, to_json(recipe), about)
 
@@ -197,32 +199,6 @@ class Loop:
     def _about(self, trial: NextTrial, recipe: BaseModel) -> dict[str, Any]:
         about = {**trial.about(), "overrides": difference(recipe, self.study.recipe), **self.about}
         return {**about, "uid": trial.uid or uuid.uuid4().hex, "created": time.time()}
-
-    def _trained(self) -> dict[str, int]:
-        """Give the complete trials whose recipes need not be trained again: the result would be equal to the bit."""
-        if self.trained is None:
-            self.trained = {}
-            for trial in results.intact(self.journal):
-                if (ended := trial.history.ended) and ended.state == "complete":
-                    self._note_trained(trial.folder)
-        return self.trained
-
-    def _note_trained(self, folder: TrialFolder) -> None:
-        """Take note of a complete trial whose code, data and versions are still those of today."""
-        if reference_to(self.study.train) != OUR_TRAIN:
-            return
-        recipe, about = type(self.study.recipe).model_validate(folder.recipe()), folder.about()
-        same = all(about.get(name) == self.about.get(name) for name in ("environment", "data"))
-        if same and isinstance(recipe, Recipe) and not has_own_code(recipe):
-            self._trained().setdefault(fingerprint(recipe), folder.number)
-
-    def _twin(self, folder: TrialFolder) -> TrialFolder | None:
-        """Find the trial that the folder repeats, if it is still there and whole."""
-        known = folder.about().get("repeats")
-        twin = None if known is None else self.journal.trial(known)
-        if twin is None or not twin.path.exists() or results.whole(twin) is None or not twin.weights_are_whole():
-            return None
-        return twin
 
     def _repeat(self, each: _Running, twin: TrialFolder) -> Iterator[Progress]:
         """End a trial as another one of its recipe and seed has ended; nothing is trained."""
@@ -240,11 +216,8 @@ class Loop:
         if not isinstance(event, Started | Epoch):
             self.clock.ends(number)
         match event:
-            case Started(device=device):
-                each.folder.append("started", device=device)
-                self.clock.begins(number)  # without the time that its process took to start
-                if event.damaged:
-                    yield Notice(f"trial {number}: {event.damaged}; it continues from epoch {event.epochs}")
+            case Started():
+                yield from self._take_start(each, event)
             case Epoch():
                 yield from self._take_epoch(each, event)
             case Finished(evaluation=evaluation):
@@ -260,6 +233,18 @@ class Loop:
                 raise error
             case Died():
                 each.died, each.settled = event, time.monotonic() + (0.0 if each.hung else SETTLING)
+
+    def _take_start(self, each: _Running, event: Started) -> Iterator[Progress]:
+        number, where = each.folder.number, {"chip": event.chip, "host": event.host} if event.chip else {}
+        each.history.take(each.folder.append("started", device=event.device, **where))
+        each.hung = ""  # it may have waited for a place
+        self.clock.begins(number)  # without the time that its process took to start
+        if event.damaged:
+            yield Notice(f"trial {number}: {event.damaged}; it continues from epoch {event.epochs}")
+        if event.anew and each.history.epochs:
+            each.history.take(each.folder.append("restarted", epochs=0))
+            each.known = 0
+            yield Notice(f"trial {number}: {event.anew}; it starts again from its first epoch")
 
     def _take_epoch(self, each: _Running, epoch: Epoch) -> Iterator[Progress]:
         number, value = each.folder.number, epoch.metrics[self.study.metric]
@@ -315,7 +300,7 @@ class Loop:
         self.trials.end(number, ended)
         each.folder.discard_checkpoint()
         if state == "complete":
-            self._note_trained(each.folder)
+            self.twins.note(each.folder)
         del self.running[number]
         yield TrialEnded(number, each.trial.variant, each.settings, len(epochs), ended)
         self.failures = self.failures + 1 if state == "failed" else 0
@@ -343,7 +328,8 @@ class Loop:
                 return
             which = f"retry {tries} of {RETRIES}"
         else:
-            self.lost += 1
+            if time.monotonic() - self.lost_at > TOGETHER:
+                self.lost, self.lost_at = self.lost + 1, time.monotonic()
             if self.lost > LOST:
                 raise StudyError(f"{reason}, {self.lost} times without a new epoch", where=self.study.name)
         each.known = len(each.history.epochs)

@@ -1,0 +1,171 @@
+"""The connection to a Ray cluster: what Ray must be told before its import, and its errors as one line."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import signal
+import socket
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from study.errors import InputError, PlaceError, sentences
+from study.executors import scratch
+from study.executors.server import cores
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+    from pathlib import Path
+
+SETTINGS = {
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # else each worker of `uv run study` runs uv again, with the working folder
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # an actor without a GPU sees none; set, it says nothing about it
+}
+PATIENCE = 5.0  # seconds in which an address must answer
+SAME = ("python", "torch", "ray", "study")  # whose versions must be equal on all nodes
+for _name, _value in SETTINGS.items():
+    os.environ.setdefault(_name, _value)
+
+import ray  # noqa: E402 - after its settings
+from ray.exceptions import (  # noqa: E402
+    ActorDiedError,
+    AuthenticationError,
+    GetTimeoutError,
+    RayActorError,
+    RayError,
+    RayTaskError,
+)
+
+__all__ = ["ActorDiedError", "GetTimeoutError", "RayActorError", "RayError", "RayTaskError", "ray"]
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A connection to Ray, which `close` ends unless it was there before.
+
+    Args:
+        is_ours: whether it was made here.
+        folder: of the Ray that was started here; None if it runs elsewhere.
+
+    """
+
+    is_ours: bool
+    folder: Path | None
+
+    def close(self) -> None:
+        """Disconnect; a Ray that was started here ends, too."""
+        if self.is_ours:
+            with _own_signals():
+                ray.shutdown()
+        if self.folder is not None:
+            scratch.remove(self.folder)
+
+
+def connect(address: str) -> Connection:
+    """Connect to a cluster, or start Ray on this machine if there is no address.
+
+    Raises:
+        InputError: nothing answers there, another token or other versions.
+
+    """
+    if ray.is_initialized():
+        return Connection(is_ours=False, folder=None)
+    ray._private.worker.print_to_stdstream = _say_nothing  # noqa: SLF001 # pyright: ignore - writes to our stdout
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "namespace": "study"}
+    folder = None
+    if address:
+        _require_answer(address)
+    else:
+        folder = scratch.folder("ray")
+        quiet |= {"num_cpus": cores(), "include_dashboard": False, "_temp_dir": str(folder)}
+    try:
+        with _own_signals():
+            ray.init(address or "local", **quiet)
+    except AuthenticationError as error:
+        fix = "Give this machine the token of the cluster: `study cluster token --help`."
+        raise InputError("the cluster refuses our token", where=address, fix=fix) from error
+    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
+        raise _refusal(address, error) from error
+    return Connection(is_ours=True, folder=folder)
+
+
+def require_same(theirs: Mapping[str, str], host: str) -> None:
+    """Check that a node has the versions of this process.
+
+    Raises:
+        InputError: names both versions of the first difference.
+
+    """
+    ours = versions()
+    for name in SAME:
+        if theirs[name] != ours[name]:
+            what = f"node {host} has {name} {theirs[name]}, and here is {name} {ours[name]}"
+            raise InputError(what, fix="Install equal versions on all nodes.")
+
+
+def versions() -> dict[str, str]:
+    """Give the versions here that must be equal on all nodes."""
+    from study import environment  # noqa: PLC0415 - only where a cluster is used
+
+    return {**environment.versions(), "ray": importlib.metadata.version("ray")}
+
+
+def alive() -> dict[str, dict[str, Any]]:
+    """Give the nodes that are there, by id, with what Ray knows of them."""
+    return {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
+
+
+def room(node: Mapping[str, Any], cpus: float, gpus: float) -> int:
+    """Count the jobs that fit on a node at the same time."""
+    there = node["Resources"]
+    fits = int(there.get("CPU", 0) / cpus + 1e-9)
+    if gpus:
+        devices = int(there.get("GPU", 0))
+        fits = min(fits, devices * int(1 / gpus + 1e-9) if gpus < 1 else int(devices / gpus + 1e-9))
+    return fits
+
+
+def _require_answer(address: str) -> None:
+    """Knock at HOST:PORT: Ray itself tries for minutes."""
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdecimal()) or "/" in host:
+        raise InputError(f"not an address of a cluster: {address!r}", fix="Write it as auto or HOST:PORT.")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        fix = "Is Ray started there (`ray start --head`), and is this its port?"
+        raise PlaceError(f"no cluster answers: {error}", where=address, fix=fix) from error
+
+
+def _refusal(address: str, error: Exception) -> InputError:
+    text = " ".join(str(error).split())
+    if "Version mismatch" in text:
+        return InputError(
+            text.removeprefix("RuntimeError: "), where=address, fix="Install equal versions on all nodes."
+        )
+    if address == "auto":
+        fix = "Start one with `ray start --head`, or leave --address out to start Ray for this search alone."
+        return InputError("no Ray cluster runs on this machine", where="--address auto", fix=fix)
+    return InputError(sentences(f"Ray cannot be used: {text}"[:300]), where=address)
+
+
+@contextmanager
+def _own_signals() -> Generator[None]:
+    """Keep our handlers of signals: Ray replaces that of SIGTERM."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _say_nothing(*_arguments: object, **_more: object) -> None:
+    """Take what Ray would print of nodes and workers that have died: the search says it itself."""

@@ -1,0 +1,127 @@
+"""What trainings need on a node: data sets and a person's own code, each put into Ray's object store once.
+
+A node keeps one file of each data set in its own cache folder, by its sha256; all its trainings map that file.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from study.data import packed
+from study.executors import own_code
+from study.record import atomic_files
+from study.settings import cache_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from study.executors.own_code import Code
+
+
+@dataclass(frozen=True, slots=True)
+class Luggage:
+    """References into the object store.
+
+    Args:
+        node: the coordinator's, where its own cache folder is used.
+        cache: the coordinator's cache folder.
+        pack: name and sha256 of the data set; empty for a training without one of ours.
+        data: a reference to the content of its file, in a list; empty without one.
+        digest: of the code; empty if there is none.
+        code: a reference to the code, in a list; empty without one.
+
+    """
+
+    node: str
+    cache: str
+    pack: tuple[str, str] | tuple[()] = ()
+    data: list[Any] = field(default_factory=list[Any])
+    digest: str = ""
+    code: list[Any] = field(default_factory=list[Any])
+
+
+class Porter:
+    """Packs, for the coordinator."""
+
+    def __init__(self, put: Any, node: str) -> None:
+        """Keep Ray's function that puts an object into its store, and the id of the coordinator's node."""
+        self._put, self._node = put, node
+        self._sent: dict[str, Any] = {}
+        self._files: dict[tuple[str, ...], Code] = {}
+
+    def pack(self, *values: Any) -> Luggage:
+        """Pack what a job or a call with these values needs.
+
+        Raises:
+            InputError: the data set is damaged, or the code is too large to travel.
+
+        """
+        code = own_code.collect(values)
+        digest = code.digest if code.files else ""
+        pack = next((found for name in _data_sets(values) if (found := packed.find(name))), None)
+        return Luggage(
+            node=self._node,
+            cache=str(cache_folder()),
+            pack=(pack.name, pack.sha256) if pack else (),
+            data=[self._once(pack.sha256, lambda: np.fromfile(pack.path, np.uint8))] if pack else [],
+            digest=digest,
+            code=[self._once(digest, lambda: code)] if digest else [],
+        )
+
+    def _once(self, key: str, read: Any) -> Any:
+        if key not in self._sent:
+            self._sent[key] = self._put(read())
+        return self._sent[key]
+
+
+class Guest:
+    """Unpacks, for a trainer, which stays on its node."""
+
+    def __init__(self, get: Any, node: str, folder: Path) -> None:
+        """Keep Ray's function that gets an object, the id of this node, and a folder for code."""
+        self._get, self._node, self._folder = get, node, folder
+        self._own_cache = cache_folder()
+        self._unpacked: set[str] = set()
+
+    def unpack(self, luggage: Luggage) -> None:
+        """Put code where it is imported from, and data where they are looked for.
+
+        Raises:
+            PlaceError: the node's disk is full or cannot be written.
+
+        """
+        if luggage.digest and luggage.digest not in self._unpacked:
+            own_code.unpack(self._get(luggage.code[0]), self._folder / luggage.digest)
+            self._unpacked.add(luggage.digest)
+        os.environ["STUDY_CACHE"] = str(self._cache(luggage))
+
+    def _cache(self, luggage: Luggage) -> Path:
+        if not luggage.pack:
+            return self._own_cache
+        if luggage.node == self._node:
+            return Path(luggage.cache)
+        name, sha256 = luggage.pack
+        cache = self._own_cache / "cluster" / sha256
+        file = cache / "packs" / f"{name}.safetensors"
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            content: Any = self._get(luggage.data[0])
+            atomic_files.replace(file, [memoryview(content)], packed.CACHE_FIX)
+        return cache
+
+
+def _data_sets(values: Any) -> Iterator[str]:
+    """Name the data sets of the recipes among the values, however deep they lie."""
+    if isinstance(values, dict):
+        each: Mapping[Any, Any] = values
+        if isinstance(name := each.get("dataset"), str):
+            yield name
+        values = list(each.values())
+    if isinstance(values, list | tuple):
+        for value in values:
+            yield from _data_sets(value)

@@ -1,0 +1,118 @@
+"""What a trainer on another node sends: an event as JSON, and the files that changed as bytes; checked before use."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from safetensors import SafetensorError, deserialize
+
+from study import errors
+from study.errors import PlaceError
+from study.events import Died, Epoch, Event, Failed, Finished, Started, Stopped, Stuck
+from study.record import atomic_files, weights
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from study.executors import Job
+
+OUTPUT = "output.log"
+KINDS = {each.__name__: each for each in (Started, Epoch, Finished, Stopped, Failed, Stuck, Died)}
+Text = dict[str, str]
+
+
+class Unfit(ValueError):
+    """What a trainer has sent is no event or no file of ours; nothing of it was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The next event of a job.
+
+    Args:
+        attempt: the number of the attempt that it is of.
+        event: as JSON.
+        files: content of each file that has changed, by name; of the output what is new.
+
+    """
+
+    attempt: int
+    event: str
+    files: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
+
+
+def encode(event: Event) -> str:
+    """Write an event as JSON. Raises TypeError or ValueError if a training's report is none."""
+    match event:
+        case Epoch(number, metrics, seconds, last=last):
+            values: dict[str, Any] = {"number": number, "metrics": dict(metrics), "seconds": seconds, "last": last}
+        case Stuck(error):
+            values = {"kind": type(error).__name__, "what": error.what, "where": error.where, "fix": error.fix}
+        case _:
+            values = asdict(event)
+    return json.dumps({"event": type(event).__name__, **values})
+
+
+def decode(text: str) -> Event:
+    """Read an event.
+
+    Raises:
+        Unfit: it is no event.
+
+    """
+    try:
+        values: dict[str, Any] = json.loads(text)
+        kind = KINDS[values.pop("event")]
+        if kind is Stuck:
+            named = getattr(errors, values.pop("kind"), PlaceError)
+            is_place = isinstance(named, type) and issubclass(named, PlaceError)
+            return Stuck((named if is_place else PlaceError)(**_texts(values)))
+        if kind is Epoch:
+            metrics = {str(name): float(value) for name, value in values["metrics"].items()}
+            last = values["last"] if values["last"] is None else bool(values["last"])
+            return Epoch(int(values["number"]), metrics, float(values["seconds"]), last=last)
+        event = kind(**values)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Unfit(f"no event: {type(error).__name__}: {error}"[:200]) from error
+    if isinstance(event, Finished) and not isinstance(event.evaluation, dict | None):
+        raise Unfit(f"the training returns a {type(event.evaluation).__name__}, not a report")
+    return event
+
+
+def write(job: Job, files: Mapping[str, bytes]) -> None:
+    """Write what a trainer has sent into the job's folder; all of it is checked first.
+
+    Raises:
+        Unfit: a file is not ours, or not as it was written; nothing is written.
+        PlaceError: the disk is full or cannot be written.
+
+    """
+    places = {each.name: each for each in (job.best, job.last, job.checkpoint)}  # the checkpoint vouches for the rest
+    for name, content in files.items():
+        if name not in places and name != OUTPUT:
+            raise Unfit(f"a file {name!r}")
+        if name != OUTPUT and not _is_whole(name, content):
+            raise Unfit(f"{name} is not as it was written")
+    if output := files.get(OUTPUT):
+        atomic_files.append(job.checkpoint.with_name(OUTPUT), output)
+    for name, place in places.items():
+        if (content := files.get(name)) is not None:
+            before = atomic_files.before(place) if place == job.checkpoint else None
+            atomic_files.replace(place, [content], before=before)
+
+
+def _is_whole(name: str, content: bytes) -> bool:
+    if Path(name).suffix != ".safetensors":
+        return weights.is_whole_checkpoint(content)
+    try:
+        deserialize(content)
+    except SafetensorError:
+        return False
+    return weights.is_whole(content)
+
+
+def _texts(values: Mapping[str, Any]) -> Text:
+    return {name: str(value) for name, value in values.items()}

@@ -1,0 +1,172 @@
+"""The actor that Ray runs on a node for each slot: trains there, and writes only into a folder of its own.
+
+What changes in that folder goes to the coordinator with each event, which writes it before it answers.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import queue
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from study import environment
+from study.errors import PlaceError, StudyError
+from study.events import Failed, Stopped, Stuck
+from study.executors import preload, scratch, worker  # pyright: ignore[reportUnusedImport] - before torch: it sets malloc and threads
+from study.executors.luggage import Guest
+from study.executors.parcel import OUTPUT, Reply, encode
+from study.record import atomic_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from study.events import Event
+    from study.executors import Job
+    from study.executors.luggage import Luggage
+
+assert preload
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A job for a trainer.
+
+    Args:
+        job: its paths are the coordinator's, and are not used.
+        attempt: number of the attempt, from 1.
+        files: content of its checkpoints, by name.
+        folder: the coordinator's working folder, which the training sees too if this node has it.
+        luggage: data and code that the training needs.
+
+    """
+
+    job: Job
+    attempt: int
+    files: Mapping[str, bytes]
+    folder: str
+    luggage: Luggage
+
+
+class Trainer:
+    """Runs one job or call at a time; its methods are called by the coordinator, one after the other."""
+
+    def __init__(self, device: str) -> None:
+        """Load torch, and make the folder.
+
+        Args:
+            device: as a person names it.
+
+        """
+        import ray  # noqa: PLC0415 - what starts this process has it
+        import torch  # noqa: PLC0415 - after preload
+
+        from study.engine.device import pick  # noqa: PLC0415 - as above
+
+        torch.set_num_threads(1)
+        self._device = pick(device)
+        top = scratch.folder("trainer")
+        self._folder = top / "trial"
+        self._folder.mkdir()
+        self._guest = Guest(ray.get, ray.get_runtime_context().get_node_id(), top)
+        self._attempt = 0
+        self._events: Iterator[Event] = iter(())
+        self._known: dict[str, tuple[int, int]] = {}
+        self._shown = 0  # bytes of the output that were sent
+
+    def ready(self) -> dict[str, Any]:
+        """Tell where this is, what it runs with, and on which processor or GPU: equal ones give equal bits."""
+        import ray  # noqa: PLC0415 - what starts this process has it
+        import torch  # noqa: PLC0415 - as above
+
+        here = environment.versions()
+        chip = torch.cuda.get_device_name(self._device) if self._device.startswith("cuda") else here["processor"]
+        return {
+            "pid": os.getpid(),
+            "device": self._device,
+            "chip": chip,
+            "node": ray.get_runtime_context().get_node_id(),
+            "host": platform.node(),
+            "versions": {**{name: here[name] for name in ("python", "torch", "study")}, "ray": version("ray")},
+        }
+
+    def start(self, order: Order) -> Reply:
+        """Begin a job; gives its first event."""
+        for left in self._folder.iterdir():
+            left.unlink()
+        for name, content in order.files.items():
+            atomic_files.write(self._folder / name, [content])
+        job = order.job
+        here = {name: self._folder / getattr(job, name).name for name in ("checkpoint", "best", "last")}
+        os.chdir(order.folder if Path(order.folder).is_dir() else self._folder)
+        self._attempt, self._shown, self._known = order.attempt, 0, self._marks()
+        self._events = self._run(replace(job, **here), order.luggage)
+        return self._step()
+
+    def next(self) -> Reply:
+        """Train the next epoch; gives the next event."""
+        return self._step()
+
+    def stop(self) -> Reply:
+        """Stop the job after its last epoch."""
+        self._events = iter((Stopped(),))
+        return self._step()
+
+    def call(
+        self, asked: worker.Asked, folder: str, luggage: Luggage
+    ) -> Iterator[worker.Told | worker.Returned | worker.Raised]:
+        """Call a function; gives how far it is, and last what it returned or raised."""
+        if Path(folder).is_dir():
+            os.chdir(folder)
+        self._guest.unpack(luggage)
+        told: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        end = threading.Thread(target=lambda: told.put(worker.call_function(asked, told.put)), daemon=True)
+        end.start()
+        while True:
+            message = told.get()
+            yield message
+            if not isinstance(message, worker.Told):
+                return
+
+    def _run(self, job: Job, luggage: Luggage) -> Iterator[Event]:
+        try:
+            self._guest.unpack(luggage)
+        except PlaceError as error:
+            yield Stuck(error)
+        except StudyError as error:
+            yield Failed(str(error), "")
+        else:
+            yield from worker.events(job, self._device)
+
+    def _step(self) -> Reply:
+        with worker.output_to(self._folder / OUTPUT):
+            event = next(self._events)
+            try:
+                text = encode(event)
+            except (TypeError, ValueError) as error:
+                text = encode(Failed(f"what the training returns is not JSON: {error}", ""))
+        return Reply(self._attempt, text, dict(self._changed()))
+
+    def _marks(self) -> dict[str, tuple[int, int]]:
+        return {
+            file.name: ((stat := file.stat()).st_ino, stat.st_mtime_ns)
+            for file in self._folder.iterdir()
+            if file.name in {"checkpoint.pt", "best.safetensors", "last.safetensors"}
+        }
+
+    def _changed(self) -> Iterator[tuple[str, bytes]]:
+        marks = self._marks()
+        for name, mark in marks.items():
+            if mark != self._known.get(name):
+                yield name, (self._folder / name).read_bytes()
+        self._known = marks
+        with suppress(FileNotFoundError), (self._folder / OUTPUT).open("rb") as file:
+            file.seek(self._shown)
+            if more := file.read():
+                self._shown += len(more)
+                yield OUTPUT, more
