@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from study.data import image_packs, tables, targets
+from study.data import image_packs, packed, tables, targets
 from study.data.dialects import Reading
 from study.data.image_packs import Made, Picture
+from study.data.known import TEST_SEED, TEST_SHARE, hold_out
 from study.data.layout import SPLITS, Slot
 from study.data.pixels import Decoded
 from study.errors import DataError
@@ -21,11 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from study.data.forms import Kind
     from study.data.packed import Pack
 
     Report = Callable[[str, float | None], None]
 
-EXAMPLES = frozenset({"x", "data", "images", "image", "features", "inputs", "arr_0"})
+TOKENS = frozenset({"tokens", "ids"})  # words of the names of sequences, such as input_ids
+EXAMPLES = frozenset({"x", "data", "images", "image", "features", "inputs", "arr_0", "tokens", "input_ids"})
 LABELS = frozenset({"y", "target", "targets", "labels", "label", "arr_1"})
 FIX = "Save them as numpy.savez('data.npz', x_train=..., y_train=..., x_test=..., y_test=...), or as x and y."
 CHANNELS = {1, 3}
@@ -40,7 +43,8 @@ def import_arrays(
     """Convert the arrays of an .npz file into the pack `name`, replacing an older pack of this name.
 
     Examples of three axes [N, height, width], or of four with 1 or 3 channels last or first, are images; those of two
-    are the rows of a table.
+    are the rows of a table. Whole numbers of two axes called `tokens` or `input_ids` are sequences of tokens. Labels
+    [N, labels] of 0 and 1 are several labels for each example.
 
     Args:
         name: of the data set.
@@ -54,10 +58,15 @@ def import_arrays(
         PlaceError: the cache folder cannot be written or is full.
 
     """
-    splits = _splits(path, _read(path))
-    how, first = reading or Reading(), splits["train"][0]
+    arrays = _read(path)
+    splits = _splits(path, arrays)
+    how, (first, labels) = reading or Reading(), splits["train"]
     with path.open("rb") as file:
         origin = f"sha256 {file_digest(file, 'sha256').hexdigest()}"
+    are_tokens = any(_words(key) & TOKENS for key in arrays)
+    if are_tokens or labels.ndim == 2:
+        form = "tokens" if are_tokens else "table"
+        return _written(name, path, splits, form, origin, test_fraction=test_fraction, reading=how, report=report)
     if first.ndim == 2:
         frames = {split: pd.DataFrame(x, columns=_columns(x)).assign(y=y) for split, (x, y) in splits.items()}
         return tables.store(name, path, frames, "y", origin, test_fraction=test_fraction, reading=how, report=report)
@@ -96,11 +105,59 @@ def _splits(path: Path, arrays: Mapping[str, np.ndarray]) -> Splits:
     splits: Splits = {}
     for split, pair in found.items():
         x, y = pair["x"], _flat(pair["y"])
-        if x.ndim not in {2, 3, 4} or len(x) != len(y) or y.ndim != 1 or x.dtype.kind not in "biuf":
+        if x.ndim not in {2, 3, 4} or len(x) != len(y) or not _are_labels(y) or x.dtype.kind not in "biuf":
             what = f"examples {x.dtype} {x.shape} do not go with labels {y.dtype} {y.shape}"
             raise DataError(what, where=str(path), fix=FIX)
         splits[split] = x, y
     return splits
+
+
+def _are_labels(y: np.ndarray) -> bool:
+    return y.ndim == 1 or (y.ndim == 2 and y.dtype.kind in "biuf" and bool(((y == 0) | (y == 1)).all()))
+
+
+def _written(
+    name: str, path: Path, splits: Splits, form: Kind, origin: str, *, test_fraction: float | None, reading: Reading,
+    report: Report,
+) -> Pack:  # fmt: skip
+    """Write tokens, or rows with several labels, as a pack."""
+    first, of_first = splits["train"]
+    if first.ndim != 2 or (form == "tokens" and first.dtype.kind not in "iu"):
+        fix = "Tokens are whole numbers [N, length]; several labels go with rows [N, columns] or tokens."
+        raise DataError(f"examples {first.dtype} {first.shape}", where=str(path), fix=fix)
+    several = of_first.ndim == 2
+    columns = {split: pd.Series(y, name="y") for split, (_, y) in splits.items() if not several}
+    target = None if several else targets.target_of(path, columns["train"], reading, report)
+    y = {split: target.values(path, columns[split]) if target else each.astype(np.int64)
+         for split, (_, each) in splits.items()}  # fmt: skip
+    x = {split: each.astype(np.int64 if form == "tokens" else np.float32) for split, (each, _) in splits.items()}
+    done = [origin]
+    if "test" not in x:
+        share, stratify = TEST_SHARE if test_fraction is None else test_fraction, bool(target and target.stratified)
+        kept, held = hold_out(y["train"], share=share, stratify=stratify, where=str(path))
+        x |= {"train": x["train"][kept], "test": x["train"][held]}
+        y |= {"train": y["train"][kept], "test": y["train"][held]}
+        done.append(f"{share:.0%} held out for the test{', stratified' * stratify}, seed {TEST_SEED}")
+        report(f"There is no test split: {done[-1]}", None)
+    elif test_fraction is not None:
+        raise DataError("has a test split already", where=str(path), fix="Leave --test-fraction out.")
+    both = [[each[split] for split in ("train", "val") if split in each] for each in (x, y)]
+    return packed.write(
+        name,
+        {"train_x": np.concatenate(both[0]), "train_y": np.concatenate(both[1]), "test_x": x["test"],
+         "test_y": y["test"]},
+        kind=form,
+        classes=target.classes if target else [f"label_{at}" for at in range(of_first.shape[1])],
+        source=f"import of {path.name} ({'; '.join(done)})",
+        imported=True,
+        columns=_columns(first) if form == "table" else (),
+        validation=len(y.get("val", ())),
+        task=target.task if target else "multilabel",
+    )  # fmt: skip
+
+
+def _words(key: str) -> set[str]:
+    return {*re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).lower().split("_")}
 
 
 def _role(key: str) -> tuple[str, str] | None:
