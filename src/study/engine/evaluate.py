@@ -25,7 +25,15 @@ if TYPE_CHECKING:
     Metric = Callable[[Tensor, Tensor], dict[str, float]]
 
 BATCH = 512  # examples; 256 to 1,024 take the same time
-REPORTED = {"accuracy", "loss", "classes", "confusion", "per_class", "test"}  # names that a report has anyway
+REPORTED = {
+    "accuracy",
+    "loss",
+    "classes",
+    "confusion",
+    "per_class",
+    "test",
+    "correct",
+}  # names that a report has anyway
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +54,11 @@ class Evaluation:
     targets: Tensor
     predictions: Tensor
     more: Mapping[str, float]
+
+    @property
+    def correct(self) -> np.ndarray:
+        """Tell which predictions are right, bool (N,)."""
+        return (self.predictions == self.targets).numpy()
 
 
 @torch.inference_mode()

@@ -29,6 +29,7 @@ class Job:
         best: file for the weights of the best epoch so far.
         last: file for the weights of the finished training, unless these are the best ones.
         test: whether the finished model is also judged on the test split.
+        correct: file for which test examples it got right; None to keep none.
 
     """
 
@@ -41,6 +42,7 @@ class Job:
     best: Path
     last: Path
     test: bool = False
+    correct: Path | None = None
 
     @classmethod
     def of(
@@ -64,6 +66,7 @@ class Job:
             best=folder.best,
             last=folder.last,
             test=test,
+            correct=folder.correct,
         )
 
 

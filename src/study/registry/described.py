@@ -96,6 +96,8 @@ def described(version: Version) -> ModelVersion:
         "score": _number(version, "study.score"),
         "low": _number(version, "study.score_low"),
         "high": _number(version, "study.score_high"),
+        "new_low": _number(version, "study.score_new_low"),
+        "new_high": _number(version, "study.score_new_high"),
         "seeds": _number(version, "study.score_seeds"),
         "failed": _number(version, "study.failed"),
         "failed_high": _number(version, "study.failed_high"),

@@ -19,6 +19,8 @@ class ModelVersion(Record):
     score: float | None = Field(description="mean score on the test split over fresh seeds; null if not confirmed")
     low: float | None = Field(description="lower end of the score's 95 % interval")
     high: float | None = Field(description="upper end of the score's 95 % interval")
+    new_low: float | None = Field(default=None, description="lower end of its 95 % interval on new examples")
+    new_high: float | None = Field(default=None, description="upper end of that interval")
     seeds: int | None = Field(description="number of fresh seeds in the mean")
     failed: int | None = Field(default=None, description="of the trainings on fresh seeds, those that failed")
     failed_high: float | None = Field(default=None, description="95 % upper bound of the share that fails, in [0, 1]")
