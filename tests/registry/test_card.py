@@ -41,7 +41,8 @@ def test_the_card_of_a_confirmed_model_says_its_score_with_interval_and_how_to_u
     for words in (
         "# little",
         "Which optimizer?",
-        "94.55 % on the test split, mean of 5 fresh seeds (95 % interval on this test set 94.01 to 95.09, on new examples 92.00 to 97.00); failed: 1 of 6 (below 58 %)",
+        "94.55 % on the test split, mean of 5 fresh seeds (95 % interval on this test set 94.01 to 95.09, ",
+        "on new examples 92.00 to 97.00); failed: 1 of 6 (below 58 %)",
         "95.12 % in the search",
         "digits (sha256 abababababab…), scikit-learn",
         "lr=0.01",

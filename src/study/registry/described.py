@@ -12,7 +12,7 @@ from study.text import models as text
 from study.text.shown import Shown, ShownList
 
 if TYPE_CHECKING:
-    from study.stats.mcnemar import Paired
+    from study.stats.noninferiority import Paired
     from study.text.table import Block
     from study.tracking.registry import Version
 
@@ -57,12 +57,14 @@ class Promotion(Shown):
         version: the champion now.
         before: the champion until then; None if there was none.
         paired: how the two did on the same test examples; None without a test.
+        first: how it did against the first champion; None if there was no other.
 
     """
 
     version: Version
     before: Version | None
     paired: Paired | None
+    first: Paired | None
 
     def record(self) -> models.Promotion:
         """Describe the promotion in plain values."""
@@ -71,6 +73,7 @@ class Promotion(Shown):
             champion=self.version.number,
             before=self.before.number if self.before else None,
             test=tested(self.paired) if self.paired else None,
+            first=tested(self.first) if self.first else None,
         )
 
     def blocks(self) -> list[Block]:
@@ -125,8 +128,9 @@ def described(version: Version) -> ModelVersion:
 def tested(paired: Paired) -> PairedTest:
     """Describe how two classifiers did on the same test examples."""
     return PairedTest(
-        examples=paired.n, gained=paired.gained, lost=paired.lost, p=paired.p, accuracy=paired.candidate,
-        champion_accuracy=paired.champion,
+        examples=paired.n, gained=paired.gained, lost=paired.lost, accuracy=paired.candidate,
+        champion_accuracy=paired.champion, difference=paired.difference, low=paired.interval.low,
+        high=paired.interval.high, margin=paired.margin,
     )  # fmt: skip
 
 

@@ -55,9 +55,12 @@ class PairedTest(Record):
     examples: int = Field(description="number of test examples")
     gained: int = Field(description="examples on which only the version is right")
     lost: int = Field(description="examples on which only the champion is right")
-    p: float = Field(description="one-sided mid-p value of McNemar's test that the version is worse")
     accuracy: float = Field(description="test accuracy of the version, in [0, 1]")
     champion_accuracy: float = Field(description="test accuracy of the champion, in [0, 1]")
+    difference: float = Field(description="the version's accuracy less the champion's")
+    low: float = Field(description="lower end of its 95 % interval (Tango 1998); above -margin to be promoted")
+    high: float = Field(description="upper end of its interval")
+    margin: float = Field(description="the loss of accuracy that does not matter")
 
 
 class Promotion(Record):
@@ -67,6 +70,7 @@ class Promotion(Record):
     champion: int = Field(description="version number of the champion")
     before: int | None = Field(description="version number of the previous champion; null if there was none")
     test: PairedTest | None = Field(description="the test between the two; null if there was none")
+    first: PairedTest | None = Field(description="the test against the first champion; null if there is no other")
 
 
 class Prediction(Record):

@@ -63,7 +63,9 @@ def met(test: PairedTest) -> str:
     """Say how a version and the champion did on the same test examples."""
     accuracies = f"{100 * test.accuracy:.2f} % against {100 * test.champion_accuracy:.2f} %"
     differing = f"it alone is right on {test.gained:,}, the champion alone on {test.lost:,}"
-    return f"of {test.examples:,} test examples {differing} (McNemar's mid-p {test.p:.2g}); accuracy {accuracies}"
+    within = f"{100 * test.low:+.2f} to {100 * test.high:+.2f}"
+    gap = f"accuracy {accuracies}, difference {100 * test.difference:+.2f} points (95 % interval {within})"
+    return f"of {test.examples:,} test examples {differing}; {gap}"
 
 
 def scored(version: ModelVersion) -> str:
