@@ -32,7 +32,10 @@ def share(hits: list[bool]) -> str:
 
 
 def failing(rng: np.random.Generator) -> None:
-    """A recipe that fails once in twenty seeds, beside one that never does; equal or a point better where it ends."""
+    """A recipe that fails once in twenty seeds, beside one that never does; equal or a point better where it ends.
+
+    With failures as guessing it loses 4.2 or 3.2 points, so that "no difference" and "helps" are wrong.
+    """
     show("fails 1 in 20, %", "n=5", "n=10", "n=30")
     cells: dict[str, list[str]] = {}
     for n in (5, 10, 30):
@@ -48,11 +51,10 @@ def failing(rng: np.random.Generator) -> None:
                     [np.where(failed, np.nan, values)], baseline, failed=([failed], failed & False)
                 )
                 named = {0.0: "equal where it ends", 0.01: "1 point better where it ends"}[gain]
-                wrong = {"no difference", "helps"}
-                for rule, each in (("as guessing", before), ("a second outcome", now)):
-                    plain = each.words() in {"helps", "no difference larger than 0.005", "helps, by less than 0.005"}
-                    hidden = each.verdict in wrong and plain and bool(failed.any())
-                    found.setdefault(f"  {named}, {rule}: verdict hides a failure", []).append(hidden)
+                of_all = before.verdict == ("helps" if gain else "no difference")
+                found.setdefault(f"  {named}, as guessing: wrong", []).append(of_all)
+                wrong = {"hurts", "no difference"} if gain else {"helps", "hurts"}
+                found.setdefault(f"  {named}: wrong of those that end", []).append(now.verdict in wrong)
                 found.setdefault(f"  {named}: bound of the share holds", []).append(failures.count(failed).high >= 0.05)
             for title, hits in found.items():
                 cells.setdefault(title, []).append(share(hits))
@@ -134,5 +136,5 @@ def more(rng: np.random.Generator) -> None:
 
 
 if __name__ == "__main__":
-    for part in (on_new_examples, gate, failing, more):
+    for part in (failing, gate, more, on_new_examples):
         part(np.random.default_rng(20_261_129))
