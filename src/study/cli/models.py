@@ -107,8 +107,10 @@ def promote(
     tracking_uri: options.TrackingUri = None,
 ) -> None:
     """Make a version the champion if it is surely no worse on the same test examples. Exits with 3 if too few tell."""
-    how = {"force": force, "reason": reason, "margin": margin, "home": home, "tracking_uri": tracking_uri}
-    show(api.promote(name, number, **how), as_json=as_json)
+    found = api.promote(
+        name, number, force=force, reason=reason, margin=margin, home=home, tracking_uri=tracking_uri
+    )  # fmt: skip
+    show(found, as_json=as_json)
 
 
 def rollback(
