@@ -17,7 +17,7 @@ from mlflow import MlflowClient
 import study
 from study.cli import exit_code
 from study.formatting import knobs
-from study.metric import Metric
+from study.metric import Ends, Metric
 
 pytestmark = pytest.mark.slow
 
@@ -86,6 +86,7 @@ def shown(tmp_path_factory, database):
             "comparison": answered("compare", "small", "--show"),
             "confirmation": answered("confirm", "small", "--show"),
             "models": answered("models"),
+            "models_text": typed("models")[0],
             "report": (home / "report.md").read_text(),
             "client": MlflowClient(f"sqlite:///{home / 'mlruns' / 'mlflow.db'}"),
         }
@@ -181,6 +182,15 @@ def test_a_comparison_has_the_same_figures_everywhere(shown):
             assert TEST.gap(row["difference"]) in line
             assert TEST.gap(row["difference"]) in shown["report"]
         assert row["mean_high"] - row["mean_low"] > 0.01  # two seeds, 360 examples
+        assert row["mean_new_low"] < row["mean_low"] < row["mean_high"] < row["mean_new_high"]
+        assert (row["failed"], row["failed_high"] > 0.7, group["failed_high"]) == (0, True, row["failed_high"])
+        assert group["mean_new_low"] == row["mean_new_low"]
+        for text in (shown["compare"], shown["report"]):
+            assert TEST.interval(Ends(row["mean_new_low"], row["mean_new_high"])) in text
+            if row["difference_new_low"] is not None:
+                assert TEST.gaps(Ends(row["difference_new_low"], row["difference_new_high"])) in text
+            assert "No training failed: of 2 each, a share of failures below 78% is possible" in text
+    assert found["examples"] == 360
     twin = next(each for each in found["variants"] if each["variant"] == "twin")
     assert twin["says"] == "no difference: the same recipe"
 
@@ -193,6 +203,15 @@ def test_a_confirmed_score_is_the_same_everywhere(shown):
     assert version["score"] == score["mean"] == float(tags["study.score"])
     assert version["low"] == score["mean_low"] == float(tags["study.score_low"])
     card = registry_card(shown)
+    assert version["new_low"] == score["mean_new_low"] == float(tags["study.score_new_low"])
+    assert score["mean_new_low"] < score["mean_low"]
+    assert version["new_high"] == score["mean_new_high"] == float(tags["study.score_new_high"])
+    assert (version["failed"], version["failed_high"]) == (score["failed"], score["failed_high"])
+    on_new = TEST.interval(Ends(score["mean_new_low"], score["mean_new_high"]))
+    for text in (shown["confirm"], shown["report"], card, shown["models_text"]):
+        assert on_new in text
+    for text in (shown["confirm"], shown["report"]):
+        assert f"{TEST.gaps(Ends(found['gain_new_low'], found['gain_new_high']))} on new examples" in text
     for text in (shown["confirm"], shown["report"], card):
         assert TEST.cell(score["mean"]) in text
         assert TEST.cell(max(score["mean_low"], 0.0)) in text

@@ -2,6 +2,7 @@
 
 StudyError                exit 1  the work could not be finished
 ├── Interrupted           exit 130  stopped by Ctrl-C, everything saved; 143 by SIGTERM, 129 by SIGHUP
+├── Undecided             exit 3  there are too few examples to tell
 ├── Damaged               exit 1  a file of ours is not as it was written
 └── InputError            exit 2  something given is wrong; nothing was written
     ├── RecipeError               a knob, its value or their combination
@@ -57,6 +58,12 @@ class Terminated(KeyboardInterrupt):
         """Keep the exit code that shells give for the signal."""
         super().__init__()
         self.exit_code = 128 + number
+
+
+class Undecided(StudyError):
+    """There are too few examples to tell; nothing was changed."""
+
+    exit_code = 3
 
 
 class Damaged(StudyError):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from study import tracking
-from study.errors import DataError, InputError, StudyError
+from study.errors import DataError, InputError, StudyError, Undecided
 from study.record.family import Family
 from study.record.journal import Journal
 from study.registry import promotion, registration
+from study.stats import noninferiority
 
 WORSE, GOOD, FAIR = 0, 1, 2  # trials of `little`: the baseline has hardly learnt anything
 
@@ -53,6 +55,29 @@ def test_a_better_one_becomes_champion_and_a_worse_one_does_not_and_is_told_why(
     looks = Journal(registry_home.study_folder("little")).openings()
     assert len(looks) == 2
     assert all(look["study"] == "little" and len(look["recipes"]) == 2 for look in looks)
+
+
+def test_the_first_champion_is_met_too_so_that_a_chain_leads_not_far_down(registry_home, put):
+    for trial in (GOOD, FAIR, WORSE):
+        put(trial)
+    promotion.promote(registry_home, "little", 1)
+    promotion.force(registry_home, "little", 3, "down")
+    with pytest.raises(StudyError, match="than the first champion, version 1"):
+        promotion.promote(registry_home, "little", 2, margin=1e-9)
+    assert champion(registry_home) == 3
+    done = promotion.promote(registry_home, "little", 2, margin=0.9)
+    assert done.first.difference < 0 < done.paired.difference
+    with pytest.raises(InputError, match="--margin must be above 0 and below 1, not 5"):
+        promotion.promote(registry_home, "little", 1, margin=5)
+
+
+def test_too_few_examples_to_tell_are_an_answer_of_their_own(registry_home, put):
+    put(GOOD)
+    (version,) = promotion.listed(registry_home, "little")
+    right = np.ones(100, dtype=bool)
+    with pytest.raises(Undecided, match=r"no more than 0.5 points worse.*They can show a margin of 3.70") as told:
+        promotion._require_no_worse(version, version, "the champion", noninferiority.compare(right, right))
+    assert told.value.exit_code == 3
 
 
 def test_the_accuracy_is_that_of_the_training_s_own_evaluation(registry_home, put):
@@ -123,8 +148,6 @@ def test_a_table_s_versions_meet_on_its_raw_test_rows(registry_home, put, monkey
 
 
 def test_test_data_that_is_another_here_is_refused(registry_home, put, monkeypatch, tmp_path):
-    import numpy as np
-
     from study.data import packed
     from study.engine.sources import ensure
 

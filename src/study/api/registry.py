@@ -62,21 +62,24 @@ def promote(
     *,
     force: bool = False,
     reason: str | None = None,
+    margin: float = 0.005,
     home: str | Path | None = None,
     tracking_uri: str | None = None,
 ) -> Promotion:
-    """Make a version the champion, unless it is significantly worse than the current one on the same test examples.
+    """Make a version the champion if it is surely no worse than the current and the first one on the test examples.
 
     Args:
         name: of the model.
         version: its number; None is the newest.
         force: promote without the test.
         reason: why it is forced; kept with the model.
+        margin: the loss of accuracy that does not matter, in (0, 1).
         home: as in `register`.
         tracking_uri: as in `register`.
 
     Raises:
         InputError: no such model or version, one of other data, or `force` without `reason`.
+        Undecided: there are too few test examples to tell.
         StudyError: it is worse; says by how much.
 
     """
@@ -89,7 +92,7 @@ def promote(
     places, model = resolve(home, None, tracking_uri), registration.model_of(name)
     if force:
         return promotion.force(places, model, version, because)
-    return promotion.promote(places, model, version)
+    return promotion.promote(places, model, version, margin)
 
 
 def rollback(name: str, *, home: str | Path | None = None, tracking_uri: str | None = None) -> Rollback:

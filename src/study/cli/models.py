@@ -51,6 +51,13 @@ Reason = Annotated[
         help="Say why it is forced. The reason is kept with the model.",
     ),
 ]
+Margin = Annotated[
+    float,
+    typer.Option(
+        envvar="STUDY_MARGIN", metavar="X", rich_help_panel=options.WHAT,
+        help="Name the loss of accuracy that does not matter. 0.005 is half a point.",
+    ),
+]  # fmt: skip
 Inputs = Annotated[
     list[Path],
     typer.Argument(metavar="FILE|FOLDER...", help="Images, a folder of them, or one table (.csv, .parquet)."),
@@ -94,12 +101,16 @@ def promote(
     ] = None,
     force: Force = False,
     reason: Reason = None,
+    margin: Margin = 0.005,
     as_json: options.AsJson = False,
     home: options.Home = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
-    """Make a version the champion unless it is significantly worse. Both predict the same test examples."""
-    show(api.promote(name, number, force=force, reason=reason, home=home, tracking_uri=tracking_uri), as_json=as_json)
+    """Make a version the champion if it is surely no worse on the same test examples. Exits with 3 if too few tell."""
+    found = api.promote(
+        name, number, force=force, reason=reason, margin=margin, home=home, tracking_uri=tracking_uri
+    )  # fmt: skip
+    show(found, as_json=as_json)
 
 
 def rollback(

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 
 BATCH = 512  # examples; 256 to 1,024 take the same time
 PARTS = 5  # of the examples, by the number to predict
-REPORTED = {*chain(*SCORES.values()), "loss", "classes", "confusion", "per_class", "test", "errors"}  # in any report
+REPORTED = {  # in any report
+    *chain(*SCORES.values()), "loss", "classes", "confusion", "per_class", "test", "errors", "correct",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +55,11 @@ class Evaluation:
     targets: Tensor
     predictions: Tensor
     task: Name
+
+    @property
+    def correct(self) -> np.ndarray:
+        """Tell which predictions are right, bool (N,)."""
+        return (self.predictions == self.targets).numpy()
 
 
 @torch.inference_mode()

@@ -98,7 +98,7 @@ def train(
 
     Returns:
         The report on the last epoch's model over the validation examples, under "test" that over the test split if
-        asked for; None if the training diverged.
+        asked for, with `correct`, bool (N,), for its examples; None if the training diverged.
 
     Raises:
         RecipeError: knobs, model and data set that do not go together, by name.
@@ -139,7 +139,8 @@ def train(
             evaluation = judge(parts, done, parts.data.val)
         found = report(evaluation, parts.data.classes) if evaluation else {}
         if test:
-            found["test"] = report(judge(parts, done, open_test(recipe, device)), parts.data.classes)
+            tested = judge(parts, done, open_test(recipe, device))
+            found["test"] = {**report(tested, parts.data.classes), "correct": tested.correct}
     return found
 
 

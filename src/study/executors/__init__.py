@@ -30,6 +30,7 @@ class Job:
         last: file for the weights of the finished training, unless these are the best ones.
         test: whether the finished model is also judged on the test split.
         chip: processor or GPU of the cluster's node that made its checkpoint; empty without one, or on one machine.
+        correct: file for which test examples it got right; None to keep none.
 
     """
 
@@ -43,6 +44,7 @@ class Job:
     last: Path
     test: bool = False
     chip: str = ""
+    correct: Path | None = None
 
     @classmethod
     def of(
@@ -74,6 +76,7 @@ class Job:
             last=folder.last,
             test=test,
             chip=chip,
+            correct=folder.correct,
         )
 
 

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
@@ -22,7 +23,7 @@ from study.executors.own_program import as_its_own_program
 from study.imports import import_object
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator
     from multiprocessing.connection import Connection
     from pathlib import Path
 
@@ -113,7 +114,7 @@ def _train(job: Job, device: str) -> Iterator[Event]:
         taken = steps.take()
         if taken is None:
             _keep_last(job, epochs, weights)
-            yield Finished(steps.result)
+            yield Finished(_keep_correct(job, steps.result))
             return
         epoch, seconds = taken
         epoch = _checked(job, epoch, len(epochs))
@@ -219,6 +220,18 @@ def _keep_last(job: Job, epochs: list[Epoch], weights: Mapping[str, Any] | None)
 
     if weights is not None and not _is_best(job.metric, epochs[:-1], epochs[-1]):
         checkpoint.save_weights(job.last, weights, _about(job, epochs[-1]))
+
+
+def _keep_correct(job: Job, result: Any) -> Any:
+    """Save which test examples were right, if the training tells; return its report without them."""
+    from study.record import correct  # noqa: PLC0415 - numpy, as above
+
+    tested = result.get("test") if isinstance(result, Mapping) else None
+    if not isinstance(tested, Mapping) or "correct" not in tested:
+        return result
+    if job.correct is not None:
+        correct.write(job.correct, tested["correct"])
+    return {**result, "test": {name: value for name, value in tested.items() if name != "correct"}}
 
 
 def _about(job: Job, epoch: Epoch) -> dict[str, str]:

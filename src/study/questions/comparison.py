@@ -10,7 +10,7 @@ import numpy as np
 
 from study.errors import InputError
 from study.plots import figures, interactive
-from study.questions import judging, publishing, replicates
+from study.questions import judging, new_examples, publishing, replicates
 from study.questions.comparison_rows import VariantRow, row_of
 from study.questions.replicates import Design, Pairs
 from study.recipe import fingerprint
@@ -69,6 +69,7 @@ class Comparison(Shown, Sequence[VariantRow]):
         metric: of the values, on the test split.
         variants: a row for each, in the order of the question.
         fixed: knobs that were held fixed.
+        examples: number of test examples; None where it is not known.
 
     """
 
@@ -77,6 +78,7 @@ class Comparison(Shown, Sequence[VariantRow]):
     metric: Metric
     variants: tuple[VariantRow, ...]
     fixed: Mapping[str, Any]
+    examples: int | None
 
     def __len__(self) -> int:
         """Count the variants."""
@@ -102,6 +104,7 @@ class Comparison(Shown, Sequence[VariantRow]):
             smallest=question.smallest,
             fixed=dict(self.fixed),
             guessing=False,
+            examples=self.examples,
             variants=[row.record(metric) for row in self.variants],
         )
 
@@ -292,6 +295,10 @@ def judged(study: Study, question: ComparisonQuestion, found: Pairs) -> Comparis
         study=study.name,
         question=question,
         metric=measured,
-        variants=tuple(row_of(found, name, values[name], contrasts.get(name), step) for name in question.variants),
+        variants=tuple(
+            row_of(found, name, values[name], contrasts.get(name), against=question.against, step=step)
+            for name in question.variants
+        ),
+        examples=new_examples.count(found),
         fixed=study.fixed,
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from study.questions import publishing
+from study.questions import new_examples, publishing
 from study.schemas import questions as schemas
 from study.stats import intervals, verdicts
 
@@ -38,6 +38,8 @@ class VariantRow:
         seconds: mean wall-clock time of a training.
         diverged: number of trainings that diverged.
         failed: trainings that failed, diverged ones among them; all other figures are of those that ended.
+        mean_new: 95 % interval of the mean on new examples, over seeds and examples; None where that is not known.
+        difference_new: the same of the difference, simultaneous over the family.
 
     """
 
@@ -50,6 +52,8 @@ class VariantRow:
     seconds: float
     diverged: int
     failed: Failures
+    mean_new: intervals.Interval | None = None
+    difference_new: intervals.Interval | None = None
 
     def record(self, metric: Metric) -> schemas.Compared:
         """Describe it in plain values."""
@@ -57,7 +61,10 @@ class VariantRow:
         return schemas.Compared(
             variant=self.variant,
             **publishing.averaged(self.mean, self.failed),
+            **publishing.on_new_examples(self.mean_new),
             **publishing.judged(found, metric),
+            difference_new_low=self.difference_new.low if self.difference_new else None,
+            difference_new_high=self.difference_new.high if self.difference_new else None,
             win_rate=found.wins.value if found else None,
             win_rate_low=found.wins.interval.low if found else None,
             win_rate_high=found.wins.interval.high if found else None,
@@ -71,7 +78,13 @@ class VariantRow:
 
 
 def row_of(
-    found: Pairs, name: str, values: NDArray[np.float64], comparison: verdicts.Contrast | None, step: float
+    found: Pairs,
+    name: str,
+    values: NDArray[np.float64],
+    comparison: verdicts.Contrast | None,
+    *,
+    against: str,
+    step: float,
 ) -> VariantRow:
     """Make a variant's row.
 
@@ -80,16 +93,18 @@ def row_of(
         name: the variant's.
         values: on the test split, by seed; NaN for a missing one.
         comparison: with the baseline; None for the baseline itself.
+        against: name of the baseline.
         step: resolution of the metric.
 
     """
     histories = [found.results.trials[number].history for number in found.trials(name)]
     there = values[~np.isnan(values)]
     published = found.design.study.published.get(name)
+    mean = intervals.mean(there, step=step) if len(there) else None
     return VariantRow(
         variant=name,
         values=values.tolist(),
-        mean=intervals.mean(there, step=step) if len(there) else None,
+        mean=mean,
         comparison=comparison,
         published=published,
         as_expected=intervals.single_run(there, step=step).contains(published.value, published.rounding)
@@ -98,4 +113,13 @@ def row_of(
         seconds=float(np.mean([history.seconds for history in histories])) if histories else math.nan,
         diverged=sum(map(found.results.diverged, found.trials(name))),
         failed=found.failures(name),
+        mean_new=new_examples.of_mean(found, name, mean.interval) if mean else None,
+        difference_new=_difference_on_new(found, name, against, comparison) if comparison and comparison.n else None,
     )
+
+
+def _difference_on_new(
+    found: Pairs, name: str, against: str, comparison: verdicts.Contrast
+) -> intervals.Interval | None:
+    family = len(found.design.arms) - 1
+    return new_examples.of_difference(found, name, against, comparison.interval, family)

@@ -17,7 +17,7 @@ import numpy as np
 
 from study.errors import InputError
 from study.plots import interactive
-from study.questions import judging, publishing, race, replicates
+from study.questions import judging, new_examples, publishing, race, replicates
 from study.questions.race import ConfirmationQuestion, Contender, arm_of
 from study.questions.replicates import Design, Pairs
 from study.recipe import difference, fingerprint
@@ -56,6 +56,7 @@ class Score:
         mean: of the values, with Student's interval; None without a value.
         trials: numbers in the study NAME-final, in the order of the seeds.
         failed: trainings that failed; values and mean are of those that ended.
+        mean_new: 95 % interval of the mean on new examples, over seeds and examples; None where that is not known.
 
     """
 
@@ -65,10 +66,16 @@ class Score:
     mean: intervals.Mean | None
     trials: tuple[int, ...]
     failed: Failures
+    mean_new: intervals.Interval | None = None
 
     def record(self) -> schemas.Score:
         """Describe it in plain values."""
-        return schemas.Score(name=self.name, **publishing.averaged(self.mean, self.failed), values=list(self.values))
+        return schemas.Score(
+            name=self.name,
+            **publishing.averaged(self.mean, self.failed),
+            **publishing.on_new_examples(self.mean_new),
+            values=list(self.values),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,8 @@ class Confirmation(Shown):
         score: the winner's score on the test split.
         baseline: the baseline's score on the test split.
         gain: the winner's score minus the baseline's, paired over the seeds; None before both have two values.
+        gain_new: 95 % interval of the gain on new examples; None where that is not known.
+        examples: number of test examples; None where it is not known.
         optimism: how much better the winner looked in the search than its score; positive means better, for both
             directions of the metric.
         complete: whether all trainings have been run.
@@ -100,6 +109,8 @@ class Confirmation(Shown):
     score: Score | None
     baseline: Score | None
     gain: intervals.Paired | None
+    gain_new: intervals.Interval | None
+    examples: int | None
     optimism: float | None
     complete: bool
 
@@ -129,6 +140,9 @@ class Confirmation(Shown):
             gain=gain.difference if gain else None,
             gain_low=gain.interval.low if gain else None,
             gain_high=gain.interval.high if gain else None,
+            gain_new_low=self.gain_new.low if self.gain_new else None,
+            gain_new_high=self.gain_new.high if self.gain_new else None,
+            examples=self.examples,
             optimism=self.optimism,
             contenders=[each.record() for each in self.contenders],
         )
@@ -245,7 +259,8 @@ def _judged(study: Study, question: ConfirmationQuestion, raced: Pairs, final: P
     contenders, winner = race.contenders(study, question, raced), race.winner(study, question, raced)
     metric = study.objective.seen(question.values.values())
     if winner is None or final is None:
-        nothing = {"winner": None, "score": None, "baseline": None, "gain": None, "optimism": None}
+        nothing = {"winner": None, "score": None, "baseline": None, "gain": None, "optimism": None,
+                   "gain_new": None, "examples": None}  # fmt: skip
         judged = judging.judged_on_test(study, "final").objective
         return Confirmation(study.name, metric, judged, question, contenders, **nothing, complete=False)
     arm = arm_of(winner.trial)
@@ -262,6 +277,8 @@ def _judged(study: Study, question: ConfirmationQuestion, raced: Pairs, final: P
         score=score,
         baseline=baseline,
         gain=gain if gain.n > 1 else None,
+        gain_new=new_examples.of_difference(final, arm, BASELINE, gain.interval) if gain.n > 1 else None,
+        examples=new_examples.count(final),
         optimism=study.objective.sign * (winner.search_value - score.mean.value) if score.mean else None,
         complete=final.complete(),
     )
@@ -278,4 +295,5 @@ def _score(final: Pairs, arm: str) -> Score:
     there = values[np.isfinite(values)].tolist()
     recipe = final.design.study.recipe_for(final.design.overrides(arm, 0))
     trials, mean = tuple(final.trials(arm)), intervals.mean(there, step=final.step()) if there else None
-    return Score(arm.replace("-", " "), recipe, there, mean, trials, final.failures(arm))
+    on_new = new_examples.of_mean(final, arm, mean.interval) if mean else None
+    return Score(arm.replace("-", " "), recipe, there, mean, trials, final.failures(arm), on_new)

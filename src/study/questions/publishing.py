@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from study.record.journal import Journal
     from study.settings import Settings
     from study.stats.failures import Failures
-    from study.stats.intervals import Mean
+    from study.stats.intervals import Interval, Mean
     from study.stats.verdicts import Contrast
 
 
@@ -37,6 +37,11 @@ def averaged(mean: Mean | None, failed: Failures) -> dict[str, Any]:
         "failed": failed.count,
         "failed_high": failed.high,
     }
+
+
+def on_new_examples(mean: Interval | None) -> dict[str, Any]:
+    """Make the fields of `schemas.questions.OnNewExamples`."""
+    return {"mean_new_low": mean.low if mean else None, "mean_new_high": mean.high if mean else None}
 
 
 def judged(found: Contrast | None, metric: Metric) -> dict[str, Any]:
@@ -53,8 +58,9 @@ def judged(found: Contrast | None, metric: Metric) -> dict[str, Any]:
 
 def over_seeds(values: Mapping[str, Any]) -> dict[str, float]:
     """Select the fields of a recipe over its seeds that a tracking server shows, if they are known and finite."""
-    names = ("n", "mean", "mean_low", "mean_high", "difference", "difference_low", "difference_high", "win_rate",
-             "failed", "failed_high")  # fmt: skip
+    ends = ("low", "high", "new_low", "new_high")
+    spans = [f"{name}_{end}" for name in ("mean", "difference") for end in ends]
+    names = ("n", "mean", "difference", *spans, "win_rate", "failed", "failed_high")
     return {name: values[name] for name in names if values.get(name) is not None and math.isfinite(values[name])}
 
 

@@ -58,6 +58,8 @@ def of_trial(trial: TrialFolder) -> Iterator[Damage]:
                 weights.read(file)
             except Damaged as error:
                 yield Damage(file, error.what, trial.number)
+    if trial.correct.exists():
+        yield from _json(trial.correct, trial.number)
     with suppress(FileNotFoundError):
         if not weights.is_whole_checkpoint(trial.checkpoint.read_bytes()):
             yield Damage(trial.checkpoint, "damaged", trial.number)

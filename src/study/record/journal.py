@@ -10,6 +10,7 @@ to its log; only the worker replaces its checkpoint and its best weights.
         checkpoint.pt       state after the last whole epoch, until the trial ends; checkpoint.pt.before: one earlier
         best.safetensors    weights of the best epoch so far
         last.safetensors    weights of the last epoch of a complete trial, unless it is the best epoch
+        correct.json        which test examples it got right, if it was judged on them
 """
 
 from __future__ import annotations
@@ -66,6 +67,11 @@ class TrialFolder:
     def last(self) -> Path:
         """The weights of a complete trial's last epoch, which is judged, unless it is the best epoch."""
         return self.path / "last.safetensors"
+
+    @property
+    def correct(self) -> Path:
+        """Which test examples a final training got right; the worker writes it."""
+        return self.path / "correct.json"
 
     def recipe(self) -> dict[str, Any]:
         """Read every knob of the trial."""

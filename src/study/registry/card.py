@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from study.metric import Metric
     from study.stats.failures import Failures
-    from study.stats.intervals import Mean
+    from study.stats.intervals import Interval, Mean
 
 ANSWERS = {
     "classification": "It answers with `label` and a column `probability_CLASS` for every class.",
@@ -36,6 +36,7 @@ class Facts:
         metric: the search's.
         search_value: what the search saw of the recipe.
         score: on the test split over fresh seeds; None if it was not confirmed.
+        score_new: the score's 95 % interval on new examples; None where it is not known.
         failed: of its trainings on those seeds; the score is that of the others. None if it was not confirmed.
         own_score: the metric of these very weights on the test split; None where nobody has looked.
         recipe: every knob.
@@ -57,6 +58,7 @@ class Facts:
     metric: Metric
     search_value: float | None
     score: Mean | None
+    score_new: Interval | None = None
     failed: Failures | None
     own_score: float | None
     recipe: Mapping[str, Any]
@@ -93,6 +95,8 @@ def tags(facts: Facts) -> dict[str, str]:
         "study.score": score.value if score else None,
         "study.score_low": score.interval.low if score else None,
         "study.score_high": score.interval.high if score else None,
+        "study.score_new_low": facts.score_new.low if facts.score_new else None,
+        "study.score_new_high": facts.score_new.high if facts.score_new else None,
         "study.score_seeds": score.n if score else None,
         "study.failed": facts.failed.count if facts.failed else None,
         "study.failed_high": facts.failed.high if facts.failed else None,
@@ -149,7 +153,9 @@ def _score(facts: Facts) -> str:
     mean = facts.score
     value, span = metric.value(mean.value), metric.interval(mean.interval)
     failing = facts.failed.words() if facts.failed else "not known"
-    return f"{value} on the test split, mean of {mean.n} fresh seeds (95 % interval {span}); failed: {failing}; {seen}"
+    new = f", on new examples {metric.interval(facts.score_new)}" if facts.score_new else ""
+    within = f"95 % interval on this test set {span}{new}"
+    return f"{value} on the test split, mean of {mean.n} fresh seeds ({within}); failed: {failing}; {seen}"
 
 
 def _wanted(facts: Facts) -> str:

@@ -12,11 +12,11 @@ from study.text import models as text
 from study.text.shown import Shown, ShownList
 
 if TYPE_CHECKING:
-    from study.stats import errors, mcnemar
+    from study.stats import errors, noninferiority
     from study.text.table import Block
     from study.tracking.registry import Version
 
-    Met = mcnemar.Paired | errors.PairedErrors
+    Met = noninferiority.Paired | errors.PairedErrors
 
 
 class Models(ShownList[ModelVersion]):
@@ -59,12 +59,14 @@ class Promotion(Shown):
         version: the champion now.
         before: the champion until then; None if there was none.
         paired: how the two did on the same test examples; None without a test.
+        first: how it did against the first champion; None if there was no other.
 
     """
 
     version: Version
     before: Version | None
     paired: Met | None
+    first: Met | None
 
     def record(self) -> models.Promotion:
         """Describe the promotion in plain values."""
@@ -73,6 +75,7 @@ class Promotion(Shown):
             champion=self.version.number,
             before=self.before.number if self.before else None,
             **_met(self.paired),
+            first=tested(self.first) if self.first else None,
         )
 
     def blocks(self) -> list[Block]:
@@ -98,6 +101,8 @@ def described(version: Version) -> ModelVersion:
         "score": _number(version, "study.score"),
         "low": _number(version, "study.score_low"),
         "high": _number(version, "study.score_high"),
+        "new_low": _number(version, "study.score_new_low"),
+        "new_high": _number(version, "study.score_new_high"),
         "seeds": _number(version, "study.score_seeds"),
         "failed": _number(version, "study.failed"),
         "failed_high": _number(version, "study.failed_high"),
@@ -131,8 +136,9 @@ def tested(paired: Met) -> PairedTest | PairedErrors:
             examples=paired.n, error=paired.candidate, champion_error=paired.champion, low=paired.low, high=paired.high,
         )  # fmt: skip
     return PairedTest(
-        examples=paired.n, gained=paired.gained, lost=paired.lost, p=paired.p, accuracy=paired.candidate,
-        champion_accuracy=paired.champion,
+        examples=paired.n, gained=paired.gained, lost=paired.lost, accuracy=paired.candidate,
+        champion_accuracy=paired.champion, difference=paired.difference, low=paired.interval.low,
+        high=paired.interval.high, margin=paired.margin,
     )  # fmt: skip
 
 

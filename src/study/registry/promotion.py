@@ -1,4 +1,8 @@
-"""The gate in front of the alias `champion`: who would become it meets the present one on the same test examples."""
+"""The gate in front of the alias `champion`: who would become it meets the present one on the same test examples.
+
+It must be shown to be no worse by more than a margin, and no worse by more than that than the first champion on these
+data: a chain of promotions, each worse by a little, ends there.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from study import tracking
-from study.errors import InputError, StudyError
+from study.errors import InputError, StudyError, Undecided
 from study.record.journal import Journal
 from study.registry.described import Promotion, Rollback, in_words
 
@@ -20,36 +24,69 @@ if TYPE_CHECKING:
 FORCE = "--force --reason TEXT promotes it anyway."
 
 
-def promote(settings: Settings, model: str, number: int | None = None) -> Promotion:
-    """Make a version champion, unless it is surely worse than the present one on the same test examples.
+def promote(settings: Settings, model: str, number: int | None = None, margin: float = 0.005) -> Promotion:
+    """Make a version champion if it is surely no worse than the present and the first one, on the same test examples.
 
     Args:
         settings: where the registry is.
         model: its name.
         number: of the version; None is the newest.
+        margin: the loss of accuracy that does not matter, above 0, below 1.
 
     Raises:
-        InputError: no such model or version, one of other data, or data that is not here.
+        InputError: no such model or version, one of other data, data that is not here, or no such margin.
+        Undecided: there are too few test examples to tell.
         StudyError: it is worse; says by how much.
 
     """
+    if not 0 < margin < 1:
+        fix = "An accuracy lies between 0 and 1: half a point is --margin 0.005."
+        raise InputError(f"--margin must be above 0 and below 1, not {margin:g}", fix=fix)
     registry = reach(settings)
     candidate, champion = _version(registry, model, number), champion_of(registry, model)
     if champion is None or champion.number == candidate.number:
         if champion is None:
             _set_champion(registry, candidate, "the first champion")
-        return Promotion(candidate, champion, None)
+        return Promotion(candidate, champion, None, None)
     if candidate.tags.get("study.data_sha256", "") != champion.tags.get("study.data_sha256"):
         one, other = (f"version {each.number} ({each.tags.get('study.data')})" for each in (candidate, champion))
         what = f"{one} was trained on other data than the champion, {other}, so their figures cannot be compared"
         raise InputError(what, where=model, fix=FORCE)
-    _record_look(settings, candidate, champion)
-    paired = _meet(registry, candidate, champion)
-    if paired.worse:
-        what = f"version {candidate.number} is worse than the champion, version {champion.number}: {in_words(paired)}"
-        raise StudyError(what, where=model, fix=f"Not promoted; {FORCE}")
-    _set_champion(registry, candidate, f"no worse than version {champion.number}: {in_words(paired)}")
-    return Promotion(candidate, champion, paired)
+    first = _first(registry, candidate, champion)
+    _record_look(settings, candidate, champion, *([first] if first else []))
+    of_champion, *of_first = _meet(registry, margin, candidate, champion, *([first] if first else []))
+    _require_no_worse(candidate, champion, "the champion", of_champion)
+    if first:
+        _require_no_worse(candidate, first, "the first champion", of_first[0])
+    _set_champion(registry, candidate, f"no worse than version {champion.number}: {in_words(of_champion)}")
+    return Promotion(candidate, champion, of_champion, of_first[0] if first else None)
+
+
+def _require_no_worse(candidate: Version, other: Version, named: str, found: Met) -> None:
+    """Raises Undecided or StudyError."""
+    from study.stats.errors import PairedErrors  # noqa: PLC0415 - SciPy
+
+    if found.answer == "no worse":
+        return
+    if isinstance(found, PairedErrors) or found.answer == "worse":
+        what = f"version {candidate.number} is worse than {named}, version {other.number}: {in_words(found)}"
+        raise StudyError(what, where=candidate.model, fix=f"Not promoted; {FORCE}")
+    points = f"{100 * found.margin:g} points"
+    what = (
+        f"too few test examples to tell whether version {candidate.number} is no more than {points} worse than "
+        f"{named}, version {other.number}: {in_words(found)}"
+    )
+    shown = f"They can show a margin of {-100 * found.interval.low:.2f} points (--margin)"
+    raise Undecided(what, where=candidate.model, fix=f"Not promoted. {shown}; {FORCE}")
+
+
+def _first(registry: Registry, candidate: Version, champion: Version) -> Version | None:
+    """Find the first champion of the same data; None if that is the present one or the candidate itself."""
+    versions = {each.number: each for each in registry.versions(candidate.model)}
+    past = [versions[number] for number in registry.champions(candidate.model) if number in versions]
+    sha256 = candidate.tags.get("study.data_sha256", "")
+    first = next((each for each in past if each.tags.get("study.data_sha256") == sha256), None)
+    return first if first and first.number not in {candidate.number, champion.number} else None
 
 
 def force(settings: Settings, model: str, number: int | None, reason: str) -> Promotion:
@@ -58,7 +95,7 @@ def force(settings: Settings, model: str, number: int | None, reason: str) -> Pr
     candidate, champion = _version(registry, model, number), champion_of(registry, model)
     if champion is None or champion.number != candidate.number:
         _set_champion(registry, candidate, f"forced: {reason}")
-    return Promotion(candidate, champion, None)
+    return Promotion(candidate, champion, None, None)
 
 
 def rollback(settings: Settings, model: str) -> Rollback:
@@ -76,7 +113,7 @@ def rollback(settings: Settings, model: str) -> Rollback:
         what = "there is no previous champion" if past else "there is no champion"
         raise InputError(what, where=model, fix=f"`study models {model}` lists its versions.")
     registry.set_champion(model, before, _now(), f"rollback from version {past[-1]}")
-    return Rollback(versions[before[-1]], versions[past[-1]], None)
+    return Rollback(versions[before[-1]], versions[past[-1]], None, None)
 
 
 def reach(settings: Settings) -> Registry:
@@ -169,16 +206,16 @@ def _record_look(settings: Settings, *versions: Version) -> None:
         journal.record_opening(replicates.opening(journal.folder.name, recipes, 1))
 
 
-def _meet(registry: Registry, candidate: Version, champion: Version) -> Met:
-    """Let two versions predict the same test examples."""
-    from study.stats import errors, mcnemar  # noqa: PLC0415 - SciPy
+def _meet(registry: Registry, margin: float, candidate: Version, *others: Version) -> list[Met]:
+    """Let versions predict the same test examples; compares the candidate with each of the others."""
+    from study.stats import errors, noninferiority  # noqa: PLC0415 - SciPy
 
     examples, true = _test_examples(candidate)
     if true.ndim == 2 or true.dtype.kind == "f":
-        one, other = (_errors(registry, version, examples, true) for version in (candidate, champion))
-        return errors.compare(one, other)
-    one, other = (_labels(registry, version, examples) == true for version in (candidate, champion))
-    return mcnemar.compare(one, other)
+        one = _errors(registry, candidate, examples, true)
+        return [errors.compare(one, _errors(registry, each, examples, true)) for each in others]
+    right = _labels(registry, candidate, examples) == true
+    return [noninferiority.compare(right, _labels(registry, each, examples) == true, margin) for each in others]
 
 
 def _labels(registry: Registry, version: Version, examples: Any) -> np.ndarray:

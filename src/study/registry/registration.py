@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from study.data.packed import Pack
     from study.settings import Settings
     from study.stats.failures import Failures
-    from study.stats.intervals import Mean
+    from study.stats.intervals import Interval, Mean
     from study.tracking.registry import Version
 
 
@@ -47,6 +47,7 @@ class TrainedModel:
         score: on the test split over fresh seeds; None if unconfirmed.
         question: what the study is about, one line.
         failed: its trainings on those seeds that failed; None if unconfirmed.
+        score_new: the score's 95 % interval on new examples; None where it is not known.
 
     """
 
@@ -58,6 +59,7 @@ class TrainedModel:
     score: Mean | None
     question: str = ""
     failed: Failures | None = None
+    score_new: Interval | None = None
 
     @property
     def journal(self) -> Journal:
@@ -105,8 +107,9 @@ def confirmed(study: Study, settings: Settings) -> TrainedModel:
         raise InputError("its confirmed winner diverged on every final seed", where=study.name)
     score = found.score
     return TrainedModel(
-        study.name, winner.trial, trial, winner.search_value, winner.settings, score.mean, failed=score.failed
-    )
+        study.name, winner.trial, trial, winner.search_value, winner.settings, score.mean,
+        failed=score.failed, score_new=score.mean_new,
+    )  # fmt: skip
 
 
 def unconfirmed(journal: Journal, number: int) -> TrainedModel:
@@ -192,6 +195,7 @@ def _facts(trained: TrainedModel, settings: Settings, recipe_fingerprint: str, w
         search_value=trained.search_value,
         score=trained.score,
         failed=trained.failed,
+        score_new=trained.score_new,
         own_score=(training.history.evaluation.get("test") or {}).get(metric.measure),
         recipe=training.recipe,
         fingerprint=recipe_fingerprint,

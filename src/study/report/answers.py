@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from study.questions.confirmation import Confirmation, Contender
     from study.report.found import Compared, Found
     from study.report.parts import Part
-    from study.stats.intervals import Mean
+    from study.stats.intervals import Interval, Mean
 
 SHOWN_KNOBS = 8  # largest number of knobs to name in the question
 
@@ -111,21 +111,23 @@ def _confirmed(found: Found, confirmed: Confirmation, winner: Contender, mean: M
     metric = found.metric
     first = (
         f"Confirmed: {_recipe(winner.settings)} (trial {winner.trial}) reaches {metric.value(mean.value)} test "
-        f"{metric.words}{_interval(found, mean)}"
+        f"{metric.words}{_interval(found, mean, confirmed.score and confirmed.score.mean_new)}"
     )
     gain = confirmed.gain
     if gain is None or not math.isfinite(gain.difference):
         return f"{first}."
-    compared = f"{metric.gap(gain.difference)}{metric.unit} against the baseline ({metric.gaps(gain.interval)})"
+    within = questions.gain_within(confirmed.record())
+    compared = f"{metric.gap(gain.difference)}{metric.unit} against the baseline ({within})"
     if gain.interval.low <= 0 <= gain.interval.high:
         return f"{first}; whether that is better than the baseline is not known: {compared}."
     return f"{first}, {compared}."
 
 
-def _interval(found: Found, mean: Mean) -> str:
+def _interval(found: Found, mean: Mean, on_new: Interval | None) -> str:
     if mean.n < 2:
         return ""
-    return f" (95 % interval {found.metric.interval(mean.interval)}, {mean.n} fresh seeds)"
+    new = f", on new examples {found.metric.interval(on_new)}" if on_new else ""
+    return f" (95 % interval on this test set {found.metric.interval(mean.interval)}{new}; {mean.n} fresh seeds)"
 
 
 def _within(found: Found, mean: Mean) -> str:
@@ -168,12 +170,15 @@ def _values(found: Found, confirmed: Confirmation) -> Iterator[tuple[str, str]]:
         ("Baseline, on the test split", confirmed.baseline),
     ):
         if each and each.mean:
-            yield label, f"{metric.value(each.mean.value)}{_within(found, each.mean)}"
+            new = f"\n{metric.interval(each.mean_new)} on new examples" if each.mean_new and each.mean.n > 1 else ""
+            yield label, f"{metric.value(each.mean.value)}{_within(found, each.mean)}{new}"
     if confirmed.score:
         record = confirmed.score.record()
         yield "Winner's trainings that failed", questions.failed(record)
     if confirmed.gain and math.isfinite(confirmed.gain.difference):
-        yield "Gain", f"{metric.gap(confirmed.gain.difference)}{metric.unit}\n{metric.gaps(confirmed.gain.interval)}"
+        new = f"\n{metric.gaps(confirmed.gain_new)} on new examples" if confirmed.gain_new else ""
+        within = metric.gaps(confirmed.gain.interval)
+        yield "Gain", f"{metric.gap(confirmed.gain.difference)}{metric.unit}\n{within} on this test set{new}"
     if confirmed.winner:
         yield "Winner, in the search", f"{metric.value(confirmed.winner.search_value)}\none seed"
     if confirmed.optimism is not None:

@@ -68,8 +68,12 @@ def _compared(found: Found, compared: Compared) -> Iterator[Part]:
     axis = f"difference to {question.against} on the test split"
     picture = _forest(found, {row.variant: row.comparison for row in rows}, "variants", axis)
     yield Table("The variants on equal seeds", head, cells, bars, small, picture)
-    for note in questions.comparison_notes(compared.found.record()):
+    record = compared.found.record()
+    for note in questions.comparison_notes(record):
         yield Text(note)
+    for block in questions.on_new_examples(record, found.metric):
+        yield Text(block.lines[0])
+        yield Table("On new examples", [block.headings[0], *(f">{each}" for each in block.headings[1:])], block.rows)
 
 
 def _sorted(rows: Sequence[VariantRow], metric: Metric) -> list[VariantRow]:

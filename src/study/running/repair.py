@@ -70,6 +70,8 @@ class Repairs:
             return "moved away; `study run` goes on from the checkpoint before it"
         if self._run_again and found.file.name != "recipe.json":
             return self._anew(trial, found.file)
+        if found.file == trial.correct:
+            return self._correct(trial)
         cures = {"recipe.json": self._recipe, "trial.json": self._about, "log.jsonl": self._log}
         if found.file.name in cures:
             return cures[found.file.name](trial)
@@ -207,6 +209,14 @@ class Repairs:
         atomic_files.replace(file, [copy])
         weights.read(file)
         return "restored from MLflow"
+
+    def _correct(self, trial: TrialFolder) -> str:
+        file = trial.correct
+        self._set_aside(file)
+        if copy := self._mlflow and self._mlflow.file(trial.about()["uid"], file.name):
+            atomic_files.replace(file, [copy])
+            return "restored from MLflow"
+        return "moved away; intervals for new examples leave this training out"
 
     def _anew(self, trial: TrialFolder, damaged: Path) -> str:
         """Let a trial be run again: of its files only its recipe and what it is stay."""

@@ -19,6 +19,8 @@ class ModelVersion(Record):
     score: float | None = Field(description="mean score on the test split over fresh seeds; null if not confirmed")
     low: float | None = Field(description="lower end of the score's 95 % interval")
     high: float | None = Field(description="upper end of the score's 95 % interval")
+    new_low: float | None = Field(default=None, description="lower end of its 95 % interval on new examples")
+    new_high: float | None = Field(default=None, description="upper end of that interval")
     seeds: int | None = Field(description="number of fresh seeds in the mean")
     failed: int | None = Field(default=None, description="of the trainings on fresh seeds, those that failed")
     failed_high: float | None = Field(default=None, description="95 % upper bound of the share that fails, in [0, 1]")
@@ -53,9 +55,12 @@ class PairedTest(Record):
     examples: int = Field(description="number of test examples")
     gained: int = Field(description="examples on which only the version is right")
     lost: int = Field(description="examples on which only the champion is right")
-    p: float = Field(description="one-sided mid-p value of McNemar's test that the version is worse")
     accuracy: float = Field(description="test accuracy of the version, in [0, 1]")
     champion_accuracy: float = Field(description="test accuracy of the champion, in [0, 1]")
+    difference: float = Field(description="the version's accuracy less the champion's")
+    low: float = Field(description="lower end of its 95 % interval (Tango 1998); above -margin to be promoted")
+    high: float = Field(description="upper end of its interval")
+    margin: float = Field(description="the loss of accuracy that does not matter")
 
 
 class PairedErrors(Record):
@@ -77,6 +82,9 @@ class Promotion(Record):
     test: PairedTest | None = Field(description="the test between the two; null if there was none")
     errors: PairedErrors | None = Field(
         default=None, description="the comparison of their errors, where numbers or several labels are predicted"
+    )
+    first: PairedTest | PairedErrors | None = Field(
+        description="the test against the first champion; null if there is no other"
     )
 
 

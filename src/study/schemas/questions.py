@@ -22,6 +22,15 @@ class Averaged(Record):
     failed_high: float = Field(description="95 % upper bound of the share that fails (Clopper and Pearson), in [0, 1]")
 
 
+class OnNewExamples(Record):
+    """The interval of a mean accuracy on new examples: the seeds and the test examples are both a sample."""
+
+    mean_new_low: float | None = Field(
+        default=None, description="lower end of the mean's 95 % interval on new examples; null where it is not known"
+    )
+    mean_new_high: float | None = Field(default=None, description="upper end of that interval")
+
+
 class Judged(Record):
     """A difference to a baseline, paired over seeds, with its verdict; all null for the baseline itself."""
 
@@ -39,9 +48,13 @@ class OfVariant(Record):
     variant: str = Field(description="its name")
 
 
-class Compared(Judged, Averaged, OfVariant):
+class Compared(Judged, OnNewExamples, Averaged, OfVariant):
     """One variant of a comparison."""
 
+    difference_new_low: float | None = Field(
+        default=None, description="lower end of the difference's interval on new examples, 95 % over the family"
+    )
+    difference_new_high: float | None = Field(default=None, description="upper end of that interval")
     win_rate: float | None = Field(description="share of pairs in which it beats the baseline; a tie counts half")
     win_rate_low: float | None = Field(description="lower end of its 95 % interval (Wilson)")
     win_rate_high: float | None = Field(description="upper end of its interval")
@@ -65,6 +78,7 @@ class Comparison(Measured, Answer):
     smallest: float = Field(description="the smallest difference of interest")
     fixed: dict[str, Any] = Field(description="knobs that were held fixed")
     guessing: bool = Field(description="always false: trainings that failed are counted apart")
+    examples: int | None = Field(description="number of test examples; null where it is not known")
     variants: list[Compared] = Field(description="one object for each variant")
 
 
@@ -74,7 +88,7 @@ class OfRecipe(Record):
     name: str = Field(description="`trial N` of the search, or `baseline`")
 
 
-class Score(Averaged, OfRecipe):
+class Score(OnNewExamples, Averaged, OfRecipe):
     """A recipe's score on the test split."""
 
     values: list[float] = Field(description="test values, in the order of the seeds")
@@ -110,6 +124,9 @@ class Confirmation(Measured, Answer):
     gain: float | None = Field(description="the winner's score minus the baseline's, paired over the seeds")
     gain_low: float | None = Field(description="lower end of its 95 % interval")
     gain_high: float | None = Field(description="upper end of its interval")
+    gain_new_low: float | None = Field(description="lower end of its 95 % interval on new examples; null if unknown")
+    gain_new_high: float | None = Field(description="upper end of that interval")
+    examples: int | None = Field(description="number of test examples; null where it is not known")
     optimism: float | None = Field(description="how much better the winner looked in the search than its score")
     contenders: list[Contender] = Field(description="best mean first, dropped ones last")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy import special
@@ -35,9 +35,9 @@ class PairedErrors:
     high: float
 
     @property
-    def worse(self) -> bool:
-        """Whether the candidate's error is significantly larger."""
-        return self.low > 0
+    def answer(self) -> Literal["no worse", "worse"]:
+        """Whether the candidate's error is significantly larger; errors of any unit have no margin."""
+        return "worse" if self.low > 0 else "no worse"
 
 
 def compare(candidate: ArrayLike, champion: ArrayLike) -> PairedErrors:
@@ -51,8 +51,8 @@ def compare(candidate: ArrayLike, champion: ArrayLike) -> PairedErrors:
         ValueError: the arrays differ in length or are too short.
 
     >>> found = compare([1.0, 2.0, 4.0], [1.0, 1.0, 1.0])
-    >>> round(found.low, 2), round(found.high, 2), found.worse
-    (-2.46, 5.13, False)
+    >>> round(found.low, 2), round(found.high, 2), found.answer
+    (-2.46, 5.13, 'no worse')
 
     """
     one, other = np.asarray(candidate, np.float64), np.asarray(champion, np.float64)

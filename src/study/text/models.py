@@ -18,7 +18,18 @@ if TYPE_CHECKING:
 
 DAY = 86400.0  # seconds
 FEW = 3  # largest number of classes for which a table shows all probabilities
-HEADINGS = ("Model", "Version", "Aliases", "Confirmed", "Score", "95 % interval", "Seeds", "Age", "Made by")
+HEADINGS = (
+    "Model",
+    "Version",
+    "Aliases",
+    "Confirmed",
+    "Score",
+    "On this test set",
+    "On new examples",
+    "Seeds",
+    "Age",
+    "Made by",
+)
 NO_MODELS = "No model is registered yet: `study register NAME` makes one."
 
 
@@ -58,7 +69,9 @@ def met(test: PairedTest | PairedErrors) -> str:
         return f"of {test.examples:,} test examples: {pair}; {interval}"
     accuracies = f"{100 * test.accuracy:.2f} % against {100 * test.champion_accuracy:.2f} %"
     differing = f"it alone is right on {test.gained:,}, the champion alone on {test.lost:,}"
-    return f"of {test.examples:,} test examples {differing} (McNemar's mid-p {test.p:.2g}); accuracy {accuracies}"
+    within = f"{100 * test.low:+.2f} to {100 * test.high:+.2f}"
+    gap = f"accuracy {accuracies}, difference {100 * test.difference:+.2f} points (95 % interval {within})"
+    return f"of {test.examples:,} test examples {differing}; {gap}"
 
 
 def scored(version: ModelVersion) -> str:
@@ -70,7 +83,9 @@ def scored(version: ModelVersion) -> str:
         if version.failed is not None and version.failed_high is not None:
             bound = f"below {100 * version.failed_high:.0f} %"
             failing = f"; {version.failed} of {version.failed + (version.seeds or 0)} trainings failed ({bound})"
-        return f"{score} on the test split, mean of {seeds} (95 % interval {interval}){failing}"
+        on_new = f", on new examples {new}" if (new := _on_new(version)) != "-" else ""
+        within = f"95 % interval on this test set {interval}{on_new}"
+        return f"{score} on the test split, mean of {seeds} ({within}){failing}"
     return f"{version.made_by or 'of unknown origin'}, unconfirmed, {score} in the search"
 
 
@@ -97,7 +112,7 @@ def _row(version: ModelVersion) -> list[str]:
     seeds = "-" if version.seeds is None else str(version.seeds)
     confirmed = "yes" if version.confirmed else "no"
     return [version.model, str(version.version), ", ".join(version.aliases) or "-", confirmed, score, interval,
-            seeds, _age(version.created), version.made_by or "-"]  # fmt: skip
+            _on_new(version), seeds, _age(version.created), version.made_by or "-"]  # fmt: skip
 
 
 def _score(version: ModelVersion) -> tuple[str, str]:
@@ -106,6 +121,13 @@ def _score(version: ModelVersion) -> tuple[str, str]:
     if version.score is None or version.low is None or version.high is None:
         return metric.value(version.search_score), "-"
     return metric.value(version.score), metric.interval(Ends(version.low, version.high))
+
+
+def _on_new(version: ModelVersion) -> str:
+    """Write the score's interval on new examples."""
+    if version.new_low is None or version.new_high is None:
+        return "-"
+    return version.judged_by.interval(Ends(version.new_low, version.new_high))
 
 
 def _age(created: str | None) -> str:

@@ -40,7 +40,34 @@ def comparison(found: Comparison) -> list[Block]:
     rows = [_compared(row, metric, published=published) for row in found.variants]
     more = not found.until_sure and any(row.more_seeds for row in found.variants)
     hint = [f"More seeds, by a test that allows this look: study compare {found.study} --until-sure"] if more else []
-    return [Block([f"{first}family"], heading, rows, [*comparison_notes(found), *hint])]
+    return [
+        Block([f"{first}family"], heading, rows, [*comparison_notes(found), *hint]),
+        *on_new_examples(found, metric),
+    ]
+
+
+def on_new_examples(found: Comparison, metric: Metric) -> list[Block]:
+    """Write the intervals that hold on new examples; nothing where they are not known."""
+    known = [row for row in found.variants if row.mean_new_low is not None]
+    if not known or found.examples is None:
+        return []
+    rows = [[row.variant, metric.cell(row.mean), _span(row.mean_new_low, row.mean_new_high, metric),
+             metric.gap(row.difference), _gaps(row.difference_new_low, row.difference_new_high, metric)]
+            for row in known]  # fmt: skip
+    heading = ["Variant", "Mean", "On new examples", "Difference", "On new examples"]
+    title = (
+        f"The verdicts are about this test set. On new examples, over seeds and {found.examples:,} test examples, "
+        "95 % intervals:"
+    )
+    return [Block([title], heading, rows)]
+
+
+def _span(low: float | None, high: float | None, metric: Metric) -> str:
+    return "-" if low is None or high is None else metric.interval(Ends(low, high))
+
+
+def _gaps(low: float | None, high: float | None, metric: Metric) -> str:
+    return "-" if low is None or high is None else metric.gaps(Ends(low, high))
 
 
 def test_of(found: Comparison) -> str:
@@ -142,22 +169,36 @@ def _scores(found: Confirmation, metric: Metric) -> Block:
         failing = failures({score.name: score for score in scores})
         notes = [*gain(found), *optimism(found), *failing, f"Next: {following}"]
     return Block(
-        [f"Test split, {found.seeds} further seeds: {metric.words} of the winner and of the baseline"],
-        ["", "Score", "95 % interval", "n"],
-        [[score.name, *averaged(score, metric), str(score.n)] for score in scores],
+        [f"Test split, {found.seeds} further seeds: {metric.words} of the winner and of the baseline, 95 % intervals"],
+        ["", "Score", "On this test set", "On new examples", "n"],
+        [
+            [score.name, *averaged(score, metric), _span(score.mean_new_low, score.mean_new_high, metric), str(score.n)]
+            for score in scores
+        ],
         notes,
     )
 
 
 def gain(found: Confirmation) -> list[str]:
     """Write the winner's gain over the baseline; nothing if it is unknown."""
+    metric, within = found.judged_by, gain_within(found)
+    return [f"Gain over the baseline: {metric.gap(found.gain)}{metric.unit} ({within})"] if within else []
+
+
+def gain_within(found: Confirmation) -> str:
+    """Write the intervals of the gain; empty if it is unknown."""
     metric = found.judged_by
-    if found.gain is None or found.gain_low is None or found.gain_high is None:
-        return []
-    open_sign = found.gain_low <= 0 <= found.gain_high
-    within = metric.gaps(Ends(found.gain_low, found.gain_high))
-    unsure = "; not distinguishable from none" if open_sign else ""
-    return [f"Gain over the baseline: {metric.gap(found.gain)}{metric.unit} ({within}{unsure})"]
+    if found.gain_low is None or found.gain_high is None:
+        return ""
+    here = _told(found.gain_low, found.gain_high, "on this test set", metric)
+    if found.gain_new_low is None or found.gain_new_high is None:
+        return here
+    return f"{here}; {_told(found.gain_new_low, found.gain_new_high, 'on new examples', metric)}"
+
+
+def _told(low: float, high: float, where: str, metric: Metric) -> str:
+    unsure = ", not distinguishable from none" if low <= 0 <= high else ""
+    return f"{metric.gaps(Ends(low, high))} {where}{unsure}"
 
 
 def optimism(found: Confirmation) -> list[str]:

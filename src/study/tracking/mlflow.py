@@ -263,6 +263,8 @@ class Runs:
         """Make the files of a trial that has ended: pictures, evaluation, and its best weights unless damaged."""
         best = trial.folder.best
         kept = {best.name: weights.read(best)} if best.exists() and trial.folder.weights_are_whole() else {}
+        if (correct := trial.folder.correct).exists():
+            kept[correct.name] = correct.read_bytes()
         return {**fields.artifacts_of_trial(trial), **kept}
 
     def _store(self, run: str, files: Mapping[str, bytes]) -> None:
