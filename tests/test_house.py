@@ -37,7 +37,7 @@ BROAD_EXCEPTS = {
 # Ordinary words as well as knobs: of these only `recipe.WORD` counts as a spelling.
 WORDS = {
     "dataset", "epochs", "hidden", "init", "loss", "lr", "metric", "model", "momentum", "optimizer", "patience",
-    "precision", "schedule", "seed", "steps",
+    "precision", "sampling", "schedule", "seed", "steps",
 }  # fmt: skip
 # Not the engine's alone: which data is meant, how large an epoch of a dry run is, whether anything is held out.
 SETTLED = {

@@ -10,7 +10,7 @@ from sklearn import metrics
 from study import Recipe, Study
 from study.data import packed
 from study.data.arrays import import_arrays
-from study.engine import train
+from study.engine import check, train
 from study.engine.data import order_of
 from study.engine.scores import score_of
 from study.engine.train import assemble
@@ -74,7 +74,9 @@ def test_a_study_s_metric_is_computed_without_being_named_twice():
     final = study.recipe_for({"val_fraction": 0.0})
     assert "train_roc_auc" in epochs(final)[0]
     with pytest.raises(RecipeError, match=r"metric=f1 is for two classes, and the data set has 10"):
-        epochs(Recipe(dataset="digits", model="logistic", metric="f1", epochs=1))
+        check(Recipe(dataset="digits", model="logistic", metric="f1", epochs=1))
+    with pytest.raises(RecipeError, match="sampling=balanced is for classes, and diabetes has none"):
+        check(Recipe(dataset="diabetes", model="logistic", loss="mse", sampling="balanced"))
 
 
 def test_class_weights_are_torchs_and_balanced_is_scikit_learns():

@@ -47,7 +47,7 @@ CHANGES = {
     "dropout_at_test": ({"dropout_dense": 0.5}, True),
     "loss": (TABLE, "bce"),
     "huber_delta": ({"dataset": "diabetes", "loss": "huber"}, 0.3),
-    "class_weight": ({}, "balanced"),
+    "class_weight": (TABLE, (3.0, 1.0)),
     "label_smoothing": ({}, 0.1),
     "l1": ({}, 0.01),
     "l2": ({}, 0.01),
@@ -140,7 +140,7 @@ def test_what_a_knob_says_of_its_effect_names_knobs_and_choices_that_exist():
 def test_a_knob_on_a_table_is_refused_or_trains(small, run, knob):
     """One that only images feel must say so; else `check` passes it, and the training dies of it."""
     needs, value = CHANGES[knob]
-    needs = {"hidden": (100,), **needs, **TABLE}
+    needs = {"hidden": (100,), **TABLE, **needs}
     if knob == "model" or needs.get("model") not in {None, "mlp"}:
         del needs["hidden"]
     recipe = small(**{**needs, knob: value})

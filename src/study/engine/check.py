@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from study.engine import models, own
+from study.engine.data import order_of
 from study.engine.device import pick
+from study.engine.evaluate import metric_of
 from study.engine.losses import outputs_of
 from study.engine.train import Parts, assemble, inputs, isolated_rng, judge
 from study.imports import import_object
@@ -41,6 +43,8 @@ def check(recipe: Recipe, device: str = "cpu") -> None:
     train = parts.data.train
     last = len(train) % parts.batch or parts.batch  # examples in an epoch's last batch: batch norm minds a single one
     rows = train.rows[: min(last, 2)]
+    metric_of(recipe, parts.task, len(parts.data.classes))
+    order_of(recipe, parts.data, torch.Generator())
     parts.model.train()
     with isolated_rng(device):
         examples = inputs(parts, torch.Generator(device).manual_seed(0), rows)

@@ -1,7 +1,6 @@
 """The one loop: takes the next trial when a slot is free, gives it to an executor, records its epochs, asks the pruner.
 
-The state is the trial folders. Every step is written there first, and the loop waits for no database. A search that was
-killed continues from the folders: the same trials, from their checkpoints, to exactly the requested number.
+The state is the trial folders: a killed search continues from them, and the loop waits for no database.
 """
 
 from __future__ import annotations
