@@ -1,4 +1,4 @@
-"""Writes docs/api.md from the server's own OpenAPI description: `uv run --extra serve python docs/http_api.py`."""
+"""Writes docs/api.md from the server's own OpenAPI description: `uv run --group test python docs/http_api.py`."""
 
 from __future__ import annotations
 

@@ -12,4 +12,4 @@ def test_the_page_of_the_api_is_up_to_date():
     found = importlib.util.spec_from_file_location("http_api", DOCS / "http_api.py")
     module = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
-    assert (DOCS / "api.md").read_text() == module.document(), "run: uv run python docs/http_api.py"
+    assert (DOCS / "api.md").read_text() == module.document(), "run: uv run --group test python docs/http_api.py"
