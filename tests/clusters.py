@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,7 +45,10 @@ class Cluster:
             shutil.rmtree(folder, ignore_errors=True)
 
     def add(self, cpus=1, **more):
-        """Add a node."""
+        """Add a node, in up to three tries."""
+        for _ in range(STARTS - 1):
+            with suppress(Exception):
+                return self.nodes.add_node(num_cpus=cpus, **more)
         return self.nodes.add_node(num_cpus=cpus, **more)
 
     def lose(self, node):
