@@ -174,7 +174,12 @@ def _import_module(name: str) -> ModuleType:
 def _execute(name: str, path: Path) -> None:
     """Run the file as a module of that name; leaves no module behind where it fails."""
     here = next(
-        (copy / path.relative_to(folder) for folder, copy in _moved.items() if path.is_relative_to(folder)), path
+        (
+            _moved[folder] / path.relative_to(folder)
+            for folder in sorted(_moved, key=lambda each: -len(each.parts))  # the innermost, as it was named by
+            if path.is_relative_to(folder)
+        ),
+        path,
     )
     try:
         loader = _Source(name, path, source := here.read_bytes())

@@ -58,12 +58,15 @@ def caller(request, kept):
 
 
 @pytest.mark.parametrize("caller", [row for name, row in ROWS.items() if name not in IN_THIS_PROCESS], indirect=True)
-def test_every_executor_with_workers_survives_the_death_of_one(caller):
+@pytest.mark.parametrize("clause", [
+    a_worker_that_dies_is_reported_and_the_same_job_goes_on_from_its_checkpoint,
+    a_job_that_hangs_is_killed_and_goes_on_from_its_checkpoint,
+], **NAMED)  # fmt: skip
+def test_every_executor_with_workers_survives_the_death_of_one(caller, clause):
     epoch = caller.run(caller.job(9))[1]
     here = epoch.metrics["pid"] == os.getpid()
     assert not here, "it trains in this process, which this test would kill: add its name to IN_THIS_PROCESS"
-    a_worker_that_dies_is_reported_and_the_same_job_goes_on_from_its_checkpoint(caller)
-    a_job_that_hangs_is_killed_and_goes_on_from_its_checkpoint(caller)
+    clause(caller)
 
 
 @pytest.mark.parametrize("clause", CONTRACT, **NAMED)

@@ -42,13 +42,10 @@ def seconds(text: str) -> float:
 Home = Annotated[
     Path | None,
     typer.Option(
-        envvar="STUDY_HOME",
-        metavar="FOLDER",
-        show_default="mlruns",
-        rich_help_panel=WHERE,
+        envvar="STUDY_HOME", metavar="FOLDER", show_default="mlruns", rich_help_panel=WHERE,
         help="Use this folder for all results.",
     ),
-]
+]  # fmt: skip
 Storage = Annotated[
     str | None,
     typer.Option(

@@ -183,6 +183,7 @@ def _numbers(path: Path, column: pd.Series, decimal: Decimal) -> np.ndarray:
     wrong = np.flatnonzero(~np.isfinite(found_numbers))
     if len(wrong):
         value, row = values.iloc[int(wrong[0])], int(wrong[0]) + 1
+        value = value.item() if isinstance(value, np.generic) else value
         what = f"the label {column.name!r} holds {value!r} in row {row}, which is no number"
         raise DataError(what, where=where, fix="Correct it, or predict classes: --task classification.")
     return found_numbers

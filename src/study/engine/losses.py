@@ -12,6 +12,7 @@ import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor
 
 from study.engine import own
+from study.engine.tasks import MEANING, TASKS, Task
 from study.errors import RecipeError, StudyFileError
 from study.imports import import_object
 from study.knobs import is_own, within
@@ -35,6 +36,20 @@ class Loss(Protocol):
     def __call__(self, logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
         """Compute the loss."""
         ...
+
+
+def task_of(name: Name, recipe: Recipe) -> Task:
+    """Choose the task of a data set.
+
+    Raises:
+        RecipeError: the recipe's loss is for another task.
+
+    """
+    task = TASKS[name]
+    if recipe.loss not in task.losses and not is_own(recipe.loss):
+        what = f"loss={recipe.loss} does not fit a data set whose examples have {MEANING[name]}"
+        raise RecipeError(what, fix=f"Use {' or '.join(task.losses)}, or a loss of your own.")
+    return task
 
 
 def loss_of(recipe: Recipe, *, training: bool, task: Name = "classification", weights: Tensor | None = None) -> Loss:

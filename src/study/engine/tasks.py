@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from study.errors import RecipeError
-from study.knobs import LOSS_OF_NUMBERS, is_own
+from study.knobs import LOSS_OF_NUMBERS
 from study.objectives import SCORES
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from study.data.forms import Task as Name
-    from study.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +52,6 @@ class Task:
     predict: Callable[[Tensor], Tensor]
     scores: tuple[str, ...]
     count: Callable[[Tensor, Tensor, Scale], dict[str, float]]
-
-
-def task_of(name: Name, recipe: Recipe) -> Task:
-    """Choose the task of a data set.
-
-    Raises:
-        RecipeError: the recipe's loss is for another task.
-
-    """
-    task = TASKS[name]
-    if recipe.loss not in task.losses and not is_own(recipe.loss):
-        what = f"loss={recipe.loss} does not fit {recipe.dataset}, whose examples have {MEANING[name]}"
-        raise RecipeError(what, fix=f"Use {' or '.join(task.losses)}, or a loss of your own.")
-    return task
 
 
 def classes_of(logits: Tensor) -> Tensor:

@@ -22,9 +22,8 @@ from study.engine import models, optim, step
 from study.engine.augment import Augment, augmentation
 from study.engine.data import Data, open_data, open_test, order_of, preparation
 from study.engine.evaluate import BATCH, Evaluation, evaluate, metric_of, report
-from study.engine.losses import Loss, class_weights, loss_of, outputs_of, penalty_of
+from study.engine.losses import Loss, class_weights, loss_of, outputs_of, penalty_of, task_of
 from study.engine.schedules import Schedule
-from study.engine.tasks import Task, task_of
 from study.errors import RecipeError
 from study.events import Epoch
 
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from study.engine.data import Split
+    from study.engine.tasks import Task
     from study.recipe import Recipe
 
 LOOK = 100  # steps between two checks that the loss is still finite
@@ -114,14 +114,7 @@ def train(
         with isolated_rng(device):
             with parts.step.mode():
                 metrics = _pass(parts, number)
-            if len(parts.data.val):
-                evaluation = judge(parts, number, parts.data.val) if math.isfinite(metrics["train_loss"]) else None
-                metrics["val_loss"] = evaluation.loss if evaluation else math.nan
-                scores = evaluation.scores if evaluation else dict.fromkeys(parts.task.scores, math.nan)
-                metrics.update({f"val_{name}": value for name, value in scores.items()})
-            elif recipe.metric and math.isfinite(metrics["train_loss"]):  # a final training is followed by it, too
-                scores = judge(parts, number, parts.data.train).scores
-                metrics.update({f"train_{name}": scores[name] for name in scores if name not in parts.task.scores})
+            evaluation = _follow(parts, number, metrics)
         last = min(number * parts.steps_per_epoch, parts.steps)
         metrics["lr"] = parts.schedule.at(last - 1)["lr"]
         finite = math.isfinite(metrics["train_loss"])
@@ -142,6 +135,20 @@ def train(
             tested = judge(parts, done, open_test(recipe, device))
             found["test"] = {**report(tested, parts.data.classes), "correct": tested.correct}
     return found
+
+
+def _follow(parts: Parts, number: int, metrics: dict[str, float]) -> Evaluation | None:
+    """Add what is counted after an epoch to its metrics; returns the judgement on the validation split, if any."""
+    is_finite, evaluation = math.isfinite(metrics["train_loss"]), None
+    if len(parts.data.val):
+        evaluation = judge(parts, number, parts.data.val) if is_finite else None
+        metrics["val_loss"] = evaluation.loss if evaluation else math.nan
+        scores = evaluation.scores if evaluation else dict.fromkeys(parts.task.scores, math.nan)
+        metrics.update({f"val_{name}": value for name, value in scores.items()})
+    elif is_finite and metric_of(parts.recipe, parts.task, len(parts.data.classes)):  # of a final training
+        scores = judge(parts, number, parts.data.train).scores
+        metrics.update({f"train_{name}": scores[name] for name in scores if name not in parts.task.scores})
+    return evaluation
 
 
 def assemble(recipe: Recipe, device: str) -> Parts:
