@@ -49,7 +49,8 @@ def test_a_network_of_one_output_is_sure_by_its_sign(small, image_pack, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("knobs", "words"), [({"dataset": "breast_cancer"}, "holds no images"), ({"val_fraction": 0.0}, "nothing is held out")]
+    ("knobs", "words"),
+    [({"dataset": "breast_cancer"}, "holds no images"), ({"val_fraction": 0.0}, "nothing is held out")],
 )
 def test_where_there_is_nothing_to_show_it_says_why(small, tmp_path, knobs, words):
     with pytest.raises(RecipeError, match=words):
