@@ -22,7 +22,7 @@ DRAWING = {"matplotlib", "plotly", "PIL"}
 COMPILER = {"torch._dynamo", "torch._inductor", "sympy"}
 NEVER_BEFORE_TORCH = {"study.recipe", "optuna", "sqlalchemy", "numpy", "mlflow", "torch"}
 WORKER = {*COMPILER, *DRAWING, "sklearn", "scipy", "pandas", "optuna", "sqlalchemy", "mlflow", "typer", "rich"}
-SERVICE = {"alembic", "fastapi", "starlette", "uvicorn", "limits", "pwdlib"}
+SERVICE = {"fastapi", "starlette", "uvicorn", "limits", "pwdlib"}
 COORDINATOR = {*DRAWING, *SERVICE, "torch", "torchvision", "sklearn", "pandas", "mlflow"}
 TINY = Recipe(dataset="digits", model="cnn2", train_size=100, epochs=1)
 REPORT_MODULES = "import atexit, sys; atexit.register(lambda: print('MODULES', *sys.modules, file=sys.stderr)); "

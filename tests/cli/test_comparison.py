@@ -36,7 +36,7 @@ def compare(study):
 def test_the_table_says_mean_difference_published_figure_and_verdict(compare):
     code, out, _ = compare(*FLAGS)
     assert code == 0
-    lines = {line.split()[0]: line for line in out.splitlines() if line}
+    lines = {line.split()[0]: line for line in reversed(out.splitlines()) if line}  # the first table's
     assert lines["baseline"].rstrip().endswith("baseline")
     assert lines["same"].rstrip().endswith("no difference: the same recipe")
     assert "99.00 !" in lines["softmax"]

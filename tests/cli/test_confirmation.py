@@ -37,7 +37,7 @@ def test_confirm_says_who_won_what_the_score_is_and_how_much_was_luck(searched):
     lines = answer.out.splitlines()
     assert lines[0] == "small: val_accuracy of the best 3 trials on 3 fresh seeds (accuracies in %)"
     assert sum("  winner  " in line for line in lines) == 1
-    assert "Test split, 3 further seeds: accuracy of the winner and of the baseline" in lines
+    assert "Test split, 3 further seeds: accuracy of the winner and of the baseline, 95 % intervals" in lines
     assert any(line.startswith("Gain over the baseline: ") for line in lines)
     assert any(line.startswith("Optimism removed: ") for line in lines)
     recipe = json.loads(Path("mlruns/studies/small-final/trials/00000/recipe.json").read_text())

@@ -75,8 +75,9 @@ def test_variables_are_told_in_one_sentence_with_what_departs_from_its_rule(stud
     text = " ".join(study("run", "--help").out.split())
     assert "env var" not in text
     assert (
-        "Each option has an environment variable, such as STUDY_TRIALS for --trials; also STUDY_DATASET for --data, "
-        "OPTUNA_STORAGE for --storage, MLFLOW_TRACKING_URI for --tracking-uri. The command line wins."
+        "Each option has an environment variable, such as STUDY_TRIALS for --trials; also RAY_ADDRESS for --address, "
+        "STUDY_DATASET for --data, OPTUNA_STORAGE for --storage, MLFLOW_TRACKING_URI for --tracking-uri. "
+        "The command line wins."
     ) in text
 
 

@@ -54,7 +54,8 @@ def test_a_winner_is_registered_promoted_used_and_taken_back(study, digit):
     assert predicted.out.splitlines()[1].split()[:2] == [str(digit), "3"]
     table = study("models", "little").out.splitlines()
     assert table[0].split() == [
-        "Model", "Version", "Aliases", "Confirmed", "Score", "95", "%", "interval", "Seeds", "Age", "Made", "by",
+        "Model", "Version", "Aliases", "Confirmed", "Score", "On", "this", "test", "set", "On", "new", "examples",
+        "Seeds", "Age", "Made", "by",
     ]  # fmt: skip
     assert table[1].split()[:4] == ["little", "1", "champion", "yes"]
 

@@ -16,7 +16,7 @@ sys.meta_path.insert(0, Blocked())
 import study
 
 names = [each.name for each in pkgutil.walk_packages(study.__path__, "study.", onerror=lambda name: None)]
-names = [name for name in names if not name.startswith(("study.report", "study.__main__"))]
+names = [name for name in names if not name.startswith(("study.report", "study.__main__", "study.service.migrations."))]
 for name in names:
     import_module(name)
 print(len(names))

@@ -21,7 +21,8 @@ PANELS: Mapping[str, Sequence[str]] = {
     "Look": ("show", "best", "report", "export"),
     "Registry": ("register", "promote", "rollback", "models", "predict"),
     "Data": ("data",),
-    "Service": ("ui", "sync", "remove", "doctor", "cluster"),
+    "Upkeep": ("ui", "sync", "remove", "backup", "restore", "doctor"),
+    "Service": ("serve", "login", "queue", "attach", "stop", "resume", "cancel", "priority", "upgrade", "cluster"),
 }
 REST = "Options"  # the panel of an option that names none, such as --help
 ORDER = ("What to run", "How long", "Where", "Output", REST)
