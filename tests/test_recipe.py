@@ -61,10 +61,10 @@ def test_an_ablation_takes_back_the_arguments_of_a_part_of_ones_own():
             "'batches': there is no such choice. Did you mean 'batch'?",
         ),
         ({"precision": "bfloat"}, "Did you mean 'bfloat16'?"),
-        ({"metric": "f1"}, "metric='f1': not an import path. Write it as package.module:name."),
+        ({"metric": "f1_makro"}, "metric='f1_makro': there is no such choice. Did you mean 'f1_macro'?"),
         ({"optimizer_args": {"lr": 1}}, "optimizer_args={'lr': 1} has no effect with optimizer=adam"),
         ({"model": "torchvision:resnet18", "model_args": {"n": 1}}, "model_args={'n': 1} has no effect with model="),
-        ({"metric_args": {"n": 1}}, "metric_args has no effect without metric"),
+        ({"metric_args": {"n": 1}}, "metric_args={'n': 1} has no effect with metric=None"),
         ({"optimizer": "a:Lion", "optimizer_args": {"f": {1}}}, "optimizer_args"),
     ],
 )

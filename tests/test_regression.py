@@ -210,9 +210,9 @@ def test_images_are_given_numbers_by_a_table_or_arrays(study, inline):
 
 
 def test_what_does_not_go_together_is_said_before_anything_is_trained():
-    with pytest.raises(RecipeError, match=r"loss=cross_entropy does not fit diabetes, whose examples have numbers"):
+    with pytest.raises(RecipeError, match=r"loss=cross_entropy does not fit a data set whose examples have numbers"):
         assemble(Recipe(dataset="diabetes", model="logistic"), "cpu")
-    with pytest.raises(RecipeError, match=r"loss=mse does not fit iris, whose examples have classes"):
+    with pytest.raises(RecipeError, match=r"loss=mse does not fit a data set whose examples have classes"):
         assemble(Recipe(dataset="iris", model="logistic", loss="mse"), "cpu")
     recipe = Recipe(dataset="diabetes", model="logistic", loss="mse")
     assert (Study(name="s", recipe=recipe).metric, Study(name="s", recipe=recipe).direction) == ("val_rmse", "minimize")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ FILES = sorted(
     for file in (REPOSITORY / folder).rglob("*.py")
     if not file.name.startswith("test_")
     and "def train(recipe" in (text := file.read_text())
-    and "\nstudy = Study(" in text
+    and re.search(r"^study = Study\(", text, re.MULTILINE)
+    and file.name != "mine.py"  # which has one as text
 )
 
 

@@ -129,7 +129,9 @@ def test_several_labels_are_learned_and_counted_as_scikit_learn_does(tmp_path):
     assert last["val_f1_micro"] > 0.9
     assert last["val_hamming_loss"] < 0.1
     assert [each["class"] for each in found["test"]["per_class"]] == list(pack.classes)
-    with pytest.raises(RecipeError, match="loss=cross_entropy does not fit several"):
+    with pytest.raises(
+        RecipeError, match="loss=cross_entropy does not fit a data set whose examples have several labels each"
+    ):
         assemble(Recipe(dataset="several", model="logistic"), "cpu")
 
 

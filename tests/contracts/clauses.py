@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from study.errors import PlaceError
 from study.events import Died, Epoch, Failed, Finished, Started, Stopped, Stuck
 from study.executors import Job
 from study.record.journal import TrialFolder
+from study.stopping import SIGNALS
 from study.study_files import load
 
 FILE = Path(__file__).parents[1] / "executors" / "work.py"
@@ -167,6 +169,11 @@ def closing_ends_what_runs_and_a_second_time_does_nothing(caller):
             os.kill(pid, 0)
 
 
+def the_signals_of_the_caller_stay_its_own(caller):
+    assert isinstance(caller.run(caller.job())[-1], Finished)
+    assert not [each for each in SIGNALS if getattr(signal.getsignal(each), "__module__", "") == "study.processes"]
+
+
 def a_worker_that_dies_is_reported_and_the_same_job_goes_on_from_its_checkpoint(caller):
     died = caller.run(caller.job(fault="kills"))
     assert [type(event) for event in died] == [Started, Epoch, Died]
@@ -215,6 +222,7 @@ CONTRACT = [
     ),
     jobs_run_one_after_the_other_under_their_own_numbers,
     every_slot_runs_a_job_at_the_same_time,
+    the_signals_of_the_caller_stay_its_own,
     closing_ends_what_runs_and_a_second_time_does_nothing,
 ]
 NAMED = {"ids": lambda each: each.__name__}

@@ -11,6 +11,7 @@ import queue
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from study import environment
 from study.errors import PlaceError, StudyError
 from study.events import Failed, Stopped, Stuck
-from study.executors import preload, scratch, worker  # pyright: ignore[reportUnusedImport] - before torch: it sets malloc and threads
+from study.executors import scratch, worker
 from study.executors.luggage import Guest
 from study.executors.parcel import OUTPUT, Reply, encode
 from study.record import atomic_files
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from study.events import Event
     from study.executors import Job
     from study.executors.luggage import Luggage
-
-assert preload
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +62,9 @@ class Trainer:
             device: as a person names it.
 
         """
+        import_module("study.executors.preload")  # in this process alone: it sets malloc, threads and signals
         import ray  # noqa: PLC0415 - what starts this process has it
-        import torch  # noqa: PLC0415 - after preload
+        import torch  # noqa: PLC0415
 
         from study.engine.device import pick  # noqa: PLC0415 - as above
 
