@@ -16,8 +16,7 @@ from study.imports import is_outdated
 from study.knobs import explain, plain
 from study.metric import Direction, Metric, usual_direction
 from study.objectives import metrics_of, usual_metric
-from study.recipe import Recipe
-from study.recipe import judged_by as computing
+from study.recipe import Recipe, computing
 from study.stored_recipe import recipe_class
 
 if TYPE_CHECKING:

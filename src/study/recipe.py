@@ -306,7 +306,7 @@ class Recipe(BaseModel):
         return hash(to_json(self))
 
 
-def judged_by(recipe: Recipe, metric: str) -> Recipe:
+def computing(recipe: Recipe, metric: str) -> Recipe:
     """Let a recipe compute the metric that its study is judged by, if it is one of scikit-learn's and none is set."""
     name = str(metric).removeprefix("val_")
     if recipe.metric is not None or name == metric or name not in ALL_METRICS or metric in metrics_of(recipe):

@@ -7,7 +7,6 @@ Exit codes: 0 done, 1 failed, 2 something given is wrong, 129, 130 and 143 stopp
 from __future__ import annotations
 
 import atexit
-import errno
 import os
 import re
 import signal
@@ -88,10 +87,14 @@ def exit_code(arguments: list[str]) -> int:
     except Exception as error:  # the last place that can turn a fault of ours into a line that a person can act on
         if _debug(arguments):
             raise
-        if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            where = error.filename or "a file"
-            _complain(f"{where}: the disk is full. Free some space and run the same command again.")
-            return 2
+        from pathlib import Path
+
+        from study.record import atomic_files
+
+        if isinstance(error, OSError) and atomic_files.is_full(error):
+            full = atomic_files.cannot_write(Path(error.filename or "a file"), error)
+            _complain(str(full))
+            return full.exit_code
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         _complain(f"{reason}. This is a bug; run with --debug for the traceback.")
         return 1

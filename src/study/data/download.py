@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import queue
 import threading
@@ -13,6 +12,7 @@ from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
 from study.errors import PlaceError
+from study.record import atomic_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -107,5 +107,5 @@ def _write(file: Any, chunk: bytes) -> None:
     try:
         file.write(chunk)
     except OSError as error:
-        reason = "the disk is full" if error.errno == errno.ENOSPC else f"cannot be written: {error.strerror}"
+        reason = "the disk is full" if atomic_files.is_full(error) else f"cannot be written: {error.strerror}"
         raise PlaceError(reason, where=file.name, fix="Free some space, or point STUDY_DATA elsewhere.") from error

@@ -137,9 +137,14 @@ def is_alive(process: int) -> bool:
     return True
 
 
+def is_full(error: OSError) -> bool:
+    """Tell whether a disk, or a person's share of it, is full."""
+    return error.errno in {errno.ENOSPC, errno.EDQUOT}
+
+
 def cannot_write(path: Path, error: OSError, fix: str = HOME_FIX) -> PlaceError:
     """Make the error for a path that cannot be written."""
-    if error.errno == errno.ENOSPC:
+    if is_full(error):
         return PlaceError("the disk is full", where=str(path), fix="Free some space and run the same command again.")
     return PlaceError(f"cannot be written: {error.strerror or error}", where=str(path), fix=fix)
 

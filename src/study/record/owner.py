@@ -36,7 +36,7 @@ def is_here(who: Mapping[str, Any]) -> bool:
 
 def is_dead(who: Mapping[str, Any]) -> bool:
     """Tell whether a process is known to have ended; False for one of another machine or container."""
-    if who.get("machine") != _machine() or not isinstance(who.get("pid"), int):
+    if not is_here(who) or not isinstance(who.get("pid"), int):
         return False
     try:
         os.kill(who["pid"], 0)
@@ -61,7 +61,7 @@ def describe(who: Mapping[str, Any]) -> str:
 
     """
     since = datetime.fromtimestamp(who["since"]).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    suspended = who.get("machine") == _machine() and _stat(who["pid"])[0] == "T"
+    suspended = is_here(who) and _stat(who["pid"])[0] == "T"
     but = f", but is suspended: `kill -CONT {who['pid']}` lets it go on" if suspended else ""
     return f"process {who['pid']} on {who['host']} runs it since {since} ({who['command']}){but}"
 

@@ -287,7 +287,3 @@ class Conductor:
         lines = [line for line in text.splitlines() if line.strip()]
         last = next((place for place in range(len(lines) - 1, -1, -1) if lines[place].startswith("error: ")), -1)
         return " ".join(line.strip() for line in lines[last:]).removeprefix("error: ") or "it said nothing"
-
-    def children(self) -> int:
-        """Give the number of running commands."""
-        return len(self._children)
