@@ -9,12 +9,13 @@ import signal
 import time
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
 from study.errors import StudyError
 from study.events import Died, Epoch, Event, Started
-from study.executors import server, worker
+from study.executors import calls, server, worker
 from study.processes import end, no_main_module
 
 if TYPE_CHECKING:
@@ -69,22 +70,8 @@ class Local:
     def call(self, function: str, *arguments: Any, report: Callable[[str, float | None], None] | None = None) -> Any:
         """Call a function in an idle worker: see `study.executors.Call`."""
         each = self._idle()
-        _send(each, worker.Asked(function, arguments, reports=report is not None))
-        while True:
-            match self._receive(each):
-                case worker.Told(text, share):
-                    if report:
-                        report(text, share)
-                case worker.Returned(value):
-                    return value
-                case worker.Raised(error, traceback):
-                    if traceback:
-                        error.add_note(traceback)
-                    raise error
-                case Died(reason):
-                    raise StudyError(reason, where=function)
-                case other:
-                    raise AssertionError(other)
+        _send(each, calls.Asked(function, arguments, reports=report is not None))
+        return calls.result_of(iter(partial(self._receive, each), None), function, report)
 
     def submit(self, job: Job) -> None:
         """Give the job to an idle worker; fork one if there is none."""

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, deserialize
 from study import errors
 from study.errors import PlaceError
 from study.events import Died, Epoch, Event, Failed, Finished, Started, Stopped, Stuck
-from study.record import atomic_files, weights
+from study.record import atomic_files, checked, weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from study.executors import Job
 
 OUTPUT = "output.log"
+FILES = ("best", "last", "correct", "checkpoint")  # of a job, as they are written: the checkpoint vouches for the rest
 KINDS = {each.__name__: each for each in (Started, Epoch, Finished, Stopped, Failed, Stuck, Died)}
 Text = dict[str, str]
 
@@ -82,6 +83,11 @@ def decode(text: str) -> Event:
     return event
 
 
+def places_of(job: Job) -> dict[str, Path]:
+    """Give the files that a job's training writes, by their names in `Job`."""
+    return {name: place for name in FILES if (place := getattr(job, name)) is not None}
+
+
 def write(job: Job, files: Mapping[str, bytes]) -> None:
     """Write what a trainer has sent into the job's folder; all of it is checked first.
 
@@ -90,7 +96,7 @@ def write(job: Job, files: Mapping[str, bytes]) -> None:
         PlaceError: the disk is full or cannot be written.
 
     """
-    places = {each.name: each for each in (job.best, job.last, job.checkpoint)}  # the checkpoint vouches for the rest
+    places = {each.name: each for each in places_of(job).values()}
     for name, content in files.items():
         if name not in places and name != OUTPUT:
             raise Unfit(f"a file {name!r}")
@@ -105,8 +111,24 @@ def write(job: Job, files: Mapping[str, bytes]) -> None:
 
 
 def _is_whole(name: str, content: bytes) -> bool:
-    if Path(name).suffix != ".safetensors":
-        return weights.is_whole_checkpoint(content)
+    match Path(name).suffix:
+        case ".json":
+            return _is_checked(content)
+        case ".pt":
+            return weights.is_whole_checkpoint(content)
+        case _:
+            return _is_weights(content)
+
+
+def _is_checked(content: bytes) -> bool:
+    try:
+        checked.decode(content)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_weights(content: bytes) -> bool:
     try:
         deserialize(content)
     except SafetensorError:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from study.errors import PlaceError, StudyError
 from study.events import Died, Epoch, Event, Started, Stuck
-from study.executors import cluster, parcel, worker
+from study.executors import calls, cluster, parcel
 from study.executors.cluster import RayError, ray
 from study.executors.luggage import Porter
 from study.executors.pool import LOOK, Pool, Slot, cause, is_lost
@@ -87,27 +87,14 @@ class Ray:
             with closing(Local()) as here:
                 return here.call(function, *arguments, report=report)
         slot = next(slot for slot in self._pool.slots if slot.is_idle)
-        asked = worker.Asked(function, arguments, reports=report is not None)
+        asked = calls.Asked(function, arguments, reports=report is not None)
         what = (asked, str(Path.cwd()), self._porter.pack(function, arguments))
         try:
-            for reference in slot.actor.call.options(num_returns="streaming").remote(*what):
-                told: Any = ray.get(reference)
-                match told:
-                    case worker.Told(text, share):
-                        if report:
-                            report(text, share)
-                    case worker.Returned(value):
-                        return value
-                    case worker.Raised(error, traceback):
-                        if traceback:
-                            error.add_note(traceback)
-                        raise error
-                    case other:
-                        raise AssertionError(other)
+            sent = slot.actor.call.options(num_returns="streaming").remote(*what)
+            return calls.result_of(map(ray.get, sent), function, report)
         except RayError as error:
             self._pool.drop(slot)
             raise StudyError(cause(error), where=function) from error
-        raise StudyError("it has returned nothing", where=function)
 
     def submit(self, job: Job) -> None:
         """Give the job to an idle trainer, or let it wait for one."""
@@ -186,18 +173,18 @@ class Ray:
         left: deque[tuple[float, Job]] = deque()
         for until, job in self._queue:
             chips = {slot.about["chip"] for slot in self._pool.ready}
-            files = _checkpoints(job)
-            bound = job.chip if files and job.chip in chips else ""
+            bound = job.chip if job.chip in chips and any(place.exists() for place in _checkpoints(job)) else ""
             idle = [slot for slot in self._pool.slots if slot.is_idle and bound in {"", slot.about["chip"]}]
             if idle:
-                self._start(idle[0], job, files)
+                self._start(idle[0], job)
             elif chips or time.monotonic() < until:
                 left.append((until, job))
             else:
                 self._found.append((job.number, Died("no node of the cluster has room for it", is_own=False)))
         self._queue = left
 
-    def _start(self, slot: Slot, job: Job, files: dict[str, bytes]) -> None:
+    def _start(self, slot: Slot, job: Job) -> None:
+        files = {place.name: place.read_bytes() for place in _checkpoints(job) if place.exists()}
         chip = slot.about["chip"]
         moved = bool(files and job.chip and job.chip != chip)
         slot.job, slot.anew = job, ""
@@ -225,9 +212,8 @@ def make(resources: Resources) -> Ray:
     return made
 
 
-def _checkpoints(job: Job) -> dict[str, bytes]:
-    places = (job.checkpoint, atomic_files.before(job.checkpoint))
-    return {place.name: place.read_bytes() for place in places if place.exists()}
+def _checkpoints(job: Job) -> tuple[Path, Path]:
+    return job.checkpoint, atomic_files.before(job.checkpoint)
 
 
 def _wait_for_end(slots: Sequence[Slot]) -> None:

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 from study import environment
 from study.errors import PlaceError, StudyError
 from study.events import Failed, Stopped, Stuck
-from study.executors import scratch, worker
+from study.executors import calls, scratch, worker
 from study.executors.luggage import Guest
-from study.executors.parcel import OUTPUT, Reply, encode
+from study.executors.parcel import OUTPUT, Reply, encode, places_of
 from study.record import atomic_files
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ class Trainer:
         self._guest = Guest(ray.get, ray.get_runtime_context().get_node_id(), top)
         self._attempt = 0
         self._events: Iterator[Event] = iter(())
+        self._names: set[str] = set()  # of the job's files
         self._known: dict[str, tuple[int, int]] = {}
         self._shown = 0  # bytes of the output that were sent
 
@@ -102,8 +103,9 @@ class Trainer:
         for name, content in order.files.items():
             atomic_files.write(self._folder / name, [content])
         job = order.job
-        here = {name: self._folder / getattr(job, name).name for name in ("checkpoint", "best", "last")}
+        here = {name: self._folder / place.name for name, place in places_of(job).items()}
         os.chdir(order.folder if Path(order.folder).is_dir() else self._folder)
+        self._names = {place.name for place in here.values()}
         self._attempt, self._shown, self._known = order.attempt, 0, self._marks()
         self._events = self._run(replace(job, **here), order.luggage)
         return self._step()
@@ -118,8 +120,8 @@ class Trainer:
         return self._step()
 
     def call(
-        self, asked: worker.Asked, folder: str, luggage: Luggage
-    ) -> Iterator[worker.Told | worker.Returned | worker.Raised]:
+        self, asked: calls.Asked, folder: str, luggage: Luggage
+    ) -> Iterator[calls.Told | calls.Returned | calls.Raised]:
         """Call a function; gives how far it is, and last what it returned or raised."""
         if Path(folder).is_dir():
             os.chdir(folder)
@@ -130,7 +132,7 @@ class Trainer:
         while True:
             message = told.get()
             yield message
-            if not isinstance(message, worker.Told):
+            if not isinstance(message, calls.Told):
                 return
 
     def _run(self, job: Job, luggage: Luggage) -> Iterator[Event]:
@@ -156,7 +158,7 @@ class Trainer:
         return {
             file.name: ((stat := file.stat()).st_ino, stat.st_mtime_ns)
             for file in self._folder.iterdir()
-            if file.name in {"checkpoint.pt", "best.safetensors", "last.safetensors"}
+            if file.name in self._names
         }
 
     def _changed(self) -> Iterator[tuple[str, bytes]]:

@@ -13,12 +13,13 @@ import time
 import traceback
 from collections.abc import Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from study import processes
 from study.errors import PlaceError, StudyError
 from study.events import Died, Epoch, Event, Failed, Finished, Started, Stopped, Stuck
+from study.executors.calls import Asked, Raised, Returned, Told
 from study.executors.own_program import as_its_own_program
 from study.imports import import_object
 
@@ -29,38 +30,6 @@ if TYPE_CHECKING:
 
     from study.executors import Job
     from study.metric import Metric
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A function to call, by its import path; `reports` says whether it takes a function that hears of progress."""
-
-    function: str
-    arguments: tuple[Any, ...]
-    reports: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """How far a called function is: a text, and a share in [0, 1] or None."""
-
-    text: str
-    share: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Returned:
-    """What a called function returned."""
-
-    value: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Raised:
-    """What a called function raised; `traceback` is empty where the error says all."""
-
-    error: StudyError
-    traceback: str = ""
 
 
 def perform(job: Job, device: str) -> Iterator[Event]:
