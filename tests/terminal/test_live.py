@@ -261,10 +261,15 @@ def test_colour_is_for_terminals_and_no_color_wins(monkeypatch, variables, here,
 def test_a_mistake_that_ends_the_work_at_once_is_not_preceded_by_what_was_going_on(caplog, monkeypatch):
     caplog.set_level(logging.INFO, logger="study")
     monkeypatch.setattr("study.terminal.starting.AT_ONCE", 3600)
-    with pytest.raises(InputError), reporting(Terminal(live=False)) as report:
-        report("loading torch", None)
-        raise InputError("no such study")
+
+    def load(name=None):
+        with reporting(Terminal(live=False)) as report:
+            report("loading torch", None)
+            if name is None:
+                raise InputError("which study?")
+
+    with pytest.raises(InputError):
+        load()
     assert caplog.records == []
-    with reporting(Terminal(live=False)) as report:
-        report("loading torch", None)
+    load("toy")
     assert [record.getMessage() for record in caplog.records] == ["loading torch"]
