@@ -19,7 +19,8 @@ from {module} import {shell} as Shell
 
 config = Config()
 config.HistoryManager.enabled = False
-config.IPKernelApp.parent_appname = "a notebook"  # by which tqdm knows one
+if "{shell}" == "InteractiveShell":
+    sys.modules["ipykernel.zmqshell"] = sys  # by this name tqdm knows a notebook
 shell = Shell.instance(config=config)
 shell.display_pub = CapturingDisplayPublisher()
 import study
