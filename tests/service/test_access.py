@@ -12,6 +12,7 @@ ROLE_OF = """
 anyone  GET /healthz, GET /readyz, GET /assets/{name}, GET /login, POST /login, GET /invitation/{secret}
 anyone  POST /invitation/{secret}, POST /api/v1/login
 viewer  GET /metrics, GET /api/v1/openapi.json, GET /, GET /parts/home, GET /queue, GET /parts/queue, GET /runs/{run}
+viewer  GET /parts/runs/{run}, GET /parts/studies/{study}/remarks
 viewer  GET /studies, GET /studies/{study}, GET /parts/studies/{study}, GET /studies/{study}/trials/{trial}, GET /me
 viewer  POST /me/tokens, POST /me/tokens/{token}/revoke, POST /me/password, POST /logout
 viewer  GET /api/v1/runs, GET /api/v1/queue, GET /api/v1/runs/{run}, GET /api/v1/runs/{run}/messages
