@@ -26,7 +26,7 @@ from study.formatting import without_password
 from study.record import family
 from study.record.owner import is_dead, is_here, known
 from study.schemas.service import Asked
-from study.service import asking, queue
+from study.service import asking, commands, queue
 from study.service.following import Follower, ended_since
 
 if TYPE_CHECKING:
@@ -228,8 +228,8 @@ class Conductor:
         command = [sys.executable, "-m", "study", *asking.words(asked, row["slots"], file)]
         with (folder / "answer.jsonl").open("wb") as answer, (folder / "messages.log").open("ab") as messages:
             process = subprocess.Popen(  # noqa: S603 - our own program, its words checked one by one
-                command, env=self._environment(), stdin=subprocess.DEVNULL, stdout=answer, stderr=messages,
-                start_new_session=True,
+                command, env=commands.environment(self.places), stdin=subprocess.DEVNULL, stdout=answer,
+                stderr=messages, start_new_session=True,
             )  # fmt: skip
         child = Child(row, known(process.pid), process)
         self._children[row["id"]] = child
@@ -241,16 +241,6 @@ class Conductor:
     def run_folder(self, identity: str) -> Path:
         """Folder of what a run has printed."""
         return self.folder / "runs" / identity
-
-    def _environment(self) -> dict[str, str]:
-        """Give a command what it needs; secrets of the service are none of its business."""
-        ours = {name: value for name, value in os.environ.items() if not name.startswith("STUDY_")}
-        kept = {name: os.environ[name] for name in ("STUDY_CACHE", "STUDY_DATA") if name in os.environ}
-        return ours | kept | {
-            "STUDY_HOME": str(self.places.home),
-            "STUDY_STORAGE": self.places.storage,
-            "STUDY_TRACKING_URI": self.places.tracking_uri,
-        }  # fmt: skip
 
     def _finish(self, child: Child, code: int | None) -> None:
         """Decide what becomes of a run whose child has ended."""
@@ -321,6 +311,4 @@ class Conductor:
             text = (self.run_folder(identity) / "messages.log").read_text(encoding="utf-8", errors="replace")
         except OSError:
             return "it said nothing"
-        lines = [line for line in text.splitlines() if line.strip()]
-        last = next((place for place in range(len(lines) - 1, -1, -1) if lines[place].startswith("error: ")), -1)
-        return " ".join(line.strip() for line in lines[last:]).removeprefix("error: ") or "it said nothing"
+        return commands.last_error(text)

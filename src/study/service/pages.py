@@ -15,19 +15,19 @@ from pydantic import ValidationError
 from study import api
 from study import request as reading
 from study.errors import InputError, StudyError
-from study.formatting import duration, knobs, number
+from study.formatting import duration, knob, knobs, number
 from study.record import family
 from study.schemas.service import Submitted
-from study.service import asking, curves, describing, queue, shelf
+from study.service import asking, curves, describing, notes, queue, shelf
 from study.service.api_runs import NoSuch, found
-from study.service.api_studies import home_of
+from study.service.api_studies import home_of, require
 from study.service.web import person, role, router, service
 from study.study_files import available
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from study.schemas.service import Run
+    from study.schemas.service import Note, Run
 
 routes = router(include_in_schema=False)
 DONE = 286  # htmx's status that ends asking again
@@ -37,7 +37,7 @@ _templates = jinja2.Environment(
     trim_blocks=True, lstrip_blocks=True,
 )  # fmt: skip
 _filters = cast(dict[str, Any], _templates.filters)
-_filters |= {"number": number, "knobs": knobs, "duration": duration}
+_filters |= {"number": number, "knob": knob, "knobs": knobs, "duration": duration}
 _filters["coded"] = lambda text: Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped
 _filters["when"] = lambda text: (text or "")[:16].replace("T", " ")
 
@@ -79,7 +79,7 @@ def home_part(request: Request) -> Response:
 def _overview(request: Request) -> dict[str, Any]:
     here = service(request)
     live, _ = queue.listed(here.database, live=True, limit=200)
-    recent, _ = queue.listed(here.database, limit=100)
+    recent, _ = queue.listed(here.database, limit=30)
     order = {run.id: place for place, run in enumerate(queue.waiting(here.database))}
     ended = sorted((run for run in recent if run.ended), key=lambda run: run.ended or "", reverse=True)
     return {
@@ -176,7 +176,7 @@ def studies(request: Request) -> Response:
 @routes.get("/studies/{study}", openapi_extra=READER)
 def show_study(request: Request, study: str) -> Response:
     """Show a study: curves, trials, remarks, the way to its report."""
-    return page(request, "study", **_study(request, study))
+    return page(request, "study", note=_note(request, study), **_study(request, study))
 
 
 @routes.get("/parts/studies/{study}", openapi_extra=READER)
@@ -190,6 +190,10 @@ def study_part(request: Request, study: str) -> Response:
 def study_remarks(request: Request, study: str) -> Response:
     """Say what a search says of itself; all its trials are read for that."""
     return page(request, "part_remarks", remarks=api.show(study, top=1, home=home_of(request, study)).record().remarks)
+
+
+def _note(request: Request, study: str, trial: int | None = None) -> Note:
+    return notes.read(service(request).database, study, trial)
 
 
 def _study(request: Request, study: str) -> dict[str, Any]:
@@ -208,13 +212,13 @@ def _study(request: Request, study: str) -> dict[str, Any]:
 @routes.get("/studies/{study}/trials/{trial}", openapi_extra=READER)
 def show_trial(request: Request, study: str, trial: int) -> Response:
     """Show a trial: its knobs, its epochs, what it found."""
-    home = home_of(request, study)
-    if not family.journal(study, home).trial(trial).path.is_dir():
-        raise NoSuch(f"no trial {trial} of {study}")
+    home = require(request, study, trial)
     record = api.show(study, trial, home=home).record()
     values = [row[record.metric] for row in record.history if record.metric in row]
     drawn = curves.draw([(f"trial {trial}", values)], record.metric, f"trial {trial}")
-    return page(request, "trial", trial=record, metric=record.judged_by, curves=drawn)
+    return page(
+        request, "trial", trial=record, metric=record.judged_by, curves=drawn, note=_note(request, study, trial)
+    )
 
 
 @routes.get("/start", openapi_extra=RUNNER)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -99,7 +100,7 @@ def listed(database: Database, home: Path) -> tuple[list[Row], list[Row]]:
     there = family.studies(home)
     found = [_listed(database, home, name, known.get(name, dict.fromkeys(STATES, 0))) for name in there]
     return found, [
-        {"study": name, "description": _first_line(file)}
+        {"study": name, "description": _first_line(file, file.stat().st_mtime_ns)}
         for name, file in sorted(files.items())
         if name not in there
     ]  # fmt: skip
@@ -119,7 +120,8 @@ def _listed(database: Database, home: Path, name: str, known: dict[str, int]) ->
     return row | {"best": best, "metric": metric.name, "description": said}
 
 
-def _first_line(file: Path) -> str:
+@lru_cache(maxsize=1000)
+def _first_line(file: Path, _changed: int) -> str:
     try:
         return docstring(file).partition("\n")[0]
     except (OSError, SyntaxError, ValueError):
