@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from study.errors import InputError, StudyError, Undecided
@@ -73,11 +74,30 @@ def answer_of(places: Settings, words: Sequence[str]) -> Any:
 
 
 def models(places: Settings) -> list[dict[str, Any]]:
-    """List the versions of all models, as they were at most half a minute ago, or after our last change."""
+    """List the versions of all models; what is older than half a minute is given at once and asked for again.
+
+    Raises:
+        StudyError: as `answer_of`, where nothing was listed before.
+
+    """
     known = _listed.get(places.tracking_uri)
-    if known is None or time.monotonic() - known[0] > FRESH:
-        known = _listed[places.tracking_uri] = (time.monotonic(), answer_of(places, ["models"]))
+    if known is None:
+        return _list(places)
+    if time.monotonic() - known[0] > FRESH:
+        _listed[places.tracking_uri] = (time.monotonic(), known[1])
+        threading.Thread(target=_list_again, args=(places,), name="models", daemon=True).start()
     return known[1]
+
+
+def _list(places: Settings) -> list[dict[str, Any]]:
+    found = answer_of(places, ["models"])
+    _listed[places.tracking_uri] = (time.monotonic(), found)
+    return found
+
+
+def _list_again(places: Settings) -> None:
+    with suppress(StudyError):  # what was listed before stays
+        _list(places)
 
 
 def changed(places: Settings, words: Sequence[str]) -> Any:

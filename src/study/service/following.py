@@ -155,7 +155,7 @@ def _shown(trial: TrialFolder, known: _Known) -> dict[str, Any]:
     value = row.value if row.value is not None and math.isfinite(row.value) else None
     return {
         "state": row.state, "value": value, "seconds": row.seconds, "row": row.record().to_json(),
-        "curve": to_json([each for each in values if each is not None]),
+        "curve": to_json([each for each in values if each is not None and math.isfinite(each)]),
     }  # fmt: skip
 
 
