@@ -6,13 +6,14 @@ import asyncio
 import json
 from pathlib import Path
 
+import sqlalchemy as sa
 from starlette.requests import Request
 
 from study import api
 from study.record import log_lines
 from study.record.trial import STATES
 from study.schemas.service import Submitted
-from study.service import hub, people, queue, shelf, web
+from study.service import hub, people, queue, shelf, store, web
 from study.service.following import Follower
 from tests.service.conftest import ADMIN, RUNNER, bearer
 
@@ -108,3 +109,23 @@ def test_who_waits_gets_new_events_from_memory_and_a_study_of_a_run_from_its_fir
 
     asyncio.run(both())
     assert got == [("run", None)] * 2 + [(kind, trial) for trial, kind in kinds(here.database)]
+
+
+def test_a_database_of_the_first_version_keeps_its_events_and_learns_what_pages_show(made, tmp_path):
+    url, home = f"sqlite:///{tmp_path}/old.db", Path("mlruns").absolute()
+    database = store.opened(url)
+    Follower(database, home).follow("made")
+    told = kinds(database)
+    with database.write() as connection:
+        connection.execute(sa.text("DROP INDEX service_cursors_shown"))
+        connection.execute(sa.text("DROP TABLE service_notes"))
+        for column in ("state", "value", "seconds", "row", "curve"):
+            connection.execute(sa.text(f"ALTER TABLE service_cursors DROP COLUMN {column}"))
+        connection.execute(sa.text("UPDATE service_version SET version_num='0001'"))
+    database.close()
+    assert store.upgrade(url, tmp_path)[:2] == ("0001", store.newest_version())
+    database = store.opened(url)
+    assert shelf.finished(database, "made") == 0
+    assert Follower(database, home).follow("made") == 0
+    assert (shelf.finished(database, "made"), kinds(database)) == (5, told)
+    database.close()

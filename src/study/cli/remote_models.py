@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from study.cli.terminal import width
 from study.errors import InputError
 from study.schemas.models import ModelVersion
 from study.service.client import Client
+from study.terminal.console import width
 from study.text import models as text
 from study.text.table import text_of
 

@@ -113,6 +113,7 @@ cursors = sa.Table(
     sa.Column("row", sa.Text),  # the trial in short, as JSON: a `schemas.trial.Trial`
     sa.Column("curve", sa.Text),  # the followed metric of each epoch, as JSON
 )
+sa.Index("service_cursors_shown", cursors.c.study, cursors.c.state, cursors.c.value, cursors.c.seconds)  # for counts
 
 notes = sa.Table(
     "service_notes",

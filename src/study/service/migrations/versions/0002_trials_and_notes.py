@@ -10,7 +10,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Make the tables and columns that are not there."""
+    """Make the tables, columns and indexes that are not there."""
     connection = op.get_bind()
     metadata.create_all(connection)
     for table in metadata.sorted_tables:
@@ -18,3 +18,5 @@ def upgrade() -> None:
         for column in table.columns:
             if column.name not in there:
                 op.add_column(table.name, sa.Column(column.name, column.type))
+        for index in table.indexes:
+            index.create(connection, checkfirst=True)
