@@ -133,7 +133,8 @@ def machines(request: Request) -> Response:
     """Show the machine that trains: what it has, and what runs on it."""
     here = service(request)
     running = [run for run in queue.waiting(here.database) if run.status == "running"]
-    disk = shutil.disk_usage(here.places.home)
+    home = here.places.home
+    disk = shutil.disk_usage(next(each for each in (home, *home.parents) if each.is_dir()))
     facts = {
         "Slots": f"{sum(run.slots for run in running)} of {here.conductor.slots} busy",
         "Cores": str(len(os.sched_getaffinity(0))),
