@@ -14,6 +14,7 @@ ROLE_OF = """
 anyone  GET /healthz, GET /readyz, GET /assets/{name}, GET /login, POST /login, GET /invitation/{secret}
 anyone  POST /invitation/{secret}, POST /api/v1/login
 viewer  GET /metrics, GET /api/v1/openapi.json, GET /, GET /parts/home, GET /queue, GET /parts/queue, GET /runs/{run}
+viewer  GET /parts/runs/{run}, GET /parts/studies/{study}/remarks
 viewer  GET /studies, GET /studies/{study}, GET /parts/studies/{study}, GET /studies/{study}/trials/{trial}, GET /me
 viewer  POST /me/tokens, POST /me/tokens/{token}/revoke, POST /me/password, POST /logout
 viewer  GET /api/v1/runs, GET /api/v1/queue, GET /api/v1/runs/{run}, GET /api/v1/runs/{run}/messages
@@ -23,6 +24,11 @@ viewer  GET /api/v1/studies/{study}/trials/{trial}/epochs, GET /api/v1/studies/{
 viewer  GET /api/v1/studies/{study}/best, GET /api/v1/studies/{study}/importance, GET /api/v1/studies/{study}/pruning
 viewer  GET /api/v1/studies/{study}/trials.csv, GET /api/v1/studies/{study}/report
 viewer  GET /api/v1/me, GET /api/v1/tokens, POST /api/v1/tokens, DELETE /api/v1/tokens/{token}, GET /api/v1/usage
+viewer  GET /models, GET /parts/models, GET /compare, GET /machines, GET /api/v1/models
+viewer  GET /api/v1/studies/{study}/notes
+runner  POST /studies/{study}/register, POST /models/{model}/promote, POST /models/{model}/rollback
+runner  POST /studies/{study}/notes, POST /studies/{study}/trials/{trial}/notes, PUT /api/v1/studies/{study}/notes
+runner  POST /api/v1/models, POST /api/v1/models/{model}/promote, POST /api/v1/models/{model}/rollback
 runner  GET /start, POST /start/check, POST /start, POST /queue/{run}/{verb}
 runner  POST /api/v1/runs, PUT /api/v1/runs/{run}/priority, POST /api/v1/runs/{run}/{verb}
 admin   GET /people, POST /people, POST /people/{name}

@@ -6,11 +6,14 @@ import asyncio
 import json
 from pathlib import Path
 
+import sqlalchemy as sa
 from starlette.requests import Request
 
+from study import api
 from study.record import log_lines
+from study.record.trial import STATES
 from study.schemas.service import Submitted
-from study.service import hub, people, queue, web
+from study.service import hub, people, queue, shelf, store, web
 from study.service.following import Follower
 from tests.service.conftest import ADMIN, RUNNER, bearer
 
@@ -60,3 +63,69 @@ def test_a_stream_begins_after_the_last_event_and_ends_when_the_token_is_revoked
     assert here.client.get(f"/api/v1/runs/{run.id}/events", headers=bearer(token)).status_code == 401
     later = hub.read(here.database, got[0][0], run=run.id)
     assert [json.loads(each.to_json())["data"]["status"] for each in later] == ["paused"]
+
+
+def test_pages_show_of_a_study_what_its_folders_tell(here, made):
+    home = Path("mlruns").absolute()
+    Follower(here.database, home).follow("made")
+    told, shown = api.show("made").record(), shelf.overview(here.database, home, "made")
+    assert [json.loads(each.to_json()) for each in told.trials] == shown["trials"]
+    assert shown["best"]["trial"] == told.best.trial
+    assert shown["counts"] == {state: getattr(told, state) for state in STATES}
+    assert round(shown["seconds"], 3) == told.seconds
+    assert shown["curves"][0] == [0.5, 0.6, 0.7]
+    made.trial(6).append("ended", state="complete", value=0.99, reason="", evaluation={})
+    follower = Follower(here.database, home)  # of the next server
+    assert follower.follow("made") == 1
+    assert (shelf.finished(here.database, "made"), follower.follow("made", whole=True)) == (6, 0)
+    assert shelf.overview(here.database, home, "made")["best"]["trial"] == 6
+
+
+def test_a_trial_that_grows_after_its_end_is_seen_when_its_study_is_read_whole(here, made):
+    follower = Follower(here.database, Path("mlruns").absolute())
+    follower.follow("made")
+    made.trial(2).append("restarted", epochs=2, reason="")
+    assert [follower.follow("made"), follower.follow("made", whole=True)] == [0, 1]
+
+
+def test_who_waits_gets_new_events_from_memory_and_a_study_of_a_run_from_its_first_trial(here, made):
+    run, _ = queue.submit(here.database, RUNNER, Submitted(study="made"))
+    ((row,), _) = queue.claim(here.database, 1)
+    follower, got = Follower(here.database, Path("mlruns").absolute()), []
+
+    async def read():
+        async for event in here.service.hub.follow(0, (), run.id):
+            got.append((event.kind, event.trial))
+            if len(got) == 2:
+                queue.note(here.database, run.id, row["lease_token"], studies='["made"]')
+                follower.follow("made")
+            if got[-1] == ("epoch", 6) and got.count(("epoch", 6)) == 2:
+                return
+
+    async def both():
+        looking = asyncio.create_task(here.service.hub.run())
+        await asyncio.wait_for(read(), 20)
+        looking.cancel()
+
+    asyncio.run(both())
+    assert got == [("run", None)] * 2 + [(kind, trial) for trial, kind in kinds(here.database)]
+
+
+def test_a_database_of_the_first_version_keeps_its_events_and_learns_what_pages_show(made, tmp_path):
+    url, home = f"sqlite:///{tmp_path}/old.db", Path("mlruns").absolute()
+    database = store.opened(url)
+    Follower(database, home).follow("made")
+    told = kinds(database)
+    with database.write() as connection:
+        connection.execute(sa.text("DROP INDEX service_cursors_shown"))
+        connection.execute(sa.text("DROP TABLE service_notes"))
+        for column in ("state", "value", "seconds", "row", "curve"):
+            connection.execute(sa.text(f"ALTER TABLE service_cursors DROP COLUMN {column}"))
+        connection.execute(sa.text("UPDATE service_version SET version_num='0001'"))
+    database.close()
+    assert store.upgrade(url, tmp_path)[:2] == ("0001", store.newest_version())
+    database = store.opened(url)
+    assert shelf.finished(database, "made") == 0
+    assert Follower(database, home).follow("made") == 0
+    assert (shelf.finished(database, "made"), kinds(database)) == (5, told)
+    database.close()

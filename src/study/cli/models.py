@@ -83,14 +83,22 @@ def register(
     trial: Trial = None,
     model: ModelName = None,
     as_json: options.AsJson = False,
+    server: options.Server = None,
     home: options.Home = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
     """Register the confirmed winner, or a trial, in MLflow's model registry."""
-    found = api.register(name, trial=trial, model=model, home=home, tracking_uri=tracking_uri)
-    show(found, as_json=as_json)
-    if "champion" not in found.version.aliases:
-        named = found.version.model
+    if server:
+        from study.cli import remote_models
+
+        remote_models.refuse_places(home=home, tracking_uri=tracking_uri)
+        version = remote_models.register(server, name, trial, model, as_json=as_json)
+        named, aliases = version.model, version.aliases
+    else:
+        found = api.register(name, trial=trial, model=model, home=home, tracking_uri=tracking_uri)
+        show(found, as_json=as_json)
+        named, aliases = found.version.model, found.version.aliases
+    if "champion" not in aliases:
         log.info("Make it the champion, which `study predict %s` uses: study promote %s", named, named)
 
 
@@ -103,10 +111,18 @@ def promote(
     reason: Reason = None,
     margin: Margin = 0.005,
     as_json: options.AsJson = False,
+    server: options.Server = None,
     home: options.Home = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
     """Make a version the champion if it is surely no worse on the same test examples. Exits with 3 if too few tell."""
+    if server:
+        from study.cli import remote_models
+
+        remote_models.refuse_places(home=home, tracking_uri=tracking_uri)
+        wanted = {"version": number, "force": force, "reason": reason, "margin": margin}
+        remote_models.promote(server, name, wanted, as_json=as_json)
+        return
     found = api.promote(
         name, number, force=force, reason=reason, margin=margin, home=home, tracking_uri=tracking_uri
     )  # fmt: skip
@@ -116,10 +132,17 @@ def promote(
 def rollback(
     name: Model,
     as_json: options.AsJson = False,
+    server: options.Server = None,
     home: options.Home = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
     """Restore the previous champion. Repeated, it goes further back."""
+    if server:
+        from study.cli import remote_models
+
+        remote_models.refuse_places(home=home, tracking_uri=tracking_uri)
+        remote_models.rollback(server, name, as_json=as_json)
+        return
     show(api.rollback(name, home=home, tracking_uri=tracking_uri), as_json=as_json)
 
 
@@ -129,10 +152,17 @@ def models(
         typer.Argument(metavar="NAME", show_default=False, help="A registered model. Without one, all are listed."),
     ] = None,
     as_json: options.AsJson = False,
+    server: options.Server = None,
     home: options.Home = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
     """List the versions of registered models with their scores."""
+    if server:
+        from study.cli import remote_models
+
+        remote_models.refuse_places(home=home, tracking_uri=tracking_uri)
+        remote_models.models(server, name, as_json=as_json)
+        return
     found = api.models(name, home=home, tracking_uri=tracking_uri)
     if found or as_json:
         show(found, as_json=as_json)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -237,6 +238,16 @@ def held_by(ran: Journal) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return who
+
+
+def locks(home: Path) -> dict[str, int]:
+    """Tell of each study that was ever run when its lock was written last, in nanoseconds since 1970."""
+    found: dict[str, int] = {}
+    with suppress(OSError), os.scandir(studies_folder(home)) as folders:
+        for folder in folders:
+            with suppress(OSError):
+                found[folder.name] = os.stat(f"{folder.path}/{LOCK}").st_mtime_ns  # noqa: PTH116 - as `Journal.numbers`
+    return found
 
 
 def names_of(name: str, existing: Iterable[str]) -> list[str]:

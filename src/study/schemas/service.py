@@ -214,6 +214,37 @@ class AuditLine(Record):
     detail: str = Field(description="details of the action")
 
 
+class Note(Record):
+    """What somebody wrote about a study or a trial."""
+
+    text: str = Field(default="", max_length=20_000, description="plain text; empty for no note")
+    person: str | None = Field(default=None, description="who wrote it last")
+    time: str | None = Field(default=None, description="when")
+
+
+class NewNote(Record):
+    """A note that replaces the one before."""
+
+    text: str = Field(max_length=20_000, description="plain text; an empty one removes the note")
+
+
+class Registering(Record):
+    """What is to be registered as a version of a model."""
+
+    study: Name = Field(description="name of the study")
+    trial: int | None = Field(default=None, ge=0, description="a trial of the search; null is the confirmed winner")
+    model: Name | None = Field(default=None, description="name of the model; null is the study's")
+
+
+class Promoted(Record):
+    """Which version is to become champion."""
+
+    version: int | None = Field(default=None, ge=1, description="its number; null is the newest")
+    margin: float = Field(default=0.005, gt=0, lt=1, description="the loss of accuracy that does not matter")
+    force: bool = Field(default=False, description="promote without the test; for admins")
+    reason: str | None = Field(default=None, max_length=500, description="why it is forced")
+
+
 class Page(Record, Generic[Given]):
     """A page of a list."""
 

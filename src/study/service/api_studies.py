@@ -11,17 +11,19 @@ from study import api
 from study.record import family
 from study.schemas.insight import Importance, Pruning
 from study.schemas.search import Overview
-from study.schemas.service import Page
+from study.schemas.service import NewNote, Note, Page
 from study.schemas.studies import ListedStudy
 from study.schemas.trial import RepeatableRecipe, Trial, TrialDetails
+from study.service import notes
 from study.service.api_runs import REFUSED, Cursor, Limit, NoSuch, answer
-from study.service.web import API, role, router, service
+from study.service.web import API, person, role, router, service
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 routes = router(prefix=API, tags=["studies"], responses=REFUSED)
 READER = role("viewer")
+NotedTrial = Annotated[int | None, Query(ge=0, description="number of a trial; the study itself if unset")]
 REPORT_CSP = (
     "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
     "img-src data:; frame-ancestors 'self'"
@@ -78,9 +80,7 @@ def list_trials(request: Request, study: str, cursor: Cursor = None, limit: Limi
 @routes.get("/studies/{study}/trials/{trial}", response_model=TrialDetails, openapi_extra=READER)
 def show_trial(request: Request, study: str, trial: int) -> Response:
     """Show a trial with all its epochs; its folder is named from the home folder on."""
-    home = home_of(request, study)
-    if not family.journal(study, home).trial(trial).path.is_dir():
-        raise NoSuch(f"no trial {trial} of {study}")
+    home = require(request, study, trial)
     record = api.show(study, trial, home=home).record()
     return answer(record.model_copy(update={"folder": f"studies/{study}/trials/{trial:05d}"}))
 
@@ -88,9 +88,7 @@ def show_trial(request: Request, study: str, trial: int) -> Response:
 @routes.get("/studies/{study}/trials/{trial}/epochs", response_model=Page[dict[str, Any]], openapi_extra=READER)
 def list_epochs(request: Request, study: str, trial: int, cursor: Cursor = None, limit: Limit = 500) -> Response:
     """List a trial's epochs: `epoch`, its metrics and `seconds`."""
-    home = home_of(request, study)
-    if not family.journal(study, home).trial(trial).path.is_dir():
-        raise NoSuch(f"no trial {trial} of {study}")
+    home = require(request, study, trial)
     epochs = api.show(study, trial, home=home).record().history
     start = int(cursor) if cursor else 0
     more = str(start + limit) if start + limit < len(epochs) else None
@@ -140,3 +138,31 @@ def report(request: Request, study: str) -> Response:
     known = found.read(study, service(request).places)
     content = page.page(known, page.sections(known)).encode(errors="backslashreplace")
     return HTMLResponse(content, headers={"content-security-policy": REPORT_CSP, "x-frame-options": "SAMEORIGIN"})
+
+
+@routes.get("/studies/{study}/notes", response_model=Note, openapi_extra=READER)
+def show_note(request: Request, study: str, trial: NotedTrial = None) -> Response:
+    """Give the note about a study, or about one of its trials."""
+    require(request, study, trial)
+    return answer(notes.read(service(request).database, study, trial))
+
+
+@routes.put("/studies/{study}/notes", response_model=Note, openapi_extra=role("runner"))
+def write_note(request: Request, study: str, wanted: NewNote, trial: NotedTrial = None) -> Response:
+    """Replace the note about a study, or about one of its trials."""
+    require(request, study, trial)
+    notes.write(service(request).database, person(request), study, trial, wanted.text)
+    return answer(notes.read(service(request).database, study, trial))
+
+
+def require(request: Request, study: str, trial: int | None) -> Path:
+    """Give the home folder, once it is known that it has the study, and the trial if one is given.
+
+    Raises:
+        NoSuch: it has not.
+
+    """
+    home = home_of(request, study)
+    if trial is not None and not family.journal(study, home).trial(trial).path.is_dir():
+        raise NoSuch(f"no trial {trial} of {study}")
+    return home

@@ -22,11 +22,12 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from study.environment import DISTRIBUTION
-from study.errors import InputError, StudyError
+from study.errors import InputError, StudyError, Undecided
 from study.formatting import without_password
-from study.service import api_people, api_runs, api_studies, pages, pages_people, tables
+from study.service import api_models, api_people, api_runs, api_studies, pages, pages_models, pages_people, tables
 from study.service.api_runs import NoSuch
 from study.service.asking import Forbidden
+from study.service.commands import Refused
 from study.service.guard import Guard
 from study.service.web import ANYONE, API, Guarded, refuse, role, router, service
 
@@ -57,7 +58,7 @@ def make(given: Service, hosts: Collection[str], *, per_second: int = 200, login
     app = FastAPI(title="study", version=version(DISTRIBUTION), openapi_url=None, docs_url=None, redoc_url=None,
                   lifespan=_lifespan)  # fmt: skip
     app.state.service = given
-    for each in (api_runs, api_studies, api_people, pages, pages_people):
+    for each in (api_runs, api_studies, api_models, api_people, pages, pages_models, pages_people):
         app.include_router(each.routes)
     app.include_router(own)
     app.add_exception_handler(StudyError, _wrong)
@@ -164,7 +165,7 @@ def asset(name: str) -> Response:
 
 async def _wrong(request: Request, error: Exception) -> Response:
     assert isinstance(error, StudyError)
-    kinds = {NoSuch: 404, Forbidden: 403, InputError: 400}
+    kinds = {NoSuch: 404, Forbidden: 403, InputError: 400, Undecided: 422, Refused: 409}
     status = next((code for kind, code in kinds.items() if isinstance(error, kind)), 500)
     what = f"{error.where}: {error.what}" if error.where and status == 400 else error.what
     return refuse(request, status, what, error.fix)

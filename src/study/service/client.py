@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from study.errors import InputError, PlaceError, StudyError
+from study.errors import InputError, PlaceError, StudyError, Undecided
 from study.record import atomic_files
+from study.schemas.models import ModelVersion, Promotion, RegisteredVersion
 from study.schemas.search import Overview
 from study.schemas.service import Event, MadeToken, Page, Run, Submitted
 from study.schemas.trial import TrialDetails
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 TIMEOUT = 30.0  # seconds for an answer; the server sends a line each 15 s while nothing happens
+LONG = 660.0  # seconds for an answer about models, which are loaded for it
 PATIENCE = 120.0  # seconds for which a server that has answered before is tried again
 ENDED = {"done", "failed", "cancelled", "paused"}
 
@@ -122,6 +124,37 @@ class Client:
     def report(self, study: str) -> bytes:
         """Give a study's report as one HTML page."""
         return self._ask("GET", f"/studies/{quote(study, safe='')}/report")
+
+    def models(self, model: str | None = None) -> list[ModelVersion]:
+        """List the versions of a model, or of all models, oldest first."""
+        chosen = f"?{urlencode({'model': model})}" if model else ""
+        return Page[ModelVersion].model_validate(self._json("GET", f"/models{chosen}")).items
+
+    def register(self, study: str, trial: int | None = None, model: str | None = None) -> RegisteredVersion:
+        """Register a study's confirmed winner, or a trial, as a version of a model."""
+        return RegisteredVersion.model_validate(self._once("/models", {"study": study, "trial": trial, "model": model}))
+
+    def promote(
+        self, model: str, version: int | None = None, *, margin: float = 0.005, force: bool = False,
+        reason: str | None = None,
+    ) -> Promotion:  # fmt: skip
+        """Make a version the champion, as `study.promote`.
+
+        Raises:
+            Undecided: there are too few test examples to tell.
+            StudyError: it is worse; says by how much.
+
+        """
+        wanted = {"version": version, "margin": margin, "force": force, "reason": reason}
+        return Promotion.model_validate(self._once(f"/models/{quote(model, safe='')}/promote", wanted))
+
+    def rollback(self, model: str) -> Promotion:
+        """Make the previous champion the champion again."""
+        return Promotion.model_validate(self._once(f"/models/{quote(model, safe='')}/rollback", {}))
+
+    def _once(self, path: str, body: Any) -> Any:
+        """Ask for something that takes long and is not sent twice."""
+        return json.loads(_answer(self.server, "POST", path, body, self._token, LONG))
 
     def events(self, run: str, after: int = 0) -> Iterator[Event]:
         """Follow a run and its trials, old events first; a lost connection is made again and loses none.
@@ -229,11 +262,11 @@ def checked(server: str) -> str:
     return server.rstrip("/")
 
 
-def _answer(server: str, method: str, path: str, body: Any, token: str | None) -> bytes:
+def _answer(server: str, method: str, path: str, body: Any, token: str | None, timeout: float = TIMEOUT) -> bytes:
     content = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json", "Accept": "application/json", **_bearer(token)}
     try:
-        with closing(_connect(server)) as connection:
+        with closing(_connect(server, timeout)) as connection:
             connection.request(method, _path(server, path), content, headers)
             answer = connection.getresponse()
             found = answer.read()
@@ -243,13 +276,13 @@ def _answer(server: str, method: str, path: str, body: Any, token: str | None) -
     return found
 
 
-def _connect(server: str) -> http.client.HTTPConnection:
+def _connect(server: str, timeout: float = TIMEOUT) -> http.client.HTTPConnection:
     parts = urlsplit(server)
     assert parts.hostname
     if parts.scheme == "https":
         context = ssl.create_default_context()
-        return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=TIMEOUT, context=context)
-    return http.client.HTTPConnection(parts.hostname, parts.port, timeout=TIMEOUT)
+        return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=timeout, context=context)
+    return http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout)
 
 
 def _path(server: str, path: str) -> str:
@@ -279,5 +312,5 @@ def _require_fine(server: str, status: int, content: bytes) -> None:
         raise PlaceError(what, where=server, fix=fix)
     if status == 401 and not fix.startswith("Ask"):
         fix = f"Log in: `study login {server}`."
-    kind = StudyError if status >= 500 else InputError
+    kind = {409: StudyError, 422: Undecided}.get(status, StudyError if status >= 500 else InputError)
     raise kind(what, where=server, fix=fix)

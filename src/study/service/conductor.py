@@ -18,12 +18,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from study import processes
+from study.errors import StudyError
 from study.formatting import without_password
 from study.record import family
 from study.record.owner import is_dead, is_here, known
 from study.schemas.service import Asked
-from study.service import asking, queue
+from study.service import asking, commands, queue
 from study.service.following import Follower, ended_since
 
 if TYPE_CHECKING:
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from study.settings import Settings
 
 TICK = 0.3  # seconds between looks at the queue and the children
+OTHERS = 2.0  # seconds between looks at the studies that no child runs
 RENEW = 5.0  # seconds between renewals of the leases
 LAST_PATIENCE = 60.0  # seconds after a cancel, after which a child is killed
 WAIT_FOR_STUDY = 5.0  # seconds until a study that another process runs is tried again
@@ -93,7 +97,9 @@ class Conductor:
         self._children: dict[str, Child] = {}
         self._over = threading.Event()
         self._renewed = 0.0
+        self._locks: dict[str, int] = {}  # when the lock of a study was written last, as far as it was looked at
         self._thread = threading.Thread(target=self._loop, name="queue")
+        self._others = threading.Thread(target=self._follow_others, name="studies", daemon=True)
         self.heard = time.monotonic()  # of its thread
 
     def start(self) -> None:
@@ -108,6 +114,7 @@ class Conductor:
                 self._follow(child)
                 self._end(child, {"status": "queued", "reason": "begins again: its server had ended"})
         self._thread.start()
+        self._others.start()
 
     def stop(self) -> None:
         """Let the children save their epochs and end; their runs wait for the next server."""
@@ -152,6 +159,8 @@ class Conductor:
             self._told()
 
     def _look(self) -> None:
+        if self._children:
+            self._note_studies()
         for child in list(self._children.values()):
             over, code = child.ended()
             if self._follow(child):
@@ -169,16 +178,44 @@ class Conductor:
         elif sent == "cancel" and time.monotonic() - since > LAST_PATIENCE:
             child.signal(signal.SIGKILL)
 
-    def _follow(self, child: Child) -> int:
-        """Note which studies the child runs, and make events of their folders."""
-        pid, before = child.who.get("pid"), len(child.studies)
-        for name in family.studies(self.places.home):
-            held = family.held_by(family.journal(name, self.places.home)) if name not in child.studies else None
-            if held is not None and held.get("pid") == pid:
+    def _note_studies(self) -> None:
+        """Note which studies the children run: a study's lock is read where it was written since the last look."""
+        by_pid = {child.who.get("pid"): child for child in self._children.values()}
+        for name, written in family.locks(self.places.home).items():
+            if self._locks.get(name) == written:
+                continue
+            held = family.held_by(family.journal(name, self.places.home))
+            self._locks[name] = written if time.time() - written / 1e9 > 1 else -1  # it may be written again at once
+            child = by_pid.get(held.get("pid")) if held is not None else None
+            if child is not None and name not in child.studies:
                 child.studies.append(name)
-        if len(child.studies) > before:
-            queue.note(self.database, child.row["id"], child.row["lease_token"], studies=json.dumps(child.studies))
-        return sum(self.follower.follow(name) for name in child.studies)
+                queue.note(self.database, child.row["id"], child.row["lease_token"], studies=json.dumps(child.studies))
+
+    def _follow(self, child: Child, *, whole: bool = False) -> int:
+        """Make events of the folders of the studies that a child runs."""
+        return sum(self.follower.follow(name, whole=whole) for name in child.studies)
+
+    def _follow_others(self) -> None:
+        """Follow, in a thread of its own, the studies that no child runs: those of commands beside the server."""
+        whole = True  # once, for what happened while no server ran
+        while not self._over.is_set():
+            try:
+                for name in family.studies(self.places.home):
+                    if self._over.is_set():
+                        return
+                    self.follower.follow(name, whole=whole, mine=lambda name=name: not self._is_childs(name))
+                whole = False
+            except (OSError, StudyError, SQLAlchemyError) as error:
+                log.warning("studies: %s", without_password(f"{type(error).__name__}: {error}".split("\n")[0]))
+            self._over.wait(OTHERS)
+
+    def _is_childs(self, study: str) -> bool:
+        """Tell whether a child runs a study; it must have been noted before its trials become events."""
+        held = family.held_by(family.journal(study, self.places.home))
+        children = list(self._children.values())
+        return any(study in each.studies for each in children) or (
+            held is not None and held.get("pid") in {each.who.get("pid") for each in children}
+        )
 
     def _begin(self, row: dict[str, Any]) -> None:
         folder = self.run_folder(row["id"])
@@ -191,8 +228,8 @@ class Conductor:
         command = [sys.executable, "-m", "study", *asking.words(asked, row["slots"], file)]
         with (folder / "answer.jsonl").open("wb") as answer, (folder / "messages.log").open("ab") as messages:
             process = subprocess.Popen(  # noqa: S603 - our own program, its words checked one by one
-                command, env=self._environment(), stdin=subprocess.DEVNULL, stdout=answer, stderr=messages,
-                start_new_session=True,
+                command, env=commands.environment(self.places), stdin=subprocess.DEVNULL, stdout=answer,
+                stderr=messages, start_new_session=True,
             )  # fmt: skip
         child = Child(row, known(process.pid), process)
         self._children[row["id"]] = child
@@ -205,23 +242,13 @@ class Conductor:
         """Folder of what a run has printed."""
         return self.folder / "runs" / identity
 
-    def _environment(self) -> dict[str, str]:
-        """Give a command what it needs; secrets of the service are none of its business."""
-        ours = {name: value for name, value in os.environ.items() if not name.startswith("STUDY_")}
-        kept = {name: os.environ[name] for name in ("STUDY_CACHE", "STUDY_DATA") if name in os.environ}
-        return ours | kept | {
-            "STUDY_HOME": str(self.places.home),
-            "STUDY_STORAGE": self.places.storage,
-            "STUDY_TRACKING_URI": self.places.tracking_uri,
-        }  # fmt: skip
-
     def _finish(self, child: Child, code: int | None) -> None:
         """Decide what becomes of a run whose child has ended."""
         row, answer = child.row, self._answer(child.row["id"])
         if code == 0 and answer and answer.get("study") not in {None, *child.studies}:
             child.studies.append(str(answer["study"]))
             queue.note(self.database, row["id"], row["lease_token"], studies=json.dumps(child.studies))
-        self._follow(child)
+        self._follow(child, whole=True)
         if code == 0:
             stopped = (answer or {}).get("status") == "stopped"
             why = "its time limit was reached" if stopped else ""
@@ -284,6 +311,4 @@ class Conductor:
             text = (self.run_folder(identity) / "messages.log").read_text(encoding="utf-8", errors="replace")
         except OSError:
             return "it said nothing"
-        lines = [line for line in text.splitlines() if line.strip()]
-        last = next((place for place in range(len(lines) - 1, -1, -1) if lines[place].startswith("error: ")), -1)
-        return " ".join(line.strip() for line in lines[last:]).removeprefix("error: ") or "it said nothing"
+        return commands.last_error(text)

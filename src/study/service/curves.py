@@ -17,29 +17,36 @@ LEFT, RIGHT, TOP, BOTTOM = 52, 8, 10, 26
 MOST = 200  # curves
 
 
-def draw(curves: Sequence[tuple[str, Sequence[float]]], label: str, best: str = "") -> Markup:
+def draw(
+    curves: Sequence[tuple[str, Sequence[float]]], label: str, best: str = "", *, tell_apart: bool = False
+) -> Markup:
     """Draw a line for each curve over its epochs, from 1.
 
     Args:
         curves: name and value of each epoch; the last ones are drawn if there are many.
         label: of the values.
         best: name of the curve that stands out.
+        tell_apart: each of at most eight curves looks otherwise.
 
     """
-    curves = [(name, [value for value in values if math.isfinite(value)]) for name, values in curves[-MOST:]]
-    curves = [(name, values) for name, values in curves if values]
-    if not curves:
+    kinds = [f"curve apart c{place}" if tell_apart else "curve" for place in range(len(curves))]
+    lines = [
+        (name, [value for value in values if math.isfinite(value)], "curve best" if best and name == best else kind)
+        for (name, values), kind in zip(curves[-MOST:], kinds[-MOST:], strict=True)
+    ]
+    lines = [line for line in lines if line[1]]
+    if not lines:
         return Markup("")
-    low, high = min(min(values) for _, values in curves), max(max(values) for _, values in curves)
+    low, high = min(min(values) for _, values, _ in lines), max(max(values) for _, values, _ in lines)
     if low == high:
         low, high = low - 0.5, high + 0.5
-    length = max(2, *(len(values) for _, values in curves), 2)
+    length = max(2, *(len(values) for _, values, _ in lines), 2)
     drawn = "".join(
-        _line(name, values, low, high, length, stands_out=name == best)
-        for name, values in sorted(curves, key=lambda each: each[0] == best)
+        _line(name, values, low, high, length, kind=kind)
+        for name, values, kind in sorted(lines, key=lambda each: each[0] == best)
     )
     rows = "".join(_row(value, low, high) for value in (low, (low + high) / 2, high))
-    said = f"{len(curves)} curves of {label}, from {number(low)} to {number(high)} over {length} epochs"
+    said = f"{len(lines)} curves of {label}, from {number(low)} to {number(high)} over {length} epochs"
     return Markup(  # noqa: S704 - escaped, or numbers
         f'<svg class="curves" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(said)}">'
         f'{rows}<text x="{LEFT}" y="{HEIGHT - 6}">epoch 1</text>'
@@ -59,10 +66,9 @@ def _row(value: float, low: float, high: float) -> str:
     )
 
 
-def _line(name: str, values: Sequence[float], low: float, high: float, length: int, *, stands_out: bool) -> str:
+def _line(name: str, values: Sequence[float], low: float, high: float, length: int, *, kind: str) -> str:
     step = (WIDTH - LEFT - RIGHT) / (length - 1)
     points = [f"{LEFT + step * place:.1f},{_place(value, low, high):.1f}" for place, value in enumerate(values)]
-    kind = "curve best" if stands_out else "curve"
     if len(points) == 1:
         x, y = points[0].split(",")
         return f'<circle class="{kind}" cx="{x}" cy="{y}" r="2.5"><title>{escape(name)}</title></circle>'

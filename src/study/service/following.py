@@ -1,12 +1,16 @@
 """Makes events of what the trial folders tell: every line of a trial's log once, in its order, whatever is killed.
 
-The events of new lines and the place in the log up to which they reach are one transaction. Only lines that end in a
-newline are read: a torn one is cut off by the next search.
+The events of new lines, the place in the log up to which they reach, and what the pages show of the trial are one
+transaction. Only lines that end in a newline are read: a torn one is cut off by the next search. A look costs what
+has changed: the logs of trials that have ended are not asked for their size again, but when their study ends.
 """
 
 from __future__ import annotations
 
+import math
+import threading
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -14,18 +18,36 @@ import sqlalchemy as sa
 from study.errors import StudyError
 from study.formatting import to_json
 from study.record import family, log_lines
+from study.record.trial import Trial, base_of
 from study.service import tables
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from pydantic import BaseModel
     from sqlalchemy import Connection
 
-    from study.record.journal import TrialFolder
+    from study.record.journal import Journal, TrialFolder
     from study.service.store import Database
 
 CREATED = ("variant", "overrides", "created", "metric", "direction")
 LARGE = ("evaluation",)  # of a trial's end: the trial's page has it
+BATCH = 100  # trials that are read in one transaction
+SETTLED = 1.0  # seconds after which a folder's time of change is trusted to tell of the next change
+TABLE = tables.cursors
+
+
+@dataclass(slots=True)
+class _Known:
+    """What was read of a study: sizes of logs, and the trials that may still grow."""
+
+    sizes: dict[int, int] = field(default_factory=dict[int, int])
+    open: set[int] = field(default_factory=set[int])
+    changed: int = -1  # when its folder of trials was last changed, in nanoseconds; -1 if that is not known
+    base: BaseModel | None = None
+    followed: str = ""
+    lock: threading.Lock = field(default_factory=threading.Lock)  # of whoever follows it
 
 
 class Follower:
@@ -34,41 +56,107 @@ class Follower:
     def __init__(self, database: Database, home: Path) -> None:
         """Keep the database and the folder of all results; nothing is read."""
         self._database, self._home = database, home
-        self._read: dict[tuple[str, int], int] = {}
+        self._known: dict[str, _Known] = {}
 
-    def follow(self, study: str) -> int:
-        """Make events of what is new in a study's folders; give their number."""
+    def follow(self, study: str, *, whole: bool = False, mine: Callable[[], bool] = lambda: True) -> int:
+        """Make events of what is new in a study's folders; give their number.
+
+        Args:
+            study: its name.
+            whole: look at trials that have ended, too.
+            mine: is asked once new lines were found, and before they are read; nothing is read unless it is true.
+
+        """
         journal = family.journal(study, self._home)
-        grown = [each for each in journal.trials() if each.log_size() != self._read.get((study, each.number), -1)]
-        if not grown:
-            return 0
-        with self._database.write() as connection:
-            return sum(self._take(connection, study, trial) for trial in grown)
+        known, made = self._known.get(study) or self._begin(journal), 0
+        with known.lock:
+            grown = self._grown(journal, known, whole=whole or not known.sizes)
+            if not grown or not mine():
+                return 0
+            for start in range(0, len(grown), BATCH):
+                with self._database.write() as connection:
+                    made += sum(self._take(connection, known, trial) for trial in grown[start : start + BATCH])
+        return made
 
-    def _take(self, connection: Connection, study: str, trial: TrialFolder) -> int:
-        table, number = tables.cursors, trial.number
-        mine = sa.and_(table.c.study == study, table.c.trial == number)
-        begun = connection.execute(sa.select(table.c.bytes).where(mine)).scalar()
+    def _begin(self, journal: Journal) -> _Known:
+        """Remember what the database knows of a study."""
+        known = self._known[journal.folder.name] = _Known()
+        _define(known, journal)
+        chosen = sa.select(TABLE.c.trial, TABLE.c.bytes, TABLE.c.state).where(TABLE.c.study == journal.folder.name)
+        with self._database.read() as connection:
+            for row in connection.execute(chosen):
+                known.sizes[row.trial] = row.bytes if row.state else -1
+                if row.state in {None, "running"}:
+                    known.open.add(row.trial)
+        return known
+
+    def _grown(self, journal: Journal, known: _Known, *, whole: bool) -> list[TrialFolder]:
+        """List the trials whose logs have another size than was read."""
+        try:
+            changed = (journal.folder / "trials").stat().st_mtime_ns
+        except OSError:
+            return []
+        looked: set[int] = known.open
+        if whole:
+            _define(known, journal)
+        if whole or changed != known.changed:
+            numbers = journal.numbers()
+            looked = {*numbers} if whole else known.open | {each for each in numbers if each not in known.sizes}
+            known.changed = changed if time.time() - changed / 1e9 > SETTLED else -1
+        trials = [journal.trial(number) for number in sorted(looked)]
+        return [each for each in trials if each.log_size() != known.sizes.get(each.number, -1)]
+
+    def _take(self, connection: Connection, known: _Known, trial: TrialFolder) -> int:
+        study, number = trial.path.parents[1].name, trial.number
+        if known.base is None:  # of a search that had not written its definition yet
+            _define(known, family.journal(study, self._home))
+        mine = sa.and_(TABLE.c.study == study, TABLE.c.trial == number)
+        begun = connection.execute(sa.select(TABLE.c.bytes).where(mine)).scalar()
         content = trial.log.read_bytes() if trial.log.exists() else b""
         size = len(content)
         start = begun if begun is not None and begun <= size else 0
-        whole = content[start : content.rfind(b"\n") + 1]
+        new = content[start : content.rfind(b"\n") + 1]
         made: list[dict[str, Any]] = []
         if begun is None:
             made.append(_event(study, number, "created", _created(trial)))
-        for record in log_lines.parse(whole).lines if whole else ():
+        for record in log_lines.parse(new).lines if new else ():
             if record is not None:  # a damaged line is named where the trial is shown
                 kind = str(record["kind"])
                 data = {name: value for name, value in record.items() if name != "kind" and name not in LARGE}
                 made.append(_event(study, number, kind, data))
         if made:
             connection.execute(sa.insert(tables.events), made)
+        to = {"bytes": start + len(new), **_shown(trial, known)}
         if begun is None:
-            connection.execute(sa.insert(table).values(study=study, trial=number, bytes=start + len(whole)))
-        elif whole or begun > size:
-            connection.execute(sa.update(table).where(mine).values(bytes=start + len(whole)))
-        self._read[study, number] = size
+            connection.execute(sa.insert(TABLE).values(study=study, trial=number, **to))
+        else:
+            connection.execute(sa.update(TABLE).where(mine).values(to))
+        known.sizes[number] = size
+        (known.open.add if to["state"] in {None, "running"} else known.open.discard)(number)
         return len(made)
+
+
+def _define(known: _Known, journal: Journal) -> None:
+    try:
+        stored = journal.definition() or {}
+    except StudyError:  # damaged; named where the study is shown
+        stored = {}
+    known.base, known.followed = base_of(stored), str(stored.get("followed") or stored.get("metric") or "")
+
+
+def _shown(trial: TrialFolder, known: _Known) -> dict[str, Any]:
+    """Describe a trial for the pages; nothing of a damaged one."""
+    try:
+        read = Trial.of(trial, known.base)
+        row = read.row
+    except StudyError:
+        return {"state": None, "value": None, "seconds": None, "row": None, "curve": None}
+    values = [epoch.metrics.get(known.followed or read.metric.name) for epoch in read.history.epochs]
+    value = row.value if row.value is not None and math.isfinite(row.value) else None
+    return {
+        "state": row.state, "value": value, "seconds": row.seconds, "row": row.record().to_json(),
+        "curve": to_json([each for each in values if each is not None and math.isfinite(each)]),
+    }  # fmt: skip
 
 
 def _created(trial: TrialFolder) -> dict[str, Any]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from starlette.concurrency import run_in_threadpool
 
-from study.schemas.service import Event
+from study.schemas.service import LIVE, Event
 from study.service import tables
 
 if TYPE_CHECKING:
@@ -19,27 +21,43 @@ if TYPE_CHECKING:
 
 POLL = 0.25  # seconds between looks
 BATCH = 500  # events that are read at a time
+KEPT = 5000  # newest events that are kept in memory
 TABLE = tables.events
 
 
 class Hub:
-    """Wakes those who wait for events; it keeps nothing but the id of the newest one."""
+    """Reads each new event once and hands it to all who wait; who asks for older ones reads them for themselves."""
 
     def __init__(self, database: Database) -> None:
         """Keep the database; nothing is read."""
         self._database = database
-        self._newest = 0
+        self._recent: deque[Event] = deque(maxlen=KEPT)
+        self._newest = self._floor = -1  # ids: of the newest event, and of the one before the first that is kept
+        self._written: dict[str, frozenset[str]] = {}  # studies of the runs that run
         self._changed = asyncio.Event()
         self._over = False
 
     async def run(self) -> None:
         """Look for new events until the task is cancelled."""
         while True:
-            newest = await run_in_threadpool(newest_id, self._database)
-            if newest > self._newest:
-                self._newest = newest
+            if self._newest < 0:
+                self._newest = self._floor = await run_in_threadpool(newest_id, self._database)
                 self._wake()
-            await asyncio.sleep(POLL)
+            found, self._written = await run_in_threadpool(self._look)
+            for event in found:
+                if len(self._recent) == KEPT:
+                    self._floor = self._recent[0].id
+                self._recent.append(event)
+                self._newest = event.id
+            if found:
+                self._wake()
+            if len(found) < BATCH:
+                await asyncio.sleep(POLL)
+
+    def _look(self) -> tuple[list[Event], dict[str, frozenset[str]]]:
+        """Read new events, and then which studies each run writes: a study is noted before its first event."""
+        found = read(self._database, self._newest)
+        return found, written(self._database) if found else self._written
 
     def close(self) -> None:
         """Let all clients go."""
@@ -61,11 +79,23 @@ class Hub:
         """
         while not self._over:
             changed = self._changed
-            found = await run_in_threadpool(read, self._database, after, studies, run)
-            for event in found:
-                after = event.id
-                yield event
-            if len(found) < BATCH:
+            if 0 <= self._floor <= after:
+                mine = self._written.get(run, frozenset[str]()) if run else frozenset(studies)
+                until, found = self._newest, [each for each in self._recent if each.id > after]
+                for event in found:
+                    if not (run or mine) or event.study in mine or (run is not None and event.run == run):
+                        yield event
+                after = max(after, until)
+            else:
+                top = self._newest
+                found = await run_in_threadpool(read, self._database, after, studies, run)
+                for event in found:
+                    after = event.id
+                    yield event
+                if len(found) == BATCH:
+                    continue
+                after = max(after, top)  # all up to there were looked at
+            if self._newest <= after:
                 await changed.wait()
 
 
@@ -75,19 +105,32 @@ def newest_id(database: Database) -> int:
         return int(connection.execute(sa.select(sa.func.max(TABLE.c.id))).scalar() or 0)
 
 
+def written(database: Database) -> dict[str, frozenset[str]]:
+    """Tell which studies each run writes, of those that live or have ended in the last minute."""
+    runs = tables.runs
+    live = sa.or_(runs.c.status.in_(LIVE), runs.c.ended > time.time() - 60)
+    with database.read() as connection:
+        rows = connection.execute(sa.select(runs.c.id, runs.c.studies).where(live)).all()
+    return {row.id: frozenset(json.loads(row.studies)) for row in rows}
+
+
 def read(
     database: Database, after: int, studies: Collection[str] = (), run: str | None = None, limit: int = BATCH
 ) -> list[Event]:
     """Read events in their order, as `Hub.follow` yields them."""
-    chosen = sa.select(TABLE).where(TABLE.c.id > after).order_by(TABLE.c.id).limit(limit)
+    new = sa.select(TABLE).where(TABLE.c.id > after)
     with database.read() as connection:
+        wanted = [*studies]
         if run is not None:
             mine = sa.select(tables.runs.c.studies).where(tables.runs.c.id == run)
-            written = json.loads(connection.execute(mine).scalar() or "[]")
-            chosen = chosen.where(sa.or_(TABLE.c.run == run, TABLE.c.study.in_([*studies, *written])))
-        elif studies:
-            chosen = chosen.where(TABLE.c.study.in_([*studies]))
-        return [_event(dict(row)) for row in connection.execute(chosen).mappings()]
+            wanted += json.loads(connection.execute(mine).scalar() or "[]")
+        parts = [new.where(TABLE.c.study == study) for study in wanted]
+        parts += [new.where(TABLE.c.run == run)] if run is not None else []
+        rows: dict[int, dict[str, Any]] = {}
+        for part in parts or [new]:  # each by its own index
+            for row in connection.execute(part.order_by(TABLE.c.id).limit(limit)).mappings():
+                rows[row["id"]] = dict(row)
+    return [_event(rows[number]) for number in sorted(rows)[:limit]]
 
 
 def _event(row: dict[str, Any]) -> Event:

@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any, cast
 from urllib.parse import parse_qsl
 
 import jinja2
 from fastapi import Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from markupsafe import Markup, escape
 from pydantic import ValidationError
 
 from study import api
 from study import request as reading
 from study.errors import InputError, StudyError
-from study.formatting import duration, knobs, number
-from study.record import family, results
+from study.formatting import duration, knob, knobs, number
+from study.record import family
 from study.schemas.service import Submitted
-from study.service import asking, curves, describing, queue
+from study.service import asking, curves, describing, notes, queue, shelf
 from study.service.api_runs import NoSuch, found
-from study.service.api_studies import home_of
+from study.service.api_studies import home_of, require
 from study.service.web import person, role, router, service
 from study.study_files import available
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from study.record.journal import Journal
-    from study.schemas.service import Run
+    from study.schemas.service import Note, Run
 
 routes = router(include_in_schema=False)
+DONE = 286  # htmx's status that ends asking again
 READER, RUNNER = role("viewer"), role("runner")
 _templates = jinja2.Environment(
     loader=jinja2.PackageLoader("study.service"), autoescape=True, undefined=jinja2.StrictUndefined,
     trim_blocks=True, lstrip_blocks=True,
 )  # fmt: skip
 _filters = cast(dict[str, Any], _templates.filters)
-_filters |= {"number": number, "knobs": knobs, "duration": duration}
+_filters |= {"number": number, "knob": knob, "knobs": knobs, "duration": duration}
+_filters["coded"] = lambda text: Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped
 _filters["when"] = lambda text: (text or "")[:16].replace("T", " ")
 
 
@@ -76,7 +79,7 @@ def home_part(request: Request) -> Response:
 def _overview(request: Request) -> dict[str, Any]:
     here = service(request)
     live, _ = queue.listed(here.database, live=True, limit=200)
-    recent, _ = queue.listed(here.database, limit=100)
+    recent, _ = queue.listed(here.database, limit=30)
     order = {run.id: place for place, run in enumerate(queue.waiting(here.database))}
     ended = sorted((run for run in recent if run.ended), key=lambda run: run.ended or "", reverse=True)
     return {
@@ -101,13 +104,14 @@ def _standing(request: Request, run: Run) -> dict[str, Any]:
     """Say how far the study is that a run writes last."""
     if not run.studies:
         return {"text": "starting", "share": 0.0}
-    journal = family.journal(run.studies[-1], service(request).places.home)
+    here = service(request)
+    done = shelf.finished(here.database, run.studies[-1])
     try:
-        finished, target = results.finished(journal), (journal.question("run") or {}).get("trials")
+        target = (family.journal(run.studies[-1], here.places.home).question("run") or {}).get("trials")
     except StudyError as error:
         return {"text": str(error), "share": 0.0}
-    share = min(1.0, finished / target) if target else 0.0
-    return {"text": f"{finished} of {target or '?'} trials", "share": share}
+    share = min(1.0, done / target) if target else 0.0
+    return {"text": f"{done} of {target or '?'} trials", "share": share}
 
 
 @routes.get("/queue", openapi_extra=READER)
@@ -144,71 +148,77 @@ def move(request: Request, run: str, verb: str, form: Form) -> Response:
 @routes.get("/runs/{run}", openapi_extra=READER)
 def show_run(request: Request, run: str) -> Response:
     """Show a run: what was asked, how it stands, what it said."""
+    return page(request, "run", **_run(request, run))
+
+
+@routes.get("/parts/runs/{run}", openapi_extra=READER)
+def run_part(request: Request, run: str) -> Response:
+    """Give the changing part of a run's page."""
+    shown = _run(request, run)
+    return page(request, "part_run", 200 if shown["run"].status in {"queued", "running"} else DONE, **shown)
+
+
+def _run(request: Request, run: str) -> dict[str, Any]:
     known = found(request, run)
     file = service(request).conductor.run_folder(known.id) / "messages.log"
     said = file.read_bytes()[-20_000:].decode("utf-8", "replace") if file.exists() else ""
     standing = _standing(request, known) if known.status == "running" else None
-    return page(request, "run", run=known, said=said, standing=standing, found=answer_of(known))
+    return {"run": known, "said": said, "standing": standing, "found": answer_of(known)}
 
 
 @routes.get("/studies", openapi_extra=READER)
 def studies(request: Request) -> Response:
     """List the studies."""
-    listed = list(api.list_studies(home=service(request).places.home))
-    return page(
-        request,
-        "studies",
-        studies=[each for each in listed if each.metric],
-        others=[each for each in listed if each.file and not each.metric],
-    )
+    found, others = shelf.listed(service(request).database, service(request).places.home)
+    return page(request, "studies", studies=found, others=others)
 
 
 @routes.get("/studies/{study}", openapi_extra=READER)
 def show_study(request: Request, study: str) -> Response:
     """Show a study: curves, trials, remarks, the way to its report."""
-    return page(request, "study", **_study(request, study))
+    return page(request, "study", note=_note(request, study), **_study(request, study))
 
 
 @routes.get("/parts/studies/{study}", openapi_extra=READER)
 def study_part(request: Request, study: str) -> Response:
     """Give the changing part of a study's page."""
-    return page(request, "part_study", **_study(request, study))
+    shown = _study(request, study)
+    return page(request, "part_study", 200 if shown["runs_now"] else DONE, **shown)
+
+
+@routes.get("/parts/studies/{study}/remarks", openapi_extra=READER)
+def study_remarks(request: Request, study: str) -> Response:
+    """Say what a search says of itself; all its trials are read for that."""
+    return page(request, "part_remarks", remarks=api.show(study, top=1, home=home_of(request, study)).record().remarks)
+
+
+def _note(request: Request, study: str, trial: int | None = None) -> Note:
+    return notes.read(service(request).database, study, trial)
 
 
 def _study(request: Request, study: str) -> dict[str, Any]:
-    home = home_of(request, study)
-    journal = family.journal(study, home)
-    overview = api.show(study, home=home).record()
-    best = f"trial {overview.best.trial}" if overview.best else ""
+    home, database = home_of(request, study), service(request).database
+    seen = shelf.overview(database, home, study)
+    best = f"trial {seen['best']['trial']}" if seen["best"] else ""
     made = [each.folder.name for each in family.Family.of(study, home).all() if each.definition() is not None]
+    drawn = [(f"trial {number}", values) for number, values in seen["curves"].items()]
     return {
-        "study": overview, "metric": overview.judged_by, "made": made, "runs_now": family.held_by(journal) is not None,
-        "curves": curves.draw(_curves(journal, overview.metric), overview.metric, best),
+        "study": seen, "metric": seen["metric"], "made": made,
+        "runs_now": family.held_by(family.journal(study, home)) is not None,
+        "curves": curves.draw(drawn, seen["metric"].name, best),
     }  # fmt: skip
-
-
-def _curves(journal: Journal, metric: str) -> list[tuple[str, list[float]]]:
-    definition = journal.definition() or {}
-    followed = definition.get("followed") or metric
-    return [
-        (
-            f"trial {trial.number}",
-            [epoch.metrics[followed] for epoch in trial.history.epochs if followed in epoch.metrics],
-        )
-        for trial in results.intact(journal)
-    ]
 
 
 @routes.get("/studies/{study}/trials/{trial}", openapi_extra=READER)
 def show_trial(request: Request, study: str, trial: int) -> Response:
     """Show a trial: its knobs, its epochs, what it found."""
-    home = home_of(request, study)
-    if not family.journal(study, home).trial(trial).path.is_dir():
-        raise NoSuch(f"no trial {trial} of {study}")
+    home = require(request, study, trial)
     record = api.show(study, trial, home=home).record()
     values = [row[record.metric] for row in record.history if record.metric in row]
     drawn = curves.draw([(f"trial {trial}", values)], record.metric, f"trial {trial}")
-    return page(request, "trial", trial=record, metric=record.judged_by, curves=drawn)
+    return page(
+        request, "trial", trial=record, metric=record.judged_by, curves=drawn, note=_note(request, study, trial)
+    )
 
 
 @routes.get("/start", openapi_extra=RUNNER)

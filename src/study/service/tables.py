@@ -106,6 +106,23 @@ cursors = sa.Table(
     sa.Column("study", sa.String(255), primary_key=True),
     sa.Column("trial", sa.Integer, primary_key=True),
     sa.Column("bytes", sa.BigInteger, nullable=False),  # of the trial's log that are events already
+    # What these bytes tell; null where the trial is damaged, or was read by an older version.
+    sa.Column("state", sa.String(16)),  # complete, pruned, failed or running
+    sa.Column("value", sa.Float),
+    sa.Column("seconds", sa.Float),
+    sa.Column("row", sa.Text),  # the trial in short, as JSON: a `schemas.trial.Trial`
+    sa.Column("curve", sa.Text),  # the followed metric of each epoch, as JSON
+)
+sa.Index("service_cursors_shown", cursors.c.study, cursors.c.state, cursors.c.value, cursors.c.seconds)  # for counts
+
+notes = sa.Table(
+    "service_notes",
+    metadata,
+    sa.Column("study", sa.String(255), primary_key=True),
+    sa.Column("trial", sa.Integer, primary_key=True),  # -1 is the study itself
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("person", sa.String(64), nullable=False),  # who wrote it last
+    sa.Column("time", sa.Float, nullable=False),
 )
 
 usage = sa.Table(

@@ -14,9 +14,10 @@
   };
   window.addEventListener("resize", hints);
   document.addEventListener("htmx:afterSwap", hints);
-  document.addEventListener("htmx:beforeRequest", (event) => { // not while somebody uses a button of it
+  document.addEventListener("htmx:beforeRequest", (event) => { // not while somebody uses it or has marked something
     const box = event.target;
-    if (box.matches("[hx-trigger^=every]") && box.contains(document.activeElement)) event.preventDefault();
+    const used = box.contains(document.activeElement) || box.querySelector(":checked");
+    if (box.matches("[hx-trigger^=every]") && used) event.preventDefault();
   });
   hints();
 })();

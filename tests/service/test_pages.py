@@ -1,0 +1,75 @@
+"""The pages about trials side by side, notes, machines and models, as people of each role see them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from study.errors import InputError
+from study.service import commands
+from study.service.following import Follower
+from tests.service.conftest import bearer
+
+
+@pytest.fixture
+def seen(here, made):
+    """The study `made`, as the server knows it; a page of it by its path, for a person of a role."""
+    Follower(here.database, Path("mlruns").absolute()).follow("made")
+
+    def page(path, who="viewer"):
+        answer = here.client.get(path, headers=bearer(here.tokens[who]) | {"Accept": "text/html"})
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
+    return page
+
+
+def test_trials_and_studies_are_compared_by_the_knobs_that_differ(here, seen):
+    text = seen("/compare?trial=made:1&trial=made:2")
+    assert text.count('class="curve apart') == 2
+    rows = {row.partition("</th>")[0].rpartition(">")[2]: row for row in text.split("<tr>")}
+    assert {"normalize", "lr", "batch_size"} <= rows.keys()
+    assert "activation" not in rows
+    assert "full" in rows["batch_size"]
+    assert "best of 3" in seen("/compare?study=made")
+    for wrong in ("trial=made:x", "trial=made:99", "study=nothing", "trial=:1"):
+        answer = here.client.get(f"/compare?{wrong}", headers=bearer(here.tokens["viewer"]))
+        assert answer.status_code in {400, 404}
+
+
+def test_a_note_is_shown_as_it_was_written_with_its_writer_and_an_empty_one_removes_it(here, seen):
+    text = "<b>good</b>\nsecond"
+    where = "/studies/made/trials/2"
+    runner = {"headers": bearer(here.tokens["runner"])}
+    assert here.client.post(f"{where}/notes", data={"text": text}, **runner).status_code == 303
+    shown = seen(where)
+    assert "&lt;b&gt;good&lt;/b&gt;\nsecond" in shown
+    assert "Keep it" not in shown
+    assert "Keep it" in seen(where, "runner")
+    assert ("good" in seen("/studies/made"), "good" in seen("/studies/made/trials/1")) == (False, False)
+    note = here.client.get("/api/v1/studies/made/notes?trial=2", **runner).json()
+    assert (note["text"], note["person"]) == (text, "runner")
+    assert here.client.put("/api/v1/studies/made/notes?trial=2", json={"text": " "}, **runner).json()["text"] == ""
+    assert here.client.put("/api/v1/studies/made/notes?trial=99", json={"text": "x"}, **runner).status_code == 404
+
+
+def test_what_a_registry_refuses_is_said_and_a_runner_forces_nothing(here, made, seen):
+    runner, admin = (bearer(here.tokens[role]) for role in ("runner", "admin"))
+    answer = here.client.post("/api/v1/models", json={"study": "made"}, headers=runner)
+    assert (answer.status_code, "not confirmed yet" in answer.json()["what"]) == (400, True)
+    assert "No model is registered yet" in seen("/parts/models")
+    assert here.client.post("/models/made/rollback", headers=runner).status_code == 404
+    force = {"force": True, "reason": "because"}
+    statuses = [
+        here.client.post("/api/v1/models/made/promote", json=force, headers=who).status_code for who in (runner, admin)
+    ]
+    assert statuses == [403, 404]
+    with pytest.raises(InputError, match="no such option"):
+        commands.answer_of(here.service.places, ["models", "--nothing"])
+
+
+def test_the_machine_says_what_it_has(here, seen):
+    text = seen("/machines")
+    assert "0 of 4 busy" in text
+    assert "free of" in text
