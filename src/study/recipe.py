@@ -17,7 +17,7 @@ from pydantic import model_serializer, model_validator
 
 from study.knob_rules import clash_of
 from study.knobs import ACTIVATIONS, ADAM_FAMILY, INITS, LOSSES, MODELS, OPTIMIZERS, SCHEDULES, STEPPED
-from study.knobs import ALWAYS, ALWAYS_WRITTEN, IMPORT_PATH, Choice, Window, changed, has_effect
+from study.knobs import ALWAYS, ALWAYS_WRITTEN, IMPORT_PATH, Choice, Window, changed
 from study.knobs import only_with
 from study.objectives import ALL_METRICS, metrics_of
 # isort: on
@@ -254,10 +254,10 @@ class Recipe(BaseModel):
 
     # Length, seed, precision
     epochs: Annotated[int | None, ALWAYS] = Field(
-        default=None, ge=1, description="passes over the training split; 10 if steps is unset"
+        default=None, ge=1, le=1_000_000, description="passes over the training split; 10 if steps is unset"
     )
     steps: Annotated[int | None, ALWAYS] = Field(
-        default=None, ge=1, description="steps of the optimizer, instead of epochs"
+        default=None, ge=1, le=10**9, description="steps of the optimizer, instead of epochs"
     )
     seed: Annotated[int, ALWAYS] = Field(
         default=0, ge=0, lt=2**63, description="decides initial weights, order, dropout and augmentation"
@@ -312,24 +312,6 @@ def computing(recipe: Recipe, metric: str) -> Recipe:
     if recipe.metric is not None or name == metric or name not in ALL_METRICS or metric in metrics_of(recipe):
         return recipe
     return Recipe.model_validate({**recipe.model_dump(), "metric": name})
-
-
-def every_knob(recipe: BaseModel) -> dict[str, Any]:
-    """Give all knobs of a recipe as JSON values, those too that `to_json` leaves out at their default."""
-    return recipe.model_dump(mode="json", context={"every_knob": True})
-
-
-def difference(recipe: BaseModel, base: BaseModel) -> dict[str, Any]:
-    """Give the knobs in which a recipe differs from a base, as JSON values; applied to the base, they make it."""
-    plain = every_knob(base)
-    return {knob: value for knob, value in every_knob(recipe).items() if knob not in plain or plain[knob] != value}
-
-
-def settings(recipe: BaseModel, base: BaseModel) -> dict[str, Any]:
-    """Give what a training has set other than a base, as people are shown it: without the knobs that decide nothing."""
-    lengths = {knob for knob in ("epochs", "steps") if isinstance(recipe, Recipe) and getattr(recipe, knob) is None}
-    differing = difference(recipe, base).items()
-    return {knob: value for knob, value in differing if knob not in lengths and has_effect(recipe, knob)}
 
 
 def to_json(recipe: BaseModel) -> str:
