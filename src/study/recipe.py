@@ -17,7 +17,7 @@ from pydantic import model_serializer, model_validator
 
 from study.knob_rules import clash_of
 from study.knobs import ACTIVATIONS, ADAM_FAMILY, INITS, LOSSES, MODELS, OPTIMIZERS, SCHEDULES, STEPPED
-from study.knobs import ALWAYS, ALWAYS_WRITTEN, IMPORT_PATH, Choice, Window, changed
+from study.knobs import ALWAYS, ALWAYS_WRITTEN, IMPORT_PATH, Choice, File, Window, changed
 from study.knobs import only_with
 from study.objectives import ALL_METRICS, metrics_of
 # isort: on
@@ -98,6 +98,14 @@ class Recipe(BaseModel):
     init_scale: Annotated[float | None, only_with(init=("normal", "uniform"))] = Field(
         default=None, gt=0, description="standard deviation of init=normal, bound of init=uniform; 1 if unset"
     )
+    weights: Annotated[str | None, File(), ALWAYS] = Field(
+        default=None,
+        min_length=1,
+        description="safetensors file of weights to start from, under the network's names; its last layer may differ",
+    )
+    freeze: Annotated[tuple[str, ...], ALWAYS] = Field(
+        default=(), description="patterns of the names of weights that are not trained, such as features.*"
+    )
     batch_norm: Annotated[bool, only_with(model=("mlp", "cnn2", "cnn3"))] = Field(
         default=False, description="batch normalization before each activation"
     )
@@ -144,6 +152,9 @@ class Recipe(BaseModel):
     )
     lr: Annotated[float, ALWAYS] = Field(
         default=1e-3, gt=0, description="learning rate; the peak of schedule one_cycle, the base of cyclic"
+    )
+    lr_factors: Annotated[dict[str, Annotated[float, Field(gt=0)]], ALWAYS] = Field(
+        default={}, description="factors of the learning rate by pattern of the weights' names; 1 for all others"
     )
     momentum: Annotated[float | None, only_with(optimizer=("sgd", "rmsprop"))] = Field(
         default=None, ge=0, lt=1, description="of sgd and rmsprop"
