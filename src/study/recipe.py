@@ -74,6 +74,9 @@ class Recipe(BaseModel):
         le=256,
         description="side in pixels of a square set to zero (DeVries and Taylor 2017, arXiv 1708.04552)",
     )
+    augment: Annotated[str | None, Choice(()), ALWAYS] = Field(
+        default=None, description=f"augmentation of your own, after those above: {PATH}"
+    )
     batch_size: Annotated[Annotated[int, Field(ge=1)] | Literal["full"], ALWAYS] = Field(
         default=64, description="examples per step; 'full' is the whole training split (gradient descent)"
     )
@@ -279,6 +282,7 @@ class Recipe(BaseModel):
 
     # Your own parts: arguments for the import paths above, and a further metric
     model_args: Annotated[Arguments, only_with(model=OWN)] = Field(default={}, description=ARGUMENTS)
+    augment_args: Annotated[Arguments, only_with(augment=OWN)] = Field(default={}, description=ARGUMENTS)
     activation_args: Annotated[Arguments, only_with(activation=OWN)] = Field(default={}, description=ARGUMENTS)
     loss_args: Annotated[Arguments, only_with(loss=OWN)] = Field(default={}, description=ARGUMENTS)
     optimizer_args: Annotated[Arguments, only_with(optimizer=OWN)] = Field(default={}, description=ARGUMENTS)
