@@ -19,6 +19,7 @@ from {module} import {shell} as Shell
 
 config = Config()
 config.HistoryManager.enabled = False
+config.IPKernelApp.parent_appname = "a notebook"  # by which tqdm knows one
 shell = Shell.instance(config=config)
 shell.display_pub = CapturingDisplayPublisher()
 import study
@@ -38,6 +39,7 @@ def displayed(shell, module, watch=""):
     code = SEARCH.format(shell=shell, module=module, watch=watch)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr  # as tqdm's, where ipywidgets is missing
     return json.loads(done.stdout.splitlines()[-1])
 
 

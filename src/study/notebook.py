@@ -5,8 +5,10 @@ IPython is no dependency: it is used where it is loaded already.
 
 from __future__ import annotations
 
+import importlib
 import sys
 import time
+import warnings
 from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -30,6 +32,12 @@ def is_here() -> bool:
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     return shell is not None and type(shell).__name__ != TERMINAL
+
+
+if is_here():  # Optuna loads tqdm, which complains where ipywidgets is missing; our bar needs neither
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "IProgress not found")
+        importlib.import_module("tqdm.auto")
 
 
 def watcher(home: Path) -> Callable[[Progress], None] | None:

@@ -163,3 +163,8 @@ def test_the_best_so_far_of_a_loss_falls_and_unfinished_trials_do_not_count(made
 
 def test_a_programs_record_says_in_which_unit_the_training_measures(made):
     assert study.show("made").record().in_percent is False
+
+
+def test_an_argument_that_there_is_not_is_named_with_the_nearest():
+    with pytest.raises(InputError, match=r"no argument 'worker'\. Did you mean 'workers'"):
+        study.run(SMALL, 1, worker=2)

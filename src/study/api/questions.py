@@ -6,6 +6,8 @@ import threading
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from study import notebook
+from study.errors import InputError
+from study.formatting import nearest
 from study.imports import forget_edited
 from study.progress import Result, finish
 from study.record.family import Family
@@ -177,6 +179,8 @@ def _settle(study: Study | str, how: How, trials: int = 1) -> tuple[Study, Setti
     from study.options import Options  # noqa: PLC0415 - as in `run`
     from study.running import preflight  # noqa: PLC0415 - as in `run`
 
+    if unknown := sorted(how.keys() - How.__annotations__.keys()):
+        raise InputError(f"no argument {unknown[0]!r}", fix=nearest(unknown[0], How.__annotations__))
     forget_edited()
     wanted = load(study) if isinstance(study, str) else study
     wanted.check()
