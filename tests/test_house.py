@@ -36,8 +36,8 @@ BROAD_EXCEPTS = {
 }
 # Ordinary words as well as knobs: of these only `recipe.WORD` counts as a spelling.
 WORDS = {
-    "dataset", "epochs", "hidden", "init", "loss", "lr", "metric", "model", "momentum", "optimizer", "patience",
-    "precision", "sampling", "schedule", "seed", "steps",
+    "augment", "dataset", "epochs", "hidden", "init", "loss", "lr", "metric", "model", "momentum", "optimizer",
+    "patience", "precision", "sampling", "schedule", "seed", "steps", "weights",
 }  # fmt: skip
 # Not the engine's alone: which data is meant, how large an epoch of a dry run is, whether anything is held out.
 SETTLED = {
@@ -186,13 +186,13 @@ def test_a_name_that_is_not_public_is_refused():
 def test_the_knobs_are_these():
     known = (
         "dataset train_size val_fraction split_seed normalize pixel_range augment_flip augment_crop augment_rotate "
-        "augment_cutout batch_size sampling model hidden activation init init_scale batch_norm dropout_conv "
-        "dropout_dense dropout_at_test loss huber_delta class_weight label_smoothing l1 l2 grad_clip optimizer lr "
-        "momentum dampening nesterov beta1 beta2 eps amsgrad momentum_decay rho alpha centered lr_decay "
-        "initial_accumulator_value weight_decay l1_epochs l2_epochs weight_decay_epochs schedule schedule_interval "
-        "warmup_epochs gamma step_size t_max eta_min t_0 t_mult max_lr step_size_up cycle_mode cycle_momentum "
-        "total_steps pct_start patience epochs steps seed precision model_args activation_args loss_args "
-        "optimizer_args schedule_args metric metric_args"
+        "augment_cutout augment batch_size sampling model hidden activation init init_scale weights freeze "
+        "batch_norm dropout_conv dropout_dense dropout_at_test loss huber_delta class_weight label_smoothing l1 l2 "
+        "grad_clip optimizer lr lr_factors momentum dampening nesterov beta1 beta2 eps amsgrad momentum_decay rho "
+        "alpha centered lr_decay initial_accumulator_value weight_decay l1_epochs l2_epochs weight_decay_epochs "
+        "schedule schedule_interval warmup_epochs gamma step_size t_max eta_min t_0 t_mult max_lr step_size_up "
+        "cycle_mode cycle_momentum total_steps pct_start patience epochs steps seed precision model_args "
+        "augment_args activation_args loss_args optimizer_args schedule_args metric metric_args"
     )
     assert " ".join(Recipe.model_fields) == known, (
         f"in recipe.py or in this list alone: {Recipe.model_fields.keys() ^ {*known.split()}}; "

@@ -8,10 +8,11 @@ import pytest
 
 from study import Recipe, Study
 from study.definition import override
+from study.differences import difference, every_knob, settings
 from study.errors import RecipeError, StudyFileError
 from study.knobs import ALWAYS_WRITTEN
 from study.questions.ablation_arms import arms
-from study.recipe import difference, every_knob, fingerprint, settings, to_json
+from study.recipe import fingerprint, to_json
 
 # Made before the recipe had import paths for more than the model.
 STORED = {

@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
+MOST_OF_A_REASON = 300  # characters of another library's error, some of which bring a whole stack
+
+
+def reason(error: BaseException) -> str:
+    """Write the type and the text of an error that is not ours in one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:MOST_OF_A_REASON].removesuffix(": ")
+
+
 def number(value: float | None) -> str:
     """Write four decimals, or four significant digits below 0.001 and from 1000 on; `-` for None."""
     if value is None:

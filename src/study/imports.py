@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from study.errors import StudyFileError
+from study.formatting import reason
 from study.knobs import explain
 from study.own_modules import OwnModules
 
@@ -138,8 +139,8 @@ def import_object(reference: str) -> Any:
     except StudyFileError:
         raise
     except (Exception, SystemExit) as error:  # as in `_execute`
-        reason = f"cannot import {reference!r}: {type(error).__name__}: {error}"
-        raise StudyFileError(reason, fix="Is it installed, or in the working folder?") from error
+        what = f"cannot import {reference!r}: {reason(error)}"
+        raise StudyFileError(what, fix="Is it installed, or in the working folder?") from error
     return found
 
 
@@ -201,7 +202,7 @@ def _execute(name: str, path: Path) -> None:
         raise StudyFileError(explain(error).what, where=_line_of(error, path)) from error
     except (Exception, SystemExit) as error:  # a script's own `sys.exit` must not end a search, or a notebook
         del sys.modules[name]
-        raise StudyFileError(f"{type(error).__name__}: {error}", where=_line_of(error, path)) from error
+        raise StudyFileError(reason(error), where=_line_of(error, path)) from error
     _own.note(module, source)
 
 

@@ -85,6 +85,11 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class File:
+    """A knob that names a file, whose content may change between two trainings."""
+
+
+@dataclass(frozen=True)
 class Effect:
     """When a knob has an effect on a training.
 
@@ -189,6 +194,12 @@ def own_parts(recipe: BaseModel) -> tuple[str, ...]:
 def has_own_code(recipe: BaseModel) -> bool:
     """Tell whether a recipe names a class or function of a person's own, which may change between two trainings."""
     return bool(own_parts(recipe))
+
+
+def has_file(recipe: BaseModel) -> bool:
+    """Tell whether a recipe names a file, whose content may change between two trainings."""
+    fields = type(recipe).model_fields.items()
+    return any(getattr(recipe, knob) is not None for knob, field in fields if File() in field.metadata)
 
 
 def idle_knob(recipe: BaseModel) -> str:

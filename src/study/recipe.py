@@ -17,7 +17,7 @@ from pydantic import model_serializer, model_validator
 
 from study.knob_rules import clash_of
 from study.knobs import ACTIVATIONS, ADAM_FAMILY, INITS, LOSSES, MODELS, OPTIMIZERS, SCHEDULES, STEPPED
-from study.knobs import ALWAYS, ALWAYS_WRITTEN, IMPORT_PATH, Choice, Window, changed, has_effect
+from study.knobs import ALWAYS, ALWAYS_WRITTEN, IMPORT_PATH, Choice, File, Window, changed
 from study.knobs import only_with
 from study.objectives import ALL_METRICS, metrics_of
 # isort: on
@@ -74,6 +74,9 @@ class Recipe(BaseModel):
         le=256,
         description="side in pixels of a square set to zero (DeVries and Taylor 2017, arXiv 1708.04552)",
     )
+    augment: Annotated[str | None, Choice(()), ALWAYS] = Field(
+        default=None, description=f"augmentation of your own, after those above: {PATH}"
+    )
     batch_size: Annotated[Annotated[int, Field(ge=1)] | Literal["full"], ALWAYS] = Field(
         default=64, description="examples per step; 'full' is the whole training split (gradient descent)"
     )
@@ -97,6 +100,14 @@ class Recipe(BaseModel):
     )
     init_scale: Annotated[float | None, only_with(init=("normal", "uniform"))] = Field(
         default=None, gt=0, description="standard deviation of init=normal, bound of init=uniform; 1 if unset"
+    )
+    weights: Annotated[str | None, File(), ALWAYS] = Field(
+        default=None,
+        min_length=1,
+        description="safetensors file of weights to start from, under the network's names; its last layer may differ",
+    )
+    freeze: Annotated[tuple[str, ...], ALWAYS] = Field(
+        default=(), description="patterns of the names of weights that are not trained, such as features.*"
     )
     batch_norm: Annotated[bool, only_with(model=("mlp", "cnn2", "cnn3"))] = Field(
         default=False, description="batch normalization before each activation"
@@ -144,6 +155,9 @@ class Recipe(BaseModel):
     )
     lr: Annotated[float, ALWAYS] = Field(
         default=1e-3, gt=0, description="learning rate; the peak of schedule one_cycle, the base of cyclic"
+    )
+    lr_factors: Annotated[dict[str, Annotated[float, Field(gt=0)]], ALWAYS] = Field(
+        default={}, description="factors of the learning rate by pattern of the weights' names; 1 for all others"
     )
     momentum: Annotated[float | None, only_with(optimizer=("sgd", "rmsprop"))] = Field(
         default=None, ge=0, lt=1, description="of sgd and rmsprop"
@@ -254,10 +268,10 @@ class Recipe(BaseModel):
 
     # Length, seed, precision
     epochs: Annotated[int | None, ALWAYS] = Field(
-        default=None, ge=1, description="passes over the training split; 10 if steps is unset"
+        default=None, ge=1, le=1_000_000, description="passes over the training split; 10 if steps is unset"
     )
     steps: Annotated[int | None, ALWAYS] = Field(
-        default=None, ge=1, description="steps of the optimizer, instead of epochs"
+        default=None, ge=1, le=10**9, description="steps of the optimizer, instead of epochs"
     )
     seed: Annotated[int, ALWAYS] = Field(
         default=0, ge=0, lt=2**63, description="decides initial weights, order, dropout and augmentation"
@@ -268,6 +282,7 @@ class Recipe(BaseModel):
 
     # Your own parts: arguments for the import paths above, and a further metric
     model_args: Annotated[Arguments, only_with(model=OWN)] = Field(default={}, description=ARGUMENTS)
+    augment_args: Annotated[Arguments, only_with(augment=OWN)] = Field(default={}, description=ARGUMENTS)
     activation_args: Annotated[Arguments, only_with(activation=OWN)] = Field(default={}, description=ARGUMENTS)
     loss_args: Annotated[Arguments, only_with(loss=OWN)] = Field(default={}, description=ARGUMENTS)
     optimizer_args: Annotated[Arguments, only_with(optimizer=OWN)] = Field(default={}, description=ARGUMENTS)
@@ -312,24 +327,6 @@ def computing(recipe: Recipe, metric: str) -> Recipe:
     if recipe.metric is not None or name == metric or name not in ALL_METRICS or metric in metrics_of(recipe):
         return recipe
     return Recipe.model_validate({**recipe.model_dump(), "metric": name})
-
-
-def every_knob(recipe: BaseModel) -> dict[str, Any]:
-    """Give all knobs of a recipe as JSON values, those too that `to_json` leaves out at their default."""
-    return recipe.model_dump(mode="json", context={"every_knob": True})
-
-
-def difference(recipe: BaseModel, base: BaseModel) -> dict[str, Any]:
-    """Give the knobs in which a recipe differs from a base, as JSON values; applied to the base, they make it."""
-    plain = every_knob(base)
-    return {knob: value for knob, value in every_knob(recipe).items() if knob not in plain or plain[knob] != value}
-
-
-def settings(recipe: BaseModel, base: BaseModel) -> dict[str, Any]:
-    """Give what a training has set other than a base, as people are shown it: without the knobs that decide nothing."""
-    lengths = {knob for knob in ("epochs", "steps") if isinstance(recipe, Recipe) and getattr(recipe, knob) is None}
-    differing = difference(recipe, base).items()
-    return {knob: value for knob, value in differing if knob not in lengths and has_effect(recipe, knob)}
 
 
 def to_json(recipe: BaseModel) -> str:

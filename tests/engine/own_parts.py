@@ -63,6 +63,16 @@ def top(logits, targets, k=3):
     return (logits.topk(min(k, logits.shape[1]), 1).indices == targets[:, None]).any(1).float().mean()
 
 
+def noise(examples, generator, size=0.1):
+    """Add noise of the size of a pixel's range, or of a column's standard deviation."""
+    whole = 255 if examples.dtype == torch.uint8 else 1
+    return examples + whole * size * torch.randn(examples.shape, generator=generator, device=generator.device)
+
+
+def half(examples, generator):
+    return examples[::2]
+
+
 def two_groups(params, lr):
     first, *others = params
     return torch.optim.SGD([{"params": [first]}, {"params": others}], lr=lr)

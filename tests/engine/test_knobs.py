@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from pydantic import ValidationError
+from safetensors.torch import save_file
 
 from study import knobs
 from study.engine import check
@@ -19,6 +21,8 @@ ONE_CYCLE = {**MOMENTUM, "schedule": "one_cycle", "schedule_interval": "batch"}
 RESTARTS = {"schedule": "warm_restarts", "t_0": 1, "epochs": 4}
 TABLE = {"dataset": "breast_cancer"}
 PLATEAU = {**SGD, "schedule": "plateau", "lr": 1e-6, "patience": 0, "epochs": 4, "gamma": 0.5}  # val_loss hardly moves
+
+WEIGHTS = "weights.safetensors"  # in the working folder
 
 PARTS = str(Path(__file__).with_name("own_parts.py"))
 
@@ -34,6 +38,7 @@ CHANGES = {
     "augment_crop": ({}, 1),
     "augment_rotate": ({}, 20),
     "augment_cutout": ({}, 3),
+    "augment": ({}, f"{PARTS}:noise"),
     "batch_size": ({}, "full"),
     "sampling": ({}, "balanced"),
     "model": ({"hidden": (100,)}, "logistic"),
@@ -41,6 +46,8 @@ CHANGES = {
     "activation": ({}, "tanh"),
     "init": ({}, "orthogonal"),
     "init_scale": ({"init": "normal"}, 0.5),
+    "weights": ({}, WEIGHTS),
+    "freeze": ({}, ("1.*",)),
     "batch_norm": ({}, True),
     "dropout_conv": ({"model": "cnn2"}, 0.2),
     "dropout_dense": ({}, 0.2),
@@ -54,6 +61,7 @@ CHANGES = {
     "grad_clip": (SGD, 0.01),
     "optimizer": ({}, "sgd"),
     "lr": ({}, 0.1),
+    "lr_factors": ({}, {"1.*": 0.1}),
     "momentum": (SGD, 0.9),
     "dampening": (MOMENTUM, 0.5),
     "nesterov": (MOMENTUM, True),
@@ -92,6 +100,7 @@ CHANGES = {
     "seed": ({}, 1),
     "precision": ({}, "float64"),
     "model_args": ({"model": f"{PARTS}:Net"}, {"width": 5}),
+    "augment_args": ({"augment": f"{PARTS}:noise"}, {"size": 0.5}),
     "activation_args": ({"activation": "torch.nn:LeakyReLU"}, {"negative_slope": 0.3}),
     "loss_args": ({"loss": f"{PARTS}:focal"}, {"power": 1.0}),
     "optimizer_args": ({"optimizer": f"{PARTS}:Lion"}, {"betas": [0.5, 0.6]}),
@@ -100,6 +109,12 @@ CHANGES = {
     "metric_args": ({"metric": f"{PARTS}:top"}, {"k": 4}),
 }
 WORTH = {"dropout_at_test", "val_fraction", "metric", "metric_args"}  # these change the evaluation, not the weights
+
+
+@pytest.fixture(autouse=True)
+def weights():
+    """Write weights of the network that the tests train."""
+    save_file({"1.weight": torch.ones(8, 64), "1.bias": torch.zeros(8)}, WEIGHTS)
 
 
 def test_every_knob_is_tried():
@@ -138,7 +153,7 @@ def test_what_a_knob_says_of_its_effect_names_knobs_and_choices_that_exist():
         assert {*effect.any_of, *effect.without} <= Recipe.model_fields.keys(), knob
 
 
-@pytest.mark.parametrize("knob", [knob for knob in CHANGES if knob not in {"dataset", "dropout_conv"}])
+@pytest.mark.parametrize("knob", [knob for knob in CHANGES if knob not in {"dataset", "dropout_conv", "weights"}])
 def test_a_knob_on_a_table_is_refused_or_trains(small, run, knob):
     """One that only images feel must say so; else `check` passes it, and the training dies of it."""
     needs, value = CHANGES[knob]

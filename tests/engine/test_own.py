@@ -22,6 +22,7 @@ OWN = {
     "optimizer": {"optimizer": f"{PARTS}:Lion", "optimizer_args": {"betas": [0.8, 0.9]}, "weight_decay": 0.1},
     "optimizer of torch": {"optimizer": "torch.optim:SGD", "momentum": 0.9},
     "schedule": {"schedule": f"{PARTS}:halving", "schedule_args": {"floor": 0.1}, "schedule_interval": "batch"},
+    "augment": {"augment": f"{PARTS}:noise", "augment_args": {"size": 0.2}, "augment_flip": True},
     "metric": {"metric": f"{PARTS}:top", "metric_args": {"k": 5}},
 }
 
@@ -95,6 +96,9 @@ def test_a_metric_of_ones_own_is_in_every_epoch_and_in_the_report(small, run):
         ({"schedule": f"{PARTS}:broken"}, "broken: KeyError: 'nothing here'"),
         ({"schedule": f"{PARTS}:halving", "gamma": 0.5}, "gamma=0.5 has no effect with schedule="),
         ({"schedule": "torch.optim.lr_scheduler:ReduceLROnPlateau"}, "not an LRScheduler whose step"),
+        ({"augment": f"{PARTS}:half"}, "half: it must keep the shape (2, 8, 8, 1"),
+        ({"augment": f"{PARTS}:broken"}, "broken: it must take 2 positional arguments, and takes 1"),
+        ({"augment": f"{PARTS}:noise", "augment_args": {"sise": 1}}, "has no argument 'sise'. Did you mean 'size'?"),
         ({"metric": f"{PARTS}:words"}, "it gave a str, not a number"),
         ({"metric": f"{PARTS}:accuracy"}, "every training reports 'accuracy' already"),
         ({"metric": f"{PARTS}:top", "metric_args": {"n": 3}}, "has no argument 'n'. It has: k."),
@@ -116,7 +120,7 @@ def test_a_callable_without_a_signature_is_refused():
 def test_every_kind_of_own_code_is_known(small):
     parts = {
         "model": "a:Net", "activation": "a:Snake", "loss": "a:focal", "optimizer": "a:Lion", "schedule": "a:halving",
-        "metric": "a:top",
+        "metric": "a:top", "augment": "a:noise",
     }  # fmt: skip
     for knob, path in parts.items():
         assert own_parts(Recipe.model_validate({knob: path})) == (path,)

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from study.recipe import Recipe, every_knob
+from study.differences import every_knob
+from study.recipe import Recipe
 from study.record.trial import Trial
 from study.tracking import fields
 from study.tracking.snapshot import NewBest, StudySnapshot

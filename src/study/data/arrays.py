@@ -104,8 +104,14 @@ def _splits(path: Path, arrays: Mapping[str, np.ndarray]) -> Splits:
         raise DataError(f"has no examples with labels: it holds {listed}", where=str(path), fix=FIX)
     splits: Splits = {}
     for split, pair in found.items():
-        x, y = pair["x"], _flat(pair["y"])
-        if x.ndim not in {2, 3, 4} or len(x) != len(y) or not _are_labels(y) or x.dtype.kind not in "biuf":
+        x, y = pair["x"], _flat(pair["y"]) if pair["y"].size else pair["y"]
+        if (
+            not (x.size and y.size)
+            or x.ndim not in {2, 3, 4}
+            or len(x) != len(y)
+            or not _are_labels(y)
+            or x.dtype.kind not in "biuf"
+        ):
             what = f"examples {x.dtype} {x.shape} do not go with labels {y.dtype} {y.shape}"
             raise DataError(what, where=str(path), fix=FIX)
         splits[split] = x, y

@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Generator, Tensor
 
-from study.errors import RecipeError
+from study.engine import own
+from study.errors import RecipeError, StudyFileError
 
 if TYPE_CHECKING:
     from study.engine.data import Data
@@ -20,10 +21,11 @@ Augment = Callable[[Tensor, Generator], Tensor]
 
 
 def augmentation(recipe: Recipe, data: Data) -> Augment | None:
-    """Chain the recipe's augmentations, in the order of this file; None if there are none.
+    """Chain the recipe's augmentations, in the order of this file, a person's own last; None if there are none.
 
     Raises:
-        RecipeError: a knob that would leave nothing of an image.
+        RecipeError: a knob that would leave nothing of an image, or an argument that does not exist.
+        StudyFileError: a person's own augmentation cannot be imported.
 
     """
     for knob, pixels in (("augment_crop", recipe.augment_crop), ("augment_cutout", recipe.augment_cutout)):
@@ -38,6 +40,8 @@ def augmentation(recipe: Recipe, data: Data) -> Augment | None:
         chain.append(lambda images, generator: rotate(images, generator, recipe.augment_rotate))
     if recipe.augment_cutout:
         chain.append(lambda images, generator: cutout(images, generator, recipe.augment_cutout))
+    if recipe.augment is not None:
+        chain.append(_own(recipe))
 
     def augment(images: Tensor, generator: Generator) -> Tensor:
         for each in chain:
@@ -45,6 +49,21 @@ def augmentation(recipe: Recipe, data: Data) -> Augment | None:
         return images
 
     return augment if chain else None
+
+
+def _own(recipe: Recipe) -> Augment:
+    """Make a person's own augmentation: `function(examples, generator, **arguments)`."""
+    function, given = own.bind(recipe, "augment", leading=2)
+
+    def augment(examples: Tensor, generator: Generator) -> Tensor:
+        with own.running(path := recipe.augment or ""):
+            found = function(examples, generator, **given)
+        if not isinstance(found, Tensor) or found.shape != examples.shape:
+            got = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+            raise StudyFileError(f"it must keep the shape {tuple(examples.shape)}, and gave {got}", where=path)
+        return found
+
+    return augment
 
 
 def flip(images: Tensor, generator: Generator) -> Tensor:

@@ -48,7 +48,9 @@ def check(recipe: Recipe, device: str = "cpu") -> None:
     parts.model.train()
     with isolated_rng(device):
         examples = inputs(parts, torch.Generator(device).manual_seed(0), rows)
-        models.prove(recipe, parts.forward, examples, outputs_of(recipe, len(parts.data.classes), parts.task.name))
+        models.prove(
+            recipe, parts.model, parts.forward, examples, outputs_of(recipe, len(parts.data.classes), parts.task.name)
+        )
         if has_own_code(recipe):
             _try_own_code(parts, examples, train.y.index_select(0, rows))
 

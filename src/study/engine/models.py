@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from study.engine import own
 from study.engine.layers import ConvBlocks, Dropout, Perceptron, Torchvision
 from study.errors import RecipeError, StudyFileError
-from study.formatting import nearest
+from study.formatting import nearest, reason
 from study.knobs import TORCHVISION, is_own, unused_knob, used_by
 
 if TYPE_CHECKING:
@@ -64,16 +64,26 @@ def build(recipe: Recipe, shape: Shape, outputs: int) -> nn.Module:
             f"model={recipe.model} needs images, and the data set is a table", fix="Use model=mlp or logistic."
         )
     if recipe.model in OURS:
-        model = OURS[recipe.model](recipe, shape, outputs)
+        model = _ours(recipe, shape, outputs)
     elif recipe.model.startswith(TORCHVISION):
         model = _torchvision(recipe.model, shape, outputs)
     else:
         model = _own(recipe, "model", _offered(recipe, shape, outputs))
         _make_lazy_weights(recipe, model, shape)
     if not any(parameter.requires_grad for parameter in model.parameters()):
-        raise RecipeError(f"model={recipe.model} has no weights to train")
+        fix = "Make its layers in __init__, or use lazy ones such as LazyLinear." if is_own(recipe.model) else ""
+        raise RecipeError(f"model={recipe.model} has no weights to train", fix=fix)
     initialize(model, recipe.init, recipe.init_scale)
     return model
+
+
+def _ours(recipe: Recipe, shape: Shape, outputs: int) -> nn.Module:
+    """Build a network of ours, if there is room for it."""
+    try:
+        return OURS[recipe.model](recipe, shape, outputs)
+    except (RuntimeError, MemoryError, OverflowError, TypeError, ValueError) as error:  # torch's ways to say: too large
+        what = f"model={recipe.model} cannot be made with hidden={list(recipe.hidden)}: {reason(error)}"
+        raise RecipeError(what, fix="Use fewer units.") from error
 
 
 def _make_lazy_weights(recipe: Recipe, model: nn.Module, shape: Shape) -> None:
@@ -85,17 +95,25 @@ def _make_lazy_weights(recipe: Recipe, model: nn.Module, shape: Shape) -> None:
         model.train(was_training)
 
 
-def prove(recipe: Recipe, forward: Callable[[Tensor], Tensor], inputs: Tensor, outputs: int) -> None:
+def prove(recipe: Recipe, model: nn.Module, forward: Callable[[Tensor], Tensor], inputs: Tensor, outputs: int) -> None:
     """Run a batch through a network, to prove that input and output have the right shapes.
+
+    Args:
+        recipe: its model.
+        model: the network.
+        forward: from inputs to outputs; the network, or what runs it in the recipe's precision.
+        inputs: a batch.
+        outputs: of the network that are wanted.
 
     Raises:
         RecipeError: it does not, and why.
 
     """
+    known = len(list(model.parameters()))
     try:
         found: Any = forward(inputs)
     except (Exception, SystemExit) as error:  # the network may be a person's own, which may raise anything
-        what = f"model={recipe.model} cannot take a batch of shape {tuple(inputs.shape)}: {error}"
+        what = f"model={recipe.model} cannot take a batch of shape {tuple(inputs.shape)}: {reason(error)}"
         fix = "Use a batch_size that leaves no single example over." if len(inputs) == 1 else ""
         raise RecipeError(what, fix=fix) from error
     if not isinstance(found, Tensor):
@@ -105,6 +123,12 @@ def prove(recipe: Recipe, forward: Callable[[Tensor], Tensor], inputs: Tensor, o
     if shape != (len(inputs), outputs):
         wanted = (len(inputs), outputs)
         raise RecipeError(f"model={recipe.model} gives an output of shape {shape} where {wanted} is wanted")
+    if not (found.is_floating_point() and found.requires_grad):
+        what = f"model={recipe.model} gives outputs of {found.dtype}, from which no gradient leads to its weights"
+        raise RecipeError(what, fix="Return floating-point outputs that are computed of the weights.")
+    if len(list(model.parameters())) > known:
+        what = f"model={recipe.model} makes weights in its first forward pass, which the optimizer would not know"
+        raise RecipeError(what, fix="Make its layers in __init__, or use lazy ones such as LazyLinear.")
 
 
 def refuse_unused(recipe: Recipe) -> None:

@@ -12,7 +12,7 @@ from study.errors import StudyFileError
 from study.knobs import is_own, within
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from torch import Tensor
 
@@ -52,24 +52,26 @@ SAME_NAMES = (
     "momentum", "dampening", "nesterov", "eps", "amsgrad", "momentum_decay", "rho", "alpha", "centered", "lr_decay",
     "initial_accumulator_value",
 )  # fmt: skip
+FACTOR = "lr_factor"  # of a parameter group: what the schedule's learning rate is multiplied by
 ADAMS = {torch.optim.Adam, torch.optim.AdamW, OPTIMIZERS["adam"], OPTIMIZERS["adamw"]}
 
 
-def build(recipe: Recipe, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
-    """Build the recipe's optimizer with one parameter group, fused into one kernel where torch can.
+def build(recipe: Recipe, parameters: Iterable[Any]) -> torch.optim.Optimizer:
+    """Build the recipe's optimizer, fused into one kernel where torch can.
 
     Args:
         recipe: its optimizer, learning rate, weight decay and the optimizer's own knobs.
-        parameters: what to optimize, already on its device.
+        parameters: what to optimize, already on its device; or torch's parameter groups, each with its `lr_factor`.
 
     Raises:
         RecipeError: an argument of a person's own optimizer that does not exist.
-        StudyFileError: a person's own optimizer cannot be imported or built, or has several parameter groups.
+        StudyFileError: a person's own optimizer cannot be imported or built, or has other parameter groups.
 
     """
-    parameters = list(parameters)
+    groups = [{**each, "lr": recipe.lr * each[FACTOR]} if isinstance(each, dict) else each for each in parameters]
+    flat = [each for some in groups for each in (some["params"] if isinstance(some, dict) else [some])]
     if is_own(recipe.optimizer):
-        return _own(recipe, parameters)
+        return _own(recipe, groups)
     make = OPTIMIZERS[recipe.optimizer]
     has = inspect.signature(make).parameters
     knobs: dict[str, Any] = {name: getattr(recipe, name) for name in SAME_NAMES}
@@ -82,9 +84,17 @@ def build(recipe: Recipe, parameters: Iterable[torch.nn.Parameter]) -> torch.opt
             beta1 if recipe.beta1 is None else recipe.beta1,
             beta2 if recipe.beta2 is None else recipe.beta2,
         )
-    if "fused" in has and all(parameter.device.type in {"cpu", "cuda"} for parameter in parameters):
+    if "fused" in has and all(parameter.device.type in {"cpu", "cuda"} for parameter in flat):
         given["fused"] = True
-    return make(parameters, lr=recipe.lr, **given)
+    return make(groups, lr=recipe.lr, **given)
+
+
+def set_all(optimizer: torch.optim.Optimizer, settings: Mapping[str, Any]) -> None:
+    """Set what the schedule says in each parameter group, the learning rate times the group's factor."""
+    for group in optimizer.param_groups:
+        group.update(settings)
+        if FACTOR in group:
+            group["lr"] = settings["lr"] * group[FACTOR]
 
 
 def adam_kernel(optimizer: torch.optim.Optimizer) -> Callable[[], None] | None:
@@ -95,6 +105,8 @@ def adam_kernel(optimizer: torch.optim.Optimizer) -> Callable[[], None] | None:
 
     """
     group = optimizer.param_groups[0]
+    if len(optimizer.param_groups) > 1:
+        return None
     if type(optimizer) not in ADAMS or not group["fused"] or group["amsgrad"]:
         return None
     if group["maximize"] or group["capturable"] or group["differentiable"]:  # as one of one's own may be set
@@ -133,7 +145,7 @@ def decay(recipe: Recipe, optimizer: torch.optim.Optimizer, epoch: int) -> None:
             group["weight_decay"] = recipe.weight_decay if within(recipe.weight_decay_epochs, epoch) else 0.0
 
 
-def _own(recipe: Recipe, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
+def _own(recipe: Recipe, parameters: list[Any]) -> torch.optim.Optimizer:
     """Build a person's own optimizer: `make(parameters, lr=..., **arguments)`."""
     make, given = own.bind(recipe, "optimizer", {"lr": recipe.lr, "weight_decay": recipe.weight_decay}, leading=1)
     with own.running(recipe.optimizer):
@@ -141,7 +153,8 @@ def _own(recipe: Recipe, parameters: list[torch.nn.Parameter]) -> torch.optim.Op
     if not isinstance(optimizer, torch.optim.Optimizer):
         what = f"it gave a {type(optimizer).__name__}, not a torch.optim.Optimizer"
         raise StudyFileError(what, where=recipe.optimizer)
-    if len(optimizer.param_groups) > 1 or "lr" not in optimizer.param_groups[0]:
+    wanted = len(parameters) if isinstance(parameters[0], dict) else 1
+    if len(optimizer.param_groups) > wanted or "lr" not in optimizer.param_groups[0]:
         what = "its parameters are not in one group with an lr, which the schedule changes"
         raise StudyFileError(what, where=recipe.optimizer)
     return optimizer

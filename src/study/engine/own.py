@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from study.errors import RecipeError, StudyError, StudyFileError
-from study.formatting import nearest
+from study.formatting import nearest, reason
 from study.imports import import_object
 from study.knobs import changed, knobs_of, unused_knob
 
@@ -91,4 +91,4 @@ def running(path: str) -> Generator[None]:
     except StudyError:
         raise
     except (Exception, SystemExit) as error:  # a person's own code may raise anything
-        raise StudyFileError(f"{type(error).__name__}: {error}", where=path) from error
+        raise StudyFileError(reason(error), where=path) from error

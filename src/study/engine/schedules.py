@@ -38,6 +38,8 @@ class Schedule:
         """Table the schedule from its first interval to its last."""
         self._warmup = round(recipe.warmup_epochs * steps_per_epoch)
         self._interval = 1 if recipe.schedule_interval == "batch" else steps_per_epoch
+        if recipe.schedule == "constant":
+            self._interval = max(1, steps)
         intervals = max(1, -(-(steps - self._warmup) // self._interval))
         self._optimizer = optim.build(recipe, [torch.nn.Parameter(torch.zeros(1, 1))])
         self._scheduler = _scheduler(recipe, self._optimizer, intervals)

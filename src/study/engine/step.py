@@ -97,6 +97,8 @@ def choose(training: Training) -> Step:
 
 def _written_out(training: Training) -> Gradient | None:
     """Use the gradient of a perceptron without autograd, on a CPU."""
+    if not all(parameter.requires_grad for parameter in training.model.parameters()):
+        return None
     if training.device != "cpu" or training.forward is not training.model or training.batch > MICROBATCH:
         return None
     compute = perceptron.gradient_of(training.model, with_gradient(training.recipe))

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from study.engine import models, optim, step
+from study.engine import models, optim, pretrained, step
 from study.engine.augment import Augment, augmentation
 from study.engine.data import Data, open_data, open_test, order_of, preparation
 from study.engine.evaluate import BATCH, Evaluation, evaluate, metric_of, report
@@ -169,6 +169,7 @@ def assemble(recipe: Recipe, device: str) -> Parts:
     with isolated_rng(device):
         torch.manual_seed(_seed(recipe, 0, "init"))
         model = models.build(recipe, shape, outputs_of(recipe, len(data.classes), task.name))
+    pretrained.prepare(recipe, model)
     dtype = torch.float64 if recipe.precision == "float64" else torch.float32
     model.to(device, dtype)
     if data.kind == "image":
@@ -179,7 +180,7 @@ def assemble(recipe: Recipe, device: str) -> Parts:
     steps_per_epoch = -(-len(data.train) // batch)
     steps = recipe.steps or (recipe.epochs or 0) * steps_per_epoch
     forward = _forward(recipe, model, device)
-    optimizer = optim.build(recipe, model.parameters())
+    optimizer = optim.build(recipe, pretrained.groups(recipe, model))
     loss = loss_of(recipe, training=True, task=task.name, weights=class_weights(recipe, data))
     return Parts(
         recipe=recipe,
@@ -209,11 +210,11 @@ def _pass(parts: Parts, number: int) -> dict[str, float]:
     targets = train.y.index_select(0, rows)
     generator = torch.Generator(parts.device).manual_seed(_seed(recipe, number, "augmentation"))
     torch.manual_seed(_seed(recipe, number, "dropout"))
-    parts.model.train()
+    pretrained.set_training(recipe, parts.model)
     parameters, weights = list(parts.model.parameters()), models.weights(parts.model)
     add_penalty = penalty_of(recipe, number)
     optim.decay(recipe, parts.optimizer, number)
-    group, update = parts.optimizer.param_groups[0], parts.step.new_update()
+    update = parts.step.new_update()
     batches = list(zip(rows.split(parts.batch), targets.split(parts.batch), strict=True))
     losses: list[Tensor] = []
     predictions: list[Tensor] = []
@@ -224,7 +225,7 @@ def _pass(parts: Parts, number: int) -> dict[str, float]:
             add_penalty(weights)
         if recipe.grad_clip is not None:
             torch.nn.utils.clip_grad_norm_(parameters, recipe.grad_clip)
-        group.update(parts.schedule.at(number_of_step))
+        optim.set_all(parts.optimizer, parts.schedule.at(number_of_step))
         update()
         losses.append(loss)
         predictions.append(predicted)

@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from study.differences import settings as settings_of
 from study.errors import InputError, RecipeError
 from study.formatting import to_json
 from study.plots import figures, interactive
@@ -24,7 +25,6 @@ from study.questions import ablation_arms, confirmation, judging, publishing, re
 from study.questions.ablation_arms import AblationQuestion, Arm
 from study.questions.ablation_rows import WINNER, AblationRow, end_row, rows_of
 from study.questions.replicates import Design, Pairs
-from study.recipe import settings as settings_of
 from study.record.family import BASELINE, Family, name_of
 from study.record.results import recipe_record
 from study.schemas import questions as schemas

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from study.definition import LENGTHS
+from study.differences import every_knob
 from study.errors import RecipeError
-from study.recipe import every_knob
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from study.differences import difference
 from study.errors import InputError
 from study.plots import interactive
 from study.questions import judging, new_examples, publishing, race, replicates
 from study.questions.race import ConfirmationQuestion, Contender, arm_of
 from study.questions.replicates import Design, Pairs
-from study.recipe import difference, fingerprint
+from study.recipe import fingerprint
 from study.record import family, results
 from study.record.family import BASELINE, Family
 from study.schemas import questions as schemas

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from study.differences import settings
 from study.questions import judging, publishing
 from study.questions.replicates import Design, Pairs
-from study.recipe import settings
 from study.record import family
 from study.schemas import questions as schemas
 from study.stats import intervals, racing

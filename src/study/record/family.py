@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from study.definition import LENGTHS, override, restored, restored_variants
+from study.differences import settings
 from study.errors import InputError, StudyError
 from study.formatting import nearest
-from study.recipe import Recipe, settings
+from study.recipe import Recipe
 from study.record.journal import LOCK, Journal
 from study.settings import studies_folder, study_folder
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import ValidationError
 
 from study.definition import OUR_TRAIN, names_epochs
+from study.differences import settings
 from study.formatting import moment
 from study.metric import Metric
-from study.recipe import settings
 from study.record.journal import Journal
 from study.schemas.trial import Trial as TrialRecord
 from study.stored_recipe import recipe_class

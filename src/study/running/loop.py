@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from study import stopping
 from study.definition import OUR_TRAIN
+from study.differences import difference, settings
 from study.errors import StudyError
 from study.events import Died, Epoch, Event, Failed, Finished, Started, Stopped, Stuck
 from study.executors import Job
 from study.formatting import duration
 from study.imports import reference_to
 from study.progress import Notice, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
-from study.recipe import difference, settings, to_json
+from study.recipe import to_json
 from study.record.history import same_result
 from study.running.clock import Clock
 from study.running.twins import Twins

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from study.definition import OUR_TRAIN
 from study.imports import reference_to
-from study.knobs import has_own_code
+from study.knobs import has_file, has_own_code
 from study.recipe import Recipe, fingerprint
 from study.record import results
 
@@ -39,7 +39,7 @@ class Twins:
             return
         recipe, about = type(self.study.recipe).model_validate(folder.recipe()), folder.about()
         same = all(about.get(name) == self.about.get(name) for name in ("environment", "data"))
-        if same and isinstance(recipe, Recipe) and not has_own_code(recipe):
+        if same and isinstance(recipe, Recipe) and not (has_own_code(recipe) or has_file(recipe)):
             self._all().setdefault(fingerprint(recipe), folder.number)
 
     def of(self, folder: TrialFolder) -> TrialFolder | None:

@@ -21,6 +21,7 @@ from optuna.distributions import (
 from study.asking import label_of
 from study.definition import judged_by
 from study.errors import DefinitionChanged, RecipeError, StudyFileError
+from study.formatting import reason
 from study.imports import reference_to
 from study.knobs import plain
 
@@ -105,7 +106,7 @@ def suggest(study: Study, trial: optuna.Trial) -> Overrides:
         file = getattr(getattr(study.space, "__code__", None), "co_filename", None)
         lines = [step.lineno for step in traceback.extract_tb(error.__traceback__) if step.filename == file]
         where = f"{study.name}, space" + (f", line {lines[-1]}" if lines else "")
-        raise StudyFileError(f"{type(error).__name__}: {error}", where=where) from error
+        raise StudyFileError(reason(error), where=where) from error
     if not isinstance(overrides, dict):
         raise StudyFileError("must return a dict of knobs", where=f"{study.name}, space")
     return overrides
