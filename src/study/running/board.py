@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from study.metric import Metric, sign_of
-from study.progress import Preparing, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
+from study.progress import Preparing, SearchStarted, TrialEnded, TrialEpoch, TrialPlaced, TrialStarted
 from study.record import family, results
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ LEADERS = 5  # trials on the leaderboard
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A trial that a worker trains: its epochs so far, those it had when taken up, the metric after the last."""
+    """A trial that a worker trains: its epochs so far, those when taken up, the metric after the last, its node."""
 
     number: int
     variant: str | None
@@ -31,6 +31,7 @@ class Running:
     epochs: int
     before: int
     value: float | None
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class Board:
     began: float = 0.0
     ended_here: int = 0
     epochs_here: int = 0
+    slots: int = 0  # of a cluster
     stopping: str = ""  # what is said of it
     doing: str = ""
 
@@ -113,6 +115,10 @@ class Board:
                 self.running[progress.trial] = Running(
                     progress.trial, progress.variant, progress.overrides, progress.epochs, progress.epochs, None
                 )
+            case TrialPlaced(number, host, slots):
+                self.slots = slots
+                if known := self.running.get(number):
+                    self.running[number] = replace(known, host=host)
             case TrialEpoch():
                 self._epoch(progress)
             case TrialEnded():

@@ -45,6 +45,8 @@ class TrialDetails(Trial, Measured, Answer):
     history: list[dict[str, int | float]] = Field(description="for each epoch `epoch`, its metrics and `seconds`")
     evaluation: dict[str, Any] | None = Field(description="what the training found out about its last model")
     deaths: list[str] = Field(description="why workers died that trained it")
+    node: str = Field(description="node of a cluster on which it last started; empty on one machine")
+    chip: str = Field(description="processor or GPU of that node; empty on one machine")
     environment: dict[str, Any] | None = Field(description="versions and machine at its first start")
     repeats: int | None = Field(
         description="the trial of the same recipe and seed whose values were copied; null if this one was trained"
