@@ -136,10 +136,11 @@ def test_two_searches_whose_nodes_workers_and_coordinator_are_killed_are_those_o
     with asleep(other):
         first = begin("far", *far, "--slots", "2")
         wait_for(lambda: trained("mine"))
+        there = trainers()
         with asleep(first):
             node = cluster.add(cpus=1)
-        wait_for(lambda: len(trainers()) == 3)
-    os.kill(trainers()[0], signal.SIGKILL)
+        wait_for(lambda: under_way("mine") == 2)
+    os.kill(there[0], signal.SIGKILL)
     wait_for(lambda: "retry 1 of 3" in said())
     cluster.lose(node)
     wait_for(lambda: "is lost" in said())
