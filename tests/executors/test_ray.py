@@ -26,10 +26,10 @@ from study import Recipe, Study
 study = Study(
     name="mine",
     recipe=Recipe(dataset="digits", model="cnn2", epochs=20, batch_size=16),
-    variants={f"lr{n}": {"lr": n / 1000} for n in range(1, 7)},
+    variants={f"lr{n}": {"lr": n / 1000} for n in range(1, 5)},
 )
 """
-TRIALS = 6
+TRIALS = 4
 EPOCHS = 20 * TRIALS
 
 
@@ -181,6 +181,16 @@ def test_what_an_older_attempt_of_a_trial_sends_is_neither_told_nor_written(clus
         assert job.checkpoint.read_bytes() == before
         executor.answer(0, go_on=True)
         assert caller.next()[1].number == 2
+
+
+@pytest.mark.slow
+def test_doctor_lists_the_nodes_and_says_why_a_cluster_cannot_be_used(cluster, study, monkeypatch):
+    found = next(line for line in study("doctor").out.splitlines() if line.split()[1] == "cluster")
+    assert found.endswith(f": 1 node that can train: {platform.node()} (0 of 2 CPUs used)")
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    answer = study("doctor")
+    assert answer.code == 1
+    assert "BAD  cluster    127.0.0.1:1: no cluster answers" in answer.out
 
 
 def refused(answer, text):
