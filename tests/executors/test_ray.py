@@ -19,6 +19,7 @@ from study.events import Died
 from study.executors import Resources
 from study.executors.table import EXECUTORS
 from study.record.journal import Journal
+from study.sampling import storage
 from tests.contracts.clauses import Caller
 
 FILE = """
@@ -116,12 +117,10 @@ def stored(database):
     """The trials of each study, as Optuna has them."""
     import optuna
 
-    return {
-        each.study_name: [
-            trial.state.name for trial in optuna.load_study(study_name=each.study_name, storage=database).trials
-        ]
-        for each in optuna.get_all_study_summaries(database)
-    }
+    with storage.opened(database) as there:
+        names = optuna.get_all_study_names(there)
+        studies = {name: optuna.load_study(study_name=name, storage=there) for name in names}
+        return {name: [trial.state.name for trial in study.trials] for name, study in studies.items()}
 
 
 @pytest.mark.slow

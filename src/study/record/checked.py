@@ -48,7 +48,7 @@ def encode(values: Mapping[str, Any], *, indent: int | None = 2) -> bytes:
     return start + f'\n  "crc": "{zlib.crc32(after, zlib.crc32(start)):08x}"'.encode() + after
 
 
-def read(path: Path) -> Any:
+def read(path: str | Path) -> Any:
     """Read a file.
 
     Raises:
@@ -57,7 +57,8 @@ def read(path: Path) -> Any:
 
     """
     try:
-        content = path.read_bytes()
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - thousands are read at once
+            content = file.read()
     except FileNotFoundError as error:  # all that a folder must have comes with it
         raise Damaged("missing", where=str(path), fix=CURE) from error
     except OSError as error:
@@ -90,7 +91,7 @@ def decode(content: bytes) -> Any:
         raise ValueError("its checksum is another one")
     if int(head[1]) > FORMAT:
         raise Newer(f"a newer version of study has written it, in format {int(head[1])}")
-    return json.loads(b"{" + rest.removeprefix(b","))
+    return json.loads(f"{{{rest.removeprefix(b',').decode()}")
 
 
 def _has_head(content: bytes) -> bool:

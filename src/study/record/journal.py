@@ -21,6 +21,7 @@ import shutil
 import time
 from contextlib import suppress
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from study.errors import Damaged, StudyError
@@ -29,7 +30,6 @@ from study.record.history import History
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from study.record.history import Record
 
@@ -39,14 +39,24 @@ LOCK = "lock"  # file in a study's folder that names the process that runs the s
 class TrialFolder:
     """The files of one trial."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str | Path) -> None:
         """Keep the path; nothing is read or created."""
-        self.path = path
+        self._at = os.fspath(path)  # of ten thousand trials, paths are made only where they are used
+
+    @cached_property
+    def path(self) -> Path:
+        """The folder."""
+        return Path(self._at)
 
     @cached_property
     def number(self) -> int:
         """Optuna's number of the trial, from 0."""
-        return int(self.path.name)
+        return int(self._at.rpartition("/")[2])
+
+    @property
+    def study(self) -> str:
+        """Name of the study that it belongs to."""
+        return self._at.rsplit("/", 3)[1]
 
     @property
     def log(self) -> Path:
@@ -75,11 +85,11 @@ class TrialFolder:
 
     def recipe(self) -> dict[str, Any]:
         """Read every knob of the trial."""
-        return checked.read(self.path / "recipe.json")
+        return checked.read(f"{self._at}/recipe.json")
 
     def about(self) -> dict[str, Any]:
         """Read the trial's parameters, variant and environment, as they were stored when it was created."""
-        return checked.read(self.path / "trial.json")
+        return checked.read(f"{self._at}/trial.json")
 
     def log_size(self) -> int:
         """Give the log's length in bytes, 0 before its first line; it grows with every line."""
@@ -120,7 +130,12 @@ class TrialFolder:
 
     def read_log(self) -> log_lines.Log:
         """Read the log, damaged lines included."""
-        return log_lines.parse(self.log.read_bytes() if self.log.exists() else b"")
+        try:
+            with open(f"{self._at}/log.jsonl", "rb", buffering=0) as log:  # noqa: PTH123 - see __init__
+                content = log.read()
+        except FileNotFoundError:
+            content = b""
+        return log_lines.parse(content)
 
     def records(self) -> Sequence[Record]:
         """Read the log from its start, without a last line that a kill has left incomplete.
@@ -184,7 +199,7 @@ class Journal:
 
     def trials(self) -> list[TrialFolder]:
         """List all trials that have a folder, by number."""
-        return [self.trial(number) for number in self.numbers()]
+        return [TrialFolder(f"{self.folder}/trials/{number:05d}") for number in self.numbers()]
 
     def numbers(self) -> list[int]:
         """List the numbers of all trials that have a folder, in order."""

@@ -76,7 +76,7 @@ def _checked(line: bytes) -> Record | None:
     if f'{zlib.crc32(body):08x}",'.encode() != line[len(HEAD) : len(HEAD) + 10]:
         return None
     try:
-        record = json.loads(body)
+        record = json.loads(body.decode())
     except ValueError:
         return None
     return record if isinstance(record, dict) else None

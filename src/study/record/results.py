@@ -85,7 +85,7 @@ def whole(folder: TrialFolder, base: BaseModel | None = None) -> Trial | None:
     except Damaged as error:
         if error.where not in _said:
             _said.add(error.where)
-            log.warning("trial %d of %s is left out: %s", folder.number, folder.path.parents[1].name, error)
+            log.warning("trial %d of %s is left out: %s", folder.number, folder.study, error)
         return None
     return trial
 

@@ -153,7 +153,7 @@ class Trial:
     def metric(self) -> Metric:
         """What its value is of."""
         metric = Metric(self.about["metric"], self.about["direction"])
-        if not names_epochs(self.about, self._journal.folder.name):
+        if not names_epochs(self.about, self.folder.study):
             return metric
         ours = (self._journal.definition() or {}).get("train") == OUR_TRAIN
         return metric.on("test") if ours or self.history.evaluation.get("test") else metric
