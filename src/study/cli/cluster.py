@@ -62,11 +62,20 @@ Words = Annotated[
     list[str],
     typer.Argument(metavar="STUDY [OPTION]...", help="What `study run` is to be given; options of it follow `--`."),
 ]
-Nodes = Annotated[int, typer.Option("--nodes", min=1, metavar="N", help="Ask Slurm for this many nodes.")]
-Cpus = Annotated[int, typer.Option("--cpus", min=1, metavar="N", help="Take this many CPUs of each node.")]
-Gpus = Annotated[int, typer.Option("--gpus", min=0, metavar="N", help="Take this many GPUs of each node.")]
+Nodes = Annotated[
+    int, typer.Option("--nodes", envvar="STUDY_SLURM_NODES", min=1, metavar="N", help="Ask Slurm for this many nodes.")
+]
+Cpus = Annotated[
+    int, typer.Option("--cpus", envvar="STUDY_SLURM_CPUS", min=1, metavar="N", help="Take this many CPUs of each node.")
+]
+Gpus = Annotated[
+    int, typer.Option("--gpus", envvar="STUDY_SLURM_GPUS", min=0, metavar="N", help="Take this many GPUs of each node.")
+]
 Time = Annotated[
-    str, typer.Option("--time", metavar="HH:MM:SS", help="Limit the job's time; it is requeued after that.")
+    str,
+    typer.Option(
+        "--time", envvar="STUDY_SLURM_TIME", metavar="HH:MM:SS", help="Limit the job's time; it is requeued after that."
+    ),
 ]
 
 
