@@ -42,10 +42,11 @@ def targets(folder: Path) -> dict[str, tuple[Callable[[bytes], object], list[byt
     from study.data import packed
     from study.engine import checkpoint
     from study.errors import StudyError
-    from study.recipe import Recipe
     from study.record import checked
     from study.record.journal import TrialFolder
     from tests.faults import test_fuzz_files as whole
+
+    ours = study.load("mnist_optimizers")
 
     def written(name: str, content: bytes) -> Path:
         path = folder / name
@@ -69,7 +70,7 @@ def targets(folder: Path) -> dict[str, tuple[Callable[[bytes], object], list[byt
         packed.verify(packed.find("mine"))
 
     def recipe(content: bytes) -> None:
-        study.Study("mine", Recipe()).fix(request.overrides(content.decode(errors="surrogateescape").split("\n")))
+        ours.fix(request.overrides(content.decode(errors="surrogateescape").split("\n")))
 
     def table(content: bytes) -> None:
         study.import_data("mine", written("a.csv", content), label="label", force=True)
@@ -156,7 +157,7 @@ def main() -> int:
         ended = subprocess.run(command, capture_output=True, text=True, check=False, errors="replace")
         ran = DONE.search(ended.stderr)
         crashes += ran is None
-        found = f"{int(ran[1]):,} inputs" if ran else "crashed:\n" + ended.stderr[-3000:]
+        found = f"{int(ran[1]):,} inputs" if ran else "crashed:\n" + (ended.stdout + ended.stderr)[-3000:]
         print(f"{name:12} {found}, {time.monotonic() - started:.0f} s", flush=True)
     return int(crashes > 0)
 
