@@ -21,9 +21,9 @@ from study.record.journal import TrialFolder
 DRAWING = {"matplotlib", "plotly", "PIL"}
 COMPILER = {"torch._dynamo", "torch._inductor", "sympy"}
 NEVER_BEFORE_TORCH = {"study.recipe", "optuna", "sqlalchemy", "numpy", "mlflow", "torch"}
-WORKER = {*COMPILER, *DRAWING, "sklearn", "scipy", "pandas", "optuna", "sqlalchemy", "mlflow", "typer", "rich"}
+WORKER = {*COMPILER, *DRAWING, "ray", "sklearn", "scipy", "pandas", "optuna", "sqlalchemy", "mlflow", "typer", "rich"}
 SERVICE = {"fastapi", "starlette", "uvicorn", "limits", "pwdlib"}
-COORDINATOR = {*DRAWING, *SERVICE, "torch", "torchvision", "sklearn", "pandas", "mlflow"}
+COORDINATOR = {*DRAWING, *SERVICE, "ray", "torch", "torchvision", "sklearn", "pandas", "mlflow"}
 TINY = Recipe(dataset="digits", model="cnn2", train_size=100, epochs=1)
 REPORT_MODULES = "import atexit, sys; atexit.register(lambda: print('MODULES', *sys.modules, file=sys.stderr)); "
 AT_THE_FIRST_LINE = """

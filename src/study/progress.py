@@ -64,6 +64,22 @@ class TrialStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class TrialPlaced:
+    """A trial has started on a node of a cluster.
+
+    Args:
+        trial: its number.
+        host: name of the node.
+        slots: number of jobs that run at a time now.
+
+    """
+
+    trial: int
+    host: str
+    slots: int
+
+
+@dataclass(frozen=True, slots=True)
 class TrialEpoch:
     """A trial has finished an epoch."""
 
@@ -103,7 +119,7 @@ class Written:
     paths: tuple[Path, ...]
 
 
-Progress = Preparing | SearchStarted | TrialStarted | TrialEpoch | TrialEnded | Notice | Written
+Progress = Preparing | SearchStarted | TrialStarted | TrialPlaced | TrialEpoch | TrialEnded | Notice | Written
 
 
 def finish(events: Generator[Progress, None, Result], watch: Callable[[Progress], None] | None = None) -> Result:

@@ -45,7 +45,7 @@ def test_the_commands_are_these():
         "run", "compare", "confirm", "ablate", "list", "show", "best", "report", "register", "promote", "rollback",
         "models", "predict", "export", "backup", "restore", "sync", "ui", "serve", "upgrade", "login", "attach",
         "queue", "stop", "resume", "cancel", "priority", "remove", "check", "new", "doctor", "data", "data import",
-        "data list", "data verify", "data remove", "cluster", "cluster token",
+        "data list", "data verify", "data remove", "cluster", "cluster token", "cluster slurm",
     ]  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from study.definition import Study
 from study.errors import InputError
 from study.events import Epoch
 from study.metric import Metric
-from study.progress import Notice, Preparing, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
+from study.progress import Notice, Preparing, SearchStarted, TrialEnded, TrialEpoch, TrialPlaced, TrialStarted
 from study.recipe import Recipe
 from study.record.history import Ended
 from study.record.trial import TrialRow
@@ -69,6 +69,17 @@ def drawn(board, width):
     console = Console(file=stream, width=width, height=24, force_terminal=False)
     console.print(live.draw(board, console))
     return stream.getvalue().splitlines()
+
+
+def test_on_a_cluster_slots_nodes_and_each_trials_node_are_shown(board):
+    assert any(line.startswith("2 complete  1 pruned  1 failed  2 running") for line in drawn(board, 100))
+    board.take(TrialPlaced(4, "node7", 5))
+    board.take(TrialPlaced(5, "node8", 6))
+    lines = drawn(board, 100)
+    assert any("2 running on 6 slots, 2 nodes" in line for line in lines)
+    assert any(line.startswith("  trial 4") and "epoch 2/4    node7  " in line for line in lines)
+    board.take(TrialEpoch(4, Epoch(3, {"val_accuracy": 0.7})))
+    assert any(line.startswith("  trial 4") and "node7" in line for line in drawn(board, 100))
 
 
 def test_the_board_counts_from_what_was_there_before(board):

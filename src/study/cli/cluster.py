@@ -58,6 +58,27 @@ def placed(context: typer.Context, executor: str, address: str, cpus: float, gpu
     return {"executor": executor, "address": address, "cpus_per_trial": cpus, "gpus_per_trial": gpus}
 
 
+Words = Annotated[
+    list[str],
+    typer.Argument(metavar="STUDY [OPTION]...", help="What `study run` is to be given; options of it follow `--`."),
+]
+Nodes = Annotated[
+    int, typer.Option("--nodes", envvar="STUDY_SLURM_NODES", min=1, metavar="N", help="Ask Slurm for this many nodes.")
+]
+Cpus = Annotated[
+    int, typer.Option("--cpus", envvar="STUDY_SLURM_CPUS", min=1, metavar="N", help="Take this many CPUs of each node.")
+]
+Gpus = Annotated[
+    int, typer.Option("--gpus", envvar="STUDY_SLURM_GPUS", min=0, metavar="N", help="Take this many GPUs of each node.")
+]
+Time = Annotated[
+    str,
+    typer.Option(
+        "--time", envvar="STUDY_SLURM_TIME", metavar="HH:MM:SS", help="Limit the job's time; it is requeued after that."
+    ),
+]
+
+
 app = App(no_args_is_help=True, help="Make what a cluster of several machines needs.")
 
 
@@ -70,3 +91,14 @@ def token() -> None:
     from study.executors.token import settle
 
     print(settle())
+
+
+@app.command("slurm")
+def slurm(words: Words, nodes: Nodes = 1, cpus: Cpus = 1, gpus: Gpus = 0, time: Time = "04:00:00") -> None:
+    """Print a batch file for Slurm: a search on a Ray cluster that it starts in its allocation.
+
+    Two minutes before the time limit the search ends its epochs and saves them, and the job requeues itself.
+    """
+    from study.executors.slurm import script
+
+    print(script(words, nodes=nodes, cpus=cpus, gpus=gpus, time=time), end="")

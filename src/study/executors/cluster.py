@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import re
 import signal
 import socket
+import tempfile
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from study.errors import InputError, PlaceError, sentences
 from study.executors import scratch
 from study.executors.server import cores
+from study.formatting import plural
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -25,11 +28,14 @@ SETTINGS = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # an actor without a GPU sees none; set, it says nothing about it
 }
 PATIENCE = 5.0  # seconds in which an address must answer
+RAYS_OWN = re.compile(rb"\[[-\d]+ [\d:,]+ [A-Z] \d+ \d+\] \w+\.(cc|h):.*\n?")  # a line that Ray's C++ writes to stderr
+NO_RAY = "Is Ray started there (`ray start --head`), and is this its port?"
 SAME = ("python", "torch", "ray", "study")  # whose versions must be equal on all nodes
 for _name, _value in SETTINGS.items():
     os.environ.setdefault(_name, _value)
 
 import ray  # noqa: E402 - after its settings
+from ray._raylet import GcsClient  # noqa: E402 # pyright: ignore - made by Cython
 from ray.exceptions import (  # noqa: E402
     ActorDiedError,
     AuthenticationError,
@@ -37,6 +43,7 @@ from ray.exceptions import (  # noqa: E402
     RayActorError,
     RayError,
     RayTaskError,
+    RpcError,
 )
 
 __all__ = ["ActorDiedError", "GetTimeoutError", "RayActorError", "RayError", "RayTaskError", "ray"]
@@ -81,15 +88,21 @@ def connect(address: str) -> Connection:
     else:
         folder = scratch.folder("ray")
         quiet |= {"num_cpus": cores(), "include_dashboard": False, "_temp_dir": str(folder)}
-    try:
-        with _own_signals():
-            ray.init(address or "local", **quiet)
-    except AuthenticationError as error:
-        fix = "Give this machine the token of the cluster: `study cluster token --help`."
-        raise InputError("the cluster refuses our token", where=address, fix=fix) from error
-    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
-        raise _refusal(address, error) from error
-    return Connection(is_ours=True, folder=folder)
+    made = Connection(is_ours=True, folder=folder)
+    with ExitStack() as undo:
+        undo.callback(made.close)  # Ray keeps half a connection
+        try:
+            if address:
+                _require_entry(address)
+            with _own_signals():
+                ray.init(address or "local", **quiet)
+        except AuthenticationError as error:
+            fix = "Give this machine the token of the cluster: `study cluster token --help`."
+            raise InputError("the cluster refuses our token", where=address, fix=fix) from error
+        except (ConnectionError, RuntimeError, ValueError, RayError) as error:
+            raise _refusal(address, error) from error
+        undo.pop_all()
+    return made
 
 
 def require_same(theirs: Mapping[str, str], host: str) -> None:
@@ -118,6 +131,31 @@ def alive() -> dict[str, dict[str, Any]]:
     return {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
 
 
+def overview(address: str) -> str:
+    """Say in one line which nodes a cluster has, and how much of each is used.
+
+    Raises:
+        InputError: as for `connect`.
+
+    """
+    with closing(connect(address)):
+        state: Any = ray._private.state  # noqa: SLF001 # pyright: ignore - else its dashboard tells
+        free: dict[str, dict[str, float]] = state.available_resources_per_node()
+        nodes = [
+            (node["NodeManagerHostname"], _used(node["Resources"], free.get(name, {})))
+            for name, node in alive().items()
+        ]
+    each = [f"{host} ({used})" for host, used in sorted(nodes) if used]
+    return f"{address}: {plural(len(each), 'node')} that can train: {', '.join(each)}"
+
+
+def _used(there: Mapping[str, float], free: Mapping[str, float]) -> str:
+    names = [name for name in ("CPU", "GPU") if there.get(name)]
+    return ", ".join(
+        f"{there[name] - free.get(name, 0.0):g} of {plural(int(there[name]), name)} used" for name in names
+    )
+
+
 def room(node: Mapping[str, Any], cpus: float, gpus: float) -> int:
     """Count the jobs that fit on a node at the same time."""
     there = node["Resources"]
@@ -138,8 +176,30 @@ def _require_answer(address: str) -> None:
     try:
         socket.create_connection((host.strip("[]"), int(port)), PATIENCE).close()
     except (OSError, OverflowError) as error:
-        fix = "Is Ray started there (`ray start --head`), and is this its port?"
-        raise PlaceError(f"no cluster answers: {error}", where=address, fix=fix) from error
+        raise PlaceError(f"no cluster answers: {error}", where=address, fix=NO_RAY) from error
+
+
+def _require_entry(address: str) -> None:
+    """Ask the cluster for its id: `ray.init` asks twenty times before it says that a token is wrong."""
+    find: Any = ray._private.services.canonicalize_bootstrap_address  # noqa: SLF001 # pyright: ignore - for `auto`
+    with _quiet():
+        GcsClient(address=find(address))
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """Leave out what Ray's C++ writes to stderr before it has a log file; what others write comes at the end."""
+    with tempfile.TemporaryFile() as held:
+        stderr = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            held.seek(0)
+            if left := RAYS_OWN.sub(b"", held.read()):
+                os.write(2, left)
 
 
 def _refusal(address: str, error: Exception) -> InputError:
@@ -151,6 +211,8 @@ def _refusal(address: str, error: Exception) -> InputError:
     if address == "auto":
         fix = "Start one with `ray start --head`, or leave --address out to start Ray for this search alone."
         return InputError("no Ray cluster runs on this machine", where="--address auto", fix=fix)
+    if isinstance(error, RpcError):
+        return PlaceError("what answers there is no Ray cluster", where=address, fix=NO_RAY)
     return InputError(sentences(f"Ray cannot be used: {text}"[:300]), where=address)
 
 

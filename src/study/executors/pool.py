@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("study")
 LOOK = 1.0  # seconds between two looks at the cluster's nodes
+STARTS = 5  # trainers that may be lost as they start, before the first is ready
 FETCHING = 60.0  # seconds in which a reply must arrive that is ready on its node
 
 
@@ -64,6 +65,7 @@ class Pool:
         self._waits: dict[Any, Slot] = {}  # by the reference of what it was asked
         self._refused: set[str] = set()
         self._looked = 0.0
+        self._tried = 0  # trainers that were lost as they started, since one was ready
         self._require_room()
         self.look()
 
@@ -137,16 +139,18 @@ class Pool:
                 raise
             log.warning("%s It is not used.", error)
         else:
-            slot.about = reply
+            slot.about, self._tried = reply, 0
 
     def _could_not_start(self, slot: Slot, error: Exception) -> None:
+        """Tell a node that cannot train from a trainer that was lost with its node or killed: another one is tried."""
         self.drop(slot)
-        if not isinstance(error, RayTaskError | ActorDiedError):
-            return
         reason = cause(error)
-        if self.is_strict:
+        is_unfit = isinstance(error, RayTaskError) or (isinstance(error, ActorDiedError) and error.actor_init_failed)
+        self._tried += 1
+        if self.is_strict and (is_unfit or self._tried > STARTS):
             raise InputError(f"a node cannot train: {reason}", fix="See `study doctor` on that node.")
-        log.warning("a node cannot train: %s", reason)
+        if is_unfit:
+            log.warning("a node cannot train: %s", reason)
 
     def _make(self) -> Any:
         kind: Any = ray.remote(Trainer)

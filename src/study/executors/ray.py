@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from study.executors import Job, Resources
 
 STARTING = 120.0  # seconds in which a first slot must be ready: a node loads torch, or others use the cluster
-ALL_STARTING = 20.0  # seconds in which the others should be
+TOGETHER = 3.0  # seconds after it in which the others are waited for, too
 WAITING = 30.0  # seconds that a job waits where there is no slot at all
 ENDING = 5.0  # seconds in which killed trainers end
 ENSURE = "study.engine.sources:ensure"  # makes a file of this machine's
@@ -62,18 +62,18 @@ class Ray:
         return len(self._pool.ready)
 
     def wait_for_slots(self) -> None:
-        """Wait until the trainers are ready, or at least one of them for long.
+        """Wait until the trainers are ready, or one of them is and the others take longer: they join the search later.
 
         Raises:
             InputError: a node has other versions or lacks the device; or none has become free.
 
         """
-        began = time.monotonic()
-        while not self.slots or len(self._pool.slots) > self.slots:
+        until = time.monotonic() + STARTING
+        while len(self._pool.slots) > self.slots and time.monotonic() < until:
+            before = self.slots
             list(self._pool.wait(LOOK))
-            waited = time.monotonic() - began
-            if waited > STARTING or (self.slots and waited > ALL_STARTING):
-                break
+            if self.slots and not before:
+                until = time.monotonic() + TOGETHER
         self._pool.is_strict = False
         if not self.slots:
             fix = "Do others use all of it? See `ray status`."

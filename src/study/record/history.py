@@ -51,6 +51,7 @@ class History:
         deaths_in_vain: number of deaths since its latest new epoch.
         devices: torch's name of the device of each start.
         chip: processor or GPU of its latest start on a cluster: equal ones give equal bits; empty on a single machine.
+        host: node of that start; empty on a single machine.
         audited: epoch after which the pruner would have stopped it; None unless it was selected to continue, to measure
             what pruning loses.
         ended: how it ended; None while it is running.
@@ -67,6 +68,7 @@ class History:
     deaths_in_vain: int = 0
     devices: list[str] = field(default_factory=list[str])
     chip: str = ""
+    host: str = ""
     audited: int | None = None
     ended: Ended | None = None
     replays: int = 0
@@ -93,7 +95,7 @@ class History:
         match record["kind"]:
             case "started":
                 self.devices.append(record["device"])
-                self.chip = record.get("chip", "")
+                self.chip, self.host = record.get("chip", ""), record.get("host", "")
             case "epoch":
                 self._take_epoch(Epoch(record["number"], record["metrics"], record["seconds"]), record["time"])
             case "restarted":

@@ -48,6 +48,8 @@ class OneTrial(Shown):
             history=self.rows(),
             evaluation=dict(history.evaluation) or None,
             deaths=list(history.deaths),
+            node=history.host,
+            chip=history.chip,
             environment=self.trial.about.get("environment"),
             repeats=self.trial.row.repeats,
             audited=self.trial.row.audited,

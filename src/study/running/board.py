@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from study.metric import Metric, sign_of
-from study.progress import Preparing, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
+from study.progress import Preparing, SearchStarted, TrialEnded, TrialEpoch, TrialPlaced, TrialStarted
 from study.record import family, results
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ LEADERS = 5  # trials on the leaderboard
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A running trial: epochs so far, epochs at the start of this run, and the metric after the latest epoch."""
+    """A running trial: epochs so far, epochs at the start of this run, metric after the latest epoch, node."""
 
     number: int
     variant: str | None
@@ -31,6 +31,7 @@ class Running:
     epochs: int
     before: int
     value: float | None
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class Board:
     began: float = 0.0
     ended_here: int = 0
     epochs_here: int = 0
+    slots: int = 0  # of a cluster
     stopping: str = ""  # message about the stop
     doing: str = ""
 
@@ -113,6 +115,10 @@ class Board:
                 self.running[progress.trial] = Running(
                     progress.trial, progress.variant, progress.overrides, progress.epochs, progress.epochs, None
                 )
+            case TrialPlaced(number, host, slots):
+                self.slots = slots
+                if known := self.running.get(number):
+                    self.running[number] = replace(known, host=host)
             case TrialEpoch():
                 self._epoch(progress)
             case TrialEnded():

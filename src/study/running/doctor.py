@@ -76,6 +76,7 @@ def doctor(
         "tracking": lambda: _tracking(places),
         "data": _data,
         "studies": _studies,
+        **({"cluster": _cluster} if _address() else {}),
     }
     found: list[Finding] = []
     for name, look in checks.items():
@@ -97,6 +98,19 @@ def _look(name: str, look: Callable[[], str]) -> Finding:
         return Finding(check=name, ok=False, found=without_password(what), cure=error.fix)
     except ImportError as error:
         return Finding(check=name, ok=False, found=str(error), cure="Install study again, with all it depends on.")
+
+
+def _address() -> str:
+    return os.environ.get("STUDY_ADDRESS") or os.environ.get("RAY_ADDRESS", "")
+
+
+def _cluster() -> str:
+    from study.executors.table import EXECUTORS  # noqa: PLC0415 - see above
+
+    EXECUTORS["ray"].load()  # says how to install it
+    from study.executors.cluster import overview  # noqa: PLC0415 - see above
+
+    return overview(_address())
 
 
 def _versions() -> str:

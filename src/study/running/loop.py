@@ -19,7 +19,7 @@ from study.events import Died, Epoch, Event, Failed, Finished, Started, Stopped,
 from study.executors import Job
 from study.formatting import duration
 from study.imports import reference_to
-from study.progress import Notice, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
+from study.progress import Notice, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialPlaced, TrialStarted
 from study.recipe import to_json
 from study.record.history import same_result
 from study.running.clock import Clock
@@ -239,6 +239,8 @@ class Loop:
         each.history.take(each.folder.append("started", device=event.device, **where))
         each.hung = ""  # it may have waited for a slot
         self.clock.begins(number)  # leaves out the start of its process
+        if event.host:
+            yield TrialPlaced(number, event.host, self.executor.slots)
         if event.damaged:
             yield Notice(f"trial {number}: {event.damaged}; it continues from epoch {event.epochs}")
         if event.anew and each.history.epochs:

@@ -47,6 +47,8 @@ class TrialDetails(Trial, Measured, Answer):
     history: list[dict[str, int | float]] = Field(description="`epoch`, the metrics and `seconds` of each epoch")
     evaluation: dict[str, Any] | None = Field(description="evaluation of the final model by the training")
     deaths: list[str] = Field(description="why workers that trained it died")
+    node: str = Field(description="node of a cluster on which it last started; empty on a single machine")
+    chip: str = Field(description="processor or GPU of that node; empty on a single machine")
     environment: dict[str, Any] | None = Field(description="versions and machine at the first start")
     repeats: int | None = Field(
         description="trial of the same recipe and seed whose values were copied; null if this trial was trained"

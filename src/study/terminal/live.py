@@ -9,7 +9,17 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from study.formatting import duration, knobs, plural, wrapped
-from study.progress import Notice, Preparing, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialStarted, Written
+from study.progress import (
+    Notice,
+    Preparing,
+    Progress,
+    SearchStarted,
+    TrialEnded,
+    TrialEpoch,
+    TrialPlaced,
+    TrialStarted,
+    Written,
+)
 from study.terminal.frame import Frame
 from study.text.table import clip
 
@@ -63,6 +73,8 @@ def tell(progress: Progress, board: Board) -> None:
             log.info(_opening(progress))
         case TrialStarted():
             log.debug("Trial %d starts%s %s", progress.trial, _named(progress.variant), knobs(progress.overrides))
+        case TrialPlaced(number, host):
+            log.debug("Trial %d trains on node %s", number, host)
         case TrialEpoch():
             value = board.metric.value(progress.epoch.metrics.get(board.metric.name))
             log.debug("Trial %d epoch %d: %s %s", progress.trial, progress.epoch.number, board.metric.name, value)
@@ -147,7 +159,10 @@ def _pace(board: Board, width: int) -> list[RenderableType]:
 
     counts = f"{board.complete} complete  {board.pruned} pruned  "
     failed = f"{board.failed} failed"
-    line = Text.assemble(counts, (failed, "bold red" if board.failed else ""), f"  {len(board.running)} running")
+    hosts = {trial.host for trial in tuple(board.running.values())} - {""}
+    where = f" on {plural(board.slots, 'slot')}, {plural(len(hosts), 'node')}" if hosts else ""
+    running = f"  {len(board.running)} running{where}"
+    line = Text.assemble(counts, (failed, "bold red" if board.failed else ""), running)
     pace: list[str] = []
     if (rate := board.per_minute()) is not None:
         pace.append(f"{rate:.1f} trials/min")
@@ -192,6 +207,7 @@ def _worker(trial: Running, board: Board, width: int) -> RenderableType:
     epochs = f"epoch {trial.epochs}/{length}" if length else f"epoch {trial.epochs}"
     epochs = epochs if trial.epochs else "starting"
     head = f"  trial {trial.number:<4} {board.metric.value(trial.value):>7}  {_bar(trial.epochs, length)}  {epochs:<11}"
+    head += f"  {trial.host}" if trial.host else ""
     return _row(head, trial, width, "cyan")
 
 

@@ -34,7 +34,8 @@ def _head(found: TrialDetails) -> list[str]:
         f"{metric.name} {metric.value(found.value)} at the end"
         + (f", {metric.value(found.best_value)} at best" if found.best_value is not None else ""),
         f"{plural(found.epochs, 'epoch')} in {duration(found.seconds)}"
-        + (f" on {found.device}" if found.device else ""),
+        + (f" on {found.device}" if found.device else "")
+        + (f" of node {found.node} ({found.chip})" if found.node else ""),
     ]
     if found.repeats is not None:
         head.append(f"It has the recipe and seed of trial {found.repeats}: values copied, nothing trained")
