@@ -107,7 +107,7 @@ class _Steps:
 
     def __init__(self) -> None:
         self._last: tuple[str, int | None] = ("", None)
-        self._held: list[str] | None = []  # until it is clear that there is work
+        self._held: list[str] | None = [] if AT_ONCE else None  # until it is clear that there is work
         self._lock = threading.Lock()
         self._timer = threading.Timer(AT_ONCE, self._release)
         self._timer.daemon = True
