@@ -46,7 +46,7 @@ class Encoded:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ColumnPlan:
     """How one column is encoded.
 
     Args:
@@ -84,7 +84,7 @@ def encode(
         DataError: a column that cannot be encoded, or more memory than there is; names it.
 
     """
-    plans = list[Plan]()
+    plans = list[ColumnPlan]()
     constant = list[str]()
     for name in train.columns:
         plan = _plan(path, cast("pd.Series", train[name]), max_categories, report)
@@ -114,7 +114,7 @@ def _some(texts: Sequence[str]) -> str:
     return ", ".join(texts[:20]) + (f" and {len(texts) - 20:,} more" if len(texts) > 20 else "")
 
 
-def _plan(path: Path, column: pd.Series, max_categories: int | None, report: Report) -> Plan | None:
+def _plan(path: Path, column: pd.Series, max_categories: int | None, report: Report) -> ColumnPlan | None:
     """Decide by the training rows; None if all values are the same. A missing category is a value, a number is not."""
     name = str(column.name)
     values = _numbers(path, column)
@@ -124,7 +124,7 @@ def _plan(path: Path, column: pd.Series, max_categories: int | None, report: Rep
             return None
         if np.isinf(known).any():
             raise _unfit(path, name, "has infinite values", "Correct them")
-        return Plan(name, offset=_offset(path, column, known, report))
+        return ColumnPlan(name, offset=_offset(path, column, known, report))
     counts = column.dropna().astype(str).value_counts()
     if len(counts) + bool(column.isna().any()) < 2:
         return None
@@ -132,11 +132,11 @@ def _plan(path: Path, column: pd.Series, max_categories: int | None, report: Rep
         kept = sorted(counts.index, key=lambda text: (-counts[text], text))[:max_categories]
         share = counts[kept].sum() / counts.sum()
         told = f"{name} ({max_categories:,} of {len(counts):,}, {share:.0%} of the values)"
-        return Plan(name, tuple(sorted(kept)), told=told)
+        return ColumnPlan(name, tuple(sorted(kept)), told=told)
     if len(counts) > CATEGORIES:
         what = f"has {len(counts):,} different texts, too many for categories"
         raise _unfit(path, name, what, "--max-categories 50 keeps the most frequent ones. Group them")
-    return Plan(name, tuple(sorted(counts.index)))
+    return ColumnPlan(name, tuple(sorted(counts.index)))
 
 
 def _offset(path: Path, column: pd.Series, known: np.ndarray, report: Report) -> float:
@@ -172,7 +172,7 @@ def _minus(values: np.ndarray, offset: float) -> np.ndarray:
     return values.astype(np.float64) - offset
 
 
-def _array(path: Path, plans: Sequence[Plan], frame: pd.DataFrame, width: int) -> np.ndarray:
+def _array(path: Path, plans: Sequence[ColumnPlan], frame: pd.DataFrame, width: int) -> np.ndarray:
     found = np.zeros((len(frame), width), np.float32)
     first = 0
     for plan in plans:
