@@ -10,7 +10,7 @@ import numpy as np
 
 from study.errors import InputError
 from study.plots import figures, interactive
-from study.questions import judging, new_examples, publishing, replicates
+from study.questions import judging, new_examples, publishing, replicates, resplits
 from study.questions.comparison_rows import VariantRow, row_of
 from study.questions.replicates import Design, Pairs
 from study.recipe import fingerprint
@@ -49,6 +49,7 @@ class ComparisonQuestion:
         until_sure: whether a variant gets no more seeds once its verdict is settled, by a test that allows a look
             after every seed.
         smallest: the smallest difference of interest, in the metric's unit (0.005 is half a point of accuracy).
+        resplit: whether each seed has a split of its own, the same for all variants.
 
     """
 
@@ -57,6 +58,7 @@ class ComparisonQuestion:
     seeds: int = 10
     until_sure: bool = False
     smallest: float = 0.005
+    resplit: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,7 @@ class Comparison(Shown, Sequence[VariantRow]):
         variants: a row for each, in the order of the question.
         fixed: knobs that were held fixed.
         examples: number of test examples; None where it is not known.
+        spread: between splits and between trainings on one split; None where that is not known.
 
     """
 
@@ -79,6 +82,7 @@ class Comparison(Shown, Sequence[VariantRow]):
     variants: tuple[VariantRow, ...]
     fixed: Mapping[str, Any]
     examples: int | None
+    spread: schemas.Spread | None = None
 
     def __len__(self) -> int:
         """Count the variants."""
@@ -101,6 +105,8 @@ class Comparison(Shown, Sequence[VariantRow]):
             against=question.against,
             seeds=question.seeds,
             until_sure=question.until_sure,
+            resplit=question.resplit,
+            spread=self.spread,
             smallest=question.smallest,
             fixed=dict(self.fixed),
             guessing=False,
@@ -133,6 +139,7 @@ def ask(
     seeds: int | None = None,
     until_sure: bool = False,
     smallest: float = 0.005,
+    resplit: bool = False,
 ) -> ComparisonQuestion:
     """Choose what is compared.
 
@@ -144,9 +151,10 @@ def ask(
         seeds: number of seeds; None is 10, or at most 30 with `until_sure`.
         until_sure: as in `ComparisonQuestion`.
         smallest: as in `ComparisonQuestion`.
+        resplit: as in `ComparisonQuestion`.
 
     Raises:
-        InputError: a variant is unknown, or there are fewer than two variants or seeds.
+        InputError: a variant is unknown, there are fewer than two variants or seeds, or there is no other split.
 
     """
     there = list(study.variants if as_published else study.fair_variants)
@@ -165,8 +173,9 @@ def ask(
     replicates.require_seed(study)
     judging.require_smallest(study, smallest)
     return ComparisonQuestion(
-        variants=tuple(names), against=baseline, seeds=number, until_sure=until_sure, smallest=smallest
-    )
+        variants=tuple(names), against=baseline, seeds=number, until_sure=until_sure, smallest=smallest,
+        resplit=resplits.chosen(judging.judged_on_test(study, "compare"), None, wanted=resplit, usual=False),
+    )  # fmt: skip
 
 
 def compared(study: Study) -> Study:
@@ -194,6 +203,7 @@ def design(study: Study, question: ComparisonQuestion) -> Design:
         test=True,
         narrow=open_ones if question.until_sure else None,
         look=FIRST_LOOK,
+        resplit=question.resplit,
     )
 
 
@@ -300,5 +310,6 @@ def judged(study: Study, question: ComparisonQuestion, found: Pairs) -> Comparis
             for name in question.variants
         ),
         examples=new_examples.count(found),
+        spread=resplits.spread(found),
         fixed=study.fixed,
     )

@@ -64,6 +64,7 @@ class Design:
         narrow: chooses the arms that continue, from those that did so far, all arms' values on the seeds so far, and
             which of their trainings failed; None continues all.
         look: number of seeds before `narrow` is first called.
+        resplit: whether each seed has a split of its own, the same for all arms.
 
     """
 
@@ -74,10 +75,13 @@ class Design:
     test: bool = False
     narrow: Narrow | None = None
     look: int = 1
+    resplit: bool = False
 
     def overrides(self, arm: str, seed_index: int) -> dict[str, Any]:
         """Make the overrides of an arm for a seed, by the seed's index from 0."""
-        return {**self.arms[arm], "seed": self.study.recipe.model_dump()["seed"] + self.first + seed_index}
+        knobs, further = self.study.recipe.model_dump(), self.first + seed_index
+        split = {"split_seed": knobs["split_seed"] + further} if self.resplit else {}
+        return {**self.arms[arm], **split, "seed": knobs["seed"] + further}
 
     def recipes(self) -> dict[str, str]:
         """Compute the fingerprint of each arm's recipe with the first seed."""

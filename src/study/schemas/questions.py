@@ -22,6 +22,15 @@ class Averaged(Record):
     failed_high: float = Field(description="95 % upper bound of the share that fails (Clopper and Pearson), in [0, 1]")
 
 
+class Spread(Record):
+    """How values vary where each seed has a split of its own: two standard deviations, in the metric's unit."""
+
+    split: float = Field(description="between splits: what all recipes share on a split")
+    seed: float = Field(description="between trainings on one split")
+    splits: int = Field(description="number of splits")
+    recipes: int = Field(description="number of recipes that were trained on all of them")
+
+
 class OnNewExamples(Record):
     """The interval of a mean accuracy on new examples: the seeds and the test examples are both a sample."""
 
@@ -75,6 +84,8 @@ class Comparison(Measured, Answer):
     against: str = Field(description="name of the baseline")
     seeds: int = Field(description="seeds of each variant; a maximum with until_sure")
     until_sure: bool = Field(description="whether seeds were added until each verdict was settled")
+    resplit: bool = Field(default=False, description="whether each seed had a split of its own")
+    spread: Spread | None = Field(default=None, description="how values vary; null without new splits")
     smallest: float = Field(description="the smallest difference of interest")
     fixed: dict[str, Any] = Field(description="knobs that were held fixed")
     guessing: bool = Field(description="always false: trainings that failed are counted apart")
@@ -117,6 +128,11 @@ class Confirmation(Measured, Answer):
     score_metric: str = Field(description="name of the metric of the scores, such as `test_accuracy`")
     complete: bool = Field(description="whether all trainings have been run")
     seeds: int = Field(description="number of fresh seeds of the race; the final scores have as many others")
+    resplit: bool = Field(default=False, description="whether each fresh seed had a split of its own")
+    spread: Spread | None = Field(default=None, description="how values vary in the race; null without new splits")
+    score_spread: Spread | None = Field(
+        default=None, description="how the scores vary; null where all examples are trained on"
+    )
     winner: int | None = Field(description="the winner's trial number in the search; null during the race")
     search_value: float | None = Field(description="the winner's value in the search")
     score: Score | None = Field(description="the winner's score on the test split")

@@ -50,6 +50,7 @@ class Asked(Record):
     as_published: bool = Field(default=False, description="of `compare`: published protocols to the letter, too")
     smallest: float | None = Field(default=None, ge=0, description="of `compare` and `ablate`: as `--smallest`")
     seeds: int | None = Field(default=None, ge=2, le=10_000, description="of all but `run`: how many")
+    resplit: bool | None = Field(default=None, description="of `compare` and `confirm`: a new split for each seed")
     top: int | None = Field(default=None, ge=1, le=10_000, description="of `confirm`: how many of the best trials")
 
 
