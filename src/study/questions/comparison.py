@@ -12,6 +12,7 @@ from study.errors import InputError
 from study.plots import figures, interactive
 from study.questions import judging, new_examples, publishing, replicates, resplits
 from study.questions.comparison_rows import VariantRow, row_of
+from study.questions.looks import Earlier, earlier
 from study.questions.replicates import Design, Pairs
 from study.recipe import fingerprint
 from study.record import family
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from study.metric import Metric
     from study.options import Options
     from study.progress import Progress
+    from study.record.journal import Journal
     from study.settings import Settings
     from study.text.table import Block
 
@@ -73,6 +75,7 @@ class Comparison(Shown, Sequence[VariantRow]):
         fixed: knobs that were held fixed.
         examples: number of test examples; None where it is not known.
         spread: between splits and between trainings on one split; None where that is not known.
+        before: what was looked at before.
 
     """
 
@@ -82,7 +85,8 @@ class Comparison(Shown, Sequence[VariantRow]):
     variants: tuple[VariantRow, ...]
     fixed: Mapping[str, Any]
     examples: int | None
-    spread: schemas.Spread | None = None
+    spread: schemas.Spread | None
+    before: Earlier
 
     def __len__(self) -> int:
         """Count the variants."""
@@ -107,6 +111,8 @@ class Comparison(Shown, Sequence[VariantRow]):
             until_sure=question.until_sure,
             resplit=question.resplit,
             spread=self.spread,
+            look=1 + self.before.looks,
+            family=len(question.variants) - 1 + self.before.others,
             smallest=question.smallest,
             fixed=dict(self.fixed),
             guessing=False,
@@ -183,20 +189,20 @@ def compared(study: Study) -> Study:
     return judging.judged_on_test(study, "compare")
 
 
-def design(study: Study, question: ComparisonQuestion) -> Design:
+def design(study: Study, question: ComparisonQuestion, settings: Settings) -> Design:
     """Lay out which variants are trained on which seeds."""
-    finals = compared(study)
+    finals, journal = compared(study), Family(study.name, settings.home).compare
 
     def open_ones(
         before: tuple[str, ...],
         values: Mapping[str, NDArray[np.float64]],
         failed: Mapping[str, NDArray[np.bool_]],
     ) -> tuple[str, ...]:
-        judged = judge(question, values, failed, finals)
+        judged = judge(question, values, failed, finals, _before(laid_out, question, journal))
         unsettled = [name for name, each in judged.items() if name in before and each.verdict == "not enough seeds"]
         return (question.against, *unsettled) if unsettled else ()
 
-    return Design(
+    laid_out = Design(
         study=finals,
         arms={name: study.variants[name] for name in question.variants},
         seeds=question.seeds,
@@ -205,6 +211,11 @@ def design(study: Study, question: ComparisonQuestion) -> Design:
         look=FIRST_LOOK,
         resplit=question.resplit,
     )
+    return laid_out
+
+
+def _before(laid_out: Design, question: ComparisonQuestion, journal: Journal) -> Earlier:
+    return earlier(laid_out, question.against, journal, until_sure=question.until_sure)
 
 
 def run(
@@ -214,7 +225,7 @@ def run(
 
     Raises as `search.run`.
     """
-    designed = design(study, question)
+    designed = design(study, question, settings)
     asked = {**asdict(question), "variants": {name: dict(each) for name, each in designed.arms.items()}}
     pairs = yield from replicates.run(designed, settings, options, stop, asked)
     found = judged(study, question, pairs)
@@ -257,9 +268,10 @@ def judge(
     values: Mapping[str, NDArray[np.float64]],
     failed: Mapping[str, NDArray[np.bool_]],
     finals: Study,
+    before: Earlier,
 ) -> dict[str, verdicts.Contrast]:
-    """Compare the others with the baseline: sequentially with `until_sure`, else for a fixed number of seeds."""
-    test = sequential.compare if question.until_sure else verdicts.compare
+    """Compare the others with the baseline: for a fixed number of seeds at the first look, else at any time."""
+    test = sequential.compare if question.until_sure or before.looks else verdicts.compare
     others = [name for name in question.variants if name != question.against]
     known = {name: fingerprint(finals.recipe_for(finals.variants[name])) for name in question.variants}
     found = test(
@@ -270,13 +282,14 @@ def judge(
         step=judging.resolution(finals, np.concatenate([*values.values()]), test=True),
         same=[known[name] == known[question.against] for name in others],
         failed=(np.array([failed[name] for name in others]), failed[question.against]),
+        family=len(others) + before.others,
     )
     return dict(zip(others, found, strict=True))
 
 
 def of(study: Study, settings: Settings, question: ComparisonQuestion) -> Comparison:
     """Read the result of a comparison so far, which depends on the folders alone."""
-    return judged(study, question, Pairs.of(design(study, question), settings))
+    return judged(study, question, Pairs.of(design(study, question, settings), settings))
 
 
 def shown(study: Study, settings: Settings, **asked: Any) -> Comparison:
@@ -299,7 +312,8 @@ def judged(study: Study, question: ComparisonQuestion, found: Pairs) -> Comparis
     """Judge the trials of a comparison so far."""
     values = found.values()
     finals = found.design.study
-    contrasts, step = judge(question, values, found.failed(), finals), found.step()
+    before = _before(found.design, question, found.results.journal)
+    contrasts, step = judge(question, values, found.failed(), finals, before), found.step()
     measured = finals.objective.seen(np.concatenate(list(values.values())).tolist())
     return Comparison(
         study=study.name,
@@ -311,5 +325,6 @@ def judged(study: Study, question: ComparisonQuestion, found: Pairs) -> Comparis
         ),
         examples=new_examples.count(found),
         spread=resplits.spread(found),
+        before=before,
         fixed=study.fixed,
     )

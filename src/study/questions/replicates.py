@@ -51,6 +51,9 @@ if TYPE_CHECKING:
     Narrow = Callable[[tuple[str, ...], Values, Failed], tuple[str, ...]]
 
 
+SAME_LOOK = ("recipes", "seeds", "until_sure")  # two looks that agree in these are one; older ones lack the last
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
     """Which arms are trained on which seeds.
@@ -272,10 +275,11 @@ def _recording(
 
 def _record_opening(design: Design, settings: Settings, journal: Journal) -> Iterator[Progress]:
     recipes = sorted(design.recipes().values())
-    if any(each["recipes"] == recipes and each["seeds"] == design.seeds for each in journal.openings()):
-        return  # the same look continues
+    look = opening(design.study.name, recipes, design.seeds, until_sure=design.narrow is not None)
+    if any(all(each.get(key, look[key]) == look[key] for key in SAME_LOOK) for each in journal.openings()):
+        return  # it continues
     before = Family.of(design.study.name, settings.home).looks()
-    journal.record_opening(opening(design.study.name, recipes, design.seeds))
+    journal.record_opening(look)
     if before:
         studies = dict.fromkeys(each["study"] for each in before)
         last = time.strftime("%Y-%m-%d %H:%M", time.localtime(before[-1]["time"]))
@@ -285,14 +289,15 @@ def _record_opening(design: Design, settings: Settings, journal: Journal) -> Ite
         )
 
 
-def opening(name: str, recipes: Sequence[str], seeds: int) -> dict[str, Any]:
-    """Describe a look at the test split: time, command, study, recipes and number of seeds."""
+def opening(name: str, recipes: Sequence[str], seeds: int, *, until_sure: bool = False) -> dict[str, Any]:
+    """Describe a look at the test split: time, command, study, recipes, number of seeds, whether after every seed."""
     return {
         "time": time.time(),
         "command": environment.command(),
         "study": name,
         "recipes": list(recipes),
         "seeds": seeds,
+        "until_sure": until_sure,
     }
 
 

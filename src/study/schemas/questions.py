@@ -84,6 +84,10 @@ class Comparison(Measured, Answer):
     against: str = Field(description="name of the baseline")
     seeds: int = Field(description="seeds of each variant; a maximum with until_sure")
     until_sure: bool = Field(description="whether seeds were added until each verdict was settled")
+    look: int = Field(default=1, description="1 if it was fixed in advance; more after looks at fewer or more seeds")
+    family: int = Field(
+        default=0, description="comparisons that share the error: all variants ever looked at; 0 unknown"
+    )
     resplit: bool = Field(default=False, description="whether each seed had a split of its own")
     spread: Spread | None = Field(default=None, description="how values vary; null without new splits")
     smallest: float = Field(description="the smallest difference of interest")

@@ -73,7 +73,7 @@ def _gaps(low: float | None, high: float | None, metric: Metric) -> str:
 
 def test_of(found: Comparison) -> str:
     """Name the test behind the verdicts."""
-    if found.until_sure:
+    if found.until_sure or found.look > 1:
         return "t tests valid at any time (Wang and Ramdas 2024)"
     return "Student's t"
 
@@ -85,6 +85,10 @@ def comparison_notes(found: Comparison) -> list[str]:
         notes.append(OUTSIDE)
     if found.fixed and any(row.published is not None for row in found.variants):
         notes.append(f"The published values are of other settings: here {knobs(found.fixed)}")
+    if found.look > 1 and not found.until_sure:
+        notes.append(f"Look {found.look} at these variants: judged by the test that holds at any time.")
+    if (others := found.family - len(found.variants) + 1) > 0:
+        notes.append(f"{plural(others, 'other recipe')} had been looked at before: all {found.family} share the error.")
     notes += spread(found.spread, metric)
     notes += failures({row.variant: row for row in found.variants})
     if len(found.variants) > 1:
