@@ -89,7 +89,7 @@ class Away:
             self.notices.put("it is away")
             self.patience = 0.0
 
-    def close(self, timeout):
+    def close(self, timeout, stop):
         self.patience = timeout
         return 3
 
@@ -120,9 +120,22 @@ def test_a_search_that_fails_still_says_what_makes_the_program_equal():
 
 
 def test_a_search_that_was_told_to_end_does_not_wait_for_the_program():
-    notices, stop = SimpleQueue(), threading.Event()
-    healthy = Away(notices)
-    healthy.patience = background.LAST_WORDS
+    thread, stop = Background("t", lambda: release.wait(60) and None, pytest.fail), threading.Event()
+    release = threading.Event()
     stop.set()
-    list(follow(iter([Notice("a")]), healthy, notices, "Optuna", "s", stop))
-    assert healthy.patience == HURRY
+    began = time.monotonic()
+    assert not thread.close(600, stop)
+    assert HURRY <= time.monotonic() - began < 60
+    release.set()
+    assert thread.close(10)
+
+
+def test_a_search_that_is_told_to_end_while_it_waits_for_the_program_waits_no_longer():
+    release, stop = threading.Event(), threading.Event()
+    thread = Background("t", lambda: release.wait(60) and None, pytest.fail)
+    threading.Timer(0.3, stop.set).start()
+    began = time.monotonic()
+    assert not thread.close(600, stop)
+    assert time.monotonic() - began < 60
+    release.set()
+    assert thread.close(10)

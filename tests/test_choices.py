@@ -18,8 +18,8 @@ from study.sampling.table import PRUNERS, SAMPLERS
     ("table", "arguments"), [(EXECUTORS, ["resources"]), (SAMPLERS, ["seed"]), (PRUNERS, [])], ids=["e", "s", "p"]
 )
 def test_every_row_has_a_help_text_and_a_factory_with_the_arguments_that_its_table_promises(table, arguments):
-    for row in table.values():
-        assert row.help
+    for name, row in table.items():
+        assert row.help, f"no help text in the row {name!r}"
         assert list(inspect.signature(row.load()).parameters) == arguments
 
 

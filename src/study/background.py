@@ -7,6 +7,7 @@ folders hold everything, and the thread sends it later.
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Protocol
 
 from study.errors import StudyError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 PACE = 1.0  # seconds between two rounds: ten epochs a second are sent in batches
 LONGEST_PAUSE = 60.0  # seconds between two tries while the other program is away
 LAST_WORDS = 60.0  # seconds that the end of a search waits at most for the other program to hear the rest
+TICK = 0.1  # seconds: how soon a wait is shortened
 LAST_TRY = 5.0  # the same, where the program was in trouble before
 
 
@@ -54,11 +56,14 @@ class Background:
         """Tell whether this is the last call of `send`."""
         return self._closing.is_set()
 
-    def close(self, timeout: float) -> bool:
-        """Send what is left, for `timeout` seconds at most; returns whether the thread has ended."""
+    def close(self, timeout: float, stop: threading.Event | None = None) -> bool:
+        """Send what is left, for `timeout` seconds at most, `HURRY` once `stop` is set; tells whether it ended."""
         self._closing.set()
         self._work.set()
-        self._thread.join(timeout)
+        for seconds in waits(timeout, stop):
+            self._thread.join(seconds)
+            if not self._thread.is_alive():
+                break
         return not self._thread.is_alive()
 
     def _run(self) -> None:
@@ -90,6 +95,16 @@ class Background:
             return f"{type(error).__name__}: {error}"
 
 
+def waits(timeout: float, stop: threading.Event | None = None) -> Iterator[float]:
+    """Divide a time into short waits, for `timeout` seconds in all, and for `HURRY` once `stop` is set."""
+    end, hurries = time.monotonic() + timeout, False
+    while (left := end - time.monotonic()) > 0:
+        if stop is not None and stop.is_set() and not hurries:
+            hurries, end = True, min(end, time.monotonic() + HURRY)
+            continue
+        yield min(left, TICK)
+
+
 class Copy(Protocol):
     """Another program that is kept equal to the trial folders."""
 
@@ -97,8 +112,14 @@ class Copy(Protocol):
         """Say that the folders have changed; returns at once."""
         ...
 
-    def close(self, timeout: float) -> int:
-        """Send what is left, for `timeout` seconds at most; returns how many trials are not complete there."""
+    def close(self, timeout: float, stop: threading.Event) -> int:
+        """Send what is left; returns how many trials are not complete there.
+
+        Args:
+            timeout: seconds that this may take.
+            stop: once it is set, this may take `HURRY` seconds.
+
+        """
         ...
 
 
@@ -113,17 +134,13 @@ def follow(
         notices: where the program's troubles are put, one line each.
         who: the program's name, for people.
         name: the study's.
-        stop: once it is set, the end of the search waits for the program only `HURRY` seconds.
+        stop: once it is set, also while the end of the search waits for the program, that waits `HURRY` seconds.
 
     Yields:
         What the search yields, and notices.
 
     """
     patience = LAST_WORDS
-
-    def left() -> float:
-        return min(patience, HURRY) if stop.is_set() else patience
-
     try:
         for each in progress:
             copy.wake()
@@ -132,12 +149,12 @@ def follow(
                 yield Notice(f"{notices.get()} (the search continues and sends it later)")
                 patience = LAST_TRY
     except Exception:  # said also where the search has failed, which is what is raised
-        yield from _rest(copy.close(left()), notices, who, name)
+        yield from _rest(copy.close(patience, stop), notices, who, name)
         raise
     except BaseException:  # nobody listens any more
-        copy.close(HURRY)
+        copy.close(HURRY, stop)
         raise
-    yield from _rest(copy.close(left()), notices, who, name)
+    yield from _rest(copy.close(patience, stop), notices, who, name)
 
 
 def _rest(behind: int, notices: SimpleQueue[str], who: str, name: str) -> Iterator[Notice]:

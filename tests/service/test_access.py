@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
+from study.service import app
 from tests.service.conftest import bearer
 
 ROLE_OF = """
@@ -37,15 +39,23 @@ def table():
 
 
 def routes_of(here):
-    from study.service import app
-
     application = here.app._app.app
     return {f"{method} {each.path}": each for each in app.guarded_routes(application) for method in each.methods}
 
 
 def test_every_route_is_in_the_table_and_says_so_itself(here):
-    found = {name: each.openapi_extra["x-role"] for name, each in routes_of(here).items()}
-    assert found == table()
+    found = {name: (each.openapi_extra or {}).get("x-role") for name, each in routes_of(here).items()}
+    silent = [name for name, least in found.items() if least is None]
+    assert not silent, f"no openapi_extra=role(...), so that it refuses everybody: {silent}"
+    lacking = {name: least for name, least in found.items() if table().get(name) != least}
+    assert not lacking, f"not so in ROLE_OF, the table of tests/service/test_access.py: {lacking}"
+    assert not table().keys() - found, f"in ROLE_OF, and no route: {table().keys() - found}"
+
+
+def test_every_file_of_routes_is_part_of_the_application(here):
+    files = {file.stem for file in Path(app.__file__).parent.glob("*.py") if " = router(" in file.read_text()}
+    used = {each.endpoint.__module__.removeprefix("study.service.") for each in routes_of(here).values()}
+    assert not files - used, f"add its routes to those that `make` of service/app.py includes: {files - used}"
 
 
 @pytest.mark.parametrize("who", WHO)
@@ -64,8 +74,8 @@ def test_every_route_refuses_whom_it_has_to(here, who):
         known = re.sub(r"\{trial\}", "0", path)
         answer = here.client.request(method, re.sub(r"\{\w+\}", "none", known), headers=headers)
         refused = answer.status_code == (401 if token is None or who == "revoked" else 403)
-        opened = role == "anyone" and answer.status_code < 500
-        if not opened and refused == may:
+        opened = role == "anyone"
+        if answer.status_code >= 500 or (not opened and refused == may):
             wrong[name] = answer.status_code
     assert wrong == {}
     if who in {"nobody", "revoked"}:

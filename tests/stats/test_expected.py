@@ -47,6 +47,12 @@ def test_two_thousand_trials_stay_exact():
     assert curve.mean == pytest.approx(n * 2_001 / (n + 1) - 1)  # mean of the largest of n among 1 to 2,000, less 1
 
 
+def test_some_numbers_of_ten_thousand_trials_need_no_square_of_memory():
+    curve = expected.expected_best(np.arange(10_000.0), at=[1, 5_000, 10_000])
+    assert curve.at.tolist() == [1, 5_000, 10_000]
+    assert curve.mean == pytest.approx([4_999.5, 5_000 * 10_001 / 5_001 - 1, 9_999])
+
+
 def test_the_best_so_far_ignores_failed_trials():
     values = [[nan, 0.3, 0.1, 0.5], [0.2, nan, float("inf"), 0.1]]
     found = expected.best_so_far(values, "minimize")

@@ -13,9 +13,9 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from study.cli import streams
 from study.errors import Interrupted, StudyError, Terminated
 from study.stopping import SIGNALS
+from study.terminal import streams
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -163,8 +163,8 @@ def hoist(arguments: Sequence[str]) -> list[str]:
 
 
 def _complain(line: str, *, interrupted: bool = False) -> None:
-    from study.cli.terminal import say
     from study.formatting import without_password
+    from study.terminal.console import say
 
     say(without_password(line if interrupted else f"error: {line}"))
 

@@ -11,8 +11,8 @@ import typer
 
 from study.cli import cluster, data, models, questions, queue, run, serve, show, studies, transfer
 from study.cli.help import App
-from study.cli.terminal import open_terminal
 from study.errors import PlaceError
+from study.terminal.console import open_terminal
 
 
 def chdir(folder: Path | None) -> Path | None:

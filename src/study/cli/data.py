@@ -10,9 +10,10 @@ import typer
 
 from study import api
 from study.cli import completion, options
+from study.cli.consent import require_consent
 from study.cli.help import App
-from study.cli.terminal import Terminal, require_consent, show
 from study.formatting import size
+from study.terminal.console import Terminal, show
 
 if TYPE_CHECKING:
     from study.data.sets import RemovedData
@@ -157,7 +158,7 @@ def import_(
     Images are a folder, .tar, .tar.gz, .tar.xz or .zip of train/CLASS/* and test/CLASS/*. A table is a text file such
     as .csv, or a .parquet, with --label. Under a known name, such as cifar10, the import is used for it from then on.
     """
-    from study.cli.starting import reporting
+    from study.terminal.starting import reporting
 
     with reporting(context.ensure_object(Terminal)) as progress:
 

@@ -10,8 +10,8 @@ import typer
 
 from study import api
 from study.cli import completion, options
-from study.cli.terminal import show
 from study.errors import InputError
+from study.terminal.console import show
 
 log = logging.getLogger("study")
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from study.cli import asked, cluster, completion, options
-from study.cli.starting import starting
-from study.cli.terminal import Terminal, width
 from study.errors import InputError, Interrupted
+from study.terminal.console import Terminal, width
+from study.terminal.starting import starting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -78,28 +78,28 @@ def compare(
     with starting(terminal, executor, workers, device, trains=not show_only):
         from study import request, settings
         from study.cli import preamble
-        from study.cli.watch import print_answer
         from study.options import Options
         from study.questions import comparison
         from study.record.family import Family
+        from study.terminal.watch import print_answer
 
-    fixed = request.overrides([*(assignments or []), *([f"epochs={epochs}"] if epochs else [])])
-    places = settings.resolve(home, storage, tracking_uri)
-    given: dict[str, Any] = {
-        "variants": [each.strip() for each in variants.split(",") if each.strip()] if variants else None,
-        "against": against, "seeds": seeds, "until_sure": until_sure, "smallest": smallest,
-        "as_published": as_published, "resplit": resplit,
-    }  # fmt: skip
-    if show_only:
-        if fixed:
-            raise InputError("--set and --epochs change nothing beside --show", fix="Leave one of them out.")
-        typed = {name: value for name, value in given.items() if options.typed(context, name)}
-        study = request.recorded_comparison(names[0], places.home, data=data)
-        print_answer(comparison.shown(study, places, **typed), as_json=as_json, as_csv=as_csv)
-        return
-    wanted = request.read(names[0], recipe=None, fixed=fixed, data=data, rename=None, home=places.home).study
-    comparison.ask(wanted, **given)  # before the data are fetched
-    how = Options(workers=workers, device=device, accept=accept, timeout=timeout, hang=hang, **placed)
+        fixed = request.overrides([*(assignments or []), *([f"epochs={epochs}"] if epochs else [])])
+        places = settings.resolve(home, storage, tracking_uri)
+        given: dict[str, Any] = {
+            "variants": [each.strip() for each in variants.split(",") if each.strip()] if variants else None,
+            "against": against, "seeds": seeds, "until_sure": until_sure, "smallest": smallest,
+            "as_published": as_published, "resplit": resplit,
+        }  # fmt: skip
+        if show_only:
+            if fixed:
+                raise InputError("--set and --epochs change nothing beside --show", fix="Leave one of them out.")
+            typed = {name: value for name, value in given.items() if options.typed(context, name)}
+            study = request.recorded_comparison(names[0], places.home, data=data)
+            print_answer(comparison.shown(study, places, **typed), as_json=as_json, as_csv=as_csv)
+            return
+        wanted = request.read(names[0], recipe=None, fixed=fixed, data=data, rename=None, home=places.home).study
+        comparison.ask(wanted, **given)  # before the data are fetched
+        how = Options(workers=workers, device=device, accept=accept, timeout=timeout, hang=hang, **placed)
     study = preamble.settled(terminal, wanted, how, fallback=not no_fallback and data is None)
     study = Family(study.name, places.home).as_searched(study)
     question = comparison.ask(study, **given)
@@ -145,18 +145,18 @@ def confirm(
     with starting(terminal, executor, workers, device, trains=not show_only):
         from study import settings
         from study.cli import preamble
-        from study.cli.watch import print_answer
         from study.options import Options
-        from study.questions import confirmation
 
-    places = settings.resolve(home, storage, tracking_uri)
-    how = Options(workers=workers, device=device, accept=accept, timeout=timeout, hang=hang, **placed)
-    study = preamble.searched(
-        terminal, places, name, how, data=data, rename=new_name, fallback=not no_fallback, show_only=show_only
-    )
+        places = settings.resolve(home, storage, tracking_uri)
+        how = Options(workers=workers, device=device, accept=accept, timeout=timeout, hang=hang, **placed)
+        wanted = preamble.asked(places, name, data=data, rename=new_name, show_only=show_only)
+        from study.questions import confirmation
+        from study.terminal.watch import print_answer
+
     if show_only:
-        print_answer(confirmation.shown(study, places, top, seeds, resplit=resplit), as_json=as_json)
+        print_answer(confirmation.shown(wanted, places, top, seeds, resplit=resplit), as_json=as_json)
         return
+    study = preamble.searched(terminal, places, wanted, how, fallback=not no_fallback and data is None)
     question = confirmation.ask(study, places, top, seeds, resplit=resplit)
     _answer(
         lambda stop: confirmation.run(study, places, how, question, stop),
@@ -199,19 +199,19 @@ def ablate(
     with starting(terminal, executor, workers, device, trains=not show_only):
         from study import settings
         from study.cli import preamble
-        from study.cli.watch import print_answer
         from study.options import Options
+
+        places = settings.resolve(home, storage, tracking_uri)
+        how = Options(workers=workers, device=device, accept=accept, timeout=timeout, hang=hang, **placed)
+        wanted = preamble.asked(places, name, data=data, rename=new_name, show_only=show_only)
         from study.questions import ablation
         from study.running.preflight import fitting
+        from study.terminal.watch import print_answer
 
-    places = settings.resolve(home, storage, tracking_uri)
-    how = Options(workers=workers, device=device, accept=accept, timeout=timeout, hang=hang, **placed)
-    study = preamble.searched(
-        terminal, places, name, how, data=data, rename=new_name, fallback=not no_fallback, show_only=show_only
-    )
     if show_only:
-        print_answer(ablation.shown(study, places, seeds, smallest), as_json=as_json)
+        print_answer(ablation.shown(wanted, places, seeds, smallest), as_json=as_json)
         return
+    study = preamble.searched(terminal, places, wanted, how, fallback=not no_fallback and data is None)
     with how.calling() as call:
         question = ablation.ask(study, places, seeds, smallest, fitting(device, call))
     _answer(
@@ -230,8 +230,8 @@ def _answer(
     as_csv: bool = False,
 ) -> None:
     """Run a question and print its result; if it is interrupted, the result so far."""
-    from study.cli.watch import follow, print_answer
     from study.running.board import Board
+    from study.terminal.watch import follow, print_answer
 
     board = Board()
     try:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from study.cli import options
-from study.cli.terminal import Terminal, width
 from study.errors import InputError
+from study.terminal.console import Terminal, width
 
 if TYPE_CHECKING:
     from study.service.client import Client
@@ -63,7 +63,7 @@ def attach(
 
 def queue(server: options.Server = None, as_json: options.AsJson = False) -> None:
     """List the runs of a server that have not ended."""
-    from study.cli.watch import print_json
+    from study.terminal.watch import print_json
     from study.text.service import queue as text
     from study.text.table import text_of
 

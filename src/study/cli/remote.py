@@ -10,9 +10,6 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from study import request, study_files
-from study.cli.live import shown
-from study.cli.terminal import Terminal, width
-from study.cli.watch import print_json
 from study.errors import InputError, Interrupted, StudyError
 from study.events import Epoch
 from study.progress import Preparing, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
@@ -23,6 +20,9 @@ from study.running.board import Board
 from study.schemas import questions
 from study.schemas.search import EndedSearch, Overview
 from study.service.client import ENDED, Client
+from study.terminal.console import Terminal, width
+from study.terminal.live import shown
+from study.terminal.watch import print_json
 from study.text import questions as text
 from study.text import search
 from study.text import trial as trials

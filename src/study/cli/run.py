@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from study.cli import cluster, options
-from study.cli.starting import starting
-from study.cli.terminal import Terminal
+from study.terminal.console import Terminal
+from study.terminal.starting import starting
 
 if TYPE_CHECKING:
     from study.definition import Study
@@ -78,10 +78,10 @@ def run(
         )
     study = preamble.settled(terminal, asked.study, how, fallback=not no_fallback and data is None)
     if dry_run:
-        from study.cli.watch import print_answer
         from study.record import results
         from study.record.journal import Journal
         from study.running.dry_run import plan
+        from study.terminal.watch import print_answer
 
         finished = results.finished(Journal(places.study_folder(study.name)))
         print_answer(plan(study, how, finished), as_json=as_json)
@@ -93,9 +93,9 @@ def _search(
     study: Study, places: Settings, how: Options, terminal: Terminal, *, recorded: float | None, as_json: bool
 ) -> None:
     """Run the search, show it, and print how it ended."""
-    from study.cli.watch import follow, print_answer
     from study.questions import search
     from study.running.board import Board
+    from study.terminal.watch import follow, print_answer
 
     board = Board()
     try:

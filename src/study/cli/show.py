@@ -6,8 +6,8 @@ import typer
 
 from study import api
 from study.cli import options
-from study.cli.terminal import show_as
 from study.errors import InputError
+from study.terminal.console import show_as
 
 
 def show(

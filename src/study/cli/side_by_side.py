@@ -24,7 +24,7 @@ def compare(context: typer.Context, names: Sequence[str], *, as_json: bool, as_c
         InputError: an option that speaks of variants over seeds, a study without results, or different objectives.
 
     """
-    from study.cli.watch import print_answer
+    from study.terminal.watch import print_answer
 
     _refuse_others(context)
     found = api.side_by_side(*names, home=home)

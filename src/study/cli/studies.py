@@ -10,9 +10,10 @@ import typer
 
 from study import api, settings
 from study.cli import completion, options
-from study.cli.terminal import require_consent, show
+from study.cli.consent import require_consent
 from study.errors import InputError
 from study.formatting import size
+from study.terminal.console import show
 
 if TYPE_CHECKING:
     from study.running.removal import Removal

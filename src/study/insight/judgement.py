@@ -213,8 +213,9 @@ def more_trials(evidence: Evidence) -> Iterator[Remark]:
     total, half = len(values), len(values) // 2
     direction = evidence.metric.direction
     filled = np.where(np.isfinite(values), values, evidence.metric.worst(values))
-    drawn, ran = expected.expected_best(filled, direction).mean, expected.best_so_far(filled, direction)
-    gain = float(max(abs(each[total - 1] - each[half - 1]) for each in (drawn, ran)))
+    ran = expected.best_so_far(filled, direction)[[half - 1, total - 1]]
+    drawn = expected.expected_best(filled, direction, at=[half, total]).mean
+    gain = float(max(abs(after - before) for before, after in (drawn, ran)))
     text = (
         f"the last doubling, from {half} trials to {total}, improved the best value by {evidence.metric.size(gain)}; "
         "the next is not expected to improve it more"

@@ -46,13 +46,16 @@ class Overview(Shown):
 
     def record(self) -> schemas.Overview:
         """Describe it in plain values."""
+        return self._record(self.trials)
+
+    def _record(self, trials: Sequence[TrialRow]) -> schemas.Overview:
         reasons = [row.reason for row in self.summary.trials if row.state == "failed"]
         return schemas.Overview(
             **self.summary.values(),
             remarks=[each.record() for each in self.remarks],
-            trials=[row.record() for row in self.trials],
+            trials=[row.record() for row in trials],
             failures=text.failures(self.summary.name, reasons),
-            others=len(self.summary.trials) - len(self.trials),
+            others=len(self.summary.trials) - len(trials),
         )
 
     def rows(self) -> list[dict[str, Any]]:
@@ -65,11 +68,7 @@ class Overview(Shown):
 
     def blocks(self) -> list[Block]:
         """Show counts, the best trial, the variants, the first trials and the remarks."""
-        found = self.record()
-        shown = found.trials[: self.top or SHOWN]
-        return text.overview(
-            found.model_copy(update={"trials": shown, "others": len(self.summary.trials) - len(shown)})
-        )
+        return text.overview(self._record(self.trials[: self.top or SHOWN]))
 
     def figure(self) -> go.Figure:
         """Draw each trial's value by its number, and the best so far."""

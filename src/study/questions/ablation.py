@@ -1,12 +1,12 @@
 """Ablation: what each knob of the confirmed winner contributes, and which can be dropped without loss.
 
-Each knob in which winner and baseline differ is set back to the baseline's value, alone ("without"), and added to the
-baseline, alone ("with"); all on the same fresh seeds, judged on validation data, since a choice follows. Knobs that
-depend on each other, such as an optimizer and its momentum, move together. Then the knobs whose loss is surely smaller
-than the smallest difference of interest are all dropped at once. If that loses too much, the knob that contributes most
-is put back, until the recipe is surely no worse than the winner. The idea is that of Fawcett and Hoos 2016, "Analysing
+Each knob in which winner and baseline differ is reset alone to the baseline's value ("without"), and added alone to the
+baseline ("with"). All of them use the same fresh seeds and validation data, since a choice follows. Knobs that depend
+on each other, such as an optimizer and its momentum, move together. Then all knobs whose loss is significantly below
+the smallest difference of interest are dropped at once. If that loses too much, the knob that contributes most is put
+back, until the recipe is shown to be no worse than the winner. The idea is from Fawcett and Hoos 2016, "Analysing
 differences between algorithm configurations through ablation" (J. Heuristics 22), which Biedenkapp et al. 2017 extend
-by surrogates (AAAI); here every step is trained, not predicted.
+with surrogates (AAAI); here every step is trained, not predicted.
 
 All results are read from the folders of the search and of NAME-ablate.
 """
@@ -53,17 +53,17 @@ class Ablation(Shown):
     """The result of an ablation, complete or not.
 
     Args:
-        study: its name.
-        metric: that judges the recipes.
-        question: what is ablated.
-        winner: the winner's row.
-        baseline: the baseline's row.
+        study: name of the study.
+        metric: metric that judges the recipes.
+        question: the question answered.
+        winner: row of the winner.
+        baseline: row of the baseline.
         arms: the other rows: side "less", the largest contribution first, then "plus", then "simplest".
-        simplest: overrides of the recipe with the fewest changes that is surely no worse than the winner; None if no
-            knob can be dropped or the ablation is not complete.
-        settings: the simplest recipe as people are shown it, without the knobs that decide nothing; None as above.
+        simplest: overrides of the recipe with the fewest changes that is shown to be no worse than the winner; None if
+            no knob can be dropped or the ablation is not complete.
+        settings: the simplest recipe as shown to people, without the knobs that have no effect; None as above.
         dropped: knobs of the winner that the simplest recipe does not change.
-        complete: whether all trainings have been run.
+        complete: whether all trainings have run.
 
     """
 
@@ -79,7 +79,7 @@ class Ablation(Shown):
     complete: bool
 
     def record(self) -> schemas.Ablation:
-        """Describe it in plain values."""
+        """Return the ablation as a record."""
         question, metric = self.question, self.metric
         return schemas.Ablation(
             study=self.study,
@@ -96,15 +96,15 @@ class Ablation(Shown):
         )
 
     def rows(self) -> list[dict[str, Any]]:
-        """Give a flat row a recipe."""
+        """Return one flat row per recipe."""
         return [row.record(self.metric).plain() for row in (self.winner, self.baseline, *self.arms)]
 
     def blocks(self) -> list[Block]:
-        """Say it in words."""
+        """Describe the result in words."""
         return text.ablation(self.record())
 
     def figure(self) -> Any:
-        """Draw what each knob contributes, as a plotly figure."""
+        """Draw the contribution of each knob as a plotly figure."""
         contrasts = {row.label: row.contribution for row in self.arms}
         return interactive.forest(contrasts, self.metric, self.study, f"change of {self.metric.name}")
 
@@ -112,13 +112,13 @@ class Ablation(Shown):
 def ask(
     study: Study, settings: Settings, seeds: int = 10, smallest: float = 0.005, fits: Fits | None = None
 ) -> AblationQuestion:
-    """Make the arms between the confirmed winner and the baseline.
+    """Build the arms between the confirmed winner and the baseline.
 
     Args:
-        study: that was searched.
+        study: the study that was searched.
         settings: where its folders are.
         seeds: number of fresh seeds, 2 or more.
-        smallest: the smallest difference of interest, in the metric's unit.
+        smallest: smallest difference of interest, in the metric's unit.
         fits: raises RecipeError if a recipe does not fit the model and the data; None checks the recipe alone.
 
     Raises:
@@ -146,7 +146,7 @@ def run(
 ) -> Generator[Progress, None, Ablation]:
     """Run the missing trainings of the arms, then of the simplest recipe; publish the result and return it.
 
-    Raises as `search.run`.
+    Raises the errors of `search.run`.
     """
     options = options.started()  # one deadline for all stages
     design = _design(study, question, ())
@@ -183,13 +183,13 @@ def _publish(study: Study, settings: Settings, options: Options, found: Ablation
 
 
 def read(study: Study, settings: Settings) -> Ablation | None:
-    """Read the last ablation and its result so far; None if there was none. Depends on the folders alone."""
+    """Read the latest ablation and its result so far from the folders; None if there is none."""
     stored = Family(study.name, settings.home).question("ablate")
     return of(study, settings, AblationQuestion.from_json(stored)) if stored else None
 
 
 def shown(study: Study, settings: Settings, seeds: int = 10, smallest: float = 0.005) -> Ablation:
-    """Read the last ablation; if there was none, the one that the arguments ask for. Raises as `ask`."""
+    """Read the latest ablation, or the one that the arguments ask for. Raises the errors of `ask`."""
     return read(study, settings) or of(study, settings, ask(study, settings, seeds, smallest))
 
 
@@ -220,7 +220,7 @@ def _judged(study: Study, question: AblationQuestion, results: RecipeResults) ->
 
 
 def _simplest(study: Study, rows: Sequence[AblationRow]) -> AblationRow | None:
-    """Choose the last candidate, or else the winner without its least useful knob, if that is surely no worse."""
+    """Return the last candidate, or the winner without its least useful knob, if it is shown to be no worse."""
     tried = [row for row in rows if row.side == "simplest"]
     single = [row for row in rows if row.side == "less" and _no_worse(row, study)]
     return next((row for row in (*tried[-1:], *single[-1:]) if _no_worse(row, study)), None)
@@ -257,7 +257,7 @@ def _is_recipe(study: Study, arm: Arm) -> bool:
 
 
 def _no_worse(row: AblationRow, study: Study) -> bool:
-    """Tell whether it failed no more often than the winner and its loss is surely below the smallest of interest."""
+    """Tell whether it failed no more often than the winner and its loss is significantly below `smallest`."""
     found = row.comparison
     if found is None or found.failed.count > found.baseline_failed.count:
         return False

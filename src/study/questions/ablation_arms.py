@@ -1,4 +1,4 @@
-"""The arms of an ablation: each knob in which winner and baseline differ is moved, with the knobs that depend on it."""
+"""The arms of an ablation: each moves a knob in which winner and baseline differ, with the knobs that depend on it."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Arm:
     Args:
         side: less: the winner without some knobs; plus: the baseline with some; simplest: a candidate for the simplest
             recipe.
-        knobs: the knobs that are set back or added.
-        overrides: of the study's recipe.
+        knobs: knobs that are reset or added.
+        overrides: overrides of the study's recipe.
 
     """
 
@@ -53,10 +53,10 @@ class Arm:
 def arms(
     study: Study, winner: Mapping[str, Any], baseline: Mapping[str, Any], fits: Fits | None = None
 ) -> tuple[Arm, ...]:
-    """Make the arms: the winner without each knob, then the baseline with each.
+    """Build the arms: the winner without each knob, then the baseline with each.
 
     Args:
-        study: whose recipe the overrides change.
+        study: the overrides change its recipe.
         winner: the winner's overrides.
         baseline: the baseline's overrides.
         fits: raises RecipeError if a recipe does not fit the model and the data; None checks the recipe alone.
@@ -77,7 +77,7 @@ def arms(
 
 
 def ends(study: Study, winner: Mapping[str, Any], baseline: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return every knob of the winner and of the baseline."""
+    """Return all knobs of the winner and of the baseline."""
     return every_knob(study.recipe_for(winner)), every_knob(study.recipe_for(baseline))
 
 
@@ -101,7 +101,7 @@ def _moved(
 
 
 def overrides(study: Study, start: Mapping[str, Any], end: Mapping[str, Any], moved: Sequence[str]) -> dict[str, Any]:
-    """Make the overrides of the start recipe with some knobs of the end recipe."""
+    """Return the overrides of the start recipe with some knobs of the end recipe."""
     plain = every_knob(study.recipe)
     knobs = {**start, **{knob: end[knob] for knob in moved}}
     return {knob: value for knob, value in knobs.items() if knob != "seed" and plain[knob] != value}
@@ -109,15 +109,15 @@ def overrides(study: Study, start: Mapping[str, Any], end: Mapping[str, Any], mo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AblationQuestion:
-    """What is ablated.
+    """The question of an ablation.
 
     Args:
-        trial: the confirmed winner's number in the search.
+        trial: trial number of the confirmed winner in the search.
         winner: its overrides of the study's recipe.
         baseline: the baseline's overrides.
         arms: the winner without each knob, the baseline with each.
         seeds: number of fresh seeds.
-        smallest: the smallest difference of interest, in the metric's unit.
+        smallest: smallest difference of interest, in the metric's unit.
 
     """
 

@@ -1,4 +1,4 @@
-"""The rows of an ablation: the values of each arm, and what its knobs do."""
+"""The rows of an ablation: the values of each arm, and the effect of its knobs."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ OPPOSITE: dict[str, verdicts.Verdict] = {"helps": "hurts", "hurts": "helps"}
 
 @dataclass(frozen=True, slots=True)
 class AblationRow:
-    """One arm's row of the table.
+    """The table row of an arm.
 
     Args:
         label: the change, such as "without lr".
-        side: as in `Arm`; None for winner and baseline.
-        knobs: the knobs that were set back or added.
-        recipe: every knob, with the study's seed.
-        values: on validation data, by seed; NaN for a missing value.
-        mean: of the values, with Student's interval; None without a value.
-        comparison: with the winner, for side "plus" with the baseline; None for these two themselves.
-        failed: trainings that failed; the mean and the comparison are of those that ended.
+        side: see `Arm`; None for winner and baseline.
+        knobs: knobs that were reset or added.
+        recipe: all knobs, with the study's seed.
+        values: validation values, by seed; NaN for a missing value.
+        mean: mean of the values, with Student's interval; None without a value.
+        comparison: comparison with the winner, or for side "plus" with the baseline; None for these two.
+        failed: failed trainings, which the mean and the comparison leave out.
 
     """
 
@@ -56,19 +56,19 @@ class AblationRow:
 
     @property
     def contribution(self) -> verdicts.Contrast | None:
-        """The comparison with the verdict on the knobs: where the recipe is worse without them, they help."""
+        """The comparison, with a verdict on the knobs: if the recipe is worse without them, they help."""
         if self.comparison is None or self.side == "plus":
             return self.comparison
         return replace(self.comparison, verdict=OPPOSITE.get(self.comparison.verdict, self.comparison.verdict))
 
     def says(self, metric: Metric) -> str | None:
-        """Write what the knobs do, such as "lr helps"; None for winner and baseline."""
+        """Describe the effect of the knobs, such as "lr helps"; None for winner and baseline."""
         if (found := self.comparison) is None:
             return None
         return text.contribution(found.verdict, found.words(metric.factor, metric.unit), self.side, self.knobs)
 
     def record(self, metric: Metric) -> schemas.Ablated:
-        """Describe it in plain values."""
+        """Return the row as a record."""
         judged: dict[str, Any] = {**publishing.judged(self.comparison, metric), "says": self.says(metric)}
         return schemas.Ablated(
             label=self.label, side=self.side, knobs=list(self.knobs), values=list(self.values),
@@ -77,13 +77,13 @@ class AblationRow:
 
 
 def rows_of(study: Study, question: AblationQuestion, found: Pairs, tried: Sequence[Arm]) -> tuple[AblationRow, ...]:
-    """Judge the arms so far, side by side: the largest contribution first.
+    """Judge the arms so far, by side, largest contribution first.
 
     Args:
-        study: that was searched.
-        question: with the arms.
-        found: the trials of each arm, of the winner and of the baseline, by label.
-        tried: the candidates for the simplest recipe.
+        study: the study that was searched.
+        question: the question, with the arms.
+        found: trials of each arm, of the winner and of the baseline, by label.
+        tried: candidates for the simplest recipe.
 
     """
     values, failed = found.values(), found.failed()
@@ -107,7 +107,7 @@ def rows_of(study: Study, question: AblationQuestion, found: Pairs, tried: Seque
 
 
 def _order(study: Study, row: AblationRow) -> float:
-    """Compute the sort key: the greatest loss without a knob comes first, and the greatest gain with one."""
+    """Compute the sort key: largest loss without a knob first, or largest gain with one."""
     assert row.comparison is not None
     better = study.objective.sign * row.comparison.difference
     better = better if np.isfinite(better) else 0.0
@@ -123,7 +123,7 @@ def _row(
 
 
 def end_row(study: Study, label: str, overrides: Mapping[str, Any], found: Pairs) -> AblationRow:
-    """Make the row of the winner or of the baseline."""
+    """Build the row of the winner or of the baseline."""
     values, recipe, failed = found.values()[label], study.recipe_for(overrides), found.failures(label)
     return AblationRow(label, None, (), recipe, values.tolist(), _mean(values, found.step()), None, failed)
 

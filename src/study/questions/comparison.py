@@ -1,4 +1,4 @@
-"""A comparison: train every variant on the same seeds, then judge the results from the folders alone."""
+"""Comparison: trains every variant on the same seeds, then judges the results from the folders alone."""
 
 from __future__ import annotations
 
@@ -42,16 +42,15 @@ CAP = 30  # default of the largest number of seeds with `until_sure`
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonQuestion:
-    """What is compared.
+    """The question of a comparison.
 
     Args:
-        variants: names, in the order of the table.
-        against: the baseline's name, one of the variants.
+        variants: names of the variants, in the order of the table.
+        against: name of the baseline, one of the variants.
         seeds: number of seeds; the largest number with `until_sure`.
-        until_sure: whether a variant gets no more seeds once its verdict is settled, by a test that allows a look
-            after every seed.
-        smallest: the smallest difference of interest, in the metric's unit (0.005 is half a point of accuracy).
-        resplit: whether each seed has a split of its own, the same for all variants.
+        until_sure: whether a variant gets no more seeds once its verdict is settled, by a sequential test that may be
+            evaluated after every seed.
+        smallest: smallest difference of interest, in the metric's unit (0.005 is half a point of accuracy).
 
     """
 
@@ -68,14 +67,12 @@ class Comparison(Shown, Sequence[VariantRow]):
     """The result of a comparison, complete or not: a sequence of its variants' rows.
 
     Args:
-        study: its name.
-        question: what is compared.
-        metric: of the values, on the test split.
-        variants: a row for each, in the order of the question.
-        fixed: knobs that were held fixed.
-        examples: number of test examples; None where it is not known.
-        spread: between splits and between trainings on one split; None where that is not known.
-        before: what was looked at before.
+        study: name of the study.
+        question: the question answered.
+        metric: metric of the values, on the test split.
+        variants: one row per variant, in the order of the question.
+        fixed: knobs held fixed.
+        examples: number of test examples; None if unknown.
 
     """
 
@@ -97,11 +94,11 @@ class Comparison(Shown, Sequence[VariantRow]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[VariantRow]: ...
     def __getitem__(self, index: int | slice) -> VariantRow | Sequence[VariantRow]:
-        """Give a variant's row."""
+        """Return the row of a variant."""
         return self.variants[index]
 
     def record(self) -> schemas.Comparison:
-        """Describe it in plain values."""
+        """Return the comparison as a record."""
         question, metric = self.question, self.metric
         return schemas.Comparison(
             study=self.study,
@@ -121,16 +118,16 @@ class Comparison(Shown, Sequence[VariantRow]):
         )
 
     def rows(self) -> list[dict[str, Any]]:
-        """Give a flat row a variant."""
+        """Return one flat row per variant."""
         rows = [row.record(self.metric).plain() for row in self.variants]
         return [{**row, "values": " ".join(f"{value!r}" for value in row["values"])} for row in rows]
 
     def blocks(self) -> list[Block]:
-        """Say it in words."""
+        """Describe the result in words."""
         return text.comparison(self.record())
 
     def figure(self) -> Any:
-        """Draw the differences to the baseline, as a plotly figure."""
+        """Draw the differences from the baseline as a plotly figure."""
         contrasts = {row.variant: row.comparison for row in self.variants if row.comparison}
         axis = f"difference to {self.question.against} on the test split"
         return interactive.forest(contrasts, self.metric, self.study, axis)
@@ -147,16 +144,16 @@ def ask(
     smallest: float = 0.005,
     resplit: bool = False,
 ) -> ComparisonQuestion:
-    """Choose what is compared.
+    """Choose what to compare.
 
     Args:
-        study: whose variants are compared.
-        variants: names; None is all variants except the literal protocols of a publication.
-        against: name of the baseline; None chooses it as `family.baseline` does.
+        study: its variants are compared.
+        variants: names of variants; None for all variants except the literal protocols of a publication.
+        against: name of the baseline; None for the choice of `family.baseline`.
         as_published: whether to include the literal protocols of a publication.
-        seeds: number of seeds; None is 10, or at most 30 with `until_sure`.
-        until_sure: as in `ComparisonQuestion`.
-        smallest: as in `ComparisonQuestion`.
+        seeds: number of seeds; None for 10, or for at most 30 with `until_sure`.
+        until_sure: see `ComparisonQuestion`.
+        smallest: see `ComparisonQuestion`.
         resplit: as in `ComparisonQuestion`.
 
     Raises:
@@ -185,12 +182,12 @@ def ask(
 
 
 def compared(study: Study) -> Study:
-    """Make the study under whose name the comparison's trials are stored."""
+    """Return the study that stores the comparison's trials."""
     return judging.judged_on_test(study, "compare")
 
 
 def design(study: Study, question: ComparisonQuestion, settings: Settings) -> Design:
-    """Lay out which variants are trained on which seeds."""
+    """Plan which variants are trained on which seeds."""
     finals, journal = compared(study), Family(study.name, settings.home).compare
 
     def open_ones(
@@ -223,7 +220,7 @@ def run(
 ) -> Generator[Progress, None, Comparison]:
     """Run the missing trainings, publish the result and return it; each iteration drives the run.
 
-    Raises as `search.run`.
+    Raises the errors of `search.run`.
     """
     designed = design(study, question, settings)
     asked = {**asdict(question), "variants": {name: dict(each) for name, each in designed.arms.items()}}
@@ -250,7 +247,7 @@ def _publish(settings: Settings, options: Options, found: Comparison, pairs: Pai
 
 
 def last_asked(study: Study, settings: Settings) -> tuple[Study, ComparisonQuestion]:
-    """Read the last comparison's question, and the study with its variants at that time.
+    """Read the question of the latest comparison, and the study with its variants at that time.
 
     Raises:
         InputError: the study was never compared.
@@ -270,8 +267,8 @@ def judge(
     finals: Study,
     before: Earlier,
 ) -> dict[str, verdicts.Contrast]:
-    """Compare the others with the baseline: for a fixed number of seeds at the first look, else at any time."""
-    test = sequential.compare if question.until_sure or before.looks else verdicts.compare
+    """Compare the others with the baseline: sequentially with `until_sure`, otherwise for a fixed number of seeds."""
+    test = sequential.compare if question.until_sure else verdicts.compare
     others = [name for name in question.variants if name != question.against]
     known = {name: fingerprint(finals.recipe_for(finals.variants[name])) for name in question.variants}
     found = test(
@@ -288,20 +285,20 @@ def judge(
 
 
 def of(study: Study, settings: Settings, question: ComparisonQuestion) -> Comparison:
-    """Read the result of a comparison so far, which depends on the folders alone."""
+    """Read the result of a comparison so far from the folders."""
     return judged(study, question, Pairs.of(design(study, question, settings), settings))
 
 
 def shown(study: Study, settings: Settings, **asked: Any) -> Comparison:
-    """Read the result so far of the last comparison, or of the one that the arguments ask for.
+    """Read the result so far of the latest comparison, or of the one that the arguments ask for.
 
     Args:
-        study: as it was compared.
+        study: the study, as it was compared.
         settings: where its folders are.
         asked: arguments of `ask`.
 
     Raises:
-        InputError: as `ask`; or nothing was asked for, and the study was never compared.
+        InputError: see `ask`; or there are no arguments, and the study was never compared.
 
     """
     study, question = (study, ask(study, **asked)) if asked else last_asked(study, settings)

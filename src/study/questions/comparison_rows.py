@@ -25,21 +25,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class VariantRow:
-    """One variant's row of the table.
+    """The table row of a variant.
 
     Args:
-        variant: its name.
-        values: its values on the test split, in the order of the seeds; NaN for a missing one.
-        mean: of the values, with Student's interval; None without a value.
-        comparison: with the baseline; None for the baseline itself.
-        published: its published value; None if there is none.
-        as_expected: whether the published value is in the 95 % prediction interval of one more run; None if unknown,
-            or if `--set` has changed the recipe.
+        variant: name of the variant.
+        values: test values, in the order of the seeds; NaN for a missing one.
+        mean: mean of the values, with Student's interval; None without a value.
+        comparison: comparison with the baseline; None for the baseline itself.
+        published: published value; None if there is none.
+        as_expected: whether the published value is within the 95 % prediction interval of one more run; None if
+            unknown, or if `--set` changed the recipe.
         seconds: mean wall-clock time of a training.
         diverged: number of trainings that diverged.
-        failed: trainings that failed, diverged ones among them; all other figures are of those that ended.
-        mean_new: 95 % interval of the mean on new examples, over seeds and examples; None where that is not known.
-        difference_new: the same of the difference, simultaneous over the family.
+        failed: failed trainings, including diverged ones; all other figures leave them out.
+        mean_new: 95 % interval of the mean on new examples, over seeds and examples; None if unknown.
+        difference_new: the same for the difference, simultaneous over the family.
 
     """
 
@@ -56,7 +56,7 @@ class VariantRow:
     difference_new: intervals.Interval | None = None
 
     def record(self, metric: Metric) -> schemas.Compared:
-        """Describe it in plain values."""
+        """Return the row as a record."""
         found = self.comparison
         return schemas.Compared(
             variant=self.variant,
@@ -86,13 +86,13 @@ def row_of(
     against: str,
     step: float,
 ) -> VariantRow:
-    """Make a variant's row.
+    """Build the row of a variant.
 
     Args:
-        found: the comparison's trials.
-        name: the variant's.
-        values: on the test split, by seed; NaN for a missing one.
-        comparison: with the baseline; None for the baseline itself.
+        found: trials of the comparison.
+        name: name of the variant.
+        values: test values, by seed; NaN for a missing one.
+        comparison: comparison with the baseline; None for the baseline itself.
         against: name of the baseline.
         step: resolution of the metric.
 

@@ -1,9 +1,9 @@
 """Confirmation: a race of the best trials on fresh seeds; then the winner's score on the test split.
 
-The best of many trials with one seed each is partly luck. So the k best are trained on seeds that the search has not
-used, surely worse ones are dropped early, and the best mean wins. The winner and the baseline are then trained on a
-third set of seeds, which no choice depends on, and only these trainings are judged on the test split. Their mean is an
-unbiased score.
+The best of many trials with one seed each is partly luck. So the k best are trained on seeds that the search did not
+use, significantly worse ones are dropped early, and the best mean wins. The winner and the baseline are then trained on
+a third set of seeds, which no choice depends on, and only these trainings are evaluated on the test split. Their mean
+is an unbiased score.
 
 All results are read from the folders of the search, of NAME-confirm (the race) and of NAME-final (the scores).
 """
@@ -51,12 +51,12 @@ class Score:
 
     Args:
         name: "trial N" of the search, or "baseline".
-        recipe: every knob, `final` applied, with the first of the final seeds.
-        values: of the final seeds that have been run, in their order.
-        mean: of the values, with Student's interval; None without a value.
-        trials: numbers in the study NAME-final, in the order of the seeds.
-        failed: trainings that failed; values and mean are of those that ended.
-        mean_new: 95 % interval of the mean on new examples, over seeds and examples; None where that is not known.
+        recipe: all knobs, with `final` applied and the first of the final seeds.
+        values: values on the final seeds that have run, in their order.
+        mean: mean of the values, with Student's interval; None without a value.
+        trials: trial numbers in the study NAME-final, in the order of the seeds.
+        failed: failed trainings, which values and mean leave out.
+        mean_new: 95 % interval of the mean on new examples, over seeds and examples; None if unknown.
 
     """
 
@@ -69,7 +69,7 @@ class Score:
     mean_new: intervals.Interval | None = None
 
     def record(self) -> schemas.Score:
-        """Describe it in plain values."""
+        """Return the result as a record."""
         return schemas.Score(
             name=self.name,
             **publishing.averaged(self.mean, self.failed),
@@ -83,22 +83,20 @@ class Confirmation(Shown):
     """The result of a confirmation, complete or not.
 
     Args:
-        study: its name.
-        metric: that judges the race.
-        score_metric: that judges the scores.
-        question: what is confirmed.
+        study: name of the study.
+        metric: metric that judges the race.
+        score_metric: metric of the scores.
+        question: the question answered.
         contenders: best mean first, dropped ones last.
         winner: the best contender; None until the race is over.
         score: the winner's score on the test split.
         baseline: the baseline's score on the test split.
         gain: the winner's score minus the baseline's, paired over the seeds; None before both have two values.
-        gain_new: 95 % interval of the gain on new examples; None where that is not known.
-        examples: number of test examples; None where it is not known.
-        optimism: how much better the winner looked in the search than its score; positive means better, for both
+        gain_new: 95 % interval of the gain on new examples; None if unknown.
+        examples: number of test examples; None if unknown.
+        optimism: how much the winner's value in the search exceeds its score; positive means better, for both
             directions of the metric.
-        complete: whether all trainings have been run.
-        spread: of the race, between splits and between trainings on one split; None where that is not known.
-        score_spread: the same of the scores.
+        complete: whether all trainings have run.
 
     """
 
@@ -120,16 +118,16 @@ class Confirmation(Shown):
 
     @property
     def top(self) -> int:
-        """Number of contenders."""
+        """The number of contenders."""
         return len(self.question.trials)
 
     @property
     def seeds(self) -> int:
-        """Number of fresh seeds of the race; the final scores have as many others."""
+        """The number of fresh seeds of the race; the final scores use as many others."""
         return self.question.seeds
 
     def record(self) -> schemas.Confirmation:
-        """Describe it in plain values."""
+        """Return the result as a record."""
         winner, gain = self.winner, self.gain
         return schemas.Confirmation(
             study=self.study,
@@ -155,15 +153,15 @@ class Confirmation(Shown):
         )
 
     def rows(self) -> list[dict[str, Any]]:
-        """Give a flat row a contender."""
+        """Return one flat row per contender."""
         return [each.record().plain() for each in self.contenders]
 
     def blocks(self) -> list[Block]:
-        """Say it in words."""
+        """Describe the result in words."""
         return text.confirmation(self.record())
 
     def figure(self) -> Any:
-        """Draw the contenders' means with their intervals, as a plotly figure."""
+        """Draw the contenders' means and intervals as a plotly figure."""
         means = {f"trial {each.trial}": each.mean for each in self.contenders if each.mean}
         return interactive.means(means, self.metric, f"{self.study}: {self.seeds} fresh seeds")
 
@@ -174,7 +172,7 @@ def ask(
     """Choose the best complete trials of a search, each recipe once.
 
     Args:
-        study: that was searched.
+        study: the study that was searched.
         settings: where its folders are.
         top: largest number of trials, 1 or more.
         seeds: number of fresh seeds, 2 or more.
@@ -219,9 +217,9 @@ def ask(
 def run(
     study: Study, settings: Settings, options: Options, question: ConfirmationQuestion, stop: threading.Event
 ) -> Generator[Progress, None, Confirmation]:
-    """Run the race, then open the test split for its winner and the baseline; publish the result and return it.
+    """Run the race, then test its winner and the baseline; publish the result and return it.
 
-    Each iteration drives the run. Raises as `search.run`.
+    Each iteration drives the run. Raises the errors of `search.run`.
 
     Raises:
         InputError: no contender has a value on every seed.
@@ -253,7 +251,7 @@ def _publish(study: Study, settings: Settings, options: Options, found: Confirma
 
 
 def read(study: Study, settings: Settings) -> Confirmation | None:
-    """Read the last confirmation and its result so far; None if there was none. Depends on the folders alone."""
+    """Read the latest confirmation and its result so far from the folders; None if there is none."""
     stored = Family(study.name, settings.home).question("confirm")
     return of(study, settings, ConfirmationQuestion.from_json(stored)) if stored else None
 
@@ -261,7 +259,7 @@ def read(study: Study, settings: Settings) -> Confirmation | None:
 def shown(
     study: Study, settings: Settings, top: int = 10, seeds: int = 5, *, resplit: bool | None = None
 ) -> Confirmation:
-    """Read the last confirmation; if there was none, the one that the arguments ask for. Raises as `ask`."""
+    """Read the latest confirmation, or the one that the arguments ask for. Raises the errors of `ask`."""
     return read(study, settings) or of(study, settings, ask(study, settings, top, seeds, resplit=resplit))
 
 

@@ -1,4 +1,4 @@
-"""What trials are judged by: the split, the metric of their values, and its smallest step."""
+"""Decides what trials are judged by: the split, the metric of their values, and its resolution."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def require_smallest(study: Study, smallest: float) -> None:
     """Check that the smallest difference of interest is in the metric's unit.
 
     Raises:
-        InputError: it is at least the whole range of an accuracy, so points were meant.
+        InputError: it covers the whole range of an accuracy; it was probably meant in points.
 
     """
     if study.train == OUR_TRAIN and smallest >= study.objective.whole:
@@ -38,7 +38,7 @@ def require_smallest(study: Study, smallest: float) -> None:
 
 
 def judged_on_test(study: Study, kind: Kind) -> Study:
-    """Make the study whose trials are judged on the test split: its own name, `final` applied to its recipe."""
+    """Return the study whose trials are judged on the test split: with its own name and `final` applied."""
     recipe = study.recipe_for(study.final)
     ours = study.train == OUR_TRAIN
     finals = replace(study.free_seed(), name=name_of(study.name, kind), recipe=recipe, space=None, test=ours)
@@ -48,11 +48,11 @@ def judged_on_test(study: Study, kind: Kind) -> Study:
 
 
 def resolution(study: Study, values: ArrayLike = (), *, test: bool) -> float:
-    """Compute the resolution of the metric: 1/n for an accuracy over n examples, else 0.
+    """Compute the resolution of the metric: 1/n for an accuracy over n examples, otherwise 0.
 
     Args:
-        study: whose trials are judged.
-        values: of its trials; they show the resolution of an accuracy if the number of examples is not known.
+        study: its trials are judged.
+        values: values of its trials, which show the resolution of an accuracy if the number of examples is unknown.
         test: whether they are judged on the test split; otherwise on validation data.
 
     """
@@ -65,12 +65,12 @@ def resolution(study: Study, values: ArrayLike = (), *, test: bool) -> float:
 
 
 def unlike_search(family: Family) -> Iterator[Notice]:
-    """Say where a comparison is trained with other settings than the search."""
+    """Report the settings in which a comparison differs from the search."""
     if otherwise := family.compared_otherwise():
         yield Notice(f"the search had other settings: here {knobs(otherwise)}; the report leaves the comparison out")
 
 
 def can_test(study: Study) -> bool:
-    """Tell whether a person's own training can be judged on the test split: it has a parameter `test`."""
+    """Tell whether a custom training supports the test split: it has a parameter `test`."""
     train = import_object(study.train) if isinstance(study.train, str) else study.train
     return "test" in inspect.signature(train).parameters

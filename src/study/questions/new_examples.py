@@ -1,4 +1,4 @@
-"""Intervals that hold on new examples, from which test examples each final training got right."""
+"""Computes intervals for new examples from the test examples that each final training got right."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 
 def of_mean(found: Pairs, arm: str, seeds: Interval) -> Interval | None:
-    """Widen the interval of an arm's mean over seeds by the sample of test examples.
+    """Widen the interval of an arm's mean over seeds to account for the sampling of test examples.
 
     Args:
-        found: the arms' trials.
-        arm: its name.
-        seeds: the interval over seeds, in the metric's unit.
+        found: trials of the arms.
+        arm: name of the arm.
+        seeds: interval over seeds, in the metric's unit.
 
     Returns:
-        The interval; None for a metric other than an accuracy on the test split, and where a training told nothing of
-        its examples, as in folders of older versions.
+        The interval; None for a metric other than test accuracy, and if a training did not store which examples it
+        got right, as in folders of older versions.
 
     """
     whole = found.design.study.objective.seen(found.values()[arm].tolist()).whole
@@ -38,13 +38,13 @@ def of_mean(found: Pairs, arm: str, seeds: Interval) -> Interval | None:
 
 
 def of_difference(found: Pairs, arm: str, baseline: str, seeds: Interval, family: int = 1) -> Interval | None:
-    """Widen the interval of an arm's paired difference over seeds by the sample of test examples, as `of_mean`.
+    """Widen the interval of an arm's paired difference over seeds, as `of_mean` does.
 
     Args:
-        found: the arms' trials.
-        arm: its name.
-        baseline: the other arm's.
-        seeds: the interval over seeds, in the metric's unit.
+        found: trials of the arms.
+        arm: name of the arm.
+        baseline: name of the other arm.
+        seeds: interval over seeds, in the metric's unit.
         family: number of comparisons that the interval is simultaneous for.
 
     """
@@ -58,13 +58,13 @@ def of_difference(found: Pairs, arm: str, baseline: str, seeds: Interval, family
 
 
 def count(found: Pairs) -> int | None:
-    """Count the test examples; None where no training has told."""
+    """Return the number of test examples; None if no training stored it."""
     there = (bits for arm in found.design.arms for bits in _of_arm(found, arm).values() if bits is not None)
     return next((bits.size for bits in there), None)
 
 
 def _bits(found: Pairs, arms: Sequence[str]) -> list[NDArray[np.bool_]] | None:
-    """Stack what the arms got right, on the seeds on which all of them ended; None if that is not known of all."""
+    """Stack what the arms got right on the seeds on which all of them ended; None unless all stored it."""
     if not (found.design.test and found.design.study.objective.is_accuracy):
         return None
     known = [_of_arm(found, arm) for arm in arms]
@@ -88,7 +88,7 @@ def _of_arm(found: Pairs, arm: str) -> dict[int, NDArray[np.bool_] | None]:
 def _read(found: Pairs, number: int) -> NDArray[np.bool_] | None:
     try:
         return correct.read(found.results.trials[number].folder.correct)
-    except Damaged:  # `study doctor` names it
+    except Damaged:  # `study doctor` reports it
         return None
 
 

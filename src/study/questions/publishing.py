@@ -1,4 +1,4 @@
-"""The pictures, tables and values over seeds that a question publishes, and the fields of its records."""
+"""Publishes pictures, tables and values over seeds, and builds the fields of records."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def averaged(mean: Mean | None, failed: Failures) -> dict[str, Any]:
-    """Make the fields of `schemas.questions.Averaged`."""
+    """Return the fields of `schemas.questions.Averaged`."""
     return {
         "n": mean.n if mean else 0,
         "mean": mean.value if mean else None,
@@ -40,12 +40,12 @@ def averaged(mean: Mean | None, failed: Failures) -> dict[str, Any]:
 
 
 def on_new_examples(mean: Interval | None) -> dict[str, Any]:
-    """Make the fields of `schemas.questions.OnNewExamples`."""
+    """Return the fields of `schemas.questions.OnNewExamples`."""
     return {"mean_new_low": mean.low if mean else None, "mean_new_high": mean.high if mean else None}
 
 
 def judged(found: Contrast | None, metric: Metric) -> dict[str, Any]:
-    """Make the fields of `schemas.questions.Judged`."""
+    """Return the fields of `schemas.questions.Judged`."""
     return {
         "difference": found.difference if found else None,
         "difference_low": found.interval.low if found else None,
@@ -57,7 +57,7 @@ def judged(found: Contrast | None, metric: Metric) -> dict[str, Any]:
 
 
 def over_seeds(values: Mapping[str, Any]) -> dict[str, float]:
-    """Select the fields of a recipe over its seeds that a tracking server shows, if they are known and finite."""
+    """Select the known and finite fields of a recipe over its seeds that a tracking server shows."""
     ends = ("low", "high", "new_low", "new_high")
     spans = [f"{name}_{end}" for name in ("mean", "difference") for end in ends]
     names = ("n", "mean", "difference", *spans, "win_rate", "failed", "failed_high")
@@ -65,7 +65,7 @@ def over_seeds(values: Mapping[str, Any]) -> dict[str, float]:
 
 
 def curves(found: Pairs) -> dict[str, list[list[float]]]:
-    """Give, for each variant and seed, the metric after every epoch."""
+    """Return the metric after every epoch, for each variant and seed."""
     metric, seeds = found.design.study.metric, range(found.design.seeds)
     curves: dict[str, list[list[float]]] = {}
     for name in found.design.arms:
@@ -82,13 +82,13 @@ def publish(
     pictures: Mapping[str, Figure] | None = None,
     texts: Mapping[str, str] | None = None,
 ) -> Iterator[Progress]:
-    """Write pictures and tables beside the trials, and send them to the tracking server.
+    """Write pictures and tables next to the trials, and send them to the tracking server.
 
     Args:
-        settings: where results are kept.
-        options: whether they are tracked.
-        groups: values over seeds by study and recipe; pictures and texts are written to the first study's folder.
-        pictures: by name, without suffix.
+        settings: where results are stored.
+        options: whether to track them.
+        groups: values over seeds by study and recipe; pictures and texts go to the first study's folder.
+        pictures: pictures by name, without suffix.
         texts: content by file name.
 
     Yields:

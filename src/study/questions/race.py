@@ -29,15 +29,14 @@ FIRST_LOOK = 2  # number of seeds before the race drops a contender
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfirmationQuestion:
-    """What is confirmed.
+    """The question of a confirmation.
 
     Args:
         trials: numbers of the search's best trials with distinct recipes, best first.
-        arms: for each, the knobs in which its recipe differs from the study's; the seed is left out.
-        values: the value of each in the search.
+        arms: knobs in which the recipe of each trial differs from the study's, without the seed.
+        values: value of each trial in the search.
         baseline: the baseline's overrides.
-        seeds: number of fresh seeds of the race; the final scores have as many others.
-        resplit: whether each of these seeds has a split of its own; False for those of older versions.
+        seeds: number of fresh seeds of the race; the final scores use as many others.
 
     """
 
@@ -74,16 +73,16 @@ class Contender:
     """One of the search's best trials in the race.
 
     Args:
-        trial: its number in the search.
-        overrides: the knobs in which it differs from the study's recipe.
-        recipe: every knob, with the study's seed.
-        settings: the overrides as people are shown them, without the knobs that decide nothing.
-        search_value: its value in the search.
-        values: on validation data, of the fresh seeds that have been run, in their order.
-        mean: of the values, with Student's interval; None without a value.
-        failed: trainings on the fresh seeds that failed; values and mean are of those that ended.
-        dropped: number of seeds after which the race dropped it as surely worse; None if it did not.
-        behind: whether it is surely worse than the winner, dropped or not.
+        trial: trial number in the search.
+        overrides: knobs in which it differs from the study's recipe.
+        recipe: all knobs, with the study's seed.
+        settings: the overrides as shown to people, without the knobs that have no effect.
+        search_value: value in the search.
+        values: validation values on the fresh seeds that have run, in their order.
+        mean: mean of the values, with Student's interval; None without a value.
+        failed: failed trainings on the fresh seeds, which values and mean leave out.
+        dropped: number of seeds after which the race dropped it as significantly worse; None if it stayed.
+        behind: whether it is significantly worse than the winner, dropped or not.
 
     """
 
@@ -99,7 +98,7 @@ class Contender:
     behind: bool
 
     def record(self) -> schemas.Contender:
-        """Describe it in plain values."""
+        """Return the contender as a record."""
         return schemas.Contender(
             trial=self.trial,
             search_value=self.search_value,
@@ -112,7 +111,7 @@ class Contender:
 
 
 def design(study: Study, question: ConfirmationQuestion) -> Design:
-    """Lay out the race: all contenders on the first seeds, then only those that are not surely worse."""
+    """Plan the race: all contenders on the first seeds, then only those that are not significantly worse."""
     arms = {arm_of(number): overrides for number, overrides in question.arms.items()}
     race = replace(study, name=family.name_of(study.name, "confirm"))
 
@@ -136,7 +135,7 @@ def _worse(
     question: ConfirmationQuestion,
     values: Mapping[str, NDArray[np.float64]],
 ) -> set[str]:
-    """List the arms that are surely worse than the best."""
+    """List the arms that are significantly worse than the best."""
     if len(values) < 2:
         return set()
     table = np.array([*values.values()])
@@ -150,7 +149,7 @@ def _worse(
 
 
 def _looks(question: ConfirmationQuestion) -> int:
-    """Count the looks at a race: after each seed from the second on, the end included."""
+    """Count the interim analyses of a race: after each seed from the second on, including the last."""
     return max(1, question.seeds - FIRST_LOOK + 1)
 
 
@@ -182,9 +181,9 @@ def contenders(study: Study, question: ConfirmationQuestion, race: Pairs) -> tup
 
 
 def winner(study: Study, question: ConfirmationQuestion, race: Pairs) -> Contender | None:
-    """Choose the best of the contenders that failed least often; None until the race is over, or if none has a value.
+    """Return the best of the contenders that failed least often; None until the race is over, or if none has a value.
 
-    What it costs that a training fails is far more than what decides a race, and a mean over those that ended hides it.
+    A failed training costs far more than the differences that decide a race, and the mean of completed ones hides it.
     """
     finished = [each for each in contenders(study, question, race) if each.dropped is None and each.mean]
     return min(finished, key=lambda each: each.failed.count) if finished and race.complete() else None
@@ -199,7 +198,7 @@ def _dropped(race: Pairs, arm: str) -> int | None:
 
 
 def _behind(study: Study, question: ConfirmationQuestion, race: Pairs) -> set[str]:
-    """List the arms that the race dropped, and those that are surely worse at its end."""
+    """List the arms that the race dropped, and those that are significantly worse at its end."""
     left = {arm for arm in race.design.arms if _dropped(race, arm) is not None}
     table, failed = race.values(), race.failed()
     over = [arm for arm in table if arm not in left and (np.isfinite(table[arm]) | failed[arm]).all()]

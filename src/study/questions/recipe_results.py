@@ -1,4 +1,4 @@
-"""A study's trials by recipe, and the value that counts for each."""
+"""A study's trials by recipe, and the value of each."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class RecipeResults:
-    """A study's trials by recipe; a trial that has ended is read only once.
+    """A study's trials by recipe; an ended trial is read only once.
 
     Args:
         journal: the study's folders.
-        study: whose metric and recipe the trials must have.
-        data: that they must have been trained on.
+        study: trials must have its metric and recipe class.
+        data: data set that trials must have been trained on.
         trials: all trials, by number.
-        numbers: of the trial of each recipe, by its fingerprint.
-        values: the value that counts for each trial that has ended, by number; NaN if it failed.
+        numbers: trial number of each recipe, by fingerprint.
+        values: value of each ended trial, by number; NaN if it failed.
 
     """
 
@@ -55,10 +55,10 @@ class RecipeResults:
         return math.nan if ended.state != "complete" or ended.value is None else ended.value
 
     def failed(self, number: int | None) -> bool:
-        """Tell whether a trial is over and has no finite value: it diverged, or its training broke off."""
+        """Tell whether a trial ended without a finite value: it diverged, or its training failed."""
         return number is not None and number in self.values and not math.isfinite(self.values[number])
 
     def diverged(self, number: int | None) -> bool:
-        """Tell whether a trial has diverged: nothing else ends a training early here."""
+        """Tell whether a trial diverged: nothing else stops a training early here."""
         ended = self.trials[number].history.ended if number is not None else None
         return ended is not None and ended.state == "pruned"

@@ -1,9 +1,9 @@
-"""Train named arms on the same seeds: the common part of `compare`, `confirm` and `ablate`.
+"""Trains named arms on the same seeds: the common part of `compare`, `confirm` and `ablate`.
 
 A trial counts for an arm and a seed if its recipe is the arm's with that seed, on the current data and metric. So old
 results never mix with those of a changed recipe, data set or metric; more seeds or arms add to existing results; and
-two arms with the same recipe share their trials. Changes inside a user's own training or network are not detected: they
-need another `--name`.
+two arms with the same recipe share their trials. Changes in a custom training or network are not detected: they need
+another `--name`.
 """
 
 from __future__ import annotations
@@ -56,16 +56,16 @@ SAME_LOOK = ("recipes", "seeds", "until_sure")  # two looks that agree in these 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
-    """Which arms are trained on which seeds.
+    """The plan of which arms are trained on which seeds.
 
     Args:
-        study: under whose name the trials are stored.
+        study: the study that stores the trials.
         arms: overrides of the study's recipe, by name, without the seed.
         seeds: largest number of seeds.
         first: added to the recipe's own seed to get the first seed.
-        test: whether each training is judged on the test split; otherwise on validation data.
-        narrow: chooses the arms that continue, from those that did so far, all arms' values on the seeds so far, and
-            which of their trainings failed; None continues all.
+        test: whether each training is evaluated on the test split; otherwise on validation data.
+        narrow: chooses the arms that continue, from the current ones, all values on the seeds so far, and which
+            trainings failed; None continues all.
         look: number of seeds before `narrow` is first called.
         resplit: whether each seed has a split of its own, the same for all arms.
 
@@ -81,10 +81,8 @@ class Design:
     resplit: bool = False
 
     def overrides(self, arm: str, seed_index: int) -> dict[str, Any]:
-        """Make the overrides of an arm for a seed, by the seed's index from 0."""
-        knobs, further = self.study.recipe.model_dump(), self.first + seed_index
-        split = {"split_seed": knobs["split_seed"] + further} if self.resplit else {}
-        return {**self.arms[arm], **split, "seed": knobs["seed"] + further}
+        """Return the overrides of an arm for a seed, by the seed's index from 0."""
+        return {**self.arms[arm], "seed": self.study.recipe.model_dump()["seed"] + self.first + seed_index}
 
     def recipes(self) -> dict[str, str]:
         """Compute the fingerprint of each arm's recipe with the first seed."""
@@ -102,10 +100,12 @@ class Pairs:
 
     @classmethod
     def of(cls, design: Design, settings: Settings, data: Mapping[str, Any] | None = None) -> Pairs:
-        """Read a design's results from the folders, for the given data or the data of the last run."""
+        """Read a design's results from the folders, for the given data or the data of the latest run."""
         journal = Journal(settings.study_folder(design.study.name))
         definition = journal.definition()
-        if definition and design.test and not design.study.test:  # whether a person's own training tests is recorded
+        if (
+            definition and design.test and not design.study.test
+        ):  # records whether a custom training supports the test split
             design = replace(design, study=replace(design.study, test=results.metric_of(journal).of_test))
         stored = (definition or {}).get("data", {})
         pairs = cls(design, RecipeResults(journal, design.study, stored if data is None else data))
@@ -138,7 +138,7 @@ class Pairs:
         return math.nan if number is None else self.results.values.get(number, math.nan)
 
     def failed(self, seeds_so_far: int | None = None) -> dict[str, NDArray[np.bool_]]:
-        """Tell for each arm which trainings on the first `seeds_so_far` seeds are over without a value, as `values`."""
+        """Return for each arm which trainings on the first `seeds_so_far` seeds ended without a value; see `values`."""
         seeds = range(self.design.seeds if seeds_so_far is None else seeds_so_far)
         return {
             arm: np.array([self.results.failed(self.trial(arm, seed)) for seed in seeds], dtype=np.bool_)
@@ -146,11 +146,11 @@ class Pairs:
         }
 
     def failures(self, arm: str) -> Failures:
-        """Count the trainings of an arm that failed, among those that are over."""
+        """Count the failed trainings of an arm, among those that have ended."""
         return failures.count([self.results.failed(number) for number in self.trials(arm)])
 
     def step(self) -> float:
-        """Give the resolution of the metric; of a person's own accuracy as far as its values show it."""
+        """The resolution of the metric; for a custom accuracy, as far as its values show it."""
         values = np.concatenate([*self.values().values()])
         return judging.resolution(self.design.study, values, test=self.design.test)
 
@@ -159,7 +159,7 @@ class Pairs:
         return self._key(arm, 0) == self._key(other, 0)
 
     def members(self, seed_index: int) -> tuple[str, ...] | None:
-        """List the arms that are trained on a seed; None while that depends on trials that have not ended."""
+        """List the arms that are trained on a seed; None while this depends on trials that have not ended."""
         if self.design.narrow is None:
             return tuple(self.design.arms)
         while (at := len(self.arms_by_seed)) <= seed_index:
@@ -175,7 +175,7 @@ class Pairs:
         return self.trial(arm, seed_index) not in self.results.values
 
     def missing(self) -> Iterator[tuple[str, int]]:
-        """Yield the arms and seed indices that are still to be run, as far as they are known now."""
+        """Yield the arms and seed indices still to run, as far as they are known."""
         self.results.refresh()
         for seed_index in range(self.design.seeds):
             members = self.members(seed_index)
@@ -191,7 +191,7 @@ class Pairs:
         return left is None and all(self.members(seed_index) is not None for seed_index in range(self.design.seeds))
 
     def target(self, trials: Trials) -> int:
-        """Give the number of finished trials in the end: where arms may leave early, at most."""
+        """Return the number of finished trials at the end; an upper bound if arms may be dropped early."""
         wanted = {self._key(arm, seed_index) for arm in self.design.arms for seed_index in range(self.design.seeds)}
         others = sum(number in self.results.values for key, number in self.results.numbers.items() if key not in wanted)
         return max(len(wanted) + others, trials.finished())
@@ -201,7 +201,7 @@ class Pairs:
         return next(self.missing(), None) is None
 
     def next(self, trials: Trials, under_way: Collection[int]) -> NextTrial | None:
-        """Give the next trial to run."""
+        """Return the next trial to run."""
         for arm, seed_index in self.missing():
             number = self.trial(arm, seed_index)
             if number is None:
@@ -211,7 +211,7 @@ class Pairs:
         return None
 
     def may_prune(self, trial: NextTrial) -> bool:  # noqa: ARG002 - no trial may
-        """Every training runs to its end."""
+        """Return False: every training runs to its end."""
         return False
 
 
@@ -222,10 +222,10 @@ def run(
     stop: threading.Event,
     question: Mapping[str, Any] | None = None,
 ) -> Generator[Progress, None, Pairs]:
-    """Run the missing trainings of a design; each iteration drives the run. Raises as `search.run`.
+    """Run the missing trainings of a design; each iteration drives the run. Raises the errors of `search.run`.
 
-    The question is stored beside the trials. Before the test split is used, the look is recorded, with a notice if
-    there were looks before.
+    The question is stored next to the trials. Each use of the test split is recorded before it happens, with a notice
+    if there were earlier ones.
 
     Returns:
         The design's trials.
@@ -290,7 +290,7 @@ def _record_opening(design: Design, settings: Settings, journal: Journal) -> Ite
 
 
 def opening(name: str, recipes: Sequence[str], seeds: int, *, until_sure: bool = False) -> dict[str, Any]:
-    """Describe a look at the test split: time, command, study, recipes, number of seeds, whether after every seed."""
+    """Describe a use of the test split: time, command, study, recipes and number of seeds."""
     return {
         "time": time.time(),
         "command": environment.command(),

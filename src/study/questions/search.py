@@ -1,4 +1,4 @@
-"""A search: run the study's variants, then the trials that Optuna's sampler suggests."""
+"""Search: runs the study's variants, then the trials that Optuna's sampler suggests."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class Asking:
         return self.trials_wanted
 
     def is_done(self, trials: Trials) -> bool:
-        """Tell whether there are as many finished trials as wanted."""
+        """Tell whether the target number of finished trials is reached."""
         return trials.finished() >= self.trials_wanted
 
     def next(self, trials: Trials, under_way: Collection[int]) -> NextTrial | None:
-        """Give the next trial to run."""
+        """Return the next trial to run."""
         if trials.finished() + len(under_way) >= self.trials_wanted:
             return None
         for number in trials.running():
@@ -58,7 +58,7 @@ class Asking:
         return trials.of_variant(variant) if variant else trials.ask()
 
     def may_prune(self, trial: NextTrial) -> bool:
-        """Tell whether a trial may be pruned; variants may not, since the user has asked for them."""
+        """Tell whether a trial may be pruned; variants may not, since the user asked for them."""
         return trial.variant is None
 
 
@@ -67,10 +67,10 @@ class Outcome(Shown):
     """How a call of a search ended.
 
     Args:
-        summary: of all trials of the study.
+        summary: summary of all trials of the study.
         status: finished, stopped by the time limit, interrupted or failed.
-        target: number of finished trials that was asked for.
-        trained: whether this call has ended a trial.
+        target: requested number of finished trials.
+        trained: whether a trial ended in this call.
         recorded: value of the same training in a recipe file; None if there is none.
 
     """
@@ -82,7 +82,7 @@ class Outcome(Shown):
     recorded: float | None = None
 
     def record(self) -> schemas.EndedSearch:
-        """Describe it in plain values."""
+        """Return the outcome as a record."""
         return schemas.EndedSearch(status=self.status, target=self.target, **self.summary.values())
 
     def blocks(self) -> list[Block]:
@@ -96,10 +96,10 @@ def run(
     """Search a study; each iteration drives the run and yields its progress.
 
     Args:
-        study: whose data set is available (`preflight.available_data`).
-        settings: where results are kept.
-        options: of the search.
-        stop: when it is set, running trials save their current epoch and the search raises Interrupted.
+        study: its data set is available (`preflight.available_data`).
+        settings: where results are stored.
+        options: options of the search.
+        stop: once set, running trials save their current epoch and the search raises Interrupted.
 
     Returns:
         The summary of all trials of the study.
@@ -107,7 +107,7 @@ def run(
     Raises:
         InputError: an argument is wrong; nothing was written.
         Interrupted: `stop` was set; the same call resumes the search.
-        StudyError: too many trials failed, or an epoch was not repeatable.
+        StudyError: too many trials failed, or an epoch was not reproducible.
 
     """
     options.check()
@@ -126,15 +126,15 @@ def run(
 
 
 def ended(found: Summary, target: int, *, trained: bool, recorded: float | None = None) -> Outcome:
-    """Describe a search that ran to its end, or to its time limit."""
+    """Describe a search that ran to its end or to its time limit."""
     return Outcome(found, "finished" if found.finished >= target else "stopped", target, trained, recorded)
 
 
 def cut_short(study: Study, settings: Settings, target: int, error: BaseException) -> Outcome:
-    """Describe a search that an error or a signal has ended, from its folders.
+    """Describe, from its folders, a search that an error or a signal ended.
 
     Raises:
-        StudyError: a damaged file; names it and its line.
+        StudyError: a file is damaged; the message names file and line.
 
     """
     status = "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt) else "failed"

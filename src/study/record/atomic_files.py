@@ -1,6 +1,6 @@
-"""Writes that a kill, a full disk or a power cut leaves whole or undone; tests/faults/test_cuts.py tries each moment.
+"""Writes that are complete or undone after a kill, a full disk or a power cut; tests/faults/test_cuts.py tests this.
 
-POSIX keeps a file's content that was flushed by fsync, and its name once its folder was flushed, too.
+POSIX keeps a file's content once fsync has flushed it, and its name once its folder has been flushed, too.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ def replace(
     """Replace a file atomically: afterwards it has either the old content or the whole new content.
 
     Args:
-        path: of the file; its folder must exist.
-        parts: of the new content, in order.
+        path: path of the file; its folder must exist.
+        parts: parts of the new content, in order.
         fix: advice for the error message.
-        before: where the old file is kept; None if it is not.
+        before: path to keep the old file at; None to discard it.
 
     Raises:
         PlaceError: the disk is full or the file cannot be written; the old file is unchanged.
@@ -50,12 +50,12 @@ def replace(
 
 
 def before(path: Path) -> Path:
-    """Return the place where the old file of a checkpoint is kept."""
+    """Return the path at which the previous version of a file is kept."""
     return path.with_name(f"{path.name}.before")
 
 
 def append(path: Path, line: bytes) -> None:
-    """Append to a file, made if need be, and flush it to disk.
+    """Append to a file, creating it if needed, and flush it to disk.
 
     Raises:
         PlaceError: the disk is full or the file cannot be written; it is unchanged.
@@ -99,10 +99,10 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path, top: Path) -> None:
-    """Make a folder and its parents, and flush the names of all of them from `top` down.
+    """Create a folder and its parents, and flush their names to disk from `top` down.
 
     Raises:
-        PlaceError: the disk is full or a folder cannot be made.
+        PlaceError: the disk is full or a folder cannot be created.
 
     """
     try:
@@ -116,9 +116,9 @@ def make_folder(folder: Path, top: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Delete the temporary files of processes that were killed. Raises OSError.
+    """Delete the temporary files of killed processes. Raises OSError.
 
-    Only for a folder whose files no process of another machine writes at the same time.
+    Call this only if no process on another machine writes to the folder at the same time.
     """
     for left in folder.glob(".*"):
         process = left.suffix.removeprefix(".")
@@ -127,33 +127,33 @@ def sweep(folder: Path) -> None:
 
 
 def is_alive(process: int) -> bool:
-    """Tell whether a process of this machine runs."""
+    """Tell whether a process of this machine is running."""
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
-        pass  # somebody else's
+        pass  # another user's process
     return True
 
 
 def is_full(error: OSError) -> bool:
-    """Tell whether a disk, or a person's share of it, is full."""
+    """Tell whether the disk or the user's quota is full."""
     return error.errno in {errno.ENOSPC, errno.EDQUOT}
 
 
 def cannot_write(path: Path, error: OSError, fix: str = HOME_FIX) -> PlaceError:
-    """Make the error for a path that cannot be written."""
+    """Create the error for a path that cannot be written."""
     if is_full(error):
         return PlaceError("the disk is full", where=str(path), fix="Free some space and run the same command again.")
     return PlaceError(f"cannot be written: {error.strerror or error}", where=str(path), fix=fix)
 
 
 def require_room(home: Path) -> None:
-    """Check that the folder of all results can be made and has room; leave nothing behind.
+    """Check that the folder of all results can be created and has room; leave nothing behind.
 
     Raises:
-        PlaceError: the folder cannot be made or written, or the disk is full.
+        PlaceError: the folder cannot be created or written, or the disk is full.
 
     """
     made = [folder for folder in (home, *home.parents) if not folder.exists()]

@@ -1,6 +1,6 @@
-"""JSON files with a checksum, which is compared whenever they are read; the format of all of ours but the log.
+"""JSON files with a checksum that is verified on every read: the format of all result files except the log.
 
-A file is one JSON object, whose first two keys are the format's number and the CRC-32 of all the rest:
+A file is one JSON object. Its first two keys are the format number and the CRC-32 of everything else:
 
     {
       "format": 2,
@@ -8,8 +8,8 @@ A file is one JSON object, whose first two keys are the format's number and the 
       "dataset": "mnist",
       ...
 
-Files of format 1 have neither key, and are read as they are. A file that has one of the two, or another checksum, is
-damaged. Whoever edits one by hand deletes both lines.
+Files of format 1 have neither key and are read without verification. A file with only one of the keys, or with a
+wrong checksum, is damaged. To edit a file by hand, delete both lines.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-FORMAT = 2  # of a study's folder and of all that is in it
+FORMAT = 2  # format of a study's folder and all its files
 CURE = "`study doctor` says what can be done."
 _HEAD = re.compile(rb'\{\n  "format": (\d+),(\n  "crc": "([0-9a-f]{8})")')
 
 
 class Newer(Exception):
-    """A file of a format that this version does not know."""
+    """The file's format is newer than this version of study."""
 
 
 def write(path: Path, values: Mapping[str, Any], *, indent: int | None = 2) -> None:
@@ -41,24 +41,25 @@ def write(path: Path, values: Mapping[str, Any], *, indent: int | None = 2) -> N
 
 
 def encode(values: Mapping[str, Any], *, indent: int | None = 2) -> bytes:
-    """Write an object as the content of a file."""
+    """Encode an object as the content of a file."""
     rest = json.dumps(dict(values), indent=indent)[1:].encode()
     start = f'{{\n  "format": {FORMAT},'.encode()
     after = (b"," if values else b"\n") + rest
     return start + f'\n  "crc": "{zlib.crc32(after, zlib.crc32(start)):08x}"'.encode() + after
 
 
-def read(path: Path) -> Any:
+def read(path: str | Path) -> Any:
     """Read a file.
 
     Raises:
-        Damaged: it is missing, or not as it was written.
-        StudyError: it cannot be read, or a newer version has written it.
+        Damaged: the file is missing or damaged.
+        StudyError: the file cannot be read, or a newer version wrote it.
 
     """
     try:
-        content = path.read_bytes()
-    except FileNotFoundError as error:  # all that a folder must have comes with it
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - thousands are read at once
+            content = file.read()
+    except FileNotFoundError as error:  # a folder is created with all its required files
         raise Damaged("missing", where=str(path), fix=CURE) from error
     except OSError as error:
         raise StudyError(f"cannot be read: {error.strerror or error}", where=str(path)) from error
@@ -71,11 +72,11 @@ def read(path: Path) -> Any:
 
 
 def decode(content: bytes) -> Any:
-    """Read the content of a file.
+    """Decode the content of a file.
 
     Raises:
-        ValueError: it is damaged.
-        Newer: a newer version has written it.
+        ValueError: the content is damaged.
+        Newer: a newer version wrote it.
 
     """
     head = _HEAD.match(content)
@@ -90,11 +91,11 @@ def decode(content: bytes) -> Any:
         raise ValueError("its checksum is another one")
     if int(head[1]) > FORMAT:
         raise Newer(f"a newer version of study has written it, in format {int(head[1])}")
-    return json.loads(b"{" + rest.removeprefix(b","))
+    return json.loads(f"{{{rest.removeprefix(b',').decode()}")
 
 
 def _has_head(content: bytes) -> bool:
-    """Tell whether an object begins with either of the two keys; of format 1, none does."""
+    """Tell whether an object begins with one of the two keys; objects of format 1 do not."""
     pairs: Any = json.loads(content, object_pairs_hook=tuple)  # a recipe may have knobs of the same names
     first, second, *_ = [*pairs, ("", None), ("", None)]
     return (first[0] == "format" and isinstance(first[1], int)) or (second[0] == "crc" and isinstance(second[1], str))

@@ -1,4 +1,4 @@
-"""Which test examples a final training got right: one bit each, in `correct.json` of its trial, with a checksum."""
+"""Stores which test examples a final training got right: one bit each, in `correct.json` of its trial."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def write(path: Path, correct: Any) -> None:
     """Replace a trial's bits.
 
     Args:
-        path: of the file.
-        correct: shape (examples,), whether it is right on each, in the order of the test split.
+        path: path of the file.
+        correct: shape (examples,), whether each example is right, in the order of the test split.
 
     Raises:
-        StudyError: these are not one truth value for each example.
-        PlaceError: the disk is full or cannot be written.
+        StudyError: `correct` is not one boolean per example.
+        PlaceError: the disk is full or not writable.
 
     """
     bits = np.asarray(correct)
@@ -35,10 +35,10 @@ def write(path: Path, correct: Any) -> None:
 
 
 def read(path: Path) -> NDArray[np.bool_] | None:
-    """Read a trial's bits, shape (examples,); None where a training has stored none.
+    """Read a trial's bits, shape (examples,); None if the training stored none.
 
     Raises:
-        Damaged: they are not as they were written.
+        Damaged: the file is damaged.
 
     """
     if not path.exists():

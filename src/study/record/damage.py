@@ -1,4 +1,4 @@
-"""Which files of a study are not as they were written: every one of them is read and compared with its checksum."""
+"""Finds the damaged files of a study: reads every file and verifies its checksum."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Damage:
     """A damaged file.
 
     Args:
-        file: its path.
+        file: path of the file.
         what: what is wrong with it.
-        trial: the number of its trial; None for a file of the study itself.
+        trial: trial number; None for a file of the study itself.
 
     """
 
@@ -38,7 +38,7 @@ class Damage:
 
 
 def find(journal: Journal) -> Iterator[Damage]:
-    """Read every file of a study, and give the damaged ones: those of the study itself first."""
+    """Read all files of a study and yield the damaged ones, those of the study itself first."""
     for file in sorted(journal.folder.glob("*.json")):
         yield from _json(file, None)
     for trial in journal.trials():
@@ -46,7 +46,7 @@ def find(journal: Journal) -> Iterator[Damage]:
 
 
 def of_trial(trial: TrialFolder) -> Iterator[Damage]:
-    """Give the damaged files of one trial."""
+    """Yield the damaged files of a trial."""
     for name in ("recipe.json", "trial.json"):
         yield from _json(trial.path / name, trial.number)
     if damaged := trial.read_log().damaged:

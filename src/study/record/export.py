@@ -1,4 +1,4 @@
-"""The trials or epochs of a study as one table, for other programs: CSV, JSON, Parquet, pandas."""
+"""Exports the trials or epochs of a study as a table: CSV, JSON, Parquet, pandas."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ FORMATS: tuple[Format, ...] = ("csv", "json", "parquet")
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """Rows of plain values: one for each trial, or one for each epoch.
+    """Rows of plain values, one per trial or one per epoch.
 
     Args:
-        rows: a mapping from column to value each; not every row has every column.
+        rows: mappings from column to value; a row may lack columns.
 
     """
 
@@ -43,7 +43,7 @@ class Export:
         return to_json(list(self.rows), indent=indent)
 
     def to_pandas(self) -> pd.DataFrame:
-        """Give the rows as a data frame; lists become JSON, and a column of numbers and words becomes text."""
+        """Return the rows as a data frame; lists become JSON, and columns of numbers and words become text."""
         import pandas as pd  # noqa: PLC0415 - a second that only its users pay
 
         frame = pd.DataFrame([{storable(name): _kept(cell(value)) for name, value in row.items()} for row in self.rows])
@@ -54,7 +54,7 @@ class Export:
         return frame
 
     def encode(self, form: Format) -> bytes:
-        """Give the content of a file in one of the `FORMATS`."""
+        """Return the content of a file in one of the `FORMATS`."""
         if form == "csv":
             return self.to_csv().encode(errors="backslashreplace")
         if form == "json":
@@ -64,10 +64,10 @@ class Export:
         return buffer.getvalue()
 
     def write(self, path: Path, form: Format | None = None) -> None:
-        """Write a file, in the format of its suffix unless another is given.
+        """Write a file, in the format of its suffix unless `form` is given.
 
         Raises:
-            InputError: the ending names none.
+            InputError: the suffix names no format.
             PlaceError: the file cannot be written.
 
         """
@@ -82,10 +82,10 @@ def _kept(value: Any) -> Any:
 
 
 def format_of(path: Path) -> Format:
-    """Read the format from a file's ending; CSV without an ending.
+    """Return the format of a file by its suffix; CSV without a suffix.
 
     Raises:
-        InputError: an ending that names none.
+        InputError: the suffix names no format.
 
     """
     ending = path.suffix.removeprefix(".")
@@ -96,7 +96,7 @@ def format_of(path: Path) -> Format:
 
 
 def trials(journal: Journal) -> Export:
-    """Give a row for each trial: its state and value, `metrics.NAME` of its last epoch, `recipe.KNOB` of every knob."""
+    """Return one row per trial: state, value, `metrics.NAME` of its latest epoch, `recipe.KNOB` of every knob."""
     found: list[dict[str, Any]] = []
     for trial in results.intact(journal):
         values = trial.row.record().plain()
@@ -107,6 +107,6 @@ def trials(journal: Journal) -> Export:
 
 
 def epochs(journal: Journal) -> Export:
-    """Give a row for each epoch: its trial, its number, its metrics and its time."""
+    """Return one row per epoch: trial, number, metrics and time."""
     trials = results.intact(journal)
     return Export([{"trial": trial.number, **row} for trial in trials for row in trial.epochs()])

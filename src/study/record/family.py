@@ -1,6 +1,6 @@
-"""A study and the studies made for it: NAME, NAME-compare, NAME-confirm, NAME-final and NAME-ablate.
+"""A study and its derived studies: NAME, NAME-compare, NAME-confirm, NAME-final and NAME-ablate.
 
-Only this module makes and parses these names and knows their folders.
+Only this module builds and parses these names and knows their folders.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ BASELINE = "baseline"
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """The results of a study and of the studies made for it.
+    """The results of a study and its derived studies.
 
     Args:
-        name: of the study itself, `@dataset` included.
+        name: name of the study itself, including `@dataset`.
         home: folder of all results.
 
     """
@@ -49,19 +49,19 @@ class Family:
 
     @classmethod
     def of(cls, name: str, home: Path) -> Family:
-        """Find the family by the name of the study, or of a study made for it that has results."""
+        """Find the family by the name of the study, or of a derived study that has results."""
         start, kind = parsed(name)
         made_for = kind is not None and name in studies(home)
         return cls(start if made_for else name, home)
 
     @property
     def search(self) -> Journal:
-        """The search's folders."""
+        """The folders of the search."""
         return journal(self.name, self.home)
 
     @property
     def compare(self) -> Journal:
-        """The comparison's folders."""
+        """The folders of the comparison."""
         return self.member("compare")
 
     @property
@@ -76,26 +76,26 @@ class Family:
 
     @property
     def ablate(self) -> Journal:
-        """The ablation's folders."""
+        """The folders of the ablation."""
         return self.member("ablate")
 
     def member(self, kind: Kind) -> Journal:
-        """Return the folders of a study made for this one."""
+        """Return the folders of a derived study."""
         return journal(name_of(self.name, kind), self.home)
 
     def made(self) -> list[Journal]:
-        """Return the folders of all studies made for this one, whether they exist or not."""
+        """Return the folders of all derived studies, whether they exist or not."""
         return [self.member(kind) for kind in PURPOSE]
 
     def all(self) -> list[Journal]:
-        """Return the folders of the search, then of the studies made for it, whether they exist or not."""
+        """Return the folders of the search and then of the derived studies, whether they exist or not."""
         return [self.search, *self.made()]
 
     def defined(self) -> Journal:
-        """Return the first of the family that has a stored definition: the search, else a study made for it.
+        """Return the first of the family that has a stored definition: the search, or else a derived study.
 
         Raises:
-            StudyError: none has one.
+            StudyError: none of them has one.
 
         """
         found = next((each for each in self.all() if each.definition() is not None), None)
@@ -104,7 +104,7 @@ class Family:
         return found
 
     def question(self, kind: Kind) -> dict[str, Any] | None:
-        """Read the last question of this kind; None if there was none. Older versions stored it with the search."""
+        """Read the latest question of this kind; None if there is none. Older versions stored it with the search."""
         return self.member(kind).question(kind) or self.search.question(kind)
 
     def looks(self) -> list[dict[str, Any]]:
@@ -112,9 +112,9 @@ class Family:
         return sorted((look for each in self.all() for look in each.openings()), key=lambda look: look["time"])
 
     def as_searched(self, study: Study) -> Study:
-        """Apply the search's `--set` knobs and its seed to a study; the knobs stay fixed, the seed does not.
+        """Apply the search's `--set` knobs and seed to a study; the knobs stay fixed, the seed does not.
 
-        Knobs that the study holds fixed itself are kept.
+        Knobs that the study itself holds fixed keep their values.
 
         Raises:
             RecipeError: the recipe no longer has one of these knobs.
@@ -131,9 +131,9 @@ class Family:
         return study.free_seed()
 
     def compared_otherwise(self) -> dict[str, Any]:
-        """Find the settings of the last comparison that are not the search's, `final` applied; none without both.
+        """Return the settings of the latest comparison that differ from the search's with `final`; none without both.
 
-        Figures of the two do not belong beside each other then.
+        If there are any, the figures of the two are not comparable.
 
         Raises:
             StudyFileError: our `Recipe` rejects a stored recipe.
@@ -188,12 +188,12 @@ def baseline(variants: Mapping[str, Mapping[str, Any]]) -> str | None:
 
 
 def name_of(name: str, kind: Kind) -> str:
-    """Return the name of a study made for another one."""
+    """Return the name of a derived study."""
     return f"{name}-{kind}"
 
 
 def parsed(name: str) -> tuple[str, Kind | None]:
-    """Split a name into the study that it was made for and its kind; None as kind for any other study."""
+    """Split the name of a derived study into the original study and its kind; the kind is None for any other study."""
     start, _, kind = name.rpartition("-")
     for each in PURPOSE:
         if start and each == kind:
@@ -202,7 +202,7 @@ def parsed(name: str) -> tuple[str, Kind | None]:
 
 
 def journal(name: str, home: Path) -> Journal:
-    """Return the folders of a study by its whole name."""
+    """Return the folders of a study by its full name."""
     return Journal(study_folder(home, name))
 
 
@@ -214,10 +214,10 @@ def studies(home: Path) -> list[str]:
 
 
 def find(name: str, home: Path) -> Journal:
-    """Find the results of a study by its whole name.
+    """Find the results of a study by its full name.
 
     Raises:
-        InputError: no study of this name has results; suggests the nearest name.
+        InputError: no study of this name has results; the message suggests the nearest name.
 
     """
     known = studies(home)
@@ -228,7 +228,7 @@ def find(name: str, home: Path) -> Journal:
 
 
 def held_by(ran: Journal) -> dict[str, Any] | None:
-    """Read which process runs a study now; None if none does, or if the process is on another machine."""
+    """Return the process that is running a study; None if there is none, or if it is on another machine."""
     try:
         who = json.loads((ran.folder / LOCK).read_bytes())
         if who["host"] != socket.gethostname():
@@ -240,6 +240,6 @@ def held_by(ran: Journal) -> dict[str, Any] | None:
 
 
 def names_of(name: str, existing: Iterable[str]) -> list[str]:
-    """List the existing names of a study's family: the studies made for it first, the study itself last."""
+    """List the existing names of a study's family: derived studies first, the study itself last."""
     known = set(existing)
     return [each for each in (*(name_of(name, kind) for kind in PURPOSE), name) if each in known]

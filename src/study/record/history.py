@@ -1,4 +1,4 @@
-"""What happened in a trial, as the records of its log say."""
+"""The history of a trial, replayed from its log."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Ended:
 
     Args:
         state: complete, pruned or failed.
-        value: the objective; of a pruned trial that of its last epoch, None if it has none.
-        reason: why it was pruned or failed, one line; empty if it is complete.
-        evaluation: the training's report on the model of its last epoch, on validation data.
+        value: value of the objective; for a pruned trial, that of its last epoch, or None if it has no epoch.
+        reason: why it was pruned or failed, in one line; empty if complete.
+        evaluation: evaluation of the final model by the training.
         time: seconds since 1970.
-        repeats: the trial of the same recipe and seed whose values were copied; None if this one was trained.
+        repeats: trial of the same recipe and seed whose values were copied; None if this trial was trained.
 
     """
 
@@ -40,24 +40,24 @@ class Ended:
 class History:
     """The state of a trial after all records of its log.
 
-    A training that was resumed from an earlier epoch may log epochs again. If such an epoch has the same result, the
-    first record stays, because a tracking server may have it. If the result differs, or the epoch was never trained
-    again, the server's record is wrong.
+    A training resumed from an earlier epoch may log epochs again. If the result of such an epoch is the same, the first
+    record stays, because a tracking server may have it. If the result differs, or the epoch is never trained again,
+    the server's record is wrong.
 
     Args:
-        epochs: all epochs, from number 1.
-        times: when each epoch was logged, in seconds since 1970.
-        deaths: why a worker died while training it, one line for each death.
-        deaths_in_vain: how many of them came since it last got further than ever before.
+        epochs: all epochs, numbered from 1.
+        times: times at which the epochs were logged, in seconds since 1970.
+        deaths: reasons why workers died while training it, one line per death.
+        deaths_in_vain: number of deaths since its latest new epoch.
         devices: torch's name of the device of each start.
-        chip: processor or GPU of its last start on a cluster: equal ones give equal bits; empty on one machine.
-        audited: the epoch after which the pruner would have stopped it; None unless the trial was chosen to continue,
-            to measure what pruning loses.
+        chip: processor or GPU of its latest start on a cluster: equal ones give equal bits; empty on a single machine.
+        audited: epoch after which the pruner would have stopped it; None unless it was selected to continue, to measure
+            what pruning loses.
         ended: how it ended; None while it is running.
-        replays: how often epochs were trained again with another result, or not at all; and how often the trial was
-            begun anew because its files were damaged.
-        undone: epochs from before a restart that have not been trained again yet, with their times, by number.
-        furthest: number of the last epoch that it ever finished.
+        replays: how often undone epochs were trained again with another result, or never; plus how often the trial was
+            reset because its files were damaged.
+        undone: epochs undone by a restart and not yet trained again, with their times, by number.
+        furthest: highest epoch number that it ever finished.
 
     """
 
@@ -75,7 +75,7 @@ class History:
 
     @property
     def device(self) -> str | None:
-        """Torch's name of the device on which it last started; None if unknown."""
+        """Torch's name of the device of the latest start; None if unknown."""
         return self.devices[-1] if self.devices else None
 
     @property
@@ -85,11 +85,11 @@ class History:
 
     @property
     def evaluation(self) -> Mapping[str, Any]:
-        """The training's report on the model of its last epoch; empty if there is none."""
+        """The evaluation of the final model by the training; empty if there is none."""
         return (self.ended.evaluation if self.ended else None) or {}
 
     def take(self, record: Record) -> None:
-        """Apply the next record; ignore a kind that a later version of study has written."""
+        """Apply the next record; ignore kinds that only newer versions of study know."""
         match record["kind"]:
             case "started":
                 self.devices.append(record["device"])
@@ -101,7 +101,7 @@ class History:
                 undone = zip(self.epochs[kept:], self.times[kept:], strict=True)
                 self.undone |= {epoch.number: (epoch, time) for epoch, time in undone}
                 del self.epochs[kept:], self.times[kept:]
-            case "anew":  # another training, of which the server has nothing yet
+            case "anew":  # a new training, which the server does not know yet
                 self.replays += 1
             case "audited":
                 self.audited = record["epoch"]

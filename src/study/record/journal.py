@@ -1,16 +1,16 @@
-"""Trial folders, the source of truth from which Optuna and MLflow are updated; only this module names their files.
+"""Trial folders: the source of truth, from which Optuna and MLflow are updated. Only this module names their files.
 
-A rename creates a trial's folder with all its files, before the trial is in any database. Only the coordinator appends
+A rename creates a trial's folder with all its files before any database knows the trial. Only the coordinator appends
 to its log; only the worker replaces its checkpoint and its best weights.
 
     studies/NAME/trials/00007/
-        recipe.json         every knob of the training
+        recipe.json         all knobs of the training
         trial.json          what else Optuna and MLflow need: parameters, distributions, variant, environment
-        log.jsonl           a line per event, with a checksum: started, epoch, audited, died, restarted, anew, ended
-        checkpoint.pt       state after the last whole epoch, until the trial ends; checkpoint.pt.before: one earlier
+        log.jsonl           one line per event, with a checksum: started, epoch, audited, died, restarted, anew, ended
+        checkpoint.pt       state after the latest whole epoch, until the trial ends; checkpoint.pt.before: the previous
         best.safetensors    weights of the best epoch so far
         last.safetensors    weights of the last epoch of a complete trial, unless it is the best epoch
-        correct.json        which test examples it got right, if it was judged on them
+        correct.json        which test examples it got right, if it was evaluated on them
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import shutil
 import time
 from contextlib import suppress
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from study.errors import Damaged, StudyError
@@ -29,7 +30,6 @@ from study.record.history import History
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from study.record.history import Record
 
@@ -39,18 +39,28 @@ LOCK = "lock"  # file in a study's folder that names the process that runs the s
 class TrialFolder:
     """The files of one trial."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str | Path) -> None:
         """Keep the path; nothing is read or created."""
-        self.path = path
+        self._at = os.fspath(path)  # of ten thousand trials, paths are made only where they are used
+
+    @cached_property
+    def path(self) -> Path:
+        """The folder."""
+        return Path(self._at)
 
     @cached_property
     def number(self) -> int:
         """Optuna's number of the trial, from 0."""
-        return int(self.path.name)
+        return int(self._at.rpartition("/")[2])
+
+    @property
+    def study(self) -> str:
+        """Name of the study that it belongs to."""
+        return self._at.rsplit("/", 3)[1]
 
     @property
     def log(self) -> Path:
-        """A line for each thing that happened."""
+        """The log, with one line per event."""
         return self.path / "log.jsonl"
 
     @property
@@ -65,28 +75,28 @@ class TrialFolder:
 
     @property
     def last(self) -> Path:
-        """The weights of a complete trial's last epoch, which is judged, unless it is the best epoch."""
+        """The weights of the last epoch of a complete trial, unless it is the best epoch."""
         return self.path / "last.safetensors"
 
     @property
     def correct(self) -> Path:
-        """Which test examples a final training got right; the worker writes it."""
+        """Which test examples a final training got right; the worker writes this file."""
         return self.path / "correct.json"
 
     def recipe(self) -> dict[str, Any]:
-        """Read every knob of the trial."""
-        return checked.read(self.path / "recipe.json")
+        """Read all knobs of the trial."""
+        return checked.read(f"{self._at}/recipe.json")
 
     def about(self) -> dict[str, Any]:
-        """Read the trial's parameters, variant and environment, as they were stored when it was created."""
-        return checked.read(self.path / "trial.json")
+        """Read the trial's parameters, variant and environment, as stored on creation."""
+        return checked.read(f"{self._at}/trial.json")
 
     def log_size(self) -> int:
-        """Give the log's length in bytes, 0 before its first line; it grows with every line."""
+        """Return the size of the log in bytes, 0 before its first line; it grows with every line."""
         return self.log.stat().st_size if self.log.exists() else 0
 
     def weights_are_whole(self) -> bool:
-        """Tell whether those of its weights that are there are as they were written."""
+        """Tell whether its existing weights are undamaged."""
         try:
             for file in (self.best, self.last):
                 if file.exists():
@@ -96,11 +106,11 @@ class TrialFolder:
         return True
 
     def copy_weights(self, other: TrialFolder) -> None:
-        """Take over the best and the last weights of another trial, those that it has.
+        """Copy the best and the last weights of another trial, as far as it has them.
 
         Raises:
-            Damaged: they are not as they were written.
-            PlaceError: as `append`.
+            Damaged: the weights are damaged.
+            PlaceError: see `append`.
 
         """
         for theirs, ours in ((other.best, self.best), (other.last, self.last)):
@@ -108,10 +118,10 @@ class TrialFolder:
                 atomic_files.replace(ours, [weights.read(theirs)])
 
     def append(self, kind: str, **values: Any) -> Record:
-        """Append a record to the log and flush it to disk; on a full disk the log is unchanged.
+        """Append a record to the log and flush it to disk; if the disk is full, the log is unchanged.
 
         Raises:
-            PlaceError: the disk is full or cannot be written.
+            PlaceError: the disk is full or not writable.
 
         """
         record = {"kind": kind, "time": time.time(), **values}
@@ -119,14 +129,19 @@ class TrialFolder:
         return record
 
     def read_log(self) -> log_lines.Log:
-        """Read the log, damaged lines included."""
-        return log_lines.parse(self.log.read_bytes() if self.log.exists() else b"")
+        """Read the log, including damaged lines."""
+        try:
+            with open(f"{self._at}/log.jsonl", "rb", buffering=0) as log:  # noqa: PTH123 - see __init__
+                content = log.read()
+        except FileNotFoundError:
+            content = b""
+        return log_lines.parse(content)
 
     def records(self) -> Sequence[Record]:
-        """Read the log from its start, without a last line that a kill has left incomplete.
+        """Read the log, without a last line that a kill left incomplete.
 
         Raises:
-            Damaged: a line is not as it was written; names file and line.
+            Damaged: a line is damaged; the message names file and line.
 
         """
         read = self.read_log()
@@ -137,32 +152,32 @@ class TrialFolder:
         return [record for record in read.lines if record is not None]
 
     def history(self) -> History:
-        """Replay the log. Raises as `records`."""
+        """Replay the log. Raises the errors of `records`."""
         history = History()
         for record in self.records():
             history.take(record)
         return history
 
     def repair(self) -> bytes:
-        """Move an incomplete last line of the log to `log.torn`; return its bytes, empty if the log was whole."""
+        """Move an incomplete last line of the log to `log.torn`; return its bytes, empty if there is none."""
         if not self.log.exists():
             return b""
         read = self.read_log()
         if read.torn:
             atomic_files.append(self.path / "log.torn", read.torn + b"\n")
             os.truncate(self.log, read.whole)
-        atomic_files.sync_folder(self.path)  # of a log whose first line was followed by a kill
+        atomic_files.sync_folder(self.path)  # in case a kill followed the first line of the log
         return read.torn
 
     def discard_checkpoint(self) -> None:
-        """Delete the checkpoints of a trial that has ended, and what killed workers have left unfinished."""
+        """Delete the checkpoints of an ended trial, and the temporary files of killed workers."""
         for file in (self.checkpoint, *self.path.glob(f"{self.checkpoint.name}.*")):
             file.unlink(missing_ok=True)
         atomic_files.sweep(self.path)
 
 
 class Journal:
-    """All trial folders of one study, and what is stored about the study itself."""
+    """All trial folders of a study, and the files of the study itself."""
 
     def __init__(self, folder: Path) -> None:
         """Keep the path of the study's folder; nothing is read or created."""
@@ -175,7 +190,7 @@ class Journal:
 
     @property
     def definition_file(self) -> Path:
-        """The file of the study's definition, as of its first trial."""
+        """The file of the study's definition, stored before its first trial."""
         return self.folder / "study.json"
 
     def trial(self, number: int) -> TrialFolder:
@@ -184,12 +199,12 @@ class Journal:
 
     def trials(self) -> list[TrialFolder]:
         """List all trials that have a folder, by number."""
-        return [self.trial(number) for number in self.numbers()]
+        return [TrialFolder(f"{self.folder}/trials/{number:05d}") for number in self.numbers()]
 
     def numbers(self) -> list[int]:
         """List the numbers of all trials that have a folder, in order."""
         try:
-            names = os.listdir(self.folder / "trials")  # noqa: PTH208 - no path is made for each of thousands
+            names = os.listdir(self.folder / "trials")  # noqa: PTH208 - avoids a Path for each of thousands
         except (FileNotFoundError, NotADirectoryError):
             return []
         return sorted(int(name) for name in names if name.isdigit())
@@ -198,7 +213,7 @@ class Journal:
         """Create a trial's folder atomically.
 
         Raises:
-            PlaceError: the disk is full or cannot be written.
+            PlaceError: the disk is full or not writable.
 
         """
         trial = self.trial(number)
@@ -217,10 +232,10 @@ class Journal:
         return trial
 
     def settle(self) -> None:
-        """Make the folders durable, and delete what killed processes have left behind; the caller holds the study.
+        """Flush the folders and delete what killed processes left behind; the caller holds the study's lock.
 
         Raises:
-            PlaceError: the disk is full or cannot be written.
+            PlaceError: the disk is full or not writable.
 
         """
         trials = self.folder / "trials"
@@ -231,7 +246,7 @@ class Journal:
                 shutil.rmtree(left)
             for trial in self.trials():
                 atomic_files.sweep(trial.path)
-                with suppress(StudyError):  # a damaged log is named where the trial is read
+                with suppress(StudyError):  # a damaged log is reported where the trial is read
                     if any(trial.path.glob(f"{trial.checkpoint.name}*")) and trial.history().ended:
                         trial.discard_checkpoint()
         except OSError as error:
@@ -243,7 +258,7 @@ class Journal:
 
     @property
     def artifacts(self) -> Path:
-        """Folder of the study's pictures and tables, which the tracking server receives, too."""
+        """The folder of the study's pictures and tables, which the tracking server also receives."""
         return self.folder / "artifacts"
 
     def files(self) -> dict[str, bytes]:
@@ -261,30 +276,30 @@ class Journal:
         checked.write(self.folder / "groups.json", groups)
 
     def openings(self) -> list[dict[str, Any]]:
-        """Read every look at the test split: its time, command and study, the recipes' fingerprints, the seeds."""
+        """Read all recorded uses of the test split: time, command, study, recipe fingerprints and seeds."""
         path = self.folder / "openings.json"
         found = checked.read(path) if path.exists() else []
         return found if isinstance(found, list) else found["looks"]  # format 1 had the list alone
 
     def record_opening(self, opening: Mapping[str, Any]) -> None:
-        """Record a look at the test split, before it is taken.
+        """Record a use of the test split, before it happens.
 
         Raises:
-            PlaceError: the disk is full or cannot be written.
+            PlaceError: the disk is full or not writable.
 
         """
         checked.write(self.folder / "openings.json", {"looks": [*self.openings(), dict(opening)]})
 
     def question(self, kind: str) -> dict[str, Any] | None:
-        """Read the last question of a kind, such as "confirm"; None if there was none."""
+        """Read the latest question of a kind, such as "confirm"; None if there is none."""
         path = self.folder / f"{kind}.json"
         return checked.read(path) if path.exists() else None
 
     def store_question(self, kind: str, question: Mapping[str, Any]) -> None:
-        """Replace the last question of a kind.
+        """Replace the latest question of a kind.
 
         Raises:
-            PlaceError: the disk is full or cannot be written.
+            PlaceError: the disk is full or not writable.
 
         """
         atomic_files.make_folder(self.folder, self.home)
@@ -294,7 +309,7 @@ class Journal:
         """Replace the stored definition atomically.
 
         Raises:
-            PlaceError: the disk is full or cannot be written.
+            PlaceError: the disk is full or not writable.
 
         """
         atomic_files.make_folder(self.folder, self.home)

@@ -1,4 +1,4 @@
-"""File locks that are waited for with a line and a limit: a process that is suspended keeps its locks."""
+"""File locks with a time limit and a message while waiting: a suspended process keeps its locks."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-SAY_AFTER = 3.0  # seconds of waiting after which a line says so
-LIMIT = 60.0  # seconds of waiting after which it is given up
+SAY_AFTER = 3.0  # seconds of waiting before a message
+LIMIT = 60.0  # seconds of waiting before giving up
 log = logging.getLogger("study")
 
 
 @contextlib.contextmanager
 def locked(path: Path) -> Generator[None]:
-    """Hold a lock file; waits until it is free. The system releases it if the process dies.
+    """Hold a lock file, after waiting until it is free. The system releases it if the process dies.
 
     Args:
-        path: of the file, which is made if it is missing and names the process that holds it.
+        path: path of the file, which is created if missing and names the process that holds it.
 
     Raises:
-        PlaceError: the file cannot be written, or another process holds it for longer than `LIMIT`; says which.
+        PlaceError: the file cannot be written, or the named process holds it for longer than `LIMIT`.
 
     """
     try:

@@ -1,7 +1,7 @@
-"""The lines of a trial's log: each has a checksum, so that a damaged one is told from one that a kill has cut short.
+"""The lines of a trial's log. Their checksums distinguish damage from a last line that a kill cut short.
 
-Torn is what has no newline at its end: the last line, of which a kill has kept only the beginning. After a power cut,
-it may also have blocks that were never written, which are zeros. All else that is not as it was written is damage.
+A line without a newline is torn: the last line, of which a kill left only the beginning. After a power cut, it may
+also contain blocks that were never written, which are zeros. Any other line with a wrong checksum is damaged.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from study.record.history import Record
 
 HEAD = b'{"crc":"'
-BLOCK = 512  # bytes that a disk writes whole or not at all
+BLOCK = 512  # bytes that a disk writes atomically
 
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """What a log holds.
+    """The content of a log.
 
     Args:
-        lines: the record of each line, None for a damaged one; without a torn last line.
-        whole: bytes up to the torn last line.
-        torn: the rest.
+        lines: record of each line, None for a damaged line; without a torn last line.
+        whole: number of bytes before the torn last line.
+        torn: the torn last line.
 
     """
 
@@ -38,20 +38,20 @@ class Log:
 
     @property
     def damaged(self) -> list[int]:
-        """The numbers of damaged lines, from 1."""
+        """Line numbers of damaged lines, from 1."""
         return [number for number, record in enumerate(self.lines, 1) if record is None]
 
 
 def encode(record: Record) -> bytes:
-    """Write a record as a line."""
+    """Encode a record as a line."""
     body = json.dumps(record)
     return f'{{"crc":"{zlib.crc32(body.encode()):08x}",{body[1:]}\n'.encode()
 
 
 def parse(content: bytes) -> Log:
-    """Read a log."""
+    """Parse a log."""
     *lines, torn = content.split(b"\n")
-    if torn and _checked(torn[:-1]) is not None:  # a whole line, whose newline is another byte now
+    if torn and _checked(torn[:-1]) is not None:  # a whole line with a damaged newline
         lines, torn = [*lines, torn], b""
     records = [_checked(line) for line in lines]
     whole = len(content) - len(torn)
@@ -63,20 +63,20 @@ def parse(content: bytes) -> Log:
 
 
 def _has_unwritten_block(content: bytes, begin: int) -> bool:
-    """Tell whether a block of the disk, as far as it belongs to the last line, is all zeros."""
+    """Tell whether the last line's part of any disk block is all zeros."""
     edges = [begin, *range(begin - begin % BLOCK + BLOCK, len(content), BLOCK), len(content)]
     return any(not any(content[start:end]) for start, end in itertools.pairwise(edges) if end - start > 1)
 
 
 def _checked(line: bytes) -> Record | None:
-    """Read a line; None if its checksum is wrong."""
+    """Parse a line; return None if its checksum is wrong."""
     if not line.startswith(HEAD) or len(line) < len(HEAD) + 11:
         return None
     body = b"{" + line[len(HEAD) + 10 :]
     if f'{zlib.crc32(body):08x}",'.encode() != line[len(HEAD) : len(HEAD) + 10]:
         return None
     try:
-        record = json.loads(body)
+        record = json.loads(body.decode())
     except ValueError:
         return None
     return record if isinstance(record, dict) else None

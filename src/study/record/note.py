@@ -1,4 +1,4 @@
-"""The text of a study and of a trial in Optuna dashboard and MLflow, as Markdown: question, best recipe, score."""
+"""Markdown notes on studies and trials, for Optuna Dashboard and MLflow: question, best recipe, score."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 
 def of_study(journal: Journal, best: int | None, value: float | None) -> str:
-    """Write what a study asks, its best recipe so far, and its score on the test split if it was confirmed.
+    """Describe a study's question, its best recipe so far, and its test score if confirmed.
 
     Args:
-        journal: the study's.
-        best: number of its best complete trial; None before the first.
-        value: of the best trial.
+        journal: the study's folders.
+        best: number of its best complete trial; None if there is none.
+        value: value of the best trial.
 
     Raises:
-        StudyError: no definition, or a damaged file; names it and its line.
+        StudyError: there is no definition, or a file is damaged; the message names file and line.
 
     """
     name, definition, metric = journal.folder.name, journal.definition() or {}, results.metric_of(journal)
@@ -46,12 +46,12 @@ def of_study(journal: Journal, best: int | None, value: float | None) -> str:
 
 
 def closing(name: str) -> str:
-    """Write the last paragraph of a study's note, by which it is told from one that a person has written."""
+    """Return the last paragraph of a study's note, which distinguishes it from a note that a person wrote."""
     return f"`study show {name}` lists the trials, `study report {name}` writes the report."
 
 
 def of_trial(trial: Trial) -> str:
-    """Write how a trial ended, with what it changes."""
+    """Describe a trial's changes and how it ended."""
     row = trial.row
     ended = f"{row.state} after {plural(row.epochs, 'epoch')}{f' ({row.reason})' if row.reason else ''}"
     last = "" if row.value is None else f", {trial.metric.name} {row.value:.6g}"
@@ -59,13 +59,13 @@ def of_trial(trial: Trial) -> str:
 
 
 def _made_by(family: Family, name: str) -> str:
-    """Write the command that makes a study such as `mnist-final`."""
+    """Return the command that creates a study such as `mnist-final`."""
     verb = name.removeprefix(f"{family.name}-")
     return f"`study {'confirm' if verb == 'final' else verb} {family.name}`"
 
 
 def _score(journal: Journal, metric: Metric) -> str:
-    """Write the winner's score on the test split; empty if there is none."""
+    """Describe the winner's test score; empty if there is none."""
     groups = Family(journal.folder.name, journal.home).member("final").groups()
     winner = next((values for name, values in groups.items() if name != "baseline" and "mean" in values), None)
     if winner is None:

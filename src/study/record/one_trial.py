@@ -27,8 +27,8 @@ class OneTrial(Shown):
 
     Args:
         study: name of the study.
-        metric: what is optimized.
-        trial: its folder, read.
+        metric: the optimized metric.
+        trial: the trial, read from its folder.
 
     """
 
@@ -37,7 +37,7 @@ class OneTrial(Shown):
     trial: Trial
 
     def record(self) -> TrialDetails:
-        """Describe it in plain values."""
+        """Return the trial as a record."""
         history = self.trial.history
         return TrialDetails(
             study=self.study,
@@ -54,11 +54,11 @@ class OneTrial(Shown):
         )
 
     def rows(self) -> list[dict[str, Any]]:
-        """Give a row for each epoch."""
+        """Return one row per epoch."""
         return self.trial.epochs()
 
     def blocks(self) -> list[Block]:
-        """Show how it ended, every knob, every epoch, and the errors of its last model."""
+        """Show how it ended, all knobs, all epochs, and the errors of its final model."""
         return text.details(self.record())
 
     def figure(self) -> go.Figure:
@@ -74,7 +74,7 @@ def read(journal: Journal, number: int) -> OneTrial:
 
     Raises:
         InputError: there is no such trial.
-        StudyError: a damaged file; names it and its line.
+        StudyError: a file is damaged; the message names file and line.
 
     """
     folder = journal.trial(number)

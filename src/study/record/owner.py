@@ -1,4 +1,4 @@
-"""Who runs a study: a process by its machine, number and start, so that a dead one is known at once."""
+"""Identifies the process that runs a study by machine, PID and start time, so that a dead one is detected at once."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ def this_process(command: str) -> dict[str, Any]:
     """Describe this process as the one that runs a study from now on.
 
     Args:
-        command: that started it, for people.
+        command: command that started it, for display.
 
     """
     return {"host": socket.gethostname(), "since": time.time(), "command": command, **known(os.getpid())}
 
 
 def known(pid: int) -> dict[str, Any]:
-    """Describe a process of this machine, as far as `is_dead` needs it: its machine, number and start."""
+    """Describe a process of this machine for `is_dead`: machine, PID and start time."""
     return {"pid": pid, "machine": _machine(), "started": _stat(pid)[1]}
 
 
 def is_here(who: Mapping[str, Any]) -> bool:
-    """Tell whether a process is one of this machine since its last start, and of this container."""
+    """Tell whether a process belongs to this machine since its latest boot, and to this container."""
     return who.get("machine") == _machine()
 
 
 def is_dead(who: Mapping[str, Any]) -> bool:
-    """Tell whether a process is known to have ended; False for one of another machine or container."""
+    """Tell whether a process is known to have ended; False for another machine or container."""
     if not is_here(who) or not isinstance(who.get("pid"), int):
         return False
     try:
@@ -45,19 +45,19 @@ def is_dead(who: Mapping[str, Any]) -> bool:
     except OSError:
         return False
     state, started = _stat(who["pid"])
-    return state == "Z" or started != who.get("started")  # its number may be another's by now
+    return state == "Z" or started != who.get("started")  # the PID may have been reused
 
 
 def is_this(who: Mapping[str, Any]) -> bool:
-    """Tell whether it is this very process."""
+    """Tell whether it is this process."""
     return (who.get("machine"), who.get("pid"), who.get("started")) == (_machine(), os.getpid(), _stat(os.getpid())[1])
 
 
 def describe(who: Mapping[str, Any]) -> str:
-    """Name a process, its machine, since when it runs the study, and by which command.
+    """Describe a process: PID, machine, since when it has run the study, and its command.
 
     Raises:
-        KeyError, TypeError: not the description of a process.
+        KeyError, TypeError: `who` does not describe a process.
 
     """
     since = datetime.fromtimestamp(who["since"]).astimezone().strftime("%Y-%m-%d %H:%M:%S")
@@ -67,7 +67,7 @@ def describe(who: Mapping[str, Any]) -> str:
 
 
 def _machine() -> str:
-    """Identify the machine since its last start, and the container: elsewhere a process's number means nothing."""
+    """Identify the machine since its latest boot, and the container: a PID is only valid within them."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
@@ -76,7 +76,7 @@ def _machine() -> str:
 
 
 def _stat(pid: int) -> tuple[str, str]:
-    """Give a process's state, such as Z of a zombie and T of a suspended one, and its start; empty if unknown."""
+    """Return a process's state, such as Z for zombie and T for suspended, and its start time; empty if unknown."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except OSError:

@@ -1,4 +1,4 @@
-"""A study's results from its trial folders: its trials and the best one. No database, no heavy import."""
+"""Reads a study's results from its trial folders, without a database or heavy imports."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from study.record.journal import Journal, TrialFolder
     from study.record.trial import TrialRow
 
-UNIT_TRIALS = 20  # first trials whose values decide whether an accuracy is in per cent
+UNIT_TRIALS = 20  # number of first trials whose values decide whether accuracy is in per cent
 log = logging.getLogger("study")
-_said: set[str] = set()  # damaged files of which a warning was given
+_said: set[str] = set()  # damaged files already warned about
 
 
 def metric_of(journal: Journal, trials: Sequence[Trial] | None = None) -> Metric:
-    """Read a study's objective from its stored definition; whether its accuracy is in per cent, from its values.
+    """Read a study's objective from its stored definition, and from its values whether accuracy is in per cent.
 
     Args:
         journal: the study's folders.
-        trials: its trials, if they have been read.
+        trials: its trials, if already read.
 
     Raises:
         StudyError: there is no definition, or it cannot be read.
@@ -49,27 +49,27 @@ def metric_of(journal: Journal, trials: Sequence[Trial] | None = None) -> Metric
 
 
 def read(journal: Journal) -> list[Trial]:
-    """Read all trials of a study, by number; a damaged one is left out and named.
+    """Read all trials of a study, by number; skip damaged ones with a warning.
 
     Raises:
-        StudyError: a damaged definition.
+        StudyError: the definition is damaged.
 
     """
     return list(intact(journal, base_of(journal.definition() or {})))
 
 
 def rows(journal: Journal) -> list[TrialRow]:
-    """Describe all trials of a study, by number; their epochs are not kept. As `read`."""
+    """Describe all trials of a study, by number, without keeping their epochs. Otherwise like `read`."""
     return [trial.row for trial in intact(journal, base_of(journal.definition() or {}))]
 
 
 def intact(journal: Journal, base: BaseModel | None = None, but: Container[int] = ()) -> Iterator[Trial]:
-    """Read one trial after the other; a damaged one is left out and named.
+    """Read trials one by one; skip damaged ones with a warning.
 
     Args:
         journal: the study's folders.
-        base: as in `Trial`.
-        but: numbers of trials that are not read.
+        base: see `Trial`.
+        but: numbers of trials to skip.
 
     """
     for folder in journal.trials():
@@ -78,23 +78,23 @@ def intact(journal: Journal, base: BaseModel | None = None, but: Container[int] 
 
 
 def whole(folder: TrialFolder, base: BaseModel | None = None) -> Trial | None:
-    """Read a trial; None if it is damaged, with a warning that names its file, once in a process."""
+    """Read a trial; if it is damaged, return None and warn about its file once per process."""
     try:
         trial = Trial.of(folder, base)
         _ = trial.recipe
     except Damaged as error:
         if error.where not in _said:
             _said.add(error.where)
-            log.warning("trial %d of %s is left out: %s", folder.number, folder.path.parents[1].name, error)
+            log.warning("trial %d of %s is left out: %s", folder.number, folder.study, error)
         return None
     return trial
 
 
 def finished(journal: Journal) -> int:
-    """Count the trials that are complete or pruned; 0 before the first run.
+    """Count the complete and pruned trials; 0 before the first run.
 
     Raises:
-        StudyError: a damaged file; names it and its line.
+        StudyError: a file is damaged; the message names file and line.
 
     """
     ends = (trial.history.ended for trial in intact(journal))
@@ -102,7 +102,7 @@ def finished(journal: Journal) -> int:
 
 
 def best(trials: Sequence[TrialRow], metric: Metric) -> TrialRow | None:
-    """Choose the complete trial with the best value, the first of equals; None if there is none."""
+    """Return the complete trial with the best value, the first if several are equal; None if there is none."""
     found = None
     for trial in trials:
         if trial.state != "complete" or trial.value is None:
@@ -127,7 +127,7 @@ def best_recipe(journal: Journal) -> RepeatableRecipe:
     """Describe the best trial in the format of `study run --recipe`.
 
     Raises:
-        StudyError: no trial is complete, or a damaged file; names it and its line.
+        StudyError: no trial is complete, or a file is damaged; the message names file and line.
 
     """
     name, definition = journal.folder.name, journal.definition() or {}
@@ -143,9 +143,9 @@ def recipe_record(study: str, definition: Mapping[str, Any], recipe: Mapping[str
 
     Args:
         study: name of the study.
-        definition: the stored definition, for the metric and the import paths of the training and the recipe's class.
-        recipe: its knobs; missing ones have their default.
-        more: further keys: `trial`, and `value`, with which `study run` compares the new value.
+        definition: stored definition, for the metric and the import paths of the training and the recipe class.
+        recipe: its knobs; missing ones take their defaults.
+        more: further keys: `trial`, and `value`, which `study run` compares the new value with.
 
     """
     named = {"metric": judged_by(definition).name, **{name: definition[name] for name in ("recipe_type", "train")}}

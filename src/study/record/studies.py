@@ -1,4 +1,4 @@
-"""The list of studies that can be run or have results, each with a description in one line."""
+"""Lists the studies that can be run or have results, each with a one-line description."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 
 
 class Studies(ShownList[ListedStudy]):
-    """Studies with their numbers of trials and their best values."""
+    """Studies with their trial counts and best values."""
 
     __slots__ = ()
 
     def blocks(self) -> list[Block]:
-        """Show a line for each study, those that come with `study` apart."""
+        """Show one line per study, with bundled studies apart."""
         return text.listed(self.entries)
 
 
 def list_studies(home: Path) -> Studies:
-    """List the studies that have a file, then those with results only; for damaged results, describe the damage."""
+    """List studies that have a file, then those with results only; for damaged results, describe the damage."""
     files = available()
     names = dict.fromkeys([*sorted(files), *family.studies(home)])
     return Studies([_listed(family.journal(name, home), files.get(name)) for name in names])
 
 
 def describe(journal: Journal) -> str:
-    """Describe a study with results in one line: the first of its docstring, else the origin of its results."""
+    """Describe a study with results in one line: the first line of its docstring, or the origin of its results."""
     return about(journal.folder.name, journal.definition() or {}).partition("\n")[0] or _origin(journal)
 
 
@@ -62,7 +62,7 @@ def _counts(journal: Journal) -> dict[str, Any]:
 
 
 def _origin(journal: Journal) -> str:
-    """Describe the origin of results without a study file of their name."""
+    """Describe the origin of results whose name has no study file."""
     name = journal.folder.name
     start, kind = family.parsed(name)
     if kind:

@@ -1,4 +1,4 @@
-"""The summary of a study's trials: counts, the best one, the variants."""
+"""Summarizes a study's trials: counts, best trial, variants."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Summary(Shown):
-    """A study's trials, summarized.
+    """The summary of a study's trials.
 
     Args:
-        name: of the study, `@dataset` included.
-        metric: what is optimized.
-        trials: all of them, by number.
-        counts: trials by state.
-        best: the complete trial with the best value; of equal ones the first.
-        variants: the trials of the named variants, best value first, those without one last.
-        baseline: the trial of the variant that the others are compared with, as `family.baseline` chooses it.
-        seconds: training time of all trials together.
-        has_seed: whether its recipes have a seed, so that they can be repeated on others.
+        name: name of the study, including `@dataset`.
+        metric: the optimized metric.
+        trials: all trials, by number.
+        counts: number of trials by state.
+        best: complete trial with the best value; the first if several are equal.
+        variants: trials of the variants, best value first, those without a value last.
+        baseline: trial of the baseline variant, chosen by `family.baseline`.
+        seconds: total training time of all trials.
+        has_seed: whether its recipes have a seed, so that they can be repeated with other seeds.
 
     """
 
@@ -53,11 +53,11 @@ class Summary(Shown):
 
     @property
     def finished(self) -> int:
-        """Trials that count towards `--trials`: complete or pruned."""
+        """Number of trials that count towards `--trials`: complete or pruned."""
         return self.counts["complete"] + self.counts["pruned"]
 
     def values(self) -> dict[str, Any]:
-        """Give the fields of its record, for records that hold more."""
+        """Return the fields of its record, for records with more fields."""
         return {
             "study": self.name,
             **self.metric.asked(),
@@ -71,11 +71,11 @@ class Summary(Shown):
         }
 
     def record(self) -> schemas.Summary:
-        """Describe it in plain values."""
+        """Return the summary as a record."""
         return schemas.Summary(**self.values())
 
     def rows(self) -> list[dict[str, Any]]:
-        """Give a row for each trial."""
+        """Return one row per trial."""
         return [row.record().plain() for row in self.trials]
 
     def blocks(self) -> list[Block]:
@@ -83,7 +83,7 @@ class Summary(Shown):
         return text.closing(self.record())
 
     def figure(self) -> go.Figure:
-        """Draw each trial's value by its number, and the best so far."""
+        """Draw the value of each trial by number, and the best so far."""
         series: dict[str, list[tuple[int, float]]] = {}
         so_far: list[tuple[int, float]] = []
         for row in self.trials:
@@ -102,7 +102,7 @@ class Summary(Shown):
         )
 
     def _gain(self, row: TrialRow) -> float | None:
-        """Subtract the baseline's value from a variant's; None where one of them is not complete."""
+        """Subtract the baseline's value from a variant's; None unless both are complete."""
         base = self.baseline
         if base is None or row.number == base.number or {row.state, base.state} != {"complete"}:
             return None
@@ -114,10 +114,10 @@ def of(journal: Journal, trials: Sequence[Trial] | None = None) -> Summary:
 
     Args:
         journal: the study's folders.
-        trials: its trials, if they have been read.
+        trials: its trials, if already read.
 
     Raises:
-        StudyError: no definition, or a damaged file; names it and its line.
+        StudyError: there is no definition, or a file is damaged; the message names file and line.
 
     """
     has_seed = "seed" in (journal.definition() or {}).get("recipe", {})

@@ -1,4 +1,4 @@
-"""One trial, as its folder says."""
+"""One trial, read from its folder."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ class TrialRow:
     """A short description of one trial.
 
     Args:
-        number: Optuna's number, from 0.
-        variant: name of the study's variant that it trained; None if it is not one.
+        number: Optuna's trial number, from 0.
+        variant: name of the study's variant that it trains; None if it is not one.
         state: complete, pruned, failed, or running; a running trial is being trained now or was interrupted, and the
             next `study run` resumes it.
-        value: the objective; of a trial that runs or was pruned, at its last epoch. None without an epoch, and where
-            the test split decides and the trial is not complete.
-        best_value: the best value of the objective over its epochs; None for one of the test split.
+        value: value of the objective; for a running or pruned trial, at its latest epoch. None without an epoch, and
+            for incomplete trials if the objective is on the test split.
+        best_value: best value of the objective over its epochs; None on the test split.
         epochs: number of whole epochs trained.
-        seconds: wall-clock time of those epochs.
-        overrides: what it was trained with, as far as it differs from the study's recipe and has an effect.
-        reason: why it was pruned or failed, else empty.
+        seconds: wall-clock time of these epochs.
+        overrides: knobs that differ from the study's recipe and have an effect.
+        reason: why it was pruned or failed; empty otherwise.
         started: seconds since 1970; None if unknown.
-        device: torch's name of the device on which it last started; None if unknown.
-        metrics: values at the last epoch.
+        device: torch's name of the device of its latest start; None if unknown.
+        metrics: metrics of the latest epoch.
         params: Optuna's parameters, by name.
-        audited: the epoch after which the pruner would have stopped it; None unless the trial was chosen to continue,
-            to measure what pruning loses.
-        repeats: the trial of the same recipe and seed whose values were copied; None if this one was trained.
+        audited: epoch after which the pruner would have stopped it; None unless it was selected to continue, to measure
+            what pruning loses.
+        repeats: trial of the same recipe and seed whose values were copied; None if this trial was trained.
 
     """
 
@@ -71,11 +71,11 @@ class TrialRow:
     repeats: int | None = None
 
     def record(self) -> TrialRecord:
-        """Describe the trial in plain values."""
+        """Return the trial as a record."""
         return TrialRecord(**self.values())
 
     def values(self) -> dict[str, Any]:
-        """Give the fields of its record, for records that hold more."""
+        """Return the fields of its record, for records with more fields."""
         return {
             "trial": self.number,
             "variant": self.variant,
@@ -94,13 +94,13 @@ class TrialRow:
 
 @dataclass(frozen=True)
 class Trial:
-    """A trial at one moment; each of its files is read once.
+    """A snapshot of a trial; each of its files is read once.
 
     Args:
         folder: its files.
-        about: parameters, variant, metric and environment, as stored when it was created.
+        about: parameters, variant, metric and environment, as stored on creation.
         history: its epochs and its end.
-        base: the recipe that the study's trials differ from; read when it is first needed if None.
+        base: recipe that the study's trials differ from; read on first use if None.
 
     """
 
@@ -114,26 +114,26 @@ class Trial:
         """Read a trial's folder.
 
         Raises:
-            StudyError: a damaged file; names it and its line.
+            StudyError: a file is damaged; the message names file and line.
 
         """
         return cls(folder, folder.about(), folder.history(), base)
 
     @property
     def number(self) -> int:
-        """Optuna's number, from 0."""
+        """Optuna's trial number, from 0."""
         return self.folder.number
 
     @cached_property
     def recipe(self) -> Mapping[str, Any]:
-        """Every knob; read when it is first needed."""
+        """All knobs, read on first use."""
         return self.folder.recipe()
 
     @cached_property
     def settings(self) -> Mapping[str, Any]:
-        """What it was trained with, as far as it differs from the study's recipe, `--set` and `--epochs` included.
+        """Knobs that differ from the study's recipe, including those of `--set` and `--epochs`.
 
-        Only the stored recipe decides. If our `Recipe` refuses it, these are the knobs that were asked for.
+        They come from the stored recipe alone. If our `Recipe` rejects it, they are the requested overrides.
         """
         base = self.base or base_of(self._journal.definition() or {})
         try:
@@ -151,16 +151,16 @@ class Trial:
 
     @property
     def metric(self) -> Metric:
-        """What its value is of."""
+        """The metric of its value."""
         metric = Metric(self.about["metric"], self.about["direction"])
-        if not names_epochs(self.about, self._journal.folder.name):
+        if not names_epochs(self.about, self.folder.study):
             return metric
         ours = (self._journal.definition() or {}).get("train") == OUR_TRAIN
         return metric.on("test") if ours or self.history.evaluation.get("test") else metric
 
     @cached_property
     def row(self) -> TrialRow:
-        """A short description."""
+        """The trial in brief."""
         about, history, ended, metric = self.about, self.history, self.history.ended, self.metric
         values = [epoch.metrics[metric.name] for epoch in history.epochs if metric.name in epoch.metrics]
         judged = ended and (ended.state == "complete" or not metric.of_test)  # others never saw the test split
@@ -183,12 +183,12 @@ class Trial:
         )
 
     def epochs(self) -> list[dict[str, Any]]:
-        """Give a row for each epoch: `epoch`, its metrics, `seconds`."""
+        """Return one row per epoch: `epoch`, its metrics, `seconds`."""
         return [{"epoch": each.number, **each.metrics, "seconds": each.seconds} for each in self.history.epochs]
 
 
 def base_of(stored: Mapping[str, Any]) -> BaseModel | None:
-    """Build the recipe that a study's trials differ from, from its stored definition; None if it is not known."""
+    """Build the recipe that a study's trials differ from, from its stored definition; None if unknown."""
     try:
         return recipe_class(stored["recipe_type"], stored["recipe"]).model_validate(stored["recipe"])
     except (KeyError, ValidationError):

@@ -1,7 +1,7 @@
-"""The hashes of a trial's checkpoint and of its weights, which are compared whenever these are read; without torch.
+"""Hashes of checkpoints and weights, verified on every read, without torch.
 
-Weights are a safetensors file, whose metadata has `study_format` and `sha256`, the hash of the whole file with zeros in
-its own place. Files of format 1 have neither, but the epoch.
+Weights are a safetensors file. Its metadata has `study_format` and `sha256`, the hash of the whole file with zeros in
+place of the hash. Files of format 1 have neither, but they have the epoch.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PLACE = "0" * 64
-MARKS = {"study_format": str(FORMAT), "sha256": PLACE}  # metadata of a file that is to be sealed
+MARKS = {"study_format": str(FORMAT), "sha256": PLACE}  # metadata of a file before it is sealed
 CHECKPOINT = b"study checkpoint 1\n"  # then the sha256 of the rest, 32 bytes, then what torch.save wrote
 DIGEST = 32  # bytes
-LENGTH = 8  # bytes that hold the length of the header
+LENGTH = 8  # size in bytes of the header length
 
 
 def sealed(content: bytes) -> list[bytes | memoryview]:
-    """Put the hash into the content of a safetensors file, whose metadata has `MARKS`; gives its parts in order."""
+    """Insert the hash into the content of a safetensors file with the metadata `MARKS`; return its parts in order."""
     whole = memoryview(content)
     at = content.index(PLACE.encode(), LENGTH, LENGTH + int.from_bytes(content[:LENGTH], "little"))
     return [whole[:at], sha256(content).hexdigest().encode(), whole[at + len(PLACE) :]]
 
 
 def read(path: Path) -> bytes:
-    """Read the content of a file of weights.
+    """Read the content of a weights file.
 
     Raises:
-        Damaged: it is missing, or not as it was written.
+        Damaged: the file is missing or damaged.
 
     """
     try:
@@ -49,7 +49,7 @@ def read(path: Path) -> bytes:
 
 
 def is_whole(content: bytes) -> bool:
-    """Tell whether the content of a file of weights is as it was written."""
+    """Tell whether the content of a weights file is undamaged."""
     try:
         _check(content)
     except (ValueError, TypeError, KeyError, AttributeError):
@@ -58,14 +58,14 @@ def is_whole(content: bytes) -> bool:
 
 
 def is_whole_checkpoint(content: bytes) -> bool:
-    """Tell whether a checkpoint is as it was written."""
+    """Tell whether the content of a checkpoint is undamaged."""
     start = len(CHECKPOINT)
     digest, body = content[start : start + DIGEST], memoryview(content)[start + DIGEST :]
     return content.startswith(CHECKPOINT) and sha256(body).digest() == digest
 
 
 def _check(content: bytes) -> None:
-    """Compare the hash. Raises ValueError and others."""
+    """Verify the hash. Raises ValueError and others."""
     end = LENGTH + int.from_bytes(content[:LENGTH], "little")
     header: dict[str, Any] = json.loads(content[LENGTH:end])
     known: dict[str, str] = header["__metadata__"]

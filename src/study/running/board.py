@@ -1,4 +1,4 @@
-"""Where a search stands, kept by its progress events: what the live view draws and the lines tell."""
+"""The state of a search, updated from its progress events, for the live view and the plain lines."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LEADERS = 5  # trials on the leaderboard
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A trial that a worker trains: its epochs so far, those it had when taken up, the metric after the last."""
+    """A running trial: epochs so far, epochs at the start of this run, and the metric after the latest epoch."""
 
     number: int
     variant: str | None
@@ -35,7 +35,7 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A trial that has ended, as the leaderboard and the line of the last one show it."""
+    """An ended trial, for the leaderboard and the line about the latest one."""
 
     number: int
     variant: str | None
@@ -47,13 +47,13 @@ class Placed:
 
 @dataclass(slots=True)
 class Board:
-    """The state of a run, from its folders and its events.
+    """The state of a run, read from its folders and updated from its events.
 
     Args:
-        metric: what is optimized.
-        epochs: epochs of a full-length trial, if known.
-        clock: seconds, monotonic.
-        doing: what is done before the search starts.
+        metric: the optimized metric.
+        epochs: number of epochs of a full-length trial, if known.
+        clock: returns monotonic seconds.
+        doing: current step before the search starts.
 
     """
 
@@ -71,7 +71,7 @@ class Board:
     began: float = 0.0
     ended_here: int = 0
     epochs_here: int = 0
-    stopping: str = ""  # what is said of it
+    stopping: str = ""  # message about the stop
     doing: str = ""
 
     @property
@@ -81,11 +81,11 @@ class Board:
 
     @property
     def finished(self) -> int:
-        """Trials that count towards the target."""
+        """Number of trials that count towards the target."""
         return self.complete + self.pruned
 
     def start(self, progress: SearchStarted, metric: Metric, before: Sequence[TrialRow]) -> None:
-        """Begin from what the folders tell; call it before `take` gets the same event."""
+        """Start from the trials in the folders; call before passing the same event to `take`."""
         self.study, self.target, self.began = progress.study, progress.target, self.clock()
         self.epochs, self.metric = progress.epochs, metric.seen(row.value or 0.0 for row in before)
         self.complete = self.pruned = self.failed = self.ended_here = self.epochs_here = 0
@@ -97,7 +97,7 @@ class Board:
             self._place(Placed(row.number, row.variant, row.overrides, row.state, row.epochs, row.value))
 
     def follow(self, progress: Progress, home: Path) -> None:
-        """Apply the next event of a run; when a run starts, read what its folders hold."""
+        """Apply the next event of a run; on its start, read its folders."""
         if isinstance(progress, SearchStarted):
             journal = family.journal(progress.study, home)
             trials = results.read(journal)
@@ -121,28 +121,28 @@ class Board:
                 pass
 
     def length(self, trial: Running) -> int | None:
-        """Epochs of the trial at full length, if known."""
+        """Return the number of epochs of the trial at full length, if known."""
         own = trial.overrides.get("epochs")
         return own if isinstance(own, int) else self.epochs
 
     def per_minute(self) -> float | None:
-        """Trials a minute since the start, running ones by their share of epochs; None too early to tell."""
+        """Return trials per minute since the start, with running ones counted in part; None if too early to tell."""
         seconds = self.clock() - self.began
         done = self.ended_here + self._shares()
         return 60 * done / seconds if seconds > 1 and done >= 0.5 else None
 
     def seconds_left(self) -> float | None:
-        """Expected seconds until the target is reached."""
+        """Estimate the seconds until the target is reached."""
         rate = self.per_minute()
         return None if rate is None else 60 * max(0.0, self.target - self.finished - self._shares()) / rate
 
     def _shares(self) -> float:
-        running = tuple(self.running.values())  # the live view asks from its own thread
+        running = tuple(self.running.values())  # the live view calls this from its own thread
         return sum(min(1.0, (trial.epochs - trial.before) / (self.length(trial) or 10)) for trial in running)
 
     def _epoch(self, progress: TrialEpoch) -> None:
         if not self.epochs_here:
-            self.began = self.clock() - progress.epoch.seconds  # what workers need to start is no part of the pace
+            self.began = self.clock() - progress.epoch.seconds  # leaves out the start of the workers
         self.epochs_here += 1
         known = self.running.get(progress.trial) or Running(progress.trial, None, {}, 0, 0, None)
         value = progress.epoch.metrics.get(self.metric.name)
@@ -162,7 +162,7 @@ class Board:
         self._place(self.last)
 
     def _place(self, trial: Placed) -> None:
-        """Put a trial among the best, if it is complete; of equal ones the earlier leads."""
+        """Add a complete trial to the leaderboard; on a tie, the earlier trial leads."""
         if trial.state != "complete" or trial.value is None or math.isnan(trial.value):
             return
         sign = sign_of(self.metric.direction)

@@ -1,22 +1,22 @@
-"""The clock of epochs that are under way: one that takes many times the longest so far hangs."""
+"""Detects hanging epochs: those that take many times as long as the longest so far."""
 
 from __future__ import annotations
 
 import math
 import time
 
-LEAST = 300.0  # seconds that an epoch may always take: a first one may load data or compile
-STEP = 5.0  # seconds that pass at most between two looks; more means that this process itself was suspended
+LEAST = 300.0  # seconds that every epoch may take: the first one may load data or compile
+STEP = 5.0  # longest time in seconds between two checks; a longer gap means that this process was suspended
 
 
 class Clock:
-    """Says which trials have an epoch that hangs."""
+    """Measures running epochs and reports the trials that hang."""
 
     def __init__(self, factor: float) -> None:
-        """Start with no epoch.
+        """Start without epochs.
 
         Args:
-            factor: an epoch hangs that takes this many times the longest so far, and longer than `LEAST`; 0 for none.
+            factor: an epoch hangs if it takes this many times the longest so far, and over `LEAST`; 0 turns it off.
 
         """
         self._factor, self._longest = factor, 0.0
@@ -24,22 +24,22 @@ class Clock:
         self._looked = time.monotonic()
 
     def begins(self, number: int) -> None:
-        """Note that a trial trains an epoch from now on."""
+        """Start measuring an epoch of a trial."""
         self._taken[number] = 0.0
 
     def ends(self, number: int) -> float:
-        """Note that a trial trains no epoch any more; gives the seconds that the last one took."""
+        """Stop measuring a trial; return the seconds that its latest epoch took."""
         return self._taken.pop(number, 0.0)
 
     def learn(self, seconds: float) -> None:
-        """Take note of how long an epoch took that was finished."""
+        """Record the duration of a finished epoch."""
         self._longest = max(self._longest, seconds)
 
     def hanging(self, *, is_stopping: bool) -> dict[int, float]:
-        """Give the trials that hang, with the seconds that they have taken.
+        """Return the hanging trials, each with the seconds taken so far.
 
         Args:
-            is_stopping: whether a person waits for the epochs, who then need not be long enough known.
+            is_stopping: whether the run is stopping; an epoch can then hang before any has finished.
 
         """
         now = time.monotonic()

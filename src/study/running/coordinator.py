@@ -1,4 +1,4 @@
-"""Runs a source's trials under the study's lock: the loop, an executor, and two threads that update the databases."""
+"""Runs a source's trials under the study's lock: the loop, an executor, and two threads that write to databases."""
 
 from __future__ import annotations
 
@@ -41,25 +41,25 @@ def conduct(
     test: bool = False,
     grouped: bool = False,
 ) -> Iterator[Progress]:
-    """Run the source's trials, which were checked; nothing was written before.
+    """Run the trials of a source. The caller has checked them; nothing is written before this call.
 
     Args:
         study: the study of the trials.
-        settings: where things are kept.
+        settings: where results are stored.
         options: how to run.
         executor: runs the jobs; the caller closes it.
-        stop: once it is set, running trials save their current epoch, and Interrupted is raised.
-        source: of the trials.
-        definition: of the study, to be stored; it must agree with the stored one.
-        test: whether complete trials are also judged on the test split.
-        grouped: whether the trials of a variant belong together, as the same recipe on several seeds.
+        stop: once set, running trials save their current epoch and Interrupted is raised.
+        source: provides the trials.
+        definition: definition of the study to store; it must match the stored one.
+        test: whether complete trials are also evaluated on the test split.
+        grouped: whether the trials of a variant form a group: the same recipe on several seeds.
 
     Raises:
         InputError: another process runs the study, its stored definition differs, or a place cannot be used.
-        Interrupted: `stop` was set; the same call goes on.
-        StudyError: too many failures, or an epoch that is not repeatable.
-        PlaceError: Optuna's database was away for too long; the same call goes on.
-        LeaseLost: another process has taken the study; the same call goes on once that has ended.
+        Interrupted: `stop` was set; the same call continues.
+        StudyError: too many trials failed, or an epoch is not reproducible.
+        PlaceError: Optuna's database was unavailable for too long; the same call continues.
+        LeaseLost: another process has taken over the study; the same call continues once it has ended.
 
     """
     journal = Journal(settings.study_folder(study.name))

@@ -1,4 +1,4 @@
-"""Damaged results, as `study doctor` names them and `study doctor --repair` cures them."""
+"""Finds damaged results for `study doctor` and repairs them for `study doctor --repair`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CURES = {
 
 
 def find(places: Settings) -> Iterator[Finding]:
-    """Read every file of every study; give a finding for each that is damaged, or one that says that none is."""
+    """Read all files of all studies; yield a finding per damaged file, or a single one if there is none."""
     names, files = family.studies(places.home), 0
     for name in names:
         journal = family.journal(name, places.home)
@@ -41,11 +41,11 @@ def find(places: Settings) -> Iterator[Finding]:
 
 
 def repairs(places: Settings, *, run_again: bool) -> Iterator[Finding]:
-    """Cure what is damaged, after a copy of each file.
+    """Repair damaged files, each after a backup.
 
     Args:
         places: where the folders, the database and MLflow are.
-        run_again: whether damaged trials are run again, rather than restored.
+        run_again: whether to run damaged trials again instead of restoring them.
 
     """
     backup = places.home / "backups" / time.strftime("%Y-%m-%dT%H-%M-%S")

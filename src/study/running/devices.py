@@ -1,4 +1,4 @@
-"""This machine's devices as its drivers tell, without torch: for `study doctor`. A training asks torch itself."""
+"""Lists this machine's devices from its drivers, without torch, for `study doctor`. Trainings ask torch."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pathlib import Path
 
 from study.errors import DeviceError
 
-NAME = 256  # bytes of a device's name
+NAME = 256  # size of a device name in bytes
 
 
 def present() -> list[str]:
-    """Name every device that torch can use, with what it is, the fastest kind first, such as `cuda:0 (NVIDIA H100)`.
+    """List all devices that torch can use, the fastest kind first, such as `cuda:0 (NVIDIA H100)`.
 
     Raises:
-        DeviceError: there is a GPU, and the torch that is installed cannot use it.
+        DeviceError: the installed torch cannot use the GPU.
 
     """
     built_for = _built_for()
-    if "hip" in built_for:  # AMD's driver has no call as simple
+    if "hip" in built_for:  # AMD's driver has no equally simple call
         from study.engine.device import devices  # noqa: PLC0415 - torch
 
         return devices()
@@ -34,7 +34,7 @@ def present() -> list[str]:
 
 
 def _built_for() -> list[str]:
-    """Tell whether the torch that is installed was built for cuda or hip, by its file of versions."""
+    """Read from torch's version file whether it was built for CUDA or HIP."""
     spec = find_spec("torch")
     file = Path(spec.origin or "").with_name("version.py") if spec else None
     text = file.read_text(encoding="utf-8") if file and file.exists() else ""
@@ -42,7 +42,7 @@ def _built_for() -> list[str]:
 
 
 def _gpus() -> list[str]:
-    """Ask NVIDIA's driver; it keeps to CUDA_VISIBLE_DEVICES."""
+    """List the GPUs from NVIDIA's driver, which respects CUDA_VISIBLE_DEVICES."""
     try:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError:

@@ -1,6 +1,6 @@
-"""Everything on this machine that a search needs, each fine or with its cure.
+"""Checks everything on this machine that a search needs; a failed check says how to fix it.
 
-Libraries are imported where they are looked at: one that is missing is a finding.
+Libraries are imported inside the checks: a missing one is a finding.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ LITTLE_SPACE = 1e9  # bytes
 
 
 class Findings(ShownList[Finding]):
-    """What was looked at."""
+    """The results of the checks."""
 
     __slots__ = ()
 
     @property
     def ok(self) -> bool:
-        """Whether a search can use all of it."""
+        """Whether all checks passed."""
         return all(each.ok for each in self.entries)
 
     def blocks(self) -> list[Block]:
-        """Show a line for each finding."""
+        """Show one line per finding."""
         return text.findings(self.entries)
 
 
@@ -53,13 +53,13 @@ def doctor(
     repair: bool = False,
     run_again: bool = False,
 ) -> Findings:
-    """Look at devices, places, databases, data, studies and results; nothing is changed unless it is to be repaired.
+    """Check devices, places, databases, data, studies and results; change nothing without `repair`.
 
     Args:
         places: where results are kept.
-        watch: is called with each finding at once; some take seconds.
-        repair: whether damaged files of results are restored, each after a copy into `backups` in the home folder.
-        run_again: whether damaged trials are run again by the next search, rather than restored.
+        watch: called with each finding as soon as it is made; some take seconds.
+        repair: whether to restore damaged result files, each after a backup into `backups` in the home folder.
+        run_again: whether the next search runs damaged trials again instead of restoring them.
 
     """
     from study.running import damaged  # noqa: PLC0415 - Optuna
@@ -128,7 +128,7 @@ def _memory() -> str:
 
 
 def _place(folder: Path, option: str) -> str:
-    """Write and delete a file in the folder, or where the folder would be made."""
+    """Write and delete a file in the folder, or in the nearest parent that exists."""
     there = next(each for each in (folder, *folder.parents) if each.exists())
     try:
         with tempfile.NamedTemporaryFile(dir=there, prefix=".study-doctor-") as file:
@@ -160,7 +160,7 @@ def _tracking(places: Settings) -> str:
 
 
 def _to_come(url: str) -> bool:
-    """Whether it is an SQLite file that the first search will make; looking must not make it."""
+    """Tell whether the URL is an SQLite file that the first search creates; the check must not create it."""
     file = settings.sqlite_file(url)
     return file is not None and not file.exists()
 

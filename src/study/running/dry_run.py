@@ -1,4 +1,4 @@
-"""What a search would do: two epochs are measured, and the rest is computed from them."""
+"""Plans a search: measures two epochs and computes the rest from them."""
 
 from __future__ import annotations
 
@@ -34,30 +34,30 @@ if TYPE_CHECKING:
     from study.text.table import Block
 
 MEASURED_EXAMPLES = 4096
-MEASURED_SECONDS = 600.0  # after which a measurement ends, complete or not
+MEASURED_SECONDS = 600.0  # longest measurement
 
 
 @dataclass(frozen=True, slots=True)
 class Plan(Shown):
-    """What a search would do: the fields of `schemas.search.Plan`."""
+    """The plan of a search: see `schemas.search.Plan`."""
 
     found: schemas.Plan
 
     def record(self) -> schemas.Plan:
-        """Describe it in plain values."""
+        """Return the plan as a record."""
         return self.found
 
     def rows(self) -> list[dict[str, Any]]:
-        """Give one row."""
+        """Return the plan as a single row."""
         return [self.found.plain()]
 
     def blocks(self) -> list[Block]:
-        """Say what a search would do, how long it would take and how large it would be."""
+        """Describe what the search would do, how long it would take and how much disk space it would use."""
         return [text.plan(self.found)]
 
 
 def plan(study: Study, options: Options, finished: int) -> Plan:
-    """Measure two epochs on all workers at once, in a folder that is deleted, and compute the plan from them.
+    """Measure two epochs on all workers at once, in a temporary folder, and compute the plan.
 
     Raises:
         StudyError: the training failed.
@@ -86,7 +86,7 @@ def plan(study: Study, options: Options, finished: int) -> Plan:
 
 
 def _shortened(study: Study) -> tuple[BaseModel, float]:
-    """Give a recipe of two epochs on some thousand examples, and its epoch's share of a full one."""
+    """Return a recipe of two epochs on a few thousand examples, and the cost of its epoch relative to a full one."""
     recipe = study.recipe
     if not isinstance(recipe, Recipe):
         return recipe, 1.0
@@ -98,18 +98,18 @@ def _shortened(study: Study) -> tuple[BaseModel, float]:
     full = recipe.train_size or pack.train - validation
     if full <= MEASURED_EXAMPLES:
         return override(recipe, {"epochs": 2}), 1.0
-    share = (MEASURED_EXAMPLES + validation / 3) / (full + validation / 3)  # forward alone is a third of a step
+    share = (MEASURED_EXAMPLES + validation / 3) / (full + validation / 3)  # a forward pass is a third of a step
     return override(recipe, {"epochs": 2, "train_size": MEASURED_EXAMPLES}), share
 
 
 @dataclass(frozen=True, slots=True)
 class _EachSlot:
-    """The source of a measurement: one trial for each slot."""
+    """The source of a measurement: one trial per slot."""
 
     slots: int
 
     def target(self, trials: Trials) -> int:  # noqa: ARG002 - the number was given
-        """Give the number of trials."""
+        """Return the number of trials."""
         return self.slots
 
     def is_done(self, trials: Trials) -> bool:
@@ -117,17 +117,17 @@ class _EachSlot:
         return trials.finished() >= self.slots
 
     def next(self, trials: Trials, under_way: Collection[int]) -> NextTrial | None:  # noqa: ARG002 - none is resumed
-        """Give the next trial, the study's recipe as it is."""
+        """Return the next trial, with the study's own recipe."""
         trial = trials.fixed({}, "measured")
         return trial if trial.number < self.slots else None
 
     def may_prune(self, trial: NextTrial) -> bool:  # noqa: ARG002 - no trial may
-        """No trial is pruned: all are stopped together."""
+        """Return False: all trials are stopped together."""
         return False
 
 
 def _measure(study: Study, executor: Executor, folder: Path) -> tuple[float, int]:
-    """Give the seconds of an epoch after the first with all slots busy, and the bytes that one trial leaves."""
+    """Return the seconds of a later epoch with all slots busy, and the bytes that a trial leaves on disk."""
     journal, stop = Journal(folder), threading.Event()
     trials = Trials(study, journal, SimpleQueue(), "random", "none", 0)
     about = {"metric": study.metric, "direction": study.direction}
@@ -147,5 +147,5 @@ def _measure(study: Study, executor: Executor, folder: Path) -> tuple[float, int
     first = journal.trial(0)
     passing = {first.last, *first.path.glob(f"{first.checkpoint.name}*")}
     kept = [file for file in first.path.rglob("*") if file not in passing]
-    kept += [file for file in kept if file == first.best]  # the last weights are as large
+    kept += [file for file in kept if file == first.best]  # the last weights have the same size
     return sum(measured) / len(measured), sum(file.stat().st_size for file in kept) + 8192

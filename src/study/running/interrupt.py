@@ -1,7 +1,7 @@
-"""Stops a run at Ctrl-C, SIGTERM or SIGHUP: the first one after the current epochs, the second one at once.
+"""Stops a run on Ctrl-C, SIGTERM or SIGHUP: the first signal after the current epochs, the second one immediately.
 
-A person who presses Ctrl-C can wait for an epoch, and press again. What sends SIGTERM or SIGHUP kills soon, a container
-after 10 s: epochs that end within `PATIENCE` are saved, others start again from the last checkpoint.
+A person who presses Ctrl-C can wait for an epoch, or press it again. A sender of SIGTERM or SIGHUP soon kills the
+process, a container after 10 s: epochs that end within `PATIENCE` are saved, others restart from the last checkpoint.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from study.stopping import Stop
 
-PATIENCE = 1.0  # seconds that running epochs have after SIGTERM or SIGHUP
-LEAVE = 4.5  # seconds after SIGTERM or SIGHUP, after which the process and its workers are killed
-GRACE = 2.0  # the same after the second signal
+PATIENCE = 1.0  # seconds that running epochs get after SIGTERM or SIGHUP
+LEAVE = 4.5  # seconds from SIGTERM or SIGHUP until the process and its workers are killed
+GRACE = 2.0  # the same from the second signal
 AT_ONCE = b"Stopped at once; all finished epochs are saved, and the same command continues.\n"
 
 
@@ -33,20 +33,20 @@ AT_ONCE = b"Stopped at once; all finished epochs are saved, and the same command
 def stopped_by_signals(
     stop: Stop, has_begun: Callable[[], bool], tell: Callable[[int], None]
 ) -> Generator[Callable[[], bool]]:
-    """Handle SIGINT, SIGTERM and SIGHUP while a run goes on; call it in the main thread.
+    """Handle SIGINT, SIGTERM and SIGHUP during a run; call this in the main thread.
 
-    A SIGHUP that is ignored, as by `nohup`, stays so.
+    A SIGHUP that is ignored, as under `nohup`, stays ignored.
 
     Args:
-        stop: is set by the first signal.
-        has_begun: whether there is something to save; before that, the first signal ends the process at once.
-        tell: is called in the signal handler with the signal's number, after `stop` was set.
+        stop: set by the first signal.
+        has_begun: whether there is anything to save; before that, the first signal ends the process immediately.
+        tell: called in the signal handler with the signal number, after `stop` is set.
 
     Yields:
-        A function that tells whether a signal came.
+        A function that tells whether a signal has arrived.
 
     Raises:
-        KeyboardInterrupt: a second signal came, or the first one came before anything had begun.
+        KeyboardInterrupt: a second signal arrived, or the first one arrived before `has_begun`.
 
     """
     received: list[int] = []
@@ -73,7 +73,7 @@ def stopped_by_signals(
 
 
 def is_ignored(number: int) -> bool:
-    """Tell whether a signal was ignored from the start, as SIGHUP by `nohup`; Ctrl-C counts always."""
+    """Tell whether a signal is ignored, as SIGHUP is under `nohup`; SIGINT is always handled."""
     return number != signal.SIGINT and signal.getsignal(number) is signal.SIG_IGN
 
 

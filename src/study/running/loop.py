@@ -1,6 +1,6 @@
-"""The one loop: takes the next trial when a slot is free, gives it to an executor, records its epochs, asks the pruner.
+"""The main loop: starts the next trial when a slot is free, records its epochs and asks the pruner.
 
-The state is the trial folders: a killed search continues from them, and the loop waits for no database.
+The trial folders are the state: a killed search continues from them. The loop never waits for a database.
 """
 
 from __future__ import annotations
@@ -36,27 +36,27 @@ if TYPE_CHECKING:
     from study.record.journal import Journal, TrialFolder
     from study.sampling.trials import NextTrial, Trials
 
-RETRIES = 3  # of a trial whose worker died, each from further than ever before anew
-LOST = 10  # losses of workers by no fault of their trials, without an epoch between them, after which a search gives up
-TOGETHER = 5.0  # seconds in which losses are one: a node is lost with all of its workers
-SETTLING = 1.0  # seconds after a death in which a signal may still reach this process, too: then it is no retry
-FAILURES = 5  # in a row, after which a search gives up
-PATIENCE = 0.5  # seconds between two looks at the clock
+RETRIES = 3  # retries of a trial whose worker died; any new epoch resets the count
+LOST = 10  # lost workers, through no fault of their trials and without a new epoch, before the search gives up
+TOGETHER = 5.0  # losses within these seconds count as one: a lost node takes all its workers along
+SETTLING = 1.0  # seconds to wait after a death: if the signal also reaches this process, the death counts as no retry
+FAILURES = 5  # consecutive failed trials before the search gives up
+PATIENCE = 0.5  # longest wait for events in seconds
 
 
 class Source(Protocol):
-    """The source of trials: a search asks Optuna, a comparison has a list."""
+    """A source of trials: a search asks Optuna, a comparison has a list."""
 
     def target(self, trials: Trials) -> int:
-        """Give the number of finished trials in the end; an upper bound if that is unknown."""
+        """Return the number of finished trials at the end; an upper bound if it is unknown."""
         ...
 
     def is_done(self, trials: Trials) -> bool:
-        """Tell whether there is nothing more to run."""
+        """Tell whether there is nothing left to run."""
         ...
 
     def next(self, trials: Trials, under_way: Collection[int]) -> NextTrial | None:
-        """Give the next trial to run, interrupted ones first; None while all others are running."""
+        """Return the next trial, interrupted ones first; None while all remaining trials are running."""
         ...
 
     def may_prune(self, trial: NextTrial) -> bool:
@@ -65,12 +65,12 @@ class Source(Protocol):
 
 
 class Watch(Protocol):
-    """What goes on outside of the trainings, such as a database that is away."""
+    """Watches what happens outside the trainings, such as an unavailable database."""
 
-    over: StudyError | None  # why the search must end after the present epochs
+    over: StudyError | None  # why the search must end after the current epochs
 
     def look(self) -> Iterator[Notice]:
-        """Give what there is to say; called twice a second."""
+        """Yield new notices; called about twice a second."""
         ...
 
 
@@ -79,17 +79,17 @@ class _Running:
     folder: TrialFolder
     trial: NextTrial
     history: History
-    settings: Mapping[str, Any]  # as people are shown it
-    known: int = 0  # epochs that the log held when the job was submitted: the pruner was asked about all but the last
+    settings: Mapping[str, Any]  # as shown to people
+    known: int = 0  # epochs in the log when the job was submitted: the pruner was asked about all but the last
     ending: str = ""  # why it is being stopped for good
     hung: str = ""  # why its worker was killed
     died: Died | None = None
-    settled: float = math.inf  # when its death is acted on
+    settled: float = math.inf  # time at which its death is handled
 
 
 @dataclass(slots=True)
 class Loop:
-    """The loop and its state, all of which can be read again from the folders."""
+    """The loop and its state, which can be rebuilt from the folders."""
 
     study: Study
     journal: Journal
@@ -104,19 +104,19 @@ class Loop:
     watch: Watch | None = None
     running: dict[int, _Running] = field(default_factory=dict[int, _Running])
     failures: int = 0
-    lost: int = 0  # losses of workers by no fault of their trials, since the last epoch
+    lost: int = 0  # workers lost through no fault of their trials since the latest epoch
     lost_at: float = -math.inf
     clock: Clock = field(init=False)
     time_is_up: bool = False
     twins: Twins = field(init=False)
 
     def __post_init__(self) -> None:
-        """Start the clock of the epochs."""
+        """Create the clock and the twins."""
         self.clock = Clock(self.hang)
         self.twins = Twins(self.study, self.journal, self.about)
 
     def run(self) -> Iterator[Progress]:
-        """Run until the source has no more trials, or `stop` is set."""
+        """Run until the source has no more trials or `stop` is set."""
         yield SearchStarted(
             study=self.study.name,
             target=self.source.target(self.trials),
@@ -137,7 +137,7 @@ class Loop:
             if not self.running:
                 return
             if stopping.is_over(self.stop):
-                self.executor.close()  # their epochs start again from the checkpoints
+                self.executor.close()  # their epochs restart from the checkpoints
                 return
             for number, event in self.executor.events(PATIENCE):
                 yield from self._take(number, event)
@@ -189,7 +189,7 @@ class Loop:
 
     def _resumed(self, trial: NextTrial) -> TrialFolder:
         folder = self.journal.trial(trial.number)
-        if not folder.path.exists():  # it was begun on another machine, from the same database
+        if not folder.path.exists():  # started on another machine that shares the database
             recipe = self.study.recipe_for(trial.overrides)
             self.journal.create(trial.number, to_json(recipe), self._about(trial, recipe))
         folder.repair()
@@ -200,7 +200,7 @@ class Loop:
         return {**about, "uid": trial.uid or uuid.uuid4().hex, "created": time.time()}
 
     def _repeat(self, each: _Running, twin: TrialFolder) -> Iterator[Progress]:
-        """End a trial as another one of its recipe and seed has ended; nothing is trained."""
+        """Copy the results of a trial with the same recipe and seed, without training."""
         history = twin.history()
         for epoch in history.epochs[len(each.history.epochs) :]:
             metrics = dict(epoch.metrics)
@@ -236,8 +236,8 @@ class Loop:
     def _take_start(self, each: _Running, event: Started) -> Iterator[Progress]:
         number, where = each.folder.number, {"chip": event.chip, "host": event.host} if event.chip else {}
         each.history.take(each.folder.append("started", device=event.device, **where))
-        each.hung = ""  # it may have waited for a place
-        self.clock.begins(number)  # without the time that its process took to start
+        each.hung = ""  # it may have waited for a slot
+        self.clock.begins(number)  # leaves out the start of its process
         if event.damaged:
             yield Notice(f"trial {number}: {event.damaged}; it continues from epoch {event.epochs}")
         if event.anew and each.history.epochs:
@@ -255,7 +255,7 @@ class Loop:
             each.history.take(each.folder.append("epoch", number=epoch.number, metrics=metrics, seconds=epoch.seconds))
             self.clock.learn(taken)
             self.lost = 0
-        self.clock.begins(number)  # until the answer's consequence
+        self.clock.begins(number)  # until the next event after the answer
         if not math.isfinite(value):
             each.ending = f"diverged in epoch {epoch.number}: {self.study.metric} is {value}"
             self.executor.answer(number, go_on=False)
@@ -267,7 +267,7 @@ class Loop:
         yield TrialEpoch(number, epoch)
 
     def _compare(self, each: _Running, epoch: Epoch) -> Iterator[Progress]:
-        """Check a resumed epoch against the log: the two must be equal to the bit."""
+        """Check a resumed epoch against the log: both must be equal to the bit."""
         known = each.history.epochs[epoch.number - 1]
         if same_result(known, epoch):
             return
@@ -285,13 +285,13 @@ class Loop:
         if state == "complete" and value is None:
             state, reason = "failed", "the training yielded no epoch"
         more = {"evaluation": None, **more}
-        if tested := (more["evaluation"] or {}).get("test"):  # a training of one's own may know of no test split
+        if tested := (more["evaluation"] or {}).get("test"):  # a custom training may have no test split
             name = self.study.objective.measure
             value = tested.get(name)
             if value is None:
                 state = "failed"
                 reason = f"its test has no {name!r}, by which the study judges; it has {', '.join(tested)}"
-        elif self.study.test:  # an epoch's value is of another split
+        elif self.study.test:  # the epochs' values are of another split
             value = None
         each.history.take(each.folder.append("ended", state=state, value=value, reason=reason, **more))
         ended = each.history.ended
@@ -308,7 +308,7 @@ class Loop:
             raise StudyError(what, where=self.study.name, fix=f"See `study show {self.study.name} --trial {number}`.")
 
     def _see_to_the_dead(self) -> Iterator[Progress]:
-        """Retry the trials whose workers have died; if the search ends, too, it was no fault of theirs."""
+        """Retry the trials whose workers died; if the search is stopping, the deaths do not count."""
         for each in [each for each in self.running.values() if each.died]:
             if self._is_stopping():
                 del self.running[each.folder.number]

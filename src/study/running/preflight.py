@@ -1,4 +1,4 @@
-"""What is settled before a search starts: the data, and that recipes fit. What needs torch is called where torch is."""
+"""Checks data and recipes before a search starts. Functions that need torch are called where torch is."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from study.executors import Call
     from study.sampling.space import Space
 
-CHECKED_SAMPLES = 12  # of the space, for which the network is built before anything is written
+CHECKED_SAMPLES = 12  # samples of the space whose network is built before anything is written
 
 
 def available_data(
@@ -30,19 +30,19 @@ def available_data(
     report: Callable[[str, float | None], None] | None = None,
     call: Call = inline.call,
 ) -> tuple[Study, str]:
-    """See to it that the study's data set is there; fall back on the study's other one, under another name, if not.
+    """Prepare the study's data set, or its fallback under another study name.
 
     Args:
-        study: whose recipe names a data set; a recipe of one's own may have none.
-        fallback: whether the study's fallback may be taken.
-        report: hears of progress: a text, and a share in [0, 1] or None.
-        call: makes a data set where torchvision is, unless it is there.
+        study: its recipe names a data set; a custom recipe may have none.
+        fallback: whether the study's fallback may be used.
+        report: called with progress: a text, and a share in [0, 1] or None.
+        call: calls a function where torchvision is, to create a missing data set.
 
     Returns:
-        The study, renamed `NAME@fallback` if it fell back; and why it fell back, else an empty string.
+        The study, renamed `NAME@fallback` if it fell back; and why it fell back, or an empty string.
 
     Raises:
-        DataError: neither on disk nor downloadable.
+        DataError: the data set is neither on disk nor downloadable.
 
     """
     if not isinstance(study.recipe, Recipe):
@@ -65,19 +65,19 @@ def _ensure(dataset: str, call: Call, report: Callable[[str, float | None], None
 
 
 def check_recipes(study: Study, space: Space, device: str, call: Call = inline.call) -> dict[str, Any]:
-    """Prove that the device is there and that recipes fit the network and the data; nothing is trained or written.
+    """Check the device and that recipes fit the network and the data; train and write nothing.
 
     Args:
-        study: whose recipes are checked.
+        study: its recipes are checked.
         space: its search space, with samples.
-        device: as a person names it, such as auto.
-        call: checks where torch is.
+        device: device as the user named it, such as auto.
+        call: calls a function where torch is.
 
     Returns:
-        What is recorded of the data: name, sha256, source, imported. Empty for a training of one's own.
+        The data set's name, sha256, source and imported, to record. Empty for a custom training.
 
     Raises:
-        InputError: a device, an import path, a data set or a knob that does not fit, by name.
+        InputError: a device, import path, data set or knob does not fit; the message names it.
 
     """
     recipe = study.recipe
@@ -99,10 +99,10 @@ def check_recipes(study: Study, space: Space, device: str, call: Call = inline.c
 
 
 def check_all(recipes: Iterable[BaseModel], device: str, call: Call) -> None:
-    """Prove where torch is that recipes of one class fit network and data; equal ones are tried once.
+    """Check, where torch is, that recipes of one class fit the network and the data; equal ones are checked once.
 
     Raises:
-        InputError: as `check_recipes`.
+        InputError: see `check_recipes`.
 
     """
     each = {fingerprint(recipe): recipe for recipe in recipes}
@@ -111,7 +111,7 @@ def check_all(recipes: Iterable[BaseModel], device: str, call: Call) -> None:
 
 
 def fitting(device: str, call: Call = inline.call) -> Callable[[BaseModel], None]:
-    """Give a function that raises RecipeError where model and data refuse a recipe of ours; others it lets pass."""
+    """Return a function that raises RecipeError if a `Recipe` does not fit model and data; it accepts other types."""
 
     def fits(recipe: BaseModel) -> None:
         if isinstance(recipe, Recipe):

@@ -1,6 +1,6 @@
-"""Removing a study's results: its runs in MLflow, its trials in Optuna, its folders last.
+"""Removes a study's results: its runs in MLflow, its trials in Optuna, and finally its folders.
 
-So a removal that is killed half-way leaves the folders, and the same command finishes it.
+If a removal is killed half-way, the folders remain and the same command finishes it.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Removal(Shown):
-    """What is to be removed, or was.
+    """Results to remove, or already removed.
 
     Args:
-        study: that was named.
-        trials: their number by study: the one that was named, and those made for it.
-        size: bytes of their folders.
+        study: the study that was named.
+        trials: number of trials by study: the named study and those derived from it.
+        size: size of their folders in bytes.
 
     """
 
@@ -44,19 +44,19 @@ class Removal(Shown):
     size: int
 
     def record(self) -> schemas.Removal:
-        """Describe the removal in plain values."""
+        """Return the removal as a record."""
         return schemas.Removal(study=self.study, trials=dict(self.trials), bytes=self.size)
 
     def blocks(self) -> list[Block]:
-        """Say what is deleted."""
+        """Describe what is deleted."""
         return text.removal(self.record())
 
 
 def plan(name: str, settings: Settings) -> Removal:
-    """Say what belongs to a study: its comparison, confirmation, scores and ablation, and itself last.
+    """List what belongs to a study: its comparison, confirmation, scores and ablation, and finally itself.
 
     Raises:
-        InputError: nothing is known of it; says the nearest.
+        InputError: there is no such study; the message suggests the nearest name.
         PlaceError: Optuna's database cannot be used.
 
     """
@@ -64,7 +64,7 @@ def plan(name: str, settings: Settings) -> Removal:
         counts = storage.count_by_study(database)
     counts |= {each: len(Journal(settings.study_folder(each)).trials()) for each in family.studies(settings.home)}
     names = family.names_of(name, counts)
-    if not names or Path(name).name != name:  # only a folder of the studies
+    if not names or Path(name).name != name:  # only a direct subfolder of the studies folder
         fix = nearest(name, sorted(counts))
         raise InputError(f"no results of a study {name!r}", where=str(settings.home), fix=fix)
     files = [file for each in names for file in settings.study_folder(each).rglob("*") if file.is_file()]
@@ -72,11 +72,11 @@ def plan(name: str, settings: Settings) -> Removal:
 
 
 def remove(removal: Removal, settings: Settings) -> None:
-    """Remove it all; what is registered as a model stays.
+    """Remove everything but registered models.
 
     Raises:
-        StudyLocked: one of the studies is run now; nothing was removed.
-        PlaceError: a database, MLflow or a folder cannot be used; the same call finishes it.
+        StudyLocked: one of the studies is running; nothing was removed.
+        PlaceError: a database, MLflow or a folder cannot be used; the same call finishes the removal.
 
     """
     folders = {name: settings.study_folder(name) for name in removal.trials}

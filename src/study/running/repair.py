@@ -1,7 +1,7 @@
-"""Cures the damaged files of a study, after a copy of each: restores what Optuna and MLflow still tell, or starts anew.
+"""Repairs the damaged files of a study, after a backup of each: restores them from Optuna and MLflow, or starts anew.
 
-A trial is restored only if its copies tell all of it. Else it stays damaged, or is run again where a person asks for
-that: it keeps its recipe and its uid, and the next `study run` trains it from its first epoch.
+A trial is restored only if the copies are complete. Otherwise it stays damaged, or is run again on request: it keeps
+its recipe and its uid, and the next `study run` trains it from its first epoch.
 """
 
 from __future__ import annotations
@@ -32,34 +32,34 @@ FROM_BOTH = ("uid", "variant", "overrides", "params", "distributions", "created"
 
 
 class Unrepaired(Exception):
-    """Nothing tells what the file held; says what would help."""
+    """The content of a file cannot be recovered."""
 
 
 class Repairs:
-    """The repairs of one study, which the caller holds."""
+    """Repairs one study, whose lock the caller holds."""
 
     def __init__(
         self, journal: Journal, optuna: Mapping[str, Copy], mlflow: Copies | None, backup: Path, *, run_again: bool
     ) -> None:
-        """Name what is to be repaired, and from what.
+        """Set the study to repair and the sources to repair it from.
 
         Args:
             journal: the study's folders.
-            optuna: what Optuna tells of its trials, by uid.
-            mlflow: what MLflow tells of it; None if nothing.
-            backup: folder into which each file is copied before it is changed.
-            run_again: whether damaged trials are run again, rather than restored.
+            optuna: copies of its trials in Optuna, by uid.
+            mlflow: copies of its files in MLflow; None if there are none.
+            backup: folder to copy each file to before changing it.
+            run_again: whether to run damaged trials again instead of restoring them.
 
         """
         self._journal, self._optuna, self._mlflow, self._backup = journal, optuna, mlflow, backup
         self._run_again = run_again
 
     def cure(self, found: Damage) -> str:
-        """Repair a damaged file; returns what was done.
+        """Repair a damaged file and return a description of the repair.
 
         Raises:
-            Unrepaired: nothing tells what it held.
-            PlaceError: the disk is full or cannot be written.
+            Unrepaired: its content cannot be recovered.
+            PlaceError: the disk is full or not writable.
 
         """
         if found.trial is None:
@@ -130,7 +130,7 @@ class Repairs:
         return f"restored from Optuna; versions and data as of trial {near.number}"
 
     def _log(self, trial: TrialFolder) -> str:
-        """Keep the good lines, and restore the others; cut the log of a trial that has not ended."""
+        """Keep intact lines and restore the others; truncate the log of a trial that has not ended."""
         read, about = trial.read_log(), trial.about()
         copy = self._optuna.get(about["uid"])
         good = [record for record in read.lines if record is not None]
@@ -146,10 +146,10 @@ class Repairs:
         return f"restored {'from MLflow and Optuna' if self._mlflow else 'from Optuna'}"
 
     def _restored(self, trial: TrialFolder, good: list[dict[str, Any]], copy: Copy | None) -> list[dict[str, Any]]:
-        """Give all records of a trial that has ended.
+        """Return all log records of an ended trial.
 
         Raises:
-            Unrepaired: the copies do not tell all of them.
+            Unrepaired: the copies are incomplete.
 
         """
         if any(record["kind"] == "restarted" for record in good):
@@ -192,7 +192,7 @@ class Repairs:
         }
 
     def _names(self, objective: str) -> list[str]:
-        """Give the names of the metrics of the study's other trials."""
+        """Return the metric names of the study's other trials."""
         epochs = (epoch for trial in results.intact(self._journal) for epoch in trial.history.epochs)
         first = next(epochs, None)
         return list(first.metrics) if first else [objective]
@@ -219,7 +219,7 @@ class Repairs:
         return "moved away; intervals for new examples leave this training out"
 
     def _anew(self, trial: TrialFolder, damaged: Path) -> str:
-        """Let a trial be run again: of its files only its recipe and what it is stay."""
+        """Reset a trial so that it runs again: keep only recipe.json and trial.json."""
         if damaged.name == "trial.json":
             self._about(trial)
         for file in trial.path.iterdir():
@@ -233,7 +233,7 @@ class Repairs:
         atomic_files.replace(trial.log, [log_lines.encode(record) for record in records])
 
     def _keep(self, file: Path) -> None:
-        """Copy a file into the backup."""
+        """Copy a file to the backup."""
         if file.exists():
             place = self._backup / file.relative_to(self._journal.home)
             atomic_files.make_folder(place.parent, self._journal.home)
@@ -245,21 +245,21 @@ class Repairs:
 
 
 def study(repairs: Repairs, journal: Journal) -> Iterator[tuple[Damage, str, bool]]:
-    """Cure what is damaged in a study, file by file.
+    """Repair the damaged files of a study one by one.
 
     Yields:
-        What was damaged; what was done, or what could not be; whether it is cured.
+        The damage; what was done, or why it could not be repaired; whether it is repaired.
 
     """
     for found in list(damage.find(journal)):
         try:
             now = damage.find(journal) if found.trial is None else damage.of_trial(journal.trial(found.trial))
             if found.file not in {each.file for each in now}:
-                continue  # cured with another one
+                continue  # repaired together with another file
             yield found, repairs.cure(found), True
         except Unrepaired as error:
             yield found, f"not restored: {error}", False
-        except (Damaged, StudyError) as error:  # what would tell is damaged, too
+        except (Damaged, StudyError) as error:  # its source is damaged, too
             yield found, f"not restored: {error}", False
 
 

@@ -1,4 +1,4 @@
-"""Proves without training that a study can be searched."""
+"""Checks that a study can be searched, without training."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Checked(Shown):
     """A study that can be searched.
 
     Args:
-        study: as its file defines it.
-        file: of the study.
-        space: what its trials may change, as samples of it tell.
-        not_tried: what could not be checked here, and why; empty if all was.
+        study: the study, as its file defines it.
+        file: path of the study file.
+        space: the search space, as found by sampling.
+        not_tried: what could not be checked here, and why; empty if everything was checked.
 
     """
 
@@ -41,7 +41,7 @@ class Checked(Shown):
     not_tried: str
 
     def record(self) -> CheckedStudy:
-        """Describe the study in plain values."""
+        """Return the checked study as a record."""
         return CheckedStudy(
             study=self.study.name,
             file=str(self.file),
@@ -54,7 +54,7 @@ class Checked(Shown):
         )
 
     def blocks(self) -> list[Block]:
-        """Say what the study searches, and whether all of it was tried."""
+        """Describe what the study searches, and whether everything was checked."""
         return text.checked(self.record())
 
 
@@ -62,11 +62,11 @@ def check(name: str) -> Checked:
     """Load a study, sample its space, and build the networks of some recipes for their data.
 
     Args:
-        name: of the study, or the path of its file.
+        name: name of the study, or path of its file.
 
     Raises:
-        StudyFileError: no such study, or one that cannot be read.
-        InputError: a recipe that does not fit, and why; an unknown data set.
+        StudyFileError: there is no such study, or its file cannot be read.
+        InputError: a recipe does not fit, or the data set is unknown.
 
     """
     study = load(name)
@@ -75,7 +75,7 @@ def check(name: str) -> Checked:
 
 
 def _not_tried(study: Study, found: Space) -> str:
-    """Check the recipes; say what was in the way where the data is not here."""
+    """Check the recipes; return what could not be checked if the data is not here."""
     dataset = getattr(study.recipe, "dataset", None)
     if dataset is not None and packed.find(dataset) is None:
         if dataset not in KNOWN:

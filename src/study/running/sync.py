@@ -1,4 +1,4 @@
-"""Makes Optuna's database and MLflow equal to the trial folders: `study sync`."""
+"""Updates Optuna's database and MLflow from the trial folders: `study sync`."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class Synchronized(ShownList[SyncedStudy]):
         return not any(each.trouble for each in self.entries)
 
     def blocks(self) -> list[Block]:
-        """Show a line for each study."""
+        """Show one line per study."""
         return text.synced(self.entries)
 
 
 def pending(settings: Settings, names: Sequence[str]) -> Synchronized:
-    """Count what MLflow lacks of the studies, from the files alone; nothing is sent."""
+    """Count the trials that MLflow lacks, from the files alone; send nothing."""
     server = tracking.server_name(settings)
     return Synchronized([
         SyncedStudy(
@@ -47,14 +47,14 @@ def pending(settings: Settings, names: Sequence[str]) -> Synchronized:
 
 
 def sync(settings: Settings, names: Sequence[str]) -> Synchronized:
-    """Make Optuna's database and MLflow equal to the folders of the studies.
+    """Update Optuna's database and MLflow from the folders of the studies.
 
     Args:
         settings: where folders, database and MLflow are.
-        names: of studies that have folders.
+        names: names of studies that have folders.
 
     Raises:
-        PlaceError: the database or MLflow cannot be used, or a folder and the database do not belong together.
+        PlaceError: the database or MLflow cannot be used, or a folder does not belong to the database.
 
     """
     if not names:

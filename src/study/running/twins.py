@@ -1,4 +1,4 @@
-"""The complete trials of a study that need not be trained again: a repeated recipe has an equal result, to the bit."""
+"""Finds complete trials whose recipe repeats: an equal recipe gives an equal result, to the bit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Twins:
-    """Complete trials by their recipes' fingerprints, read before the first use."""
+    """Complete trials by recipe fingerprint, read on first use."""
 
     study: Study
     journal: Journal
@@ -30,11 +30,11 @@ class Twins:
     known: dict[str, int] | None = None
 
     def number_of(self, recipe: BaseModel) -> int | None:
-        """Give the number of a complete trial of this recipe; None if there is none."""
+        """Return the number of a complete trial with this recipe; None if there is none."""
         return self._all().get(fingerprint(recipe))
 
     def note(self, folder: TrialFolder) -> None:
-        """Take note of a complete trial whose code, data and versions are still those of today."""
+        """Record a complete trial whose code, data and versions are still current."""
         if reference_to(self.study.train) != OUR_TRAIN:
             return
         recipe, about = type(self.study.recipe).model_validate(folder.recipe()), folder.about()
@@ -43,7 +43,7 @@ class Twins:
             self._all().setdefault(fingerprint(recipe), folder.number)
 
     def of(self, folder: TrialFolder) -> TrialFolder | None:
-        """Find the trial that the folder repeats, if it is still there and whole."""
+        """Return the trial that the folder repeats, if it still exists intact."""
         known = folder.about().get("repeats")
         twin = None if known is None else self.journal.trial(known)
         if twin is None or not twin.path.exists() or results.whole(twin) is None or not twin.weights_are_whole():

@@ -80,13 +80,13 @@ class Telling:
         """Say that the folders have changed."""
         self._thread.wake()
 
-    def close(self, timeout: float) -> int:
-        """Tell what is left; returns the number of trials that the database lacks."""
+    def close(self, timeout: float, stop: threading.Event) -> int:
+        """Tell what is left; returns the number of trials that the database lacks. As `study.background.Copy`."""
         away = self._is_said or self._away or self.over
-        has_ended = self._thread.close(min(LAST_TRY, timeout))
-        if not has_ended and not away and timeout > LAST_TRY:
+        has_ended = self._thread.close(min(LAST_TRY, timeout), stop)
+        if not has_ended and not away and timeout > LAST_TRY and not stop.is_set():
             log.warning("%s: telling Optuna's storage the rest, for at most %.0f s", self._name, timeout)
-            has_ended = self._thread.close(timeout - LAST_TRY)
+            has_ended = self._thread.close(timeout - LAST_TRY, stop)
         if not has_ended:
             self._lease.seal()  # what hangs there now must not be written later, beside the next search
         return self._teller.pending()

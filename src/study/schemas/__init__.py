@@ -1,7 +1,7 @@
-"""Records of plain values: one description of each result, for `--json`, Python, an API and the docs.
+"""Records: the fields of each result, shared by `--json`, Python, the HTTP API and the docs.
 
-Records are for programs: accuracies in [0, 1] as they were measured, times in ISO 8601, durations in seconds, NaN and
-infinity as null in JSON. `study.text` renders them for people. Within a `version`, keys are only added.
+Records are for programs: accuracies in [0, 1], times in ISO 8601, durations in seconds, NaN and
+infinity as null in JSON. `study.text` formats them for people. Within a `version`, keys are only added.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 class Record(BaseModel):
-    """A part of a result, such as a row of its table."""
+    """Part of a result, such as a table row."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     def plain(self) -> dict[str, Any]:
-        """Return the record as plain values, in the order of its fields."""
+        """Return the record as plain values, in field order."""
         return self.model_dump(by_alias=True)
 
     def to_json(self, *, indent: int | None = None) -> str:
@@ -34,18 +34,18 @@ class Record(BaseModel):
 
 
 class Answer(Record):
-    """A whole result, as one `--json` object; a subclass sets its `type`."""
+    """A complete result, printed as one `--json` object; each subclass sets `type`."""
 
     type: str = Field(description="type of the object")
-    version: Literal[1] = Field(default=1, description="version of the type; keys are only added within a version")
-    study: str = Field(description="name of the study, with `@dataset` where it has one")
+    version: Literal[1] = Field(default=1, description="version of this type; within a version, keys are only added")
+    study: str = Field(description="name of the study, including `@dataset` if it has one")
 
 
 Entry = TypeVar("Entry", bound=Record)
 
 
 class Listing(RootModel[list[Entry]], Generic[Entry]):
-    """A result that is a list of records, as a `--json` array."""
+    """A list of records, printed as a `--json` array."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -59,12 +59,12 @@ class Listing(RootModel[list[Entry]], Generic[Entry]):
 
 
 class Measured(Record):
-    """Names the metric of a result's values."""
+    """A result whose values are of one metric."""
 
-    metric: str = Field(description="name of the values' metric")
+    metric: str = Field(description="name of the metric")
     direction: Direction = Field(description="maximize or minimize")
     in_percent: bool = Field(
-        default=False, description="whether the training reports an accuracy in per cent; otherwise it is in [0, 1]"
+        default=False, description="whether the training reports accuracy in per cent instead of [0, 1]"
     )
 
     @property
@@ -74,7 +74,7 @@ class Measured(Record):
 
 
 def csv_of(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Write rows as CSV, with every column that any row has; lists and mappings as JSON."""
+    """Write rows as CSV with the union of their columns; lists and mappings become JSON."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -84,7 +84,7 @@ def csv_of(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def cell(value: Any) -> str | int | float | None:
-    """Convert a value to a table's cell: numbers and text stay, everything else becomes JSON."""
+    """Convert a value to a table cell: keep numbers and strings, write everything else as JSON."""
     if value is None or (isinstance(value, str | int | float) and not isinstance(value, bool)):
         return value
     return to_json(value)

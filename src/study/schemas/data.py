@@ -1,4 +1,4 @@
-"""Data sets: those that are here, and the known ones that are fetched when first used."""
+"""Records of data sets: those on this machine, and the known ones, downloaded on first use."""
 
 from __future__ import annotations
 
@@ -8,52 +8,50 @@ from study.schemas import Record
 
 
 class DataSet(Record):
-    """A data set: an entry of `study data list --json`. Unknown fields are null."""
+    """A data set: an entry of `study data list --json`. Unknown values are null."""
 
-    name: str = Field(description="the name that recipes use")
-    path: str | None = Field(description="its file; null if it is not on this machine")
+    name: str = Field(description="name to use in recipes")
+    path: str | None = Field(description="path of its file; null if it is not on this machine")
     kind: str | None = Field(description="image, table or tokens")
     classes: list[str] | None = Field(
-        description="names of the classes, in the order of the label numbers; empty where numbers are predicted"
+        description="class names, in the order of the label numbers; empty for regression"
     )
     shape: list[int] | None = Field(
-        description="shape of one example: height, width, channels; or number of columns, or of tokens"
+        description="shape of one example: height, width and channels; number of columns; or number of tokens"
     )
     train: int | None = Field(description="number of training examples")
     test: int | None = Field(description="number of test examples")
-    sha256: str | None = Field(
-        description="SHA-256 of names, types, shapes and contents of the arrays; null if damaged"
-    )
-    source: str = Field(description="where it comes from and how it was processed; for a damaged one, the damage")
+    sha256: str | None = Field(description="SHA-256 of the arrays' names, types, shapes and contents; null if damaged")
+    source: str = Field(description="where it comes from and how it was processed; if damaged, what is wrong")
     imported: bool | None = Field(description="whether a user imported it")
-    created: str | None = Field(description="when its file was made")
-    size: int | None = Field(description="bytes of its file")
-    columns: list[str] | None = Field(description="names of a table's columns after encoding; empty for images")
+    created: str | None = Field(description="when its file was created")
+    size: int | None = Field(description="size of its file in bytes")
+    columns: list[str] | None = Field(description="column names of a table after encoding; empty for images")
     validation: int | None = Field(
-        description="number of the training examples that were brought for validation; 0 if a share is held out"
+        description="number of training examples that the data set designates for validation; 0 if a share is held out"
     )
     levels: list[int] | None = Field(
-        description="lowest and highest 16-bit grey value, stored as 0 and 255; null for data of another kind"
+        description="lowest and highest 16-bit gray value, stored as 0 and 255; null for other data"
     )
     offsets: dict[str, float] | None = Field(
-        description="what was subtracted from a table's columns, by name, where 32-bit floats cannot hold their values"
+        description="offset subtracted from each table column whose values do not fit 32-bit floats, by column name"
     )
     here: bool = Field(description="whether its file is on this machine")
-    task: str | None = Field(description="what is predicted: classification, regression or multilabel")
-    vocabulary: int | None = Field(description="number of different tokens; 0 for data of another kind")
+    task: str | None = Field(description="classification, regression or multilabel")
+    vocabulary: int | None = Field(description="number of distinct tokens; 0 for other data")
 
 
 class Verified(Record):
-    """Whether a data set's file is unchanged: an entry of `verify_data`."""
+    """Whether a data set's file is intact: an entry of `study.verify_data()`."""
 
-    name: str = Field(description="of the data set")
-    whole: bool = Field(description="whether its content has the SHA-256 that is stored in it")
+    name: str = Field(description="name of the data set")
+    whole: bool = Field(description="whether its content matches the stored SHA-256")
     trouble: str | None = Field(default=None, description="why the file cannot be read; null if it can")
 
 
 class DataRemoved(Record):
-    """A data set's file that will be deleted, or was."""
+    """A data set's file, to be deleted or already deleted."""
 
-    name: str = Field(description="of the data set")
-    path: str = Field(description="its file")
-    size: int = Field(description="bytes of the file")
+    name: str = Field(description="name of the data set")
+    path: str = Field(description="path of the file")
+    size: int = Field(description="size of the file in bytes")

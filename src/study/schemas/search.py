@@ -1,4 +1,4 @@
-"""Records of a search: its summary, its remarks, its plan."""
+"""Records of a search: summary, remarks, plan."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ Status = Literal["finished", "stopped", "interrupted", "failed"]
 
 
 class Variant(Record):
-    """A variant's trial in the search: one training on one seed."""
+    """The trial of a variant in the search: one training on one seed."""
 
-    variant: str = Field(description="its name")
-    trial: int = Field(description="number of its trial")
-    state: str = Field(description="state of its trial")
-    value: float | None = Field(description="the objective after its last epoch")
-    difference: float | None = Field(description="how much its value exceeds the baseline's; null for the baseline")
+    variant: str = Field(description="name of the variant")
+    trial: int = Field(description="trial number")
+    state: str = Field(description="trial state")
+    value: float | None = Field(description="value of the objective after the last epoch")
+    difference: float | None = Field(description="value minus the baseline's value; null for the baseline")
 
 
 class Counts(Measured, Answer):
-    """Counts of a study's trials, the best one and the variants."""
+    """The trial counts of a study, its best trial and its variants."""
 
-    finished: int = Field(description="trials that count towards `--trials`: complete or pruned")
-    complete: int = Field(description="trials trained to their end")
-    pruned: int = Field(description="trials ended early, diverged ones included")
-    failed: int = Field(description="trials that raised an error")
-    running: int = Field(description="trials that have not ended")
-    seconds: float = Field(description="training time of all trials together")
-    best: Trial | None = Field(description="the complete trial with the best value; of equal ones the first")
-    variants: list[Variant] = Field(description="the named variants, best first")
-    baseline: int | None = Field(default=None, description="number of the trial that variants are compared with")
-    has_seed: bool = Field(default=False, description="whether its recipes have a seed, as `study confirm` needs")
+    finished: int = Field(description="number of trials that count towards `--trials`: complete or pruned")
+    complete: int = Field(description="number of trials that ran to completion")
+    pruned: int = Field(description="number of trials that ended early, including diverged ones")
+    failed: int = Field(description="number of trials that raised an error")
+    running: int = Field(description="number of trials that have not ended")
+    seconds: float = Field(description="total training time of all trials")
+    best: Trial | None = Field(description="complete trial with the best value; the first if several are equal")
+    variants: list[Variant] = Field(description="the variants, best first")
+    baseline: int | None = Field(default=None, description="trial number of the baseline of the variants")
+    has_seed: bool = Field(default=False, description="whether recipes have a seed, which `study confirm` needs")
 
 
 class Summary(Counts):
-    """What `study.run` gives."""
+    """The result of `study.run`."""
 
     type: str = Field(default="search", description="always `search`")
 
@@ -48,36 +48,36 @@ class EndedSearch(Counts):
 
     type: str = Field(default="summary", description="always `summary`")
     status: Status = Field(description="finished, stopped by `--timeout`, interrupted or failed")
-    target: int = Field(description="number of finished trials requested")
+    target: int = Field(description="requested number of finished trials")
 
 
 class Remark(Record):
-    """A remark on a search."""
+    """A remark about a search."""
 
-    kind: str = Field(description="what it is about, such as `boundary` or `more trials`")
-    text: str = Field(description="what was found, one line")
-    fix: str = Field(description="what to do, one line; may be empty")
+    kind: str = Field(description="topic, such as `boundary` or `more trials`")
+    text: str = Field(description="what was found, in one line")
+    fix: str = Field(description="what to do, in one line; may be empty")
 
 
 class Overview(Counts):
     """A study with its trials: `study show NAME --json`."""
 
     type: str = Field(default="overview", description="always `overview`")
-    remarks: list[Remark] = Field(description="remarks on the search")
-    trials: list[Trial] = Field(description="its trials, in the requested order, at most the requested number")
-    failures: str = Field(default="", description="why trials failed, one line; empty if none did")
+    remarks: list[Remark] = Field(description="remarks about the search")
+    trials: list[Trial] = Field(description="trials in the requested order, up to the requested number")
+    failures: str = Field(default="", description="why trials failed, in one line; empty if none did")
     others: int = Field(default=0, description="number of trials left out")
 
 
 class Plan(Answer):
-    """What a search would do: `study run --dry-run --json`."""
+    """The plan of a search: `study run --dry-run --json`."""
 
     type: str = Field(default="plan", description="always `plan`")
-    finished: int = Field(description="trials that are finished already")
-    target: int = Field(description="finished trials in the end")
-    slots: int = Field(description="trials at a time")
-    device: str = Field(description="where they run")
-    epochs: int | None = Field(description="epochs of a full-length trial, if the recipe says")
-    seconds_per_epoch: float = Field(description="of one trial while all slots are busy, measured")
-    expected_seconds: float | None = Field(description="until the end, if nothing is pruned; null without `epochs`")
-    disk_bytes: int = Field(description="disk space of all remaining trials")
+    finished: int = Field(description="number of trials already finished")
+    target: int = Field(description="number of finished trials at the end")
+    slots: int = Field(description="number of trials at a time")
+    device: str = Field(description="device of the trials")
+    epochs: int | None = Field(description="epochs of a full-length trial; null if the recipe sets none")
+    seconds_per_epoch: float = Field(description="measured time per epoch of a trial while all slots are busy")
+    expected_seconds: float | None = Field(description="expected duration without pruning; null without `epochs`")
+    disk_bytes: int = Field(description="disk space for all remaining trials")

@@ -1,4 +1,4 @@
-"""What the service's API takes and gives: runs of its queue, people, tokens, events, pages of a list."""
+"""Records of the server's API: runs in the queue, people, tokens, events, pages of a list."""
 
 from __future__ import annotations
 
@@ -17,45 +17,53 @@ Given = TypeVar("Given")
 
 
 class StudyFile(Record):
-    """A study's file that an author submits with a run."""
+    """A study file that an author submits with a run."""
 
     name: str = Field(pattern=r"^[A-Za-z_]\w*$", max_length=100, description="name of the file, without .py")
-    content: str = Field(max_length=200_000, description="its text")
+    content: str = Field(max_length=200_000, description="content of the file")
 
 
 class Asked(Record):
-    """What a run is asked for: options of `study run`, `compare`, `confirm` and `ablate`; those unset are theirs."""
+    """The options of a run: those of `study run`, `compare`, `confirm` and `ablate`, with their defaults."""
 
     question: Question = Field(default="run", description="the command")
-    study: Name = Field(description="name of an installed study or of results, `@dataset` included")
-    file: StudyFile | None = Field(default=None, description="the study's file instead of an installed one; of authors")
-    trials: int | None = Field(default=None, ge=1, le=1_000_000, description="of `run`: finished trials in the end")
-    workers: int | None = Field(default=None, ge=1, le=4096, description="trials at a time; all free slots if unset")
-    timeout: float | None = Field(default=None, gt=0, description="seconds after which the run stops")
-    device: str | None = Field(default=None, pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="as `--device`")
-    hang: float | None = Field(default=None, ge=0, description="as `--hang`")
-    sampler: Name | None = Field(default=None, description="of `run`: Optuna's sampler")
-    pruner: Name | None = Field(default=None, description="of `run`: Optuna's pruner")
-    seed: int | None = Field(default=None, ge=0, description="of `run`: seeds the sampler and the trainings")
-    fixed: dict[str, Any] = Field(
-        default_factory=dict[str, Any], description="of `run` and `compare`: knobs held fixed"
+    study: Name = Field(description="name of an installed study or of results, including `@dataset`")
+    file: StudyFile | None = Field(
+        default=None, description="study file to use instead of an installed study; authors only"
     )
-    data: Name | None = Field(default=None, description="another data set")
-    name: Name | None = Field(default=None, description="of all but `compare`: the study's new name")
-    fallback: bool = Field(default=True, description="whether the study's fallback data may be taken")
-    accept: bool = Field(default=False, description="continue although the study's definition has changed")
-    variants: list[Name] | None = Field(default=None, description="of `compare`: these alone")
-    against: Name | None = Field(default=None, description="of `compare`: the baseline")
-    until_sure: bool = Field(default=False, description="of `compare`: add seeds until each verdict is settled")
-    as_published: bool = Field(default=False, description="of `compare`: published protocols to the letter, too")
-    smallest: float | None = Field(default=None, ge=0, description="of `compare` and `ablate`: as `--smallest`")
-    seeds: int | None = Field(default=None, ge=2, le=10_000, description="of all but `run`: how many")
-    resplit: bool | None = Field(default=None, description="of `compare` and `confirm`: a new split for each seed")
-    top: int | None = Field(default=None, ge=1, le=10_000, description="of `confirm`: how many of the best trials")
+    trials: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="`run` only: number of finished trials at the end"
+    )
+    workers: int | None = Field(
+        default=None, ge=1, le=4096, description="number of trials at a time; all free slots if unset"
+    )
+    timeout: float | None = Field(default=None, gt=0, description="seconds after which the run stops")
+    device: str | None = Field(default=None, pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="see `--device`")
+    hang: float | None = Field(default=None, ge=0, description="see `--hang`")
+    sampler: Name | None = Field(default=None, description="`run` only: Optuna sampler")
+    pruner: Name | None = Field(default=None, description="`run` only: Optuna pruner")
+    seed: int | None = Field(default=None, ge=0, description="`run` only: seed of the sampler and the trainings")
+    fixed: dict[str, Any] = Field(default_factory=dict[str, Any], description="`run` and `compare`: knobs held fixed")
+    data: Name | None = Field(default=None, description="data set to use instead of the study's own")
+    name: Name | None = Field(default=None, description="all but `compare`: new name of the study")
+    fallback: bool = Field(default=True, description="whether the study's fallback data may be used")
+    accept: bool = Field(default=False, description="whether to continue although the study's definition has changed")
+    variants: list[Name] | None = Field(default=None, description="`compare` only: variants to compare; all if unset")
+    against: Name | None = Field(default=None, description="`compare` only: the baseline")
+    until_sure: bool = Field(
+        default=False, description="`compare` only: whether to add seeds until each verdict is settled"
+    )
+    as_published: bool = Field(
+        default=False, description="`compare` only: whether to also run published protocols exactly as published"
+    )
+    smallest: float | None = Field(default=None, ge=0, description="`compare` and `ablate`: see `--smallest`")
+    seeds: int | None = Field(default=None, ge=2, le=10_000, description="all but `run`: number of seeds")
+    resplit: bool | None = Field(default=None, description="`compare` and `confirm`: a new split for each seed")
+    top: int | None = Field(default=None, ge=1, le=10_000, description="`confirm` only: number of best trials")
 
 
 class Submitted(Asked):
-    """A run to be queued."""
+    """A run to queue."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -65,149 +73,153 @@ class Submitted(Asked):
 
     key: str | None = Field(
         default=None, min_length=1, max_length=100,
-        description="idempotency key of the submitter: the same key is the same run, however often it is sent",
+        description="idempotency key: a repeated key returns the run that was first submitted with it",
     )  # fmt: skip
-    priority: int = Field(default=0, ge=-100, le=100, description="higher ones first; above 0 for admins alone")
+    priority: int = Field(default=0, ge=-100, le=100, description="higher runs first; only admins may set it above 0")
 
 
 class Run(Record):
-    """A run of the queue."""
+    """A run in the queue."""
 
-    id: str = Field(description="its name in the queue")
-    person: str = Field(description="who asked")
+    id: str = Field(description="identifier of the run")
+    person: str = Field(description="who submitted the run")
     question: Question = Field(description="the command")
-    study: str = Field(description="the study that was asked for")
-    studies: list[str] = Field(description="the studies that it writes, as far as they have begun")
-    asked: dict[str, Any] = Field(description="what was asked, without a study's file")
+    study: str = Field(description="name of the requested study")
+    studies: list[str] = Field(description="names of the studies that the run has begun to write")
+    asked: dict[str, Any] = Field(description="requested options, without the study file")
     status: RunStatus = Field(description="queued, running, paused, done, failed or cancelled")
-    reason: str = Field(description="why it waits, is paused or failed; else empty")
-    priority: int = Field(description="higher ones first")
-    slots: int = Field(description="trials at a time while it runs")
-    attempt: int = Field(description="how often it was started")
-    failures: int = Field(description="failures in a row")
-    submitted: str | None = Field(description="when it was asked")
-    started: str | None = Field(description="when it was last started")
-    ended: str | None = Field(description="when it ended")
-    slot_hours: float = Field(description="hours times slots, of all its attempts that have ended")
+    reason: str = Field(description="why the run waits, is paused or failed; empty otherwise")
+    priority: int = Field(description="higher runs first")
+    slots: int = Field(description="number of trials at a time while the run is running")
+    attempt: int = Field(description="number of starts")
+    failures: int = Field(description="number of consecutive failures")
+    submitted: str | None = Field(description="submission time")
+    started: str | None = Field(description="time of the latest start")
+    ended: str | None = Field(description="end time")
+    slot_hours: float = Field(description="hours times slots, over all ended attempts")
     answer: dict[str, Any] | None = Field(
-        default=None, description="what the command printed with `--json`, at its end"
+        default=None, description="final object that the command printed with `--json`"
     )
 
 
 class Event(Record):
-    """Something that happened: of a run, or a line of a trial's log."""
+    """An event: a change of a run, or a line of a trial's log."""
 
-    id: int = Field(description="grows; `Last-Event-ID` continues after it")
+    id: int = Field(description="increasing number; `Last-Event-ID` continues after it")
     time: float = Field(description="seconds since 1970")
     kind: str = Field(
         description="`run`, or the kind of the line: created, started, epoch, ended, died, restarted, ..."
     )
-    run: str | None = Field(description="of a run's event")
-    study: str | None = Field(description="of a trial's event")
-    trial: int | None = Field(description="its number")
-    data: dict[str, Any] = Field(description="the run's status and reason, or the line of the log")
+    run: str | None = Field(description="identifier of the run, for events of runs")
+    study: str | None = Field(description="name of the study, for events of trials")
+    trial: int | None = Field(description="trial number, for events of trials")
+    data: dict[str, Any] = Field(description="status and reason of the run, or the log line")
 
 
 class Person(Record):
-    """Somebody who may log in."""
+    """A person who may log in."""
 
-    name: str = Field(description="unique")
-    role: Role = Field(description="viewer, runner, author or admin; each may do what those before may")
-    created: str | None = Field(description="since when")
-    disabled: bool = Field(description="whether logging in is refused")
-    invited: bool = Field(description="whether no password was set yet")
-    max_slots: int | None = Field(description="trials at a time, at most; null is no limit")
-    max_hours: float | None = Field(description="slot-hours of a calendar month, at most; null is no limit")
+    name: str = Field(description="unique name")
+    role: Role = Field(description="viewer, runner, author or admin; each includes the rights of those before it")
+    created: str | None = Field(description="creation time")
+    disabled: bool = Field(description="whether login is disabled")
+    invited: bool = Field(description="whether the person has not yet set a password")
+    max_slots: int | None = Field(description="largest number of trials at a time; null for no limit")
+    max_hours: float | None = Field(description="largest number of slot-hours per calendar month; null for no limit")
 
 
 class NewPerson(Record):
-    """Somebody to invite."""
+    """A person to invite."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", description="unique")
-    role: Role = Field(default="viewer", description="the least by default")
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", description="unique name")
+    role: Role = Field(default="viewer", description="role of the person")
 
 
 class ChangedPerson(BaseModel):
-    """What is to change of a person; what is left out stays."""
+    """Changes to a person; omitted fields keep their values."""
 
     model_config = ConfigDict(extra="forbid")
 
-    role: Role = Field(default="viewer", description="the new role")
-    disabled: bool = Field(default=False, description="whether logging in is refused from now on")
-    max_slots: int | None = Field(default=None, ge=0, description="quota of slots; null is none")
-    max_hours: float | None = Field(default=None, ge=0, description="quota of slot-hours a month; null is none")
+    role: Role = Field(default="viewer", description="new role")
+    disabled: bool = Field(default=False, description="whether login is disabled")
+    max_slots: int | None = Field(
+        default=None, ge=0, description="largest number of trials at a time; null for no limit"
+    )
+    max_hours: float | None = Field(
+        default=None, ge=0, description="largest number of slot-hours per calendar month; null for no limit"
+    )
 
 
 class Invitation(Record):
-    """A link that lets somebody set a password."""
+    """A link with which a person sets a password."""
 
-    name: str = Field(description="of the person")
-    link: str = Field(description="shown once; holds for three days")
+    name: str = Field(description="name of the person")
+    link: str = Field(description="shown once; valid for three days")
 
 
 class Token(Record):
-    """A program's key, without what is secret."""
+    """An API token, without its secret."""
 
-    id: str = Field(description="its name, to revoke it")
-    person: str = Field(description="for whom it acts")
-    label: str = Field(description="what it is for")
-    created: str | None = Field(description="when it was made")
-    expires: str | None = Field(description="until when it holds")
-    revoked: str | None = Field(description="when it was revoked; null if it was not")
-    used: str | None = Field(description="when it was last used, to the hour")
+    id: str = Field(description="identifier, to revoke the token by")
+    person: str = Field(description="person that the token acts for")
+    label: str = Field(description="purpose of the token")
+    created: str | None = Field(description="creation time")
+    expires: str | None = Field(description="expiry time")
+    revoked: str | None = Field(description="time of revocation; null if not revoked")
+    used: str | None = Field(description="time of the latest use, to the hour")
 
 
 class NewToken(Record):
-    """A token to be made."""
+    """A token to create."""
 
-    label: str = Field(default="token", max_length=100, description="what it is for")
-    days: float = Field(default=30, gt=0, le=366, description="how long it holds")
+    label: str = Field(default="token", max_length=100, description="purpose of the token")
+    days: float = Field(default=30, gt=0, le=366, description="days until the token expires")
 
 
 class MadeToken(Token):
-    """A token, shown once."""
+    """A new token, with its secret."""
 
-    token: str = Field(description="the secret: `Authorization: Bearer TOKEN`")
+    token: str = Field(description="the secret, shown once, for `Authorization: Bearer TOKEN`")
 
 
 class Login(Record):
-    """A name and a password, for which a program gets a token."""
+    """A name and a password, exchanged for a token."""
 
-    name: str = Field(max_length=64, description="of the person")
-    password: str = Field(max_length=1000, description="of the person")
-    label: str = Field(default="study login", max_length=100, description="what the token is for")
+    name: str = Field(max_length=64, description="name of the person")
+    password: str = Field(max_length=1000, description="password of the person")
+    label: str = Field(default="study login", max_length=100, description="purpose of the token")
 
 
 class Wish(Record):
-    """A run's new place in the queue."""
+    """The new priority of a run."""
 
-    priority: int = Field(ge=-100, le=100, description="higher ones first; above 0 for admins alone")
+    priority: int = Field(ge=-100, le=100, description="higher runs first; only admins may set it above 0")
 
 
 class Usage(Record):
-    """What somebody used in a month."""
+    """A person's usage in a month."""
 
-    person: str = Field(description="who")
-    month: str = Field(description="such as 2026-11")
+    person: str = Field(description="name of the person")
+    month: str = Field(description="month, such as 2026-11")
     slot_hours: float = Field(description="hours times slots")
 
 
 class AuditLine(Record):
-    """A line of the audit log."""
+    """An entry of the audit log."""
 
-    id: int = Field(description="grows")
-    time: str | None = Field(description="when")
-    person: str = Field(description="who")
-    action: str = Field(description="what")
-    subject: str = Field(description="to whom or what")
-    detail: str = Field(description="how")
+    id: int = Field(description="increasing number")
+    time: str | None = Field(description="time of the action")
+    person: str = Field(description="who acted")
+    action: str = Field(description="the action")
+    subject: str = Field(description="whom or what it affected")
+    detail: str = Field(description="details of the action")
 
 
 class Page(Record, Generic[Given]):
-    """A part of a list."""
+    """A page of a list."""
 
-    items: list[Given] = Field(description="the entries")
-    next: str | None = Field(description="`cursor` of the next part; null at the end")
+    items: list[Given] = Field(description="entries of the page")
+    next: str | None = Field(description="`cursor` of the next page; null on the last page")
 
 
 class Trouble(Record):

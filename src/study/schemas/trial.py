@@ -1,4 +1,4 @@
-"""A trial: as a line of a table, as `study run --json` prints it, and whole."""
+"""Records of a trial: as a table row, as a line of `study run --json`, and in full."""
 
 from __future__ import annotations
 
@@ -12,55 +12,57 @@ State = Literal["complete", "pruned", "failed", "running"]
 
 
 class Trial(Record):
-    """One trial in short."""
+    """A trial in brief."""
 
-    trial: int = Field(description="its number, from 0")
-    variant: str | None = Field(description="its name, if it is one of the study's variants")
-    state: State = Field(description="complete, pruned, failed, or running: it has no end yet")
-    value: float | None = Field(description="the objective after the last epoch; of a pruned trial what it had reached")
-    best_value: float | None = Field(
-        description="the best value of the objective over its epochs; null on the test split, which the end alone sees"
+    trial: int = Field(description="trial number, from 0")
+    variant: str | None = Field(description="name of the variant, if it is one")
+    state: State = Field(description="complete, pruned, failed, or running if it has not ended")
+    value: float | None = Field(
+        description="value of the objective after the last epoch; for a pruned trial, the value it reached"
     )
-    epochs: int = Field(description="whole epochs trained")
-    seconds: float = Field(description="wall-clock time of these epochs")
-    overrides: dict[str, Any] = Field(description="what it was trained with, as far as the study's recipe differs")
-    metrics: dict[str, float] = Field(description="every metric of the last epoch")
-    reason: str = Field(description="why it was pruned or failed; else empty")
-    started: str | None = Field(description="when it was started first")
-    device: str | None = Field(description="the device of its last start")
+    best_value: float | None = Field(
+        description="best value of the objective over the epochs; null on the test split, which is only used at the end"
+    )
+    epochs: int = Field(description="number of whole epochs trained")
+    seconds: float = Field(description="wall-clock time of the epochs")
+    overrides: dict[str, Any] = Field(description="knobs that differ from the study's recipe")
+    metrics: dict[str, float] = Field(description="all metrics of the last epoch")
+    reason: str = Field(description="why the trial was pruned or failed; empty otherwise")
+    started: str | None = Field(description="time of the first start")
+    device: str | None = Field(description="device of the latest start")
 
 
 class EndedTrial(Trial, Answer):
-    """A trial as it ends: a line of `study run --json` and of `study compare --json`."""
+    """An ended trial: a line of `study run --json` and of `study compare --json`."""
 
     type: str = Field(default="trial", description="always `trial`")
 
 
 class TrialDetails(Trial, Measured, Answer):
-    """A trial with everything in its folder: `study show NAME --trial N --json`."""
+    """A trial with all the data in its folder: `study show NAME --trial N --json`."""
 
     type: str = Field(default="trial_details", description="always `trial_details`")
-    folder: str = Field(description="folder of its files")
-    recipe: dict[str, Any] = Field(description="every knob")
-    history: list[dict[str, int | float]] = Field(description="for each epoch `epoch`, its metrics and `seconds`")
-    evaluation: dict[str, Any] | None = Field(description="what the training found out about its last model")
-    deaths: list[str] = Field(description="why workers died that trained it")
-    environment: dict[str, Any] | None = Field(description="versions and machine at its first start")
+    folder: str = Field(description="path of the trial folder")
+    recipe: dict[str, Any] = Field(description="all knobs")
+    history: list[dict[str, int | float]] = Field(description="`epoch`, the metrics and `seconds` of each epoch")
+    evaluation: dict[str, Any] | None = Field(description="evaluation of the final model by the training")
+    deaths: list[str] = Field(description="why workers that trained it died")
+    environment: dict[str, Any] | None = Field(description="versions and machine at the first start")
     repeats: int | None = Field(
-        description="the trial of the same recipe and seed whose values were copied; null if this one was trained"
+        description="trial of the same recipe and seed whose values were copied; null if this trial was trained"
     )
     audited: int | None = Field(
-        description="the epoch after which the pruner would have stopped an audited trial; null for others"
+        description="epoch after which the pruner would have stopped an audited trial; null for others"
     )
 
 
 class RepeatableRecipe(Record):
     """One training, for `study run --recipe`: what `study best` prints."""
 
-    study: str = Field(description="name of the study that it is from")
-    trial: int | None = Field(default=None, description="number of the trial that it is from")
-    value: float | None = Field(default=None, description="its value; a repetition is compared with it")
-    metric: str = Field(description="what the value is of")
-    recipe_type: str = Field(description="import path of the recipe's class")
-    train: str = Field(description="import path of the training")
-    recipe: dict[str, Any] = Field(description="every knob")
+    study: str = Field(description="name of the study of the trial")
+    trial: int | None = Field(default=None, description="trial number")
+    value: float | None = Field(default=None, description="value of the trial, which a repetition is compared with")
+    metric: str = Field(description="name of the value's metric")
+    recipe_type: str = Field(description="import path of the recipe class")
+    train: str = Field(description="import path of the training function")
+    recipe: dict[str, Any] = Field(description="all knobs")

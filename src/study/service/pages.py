@@ -218,7 +218,8 @@ def start(request: Request, study: Annotated[str, Query(max_length=200)] = "") -
 
 
 def _form(given: Mapping[str, str], trouble: str = "") -> dict[str, Any]:
-    return {"given": {"workers": "", "fixed": "", **given}, "installed": sorted(available()), "trouble": trouble}
+    empty = dict.fromkeys(("study", "question", "trials", "workers", "fixed"), "")
+    return {"given": {**empty, **given}, "installed": sorted(available()), "trouble": trouble}
 
 
 @routes.post("/start/check", openapi_extra=RUNNER)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import gammaln
 
 from study.metric import sign_of
 from study.stats.intervals import moments, reach, student_critical
@@ -41,8 +42,10 @@ class Curve:
     high: NDArray[np.float64]
 
 
-def expected_best(values: ArrayLike, direction: Direction = "maximize", inside: float = 0.9) -> Curve:
-    """Compute the expected best value of n trials, for n from 1 to all of them, with a band.
+def expected_best(
+    values: ArrayLike, direction: Direction = "maximize", inside: float = 0.9, at: ArrayLike | None = None
+) -> Curve:
+    """Compute the expected best value of n trials, with a band.
 
     The band shows how much the best value varies between searches of n trials. It closes at the right end, where every
     search would hold the same trials: read the curve up to about half of them.
@@ -51,6 +54,7 @@ def expected_best(values: ArrayLike, direction: Direction = "maximize", inside: 
         values: shape (trials,), a value for each trial; NaN and infinite values are left out.
         direction: whether more or less is better.
         inside: share of the searches of n trials whose best value is within the band, in (0, 1).
+        at: shape (points,), the numbers n, from 1 to the number of finite values; each of them if unset.
 
     >>> curve = expected_best([0.1, 0.4, 0.2, 0.3])
     >>> curve.at, curve.mean.round(3)
@@ -65,12 +69,21 @@ def expected_best(values: ArrayLike, direction: Direction = "maximize", inside: 
     total = ranked.size
     if total == 0:
         return Curve(*(np.empty(0) for _ in range(4)))
-    rank, n = np.arange(1, total + 1), np.arange(total)[:, None]
-    # Probability that all of n + 1 drawn trials have at most this rank: one factor for each trial drawn.
-    chance = np.cumprod(np.maximum(rank - n, 0) / (total - n), axis=0)
-    mean = np.diff(chance, axis=1, prepend=0.0) @ ranked
-    worse, better = (ranked[(chance >= tail).argmax(1)] for tail in ((1 - inside) / 2, (1 + inside) / 2))
-    return _oriented(np.arange(1.0, total + 1), sign, mean, worse, better)
+    points = np.arange(1, total + 1) if at is None else np.asarray(at, dtype=np.int64)
+    log_factorial = gammaln(np.arange(1.0, total + 2))
+    rows = [_of_n(ranked, n, log_factorial, inside) for n in points.tolist()]
+    return _oriented(points.astype(np.float64), sign, *np.array(rows).T)
+
+
+def _of_n(ranked: NDArray[np.float64], n: int, log_factorial: NDArray[np.float64], inside: float) -> tuple[float, ...]:
+    """Compute the mean of the best of n values, chosen from those ranked from the worst, and the ends of its band."""
+    total, possible = ranked.size, ranked[n - 1 :]
+    # probability that all of n chosen trials have at most this rank: C(rank, n) / C(total, n)
+    ways = log_factorial[n:] - log_factorial[: total - n + 1]
+    chance = np.exp(ways - ways[-1])
+    mean = np.diff(chance, prepend=0.0) @ possible
+    low, high = (possible[np.searchsorted(chance, tail)] for tail in ((1 - inside) / 2, (1 + inside) / 2))
+    return mean, low, high
 
 
 def best_so_far(values: ArrayLike, direction: Direction = "maximize") -> NDArray[np.float64]:

@@ -10,10 +10,10 @@ import logging
 import multiprocessing
 import os
 import threading
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from study.background import waits
 from study.processes import no_main_module, signals_held
 from study.record.journal import Journal
 from study.tracking import mirror
@@ -54,14 +54,14 @@ class Apart:
             while self._hear(0):
                 pass
 
-    def close(self, timeout: float) -> int:
-        """Send what is left, for `timeout` seconds at most; return the number of trials not sent completely."""
+    def close(self, timeout: float, stop: threading.Event) -> int:
+        """Send what is left; return the number of trials not sent completely. As `study.background.Copy`."""
         self.wake()
         if self._ours is not None:
             self._send(timeout)
-            deadline = time.monotonic() + timeout + min(GRACE, timeout)
-            while self._hear(max(0.0, deadline - time.monotonic())):
-                pass
+            for seconds in waits(timeout + min(GRACE, timeout), stop):
+                if self._ours.poll(seconds) and not self._hear(0):
+                    break
             self._process.kill()
             self._process.join()
             self._ours.close()

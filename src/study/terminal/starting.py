@@ -6,8 +6,9 @@ Nothing heavy is imported before that.
 from __future__ import annotations
 
 import logging
+import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from study.formatting import plural
 
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from study.cli.terminal import Terminal
+    from study.terminal.console import Terminal
 
 log = logging.getLogger("study")
 BAR = 40  # characters
+AT_ONCE = 0.4  # seconds: what has ended by then was no work
 
 
 @contextmanager
@@ -56,11 +58,12 @@ def starting(
 def reporting(terminal: Terminal) -> Generator[Callable[[str, float | None], None]]:
     """Give a function that shows how far a long piece of work is: a text, and a share in [0, 1] or None."""
     if not terminal.live:
-        yield _Steps().tell
+        with _Steps() as steps:
+            yield steps.tell
         return
     from rich.live import Live
 
-    from study.cli.frame import Frame
+    from study.terminal.frame import Frame
 
     told: list[tuple[str, float | None]] = []
     console = terminal.console()
@@ -100,13 +103,38 @@ def _line(spinner: RenderableType, told: tuple[str, float | None] = ("", None)) 
 
 
 class _Steps:
-    """Logs a new text at once and a share in steps of a tenth."""
+    """Logs each new text, and a share in steps of a tenth; nothing if a mistake ends the work at once."""
 
     def __init__(self) -> None:
-        self._last = ("", -1)
+        self._last: tuple[str, int | None] = ("", None)
+        self._held: list[str] | None = []  # until it is clear that there is work
+        self._lock = threading.Lock()
+        self._timer = threading.Timer(AT_ONCE, self._release)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._timer.cancel()
+        if kind is None:
+            self._release()
 
     def tell(self, text: str, share: float | None) -> None:
-        now = (text, int(10 * (share or 0)))
-        if now != self._last:
+        now = (text, None if share is None else int(10 * share))
+        with self._lock:
+            if now == self._last:
+                return
             self._last = now
-            log.info(text if share is None else f"{text}: {10 * now[1]} %")
+            line = text if share is None else f"{text}: {10 * int(10 * share)} %"
+            if self._held is None:
+                log.info(line)
+            else:
+                self._held.append(line)
+
+    def _release(self) -> None:
+        with self._lock:
+            for line in self._held or ():
+                log.info(line)
+            self._held = None

@@ -7,8 +7,6 @@ import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from study.cli.live import STOPPING, STOPPING_SOON, shown
-from study.cli.terminal import width
 from study.errors import Interrupted
 from study.formatting import to_json
 from study.progress import TrialEnded, finish
@@ -17,14 +15,16 @@ from study.record.trial import Trial
 from study.running.interrupt import stopped_by_signals
 from study.schemas.trial import EndedTrial
 from study.stopping import Stop
+from study.terminal.console import width
+from study.terminal.live import STOPPING, STOPPING_SOON, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
 
-    from study.cli.terminal import Terminal
     from study.progress import Progress, Result
     from study.running.board import Board
+    from study.terminal.console import Terminal
     from study.text.shown import Shown
 
 

@@ -9,12 +9,11 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import typer
-
-from study.errors import InputError, PlaceError
-from study.formatting import fitted, without_password
+from study.errors import PlaceError
+from study.formatting import fitted, without_password, wrapped
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from rich.console import Console
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from study.text.shown import Shown
 
 log = logging.getLogger("study")
+BANNER_WIDTH = 78  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,19 @@ class Terminal:
 
         width = None if sys.stderr.isatty() else 100
         return Console(stderr=True, no_color=not self.color, highlight=False, soft_wrap=False, width=width)
+
+    def warn(self, title: str, lines: Sequence[str]) -> None:
+        """Print a banner that nobody misses, with a title; `--quiet` does not hide it."""
+        if self.live:
+            from rich.panel import Panel
+            from rich.text import Text
+
+            body = Text("\n".join(lines))
+            self.console().print(Panel(body, title=f"[bold]{title}[/bold]", border_style="bold red", padding=(1, 2)))
+            return
+        rule = "!" * BANNER_WIDTH
+        parts = [part for line in (title.upper(), *lines) for part in wrapped(line, BANNER_WIDTH - 4)]
+        print("\n".join([rule, *(f"!! {part}" for part in parts), rule]), file=sys.stderr, flush=True)
 
 
 def open_terminal(verbose: int, *, quiet: bool, progress: bool, log_file: Path | None) -> Terminal:
@@ -107,24 +120,6 @@ def show_as(found: Shown, form: str) -> None:
         print(found.to_csv(), end="")
     else:
         show(found, as_json=form == "json")
-
-
-def require_consent(question: str, where: str, *, yes: bool) -> None:
-    """Ask whether to delete, unless the answer was given.
-
-    Raises:
-        InputError: nobody is there to be asked.
-        typer.Exit: the answer is no.
-
-    """
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise InputError("cannot ask for confirmation: this is not a terminal", where=where, fix="Say --yes.")
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
-        log.warning("Nothing was deleted")
-        raise typer.Exit(1)
 
 
 class _Stderr(logging.Handler):

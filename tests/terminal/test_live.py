@@ -8,9 +8,9 @@ import logging
 import pytest
 from rich.console import Console
 
-from study.cli import live, preamble
-from study.cli.terminal import Terminal, wants_color
+from study.cli import preamble
 from study.definition import Study
+from study.errors import InputError
 from study.events import Epoch
 from study.metric import Metric
 from study.progress import Notice, Preparing, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
@@ -18,6 +18,9 @@ from study.recipe import Recipe
 from study.record.history import Ended
 from study.record.trial import TrialRow
 from study.running.board import Board, Placed
+from study.terminal import live
+from study.terminal.console import Terminal, wants_color
+from study.terminal.starting import reporting
 
 LONG = {"optimizer": "adamw", "lr": 0.0123456, "activation": "leaky_relu", "dropout_conv": 0.25, "schedule": "cosine"}
 BEST = "[3/10] Best is trial 0 with value: 50.00 %."
@@ -231,7 +234,7 @@ def test_the_banner_on_a_terminal_is_a_panel(capsys):
 
 def test_progress_off_a_terminal_is_a_line_for_each_tenth(caplog):
     caplog.set_level(logging.INFO, logger="study")
-    with preamble.reporting(Terminal(live=False)) as report:
+    with reporting(Terminal(live=False)) as report:
         for step in range(101):
             report("downloading", step / 100)
         report("unpacking", None)
@@ -253,3 +256,20 @@ def test_colour_is_for_terminals_and_no_color_wins(monkeypatch, variables, here,
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert wants_color(here=here) is wanted
+
+
+def test_a_mistake_that_ends_the_work_at_once_is_not_preceded_by_what_was_going_on(caplog, monkeypatch):
+    caplog.set_level(logging.INFO, logger="study")
+    monkeypatch.setattr("study.terminal.starting.AT_ONCE", 3600)
+
+    def load(name=None):
+        with reporting(Terminal(live=False)) as report:
+            report("loading torch", None)
+            if name is None:
+                raise InputError("which study?")
+
+    with pytest.raises(InputError):
+        load()
+    assert caplog.records == []
+    load("toy")
+    assert [record.getMessage() for record in caplog.records] == ["loading torch"]

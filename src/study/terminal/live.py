@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from study.cli.frame import Frame
 from study.formatting import duration, knobs, plural, wrapped
 from study.progress import Notice, Preparing, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialStarted, Written
+from study.terminal.frame import Frame
 from study.text.table import clip
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console, RenderableType
 
-    from study.cli.terminal import Terminal
     from study.running.board import Board, Placed, Running
+    from study.terminal.console import Terminal
 
 log = logging.getLogger("study")
 FRAMES_PER_SECOND = 4

@@ -14,8 +14,8 @@ from study.formatting import fitted
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="no tmux, the terminal of this test")
 VIEW = """
 import time
-from study.cli import live
-from study.cli.terminal import Terminal
+from study.terminal import live
+from study.terminal.console import Terminal
 from study.metric import Metric
 from study.progress import Notice, SearchStarted, TrialStarted
 from study.record.trial import TrialRow
