@@ -82,7 +82,9 @@ class Design:
 
     def overrides(self, arm: str, seed_index: int) -> dict[str, Any]:
         """Return the overrides of an arm for a seed, by the seed's index from 0."""
-        return {**self.arms[arm], "seed": self.study.recipe.model_dump()["seed"] + self.first + seed_index}
+        knobs, further = self.study.recipe.model_dump(), self.first + seed_index
+        split = {"split_seed": knobs["split_seed"] + further} if self.resplit else {}
+        return {**self.arms[arm], **split, "seed": knobs["seed"] + further}
 
     def recipes(self) -> dict[str, str]:
         """Compute the fingerprint of each arm's recipe with the first seed."""
