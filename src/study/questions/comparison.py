@@ -268,7 +268,7 @@ def judge(
     before: Earlier,
 ) -> dict[str, verdicts.Contrast]:
     """Compare the others with the baseline: sequentially with `until_sure`, otherwise for a fixed number of seeds."""
-    test = sequential.compare if question.until_sure else verdicts.compare
+    test = sequential.compare if question.until_sure or before.looks else verdicts.compare
     others = [name for name in question.variants if name != question.against]
     known = {name: fingerprint(finals.recipe_for(finals.variants[name])) for name in question.variants}
     found = test(

@@ -30,12 +30,9 @@ def possible(study: Study) -> bool:
         return False
     if not (isinstance(study.recipe, Recipe) and study.train == OUR_TRAIN):
         return True  # a person's own training does with it what it does
-    from study.data import packed  # noqa: PLC0415 - only where there is data
+    from study.data.counts import has_other_splits  # noqa: PLC0415 - only where there is data
 
-    pack = packed.find(study.recipe.dataset)
-    if study.recipe.val_fraction:
-        return pack is None or not pack.validation
-    return study.recipe.train_size is not None
+    return has_other_splits(study.recipe)
 
 
 def chosen(study: Study, stored: Mapping[str, Any] | None, *, wanted: bool | None, usual: bool) -> bool:
