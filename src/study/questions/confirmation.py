@@ -20,7 +20,7 @@ from study.plots import interactive
 from study.questions import judging, new_examples, publishing, race, replicates, resplits
 from study.questions.race import ConfirmationQuestion, Contender, arm_of
 from study.questions.replicates import Design, Pairs
-from study.recipe import difference, fingerprint
+from study.recipe import SEEDS, difference, fingerprint
 from study.record import family, results
 from study.record.family import BASELINE, Family
 from study.schemas import questions as schemas
@@ -191,7 +191,7 @@ def ask(
     journal = Family(study.name, settings.home).search
     stored = Family(study.name, settings.home).question("confirm")
     resplit = resplits.chosen(study, stored, wanted=resplit, usual=True)
-    own = {"seed", "split_seed"} if resplit else {"seed"}
+    own = SEEDS if resplit else {"seed"}
     trials = {trial.number: trial for trial in results.read(journal)}
     rows = [trial.row for trial in trials.values() if trial.row.state == "complete"]
     arms: dict[int, dict[str, Any]] = {}

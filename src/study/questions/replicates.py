@@ -24,7 +24,7 @@ from study.imports import reference_to
 from study.progress import Notice, Preparing, SearchStarted
 from study.questions import judging
 from study.questions.recipe_results import RecipeResults
-from study.recipe import fingerprint
+from study.recipe import SPLIT, fingerprint
 from study.record import results
 from study.record.family import Family, parsed
 from study.record.journal import Journal
@@ -83,7 +83,7 @@ class Design:
     def overrides(self, arm: str, seed_index: int) -> dict[str, Any]:
         """Return the overrides of an arm for a seed, by the seed's index from 0."""
         knobs, further = self.study.recipe.model_dump(), self.first + seed_index
-        split = {"split_seed": knobs["split_seed"] + further} if self.resplit else {}
+        split = {SPLIT: knobs[SPLIT] + further} if self.resplit else {}
         return {**self.arms[arm], **split, "seed": knobs["seed"] + further}
 
     def recipes(self) -> dict[str, str]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from study.definition import OUR_TRAIN
 from study.errors import InputError
-from study.recipe import Recipe
+from study.recipe import SPLIT, Recipe
 from study.schemas.questions import Spread
 from study.stats import splitting
 
@@ -26,7 +26,7 @@ def possible(study: Study) -> bool:
     It does not where the recipe has no such knob, or it is held fixed; where nothing is held out and all examples are
     trained on; and where the data set brings its validation examples.
     """
-    if "split_seed" not in type(study.recipe).model_fields or "split_seed" in study.fixed:
+    if SPLIT not in type(study.recipe).model_fields or SPLIT in study.fixed:
         return False
     if not (isinstance(study.recipe, Recipe) and study.train == OUR_TRAIN):
         return True  # a person's own training does with it what it does
@@ -50,7 +50,7 @@ def chosen(study: Study, stored: Mapping[str, Any] | None, *, wanted: bool | Non
     """
     there = possible(study)
     if wanted and not there:
-        fix = "It takes a knob `split_seed` that is not held fixed, and examples that are held out."
+        fix = f"It takes a knob {SPLIT!r} that is not held fixed, and examples that are held out."
         raise InputError("there is no other split of these data", where="--resplit", fix=fix)
     if wanted is not None:
         return wanted

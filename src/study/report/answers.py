@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from study.formatting import knobs, local_moment, plural
 from study.insight import evidence, judgement
+from study.recipe import SEEDS
 from study.report.found import best_row
 from study.report.parts import Facts, Points, Section, Table, Text
 from study.text import questions
@@ -148,7 +149,7 @@ def _of_variants(found: Found, compared: Compared) -> str:
 
 
 def _recipe(overrides: Mapping[str, Any]) -> str:
-    written = knobs({knob: value for knob, value in overrides.items() if knob not in {"seed", "split_seed"}})
+    written = knobs({knob: value for knob, value in overrides.items() if knob not in SEEDS})
     return f"`{written}`" if written else "the study's recipe as it is"
 
 
