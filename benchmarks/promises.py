@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from study.stats import examples, failures, intervals, noninferiority, verdicts
+from study.stats import examples, failures, intervals, noninferiority, sequential, verdicts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -135,6 +135,41 @@ def more(rng: np.random.Generator) -> None:
         show(f"  asked after {n} seeds", *cells)
 
 
+def second_look(rng: np.random.Generator) -> None:
+    """Families of equal variants, looked at after n seeds and again after twice as many: any "helps" or "hurts"."""
+    show(
+        "looked at twice, any verdict, %",
+        "first look",
+        "second, fixed",
+        "second, as is",
+        "either, fixed",
+        "either, as is",
+    )
+    for variants, n in ((1, 5), (8, 5), (8, 10)):
+        runs = rng.standard_normal((4_000, variants + 1, 2 * n))
+        gaps = runs[:, 1:] - runs[:, :1]
+        found: list[Array] = []
+        for seeds in (n, 2 * n):
+            count, center, sd = intervals.moments(gaps[..., :seeds])
+            found.append(verdicts.holm(intervals.student_p(count, center, sd)).min(-1) <= 0.05)
+        p = np.exp(-np.maximum(sequential.log_ratios(gaps).max(-1), 0.0))
+        found.append(verdicts.holm(p).min(-1) <= 0.05)
+        first, fixed, at_any_time = found
+        either = (first | fixed, first | at_any_time)
+        show(f"  {variants} variants, {n} seeds", *(share(each.tolist()) for each in (*found, *either)))
+
+
+def stepwise(rng: np.random.Generator) -> None:
+    """Candidates for the simplest recipe that all lose exactly x, tried in turn: any that is said to lose less."""
+    show("6 candidates that lose x, any called no worse, %", "error of tries so far", "one error for all")
+    for n in (5, 10):
+        runs = rng.standard_normal((10_000, 7, n))
+        _, center, sd = intervals.moments(runs[:, 1:] - runs[:, :1])  # x is taken off: any above 0 is wrong
+        shares = (np.arange(1, 7), np.full(6, 6))
+        wrong = [(center > intervals.student_critical(0.05 / of, n) * sd / n**0.5).any(-1) for of in shares]
+        show(f"  {n} seeds", *(share(each.tolist()) for each in wrong))
+
+
 if __name__ == "__main__":
-    for part in (failing, gate, more, on_new_examples):
+    for part in (failing, gate, more, second_look, stepwise, on_new_examples):
         part(np.random.default_rng(20_261_129))

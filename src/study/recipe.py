@@ -31,6 +31,10 @@ PATH = "an import path such as mypackage.parts:Mine"
 ARGUMENTS = "arguments for the import path, by name"
 
 
+SPLIT = "split_seed"  # the knob that decides the split
+SEEDS = {"seed", SPLIT}  # what differs between repetitions on new splits
+
+
 class Recipe(BaseModel):
     """One training, complete: the same recipe gives the same epochs, to the bit, on the same machine."""
 

@@ -253,3 +253,14 @@ def test_variants_that_differ_on_a_coarse_metric_are_seldom_called_no_different(
         found = verdicts.compare(values[1:], values[0], step=1 / examples)
         wrong += any(each.verdict == "no difference" for each in found)
     assert wrong / 400 <= 0.025 + 2 * (0.025 * 0.975 / 400) ** 0.5
+
+
+def test_variants_that_were_looked_at_before_share_the_error():
+    baseline = np.zeros(5)
+    values = np.array([[1.0, 1.3, 0.8, 1.1, 0.9]]) * 0.01
+    (alone,) = verdicts.compare(values, baseline)
+    (among,) = verdicts.compare(values, baseline, family=8)
+    assert among.p_adjusted == pytest.approx(8 * alone.p_adjusted)
+    assert among.interval.low < alone.interval.low
+    every = verdicts.compare([*values, *np.full((7, 5), np.nan)], baseline)
+    assert (among.p_adjusted, among.interval) == (every[0].p_adjusted, every[0].interval)

@@ -93,6 +93,7 @@ def compare(
     until_sure: bool = False,
     smallest: float = 0.005,
     as_published: bool = False,
+    resplit: bool = False,
     **how: Unpack[How],
 ) -> Comparison:
     """Run a study's variants on the same seeds and judge them on the test split.
@@ -105,6 +106,7 @@ def compare(
         until_sure: add seeds only until each verdict is settled.
         smallest: the smallest difference of interest, in the metric's unit.
         as_published: the literal published protocols, too.
+        resplit: a split of its own for each seed, the same for all variants.
         how: see `How`.
 
     Returns:
@@ -119,18 +121,22 @@ def compare(
     settled, places, options = _settle(study, how)
     settled = Family(settled.name, places.home).as_searched(settled)
     question = comparison.ask(
-        settled, variants, against, as_published=as_published, seeds=seeds, until_sure=until_sure, smallest=smallest
-    )
+        settled, variants, against, as_published=as_published, seeds=seeds, until_sure=until_sure, smallest=smallest,
+        resplit=resplit,
+    )  # fmt: skip
     return _watch(comparison.run(settled, places, options, question, threading.Event()), how, places)
 
 
-def confirm(study: Study | str, *, top: int = 10, seeds: int = 5, **how: Unpack[How]) -> Confirmation:
+def confirm(
+    study: Study | str, *, top: int = 10, seeds: int = 5, resplit: bool | None = None, **how: Unpack[How]
+) -> Confirmation:
     """Run a search's best trials again on fresh seeds, and score the winner on the test split.
 
     Args:
         study: a `Study` that was searched, or the name or path of one.
         top: how many of the best trials.
         seeds: fresh ones for the race, and as many others for the scores.
+        resplit: a split of its own for each fresh seed; None goes on as before, the first time where the data permit.
         how: see `How`.
 
     Returns:
@@ -144,7 +150,7 @@ def confirm(study: Study | str, *, top: int = 10, seeds: int = 5, **how: Unpack[
 
     settled, places, options = _settle(study, how)
     settled = Family(settled.name, places.home).as_searched(settled)
-    question = confirmation.ask(settled, places, top, seeds)
+    question = confirmation.ask(settled, places, top, seeds, resplit=resplit)
     return _watch(confirmation.run(settled, places, options, question, threading.Event()), how, places)
 
 

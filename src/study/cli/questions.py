@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from study.cli import cluster, completion, options
+from study.cli import asked, cluster, completion, options
 from study.errors import InputError, Interrupted
 from study.terminal.console import Terminal, width
 from study.terminal.starting import starting
@@ -23,111 +23,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("study")
 Answer = TypeVar("Answer", bound="Shown")
 
-Variants = Annotated[
-    str | None,
-    typer.Option(
-        envvar="STUDY_VARIANTS",
-        metavar="A,B",
-        show_default="all",
-        rich_help_panel=options.WHAT,
-        help="Compare these variants.",
-    ),
-]
-Against = Annotated[
-    str | None,
-    typer.Option(
-        envvar="STUDY_AGAINST",
-        metavar="VARIANT",
-        show_default="baseline, else the first",
-        rich_help_panel=options.WHAT,
-        help="Compare with this variant.",
-    ),
-]
-ComparedSeeds = Annotated[
-    int | None,
-    typer.Option(
-        "--seeds", envvar="STUDY_SEEDS", min=2, metavar="N", show_default="10; at most 30 with --until-sure",
-        rich_help_panel=options.LONG, help="Train every variant on this many seeds, the same for all.",
-    ),
-]  # fmt: skip
-RacedSeeds = Annotated[
-    int,
-    typer.Option(
-        "--seeds", envvar="STUDY_SEEDS", min=2, metavar="N",
-        rich_help_panel=options.LONG, help="Use this many fresh seeds for the race, and as many others for the scores.",
-    ),
-]  # fmt: skip
-AblatedSeeds = Annotated[
-    int,
-    typer.Option(
-        "--seeds",
-        envvar="STUDY_SEEDS",
-        min=2,
-        metavar="N",
-        rich_help_panel=options.LONG,
-        help="Train every recipe on this many fresh seeds, the same for all.",
-    ),
-]
-Top = Annotated[
-    int,
-    typer.Option(
-        envvar="STUDY_TOP",
-        min=1,
-        metavar="K",
-        rich_help_panel=options.WHAT,
-        help="Run this many of the best trials again.",
-    ),
-]
-UntilSure = Annotated[
-    bool,
-    typer.Option(
-        "--until-sure",
-        envvar="STUDY_UNTIL_SURE",
-        rich_help_panel=options.LONG,
-        help="Add seeds only until each verdict is settled.",
-    ),
-]
-Smallest = Annotated[
-    float,
-    typer.Option(
-        envvar="STUDY_SMALLEST",
-        min=0,
-        metavar="X",
-        rich_help_panel=options.WHAT,
-        help="Name the smallest difference of interest. For accuracies, 0.005 is half a point.",
-    ),
-]
-AsPublished = Annotated[
-    bool,
-    typer.Option(
-        "--as-published",
-        envvar="STUDY_AS_PUBLISHED",
-        rich_help_panel=options.WHAT,
-        help="Also compare the published protocols to the letter.",
-    ),
-]
-ShowTable = Annotated[
-    bool,
-    typer.Option(
-        "--show",
-        envvar="STUDY_SHOW",
-        rich_help_panel=options.OUTPUT,
-        help="Show the table as it stands, and train nothing.",
-    ),
-]
-ShowOnly = Annotated[
-    bool,
-    typer.Option(
-        "--show",
-        envvar="STUDY_SHOW",
-        rich_help_panel=options.OUTPUT,
-        help="Show what was found so far, and train nothing.",
-    ),
-]
-AsCsv = Annotated[
-    bool, typer.Option("--csv", envvar="STUDY_CSV", rich_help_panel=options.OUTPUT, help="Print the table as CSV.")
-]
-
 
 def compare(
     context: typer.Context,
@@ -137,12 +32,13 @@ def compare(
             metavar="NAME|FILE...", autocompletion=completion.known, help="A study. Several are set side by side."
         ),
     ],
-    variants: Variants = None,
-    against: Against = None,
-    seeds: ComparedSeeds = None,
-    until_sure: UntilSure = False,
-    smallest: Smallest = 0.005,
-    as_published: AsPublished = False,
+    variants: asked.Variants = None,
+    against: asked.Against = None,
+    seeds: asked.ComparedSeeds = None,
+    until_sure: asked.UntilSure = False,
+    smallest: asked.Smallest = 0.005,
+    as_published: asked.AsPublished = False,
+    resplit: asked.NewSplits = False,
     epochs: options.Epochs = None,
     assignments: options.Assignments = None,
     data: options.Data = None,
@@ -156,9 +52,9 @@ def compare(
     cpus_per_trial: cluster.CpusPerTrial = 1.0,
     gpus_per_trial: cluster.GpusPerTrial = None,
     accept: options.Accept = False,
-    show_only: ShowTable = False,
+    show_only: asked.ShowTable = False,
     as_json: options.AsJson = False,
-    as_csv: AsCsv = False,
+    as_csv: asked.AsCsv = False,
     server: options.Server = None,
     home: options.Home = None,
     storage: options.Storage = None,
@@ -192,14 +88,14 @@ def compare(
         given: dict[str, Any] = {
             "variants": [each.strip() for each in variants.split(",") if each.strip()] if variants else None,
             "against": against, "seeds": seeds, "until_sure": until_sure, "smallest": smallest,
-            "as_published": as_published,
+            "as_published": as_published, "resplit": resplit,
         }  # fmt: skip
         if show_only:
             if fixed:
                 raise InputError("--set and --epochs change nothing beside --show", fix="Leave one of them out.")
-            asked = {name: value for name, value in given.items() if options.typed(context, name)}
+            typed = {name: value for name, value in given.items() if options.typed(context, name)}
             study = request.recorded_comparison(names[0], places.home, data=data)
-            print_answer(comparison.shown(study, places, **asked), as_json=as_json, as_csv=as_csv)
+            print_answer(comparison.shown(study, places, **typed), as_json=as_json, as_csv=as_csv)
             return
         wanted = request.read(names[0], recipe=None, fixed=fixed, data=data, rename=None, home=places.home).study
         comparison.ask(wanted, **given)  # before the data are fetched
@@ -216,8 +112,9 @@ def compare(
 def confirm(
     context: typer.Context,
     name: options.StudyFile,
-    top: Top = 10,
-    seeds: RacedSeeds = 5,
+    top: asked.Top = 10,
+    seeds: asked.RacedSeeds = 5,
+    resplit: asked.Resplit = None,
     data: options.Data = None,
     no_fallback: options.NoFallback = False,
     new_name: options.NewName = None,
@@ -230,7 +127,7 @@ def confirm(
     cpus_per_trial: cluster.CpusPerTrial = 1.0,
     gpus_per_trial: cluster.GpusPerTrial = None,
     accept: options.Accept = False,
-    show_only: ShowOnly = False,
+    show_only: asked.ShowOnly = False,
     as_json: options.AsJson = False,
     server: options.Server = None,
     home: options.Home = None,
@@ -257,10 +154,10 @@ def confirm(
         from study.terminal.watch import print_answer
 
     if show_only:
-        print_answer(confirmation.shown(wanted, places, top, seeds), as_json=as_json)
+        print_answer(confirmation.shown(wanted, places, top, seeds, resplit=resplit), as_json=as_json)
         return
     study = preamble.searched(terminal, places, wanted, how, fallback=not no_fallback and data is None)
-    question = confirmation.ask(study, places, top, seeds)
+    question = confirmation.ask(study, places, top, seeds, resplit=resplit)
     _answer(
         lambda stop: confirmation.run(study, places, how, question, stop),
         lambda: confirmation.of(study, places, question), terminal, places, as_json=as_json,
@@ -270,8 +167,8 @@ def confirm(
 def ablate(
     context: typer.Context,
     name: options.StudyFile,
-    seeds: AblatedSeeds = 10,
-    smallest: Smallest = 0.005,
+    seeds: asked.AblatedSeeds = 10,
+    smallest: asked.Smallest = 0.005,
     data: options.Data = None,
     no_fallback: options.NoFallback = False,
     new_name: options.NewName = None,
@@ -284,7 +181,7 @@ def ablate(
     cpus_per_trial: cluster.CpusPerTrial = 1.0,
     gpus_per_trial: cluster.GpusPerTrial = None,
     accept: options.Accept = False,
-    show_only: ShowOnly = False,
+    show_only: asked.ShowOnly = False,
     as_json: options.AsJson = False,
     server: options.Server = None,
     home: options.Home = None,

@@ -26,3 +26,11 @@ def examples(recipe: Recipe, metric: Metric) -> int:
     if metric.name.startswith("train_"):
         return recipe.train_size or pack.train - held_out
     return pack.test if metric.of_test else held_out
+
+
+def has_other_splits(recipe: Recipe) -> bool:
+    """Tell whether another `split_seed` holds out or draws other examples."""
+    pack = packed.find(recipe.dataset)
+    if recipe.val_fraction:
+        return pack is None or not pack.validation
+    return recipe.train_size is not None

@@ -93,10 +93,13 @@ def rows_of(study: Study, question: AblationQuestion, found: Pairs, tried: Seque
         family = [arm for arm in (*question.arms, *tried) if arm.side == side]
         if not family:
             continue
+        # the candidates are tried one after the other, as long as there are any: one error for all that may be tried
+        tries = len([arm for arm in question.arms if arm.side == "less"]) - 1 if side == "simplest" else 0
         judged = verdicts.compare(
             np.array([values[arm.label] for arm in family]), values[against],
             direction=study.direction, smallest=question.smallest, step=step,
             failed=(np.array([failed[arm.label] for arm in family]), failed[against]),
+            family=tries,
         )  # fmt: skip
         lines = [_row(study, arm, values[arm.label], each, step) for arm, each in zip(family, judged, strict=True)]
         rows += sorted(lines, key=lambda row: _order(study, row)) if side != "simplest" else lines

@@ -10,8 +10,9 @@ import numpy as np
 
 from study.errors import InputError
 from study.plots import figures, interactive
-from study.questions import judging, new_examples, publishing, replicates
+from study.questions import judging, new_examples, publishing, replicates, resplits
 from study.questions.comparison_rows import VariantRow, row_of
+from study.questions.looks import Earlier, earlier
 from study.questions.replicates import Design, Pairs
 from study.recipe import fingerprint
 from study.record import family
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from study.metric import Metric
     from study.options import Options
     from study.progress import Progress
+    from study.record.journal import Journal
     from study.settings import Settings
     from study.text.table import Block
 
@@ -57,6 +59,7 @@ class ComparisonQuestion:
     seeds: int = 10
     until_sure: bool = False
     smallest: float = 0.005
+    resplit: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +82,8 @@ class Comparison(Shown, Sequence[VariantRow]):
     variants: tuple[VariantRow, ...]
     fixed: Mapping[str, Any]
     examples: int | None
+    spread: schemas.Spread | None
+    before: Earlier
 
     def __len__(self) -> int:
         """Count the variants."""
@@ -101,6 +106,10 @@ class Comparison(Shown, Sequence[VariantRow]):
             against=question.against,
             seeds=question.seeds,
             until_sure=question.until_sure,
+            resplit=question.resplit,
+            spread=self.spread,
+            look=1 + self.before.looks,
+            family=len(question.variants) - 1 + self.before.others,
             smallest=question.smallest,
             fixed=dict(self.fixed),
             guessing=False,
@@ -133,6 +142,7 @@ def ask(
     seeds: int | None = None,
     until_sure: bool = False,
     smallest: float = 0.005,
+    resplit: bool = False,
 ) -> ComparisonQuestion:
     """Choose what to compare.
 
@@ -144,9 +154,10 @@ def ask(
         seeds: number of seeds; None for 10, or for at most 30 with `until_sure`.
         until_sure: see `ComparisonQuestion`.
         smallest: see `ComparisonQuestion`.
+        resplit: as in `ComparisonQuestion`.
 
     Raises:
-        InputError: a variant is unknown, or there are fewer than two variants or seeds.
+        InputError: a variant is unknown, there are fewer than two variants or seeds, or there is no other split.
 
     """
     there = list(study.variants if as_published else study.fair_variants)
@@ -165,8 +176,9 @@ def ask(
     replicates.require_seed(study)
     judging.require_smallest(study, smallest)
     return ComparisonQuestion(
-        variants=tuple(names), against=baseline, seeds=number, until_sure=until_sure, smallest=smallest
-    )
+        variants=tuple(names), against=baseline, seeds=number, until_sure=until_sure, smallest=smallest,
+        resplit=resplits.chosen(judging.judged_on_test(study, "compare"), None, wanted=resplit, usual=False),
+    )  # fmt: skip
 
 
 def compared(study: Study) -> Study:
@@ -174,27 +186,33 @@ def compared(study: Study) -> Study:
     return judging.judged_on_test(study, "compare")
 
 
-def design(study: Study, question: ComparisonQuestion) -> Design:
+def design(study: Study, question: ComparisonQuestion, settings: Settings) -> Design:
     """Plan which variants are trained on which seeds."""
-    finals = compared(study)
+    finals, journal = compared(study), Family(study.name, settings.home).compare
 
     def open_ones(
         before: tuple[str, ...],
         values: Mapping[str, NDArray[np.float64]],
         failed: Mapping[str, NDArray[np.bool_]],
     ) -> tuple[str, ...]:
-        judged = judge(question, values, failed, finals)
+        judged = judge(question, values, failed, finals, _before(laid_out, question, journal))
         unsettled = [name for name, each in judged.items() if name in before and each.verdict == "not enough seeds"]
         return (question.against, *unsettled) if unsettled else ()
 
-    return Design(
+    laid_out = Design(
         study=finals,
         arms={name: study.variants[name] for name in question.variants},
         seeds=question.seeds,
         test=True,
         narrow=open_ones if question.until_sure else None,
         look=FIRST_LOOK,
+        resplit=question.resplit,
     )
+    return laid_out
+
+
+def _before(laid_out: Design, question: ComparisonQuestion, journal: Journal) -> Earlier:
+    return earlier(laid_out, question.against, journal, until_sure=question.until_sure)
 
 
 def run(
@@ -204,7 +222,7 @@ def run(
 
     Raises the errors of `search.run`.
     """
-    designed = design(study, question)
+    designed = design(study, question, settings)
     asked = {**asdict(question), "variants": {name: dict(each) for name, each in designed.arms.items()}}
     pairs = yield from replicates.run(designed, settings, options, stop, asked)
     found = judged(study, question, pairs)
@@ -247,9 +265,10 @@ def judge(
     values: Mapping[str, NDArray[np.float64]],
     failed: Mapping[str, NDArray[np.bool_]],
     finals: Study,
+    before: Earlier,
 ) -> dict[str, verdicts.Contrast]:
     """Compare the others with the baseline: sequentially with `until_sure`, otherwise for a fixed number of seeds."""
-    test = sequential.compare if question.until_sure else verdicts.compare
+    test = sequential.compare if question.until_sure or before.looks else verdicts.compare
     others = [name for name in question.variants if name != question.against]
     known = {name: fingerprint(finals.recipe_for(finals.variants[name])) for name in question.variants}
     found = test(
@@ -260,13 +279,14 @@ def judge(
         step=judging.resolution(finals, np.concatenate([*values.values()]), test=True),
         same=[known[name] == known[question.against] for name in others],
         failed=(np.array([failed[name] for name in others]), failed[question.against]),
+        family=len(others) + before.others,
     )
     return dict(zip(others, found, strict=True))
 
 
 def of(study: Study, settings: Settings, question: ComparisonQuestion) -> Comparison:
     """Read the result of a comparison so far from the folders."""
-    return judged(study, question, Pairs.of(design(study, question), settings))
+    return judged(study, question, Pairs.of(design(study, question, settings), settings))
 
 
 def shown(study: Study, settings: Settings, **asked: Any) -> Comparison:
@@ -289,7 +309,8 @@ def judged(study: Study, question: ComparisonQuestion, found: Pairs) -> Comparis
     """Judge the trials of a comparison so far."""
     values = found.values()
     finals = found.design.study
-    contrasts, step = judge(question, values, found.failed(), finals), found.step()
+    before = _before(found.design, question, found.results.journal)
+    contrasts, step = judge(question, values, found.failed(), finals, before), found.step()
     measured = finals.objective.seen(np.concatenate(list(values.values())).tolist())
     return Comparison(
         study=study.name,
@@ -300,5 +321,7 @@ def judged(study: Study, question: ComparisonQuestion, found: Pairs) -> Comparis
             for name in question.variants
         ),
         examples=new_examples.count(found),
+        spread=resplits.spread(found),
+        before=before,
         fixed=study.fixed,
     )

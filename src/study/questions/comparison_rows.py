@@ -121,5 +121,4 @@ def row_of(
 def _difference_on_new(
     found: Pairs, name: str, against: str, comparison: verdicts.Contrast
 ) -> intervals.Interval | None:
-    family = len(found.design.arms) - 1
-    return new_examples.of_difference(found, name, against, comparison.interval, family)
+    return new_examples.of_difference(found, name, against, comparison.interval, comparison.family)

@@ -18,10 +18,10 @@ import numpy as np
 from study.differences import difference
 from study.errors import InputError
 from study.plots import interactive
-from study.questions import judging, new_examples, publishing, race, replicates
+from study.questions import judging, new_examples, publishing, race, replicates, resplits
 from study.questions.race import ConfirmationQuestion, Contender, arm_of
 from study.questions.replicates import Design, Pairs
-from study.recipe import fingerprint
+from study.recipe import SEEDS, fingerprint
 from study.record import family, results
 from study.record.family import BASELINE, Family
 from study.schemas import questions as schemas
@@ -114,6 +114,8 @@ class Confirmation(Shown):
     examples: int | None
     optimism: float | None
     complete: bool
+    spread: schemas.Spread | None = None
+    score_spread: schemas.Spread | None = None
 
     @property
     def top(self) -> int:
@@ -134,6 +136,9 @@ class Confirmation(Shown):
             score_metric=self.score_metric.name,
             complete=self.complete,
             seeds=self.seeds,
+            resplit=self.question.resplit,
+            spread=self.spread,
+            score_spread=self.score_spread,
             winner=winner.trial if winner else None,
             search_value=winner.search_value if winner else None,
             score=self.score.record() if self.score else None,
@@ -162,7 +167,9 @@ class Confirmation(Shown):
         return interactive.means(means, self.metric, f"{self.study}: {self.seeds} fresh seeds")
 
 
-def ask(study: Study, settings: Settings, top: int = 10, seeds: int = 5) -> ConfirmationQuestion:
+def ask(
+    study: Study, settings: Settings, top: int = 10, seeds: int = 5, *, resplit: bool | None = None
+) -> ConfirmationQuestion:
     """Choose the best complete trials of a search, each recipe once.
 
     Args:
@@ -170,9 +177,11 @@ def ask(study: Study, settings: Settings, top: int = 10, seeds: int = 5) -> Conf
         settings: where its folders are.
         top: largest number of trials, 1 or more.
         seeds: number of fresh seeds, 2 or more.
+        resplit: whether each fresh seed has a split of its own; None goes on as the last confirmation did, and the
+            first time does so where the data permit it.
 
     Raises:
-        InputError: the search has no complete trial, or `top` or `seeds` is too small.
+        InputError: the search has no complete trial, `top` or `seeds` is too small, or there is no other split.
 
     """
     replicates.require_seed(study)
@@ -181,6 +190,9 @@ def ask(study: Study, settings: Settings, top: int = 10, seeds: int = 5) -> Conf
     if top < 1:
         raise InputError(f"--top must be 1 or more, not {top}")
     journal = Family(study.name, settings.home).search
+    stored = Family(study.name, settings.home).question("confirm")
+    resplit = resplits.chosen(study, stored, wanted=resplit, usual=True)
+    own = SEEDS if resplit else {"seed"}
     trials = {trial.number: trial for trial in results.read(journal)}
     rows = [trial.row for trial in trials.values() if trial.row.state == "complete"]
     arms: dict[int, dict[str, Any]] = {}
@@ -188,7 +200,7 @@ def ask(study: Study, settings: Settings, top: int = 10, seeds: int = 5) -> Conf
     seen: set[str] = set()
     for row in results.ranked(rows, study.objective):
         recipe = type(study.recipe).model_validate(trials[row.number].recipe)
-        knobs = {knob: value for knob, value in difference(recipe, study.recipe).items() if knob != "seed"}
+        knobs = {knob: value for knob, value in difference(recipe, study.recipe).items() if knob not in own}
         key = fingerprint(study.recipe_for(knobs))
         if key not in seen and row.value is not None and len(arms) < top:
             seen.add(key)
@@ -198,7 +210,9 @@ def ask(study: Study, settings: Settings, top: int = 10, seeds: int = 5) -> Conf
             "no complete trial to confirm", where=study.name, fix=f"Search first: `study run {study.name}`."
         )
     baseline = dict(study.variants.get(family.baseline(study.variants) or "", {}))
-    return ConfirmationQuestion(trials=tuple(arms), arms=arms, values=values, baseline=baseline, seeds=seeds)
+    return ConfirmationQuestion(
+        trials=tuple(arms), arms=arms, values=values, baseline=baseline, seeds=seeds, resplit=resplit
+    )
 
 
 def run(
@@ -243,9 +257,11 @@ def read(study: Study, settings: Settings) -> Confirmation | None:
     return of(study, settings, ConfirmationQuestion.from_json(stored)) if stored else None
 
 
-def shown(study: Study, settings: Settings, top: int = 10, seeds: int = 5) -> Confirmation:
+def shown(
+    study: Study, settings: Settings, top: int = 10, seeds: int = 5, *, resplit: bool | None = None
+) -> Confirmation:
     """Read the latest confirmation, or the one that the arguments ask for. Raises the errors of `ask`."""
-    return read(study, settings) or of(study, settings, ask(study, settings, top, seeds))
+    return read(study, settings) or of(study, settings, ask(study, settings, top, seeds, resplit=resplit))
 
 
 def of(study: Study, settings: Settings, question: ConfirmationQuestion) -> Confirmation:
@@ -263,7 +279,9 @@ def _judged(study: Study, question: ConfirmationQuestion, raced: Pairs, final: P
         nothing = {"winner": None, "score": None, "baseline": None, "gain": None, "optimism": None,
                    "gain_new": None, "examples": None}  # fmt: skip
         judged = judging.judged_on_test(study, "final").objective
-        return Confirmation(study.name, metric, judged, question, contenders, **nothing, complete=False)
+        return Confirmation(
+            study.name, metric, judged, question, contenders, **nothing, complete=False, spread=resplits.spread(raced)
+        )
     arm = arm_of(winner.trial)
     score, baseline = _score(final, arm), _score(final, BASELINE)
     values, same = final.values(), final.same(arm, BASELINE)
@@ -282,13 +300,16 @@ def _judged(study: Study, question: ConfirmationQuestion, raced: Pairs, final: P
         examples=new_examples.count(final),
         optimism=study.objective.sign * (winner.search_value - score.mean.value) if score.mean else None,
         complete=final.complete(),
+        spread=resplits.spread(raced),
+        score_spread=resplits.spread(final),
     )
 
 
 def _final(study: Study, question: ConfirmationQuestion, winner: int) -> Design:
     arms = {arm_of(winner): question.arms[winner], BASELINE: question.baseline}
     finals = judging.judged_on_test(study, "final")
-    return Design(study=finals, arms=arms, seeds=question.seeds, first=FINAL_SEEDS, test=True)
+    resplit = question.resplit and resplits.possible(finals)
+    return Design(study=finals, arms=arms, seeds=question.seeds, first=FINAL_SEEDS, test=True, resplit=resplit)
 
 
 def _score(final: Pairs, arm: str) -> Score:

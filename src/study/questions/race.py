@@ -45,6 +45,7 @@ class ConfirmationQuestion:
     values: Mapping[int, float]
     baseline: Mapping[str, Any]
     seeds: int
+    resplit: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Convert the question to JSON values."""
@@ -52,7 +53,7 @@ class ConfirmationQuestion:
             {"trial": number, "value": self.values[number], "overrides": dict(self.arms[number])}
             for number in self.trials
         ]
-        return {"seeds": self.seeds, "baseline": dict(self.baseline), "trials": trials}
+        return {"seeds": self.seeds, "baseline": dict(self.baseline), "trials": trials, "resplit": self.resplit}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> ConfirmationQuestion:
@@ -63,6 +64,7 @@ class ConfirmationQuestion:
             values={each["trial"]: each["value"] for each in stored["trials"]},
             baseline=stored["baseline"],
             seeds=stored["seeds"],
+            resplit=stored.get("resplit", False),
         )
 
 
@@ -122,7 +124,10 @@ def design(study: Study, question: ConfirmationQuestion) -> Design:
         out = _worse(study, question, running)
         return tuple(name for name in running if name not in out)
 
-    return Design(study=race, arms=arms, seeds=question.seeds, first=RACE_SEEDS, narrow=narrow, look=FIRST_LOOK)
+    return Design(
+        study=race, arms=arms, seeds=question.seeds, first=RACE_SEEDS, narrow=narrow, look=FIRST_LOOK,
+        resplit=question.resplit,
+    )  # fmt: skip
 
 
 def _worse(

@@ -24,7 +24,7 @@ from study.imports import reference_to
 from study.progress import Notice, Preparing, SearchStarted
 from study.questions import judging
 from study.questions.recipe_results import RecipeResults
-from study.recipe import fingerprint
+from study.recipe import SPLIT, fingerprint
 from study.record import results
 from study.record.family import Family, parsed
 from study.record.journal import Journal
@@ -51,6 +51,9 @@ if TYPE_CHECKING:
     Narrow = Callable[[tuple[str, ...], Values, Failed], tuple[str, ...]]
 
 
+SAME_LOOK = ("recipes", "seeds", "until_sure")  # two looks that agree in these are one; older ones lack the last
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
     """The plan of which arms are trained on which seeds.
@@ -64,6 +67,7 @@ class Design:
         narrow: chooses the arms that continue, from the current ones, all values on the seeds so far, and which
             trainings failed; None continues all.
         look: number of seeds before `narrow` is first called.
+        resplit: whether each seed has a split of its own, the same for all arms.
 
     """
 
@@ -74,10 +78,13 @@ class Design:
     test: bool = False
     narrow: Narrow | None = None
     look: int = 1
+    resplit: bool = False
 
     def overrides(self, arm: str, seed_index: int) -> dict[str, Any]:
         """Return the overrides of an arm for a seed, by the seed's index from 0."""
-        return {**self.arms[arm], "seed": self.study.recipe.model_dump()["seed"] + self.first + seed_index}
+        knobs, further = self.study.recipe.model_dump(), self.first + seed_index
+        split = {SPLIT: knobs[SPLIT] + further} if self.resplit else {}
+        return {**self.arms[arm], **split, "seed": knobs["seed"] + further}
 
     def recipes(self) -> dict[str, str]:
         """Compute the fingerprint of each arm's recipe with the first seed."""
@@ -270,10 +277,11 @@ def _recording(
 
 def _record_opening(design: Design, settings: Settings, journal: Journal) -> Iterator[Progress]:
     recipes = sorted(design.recipes().values())
-    if any(each["recipes"] == recipes and each["seeds"] == design.seeds for each in journal.openings()):
-        return  # the same use of the test split continues
+    look = opening(design.study.name, recipes, design.seeds, until_sure=design.narrow is not None)
+    if any(all(each.get(key, look[key]) == look[key] for key in SAME_LOOK) for each in journal.openings()):
+        return  # it continues
     before = Family.of(design.study.name, settings.home).looks()
-    journal.record_opening(opening(design.study.name, recipes, design.seeds))
+    journal.record_opening(look)
     if before:
         studies = dict.fromkeys(each["study"] for each in before)
         last = time.strftime("%Y-%m-%d %H:%M", time.localtime(before[-1]["time"]))
@@ -283,7 +291,7 @@ def _record_opening(design: Design, settings: Settings, journal: Journal) -> Ite
         )
 
 
-def opening(name: str, recipes: Sequence[str], seeds: int) -> dict[str, Any]:
+def opening(name: str, recipes: Sequence[str], seeds: int, *, until_sure: bool = False) -> dict[str, Any]:
     """Describe a use of the test split: time, command, study, recipes and number of seeds."""
     return {
         "time": time.time(),
@@ -291,6 +299,7 @@ def opening(name: str, recipes: Sequence[str], seeds: int) -> dict[str, Any]:
         "study": name,
         "recipes": list(recipes),
         "seeds": seeds,
+        "until_sure": until_sure,
     }
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from study.formatting import knobs, local_moment, plural
 from study.insight import evidence, judgement
+from study.recipe import SEEDS
 from study.report.found import best_row
 from study.report.parts import Facts, Points, Section, Table, Text
 from study.text import questions
@@ -148,7 +149,7 @@ def _of_variants(found: Found, compared: Compared) -> str:
 
 
 def _recipe(overrides: Mapping[str, Any]) -> str:
-    written = knobs({knob: value for knob, value in overrides.items() if knob != "seed"})
+    written = knobs({knob: value for knob, value in overrides.items() if knob not in SEEDS})
     return f"`{written}`" if written else "the study's recipe as it is"
 
 
@@ -160,7 +161,10 @@ def confirmed(found: Found) -> Section | None:
         return Section("confirmation", "Confirmation", [Text(unread, "quiet")])
     if found.confirmation is None:
         return None
-    return Section("confirmation", "Confirmation", [_race(found, found.confirmation)])
+    confirmation = found.confirmation
+    told = [*questions.spread(confirmation.spread, found.metric)]
+    told += [f"On the test split: {line}" for line in questions.spread(confirmation.score_spread, found.metric)]
+    return Section("confirmation", "Confirmation", [_race(found, confirmation), *map(Text, told)])
 
 
 def _values(found: Found, confirmed: Confirmation) -> Iterator[tuple[str, str]]:

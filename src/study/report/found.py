@@ -215,6 +215,6 @@ def _compared(name: str, settings: Settings) -> Compared | None:
         ran, question = comparison.last_asked(ran, settings)
     except InputError:
         return None
-    pairs = Pairs.of(comparison.design(ran, question), settings)
+    pairs = Pairs.of(comparison.design(ran, question, settings), settings)
     first = {name: pairs.trial(name, 0) for name in question.variants}
     return Compared(comparison.judged(ran, question, pairs), first)

@@ -172,12 +172,15 @@ def commands(found: Found) -> list[str]:
         lines.append(f"study run {searched(found)} --trials {max(1, found.summary.finished)}{options}{fixed}")
     if found.compared:
         question = found.compared.question
-        sure = " --until-sure" if question.until_sure else ""
+        sure = f"{' --until-sure' if question.until_sure else ''}{' --resplit' if question.resplit else ''}"
         lines.append(f"study compare {found.name} --variants {shlex.quote(','.join(question.variants))} "
                      f"--against {shlex.quote(question.against)} "
                      f"--seeds {question.seeds}{sure}{held(found.compared.found.fixed)}")  # fmt: skip
     if found.confirmation:
-        lines.append(f"study confirm {found.name} --top {found.confirmation.top} --seeds {found.confirmation.seeds}")
+        splits = " --resplit" if found.confirmation.question.resplit else " --no-resplit"
+        lines.append(
+            f"study confirm {found.name} --top {found.confirmation.top} --seeds {found.confirmation.seeds}{splits}"
+        )
     if found.ablation:
         lines.append(f"study ablate {found.name} --seeds {found.ablation.question.seeds}")
     return [*lines, f"study report {found.name}"]

@@ -22,6 +22,15 @@ class Averaged(Record):
     failed_high: float = Field(description="95 % upper bound of the failure rate (Clopper and Pearson), in [0, 1]")
 
 
+class Spread(Record):
+    """How values vary where each seed has a split of its own: two standard deviations, in the metric's unit."""
+
+    split: float = Field(description="between splits: what all recipes share on a split")
+    seed: float = Field(description="between trainings on one split")
+    splits: int = Field(description="number of splits")
+    recipes: int = Field(description="number of recipes that were trained on all of them")
+
+
 class OnNewExamples(Record):
     """The interval of a mean accuracy on new examples, with seeds and test examples both treated as samples."""
 
@@ -79,6 +88,12 @@ class Comparison(Measured, Answer):
     against: str = Field(description="name of the baseline")
     seeds: int = Field(description="number of seeds per variant; a maximum with until_sure")
     until_sure: bool = Field(description="whether seeds were added until each verdict was settled")
+    look: int = Field(default=1, description="1 if it was fixed in advance; more after looks at fewer or more seeds")
+    family: int = Field(
+        default=0, description="comparisons that share the error: all variants ever looked at; 0 unknown"
+    )
+    resplit: bool = Field(default=False, description="whether each seed had a split of its own")
+    spread: Spread | None = Field(default=None, description="how values vary; null without new splits")
     smallest: float = Field(description="smallest difference of interest")
     fixed: dict[str, Any] = Field(description="knobs held fixed")
     guessing: bool = Field(description="always false: failed trainings are counted separately")
@@ -121,6 +136,11 @@ class Confirmation(Measured, Answer):
     score_metric: str = Field(description="name of the metric of the scores, such as `test_accuracy`")
     complete: bool = Field(description="whether all trainings have run")
     seeds: int = Field(description="number of fresh seeds of the race; the final scores use as many others")
+    resplit: bool = Field(default=False, description="whether each fresh seed had a split of its own")
+    spread: Spread | None = Field(default=None, description="how values vary in the race; null without new splits")
+    score_spread: Spread | None = Field(
+        default=None, description="how the scores vary; null where all examples are trained on"
+    )
     winner: int | None = Field(description="trial number of the winner in the search; null during the race")
     search_value: float | None = Field(description="value of the winner in the search")
     score: Score | None = Field(description="test score of the winner")

@@ -58,6 +58,7 @@ class Asked(Record):
     )
     smallest: float | None = Field(default=None, ge=0, description="`compare` and `ablate`: see `--smallest`")
     seeds: int | None = Field(default=None, ge=2, le=10_000, description="all but `run`: number of seeds")
+    resplit: bool | None = Field(default=None, description="`compare` and `confirm`: a new split for each seed")
     top: int | None = Field(default=None, ge=1, le=10_000, description="`confirm` only: number of best trials")
 
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 EVERY = {"question", "study", "file", "workers", "timeout", "device", "hang", "data", "fallback", "accept"}
 OPTIONS = {  # the fields that each command has, besides those that every one has
     "run": {"trials", "sampler", "pruner", "seed", "fixed", "name"},
-    "compare": {"fixed", "variants", "against", "until_sure", "as_published", "smallest", "seeds"},
-    "confirm": {"name", "seeds", "top"},
+    "compare": {"fixed", "variants", "against", "until_sure", "as_published", "smallest", "seeds", "resplit"},
+    "confirm": {"name", "seeds", "top", "resplit"},
     "ablate": {"name", "seeds", "smallest"},
 }
 IMPORT_PATH = re.compile(r"[\w./~-]+:[\w.]+")  # a callable of a module, or of a file
@@ -79,7 +79,7 @@ def words(asked: Asked, slots: int, file: Path | None) -> list[str]:
     }  # fmt: skip
     flags = {
         "no-fallback": not asked.fallback, "accept": asked.accept, "until-sure": asked.until_sure,
-        "as-published": asked.as_published,
+        "as-published": asked.as_published, "resplit": asked.resplit, "no-resplit": asked.resplit is False,
     }  # fmt: skip
     return [
         asked.question,

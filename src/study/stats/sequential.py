@@ -44,6 +44,7 @@ def compare(
     step: float = 0.0,
     same: ArrayLike = False,
     failed: tuple[ArrayLike, ArrayLike] | None = None,
+    family: int = 0,
 ) -> tuple[Contrast, ...]:
     """Compare a family of variants with a baseline after any number of seeds, as often as needed.
 
@@ -59,6 +60,7 @@ def compare(
         step: resolution of the metric, as in `verdicts.compare`.
         same: which variants are the baseline's recipe, as in `verdicts.compare`.
         failed: which trainings failed, as in `verdicts.compare`.
+        family: number of comparisons that share the error, as in `verdicts.compare`.
 
     Raises:
         ValueError: a shape does not fit, or a number is out of range.
@@ -71,11 +73,12 @@ def compare(
     """
     values, baseline = checked(values, baseline, smallest, level, step)
     gaps = differences(values, baseline)
-    error = (1 - level) / max(len(values), 1)
+    family = max(len(values), family)
+    error = (1 - level) / max(family, 1)
     evidence = _evidence(gaps, error, step, np.broadcast_to(np.asarray(same, dtype=np.bool_), len(values)))
     wins = [win_rate(row, baseline, direction) for row in values]
     failing = failures.at_any_time(*seen(values, baseline, failed))
-    return judge(evidence, wins, critical, failing, direction=direction, smallest=smallest, level=level)
+    return judge(evidence, wins, critical, failing, direction=direction, smallest=smallest, level=level, family=family)
 
 
 def confidence_sequence(

@@ -75,6 +75,7 @@ class Contrast:
         failed: how many of the variant's trainings failed; all else is about those that ended.
         baseline_failed: the same for the baseline.
         fails_more: whether it hurts because it fails significantly more often than the baseline.
+        family: number of comparisons that share the error.
 
     """
 
@@ -92,6 +93,7 @@ class Contrast:
     failed: Failures = NONE
     baseline_failed: Failures = NONE
     fails_more: bool = False
+    family: int = 1
 
     @property
     def small(self) -> bool:
@@ -166,6 +168,7 @@ def compare(
     step: float = 0.0,
     same: ArrayLike = False,
     failed: tuple[ArrayLike, ArrayLike] | None = None,
+    family: int = 0,
 ) -> tuple[Contrast, ...]:
     """Compare a family of variants with a baseline over a number of seeds that was fixed in advance.
 
@@ -181,6 +184,8 @@ def compare(
             for the standard deviation of the differences, since equal differences may be chance on a coarse metric.
         same: shape (variants,), which variants are the baseline's recipe: these differ by exactly 0.
         failed: of the shapes of `values` and of `baseline`, which trainings failed; their values are NaN. None if none.
+        family: number of comparisons that the error is shared by, if there are more than these: all that were looked
+            at before these were picked. Those that are not here count as if they showed nothing.
 
     Raises:
         ValueError: a shape does not fit, or a number is out of range.
@@ -195,12 +200,15 @@ def compare(
     values, baseline = checked(values, baseline, smallest, level, step)
     n, center, sd = moments(differences(values, baseline))
     sd = spread(sd, step)
-    half = reach(student_critical((1 - level) / max(len(values), 1), n), n, sd)
+    family = max(len(values), family)
+    half = reach(student_critical((1 - level) / max(family, 1), n), n, sd)
     p, same = student_p(n, center, sd), np.broadcast_to(np.asarray(same, dtype=np.bool_), n.shape)
     evidence = Evidence(n, center, sd, p, np.sign(center), center - half, center + half, same)
     wins = [win_rate(row, baseline, direction) for row in values]
     failing = failures.at_once(*seen(values, baseline, failed))
-    return judge(evidence, wins, student_critical, failing, direction=direction, smallest=smallest, level=level)
+    return judge(
+        evidence, wins, student_critical, failing, direction=direction, smallest=smallest, level=level, family=family
+    )
 
 
 def holm(p: ArrayLike) -> NDArray[np.float64]:
@@ -221,6 +229,11 @@ def holm(p: ArrayLike) -> NDArray[np.float64]:
     return adjusted
 
 
+def _holm_among(p: NDArray[np.float64], absent: int) -> NDArray[np.float64]:
+    """Adjust p values by Holm in a family of which some are not here."""
+    return holm(np.concatenate([p, np.ones(absent)]))[: len(p)]
+
+
 def judge(
     evidence: Evidence,
     wins: list[Share],
@@ -230,18 +243,26 @@ def judge(
     direction: Direction,
     smallest: float,
     level: float,
+    family: int,
 ) -> tuple[Contrast, ...]:
     """Turn the statistics of each variant into the family's verdicts; the other arguments are those of `compare`."""
-    error, family = 1 - level, len(wins)
-    adjusted = holm(np.where(evidence.same, 1.0, evidence.p))
+    error, absent = 1 - level, family - len(wins)
+    adjusted = _holm_among(np.where(evidence.same, 1.0, evidence.p), absent)
     signs = np.where(adjusted <= error, evidence.sign, 0.0)
     more_seeds = partial(
-        power.more, smallest=smallest, error=error, family=family, undecided=int(np.sum(signs == 0)), critical=critical
+        power.more,
+        smallest=smallest,
+        error=error,
+        family=family,
+        undecided=int(np.sum(signs == 0)) + absent,
+        critical=critical,
     )
     judged: list[Contrast] = []
-    more_failures = holm(np.where(evidence.same, 1.0, failing.p)) <= error
-    for i in range(family):
-        failed: dict[str, Any] = {"failed": failing.variants[i], "baseline_failed": failing.baseline}
+    more_failures = _holm_among(np.where(evidence.same, 1.0, failing.p), absent) <= error
+    for i in range(len(wins)):
+        failed: dict[str, Any] = {
+            "failed": failing.variants[i], "baseline_failed": failing.baseline, "family": family
+        }  # fmt: skip
         n, center, sd = int(evidence.n[i]), float(evidence.center[i]), float(evidence.sd[i])
         if evidence.same[i]:
             judged.append(_same(n, wins[i], smallest, **failed))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Confirmation,
         Contender,
         Judged,
+        Spread,
     )
 
 OUTSIDE = "! the published value is outside the range of one more run of ours (95 % prediction interval)"
@@ -72,7 +73,7 @@ def _gaps(low: float | None, high: float | None, metric: Metric) -> str:
 
 def test_of(found: Comparison) -> str:
     """Name the test behind the verdicts."""
-    if found.until_sure:
+    if found.until_sure or found.look > 1:
         return "t tests valid at any time (Wang and Ramdas 2024)"
     return "Student's t"
 
@@ -84,10 +85,24 @@ def comparison_notes(found: Comparison) -> list[str]:
         notes.append(OUTSIDE)
     if found.fixed and any(row.published is not None for row in found.variants):
         notes.append(f"The published values are of other settings: here {knobs(found.fixed)}")
+    if found.look > 1 and not found.until_sure:
+        notes.append(f"Look {found.look} at these variants: judged by the test that holds at any time.")
+    if (others := found.family - len(found.variants) + 1) > 0:
+        notes.append(f"{plural(others, 'other recipe')} had been looked at before: all {found.family} share the error.")
+    notes += spread(found.spread, metric)
     notes += failures({row.variant: row for row in found.variants})
     if len(found.variants) > 1:
         notes.append(f"--smallest {found.smallest}: differences below {metric.size(found.smallest)} count as none.")
     return notes
+
+
+def spread(found: Spread | None, metric: Metric) -> list[str]:
+    """Write how values vary between splits and between trainings on one; nothing where it is not known."""
+    if found is None:
+        return []
+    sizes = f"{metric.size(found.split)} between splits, {metric.size(found.seed)} between trainings on one split"
+    over = f"{plural(found.recipes, 'recipe')} on {found.splits} splits"
+    return [f"Each seed has its own split. Standard deviations: {sizes} ({over})."]
 
 
 def failures(rows: Mapping[str, Averaged]) -> list[str]:
@@ -143,7 +158,10 @@ def confirmation(found: Confirmation) -> list[Block]:
              outcome(found, each), knobs(each.overrides)]
             for each in found.contenders
         ],
-        [] if found.winner is not None else ["The race is not over: the same command continues it."],
+        [
+            *spread(found.spread, metric),
+            *([] if found.winner is not None else ["The race is not over: the same command continues it."]),
+        ],
     )  # fmt: skip
     return [race] if found.winner is None else [race, _scores(found, metric)]
 
@@ -167,7 +185,7 @@ def _scores(found: Confirmation, metric: Metric) -> Block:
     if found.complete:
         following = f"`study ablate {found.study}` says which knobs matter; `study register {found.study}` keeps it."
         failing = failures({score.name: score for score in scores})
-        notes = [*gain(found), *optimism(found), *failing, f"Next: {following}"]
+        notes = [*gain(found), *optimism(found), *spread(found.score_spread, metric), *failing, f"Next: {following}"]
     return Block(
         [f"Test split, {found.seeds} further seeds: {metric.words} of the winner and of the baseline, 95 % intervals"],
         ["", "Score", "On this test set", "On new examples", "n"],

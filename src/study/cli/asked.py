@@ -1,0 +1,133 @@
+"""The options of `study compare`, `study confirm` and `study ablate` alone."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from study.cli import options
+
+Variants = Annotated[
+    str | None,
+    typer.Option(
+        envvar="STUDY_VARIANTS",
+        metavar="A,B",
+        show_default="all",
+        rich_help_panel=options.WHAT,
+        help="Compare these variants.",
+    ),
+]
+Against = Annotated[
+    str | None,
+    typer.Option(
+        envvar="STUDY_AGAINST",
+        metavar="VARIANT",
+        show_default="baseline, else the first",
+        rich_help_panel=options.WHAT,
+        help="Compare with this variant.",
+    ),
+]
+ComparedSeeds = Annotated[
+    int | None,
+    typer.Option(
+        "--seeds", envvar="STUDY_SEEDS", min=2, metavar="N", show_default="10; at most 30 with --until-sure",
+        rich_help_panel=options.LONG, help="Train every variant on this many seeds, the same for all.",
+    ),
+]  # fmt: skip
+RacedSeeds = Annotated[
+    int,
+    typer.Option(
+        "--seeds", envvar="STUDY_SEEDS", min=2, metavar="N",
+        rich_help_panel=options.LONG, help="Use this many fresh seeds for the race, and as many others for the scores.",
+    ),
+]  # fmt: skip
+AblatedSeeds = Annotated[
+    int,
+    typer.Option(
+        "--seeds",
+        envvar="STUDY_SEEDS",
+        min=2,
+        metavar="N",
+        rich_help_panel=options.LONG,
+        help="Train every recipe on this many fresh seeds, the same for all.",
+    ),
+]
+Top = Annotated[
+    int,
+    typer.Option(
+        envvar="STUDY_TOP",
+        min=1,
+        metavar="K",
+        rich_help_panel=options.WHAT,
+        help="Run this many of the best trials again.",
+    ),
+]
+UntilSure = Annotated[
+    bool,
+    typer.Option(
+        "--until-sure",
+        envvar="STUDY_UNTIL_SURE",
+        rich_help_panel=options.LONG,
+        help="Add seeds only until each verdict is settled.",
+    ),
+]
+Smallest = Annotated[
+    float,
+    typer.Option(
+        envvar="STUDY_SMALLEST",
+        min=0,
+        metavar="X",
+        rich_help_panel=options.WHAT,
+        help="Name the smallest difference of interest. For accuracies, 0.005 is half a point.",
+    ),
+]
+AsPublished = Annotated[
+    bool,
+    typer.Option(
+        "--as-published",
+        envvar="STUDY_AS_PUBLISHED",
+        rich_help_panel=options.WHAT,
+        help="Also compare the published protocols to the letter.",
+    ),
+]
+ShowTable = Annotated[
+    bool,
+    typer.Option(
+        "--show",
+        envvar="STUDY_SHOW",
+        rich_help_panel=options.OUTPUT,
+        help="Show the table as it stands, and train nothing.",
+    ),
+]
+ShowOnly = Annotated[
+    bool,
+    typer.Option(
+        "--show",
+        envvar="STUDY_SHOW",
+        rich_help_panel=options.OUTPUT,
+        help="Show what was found so far, and train nothing.",
+    ),
+]
+AsCsv = Annotated[
+    bool, typer.Option("--csv", envvar="STUDY_CSV", rich_help_panel=options.OUTPUT, help="Print the table as CSV.")
+]
+Resplit = Annotated[
+    bool | None,
+    typer.Option(
+        "--resplit/--no-resplit",
+        envvar="STUDY_RESPLIT",
+        show_default="as before; at first where the data permit",
+        rich_help_panel=options.LONG,
+        help="Give each fresh seed its own split into training and validation examples.",
+    ),
+]
+NewSplits = Annotated[
+    bool,
+    typer.Option(
+        "--resplit",
+        envvar="STUDY_RESPLIT",
+        rich_help_panel=options.LONG,
+        help="Give each seed its own split into training and validation examples.",
+    ),
+]

@@ -1,0 +1,53 @@
+"""What was looked at before a comparison, by the record of looks at the test split.
+
+A test for a number of seeds that was fixed in advance holds at the first look alone. Whoever adds seeds and looks again
+is judged by the test that holds at any time; and whoever picks variants after a look shares the error with all that
+were looked at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from study.questions.replicates import Design
+    from study.record.journal import Journal
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The looks before a comparison.
+
+    Args:
+        looks: earlier looks at some of its variants on another number of seeds.
+        others: recipes, its own left out, that were looked at before, beside the same baseline.
+
+    """
+
+    looks: int = 0
+    others: int = 0
+
+
+def earlier(design: Design, against: str, journal: Journal, *, until_sure: bool) -> Earlier:
+    """Count what was looked at before a comparison.
+
+    Args:
+        design: which variants are trained on which seeds.
+        against: the baseline's name.
+        journal: of the comparison, with its record of looks.
+        until_sure: whether it is judged after every seed.
+
+    """
+    recipes = design.recipes()
+    baseline, ours = recipes[against], sorted(recipes.values())
+    seen: set[str] = set()
+    looks = 0
+    for each in sorted(journal.openings(), key=lambda look: look["time"]):
+        same_way = each.get("until_sure", until_sure) == until_sure and each["seeds"] == design.seeds
+        if each["recipes"] == ours and same_way:
+            break  # its own look, which may have been continued since
+        if baseline in each["recipes"]:
+            seen.update(each["recipes"])
+            looks += not same_way and bool({*each["recipes"]} & {*ours} - {baseline})
+    return Earlier(looks, len(seen - {*ours, baseline}))
