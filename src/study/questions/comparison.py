@@ -51,6 +51,7 @@ class ComparisonQuestion:
         until_sure: whether a variant gets no more seeds once its verdict is settled, by a sequential test that may be
             evaluated after every seed.
         smallest: smallest difference of interest, in the metric's unit (0.005 is half a point of accuracy).
+        resplit: whether each seed has a split of its own, the same for all variants.
 
     """
 
@@ -73,6 +74,8 @@ class Comparison(Shown, Sequence[VariantRow]):
         variants: one row per variant, in the order of the question.
         fixed: knobs held fixed.
         examples: number of test examples; None if unknown.
+        spread: between splits and between trainings on one split; None where that is not known.
+        before: what was looked at before.
 
     """
 
@@ -267,7 +270,7 @@ def judge(
     finals: Study,
     before: Earlier,
 ) -> dict[str, verdicts.Contrast]:
-    """Compare the others with the baseline: sequentially with `until_sure`, otherwise for a fixed number of seeds."""
+    """Compare the others with the baseline: for a fixed number of seeds at the first look, else at any time."""
     test = sequential.compare if question.until_sure or before.looks else verdicts.compare
     others = [name for name in question.variants if name != question.against]
     known = {name: fingerprint(finals.recipe_for(finals.variants[name])) for name in question.variants}

@@ -98,6 +98,8 @@ class Confirmation(Shown):
         optimism: how much the winner's value in the search exceeds its score; positive means better, for both
             directions of the metric.
         complete: whether all trainings have run.
+        spread: of the race, between splits and between trainings on one split; None where that is not known.
+        score_spread: the same of the scores.
 
     """
 

@@ -37,6 +37,7 @@ class ConfirmationQuestion:
         values: value of each trial in the search.
         baseline: the baseline's overrides.
         seeds: number of fresh seeds of the race; the final scores use as many others.
+        resplit: whether each of these seeds has a split of its own; False for those of older versions.
 
     """
 
