@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,12 @@ def seen(here, made):
         return answer.text
 
     return page
+
+
+@pytest.mark.parametrize("path", ["/studies/made", "/studies/made/trials/1", "/compare?trial=made:1&trial=made:2"])
+def test_curves_of_an_accuracy_are_in_per_cent_as_everything_that_people_read(seen, path):
+    svg = seen(path).partition("<svg")[2].partition("</svg>")[0]
+    assert len(re.findall(r'text-anchor="end">[\d.]+ %</text>', svg)) == 3
 
 
 def test_trials_and_studies_are_compared_by_the_knobs_that_differ(here, seen):

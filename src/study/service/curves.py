@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 from study.formatting import number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 WIDTH, HEIGHT = 720, 260  # units of the picture
 LEFT, RIGHT, TOP, BOTTOM = 52, 8, 10, 26
@@ -18,7 +18,12 @@ MOST = 200  # curves
 
 
 def draw(
-    curves: Sequence[tuple[str, Sequence[float]]], label: str, best: str = "", *, tell_apart: bool = False
+    curves: Sequence[tuple[str, Sequence[float]]],
+    label: str,
+    best: str = "",
+    *,
+    tell_apart: bool = False,
+    written: Callable[[float], str] = number,
 ) -> Markup:
     """Draw a line for each curve over its epochs, from 1.
 
@@ -27,6 +32,7 @@ def draw(
         label: of the values.
         best: name of the curve that stands out.
         tell_apart: each of at most eight curves looks otherwise.
+        written: writes a value, with its unit.
 
     """
     kinds = [f"curve apart c{place}" if tell_apart else "curve" for place in range(len(curves))]
@@ -45,8 +51,8 @@ def draw(
         _line(name, values, low, high, length, kind=kind)
         for name, values, kind in sorted(lines, key=lambda each: each[0] == best)
     )
-    rows = "".join(_row(value, low, high) for value in (low, (low + high) / 2, high))
-    said = f"{len(lines)} curves of {label}, from {number(low)} to {number(high)} over {length} epochs"
+    rows = "".join(_row(_place(value, low, high), written(value)) for value in (low, (low + high) / 2, high))
+    said = f"{len(lines)} curves of {label}, from {written(low)} to {written(high)} over {length} epochs"
     return Markup(  # noqa: S704 - escaped, or numbers
         f'<svg class="curves" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(said)}">'
         f'{rows}<text x="{LEFT}" y="{HEIGHT - 6}">epoch 1</text>'
@@ -58,11 +64,10 @@ def _place(value: float, low: float, high: float) -> float:
     return TOP + (HEIGHT - TOP - BOTTOM) * (high - value) / (high - low)
 
 
-def _row(value: float, low: float, high: float) -> str:
-    y = _place(value, low, high)
+def _row(y: float, text: str) -> str:
     return (
         f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{number(value)}</text>'
+        f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{escape(text)}</text>'
     )
 
 

@@ -205,7 +205,7 @@ def _study(request: Request, study: str) -> dict[str, Any]:
     return {
         "study": seen, "metric": seen["metric"], "made": made,
         "runs_now": family.held_by(family.journal(study, home)) is not None,
-        "curves": curves.draw(drawn, seen["metric"].name, best),
+        "curves": curves.draw(drawn, seen["metric"].name, best, written=seen["metric"].value),
     }  # fmt: skip
 
 
@@ -215,7 +215,8 @@ def show_trial(request: Request, study: str, trial: int) -> Response:
     home = require(request, study, trial)
     record = api.show(study, trial, home=home).record()
     values = [row[record.metric] for row in record.history if record.metric in row]
-    drawn = curves.draw([(f"trial {trial}", values)], record.metric, f"trial {trial}")
+    name, written = f"trial {trial}", record.judged_by.value
+    drawn = curves.draw([(name, values)], record.metric, name, written=written)
     return page(
         request, "trial", trial=record, metric=record.judged_by, curves=drawn, note=_note(request, study, trial)
     )

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from study import api
 from study.errors import InputError
+from study.formatting import number as plain
 from study.formatting import size
 from study.schemas.models import ModelVersion
 from study.schemas.service import NewNote, Promoted, Registering
@@ -124,7 +125,9 @@ def compare(
     ]
     knobs = sorted({name for each in columns for name in each["record"].recipe})
     differing = [name for name in knobs if len({repr(each["record"].recipe.get(name)) for each in columns}) > 1]
-    drawn = curves.draw(lines, " or ".join(sorted(metrics)), tell_apart=True)
+    alike = len({each["record"].judged_by for each in columns}) == 1
+    written = columns[0]["record"].judged_by.value if alike else plain
+    drawn = curves.draw(lines, " or ".join(sorted(metrics)), tell_apart=True, written=written)
     return page(request, "compare", columns=columns, knobs=differing, curves=drawn, mixed=len(metrics) > 1)
 
 
