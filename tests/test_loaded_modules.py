@@ -29,7 +29,6 @@ REPORT_MODULES = "import atexit, sys; atexit.register(lambda: print('MODULES', *
 AT_THE_FIRST_LINE = """
 import logging, os, sys
 from study.cli import main
-from study.terminal import starting
 
 class First(logging.Handler):
     def emit(self, record):
@@ -37,7 +36,6 @@ class First(logging.Handler):
         os._exit(0)
 
 logging.getLogger("study").addHandler(First())
-starting.AT_ONCE = 0  # a line is not held back until it is clear that it is no mistake
 main()
 """
 FILE = """

@@ -41,6 +41,8 @@ def check(command):
     at = typer.main.get_command(app)
     options = {name for option in at.params for name in option.opts}
     for word in command.split():
+        if word == "--":
+            return  # what follows is another command's
         if word.startswith("-") and word != "-":  # which is a value
             assert word.partition("=")[0] in {*options, "--help", "-h", "--version"}, f"{at.name} has no {word}"
         elif hasattr(at, "commands"):

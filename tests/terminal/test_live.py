@@ -10,7 +10,6 @@ from rich.console import Console
 
 from study.cli import preamble
 from study.definition import Study
-from study.errors import InputError
 from study.events import Epoch
 from study.metric import Metric
 from study.progress import Notice, Preparing, SearchStarted, TrialEnded, TrialEpoch, TrialPlaced, TrialStarted
@@ -267,20 +266,3 @@ def test_colour_is_for_terminals_and_no_color_wins(monkeypatch, variables, here,
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert wants_color(here=here) is wanted
-
-
-def test_a_mistake_that_ends_the_work_at_once_is_not_preceded_by_what_was_going_on(caplog, monkeypatch):
-    caplog.set_level(logging.INFO, logger="study")
-    monkeypatch.setattr("study.terminal.starting.AT_ONCE", 3600)
-
-    def load(name=None):
-        with reporting(Terminal(live=False)) as report:
-            report("loading torch", None)
-            if name is None:
-                raise InputError("which study?")
-
-    with pytest.raises(InputError):
-        load()
-    assert caplog.records == []
-    load("toy")
-    assert [record.getMessage() for record in caplog.records] == ["loading torch"]

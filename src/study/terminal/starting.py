@@ -6,9 +6,8 @@ Nothing heavy is imported before that.
 from __future__ import annotations
 
 import logging
-import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from study.formatting import plural
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("study")
 BAR = 40  # characters
-AT_ONCE = 0.4  # seconds: what has ended by then was no work
 
 
 @contextmanager
@@ -58,8 +56,7 @@ def starting(
 def reporting(terminal: Terminal) -> Generator[Callable[[str, float | None], None]]:
     """Give a function that shows how far a long piece of work is: a text, and a share in [0, 1] or None."""
     if not terminal.live:
-        with _Steps() as steps:
-            yield steps.tell
+        yield _Steps().tell
         return
     from rich.live import Live
 
@@ -103,38 +100,13 @@ def _line(spinner: RenderableType, told: tuple[str, float | None] = ("", None)) 
 
 
 class _Steps:
-    """Logs each new text, and a share in steps of a tenth; nothing if a mistake ends the work at once."""
+    """Logs a new text at once and a share in steps of a tenth."""
 
     def __init__(self) -> None:
-        self._last: tuple[str, int | None] = ("", None)
-        self._held: list[str] | None = [] if AT_ONCE else None  # until it is clear that there is work
-        self._lock = threading.Lock()
-        self._timer = threading.Timer(AT_ONCE, self._release)
-        self._timer.daemon = True
-
-    def __enter__(self) -> Self:
-        self._timer.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._timer.cancel()
-        if kind is None:
-            self._release()
+        self._last = ("", -1)
 
     def tell(self, text: str, share: float | None) -> None:
-        now = (text, None if share is None else int(10 * share))
-        with self._lock:
-            if now == self._last:
-                return
+        now = (text, int(10 * (share or 0)))
+        if now != self._last:
             self._last = now
-            line = text if share is None else f"{text}: {10 * int(10 * share)} %"
-            if self._held is None:
-                log.info(line)
-            else:
-                self._held.append(line)
-
-    def _release(self) -> None:
-        with self._lock:
-            for line in self._held or ():
-                log.info(line)
-            self._held = None
+            log.info(text if share is None else f"{text}: {10 * now[1]} %")
