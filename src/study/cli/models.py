@@ -173,12 +173,7 @@ def models(
 
 
 def predict(
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="NAME", autocompletion=completion.recorded, help="A registered model. It has the name of its study."
-        ),
-    ],
+    name: Model,
     inputs: Inputs,
     version: VersionNumber = None,
     resize: Resize = False,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from study.terminal.console import Terminal
 
 
-def asked(places: Settings, name: str, *, data: str | None, rename: str | None, show_only: bool) -> Study:
+def read(places: Settings, name: str, *, data: str | None, rename: str | None, show_only: bool) -> Study:
     """Read the study that a question is about; only what is recorded of it if nothing is trained.
 
     Args:
@@ -60,13 +60,13 @@ def settled(terminal: Terminal, wanted: Study, how: Options, *, fallback: bool) 
     return study
 
 
-def banner(terminal: Terminal, asked: Study, study: Study, reason: str) -> None:
+def banner(terminal: Terminal, wanted: Study, study: Study, reason: str) -> None:
     """Say that this is not the data asked for, such that nobody misses it; even `--quiet` does not hide it."""
-    wanted, taken = getattr(asked.recipe, "dataset", "the data"), getattr(study.recipe, "dataset", "other data")
-    title = f"NOT {wanted}: this search runs on the fallback data {taken}"
+    missing, taken = getattr(wanted.recipe, "dataset", "the data"), getattr(study.recipe, "dataset", "other data")
+    title = f"NOT {missing}: this search runs on the fallback data {taken}"
     lines = [
         f"Why: {reason}.",
-        f"Its results are kept apart, as the study {study.name}; they say nothing about {wanted}.",
-        f"To get {wanted}: go online, or `study data import {wanted} FILE`. To fail instead: --no-fallback.",
+        f"Its results are kept apart, as the study {study.name}; they say nothing about {missing}.",
+        f"To get {missing}: go online, or `study data import {missing} FILE`. To fail instead: --no-fallback.",
     ]
     terminal.warn(title, lines)

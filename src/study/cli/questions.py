@@ -80,7 +80,6 @@ def compare(
         from study.cli import preamble
         from study.options import Options
         from study.questions import comparison
-        from study.record.family import Family
         from study.terminal.watch import print_answer
 
         fixed = request.overrides([*(assignments or []), *([f"epochs={epochs}"] if epochs else [])])
@@ -100,8 +99,7 @@ def compare(
         wanted = request.read(names[0], recipe=None, fixed=fixed, data=data, rename=None, home=places.home).study
         comparison.ask(wanted, **given)  # before the data are fetched
         how = Options(workers=workers, device=device, accept=accept, timeout=timeout, hang=hang, **placed)
-    study = preamble.settled(terminal, wanted, how, fallback=not no_fallback and data is None)
-    study = Family(study.name, places.home).as_searched(study)
+    study = preamble.searched(terminal, places, wanted, how, fallback=not no_fallback and data is None)
     question = comparison.ask(study, **given)
     _answer(
         lambda stop: comparison.run(study, places, how, question, stop),
@@ -149,8 +147,9 @@ def confirm(
 
         places = settings.resolve(home, storage, tracking_uri)
         how = Options(workers=workers, device=device, accept=accept, timeout=timeout, hang=hang, **placed)
-        wanted = preamble.asked(places, name, data=data, rename=new_name, show_only=show_only)
-        from study.questions import confirmation
+        wanted = preamble.read(places, name, data=data, rename=new_name, show_only=show_only)
+
+        from study.questions import confirmation  # by then, most mistakes have been said
         from study.terminal.watch import print_answer
 
     if show_only:
@@ -203,8 +202,9 @@ def ablate(
 
         places = settings.resolve(home, storage, tracking_uri)
         how = Options(workers=workers, device=device, accept=accept, timeout=timeout, hang=hang, **placed)
-        wanted = preamble.asked(places, name, data=data, rename=new_name, show_only=show_only)
-        from study.questions import ablation
+        wanted = preamble.read(places, name, data=data, rename=new_name, show_only=show_only)
+
+        from study.questions import ablation  # as in `confirm`
         from study.running.preflight import fitting
         from study.terminal.watch import print_answer
 

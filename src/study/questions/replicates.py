@@ -105,9 +105,7 @@ class Pairs:
         """Read a design's results from the folders, for the given data or the data of the latest run."""
         journal = Journal(settings.study_folder(design.study.name))
         definition = journal.definition()
-        if (
-            definition and design.test and not design.study.test
-        ):  # records whether a custom training supports the test split
+        if definition and design.test and not design.study.test:  # recorded: whether a custom training has a test
             design = replace(design, study=replace(design.study, test=results.metric_of(journal).of_test))
         stored = (definition or {}).get("data", {})
         pairs = cls(design, RecipeResults(journal, design.study, stored if data is None else data))

@@ -195,11 +195,11 @@ class Journal:
 
     def trial(self, number: int) -> TrialFolder:
         """Return the folder of one trial, whether it exists or not."""
-        return TrialFolder(self.folder / "trials" / f"{number:05d}")
+        return TrialFolder(f"{self.folder}/trials/{number:05d}")
 
     def trials(self) -> list[TrialFolder]:
         """List all trials that have a folder, by number."""
-        return [TrialFolder(f"{self.folder}/trials/{number:05d}") for number in self.numbers()]
+        return [self.trial(number) for number in self.numbers()]
 
     def numbers(self) -> list[int]:
         """List the numbers of all trials that have a folder, in order."""

@@ -107,7 +107,7 @@ class Follower:
         return [each for each in trials if each.log_size() != known.sizes.get(each.number, -1)]
 
     def _take(self, connection: Connection, known: _Known, trial: TrialFolder) -> int:
-        study, number = trial.path.parents[1].name, trial.number
+        study, number = trial.study, trial.number
         if known.base is None:  # of a search that had not written its definition yet
             _define(known, family.journal(study, self._home))
         mine = sa.and_(TABLE.c.study == study, TABLE.c.trial == number)
