@@ -6,7 +6,7 @@ import math
 import time
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from study import choices
 from study.errors import InputError
@@ -40,7 +40,8 @@ class Options:
             never. An epoch in this process, as with the executor `inline`, cannot be killed.
         address: of a Ray cluster, auto or HOST:PORT; empty is RAY_ADDRESS, else Ray is started on this machine.
         cpus_per_trial: of a node of a cluster, more than 0.
-        gpus_per_trial: of a node of a cluster, 0 or more; None is one where there are any.
+        gpus_per_trial: of a node of a cluster, 0 or more; None is one where there are any; auto is one at first, then
+            the share that the memory of the trials so far allows.
         accept: continue a stored study whose definition was another one.
         track: mirror to MLflow while trials run.
         began: when the run began, by `time.monotonic`; `started` sets it.
@@ -58,7 +59,7 @@ class Options:
     hang: float = 10.0
     address: str = ""
     cpus_per_trial: float = 1.0
-    gpus_per_trial: float | None = None
+    gpus_per_trial: float | Literal["auto"] | None = None
     accept: bool = False
     track: bool = True
     began: float | None = field(default=None, compare=False)
@@ -112,9 +113,13 @@ class Options:
         for name, number in (("trials", self.trials), ("workers", self.workers)):
             if number is not None and number < 1:
                 raise InputError(f"--{name} must be 1 or more, not {number}")
+        if isinstance(self.gpus_per_trial, str) and self.gpus_per_trial != "auto":
+            raise InputError(f"--gpus-per-trial must be a number or auto, not {self.gpus_per_trial!r}")
         for name, share in (("cpus", self.cpus_per_trial), ("gpus", self.gpus_per_trial)):
-            if share is None:
+            if share is None or isinstance(share, str):
                 continue
             if not (0 < share < 1 or (share >= (name == "cpus") and float(share).is_integer())):
                 fits = "a whole number, or a share between 0 and 1"
                 raise InputError(f"--{name}-per-trial must be {fits}, not {share:g}")
+        if self.gpus_per_trial and self.device == "cpu":
+            raise InputError("has no effect with --device cpu", where="--gpus-per-trial", fix="Leave one of them out.")

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from study.errors import InputError
-from study.events import Died
+from study.events import Died, Epoch, Started, Stopped
 from study.executors import Resources
 from study.executors.table import EXECUTORS
 from study.record.journal import Journal
@@ -180,6 +180,33 @@ def test_what_an_older_attempt_of_a_trial_sends_is_neither_told_nor_written(clus
         assert job.checkpoint.read_bytes() == before
         executor.answer(0, go_on=True)
         assert caller.next()[1].number == 2
+
+
+@pytest.mark.slow
+def test_a_measured_share_of_a_gpu_lets_several_trials_train_on_it_and_one_without_memory_is_tried_with_more(cluster):
+    """On a node that says it has a GPU: a trainer there tells what a trial needed as one with a GPU does."""
+    node = cluster.add(cpus=2, num_gpus=1)
+    with closing(EXECUTORS["ray"].load()(Resources("auto", gpus="auto"))) as executor:
+        caller = Caller(executor)
+        (slot,) = executor._pool.ready
+        assert (executor.slots, slot.gpus) == (1, 1.0)
+        executor.submit(caller.job())
+        caller.next()
+        assert caller.next()[1].number == 1
+        executor._measured(slot, Epoch(1, {}), 0.4)
+        executor.answer(0, go_on=False)
+        assert isinstance(caller.next()[1], Stopped)
+        assert executor.slots == 0  # its trainer takes all of the GPU
+        wait_for(lambda: list(executor.events(0.1)) == [] and executor.slots == 2)
+        assert {slot.gpus for slot in executor._pool.slots} == {0.5}
+        executor.submit(caller.job(fault="memory"))
+        assert [type(caller.next()[1]) for _ in range(2)] == [Started, Epoch]
+        executor.answer(0, go_on=True)
+        assert caller.next()[1] == Died("too little memory with 0.5 of a GPU; trials take 1 now", is_own=False)
+        wait_for(lambda: list(executor.events(0.1)) == [] and executor.slots == 1)
+        executor.submit(caller.job())
+        assert caller.next()[1].epochs == 1
+    cluster.lose(node)
 
 
 @pytest.mark.slow

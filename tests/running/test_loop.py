@@ -38,6 +38,7 @@ class Listed:
     overrides: list
     prunes: bool = False
     asked: list = field(default_factory=list)
+    at_once = True
 
     def target(self, trials):
         return len(self.overrides)
@@ -65,7 +66,8 @@ class Asked(Trials):
     prunes = False
 
     def should_prune(self, number):
-        self.asked = [*getattr(self, "asked", []), len(self._journal.trial(number).history().epochs)]
+        reported = self._memory.get_trial(self._id(number)).intermediate_values
+        self.asked = [*getattr(self, "asked", []), len(reported)]
         return self.prunes
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import threading
 from collections import defaultdict
 from contextlib import suppress
@@ -22,7 +23,8 @@ from study.record import results
 from study.record.journal import Journal
 from study.record.trial import Trial
 from study.sampling import storage
-from study.sampling.pruning import is_audited
+from study.sampling.memory import Memory
+from study.sampling.pruning import Percentile, is_audited
 from study.sampling.table import PRUNERS
 from study.sampling.teller import Teller
 from study.study_files import load
@@ -69,6 +71,24 @@ def test_what_a_pruner_would_end_runs_on_if_it_is_audited_and_its_folder_says_so
             assert is_audited(SEED, row.number)
             assert (row.state, row.epochs) == ("complete", 8)
             assert 1 <= row.audited < 8
+
+
+@pytest.mark.parametrize("direction", ["maximize", "minimize"])
+@pytest.mark.parametrize("kept", [50.0, 33.0])
+def test_percentiles_say_what_optuna_s_pruner_says(direction, kept):
+    ours, memory = Percentile(kept), Memory()
+    theirs = optuna.pruners.PercentilePruner(kept, n_startup_trials=5, n_warmup_steps=2)
+    study = optuna.create_study(storage=memory, direction=direction)
+    chance, said = random.Random(0), set()
+    for _ in range(60):
+        trial = study.ask()
+        for step in range(1, chance.choice([3, 8]) + 1):
+            trial.report(chance.choice([0.5, chance.random(), chance.random()]), step)
+            asked = memory.get_trial(trial._trial_id)
+            assert ours.prune(study, asked) == theirs.prune(study, asked)
+            said.add(ours.prune(study, asked))
+        memory.set_trial_state_values(trial._trial_id, chance.choice([TrialState.COMPLETE, TrialState.PRUNED]), [0.5])
+    assert said == {True, False}
 
 
 @pytest.mark.parametrize(("pruner", "trials"), [("median", 7), ("noise", 12)])

@@ -102,7 +102,8 @@ def test_the_pruner_judges_by_what_was_reported(journal):
         make(journal, number, 0.3, [0.5, 0.6, 0.7], end="complete")
     found = trials(journal)
     for number, score in ((6, 0.9), (7, 0.1)):
-        found.add(make(journal, number, 0.0))
+        folder = make(journal, number, 0.0)
+        found.add(folder, folder.about())
         for epoch in (1, 2, 3):
             found.report(number, Epoch(epoch, {"score": score}))
     assert not found.should_prune(6)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
 from study import notebook
 from study.errors import InputError
@@ -53,7 +53,7 @@ class How(TypedDict, total=False):
     executor: str
     address: str
     cpus_per_trial: float
-    gpus_per_trial: float | None
+    gpus_per_trial: float | Literal["auto"] | None
     sampler: str
     pruner: str
     seed: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,7 +10,26 @@ from study.cli import options
 from study.cli.help import App
 from study.errors import InputError
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+OF_RAY = ("address", "cpus_per_trial", "gpus_per_trial")  # options that mean a cluster
 WHERE = options.WHERE
+
+
+def share(text: str) -> float | str:
+    """Read a number of GPUs, or auto.
+
+    Raises:
+        BadParameter: it is neither.
+
+    """
+    if text == "auto":
+        return text
+    try:
+        return float(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"not a number: {text!r}. Write it as 1, 0.25 or auto") from error
 
 
 Address = Annotated[
@@ -33,29 +52,49 @@ CpusPerTrial = Annotated[
     ),
 ]
 GpusPerTrial = Annotated[
-    float | None,
+    Any,
     typer.Option(
         envvar="STUDY_GPUS_PER_TRIAL",
-        metavar="X",
+        metavar="X|auto",
+        parser=share,
         show_default="1 if there are any",
         rich_help_panel=WHERE,
-        help="Take this many of a node's GPUs for each trial, such as 0.25, with --executor ray.",
+        help="Take this many of a node's GPUs for each trial, such as 0.25, or as memory allows, with --executor ray.",
     ),
 ]
 
 
-def placed(context: typer.Context, executor: str, address: str, cpus: float, gpus: float | None) -> dict[str, Any]:
+def placed(
+    context: typer.Context, executor: str, address: str, cpus: float, gpus: float | str | None
+) -> dict[str, Any]:
     """Give the options of a run that say where on a cluster it is.
 
     Raises:
-        InputError: one was typed that has no effect with this executor.
+        InputError: one was typed that has no effect with the executor or the device.
 
     """
-    for name in ("address", "cpus_per_trial", "gpus_per_trial"):
-        if executor != "ray" and options.typed(context, name):
-            option = f"--{name.replace('_', '-')}"
-            raise InputError(f"has no effect with --executor {executor}", where=option, fix="Add --executor ray.")
+    useless = _useless(executor, context.params)
+    for name, (other, fix) in useless.items():
+        if options.typed(context, name):  # a variable of the environment may be meant for other commands
+            raise InputError(f"has no effect with {other}", where=f"--{name.replace('_', '-')}", fix=fix)
+    if executor == "ray" and ":" in (device := context.params["device"]):
+        fix = "Write --device cuda."
+        raise InputError("Ray chooses the GPU of each trial", where=f"--device {device}", fix=fix)
+    gpus = None if "gpus_per_trial" in useless else gpus
     return {"executor": executor, "address": address, "cpus_per_trial": cpus, "gpus_per_trial": gpus}
+
+
+def _useless(executor: str, given: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Give the options that have no effect: with which other one, and what to do."""
+    found: dict[str, tuple[str, str]] = {}
+    if executor != "ray":
+        found |= dict.fromkeys(OF_RAY, (f"--executor {executor}", "Add --executor ray."))
+    elif given["device"] == "cpu" and given["gpus_per_trial"]:
+        found["gpus_per_trial"] = ("--device cpu", "Leave one of them out.")
+    if executor == "inline":
+        inline = ("--executor inline", "It trains one trial at a time, in this process, and cannot kill it.")
+        found |= {name: inline for name, least in (("workers", 1), ("hang", 0)) if (given[name] or 0) > least}
+    return found
 
 
 Words = Annotated[

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from study import request, study_files
+from study.cli.cluster import OF_RAY
+from study.cli.options import typed
 from study.errors import InputError, Interrupted, StudyError
 from study.events import Epoch
 from study.progress import Preparing, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
@@ -53,7 +55,9 @@ def ask(context: typer.Context, server: str, question: str, name: str | None, *,
 
     """
     given = {each: value for each, value in context.params.items() if _is_given(context, each)}
-    if unfit := [each for each in HERE_ONLY if each in given]:
+    unfit = [each for each in HERE_ONLY if each in given]
+    unfit += [each for each in OF_RAY if typed(context, each)]  # RAY_ADDRESS may be meant for other commands
+    if unfit:
         option = unfit[0].replace("_", "-").replace("as-csv", "csv").replace("show-only", "show")
         raise InputError(f"--{option} is about this machine", where="--server", fix="Leave one of them out.")
     if name is None:

@@ -6,6 +6,7 @@ import torch
 
 from study.errors import DeviceError
 
+CONTEXT = 600 << 20  # bytes that CUDA and its libraries take of a GPU for a process, beside torch's allocator
 FAILURES = (  # what torch says where a device, not a size or a type, is the trouble
     "CUDA error", "HIP error", "CUBLAS_STATUS_", "CUDNN_STATUS_", "cuDNN error", "cuFFT error", "NCCL error",
     "device-side assert", "MPS error", "command buffer exited",
@@ -60,6 +61,23 @@ def _is_failure(error: BaseException) -> bool:
     return isinstance(error, torch.AcceleratorError) or (
         isinstance(error, RuntimeError) and any(sign in str(error) for sign in FAILURES)
     )
+
+
+def memory_share(name: str) -> float:
+    """Give the share of a GPU's memory that this process has needed since `forget_memory`; 0 without a GPU of CUDA's.
+
+    It is the most that torch's allocator had reserved, and `CONTEXT` for CUDA itself.
+    """
+    if not name.startswith("cuda"):
+        return 0.0
+    return (torch.cuda.max_memory_reserved(name) + CONTEXT) / torch.cuda.get_device_properties(name).total_memory
+
+
+def forget_memory(name: str) -> None:
+    """Give back what torch's allocator keeps of earlier trainings, and measure anew."""
+    if name.startswith("cuda"):
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(name)
 
 
 def devices() -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -89,7 +89,8 @@ class Resources:
         workers: jobs at a time; the executor decides if None.
         address: of a cluster; empty starts one on this machine.
         cpus: of a node that a job takes, more than 0.
-        gpus: of a node that a job takes, 0 or more; None is one where the cluster has any.
+        gpus: of a node that a job takes, 0 or more; None is one where the cluster has any, auto begins so and then
+            takes the share that the memory of the trainings allows.
 
     """
 
@@ -97,7 +98,7 @@ class Resources:
     workers: int | None = None
     address: str = ""
     cpus: float = 1.0
-    gpus: float | None = None
+    gpus: float | Literal["auto"] | None = None
 
 
 class Call(Protocol):

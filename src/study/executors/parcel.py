@@ -37,12 +37,14 @@ class Reply:
         attempt: the number of the attempt that it is of.
         event: as JSON.
         files: content of each file that has changed, by name; of the output what is new.
+        memory: share of its GPU's memory that the job has needed so far; 0 without a GPU.
 
     """
 
     attempt: int
     event: str
     files: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
+    memory: float = 0.0
 
 
 def encode(event: Event) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from study.errors import InputError
 from study.executors import cluster
 from study.executors.cluster import ActorDiedError, GetTimeoutError, RayActorError, RayError, RayTaskError, ray
+from study.executors.shares import Share
 from study.executors.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Slot:
         job: that it trains, or None.
         attempt: number of the job's attempt.
         anew: why the job does not go on from its checkpoint; empty if it does, or has none.
+        gpus: what it takes of its node.
 
     """
 
@@ -42,6 +44,7 @@ class Slot:
     job: Job | None = None
     attempt: int = 0
     anew: str = ""
+    gpus: float = 0.0
 
     @property
     def is_idle(self) -> bool:
@@ -61,7 +64,7 @@ class Pool:
         """
         self.slots: list[Slot] = []
         self.is_strict = True  # whether a node that cannot be used is an error
-        self._resources, self._gpus = resources, _gpus(resources)
+        self._resources, self.share = resources, Share(_gpus(resources), is_measured=resources.gpus == "auto")
         self._waits: dict[Any, Slot] = {}  # by the reference of what it was asked
         self._refused: set[str] = set()
         self._looked = 0.0
@@ -97,14 +100,21 @@ class Pool:
         nodes = cluster.alive()
         for slot in [slot for slot in self.slots if slot.is_idle and slot.about["node"] not in nodes]:
             self.drop(slot)
+        for slot in list(self.slots):
+            self.renew(slot)
         wanted = sum(self._room(node) for name, node in nodes.items() if name not in self._refused)
         wanted = min(wanted, self._resources.workers or wanted)
         spare = [slot for slot in self.slots if not slot.about][: max(0, len(self.slots) - wanted)]
         for slot in spare:
             self.drop(slot)
         for _ in range(wanted - len(self.slots)):
-            self.slots.append(slot := Slot(self._make()))
+            self.slots.append(slot := Slot(self._make(), gpus=self.share.gpus))
             self.ask(slot, slot.actor.ready.remote())
+
+    def renew(self, slot: Slot) -> None:
+        """Drop a trainer that trains nothing and takes more or less than a trial is to take: another one follows."""
+        if slot.job is None and slot.gpus != self.share.gpus:
+            self.drop(slot)
 
     def drop(self, slot: Slot) -> None:
         """Kill a trainer and read nothing of it any more."""
@@ -154,20 +164,20 @@ class Pool:
 
     def _make(self) -> Any:
         kind: Any = ray.remote(Trainer)
-        resources = {"num_cpus": self._resources.cpus, "num_gpus": self._gpus}
+        resources = {"num_cpus": self._resources.cpus, "num_gpus": self.share.gpus}
         avoiding = {"label_selector": {"ray.io/node-id": f"!in({', '.join(self._refused)})"}} if self._refused else {}
         options = {"max_restarts": 0, "max_task_retries": 0, **resources, **avoiding}
         return kind.options(**options).remote(self._resources.device)
 
     def _room(self, node: dict[str, Any]) -> int:
-        return cluster.room(node, self._resources.cpus, self._gpus)
+        return cluster.room(node, self._resources.cpus, self.share.gpus)
 
     def _require_room(self) -> None:
         nodes = [node["Resources"] for node in cluster.alive().values()]
         if any(map(self._room, cluster.alive().values())):
             return
         largest = max(nodes, key=lambda each: (each.get("GPU", 0), each.get("CPU", 0)), default={})
-        what = f"no node has {self._resources.cpus:g} CPUs and {self._gpus:g} GPUs for a trial"
+        what = f"no node has {self._resources.cpus:g} CPUs and {self.share.gpus:g} GPUs for a trial"
         has = f"The largest has {largest.get('CPU', 0):g} and {largest.get('GPU', 0):g}."
         raise InputError(what, fix=f"{has} See --cpus-per-trial and --gpus-per-trial.")
 
@@ -189,6 +199,6 @@ def cause(error: Exception) -> str:
 def _gpus(resources: Resources) -> float:
     if resources.device == "cpu":
         return 0.0
-    if resources.gpus is not None:
+    if isinstance(resources.gpus, int | float):
         return resources.gpus
     return 1.0 if any(node["Resources"].get("GPU") for node in cluster.alive().values()) else 0.0

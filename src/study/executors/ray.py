@@ -7,6 +7,7 @@ restarts and retries nothing: what is to happen with a trial whose trainer has d
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import platform
 import time
@@ -17,11 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from study.errors import PlaceError, StudyError
-from study.events import Died, Epoch, Event, Started, Stuck
+from study.events import Died, Epoch, Event, Failed, Started, Stuck
 from study.executors import calls, cluster, parcel
 from study.executors.cluster import RayError, ray
 from study.executors.luggage import Porter
 from study.executors.pool import LOOK, Pool, Slot, cause, is_lost
+from study.executors.shares import OUT_OF_MEMORY
 from study.executors.trainer import Order
 from study.record import atomic_files
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from study.executors import Job, Resources
 
+log = logging.getLogger("study")
 STARTING = 120.0  # seconds in which a first slot must be ready: a node loads torch, or others use the cluster
 TOGETHER = 3.0  # seconds after it in which the others are waited for, too
 WAITING = 30.0  # seconds that a job waits where there is no slot at all
@@ -152,6 +155,7 @@ class Ray:
         except PlaceError as error:
             self._pool.drop(slot)
             event = Stuck(error)
+        event = self._measured(slot, event, reply.memory)
         if isinstance(event, Started):
             event = replace(event, chip=slot.about["chip"], host=slot.about["host"], anew=slot.anew)
             self._pool.ask(slot, slot.actor.next.remote())
@@ -159,7 +163,18 @@ class Ray:
             self._pool.drop(slot)
         elif not isinstance(event, Epoch):
             slot.job = None
+            self._pool.renew(slot)
         self._found.append((job.number, event))
+
+    def _measured(self, slot: Slot, event: Event, memory: float) -> Event:
+        """Learn what a trial needs of a GPU, where that is measured; one with too little is to be trained again."""
+        share = self._pool.share
+        if isinstance(event, Epoch) and share.learn(memory):
+            log.info("trials take %.3g of a GPU now: one has needed %.0f %% of its memory", share.gpus, 100 * memory)
+        elif isinstance(event, Failed) and event.reason.startswith(OUT_OF_MEMORY) and share.widen(slot.gpus):
+            what = f"too little memory with {slot.gpus:.3g} of a GPU; trials take {share.gpus:.3g} now"
+            return Died(what, is_own=False)
+        return event
 
     def _bury(self, slot: Slot, error: Exception) -> None:
         job, lost = slot.job, is_lost(slot, error)

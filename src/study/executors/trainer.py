@@ -66,10 +66,11 @@ class Trainer:
         import ray  # noqa: PLC0415 - what starts this process has it
         import torch  # noqa: PLC0415
 
-        from study.engine.device import pick  # noqa: PLC0415 - as above
+        from study.engine import device as devices  # noqa: PLC0415 - as above
 
         torch.set_num_threads(1)
-        self._device = pick(device)
+        self._device = devices.pick(device)
+        self._forget_memory, self._memory_share = devices.forget_memory, devices.memory_share
         top = scratch.folder("trainer")
         self._folder = top / "trial"
         self._folder.mkdir()
@@ -108,6 +109,7 @@ class Trainer:
         self._names = {place.name for place in here.values()}
         self._attempt, self._shown, self._known = order.attempt, 0, self._marks()
         self._events = self._run(replace(job, **here), order.luggage)
+        self._forget_memory(self._device)
         return self._step()
 
     def next(self) -> Reply:
@@ -152,7 +154,7 @@ class Trainer:
                 text = encode(event)
             except (TypeError, ValueError) as error:
                 text = encode(Failed(f"what the training returns is not JSON: {error}", ""))
-        return Reply(self._attempt, text, dict(self._changed()))
+        return Reply(self._attempt, text, dict(self._changed()), self._memory_share(self._device))
 
     def _marks(self) -> dict[str, tuple[int, int]]:
         return {

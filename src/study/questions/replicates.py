@@ -12,7 +12,7 @@ import math
 import time
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -99,6 +99,7 @@ class Pairs:
     results: RecipeResults
     keys: dict[tuple[str, int], str] = field(default_factory=dict[tuple[str, int], str])
     arms_by_seed: list[tuple[str, ...]] = field(default_factory=list[tuple[str, ...]])  # final once chosen
+    at_once: ClassVar[bool] = False  # the folders say what is missing
 
     @classmethod
     def of(cls, design: Design, settings: Settings, data: Mapping[str, Any] | None = None) -> Pairs:

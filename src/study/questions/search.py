@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from study.errors import Interrupted
 from study.progress import Preparing
@@ -37,6 +37,7 @@ class Asking:
 
     study: Study
     trials_wanted: int
+    at_once: ClassVar[bool] = True
 
     def target(self, trials: Trials) -> int:  # noqa: ARG002 - the number was given
         """Return the number of finished trials at which the search ends."""

@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import errno
 import os
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from functools import cache, partial
+from typing import TYPE_CHECKING, TypeVar
 
 from study.errors import PlaceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+OPEN = 200  # files that are open at the same time
+THREADS = 32  # that wait for the disk at the same time
+Item = TypeVar("Item")
 HOME_FIX = "Choose another --home."
 ROOM = 4 << 20  # bytes, enough for a first trial and the databases
 
@@ -61,24 +66,76 @@ def append(path: Path, line: bytes) -> None:
         PlaceError: the disk is full or the file cannot be written; it is unchanged.
 
     """
+    _append_some({path: line})
+
+
+def append_all(lines: Mapping[Path, bytes]) -> None:
+    """Append to files, creating them if needed, and flush them to disk at the same time.
+
+    Raises:
+        PlaceError: the disk is full or a file cannot be written; each file has the whole of its lines or none of them.
+
+    """
+    paths = list(lines)
+    for first in range(0, len(paths), OPEN):
+        _append_some({path: lines[path] for path in paths[first : first + OPEN]})
+
+
+def _append_some(lines: Mapping[Path, bytes]) -> None:
+    opened: list[tuple[int, int, Path]] = []
+    path = next(iter(lines))
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
-            before = os.fstat(handle).st_size
-            try:
+            for path, line in lines.items():
+                handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+                opened.append((handle, os.fstat(handle).st_size, path))
                 left = line
                 while left:
                     left = left[os.write(handle, left) :]
-                os.fsync(handle)
-                if not before:
-                    sync_folder(path.parent)
-            except OSError:
+            at_once(_flush, opened)
+        except OSError:
+            for handle, before, _ in opened:
                 os.ftruncate(handle, before)
-                raise
+            raise
         finally:
-            os.close(handle)
+            for handle, *_ in opened:
+                os.close(handle)
     except OSError as error:
         raise cannot_write(path, error) from error
+
+
+def _flush(opened: tuple[int, int, Path]) -> None:
+    handle, before, path = opened
+    os.fsync(handle)
+    if not before:
+        sync_folder(path.parent)
+
+
+def at_once(do: Callable[[Item], None], items: Sequence[Item]) -> None:
+    """Call a function that waits for the disk for each item, in threads if there are several: a disk groups flushes.
+
+    Raises the first OSError, after all calls have ended.
+    """
+    if len(items) == 1:
+        do(items[0])
+        return
+    errors = [error for error in _threads(os.getpid()).map(partial(_caught, do), items) if error]
+    if errors:
+        raise errors[0]
+
+
+def _caught(do: Callable[[Item], None], item: Item) -> OSError | None:
+    try:
+        do(item)
+    except OSError as error:
+        return error
+    return None
+
+
+@cache
+def _threads(_process: int) -> ThreadPoolExecutor:
+    """Make the threads of a process, which a fork does not have."""
+    return ThreadPoolExecutor(THREADS)
 
 
 def write(path: Path, parts: Iterable[bytes | memoryview]) -> None:

@@ -124,7 +124,7 @@ class TrialFolder:
             PlaceError: the disk is full or not writable.
 
         """
-        record = {"kind": kind, "time": time.time(), **values}
+        record = new_record(kind, values)
         atomic_files.append(self.log, log_lines.encode(record))
         return record
 
@@ -176,6 +176,11 @@ class TrialFolder:
         atomic_files.sweep(self.path)
 
 
+def new_record(kind: str, values: Mapping[str, Any]) -> Record:
+    """Make a record of a log, of now."""
+    return {"kind": kind, "time": time.time(), **values}
+
+
 class Journal:
     """All trial folders of a study, and the files of the study itself."""
 
@@ -216,20 +221,31 @@ class Journal:
             PlaceError: the disk is full or not writable.
 
         """
-        trial = self.trial(number)
-        making = trial.path.with_name(f".making-{trial.path.name}")
+        self.create_all([(number, recipe_json, about)])
+        return self.trial(number)
+
+    def create_all(self, trials: Sequence[tuple[int, str, Mapping[str, Any]]]) -> None:
+        """Create the folders of trials, each atomically; they are flushed to disk at the same time.
+
+        Args:
+            trials: number of each, its recipe as JSON, and what else is stored about it.
+
+        Raises:
+            PlaceError: the disk is full or not writable.
+
+        """
+        folders = [self.trial(number).path for number, _, _ in trials]
+        making = [path.with_name(f".making-{path.name}") for path in folders]
+        contents = [(checked.encode(json.loads(text)), checked.encode(about)) for _, text, about in trials]
         try:
-            shutil.rmtree(making, ignore_errors=True)
-            making.mkdir(parents=True)
-            atomic_files.write(making / "recipe.json", [checked.encode(json.loads(recipe_json))])
-            atomic_files.write(making / "trial.json", [checked.encode(about)])
-            atomic_files.sync_folder(making)
-            making.rename(trial.path)
-            atomic_files.sync_folder(trial.path.parent)
+            atomic_files.at_once(_make_trial, list(zip(making, contents, strict=True)))
+            for made, path in zip(making, folders, strict=True):
+                made.rename(path)
+            atomic_files.sync_folder(folders[0].parent)
         except OSError as error:
-            shutil.rmtree(making, ignore_errors=True)
-            raise atomic_files.cannot_write(trial.path, error) from error
-        return trial
+            for made in making:
+                shutil.rmtree(made, ignore_errors=True)
+            raise atomic_files.cannot_write(folders[0], error) from error
 
     def settle(self) -> None:
         """Flush the folders and delete what killed processes left behind; the caller holds the study's lock.
@@ -314,3 +330,13 @@ class Journal:
         """
         atomic_files.make_folder(self.folder, self.home)
         checked.write(self.definition_file, definition)
+
+
+def _make_trial(given: tuple[Path, tuple[bytes, bytes]]) -> None:
+    """Write a new trial's folder and flush it to disk. Raises OSError."""
+    making, (recipe, about) = given
+    shutil.rmtree(making, ignore_errors=True)
+    making.mkdir(parents=True)
+    atomic_files.write(making / "recipe.json", [recipe])
+    atomic_files.write(making / "trial.json", [about])
+    atomic_files.sync_folder(making)

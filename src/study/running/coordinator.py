@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from study.definition import Study
     from study.executors import Executor
     from study.options import Options
-    from study.running.loop import Source
+    from study.running.source import Source
     from study.settings import Settings
 
 

@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from study.definition import override
 from study.errors import StudyError
@@ -107,6 +107,7 @@ class _EachSlot:
     """The source of a measurement: one trial per slot."""
 
     slots: int
+    at_once: ClassVar[bool] = True
 
     def target(self, trials: Trials) -> int:  # noqa: ARG002 - the number was given
         """Return the number of trials."""

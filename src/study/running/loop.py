@@ -7,35 +7,35 @@ from __future__ import annotations
 
 import math
 import time
-import uuid
+from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from study import stopping
 from study.definition import OUR_TRAIN
-from study.differences import difference, settings
 from study.errors import StudyError
 from study.events import Died, Epoch, Event, Failed, Finished, Started, Stopped, Stuck
 from study.executors import Job
 from study.formatting import duration
 from study.imports import reference_to
 from study.progress import Notice, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialPlaced, TrialStarted
-from study.recipe import to_json
 from study.record.history import same_result
+from study.running.batch import Batch
 from study.running.clock import Clock
+from study.running.making import Maker, Running
 from study.running.twins import Twins
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Collection, Iterator, Mapping
-
-    from pydantic import BaseModel
+    from collections.abc import Iterator, Mapping, Sequence
 
     from study.definition import Study
     from study.executors import Executor
-    from study.record.history import History, State
+    from study.record.history import State
     from study.record.journal import Journal, TrialFolder
-    from study.sampling.trials import NextTrial, Trials
+    from study.running.source import Source, Watch
+    from study.sampling.trials import Trials
 
 RETRIES = 3  # retries of a trial whose worker died; any new epoch resets the count
 LOST = 10  # lost workers, through no fault of their trials and without a new epoch, before the search gives up
@@ -43,49 +43,9 @@ TOGETHER = 5.0  # losses within these seconds count as one: a lost node takes al
 SETTLING = 1.0  # seconds to wait after a death: if the signal also reaches this process, the death counts as no retry
 FAILURES = 5  # consecutive failed trials before the search gives up
 PATIENCE = 0.5  # longest wait for events in seconds
-
-
-class Source(Protocol):
-    """A source of trials: a search asks Optuna, a comparison has a list."""
-
-    def target(self, trials: Trials) -> int:
-        """Return the number of finished trials at the end; an upper bound if it is unknown."""
-        ...
-
-    def is_done(self, trials: Trials) -> bool:
-        """Tell whether there is nothing left to run."""
-        ...
-
-    def next(self, trials: Trials, under_way: Collection[int]) -> NextTrial | None:
-        """Return the next trial, interrupted ones first; None while all remaining trials are running."""
-        ...
-
-    def may_prune(self, trial: NextTrial) -> bool:
-        """Tell whether the trial may be stopped early."""
-        ...
-
-
-class Watch(Protocol):
-    """Watches what happens outside the trainings, such as an unavailable database."""
-
-    over: StudyError | None  # why the search must end after the current epochs
-
-    def look(self) -> Iterator[Notice]:
-        """Yield new notices; called about twice a second."""
-        ...
-
-
-@dataclass(slots=True)
-class _Running:
-    folder: TrialFolder
-    trial: NextTrial
-    history: History
-    settings: Mapping[str, Any]  # as shown to people
-    known: int = 0  # epochs in the log when the job was submitted: the pruner was asked about all but the last
-    ending: str = ""  # why it is being stopped for good
-    hung: str = ""  # why its worker was killed
-    died: Died | None = None
-    settled: float = math.inf  # time at which its death is handled
+ASKED = 64  # trials that are asked for in one round at most
+ASKING = 0.05  # seconds in which they are asked for, before events are taken again
+SLOTS_AHEAD = 50  # slots for each trial that is asked for ahead of need: none on one machine, 20 at a thousand
 
 
 @dataclass(slots=True)
@@ -103,18 +63,24 @@ class Loop:
     hang: float = 0.0
     test: bool = False
     watch: Watch | None = None
-    running: dict[int, _Running] = field(default_factory=dict[int, _Running])
+    running: dict[int, Running] = field(default_factory=dict[int, Running])
+    prepared: deque[Running] = field(default_factory=deque[Running])  # those of them that wait for a slot
+    got: int = 0  # trials that the source gave when it was asked last
+    is_dry: bool = False  # whether it had no more
     failures: int = 0
     lost: int = 0  # workers lost through no fault of their trials since the latest epoch
     lost_at: float = -math.inf
     clock: Clock = field(init=False)
     time_is_up: bool = False
     twins: Twins = field(init=False)
+    batch: Batch = field(init=False)
+    maker: Maker = field(init=False)
 
     def __post_init__(self) -> None:
-        """Create the clock and the twins."""
-        self.clock = Clock(self.hang)
+        """Create the clock, the batch and the twins."""
+        self.clock, self.batch = Clock(self.hang), Batch(self.journal)
         self.twins = Twins(self.study, self.journal, self.about)
+        self.maker = Maker(self.study, self.journal, self.trials, self.about, self.twins, self.batch)
 
     def run(self) -> Iterator[Progress]:
         """Run until the source has no more trials or `stop` is set."""
@@ -126,23 +92,43 @@ class Loop:
             slots=self.executor.slots,
             epochs=getattr(self.study.recipe, "epochs", None),
         )
+        is_idle = True  # nothing has happened in the last round
         while True:
             if time.monotonic() > self.deadline and not self.time_is_up:
                 self.time_is_up = True
                 yield Notice("time is up: running trials stop after their current epoch; the same command continues")
             if self.watch:
                 yield from self.watch.look()
-            yield from self._see_to_the_dead()
-            while trial := self._next():
-                yield from self._start(trial)
+            yield from self._committed(self._see_to_the_dead())
+            yield from self._committed(self._start_prepared())
+            wanted, asked = self._wanted(), 0
+            if wanted and (self._free() or is_idle):
+                asked = min(wanted, ASKED if self.source.at_once and self._free() else 1)
+                yield from self._committed(self._ask(asked))
+                wanted = 0 if self.is_dry else wanted - self.got
             if not self.running:
                 return
             if stopping.is_over(self.stop):
                 self.executor.close()  # their epochs restart from the checkpoints
                 return
-            for number, event in self.executor.events(PATIENCE):
-                yield from self._take(number, event)
+            events = self.executor.events(0.0 if wanted else PATIENCE)
+            is_idle = not events
+            yield from self._committed(self._take_all(events))
             self._end_hanging()
+
+    def _committed(self, steps: Iterator[Progress]) -> Iterator[Progress]:
+        """Take steps; then all that they write goes to disk at once, before it is acted upon and told to people."""
+        told: list[Progress] = []
+        error: StudyError | None = None
+        try:
+            for each in steps:
+                told.append(each)  # noqa: PERF402 - those before an error are kept
+        except StudyError as found:
+            error = found
+        self.batch.commit()
+        yield from told
+        if error is not None:
+            raise error
 
     def _end_hanging(self) -> None:
         for number, seconds in self.clock.hanging(is_stopping=self._is_stopping()).items():
@@ -153,63 +139,70 @@ class Loop:
     def _is_stopping(self) -> bool:
         return self.time_is_up or self.stop.is_set() or (self.watch is not None and self.watch.over is not None)
 
-    def _next(self) -> NextTrial | None:
-        if self._is_stopping() or len(self.running) >= self.executor.slots:
-            return None
-        self.trials.refresh()
-        return self.source.next(self.trials, self.running.keys())
+    def _free(self) -> int:
+        """Count the slots that can take a trial now."""
+        return 0 if self._is_stopping() else max(0, self.executor.slots - len(self.running) + len(self.prepared))
 
-    def _start(self, trial: NextTrial) -> Iterator[Progress]:
-        folder = self._resumed(trial) if trial.resumed else self._new(trial)
-        history = folder.history()
-        recipe = type(self.study.recipe).model_validate(folder.recipe())
-        each = _Running(folder, trial, history, settings(recipe, self.study.recipe), len(history.epochs))
-        self.running[folder.number] = each
-        self.clock.learn(max((epoch.seconds for epoch in history.epochs), default=0.0))
-        twin = self.twins.of(folder)
-        if twin is None:
-            self._submit(each)
-        if not trial.resumed:
-            self.trials.add(folder)
-        yield TrialStarted(folder.number, trial.variant, each.settings, len(history.epochs))
-        if twin is not None:
-            yield from self._repeat(each, twin)
+    def _wanted(self) -> int:
+        """Count the trials to ask for: one for each free slot, and at many slots some ahead of need."""
+        if self._is_stopping():
+            return 0
+        ahead = self.executor.slots // SLOTS_AHEAD if self.source.at_once else 0
+        return max(0, self._free() + ahead - len(self.prepared))
 
-    def _submit(self, each: _Running) -> None:
+    def _ask(self, count: int) -> Iterator[Progress]:
+        """Ask for trials, up to a number of them, and make their folders; then start those that have a slot."""
+        begun: list[Running] = []
+        until, self.is_dry = time.monotonic() + ASKING, False
+        while len(begun) < count and (not begun or time.monotonic() < until):
+            self.trials.refresh()
+            trial = self.source.next(self.trials, self.running.keys())
+            if trial is None:
+                self.is_dry = True
+                break
+            begun.append(each := self.maker.make(trial))
+            self.running[trial.number] = each
+            self.clock.learn(max((epoch.seconds for epoch in each.history.epochs), default=0.0))
+        self.batch.commit()
+        self.prepared.extend(begun)
+        self.got = len(begun)
+        yield from self._start_prepared()
+
+    def _start_prepared(self) -> Iterator[Progress]:
+        """Start trials in free slots; if the search is stopping, the next one begins with those that are left."""
+        while self.prepared and (self._free() or self._is_stopping()):
+            each = self.prepared.popleft()
+            if self._is_stopping():
+                del self.running[each.folder.number]
+                continue
+            if each.twin is None:
+                self.batch.then(partial(self._submit, each))
+            yield TrialStarted(each.folder.number, each.trial.variant, each.settings, len(each.history.epochs))
+            if each.twin is not None:
+                yield from self._repeat(each, each.twin)
+
+    def _submit(self, each: Running) -> None:
         folder = each.folder
-        job = Job.of(self.study, folder.number, folder.recipe(), folder, test=self.test, chip=each.history.chip)
+        job = Job.of(self.study, folder.number, each.recipe, folder, test=self.test, chip=each.history.chip)
         self.executor.submit(job)
         self.clock.begins(folder.number)
 
-    def _new(self, trial: NextTrial) -> TrialFolder:
-        recipe = self.study.recipe_for(trial.overrides)
-        about = self._about(trial, recipe)
-        if (known := self.twins.number_of(recipe)) is not None:
-            about["repeats"] = known
-        return self.journal.create(trial.number, to_json(recipe), about)
-
-    def _resumed(self, trial: NextTrial) -> TrialFolder:
-        folder = self.journal.trial(trial.number)
-        if not folder.path.exists():  # started on another machine that shares the database
-            recipe = self.study.recipe_for(trial.overrides)
-            self.journal.create(trial.number, to_json(recipe), self._about(trial, recipe))
-        folder.repair()
-        return folder
-
-    def _about(self, trial: NextTrial, recipe: BaseModel) -> dict[str, Any]:
-        about = {**trial.about(), "overrides": difference(recipe, self.study.recipe), **self.about}
-        return {**about, "uid": trial.uid or uuid.uuid4().hex, "created": time.time()}
-
-    def _repeat(self, each: _Running, twin: TrialFolder) -> Iterator[Progress]:
+    def _repeat(self, each: Running, twin: TrialFolder) -> Iterator[Progress]:
         """Copy the results of a trial with the same recipe and seed, without training."""
         history = twin.history()
         for epoch in history.epochs[len(each.history.epochs) :]:
             metrics = dict(epoch.metrics)
-            each.history.take(each.folder.append("epoch", number=epoch.number, metrics=metrics, seconds=0.0))
+            each.history.take(
+                self.batch.append(each.folder, "epoch", number=epoch.number, metrics=metrics, seconds=0.0)
+            )
             self.trials.report(each.folder.number, epoch)
         each.folder.copy_weights(twin)
         assert history.ended is not None
         yield from self._end(each, "complete", evaluation=history.ended.evaluation, repeats=twin.number)
+
+    def _take_all(self, events: Sequence[tuple[int, Event]]) -> Iterator[Progress]:
+        for number, event in events:
+            yield from self._take(number, event)
 
     def _take(self, number: int, event: Event) -> Iterator[Progress]:
         each = self.running[number]
@@ -234,9 +227,9 @@ class Loop:
             case Died():
                 each.died, each.settled = event, time.monotonic() + (0.0 if each.hung else SETTLING)
 
-    def _take_start(self, each: _Running, event: Started) -> Iterator[Progress]:
+    def _take_start(self, each: Running, event: Started) -> Iterator[Progress]:
         number, where = each.folder.number, {"chip": event.chip, "host": event.host} if event.chip else {}
-        each.history.take(each.folder.append("started", device=event.device, **where))
+        each.history.take(self.batch.append(each.folder, "started", device=event.device, **where))
         each.hung = ""  # it may have waited for a slot
         self.clock.begins(number)  # leaves out the start of its process
         if event.host:
@@ -244,32 +237,36 @@ class Loop:
         if event.damaged:
             yield Notice(f"trial {number}: {event.damaged}; it continues from epoch {event.epochs}")
         if event.anew and each.history.epochs:
-            each.history.take(each.folder.append("restarted", epochs=0))
+            each.history.take(self.batch.append(each.folder, "restarted", epochs=0))
             each.known = 0
             yield Notice(f"trial {number}: {event.anew}; it starts again from its first epoch")
 
-    def _take_epoch(self, each: _Running, epoch: Epoch) -> Iterator[Progress]:
+    def _take_epoch(self, each: Running, epoch: Epoch) -> Iterator[Progress]:
         number, value = each.folder.number, epoch.metrics[self.study.metric]
         taken = self.clock.ends(number)
         if epoch.number <= len(each.history.epochs):
             yield from self._compare(each, epoch)
         if epoch.number > len(each.history.epochs):
             metrics = dict(epoch.metrics)
-            each.history.take(each.folder.append("epoch", number=epoch.number, metrics=metrics, seconds=epoch.seconds))
+            each.history.take(
+                self.batch.append(each.folder, "epoch", number=epoch.number, metrics=metrics, seconds=epoch.seconds)
+            )
             self.clock.learn(taken)
             self.lost = 0
         self.clock.begins(number)  # until the next event after the answer
         if not math.isfinite(value):
             each.ending = f"diverged in epoch {epoch.number}: {self.study.metric} is {value}"
-            self.executor.answer(number, go_on=False)
+            self.batch.then(partial(self.executor.answer, number, go_on=False))
             return
         self.trials.report(number, epoch)
         may_prune = self.source.may_prune(each.trial) and epoch.number >= each.known and not epoch.last
         each.ending = f"{self.trials.pruner} pruner" if may_prune and self.trials.should_prune(number) else ""
-        self.executor.answer(number, go_on=not (each.ending or self._is_stopping()))
+        if (audited := self.trials.audits.pop(number, None)) is not None and each.history.audited is None:
+            each.history.take(self.batch.append(each.folder, "audited", epoch=audited))
+        self.batch.then(partial(self.executor.answer, number, go_on=not (each.ending or self._is_stopping())))
         yield TrialEpoch(number, epoch)
 
-    def _compare(self, each: _Running, epoch: Epoch) -> Iterator[Progress]:
+    def _compare(self, each: Running, epoch: Epoch) -> Iterator[Progress]:
         """Check a resumed epoch against the log: both must be equal to the bit."""
         known = each.history.epochs[epoch.number - 1]
         if same_result(known, epoch):
@@ -278,10 +275,10 @@ class Loop:
         if reference_to(self.study.train) == OUR_TRAIN:
             fix = "Was the trial started with other versions, or on another machine? Delete its folder to run it again."
             raise StudyError(f"not the same training: {what}", where=f"trial {each.folder.number}", fix=fix)
-        each.history.take(each.folder.append("restarted", epochs=epoch.number - 1))
+        each.history.take(self.batch.append(each.folder, "restarted", epochs=epoch.number - 1))
         yield Notice(f"trial {each.folder.number} resumed from an earlier epoch and is not repeatable: {what}")
 
-    def _end(self, each: _Running, state: State, *, reason: str = "", **more: Any) -> Iterator[Progress]:
+    def _end(self, each: Running, state: State, *, reason: str = "", **more: Any) -> Iterator[Progress]:
         number, epochs = each.folder.number, each.history.epochs
         values = [epoch.metrics[self.study.metric] for epoch in epochs]
         value = next((value for value in reversed(values) if math.isfinite(value)), None)
@@ -296,11 +293,11 @@ class Loop:
                 reason = f"its test has no {name!r}, by which the study judges; it has {', '.join(tested)}"
         elif self.study.test:  # the epochs' values are of another split
             value = None
-        each.history.take(each.folder.append("ended", state=state, value=value, reason=reason, **more))
+        each.history.take(self.batch.append(each.folder, "ended", state=state, value=value, reason=reason, **more))
         ended = each.history.ended
         assert ended is not None
         self.trials.end(number, ended)
-        each.folder.discard_checkpoint()
+        self.batch.then(each.folder.discard_checkpoint)
         if state == "complete":
             self.twins.note(each.folder)
         del self.running[number]
@@ -318,12 +315,12 @@ class Loop:
             elif time.monotonic() >= each.settled:
                 yield from self._revive(each)
 
-    def _revive(self, each: _Running) -> Iterator[Progress]:
+    def _revive(self, each: Running) -> Iterator[Progress]:
         assert each.died is not None
         reason, counts, which = each.hung or each.died.reason, bool(each.hung) or each.died.is_own, "it is continued"
         each.died, each.hung = None, ""
         if counts:
-            each.history.take(each.folder.append("died", reason=reason))
+            each.history.take(self.batch.append(each.folder, "died", reason=reason))
             tries = each.history.deaths_in_vain
             if tries > RETRIES:
                 yield from self._end(each, "failed", reason=f"{reason}, {tries} times without a new epoch")
@@ -336,4 +333,4 @@ class Loop:
                 raise StudyError(f"{reason}, {self.lost} times without a new epoch", where=self.study.name)
         each.known = len(each.history.epochs)
         yield Notice(f"trial {each.folder.number}: {reason}; {which} from epoch {each.known}")
-        self._submit(each)
+        self.batch.then(partial(self._submit, each))

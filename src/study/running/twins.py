@@ -45,8 +45,12 @@ class Twins:
     def of(self, folder: TrialFolder) -> TrialFolder | None:
         """Return the trial that the folder repeats, if it still exists intact."""
         known = folder.about().get("repeats")
-        twin = None if known is None else self.journal.trial(known)
-        if twin is None or not twin.path.exists() or results.whole(twin) is None or not twin.weights_are_whole():
+        return None if known is None else self.intact(known)
+
+    def intact(self, number: int) -> TrialFolder | None:
+        """Return a complete trial's folder, if it still exists intact."""
+        twin = self.journal.trial(number)
+        if not twin.path.exists() or results.whole(twin) is None or not twin.weights_are_whole():
             return None
         return twin
 

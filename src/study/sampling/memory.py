@@ -1,8 +1,11 @@
-"""Optuna's memory of a study, in which a sampler can be shown fewer trials: its time grows with what it sees."""
+"""Optuna's memory of a study, made for very many trials: what is asked at each epoch or proposal is kept up to date.
+
+Optuna's own reads all trials whenever it is asked for some, and a sampler's time grows with what it sees.
+"""
 
 from __future__ import annotations
 
-import heapq
+from bisect import insort
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -11,37 +14,78 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Generator
+    from collections.abc import Container, Generator, Iterable, Sequence
 
     from optuna.trial import FrozenTrial
 
 NEWEST = 2000  # finished trials; TPE weighs older ones less and less (Optuna's `default_weights`)
 BEST = 100  # finished trials; TPE's good ones are the best 25 at most (Optuna's `default_gamma`)
+OPEN = (TrialState.RUNNING, TrialState.WAITING)
 
 
 class Memory(InMemoryStorage):
-    """Trials in memory, all of them but within `bounded`."""
+    """The trials of one study in memory, all of them but within `bounded`."""
 
-    _seen: set[int] | None = None  # numbers of the finished trials that are shown; None shows all
+    def __init__(self) -> None:
+        """Begin without a study."""
+        super().__init__()
+        self._is_bounded = False
+        self._open: set[int] = set()  # numbers of trials that wait or run
+        self._ended: list[int] = []  # numbers of finished ones, sorted
+        self._best: list[tuple[float, int]] = []  # value, negative if it is to be large, and number of complete ones
+        self.complete: list[int] = []  # numbers of complete ones, as they ended
+        self.pruned = 0
 
     @contextmanager
     def bounded(self, study_id: int) -> Generator[None]:
         """Show unfinished trials, the best and the newest finished ones, by number; none may end in the meantime."""
-        if self.get_n_trials(study_id) > NEWEST:
-            self._seen = self._choose(study_id)
+        self._is_bounded = self.get_n_trials(study_id) > NEWEST
         try:
             yield
         finally:
-            self._seen = None
+            self._is_bounded = False
 
-    def _choose(self, study_id: int) -> set[int]:
-        (direction,) = self.get_study_directions(study_id)
-        sign = -1 if direction == StudyDirection.MAXIMIZE else 1
-        finished = [trial for trial in super().get_all_trials(study_id, deepcopy=False) if trial.state.is_finished()]
-        complete = (trial for trial in finished if trial.state == TrialState.COMPLETE)
-        valued = ((sign * trial.value, trial.number) for trial in complete if trial.value is not None)
-        best = heapq.nsmallest(BEST, valued)
-        return {trial.number for trial in finished[-NEWEST:]} | {number for _, number in best}
+    def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
+        """Add a trial, as Optuna's storages do."""
+        trial_id = super().create_new_trial(study_id, template_trial)
+        self._note(self.get_trial(trial_id))
+        return trial_id
+
+    def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
+        """Change a trial's state, as Optuna's storages do."""
+        changed = super().set_trial_state_values(trial_id, state, values)
+        self._note(self.get_trial(trial_id))
+        return changed
+
+    def _note(self, trial: FrozenTrial) -> None:
+        number = trial.number
+        if trial.state in OPEN:
+            self._open.add(number)
+            return
+        self._open.discard(number)
+        insort(self._ended, number)
+        self.pruned += trial.state == TrialState.PRUNED
+        if trial.state == TrialState.COMPLETE:
+            self.complete.append(number)
+            if trial.value is not None:
+                (direction,) = self.get_study_directions(self._study)
+                insort(self._best, (-trial.value if direction == StudyDirection.MAXIMIZE else trial.value, number))
+
+    @property
+    def _study(self) -> int:
+        return next(iter(self._studies))
+
+    def unfinished(self, state: TrialState) -> list[FrozenTrial]:
+        """Give the trials that wait, or those that run, by number."""
+        return [trial for trial in self._trials(sorted(self._open)) if trial.state == state]
+
+    def ended_since(self, first: int) -> list[FrozenTrial]:
+        """Give the complete trials but so many that ended first, as they ended."""
+        return self._trials(self.complete[first:])
+
+    def _trials(self, numbers: Iterable[int]) -> list[FrozenTrial]:
+        every = self._studies[self._study].trials
+        return [every[number] for number in numbers]
 
     def get_all_trials(
         self,
@@ -50,7 +94,8 @@ class Memory(InMemoryStorage):
         states: Container[TrialState] | None = None,
     ) -> list[FrozenTrial]:
         """Give the trials, as Optuna's storages do."""
-        trials = super().get_all_trials(study_id, deepcopy, states)
-        if (seen := self._seen) is None:
-            return trials
-        return [trial for trial in trials if trial.number in seen or not trial.state.is_finished()]
+        if not self._is_bounded:
+            return super().get_all_trials(study_id, deepcopy, states)
+        best = (number for _, number in self._best[:BEST])
+        shown = self._trials(sorted({*self._ended[-NEWEST:], *best, *self._open}))
+        return shown if states is None else [trial for trial in shown if trial.state in states]

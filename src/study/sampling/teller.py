@@ -20,8 +20,6 @@ import logging
 import time
 import uuid
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
@@ -32,11 +30,11 @@ from study import waiting
 from study.errors import PlaceError, StudyError
 from study.record import results
 from study.record.trial import Trial
-from study.sampling import dashboard, storage
+from study.sampling import bulk, dashboard, storage
+from study.sampling.known import Known, Many, distributions, id_of
 from study.sampling.lease import LeaseLost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
     from optuna.storages import RDBStorage
@@ -46,24 +44,9 @@ if TYPE_CHECKING:
     from study.sampling.lease import Lease
 
 log = logging.getLogger("study")
+FEW = 8  # trials that are told one by one
+TOGETHER = 500  # trials that are told in one transaction at most
 AWAY = (*storage.DATABASE_ERRORS, OptunaError, KeyError)  # KeyError: a user has deleted the study or a trial
-
-
-@dataclass(slots=True)
-class _Known:
-    """What the database holds of a trial; `size` is the log's size at the last update, -1 before the first."""
-
-    id: int
-    finished: bool
-    params: set[str]
-    attributes: dict[str, object]
-    values: dict[int, float]
-    size: int = -1
-
-    @classmethod
-    def of(cls, trial: FrozenTrial) -> _Known:
-        finished, values = trial.state.is_finished(), dict(trial.intermediate_values)
-        return cls(_id_of(trial), finished, set(trial.params), dict(trial.user_attrs), values)
 
 
 class Teller:
@@ -85,7 +68,7 @@ class Teller:
         self._journal, self._database, self._name, self._direction = journal, database, name, direction
         self.arrivals: SimpleQueue[FrozenTrial] = SimpleQueue()
         self._takes, self._study = takes, -1
-        self._known: dict[str, _Known] = {}  # by uid
+        self._known: dict[str, Known] = {}  # by uid
         self._is_read, self._is_first = False, True  # the second: no round has succeeded yet
         self._folders: dict[int, TrialFolder] = {}  # by number, as the next two
         self._uids: dict[int, str] = {}
@@ -95,6 +78,7 @@ class Teller:
         self._delivered: set[tuple[int, datetime | None]] = set()
         self._claimed: dict[str, int] = {}  # uid and id of the enqueued trials that were taken
         self.refused: SimpleQueue[str] = SimpleQueue()  # a line for each piece that the database does not take
+        self._usual = set[tuple[str, str]]()  # parameters and distributions that the database has taken
         self._untold: set[str] = set()  # uids of trials that cannot be told at all
         self.steps = 0  # grows with each thing that is told
         self._since: float | None = None  # when the database last took something; None while all is told
@@ -178,7 +162,7 @@ class Teller:
             uid = trial.user_attrs.get("uid")
             is_ours = trial.state != TrialState.WAITING and uid not in self._known
             if uid and is_ours:
-                self._known[uid] = _Known.of(trial)
+                self._known[uid] = Known.of(trial)
             if uid not in there or not is_ours:
                 self._left.append(trial)
         if self._is_first:
@@ -212,7 +196,7 @@ class Teller:
                 continue
             params = self._journal.trial(number).about()["params"]
             if wanted.items() <= params.items() and (claimed := self._claim(trial, uid)):
-                self._known[uid] = _Known.of(claimed)
+                self._known[uid] = Known.of(claimed)
                 self._left.remove(trial)
 
     def _require_together(self) -> None:
@@ -228,11 +212,44 @@ class Teller:
 
     def _tell_folders(self) -> tuple[int, list[StudyError]]:
         changed, errors = 0, list[StudyError]()
-        for index, folder in enumerate(self._read_uids()):
-            if not self._is_behind(folder):
-                continue
+        whole = enumerate(self._read_uids())
+        behind = [
+            (index + sum(each < folder.number for each in self.damaged), folder)
+            for index, folder in whole
+            if self._is_behind(folder)
+        ]
+        for first in range(0, len(behind), TOGETHER):
+            some = behind[first : first + TOGETHER]
+            left = self._tell_together(some) if len(some) > FEW else some
+            changed += len(some) - len(left)
+            more, wrong = self._tell_one_by_one(left)
+            changed, errors = changed + more, errors + wrong
+        return changed, errors
+
+    def _tell_together(self, some: list[tuple[int, TrialFolder]]) -> list[tuple[int, TrialFolder]]:
+        """Tell trials in one transaction; gives those that are to be told one by one."""
+        many = Many()
+        for index, folder in some:
+            known = self._known.get(self._uids[folder.number])
+            many.add(folder, known, is_next=index == folder.number, usual=self._usual)
+        try:
+            ids = many.tell(self._database, self._study)
+        except bulk.Gone:
+            return some
+        except storage.ERRORS as error:
+            storage.require_refusal(error)
+            return some
+        for number, (folder, trial, size) in zip(ids, many.new, strict=True):
+            self._note(folder, trial, number, size)
+        self.steps, self._since = self.steps + 1, time.monotonic()
+        left = {folder.number for folder in many.left}
+        return [each for each in some if each[1].number in left]
+
+    def _tell_one_by_one(self, folders: list[tuple[int, TrialFolder]]) -> tuple[int, list[StudyError]]:
+        changed, errors = 0, list[StudyError]()
+        for index, folder in folders:
             try:
-                changed += self._tell_folder(folder, index + sum(each < folder.number for each in self.damaged))
+                changed += self._tell_folder(folder, index)
             except LeaseLost:
                 raise
             except storage.ERRORS as error:
@@ -268,30 +285,20 @@ class Teller:
 
     def _enter(self, folder: TrialFolder, trial: FrozenTrial, size: int) -> None:
         """Create a trial, in one transaction."""
-        known = _Known.of(trial)
-        known.id, known.size = self._database.create_new_trial(self._study, trial), size
-        self._settled.add(known.id)
+        self._note(folder, trial, self._database.create_new_trial(self._study, trial), size)
+        self._usual |= distributions(trial)
+
+    def _note(self, folder: TrialFolder, trial: FrozenTrial, number: int, size: int) -> None:
+        known = Known.of(trial)
+        known.id, known.size = number, size
+        self._settled.add(number)
         self._known[self._uids[folder.number]] = known
 
-    def _complete(self, known: _Known, folder: TrialFolder) -> bool:
+    def _complete(self, known: Known, folder: TrialFolder) -> bool:
         """Tell what the database lacks of a trial, piece by piece; returns whether that was anything."""
         size, read, database, number = folder.log_size(), Trial.of(folder), self._database, known.id
         trial = storage.frozen(read)
-        pieces: list[tuple[str, Callable[[], object]]] = []
-        for name in trial.params.keys() - known.params:
-            value = trial.distributions[name].to_internal_repr(trial.params[name])
-            given = (number, name, value, trial.distributions[name])
-            pieces.append((f"the parameter {name[:80]!r}", partial(database.set_trial_param, *given)))
-            known.params.add(name)
-        for key, value in trial.user_attrs.items():
-            if known.attributes.get(key) != value:
-                pieces.append((f"the attribute {key!r}", partial(database.set_trial_user_attr, number, key, value)))
-                known.attributes[key] = value
-        for step, value in trial.intermediate_values.items():
-            if known.values.get(step) != value:
-                report = partial(database.set_trial_intermediate_value, number, step, value)
-                pieces.append((f"the value of epoch {step}", report))
-                known.values[step] = value
+        pieces = known.pieces(trial, database)
         for what, send in pieces:
             try:
                 send()
@@ -308,7 +315,7 @@ class Teller:
         """Take trials that have no folder here: enqueued, added by hand, or begun by another machine of this study."""
         left, self._left = self._left or self._news(), []
         for trial in left:
-            number = _id_of(trial)
+            number = id_of(trial)
             if trial.state == TrialState.WAITING:
                 if claimed := self._claim(trial, uuid.uuid4().hex):
                     self._offer(claimed)
@@ -328,21 +335,16 @@ class Teller:
 
     def _claim(self, trial: FrozenTrial, uid: str) -> FrozenTrial | None:
         """Make a waiting trial ours; None if another process was faster."""
-        number = _id_of(trial)
+        number = id_of(trial)
         return self._database.get_trial(number) if storage.claim(self._database, number, uid) else None
 
     def _offer(self, trial: FrozenTrial) -> None:
         """Give a running trial without a folder to the search, one that was enqueued as it was: waiting."""
         uid = trial.user_attrs["uid"]
-        known = self._known[uid] = _Known.of(trial)
+        known = self._known[uid] = Known.of(trial)
         self._settled.add(known.id)
         self._offered.add(uid)
         if "overrides" not in trial.user_attrs:
             self._claimed[uid] = known.id
             trial.state, trial.datetime_start = TrialState.WAITING, None
         self.arrivals.put(trial)
-
-
-def _id_of(trial: FrozenTrial) -> int:
-    """Give the trial's id in the database."""
-    return trial._trial_id  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - Optuna has no other name for it

@@ -18,10 +18,12 @@ from optuna.trial import TrialState
 
 from study.knobs import plain
 from study.record import results
+from study.record.history import History
 from study.record.trial import Trial
 from study.sampling import space
 from study.sampling.memory import Memory
 from study.sampling.pruning import Audited
+from study.sampling.samplers import Tpe
 from study.sampling.storage import end, frozen, placeholder
 from study.sampling.table import PRUNERS, SAMPLERS
 
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     from study.events import Epoch
     from study.record.history import Ended
     from study.record.journal import Journal, TrialFolder
+
+
+RUNNING_EACH = 50  # running trials for each one that is proposed from the fit of the last: none on one machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +108,9 @@ class Trials:
             pruner=Audited(PRUNERS[pruner].load()(), seed, self._note_audit),
             sampler=self._make_sampler(0),
         )
-        self._damaged = set[int]()
+        self.audits: dict[int, int] = {}  # epoch by number of the trials that were just audited, for their logs
+        self._shared = 0  # trials for which the sampler's fit is used again
+        self._damaged, self._variants = set[int](), set[str]()
         self._copy_id = self._memory.get_study_id_from_name(study.name)
         self._fill()
 
@@ -122,12 +129,20 @@ class Trials:
             free = next(number for number in itertools.count() if number not in trials)
             trials[free if trial.number in trials else trial.number] = trial
         for number in range(max(trials, default=-1) + 1):
-            self._copy.add_trial(trials.get(number) or placeholder())
+            self._enter(trials.get(number) or placeholder())
+
+    def _enter(self, trial: FrozenTrial) -> None:
+        self._copy.add_trial(trial)
+        self._note_variant(trial)
+
+    def _note_variant(self, trial: FrozenTrial) -> None:
+        if variant := trial.user_attrs.get("variant"):
+            self._variants.add(variant)
 
     def refresh(self) -> None:
         """Enter trials that others have put into the database, such as by `Study.enqueue_trial` in a notebook."""
         for trial in self._arrived():
-            self._copy.add_trial(trial)
+            self._enter(trial)
 
     def _arrived(self) -> Iterator[FrozenTrial]:
         while not self._arrivals.empty():
@@ -137,7 +152,7 @@ class Trials:
 
     def finished(self) -> int:
         """Count complete and pruned trials."""
-        return self._memory.get_n_trials(self._copy_id, (TrialState.COMPLETE, TrialState.PRUNED))
+        return len(self._memory.complete) + self._memory.pruned
 
     def elsewhere(self) -> int:
         """Count the finished trials that have no folder here."""
@@ -147,12 +162,11 @@ class Trials:
 
     def running(self) -> list[int]:
         """Give the numbers of trials that are marked as running."""
-        trials = self._memory.get_all_trials(self._copy_id, deepcopy=False, states=(TrialState.RUNNING,))
-        return [trial.number for trial in trials]
+        return [trial.number for trial in self._memory.unfinished(TrialState.RUNNING)]
 
     def left(self, number: int) -> NextTrial:
         """Describe the next run of a trial that was begun and is not finished."""
-        trial = self._memory.get_all_trials(self._copy_id, deepcopy=False)[number]
+        trial = self._memory.get_trial(self._id(number))
         overrides = trial.user_attrs.get("overrides", trial.params)
         variant = trial.user_attrs.get("variant")
         uid = trial.user_attrs.get("uid")
@@ -160,8 +174,7 @@ class Trials:
 
     def variants_seen(self) -> set[str]:
         """Give the variants that have a trial in any state."""
-        trials = self._memory.get_all_trials(self._copy_id, deepcopy=False)
-        return {trial.user_attrs["variant"] for trial in trials if trial.user_attrs.get("variant")}
+        return self._variants
 
     def of_variant(self, name: str) -> NextTrial:
         """Describe the next run of a variant, with the parameters by which Optuna would have made it."""
@@ -184,9 +197,9 @@ class Trials:
 
         """
         number = self._memory.get_n_trials(self._copy_id)
-        waiting = self._memory.get_all_trials(self._copy_id, deepcopy=False, states=(TrialState.WAITING,))
+        waiting = self._memory.unfinished(TrialState.WAITING)
         number = waiting[0].number if waiting else number
-        self._copy.sampler = self._make_sampler(zlib.crc32(f"{self._seed}:{number}".encode()))
+        self._seed_sampler(zlib.crc32(f"{self._seed}:{number}".encode()))
         with self._memory.bounded(self._copy_id):
             trial = self._copy.ask()
             overrides = space.suggest(self._study, trial)
@@ -194,14 +207,25 @@ class Trials:
         uid = trial.user_attrs.get("uid")
         return NextTrial(trial.number, overrides, None, trial.params, trial.distributions, uid=uid)
 
-    def add(self, folder: TrialFolder) -> None:
-        """Enter a trial whose folder has just been made."""
-        trial, number = frozen(Trial.of(folder)), folder.number
+    def _seed_sampler(self, seed: int) -> None:
+        """Make the sampler of the next trial; where very many run, it goes on with what it has fitted for the last."""
+        sampler = self._copy.sampler
+        if self._shared and isinstance(sampler, Tpe):
+            self._shared -= 1
+            sampler.again(seed)
+            return
+        self._copy.sampler = self._make_sampler(seed)
+        self._shared = len(self.running()) // RUNNING_EACH
+
+    def add(self, folder: TrialFolder, about: Mapping[str, Any]) -> None:
+        """Enter a new trial, whose folder is not read: it may still have to be made."""
+        trial, number = frozen(Trial(folder, about, History())), folder.number
         if number == self._memory.get_n_trials(self._copy_id):
-            self._copy.add_trial(trial)
+            self._enter(trial)
         else:
             for key, value in trial.user_attrs.items():
                 self._memory.set_trial_user_attr(self._id(number), key, value)
+            self._note_variant(trial)
 
     def report(self, number: int, epoch: Epoch) -> None:
         """Add the objective of a trial's epoch."""
@@ -213,10 +237,8 @@ class Trials:
         return self._copy.pruner.prune(self._copy, self._memory.get_trial(self._id(number)))
 
     def _note_audit(self, number: int, epoch: int) -> None:
-        """Log that a trial runs on although the pruner would end it after this epoch; the first such epoch stands."""
-        folder = self._journal.trial(number)
-        if folder.history().audited is None:
-            folder.append("audited", epoch=epoch)
+        """Note that a trial runs on although the pruner would end it after this epoch."""
+        self.audits[number] = epoch
 
     def end(self, number: int, ended: Ended) -> None:
         """Set how a trial ended."""

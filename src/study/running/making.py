@@ -1,0 +1,93 @@
+"""A trial of the loop: made from what a source gives, with its folder, or taken up again."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from study.differences import difference, settings
+from study.recipe import to_json
+from study.record.history import History
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import BaseModel
+
+    from study.definition import Study
+    from study.events import Died
+    from study.record.journal import Journal, TrialFolder
+    from study.running.batch import Batch
+    from study.running.twins import Twins
+    from study.sampling.trials import NextTrial, Trials
+
+
+@dataclass(slots=True)
+class Running:
+    """A trial that the loop runs; `prepared` ones wait for a slot."""
+
+    folder: TrialFolder
+    trial: NextTrial
+    history: History
+    recipe: Mapping[str, Any]
+    settings: Mapping[str, Any]  # as shown to people
+    twin: TrialFolder | None = None  # whose results it repeats
+    known: int = 0  # epochs in the log when the job was submitted: the pruner was asked about all but the last
+    ending: str = ""  # why it is being stopped for good
+    hung: str = ""  # why its worker was killed
+    died: Died | None = None
+    settled: float = math.inf  # time at which its death is handled
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """Makes trials for the loop; new folders go into its batch."""
+
+    study: Study
+    journal: Journal
+    trials: Trials
+    about: Mapping[str, Any]
+    twins: Twins
+    batch: Batch
+
+    def make(self, trial: NextTrial) -> Running:
+        """Enter a new trial, or read and repair the folder of one that was begun before.
+
+        Raises:
+            StudyError: the folder is damaged.
+
+        """
+        twin: TrialFolder | None = None
+        if trial.resumed:
+            folder = self._resumed(trial)
+            history, knobs = folder.history(), folder.recipe()
+            recipe, twin = type(self.study.recipe).model_validate(knobs), self.twins.of(folder)
+        else:
+            recipe, history = self.study.recipe_for(trial.overrides), History()
+            text, about = to_json(recipe), self._about(trial, recipe)
+            folder, knobs = self.batch.create(trial.number, text, about), json.loads(text)
+            self.trials.add(folder, about)
+            if (known := about.get("repeats")) is not None:
+                twin = self.twins.intact(known)
+        shown = settings(recipe, self.study.recipe)
+        return Running(folder, trial, history, knobs, shown, twin, len(history.epochs))
+
+    def _resumed(self, trial: NextTrial) -> TrialFolder:
+        folder = self.journal.trial(trial.number)
+        if not folder.path.exists():  # started on another machine that shares the database
+            recipe = self.study.recipe_for(trial.overrides)
+            self.journal.create(trial.number, to_json(recipe), self._about(trial, recipe))
+        folder.repair()
+        return folder
+
+    def _about(self, trial: NextTrial, recipe: BaseModel) -> dict[str, Any]:
+        """Give what a new trial's folder keeps of it, as it is read again."""
+        about = {**trial.about(), "overrides": difference(recipe, self.study.recipe), **self.about}
+        about |= {"uid": trial.uid or uuid.uuid4().hex, "created": time.time()}
+        if not trial.resumed and (known := self.twins.number_of(recipe)) is not None:
+            about["repeats"] = known
+        return json.loads(json.dumps(about))
