@@ -42,6 +42,8 @@ class Options:
         cpus_per_trial: of a node of a cluster, more than 0.
         gpus_per_trial: of a node of a cluster, 0 or more; None is one where there are any; auto is one at first, then
             the share that the memory of the trials so far allows.
+        shared_home: whether all nodes of a cluster see the home folder at the same path: trials write their checkpoints
+            and weights there, instead of sending them.
         accept: continue a stored study whose definition was another one.
         track: mirror to MLflow while trials run.
         began: when the run began, by `time.monotonic`; `started` sets it.
@@ -60,6 +62,7 @@ class Options:
     address: str = ""
     cpus_per_trial: float = 1.0
     gpus_per_trial: float | Literal["auto"] | None = None
+    shared_home: bool = False
     accept: bool = False
     track: bool = True
     began: float | None = field(default=None, compare=False)
@@ -81,7 +84,9 @@ class Options:
             InputError: the device is not there, or the executor's extra is not installed.
 
         """
-        resources = Resources(self.device, self.workers, self.address, self.cpus_per_trial, self.gpus_per_trial)
+        resources = Resources(
+            self.device, self.workers, self.address, self.cpus_per_trial, self.gpus_per_trial, self.shared_home
+        )
         return EXECUTORS[self.executor].load()(resources)
 
     @contextmanager

@@ -14,11 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from study.engine import checkpoint
 from study.errors import InputError
 from study.events import Died, Epoch, Started, Stopped
 from study.executors import Resources
 from study.executors.table import EXECUTORS
-from study.record.journal import Journal
+from study.record import atomic_files
+from study.record.journal import Journal, TrialFolder
 from study.sampling import storage
 from tests.contracts.clauses import Caller
 
@@ -159,17 +161,19 @@ def test_two_searches_whose_nodes_workers_and_coordinator_are_killed_are_those_o
 
 
 @pytest.mark.slow
-def test_what_an_older_attempt_of_a_trial_sends_is_neither_told_nor_written(cluster):
-    """As a node sends it that hung: its trial has begun elsewhere since."""
+@pytest.mark.parametrize("shared", [False, True], ids=["sent", "in the shared home"])
+def test_what_an_older_attempt_of_a_trial_sends_or_writes_is_neither_told_nor_taken(cluster, shared):
+    """As a node does that hung: its trial has begun elsewhere since."""
     import ray
 
-    with closing(EXECUTORS["ray"].load()(Resources("cpu", 1))) as executor:
+    with closing(EXECUTORS["ray"].load()(Resources("cpu", 1, shared_home=shared))) as executor:
         caller = Caller(executor)
         job = caller.job()
         executor.submit(job)
         assert [caller.next()[1].epochs, caller.next()[1].number] == [0, 1]
         late = ray.get(executor._training(0)[0].actor.next.remote())
-        assert "checkpoint.pt" in late.files
+        assert "checkpoint.pt" in (late.moved if shared else late.files)
+        assert not (shared and late.files)
         executor.kill(0)
         assert isinstance(caller.next()[1], Died)
         executor.submit(job)
@@ -180,6 +184,12 @@ def test_what_an_older_attempt_of_a_trial_sends_is_neither_told_nor_written(clus
         assert job.checkpoint.read_bytes() == before
         executor.answer(0, go_on=True)
         assert caller.next()[1].number == 2
+        assert [epoch["number"] for epoch in checkpoint.load(job.checkpoint)["epochs"]] == [1, 2]
+        assert atomic_files.before(job.checkpoint).read_bytes() == before
+        attempts = list(job.checkpoint.parent.glob(".attempt-*"))
+        assert len(attempts) == 2 * shared
+        TrialFolder(job.checkpoint.parent).discard_checkpoint()
+        assert not any(place.exists() for place in attempts)
 
 
 @pytest.mark.slow

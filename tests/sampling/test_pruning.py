@@ -24,7 +24,7 @@ from study.record.journal import Journal
 from study.record.trial import Trial
 from study.sampling import storage
 from study.sampling.memory import Memory
-from study.sampling.pruning import Percentile, is_audited
+from study.sampling.pruning import PercentilePruner, is_audited
 from study.sampling.table import PRUNERS
 from study.sampling.teller import Teller
 from study.study_files import load
@@ -76,7 +76,7 @@ def test_what_a_pruner_would_end_runs_on_if_it_is_audited_and_its_folder_says_so
 @pytest.mark.parametrize("direction", ["maximize", "minimize"])
 @pytest.mark.parametrize("kept", [50.0, 33.0])
 def test_percentiles_say_what_optuna_s_pruner_says(direction, kept):
-    ours, memory = Percentile(kept), Memory()
+    ours, memory = PercentilePruner(kept), Memory()
     theirs = optuna.pruners.PercentilePruner(kept, n_startup_trials=5, n_warmup_steps=2)
     study = optuna.create_study(storage=memory, direction=direction)
     chance, said = random.Random(0), set()

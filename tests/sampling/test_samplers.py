@@ -6,7 +6,7 @@ import optuna
 import pytest
 
 from study.sampling.memory import Memory
-from study.sampling.samplers import Tpe
+from study.sampling.samplers import TPESampler
 
 
 def asked(sampler, study):
@@ -30,12 +30,12 @@ def studies():
 def test_with_a_seed_of_its_own_it_proposes_what_optuna_s_does():
     ours, theirs = studies()
     for seed in range(5):
-        assert asked(Tpe(seed), ours) == asked(optuna.samplers.TPESampler(seed=seed), theirs)
+        assert asked(TPESampler(seed), ours) == asked(optuna.samplers.TPESampler(seed=seed), theirs)
 
 
 def test_again_it_proposes_what_a_new_one_would_from_what_was_there_when_it_was_fitted():
     ours, theirs = studies()
-    sampler = Tpe(0)
+    sampler = TPESampler(0)
     asked(sampler, ours)
     for seed in (1, 2, 3):
         sampler.again(seed)
@@ -46,7 +46,7 @@ def test_again_it_proposes_what_a_new_one_would_from_what_was_there_when_it_was_
 
 @pytest.mark.parametrize("trials", [0, 3])
 def test_with_few_trials_it_draws_again_and_again(trials):
-    study, sampler = optuna.create_study(storage=Memory()), Tpe(0)
+    study, sampler = optuna.create_study(storage=Memory()), TPESampler(0)
     for number in range(trials):
         asked(optuna.samplers.RandomSampler(seed=number), study)
         study.tell(number, 0.5)

@@ -37,8 +37,8 @@ class How(TypedDict, total=False):
         tracking_uri: MLflow's; `MLFLOW_TRACKING_URI`, else SQLite in `home`.
         fallback: take the study's other data set, under another name, when its own cannot be had; True unless given.
         watch: is called with each event, such as `progress.TrialEnded`; in a notebook a progress bar if unset.
-        workers, device, executor, address, cpus_per_trial, gpus_per_trial, timeout, hang, accept, track: see
-            `options.Options`.
+        workers, device, executor, address, cpus_per_trial, gpus_per_trial, shared_home, timeout, hang, accept,
+            track: see `options.Options`.
         sampler, pruner, seed: of a search alone; see `options.Options`.
 
     """
@@ -54,6 +54,7 @@ class How(TypedDict, total=False):
     address: str
     cpus_per_trial: float
     gpus_per_trial: float | Literal["auto"] | None
+    shared_home: bool
     sampler: str
     pruner: str
     seed: int

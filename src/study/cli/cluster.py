@@ -13,7 +13,7 @@ from study.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-OF_RAY = ("address", "cpus_per_trial", "gpus_per_trial")  # options that mean a cluster
+OF_RAY = ("address", "cpus_per_trial", "gpus_per_trial", "shared_home")  # options that mean a cluster
 WHERE = options.WHERE
 
 
@@ -64,8 +64,25 @@ GpusPerTrial = Annotated[
 ]
 
 
+SharedHome = Annotated[
+    bool,
+    typer.Option(
+        "--shared-home",
+        envvar="STUDY_SHARED_HOME",
+        rich_help_panel=WHERE,
+        help="Let each node write checkpoints and weights into the home folder, which all see, with --executor ray.",
+    ),
+]
+
+
 def placed(
-    context: typer.Context, executor: str, address: str, cpus: float, gpus: float | str | None
+    context: typer.Context,
+    executor: str,
+    address: str,
+    cpus: float,
+    gpus: float | str | None,
+    *,
+    shared_home: bool,
 ) -> dict[str, Any]:
     """Give the options of a run that say where on a cluster it is.
 
@@ -81,7 +98,8 @@ def placed(
         fix = "Write --device cuda."
         raise InputError("Ray chooses the GPU of each trial", where=f"--device {device}", fix=fix)
     gpus = None if "gpus_per_trial" in useless else gpus
-    return {"executor": executor, "address": address, "cpus_per_trial": cpus, "gpus_per_trial": gpus}
+    where = {"executor": executor, "address": address, "shared_home": shared_home}
+    return {**where, "cpus_per_trial": cpus, "gpus_per_trial": gpus}
 
 
 def _useless(executor: str, given: Mapping[str, Any]) -> dict[str, tuple[str, str]]:

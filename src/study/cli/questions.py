@@ -51,6 +51,7 @@ def compare(
     address: cluster.Address = "",
     cpus_per_trial: cluster.CpusPerTrial = 1.0,
     gpus_per_trial: cluster.GpusPerTrial = None,
+    shared_home: cluster.SharedHome = False,
     accept: options.Accept = False,
     show_only: asked.ShowTable = False,
     as_json: options.AsJson = False,
@@ -74,7 +75,7 @@ def compare(
     if as_json and as_csv:
         raise InputError("--json or --csv, not both")
     terminal = context.ensure_object(Terminal)
-    placed = cluster.placed(context, executor, address, cpus_per_trial, gpus_per_trial)
+    placed = cluster.placed(context, executor, address, cpus_per_trial, gpus_per_trial, shared_home=shared_home)
     with starting(terminal, executor, workers, device, trains=not show_only):
         from study import request, settings
         from study.cli import preamble
@@ -124,6 +125,7 @@ def confirm(
     address: cluster.Address = "",
     cpus_per_trial: cluster.CpusPerTrial = 1.0,
     gpus_per_trial: cluster.GpusPerTrial = None,
+    shared_home: cluster.SharedHome = False,
     accept: options.Accept = False,
     show_only: asked.ShowOnly = False,
     as_json: options.AsJson = False,
@@ -139,7 +141,7 @@ def confirm(
         remote.ask(context, server, "confirm", name, as_json=as_json)
         return
     terminal = context.ensure_object(Terminal)
-    placed = cluster.placed(context, executor, address, cpus_per_trial, gpus_per_trial)
+    placed = cluster.placed(context, executor, address, cpus_per_trial, gpus_per_trial, shared_home=shared_home)
     with starting(terminal, executor, workers, device, trains=not show_only):
         from study import settings
         from study.cli import preamble
@@ -179,6 +181,7 @@ def ablate(
     address: cluster.Address = "",
     cpus_per_trial: cluster.CpusPerTrial = 1.0,
     gpus_per_trial: cluster.GpusPerTrial = None,
+    shared_home: cluster.SharedHome = False,
     accept: options.Accept = False,
     show_only: asked.ShowOnly = False,
     as_json: options.AsJson = False,
@@ -194,7 +197,7 @@ def ablate(
         remote.ask(context, server, "ablate", name, as_json=as_json)
         return
     terminal = context.ensure_object(Terminal)
-    placed = cluster.placed(context, executor, address, cpus_per_trial, gpus_per_trial)
+    placed = cluster.placed(context, executor, address, cpus_per_trial, gpus_per_trial, shared_home=shared_home)
     with starting(terminal, executor, workers, device, trains=not show_only):
         from study import settings
         from study.cli import preamble

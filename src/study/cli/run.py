@@ -31,6 +31,7 @@ def run(
     address: cluster.Address = "",
     cpus_per_trial: cluster.CpusPerTrial = 1.0,
     gpus_per_trial: cluster.GpusPerTrial = None,
+    shared_home: cluster.SharedHome = False,
     sampler: options.Sampler = "tpe",
     pruner: options.Pruner = "median",
     seed: options.Seed = 0,
@@ -55,7 +56,7 @@ def run(
         remote.ask(context, server, "run", name, as_json=as_json)
         return
     terminal = context.ensure_object(Terminal)
-    placed = cluster.placed(context, executor, address, cpus_per_trial, gpus_per_trial)
+    placed = cluster.placed(context, executor, address, cpus_per_trial, gpus_per_trial, shared_home=shared_home)
     with starting(terminal, executor, workers, device):
         from study import request, settings
         from study.cli import preamble

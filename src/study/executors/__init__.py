@@ -91,6 +91,7 @@ class Resources:
         cpus: of a node that a job takes, more than 0.
         gpus: of a node that a job takes, 0 or more; None is one where the cluster has any, auto begins so and then
             takes the share that the memory of the trainings allows.
+        shared_home: whether all nodes of a cluster see the files of the jobs at the same paths.
 
     """
 
@@ -99,6 +100,7 @@ class Resources:
     address: str = ""
     cpus: float = 1.0
     gpus: float | Literal["auto"] | None = None
+    shared_home: bool = False
 
 
 class Call(Protocol):

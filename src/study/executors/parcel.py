@@ -15,7 +15,7 @@ from study.events import Died, Epoch, Event, Failed, Finished, Started, Stopped,
 from study.record import atomic_files, checked, weights
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from study.executors import Job
 
@@ -37,6 +37,7 @@ class Reply:
         attempt: the number of the attempt that it is of.
         event: as JSON.
         files: content of each file that has changed, by name; of the output what is new.
+        moved: names of the files that have changed and were written where the coordinator finds them.
         memory: share of its GPU's memory that the job has needed so far; 0 without a GPU.
 
     """
@@ -45,6 +46,7 @@ class Reply:
     event: str
     files: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
     memory: float = 0.0
+    moved: tuple[str, ...] = ()
 
 
 def encode(event: Event) -> str:
@@ -110,6 +112,33 @@ def write(job: Job, files: Mapping[str, bytes]) -> None:
         if (content := files.get(name)) is not None:
             before = atomic_files.before(place) if place == job.checkpoint else None
             atomic_files.replace(place, [content], before=before)
+
+
+def take(job: Job, names: Collection[str], folder: Path) -> None:
+    """Take files that a trainer has written beside the job's into their places; only the small one is read.
+
+    Raises:
+        Unfit: a file is not ours, or not there; nothing is taken.
+        PlaceError: the folder cannot be written.
+
+    """
+    places = {each.name: each for each in places_of(job).values()}
+    for name in names:
+        if name not in places or not (folder / name).is_file():
+            raise Unfit(f"no file {name!r}")
+        if name.endswith(".json") and not _is_checked((folder / name).read_bytes()):
+            raise Unfit(f"{name} is not as it was written")
+    try:
+        for name, place in places.items():
+            if name not in names:
+                continue
+            if place == job.checkpoint and place.exists():
+                place.replace(atomic_files.before(place))
+            (folder / name).replace(place)
+        if names:
+            atomic_files.sync_folder(job.checkpoint.parent)
+    except OSError as error:
+        raise atomic_files.cannot_write(job.checkpoint, error) from error
 
 
 def _is_whole(name: str, content: bytes) -> bool:

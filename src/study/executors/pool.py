@@ -16,6 +16,7 @@ from study.executors.trainer import Trainer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from study.executors import Job, Resources
 
@@ -36,6 +37,7 @@ class Slot:
         attempt: number of the job's attempt.
         anew: why the job does not go on from its checkpoint; empty if it does, or has none.
         gpus: what it takes of its node.
+        place: folder of the attempt, in which it writes the job's files; None if it sends them.
 
     """
 
@@ -45,6 +47,7 @@ class Slot:
     attempt: int = 0
     anew: str = ""
     gpus: float = 0.0
+    place: Path | None = None
 
     @property
     def is_idle(self) -> bool:

@@ -11,6 +11,7 @@ import logging
 import os
 import platform
 import time
+import uuid
 from collections import deque
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -26,6 +27,7 @@ from study.executors.pool import LOOK, Pool, Slot, cause, is_lost
 from study.executors.shares import OUT_OF_MEMORY
 from study.executors.trainer import Order
 from study.record import atomic_files
+from study.record.journal import ATTEMPT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,7 +53,7 @@ class Ray:
 
         """
         self._connection = connection
-        self._pool = Pool(resources)
+        self._pool, self._is_shared = Pool(resources), resources.shared_home
         self._porter = Porter(ray.put, ray.get_runtime_context().get_node_id())
         self._queue: deque[tuple[float, Job]] = deque()  # with the moment until which it waits
         self._found: list[tuple[int, Event]] = []
@@ -150,6 +152,8 @@ class Ray:
         try:
             event = parcel.decode(reply.event)
             parcel.write(job, reply.files)
+            if slot.place is not None:
+                parcel.take(job, reply.moved, slot.place)
         except parcel.Unfit as error:
             event = Died(f"the worker sent {error}")
         except PlaceError as error:
@@ -199,15 +203,21 @@ class Ray:
         self._queue = left
 
     def _start(self, slot: Slot, job: Job) -> None:
-        files = {place.name: place.read_bytes() for place in _checkpoints(job) if place.exists()}
-        chip = slot.about["chip"]
-        moved = bool(files and job.chip and job.chip != chip)
+        saved, chip = [place.absolute() for place in _checkpoints(job) if place.exists()], slot.about["chip"]
+        moved = bool(saved and job.chip and job.chip != chip)
         slot.job, slot.anew = job, ""
         if moved:
             slot.anew = f"it was begun on {job.chip}, of which no node is left, and is on {chip} now"
         slot.attempt = self._attempts[job.number] = self._attempts.get(job.number, 0) + 1
         luggage = self._porter.pack(job.train, job.recipe_type, dict(job.recipe))
-        order = Order(job, slot.attempt, {} if moved else files, str(Path.cwd()), luggage)
+        saved, slot.place = [] if moved else saved, None
+        if self._is_shared:
+            slot.place = job.checkpoint.absolute().with_name(f"{ATTEMPT}{uuid.uuid4().hex}")
+            paths = tuple(map(str, saved))
+            order = Order(job, slot.attempt, {}, str(Path.cwd()), luggage, str(slot.place), paths)
+        else:
+            files = {place.name: place.read_bytes() for place in saved}
+            order = Order(job, slot.attempt, files, str(Path.cwd()), luggage)
         self._pool.ask(slot, slot.actor.start.remote(order))
 
 

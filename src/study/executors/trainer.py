@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import platform
 import queue
+import shutil
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -25,7 +26,7 @@ from study.executors.parcel import OUTPUT, Reply, encode, places_of
 from study.record import atomic_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from study.events import Event
     from study.executors import Job
@@ -41,6 +42,8 @@ class Order:
         attempt: number of the attempt, from 1.
         files: content of its checkpoints, by name.
         folder: the coordinator's working folder, which the training sees too if this node has it.
+        shared: folder of this attempt alone that the coordinator sees, too; empty to send files.
+        resumed: paths of its checkpoints, which it sees as well.
         luggage: data and code that the training needs.
 
     """
@@ -50,6 +53,8 @@ class Order:
     files: Mapping[str, bytes]
     folder: str
     luggage: Luggage
+    shared: str = ""
+    resumed: tuple[str, ...] = ()
 
 
 class Trainer:
@@ -75,7 +80,7 @@ class Trainer:
         self._folder = top / "trial"
         self._folder.mkdir()
         self._guest = Guest(ray.get, ray.get_runtime_context().get_node_id(), top)
-        self._attempt = 0
+        self._attempt, self._place = 0, self._folder  # where the job's files are written
         self._events: Iterator[Event] = iter(())
         self._names: set[str] = set()  # of the job's files
         self._known: dict[str, tuple[int, int]] = {}
@@ -101,13 +106,21 @@ class Trainer:
         """Begin a job; gives its first event."""
         for left in self._folder.iterdir():
             left.unlink()
+        self._attempt, self._shown, self._place = order.attempt, 0, Path(order.shared or self._folder)
         for name, content in order.files.items():
             atomic_files.write(self._folder / name, [content])
+        if order.shared:
+            try:
+                _take_up(self._place, order.resumed)
+            except OSError as error:
+                fix = "With --shared-home all nodes must see the home folder at the same path, and may write there."
+                self._events = iter((Stuck(PlaceError(f"{platform.node()}: {error}", fix=fix)),))
+                return self._step()
         job = order.job
-        here = {name: self._folder / place.name for name, place in places_of(job).items()}
+        here = {name: self._place / place.name for name, place in places_of(job).items()}
         os.chdir(order.folder if Path(order.folder).is_dir() else self._folder)
         self._names = {place.name for place in here.values()}
-        self._attempt, self._shown, self._known = order.attempt, 0, self._marks()
+        self._known = self._marks()
         self._events = self._run(replace(job, **here), order.luggage)
         self._forget_memory(self._device)
         return self._step()
@@ -154,12 +167,15 @@ class Trainer:
                 text = encode(event)
             except (TypeError, ValueError) as error:
                 text = encode(Failed(f"what the training returns is not JSON: {error}", ""))
-        return Reply(self._attempt, text, dict(self._changed()), self._memory_share(self._device))
+        files = dict(self._changed())
+        moved = tuple(files.keys() - {OUTPUT}) if self._place != self._folder else ()
+        sent = {name: content for name, content in files.items() if name not in moved}
+        return Reply(self._attempt, text, sent, self._memory_share(self._device), moved)
 
     def _marks(self) -> dict[str, tuple[int, int]]:
         return {
             file.name: ((stat := file.stat()).st_ino, stat.st_mtime_ns)
-            for file in self._folder.iterdir()
+            for file in (self._place.iterdir() if self._place.is_dir() else ())
             if file.name in self._names
         }
 
@@ -167,10 +183,20 @@ class Trainer:
         marks = self._marks()
         for name, mark in marks.items():
             if mark != self._known.get(name):
-                yield name, (self._folder / name).read_bytes()
+                yield name, b"" if self._place != self._folder else (self._place / name).read_bytes()
         self._known = marks
         with suppress(FileNotFoundError), (self._folder / OUTPUT).open("rb") as file:
             file.seek(self._shown)
             if more := file.read():
                 self._shown += len(more)
                 yield OUTPUT, more
+
+
+def _take_up(folder: Path, resumed: Iterable[str]) -> None:
+    """Make the folder of an attempt, with the checkpoints that it goes on from. Raises OSError."""
+    folder.mkdir()
+    for place in map(Path, resumed):
+        try:
+            os.link(place, folder / place.name)
+        except OSError:  # a file system without hard links
+            shutil.copy2(place, folder / place.name)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from study.record.history import Record
 
+ATTEMPT = ".attempt-"  # begins the name of a folder that one attempt on a cluster writes in, with `--shared-home`
 LOCK = "lock"  # file in a study's folder that names the process that runs the study
 
 
@@ -170,7 +171,9 @@ class TrialFolder:
         return read.torn
 
     def discard_checkpoint(self) -> None:
-        """Delete the checkpoints of an ended trial, and the temporary files of killed workers."""
+        """Delete the checkpoints of an ended trial, and what killed workers and attempts have left."""
+        for left in self.path.glob(f"{ATTEMPT}*"):
+            shutil.rmtree(left, ignore_errors=True)  # of an attempt that may still write
         for file in (self.checkpoint, *self.path.glob(f"{self.checkpoint.name}.*")):
             file.unlink(missing_ok=True)
         atomic_files.sweep(self.path)

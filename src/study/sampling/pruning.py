@@ -97,7 +97,7 @@ def _curve(trial: FrozenTrial, length: int) -> NDArray[np.float64]:
     return curve
 
 
-class Percentile(pruners.PercentilePruner):
+class PercentilePruner(pruners.PercentilePruner):
     """Optuna's, which reads all complete trials at each epoch; this one reads each trial once and says the same."""
 
     def __init__(self, percentile: float) -> None:
@@ -138,15 +138,23 @@ class Percentile(pruners.PercentilePruner):
         return limit
 
 
+class MedianPruner(PercentilePruner):
+    """Keeps the better half."""
+
+    def __init__(self) -> None:
+        """Keep half of the trials at each epoch."""
+        super().__init__(50.0)
+
+
 # The factories of the table.
 def median() -> BasePruner:
     """Make a pruner that ends a trial below the median of the others at the same epoch."""
-    return Percentile(50.0)
+    return MedianPruner()
 
 
 def percentile() -> BasePruner:
     """Make a pruner that ends a trial outside the best third at the same epoch."""
-    return Percentile(33.0)
+    return PercentilePruner(33.0)
 
 
 def asha() -> BasePruner:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     Space = dict[str, BaseDistribution]
 
 
-class Tpe(samplers.TPESampler):
+class TPESampler(samplers.TPESampler):
     """Optuna's; after `again` it proposes from what it has fitted already, which takes most of its time."""
 
     def __init__(self, seed: int) -> None:
@@ -62,7 +62,7 @@ class Tpe(samplers.TPESampler):
 
 def tpe(seed: int) -> samplers.BaseSampler:
     """Make a sampler that models good and bad trials (Bergstra et al. 2011)."""
-    return Tpe(seed)
+    return TPESampler(seed)
 
 
 def random(seed: int) -> samplers.BaseSampler:

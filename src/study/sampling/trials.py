@@ -23,7 +23,7 @@ from study.record.trial import Trial
 from study.sampling import space
 from study.sampling.memory import Memory
 from study.sampling.pruning import Audited
-from study.sampling.samplers import Tpe
+from study.sampling.samplers import TPESampler
 from study.sampling.storage import end, frozen, placeholder
 from study.sampling.table import PRUNERS, SAMPLERS
 
@@ -210,7 +210,7 @@ class Trials:
     def _seed_sampler(self, seed: int) -> None:
         """Make the sampler of the next trial; where very many run, it goes on with what it has fitted for the last."""
         sampler = self._copy.sampler
-        if self._shared and isinstance(sampler, Tpe):
+        if self._shared and isinstance(sampler, TPESampler):
             self._shared -= 1
             sampler.again(seed)
             return
