@@ -7,13 +7,16 @@ import resource
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from study.errors import PlaceError, StudyError
 from study.events import Epoch
+from study.record import atomic_files
 from study.record.history import Ended
 from study.record.journal import Journal
+from study.running.batch import Batch
 
 
 @pytest.fixture
@@ -88,6 +91,53 @@ def test_a_write_that_the_disk_refuses_leaves_the_log_as_it_was(trial):
         resource.setrlimit(resource.RLIMIT_FSIZE, old)
         signal.signal(signal.SIGXFSZ, handler)
     assert (trial.path / "log.jsonl").read_bytes() == before
+
+
+def together(journal):
+    """A batch with an epoch of each of the journal's trials."""
+    batch, called = Batch(journal), []
+    for trial in journal.trials():
+        for number in (1, 2):
+            batch.append(trial, "epoch", number=number, metrics={"val_accuracy": trial.number / 3}, seconds=1.0)
+        batch.then(lambda number=trial.number: called.append(number))
+    return batch, called
+
+
+def test_what_is_written_together_is_all_there_before_anything_is_done(tmp_path, monkeypatch):
+    monkeypatch.setattr(atomic_files, "OPEN", 3)
+    journal, flushed = Journal(tmp_path / "studies" / "some"), []
+    making, fsync = Batch(journal), os.fsync
+    for number in range(8):
+        making.create(number, "{}", {"uid": str(number)})
+        making.then(lambda number=number: flushed.append(journal.trial(number).about()["uid"]))
+    making.commit()
+    assert flushed == [str(number) for number in range(8)]
+    monkeypatch.setattr(
+        os, "fsync", lambda handle: (flushed.append(str(Path(f"/proc/self/fd/{handle}").readlink())), fsync(handle))
+    )
+    batch, called = together(journal)
+    flushed.clear()
+    batch.then(lambda: flushed.append("acted"))
+    batch.commit()
+    assert called == list(range(8))
+    assert flushed[-1] == "acted"
+    assert {str(trial.log) for trial in journal.trials()} <= {*flushed}
+    assert [len(trial.history().epochs) for trial in journal.trials()] == [2] * 8
+    batch.commit()
+    assert called == list(range(8))
+
+
+def test_where_one_log_cannot_be_written_those_written_with_it_are_as_they_were_and_nothing_is_done(tmp_path):
+    journal = Journal(tmp_path / "studies" / "some")
+    journal.create_all([(number, "{}", {"uid": str(number)}) for number in range(4)])
+    journal.trial(1).append("started", device="cpu")
+    journal.trial(3).log.mkdir()
+    batch, called = together(journal)
+    with pytest.raises(PlaceError, match="Is a directory"):
+        batch.commit()
+    assert called == []
+    assert [journal.trial(number).log_size() for number in (0, 2)] == [0, 0]
+    assert [record["kind"] for record in journal.trial(1).records()] == ["started"]
 
 
 def test_trials_come_by_number_and_half_made_ones_not_at_all(tmp_path):
