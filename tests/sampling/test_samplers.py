@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import optuna
 import pytest
 
@@ -33,15 +34,33 @@ def test_with_a_seed_of_its_own_it_proposes_what_optuna_s_does():
         assert asked(TPESampler(seed), ours) == asked(optuna.samplers.TPESampler(seed=seed), theirs)
 
 
-def test_again_it_proposes_what_a_new_one_would_from_what_was_there_when_it_was_fitted():
+def test_again_it_proposes_from_what_was_there_when_it_was_fitted():
+    changing, still = studies()
+    one, other = TPESampler(0), TPESampler(0)
+    assert asked(one, changing) == asked(other, still)
+    found = []
+    for seed in range(1, 11):
+        for sampler in (one, other):
+            sampler.again(seed)
+        found.append(asked(one, changing))
+        changing.tell(changing.trials[-1].number, -1.0)
+        assert asked(other, still)["x"] == found[-1]["x"]
+    assert len({each["x"] for each in found}) == 10
+
+
+def test_what_it_proposes_again_is_as_good_by_its_fit_as_what_optuna_s_does():
     ours, theirs = studies()
     sampler = TPESampler(0)
     asked(sampler, ours)
-    for seed in (1, 2, 3):
+    found, others = [], []
+    for seed in range(1, 101):
         sampler.again(seed)
-        found = asked(sampler, ours)
-        assert found["x"] == asked(optuna.samplers.TPESampler(seed=seed, constant_liar=False), theirs)["x"]
-        ours.tell(ours.trials[-1].number, -1.0)
+        found.append(asked(sampler, ours)["x"])
+        others.append(asked(optuna.samplers.TPESampler(seed=seed, constant_liar=False), theirs)["x"])
+    fit = sampler._fitted["kind", "x"]
+    samples = {"kind": np.zeros(200), "x": np.array([*found, *others])}
+    score = fit.below.log_pdf(samples) - fit.above.log_pdf(samples)
+    assert np.mean(score[:100]) == pytest.approx(np.mean(score[100:]), abs=0.3)
 
 
 @pytest.mark.parametrize("trials", [0, 3])
