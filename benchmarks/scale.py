@@ -283,7 +283,7 @@ def main() -> None:
     asked.limit = 120.0 if asked.quick else asked.limit
     print("| trials | finished/s | reports/s | lag, median | lag, 99 % | slot time lost | memory | Optuna | folders |\n"
           "|---:|---:|---:|---:|---:|---:|---:|---:|---:|")  # fmt: skip
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
         home = asked.home or Path(place)
         if not asked.profile:
             search(asked, home)
