@@ -107,6 +107,8 @@ class Loop:
                 yield from self._committed(self._ask(asked))
                 wanted = 0 if self.is_dry else wanted - self.got
             if not self.running:
+                if asked and not self.is_dry:  # what was asked for has ended at once: it repeats other trials
+                    continue
                 return
             if stopping.is_over(self.stop):
                 self.executor.close()  # their epochs restart from the checkpoints
