@@ -42,8 +42,8 @@ def import_data(
     Args:
         name: by which recipes ask for it; under a known name, such as cifar10, it is used for that from then on.
         path: a folder or an archive of images; a table in a text file such as .csv, or a .parquet.
-        label: of a table, the column to predict.
-        test: of a table, the file of its test rows.
+        label: of a table, the column to predict; or columns of 0 and 1, separated by commas, for several labels.
+        test: of a table, or of a list of images, the file of its test rows.
         test_fraction: share held out, stratified, where there is no test split; None is 0.2.
         image_size: width and height that images are cut and scaled to, in pixels.
         drop: of a table, columns to leave out.
@@ -54,7 +54,8 @@ def import_data(
         decimal: the decimal sign, "." or ",".
         encoding: of the text, such as `latin-1`.
         header: whether the first line has the columns' names.
-        task: classification, of classes, or regression, of numbers; None is told by the label's values.
+        task: classification, of classes, regression, of numbers, or multilabel, of several labels in a field, such as
+            `cat|dog`; None is told by the label's values.
         force: replace a data set that is here under this name.
         watch: is called with a text and a share in [0, 1]; the share is None for something to know.
 

@@ -35,7 +35,10 @@ DataNames = Annotated[
     ),
 ]
 Label = Annotated[
-    str | None, typer.Option(envvar="STUDY_LABEL", metavar="COLUMN", help="Predict this column of a table.")
+    str | None,
+    typer.Option(
+        envvar="STUDY_LABEL", metavar="COLUMN", help="Predict this column of a table; or several of 0 and 1: a,b,c."
+    ),
 ]
 TestFile = Annotated[
     Path | None,
@@ -124,7 +127,8 @@ Task = Annotated[
         envvar="STUDY_TASK",
         metavar="TASK",
         show_default="found",
-        help="What the label is: classification, of classes, or regression, of numbers.",
+        help="What the label is: classification, of classes; regression, of numbers; or multilabel, of several labels "
+        "in a field, such as cat|dog.",
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", envvar="STUDY_FORCE", help="Replace a data set of this name.")]

@@ -19,8 +19,10 @@ from study.data import packed
 from study.data.download import fetch, intact
 from study.data.forms import LABELS
 from study.data.known import KNOWN, TEST_SEED, TEST_SHARE, Known, hold_out
+from study.engine import made
 from study.errors import DataError, DataMissing, PlaceError
 from study.formatting import nearest
+from study.knobs import is_own
 from study.settings import cache_folder, data_folder
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ def ensure(name: str, report: Report | None = None) -> Pack:
     A pack that is there is taken as it is: what a person has imported under a known name wins over its usual source.
 
     Args:
-        name: a known data set or an imported one.
+        name: a known data set, an imported one, or the import path of a function that gives one.
         report: is told what is going on, with the share that is done, in [0, 1], or None for a single line.
 
     Raises:
@@ -62,6 +64,8 @@ def ensure(name: str, report: Report | None = None) -> Pack:
     pack = packed.find(name)
     if pack is not None:
         return pack
+    if is_own(name):
+        return made.make(name, report)
     if name not in KNOWN:
         raise unknown(name)
     known = KNOWN[name]

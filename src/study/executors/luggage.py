@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from study.data import packed
+from study.data import pack_file, packed
 from study.executors import own_code
 from study.record import atomic_files
 from study.settings import cache_folder
@@ -107,7 +107,7 @@ class Guest:
             return Path(luggage.cache)
         name, sha256 = luggage.pack
         cache = self._own_cache / "cluster" / sha256
-        file = cache / "packs" / f"{name}.safetensors"
+        file = cache / "packs" / pack_file.file_name(name)
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
             content: Any = self._get(luggage.data[0])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from study.data import packed
 from study.data.known import KNOWN
-from study.knobs import plain
+from study.knobs import is_own, plain
 from study.running.preflight import check_recipes
 from study.sampling import space
 from study.schemas.studies import CheckedStudy
@@ -77,7 +77,11 @@ def check(name: str) -> Checked:
 def _not_tried(study: Study, found: Space) -> str:
     """Check the recipes; return what could not be checked if the data is not here."""
     dataset = getattr(study.recipe, "dataset", None)
-    if dataset is not None and packed.find(dataset) is None:
+    if dataset is not None and is_own(dataset):
+        from study.engine import made  # noqa: PLC0415 - torch
+
+        made.require_same_again(dataset)
+    elif dataset is not None and packed.find(dataset) is None:
         if dataset not in KNOWN:
             from study.engine.sources import unknown  # noqa: PLC0415 - torchvision
 
