@@ -9,7 +9,9 @@ from study import Recipe
 from study.data import packed
 from study.engine import train
 from study.engine.check import check
-from study.errors import DataError, RecipeError
+from study.engine.sources import ensure
+from study.errors import DataError, InputError, RecipeError
+from study.running.study_check import check as check_study
 
 
 def table(rare=3, rows=60, kind="table", **more):
@@ -82,5 +84,39 @@ def test_a_step_whose_inputs_would_fill_the_memory_is_refused(monkeypatch):
     whole = changed(recipe, batch_size="full", val_fraction=0)
     monkeypatch.setattr(os, "sysconf", lambda name: 4_000_000 if name == "SC_PHYS_PAGES" else 1)
     check(recipe)
+    with pytest.raises(DataError, match=r"coded: the weights and their gradients would take 8.0 MB"):
+        check(changed(recipe, hidden=(100,)))
     with pytest.raises(DataError, match=r"coded: the inputs of a step of 60 examples would take 2.4 MB"):
         check(whole)
+
+
+STUDY = """
+from study import Recipe, Study
+
+{code}
+
+study = Study(name="s", recipe=Recipe(dataset="digits", model="mlp", epochs=1), {more})
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "more", "message"),
+    [
+        ("def train(recipe): yield", "train=train", "it must take 2 positional arguments, and takes 1"),
+        ("def train(recipe, resume, rate): yield", "train=train", "it needs 'rate'. A training is called as"),
+        ("def train(recipe, resume, *, device, test=False, **more): yield", "train=train", None),
+        ("", "final={'batch_size': 5000, 'val_fraction': 0}", "batch_size=5000 is more than the 1437 training"),
+        ("", "final={'val_fraction': 0}", None),
+        ("", "variants={'v': {'val_fraction': 0}}", "no epoch has the metric 'val_accuracy' with val_fraction=0"),
+    ],
+)
+def test_check_calls_what_a_study_names(tmp_path, code, more, message):
+    ensure("digits")
+    file = tmp_path / "s.py"
+    file.write_text(STUDY.format(code=code, more=more))
+    if message is None:
+        check_study(str(file))
+        return
+    with pytest.raises(InputError, match=message) as caught:
+        check_study(str(file))
+    assert "\n" not in str(caught.value)

@@ -24,7 +24,9 @@ NewName = Annotated[
         metavar="NAME", help="The name that recipes use. A known name such as cifar10 is replaced by the import."
     ),
 ]
-DataPath = Annotated[Path, typer.Argument(metavar="PATH", help="A folder, an archive, or a table's file.")]
+DataPath = Annotated[
+    Path, typer.Argument(metavar="PATH", help="A folder, an archive, a table's file, or torchvision:NAME.")
+]
 DataName = Annotated[
     str, typer.Argument(metavar="NAME", autocompletion=completion.data_sets, help="A data set that is here.")
 ]

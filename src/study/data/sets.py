@@ -154,18 +154,28 @@ def import_data(
         PlaceError: a file cannot be read or written.
 
     """
-    if is_own(name):
-        fix = "Give it a name of letters, digits, '_', '-' and '.'."
-        raise DataError(f"{name!r} is an import path, which cannot name an import", fix=fix)
-    if not force and (existing := packed.find(name)) is not None:
-        said = f"{text.described(described(existing))}, {existing.source}"
-        raise DataError(f"{name} exists already: {said}", fix="--force replaces it.")
+    require_new(name, force=force)
     return Imported(
         _imported(
             kind_of(path), name, path, report, label=label, test=test, test_fraction=test_fraction, size=image_size,
             drop=tuple(drop), max_categories=max_categories, reading=reading or Reading(),
         )
     )  # fmt: skip
+
+
+def require_new(name: str, *, force: bool) -> None:
+    """See that an import may have this name.
+
+    Raises:
+        DataError: it is an import path, or that of a data set that is here, unless that may be replaced.
+
+    """
+    if is_own(name):
+        fix = "Give it a name of letters, digits, '_', '-' and '.'."
+        raise DataError(f"{name!r} is an import path, which cannot name an import", fix=fix)
+    if not force and (existing := packed.find(name)) is not None:
+        said = f"{text.described(described(existing))}, {existing.source}"
+        raise DataError(f"{name} exists already: {said}", fix="--force replaces it.")
 
 
 def _imported(kind: Kind, name: str, path: Path, report: Report, *, reading: Reading, **how: Any) -> Pack:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from inspect import Parameter
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,6 +15,7 @@ from study.engine.device import pick
 from study.engine.evaluate import try_metric
 from study.engine.losses import outputs_of
 from study.engine.train import Parts, assemble, inputs, isolated_rng, judge
+from study.errors import StudyFileError
 from study.imports import import_object
 from study.knobs import has_own_code, own_parts
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from study.recipe import Recipe
+
+
+OFFERED = {"device", "test"}  # arguments of a training of one's own, where its signature has them
 
 
 def check(recipe: Recipe, device: str = "cpu", judged_by: str = "") -> None:
@@ -80,18 +85,24 @@ def check_all(kind: str, recipes: Sequence[Mapping[str, Any]], device: str, judg
 
 
 def check_training(train: str, device: str) -> None:
-    """Check that a training of one's own can be imported by its path, and that the device is there. Raises as above."""
+    """Check that the device is there, and that a training can be imported and called. Raises as above."""
     pick(device)
-    import_object(train)
+    names, _ = own.parameters(train, import_object(train), leading=2)
+    if needed := [name for name in names if names[name].default is Parameter.empty and name not in OFFERED]:
+        fix = "A training is called as train(recipe, resume), with device and test where it has them."
+        raise StudyFileError(f"it needs {needed[0]!r}", where=train, fix=fix)
 
 
 def _require_room(parts: Parts) -> None:
-    """Reject a batch whose inputs alone would fill the memory: as they are stored, augmented, and as inputs."""
+    """Reject what alone would fill the memory: weights with their gradients, or a batch as stored and as inputs."""
     if parts.device != "cpu":
         return
     stored = parts.data.train.x[0]
     of_input = math.prod(parts.data.shape) * models.upscaling(parts.recipe, parts.data.shape) ** 2
     each = stored.numel() * stored.element_size() + of_input * next(parts.model.parameters()).element_size()
+    weights = [each for each in parts.model.parameters() if each.requires_grad]
+    of_weights = 2 * sum(each.numel() * each.element_size() for each in weights)
+    require_room(of_weights, "the weights and their gradients", parts.data.name, "Take a smaller network.")
     what = f"the inputs of a step of {parts.batch:,} examples"
     require_room(parts.batch * each, what, parts.data.name, "Take a smaller batch_size.")
 

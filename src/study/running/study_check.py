@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from study.data import packed
 from study.data.known import KNOWN
+from study.definition import OUR_TRAIN
+from study.executors import inline
 from study.knobs import is_own, plain
-from study.running.preflight import check_recipes
+from study.running.preflight import check_all, check_recipes
 from study.sampling import space
 from study.schemas.studies import CheckedStudy
 from study.study_files import find, load
@@ -88,4 +90,6 @@ def _not_tried(study: Study, found: Space) -> str:
             raise unknown(dataset)
         return f"whether recipes fit the data: {dataset} is not prepared yet, `study run` does that."
     check_recipes(study, found, "cpu")
+    if study.final and study.train == OUR_TRAIN:
+        check_all([study.recipe_for(study.final)], "cpu", inline.call)
     return ""
