@@ -19,7 +19,6 @@ from study.data import packed
 from study.data.download import fetch, intact
 from study.data.forms import LABELS
 from study.data.known import KNOWN, TEST_SEED, TEST_SHARE, Known, hold_out
-from study.engine import made
 from study.errors import DataError, DataMissing, PlaceError
 from study.formatting import nearest
 from study.knobs import is_own
@@ -65,6 +64,8 @@ def ensure(name: str, report: Report | None = None) -> Pack:
     if pack is not None:
         return pack
     if is_own(name):
+        from study.engine import made  # noqa: PLC0415 - pandas, which only the making needs
+
         return made.make(name, report)
     if name not in KNOWN:
         raise unknown(name)

@@ -228,7 +228,7 @@ def _meet(registry: Registry, margin: float | None, candidate: Version, *others:
         ]
     if margin is not None and margin >= 1:
         fix = "An accuracy lies between 0 and 1: half a point is --margin 0.005."
-        raise InputError(f"--margin must be below 1, not {margin:g}", where=candidate.model, fix=fix)
+        raise InputError(f"--margin must be above 0 and below 1, not {margin:g}", where=candidate.model, fix=fix)
     points = margin or noninferiority.MARGIN
     if true.ndim == 2:
         one = _errors(registry, candidate, examples, true)

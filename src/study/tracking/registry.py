@@ -86,7 +86,7 @@ class Model:
         predict: takes images or tokens (N, *shape) or a DataFrame, returns a DataFrame with `label` and
             `probability_NAME`, or with `prediction`.
         levels: range of 16-bit grey values that is given to it as 0 to 255; None for other images, and for tables.
-        dtype: of its inputs as NumPy names it, uint8 of images, int64 of tokens, float32 of tensors; empty for tables.
+        dtype: of its inputs as NumPy names it: uint8 of images, int64 of tokens, float32 of tensors; tables have none.
 
     """
 
@@ -95,7 +95,7 @@ class Model:
     text: frozenset[str]
     predict: Callable[[Any], pd.DataFrame]
     levels: tuple[int, int] | None = None
-    dtype: str = ""
+    dtype: str = "uint8"
 
 
 class Registry:
