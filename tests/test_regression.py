@@ -77,6 +77,8 @@ def test_the_whole_path_from_a_search_to_a_prediction(inline, study, tmp_path):
     errors = promoted.json["errors"]
     assert (promoted.json["test"], errors["examples"]) == (None, 89)
     assert errors["measure"] == "rmse"
+    scores = {each["version"]: each["own_score"] for each in study("models", "p", "--json").json}
+    assert errors["error"] == pytest.approx(scores[2], rel=1e-5)  # what its training saw of the test split
     assert errors["high"] < 0 < errors["margin"] < errors["error"] < errors["champion_error"] < 200
     back = study(*["promote", "p", "1"])
     assert back.code == 1
