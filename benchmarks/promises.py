@@ -182,9 +182,9 @@ def many_looks(rng: np.random.Generator) -> None:
         for _ in range(2_000):
             runs = draw(rng, (1, 1 + sizes[-1], 300))[0]
             ratios = sequential.log_ratios(runs[1:] - runs[0])
-            for size, cap in found:
+            for (size, cap), wrong in found.items():
                 p = np.exp(-np.maximum(ratios[:size, :cap].max(-1), 0.0))
-                found[size, cap].append(bool((verdicts.holm(p) <= 0.05).any()))
+                wrong.append(bool((verdicts.holm(p) <= 0.05).any()))
         for cap in (30, 300):
             show(f"  {name}, up to {cap} seeds", *(share(found[size, cap]) for size in sizes))
 
