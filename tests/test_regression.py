@@ -76,10 +76,15 @@ def test_the_whole_path_from_a_search_to_a_prediction(inline, study, tmp_path):
     assert promoted.code == 0, promoted.err
     errors = promoted.json["errors"]
     assert (promoted.json["test"], errors["examples"]) == (None, 89)
-    assert errors["high"] < 0 < errors["error"] < errors["champion_error"]
+    assert errors["measure"] == "rmse"
+    scores = {each["version"]: each["own_score"] for each in study("models", "p", "--json").json}
+    assert errors["error"] == pytest.approx(scores[2], rel=1e-5)  # what its training saw of the test split
+    assert errors["high"] < 0 < errors["margin"] < errors["error"] < errors["champion_error"] < 200
     back = study(*["promote", "p", "1"])
     assert back.code == 1
-    assert "is worse than the champion, version 2: of 89 test examples: mean error" in back.err
+    assert "is worse than the champion, version 2: of 89 test examples: root mean squared error" in back.err
+    assert study(*["promote", "p", "1", "--margin", "1000"]).code == 0
+    assert study(*["promote", "p", "2", "--margin", "1"]).code == 0
     frame = load_diabetes(as_frame=True).frame
     frame.drop(columns="target").head(20).to_csv("rows.csv", index=False)
     found = study("predict", "p", "rows.csv", "--csv")

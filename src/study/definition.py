@@ -13,7 +13,7 @@ from study.asking import Asking
 from study.errors import RecipeError, StudyFileError
 from study.formatting import close_to, nearest
 from study.imports import is_outdated
-from study.knobs import explain, plain
+from study.knobs import explain, is_own, plain
 from study.metric import Direction, Metric, usual_direction
 from study.objectives import metrics_of, usual_metric
 from study.recipe import Recipe, computing
@@ -278,9 +278,11 @@ def with_data(study: Study, dataset: str) -> Study:
     Published figures are dropped: they were measured on the other data.
 
     Raises:
-        RecipeError: the recipe has no knob `dataset`.
+        RecipeError: the recipe has no knob `dataset`, or the data have an import path and no name.
 
     """
+    if is_own(dataset):
+        raise RecipeError(f"{dataset!r} is an import path, which a study's own recipe names: --set dataset={dataset}")
     recipe = override(study.recipe, {"dataset": dataset})
     return replace(study, name=f"{study.name}@{dataset}", recipe=recipe, published={})
 

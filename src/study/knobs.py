@@ -285,12 +285,12 @@ def unfit_for_data(recipe: BaseModel, kind: str, dataset: str) -> str:
     """Say which knob has no effect on data of this kind, "image" or "table"; empty if none is."""
     for knob in knobs_of(type(recipe), KIND):
         if kind not in effects(type(recipe))[knob].choices[KIND] and changed(recipe, knob):
-            return f"{knob}={getattr(recipe, knob)} has no effect with dataset={dataset}, which is a{_n(kind)} {kind}"
+            return f"{knob}={getattr(recipe, knob)} has no effect with dataset={dataset}, which is {_a(kind)}"
     return ""
 
 
-def _n(noun: str) -> str:
-    return "n" if noun[0] in "aeiou" else ""
+def _a(kind: str) -> str:
+    return {"image": "an image", "tokens": "a sequence of tokens"}.get(kind, f"a {kind}")
 
 
 def _no_effect(knob: str, value: Any, group: str, choice: str | None, users: tuple[str, ...]) -> str:

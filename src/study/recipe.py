@@ -42,7 +42,9 @@ class Recipe(BaseModel):
 
     # Data
     dataset: Annotated[str, ALWAYS] = Field(
-        default="cifar10", min_length=1, description="name of a known or an imported data set"
+        default="cifar10",
+        min_length=1,
+        description=f"name of a known or an imported data set, or {PATH} of a function that gives tensors",
     )
     train_size: Annotated[int | None, ALWAYS] = Field(
         default=None, ge=2, description="number of training examples, stratified by class; all if unset"

@@ -17,7 +17,7 @@ from study.data.known import KNOWN
 
 KEYS = [
     "name", "path", "kind", "classes", "shape", "train", "test", "sha256", "source", "imported", "created", "size",
-    "columns", "validation", "levels", "offsets", "here", "task", "vocabulary",
+    "columns", "validation", "levels", "offsets", "here", "task", "vocabulary", "categories",
 ]  # fmt: skip
 
 

@@ -1,14 +1,17 @@
-"""Known data sets besides the first ones: the tables of scikit-learn, and USPS."""
+"""Known data sets besides the first ones: tables of scikit-learn, USPS, any other of torchvision's."""
 
 import bz2
 
 import numpy as np
 import pytest
 import torchvision.datasets
+from PIL import Image
 from sklearn.datasets import load_iris, load_wine
 
+import study as api
 from study.data import packed
 from study.engine.sources import ensure
+from study.errors import InputError
 
 
 @pytest.mark.parametrize(("name", "counts"), [("iris", [50, 50, 50]), ("wine", [59, 71, 48])])
@@ -39,3 +42,45 @@ def test_usps_is_read_from_torchvisions_files(monkeypatch, tmp_path):
     theirs = torchvision.datasets.USPS(folder, train=False)
     np.testing.assert_array_equal(packed.read(pack)["test_x"][..., 0], theirs.data)
     np.testing.assert_array_equal(packed.read(pack)["test_y"], theirs.targets)
+
+
+@pytest.fixture
+def folder(monkeypatch, tmp_path):
+    """Make GTSRB (splits, numbers as classes) and EuroSAT (names, no split) as torchvision lays them out."""
+    monkeypatch.setenv("STUDY_DATA", str(tmp_path))
+    for number in range(12):
+        image = Image.new("RGB", (9 + number % 2, 8), (20 * number, 0, 0))
+        for place in (f"gtsrb/GTSRB/Training/{number % 3:05}/{number}.ppm",
+                      f"gtsrb/GTSRB/Final_Test/Images/{number:05}.ppm",
+                      f"eurosat/2750/{('Forest', 'River')[number % 2]}/{number}.png"):  # fmt: skip
+            (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+            image.save(tmp_path / place)
+    rows = "\n".join(f"{number:05}.ppm;{number % 3}" for number in range(12))
+    (tmp_path / "gtsrb/GT-final_test.csv").write_text(f"Filename;ClassId\n{rows}\n")
+    return tmp_path
+
+
+def test_any_classification_set_of_torchvision_is_imported_by_its_name(folder):
+    pack = api.import_data("signs", "torchvision:GTSRB", image_size=8).pack
+    assert (pack.shape, pack.train, pack.test, pack.classes) == ((8, 8, 3), 12, 12, ("0", "1", "2"))
+    arrays = packed.read(pack)
+    for split in ("train", "test"):
+        np.testing.assert_array_equal(arrays[f"{split}_x"][:, 0, 0, 0] // 20 % 3, arrays[f"{split}_y"])
+    land = api.import_data("land", "torchvision:EuroSAT", image_size=8, test_fraction=0.25).pack
+    assert (land.train, land.test, land.classes) == (9, 3, ("Forest", "River"))
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "message"),
+    [
+        ("Flower102", {}, "torchvision has no data set 'Flower102'. Did you mean 'Flowers102'?"),
+        ("Food101", {}, "is not in .* or cannot be read"),
+        ("GTSRB", {}, "images of several sizes"),
+        ("GTSRB", {"label": "x"}, "--label: has no effect on a data set of torchvision"),
+    ],
+)
+def test_what_torchvision_does_not_give_is_said_in_one_line(folder, name, more, message):
+    with pytest.raises(InputError, match=message) as caught:
+        api.import_data("mine", f"torchvision:{name}", **more)
+    assert "\n" not in str(caught.value)
+    assert packed.names() == []

@@ -98,6 +98,10 @@ REFUSED = {
     "val_fraction=1e-9": "leaves a split empty",
     "train_size=2": "batch_size=64 is more than the 2 training examples",
     "model=\0:x": "cannot import",
+    "val_fraction=0": "no epoch has the metric 'val_accuracy' with val_fraction=0",
+    "dataset=nets.py:nothing": "nets.py:nothing: needs 'num_classes'",
+    "dataset=nets.py:nosuch": "cannot import 'nets.py:nosuch'",
+    "dataset=builtins:dict": "it has no signature to call it by",
 }
 
 

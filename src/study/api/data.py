@@ -6,6 +6,9 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from study.errors import InputError
+from study.knobs import TORCHVISION
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -41,9 +44,10 @@ def import_data(
 
     Args:
         name: by which recipes ask for it; under a known name, such as cifar10, it is used for that from then on.
-        path: a folder or an archive of images; a table in a text file such as .csv, or a .parquet.
-        label: of a table, the column to predict.
-        test: of a table, the file of its test rows.
+        path: a folder or an archive of images; a table in a text file such as .csv, or a .parquet; or torchvision:NAME,
+            a data set of torchvision whose files are in STUDY_DATA.
+        label: of a table, the column to predict; or columns of 0 and 1, separated by commas, for several labels.
+        test: of a table, or of a list of images, the file of its test rows.
         test_fraction: share held out, stratified, where there is no test split; None is 0.2.
         image_size: width and height that images are cut and scaled to, in pixels.
         drop: of a table, columns to leave out.
@@ -54,7 +58,8 @@ def import_data(
         decimal: the decimal sign, "." or ",".
         encoding: of the text, such as `latin-1`.
         header: whether the first line has the columns' names.
-        task: classification, of classes, or regression, of numbers; None is told by the label's values.
+        task: classification, of classes, regression, of numbers, or multilabel, of several labels in a field, such as
+            `cat|dog`; None is told by the label's values.
         force: replace a data set that is here under this name.
         watch: is called with a text and a share in [0, 1]; the share is None for something to know.
 
@@ -67,6 +72,20 @@ def import_data(
     from study.data import sets  # noqa: PLC0415 - see above
     from study.data.dialects import Reading  # noqa: PLC0415 - see above
 
+    if str(path).startswith(TORCHVISION):
+        of_tables = {
+            "label": label, "test": test, "drop": drop, "max-categories": max_categories, "category": category,
+            "missing": missing, "separator": separator, "decimal": decimal, "encoding": encoding, "header": header,
+            "task": task,
+        }  # fmt: skip
+        if unfit := next((option for option, value in of_tables.items() if value not in (None, (), [])), None):
+            raise InputError("has no effect on a data set of torchvision", where=f"--{unfit}")
+        from study.engine.torchvision_sets import import_set  # noqa: PLC0415 - see above
+
+        sets.require_new(name, force=force)
+        return sets.Imported(
+            import_set(name, str(path), watch or _log, size=image_size, test_fraction=test_fraction)
+        )  # fmt: skip
     reading = Reading(encoding, separator, decimal, header, tuple(missing), tuple(category), task)
     return sets.import_data(
         name, Path(path), watch or _log, label=label, test=Path(test) if test else None, test_fraction=test_fraction,

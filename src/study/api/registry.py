@@ -62,7 +62,7 @@ def promote(
     *,
     force: bool = False,
     reason: str | None = None,
-    margin: float = 0.005,
+    margin: float | None = None,
     home: str | Path | None = None,
     tracking_uri: str | None = None,
 ) -> Promotion:
@@ -73,7 +73,8 @@ def promote(
         version: its number; None is the newest.
         force: promote without the test.
         reason: why it is forced; kept with the model.
-        margin: the loss of accuracy that does not matter, in (0, 1).
+        margin: the loss that does not matter, above 0: of accuracy, or in the unit of the numbers that are predicted.
+            None is half a point, of numbers a hundredth of their standard deviation.
         home: as in `register`.
         tracking_uri: as in `register`.
 

@@ -24,7 +24,9 @@ NewName = Annotated[
         metavar="NAME", help="The name that recipes use. A known name such as cifar10 is replaced by the import."
     ),
 ]
-DataPath = Annotated[Path, typer.Argument(metavar="PATH", help="A folder, an archive, or a table's file.")]
+DataPath = Annotated[
+    Path, typer.Argument(metavar="PATH", help="A folder, an archive, a table's file, or torchvision:NAME.")
+]
 DataName = Annotated[
     str, typer.Argument(metavar="NAME", autocompletion=completion.data_sets, help="A data set that is here.")
 ]
@@ -35,7 +37,10 @@ DataNames = Annotated[
     ),
 ]
 Label = Annotated[
-    str | None, typer.Option(envvar="STUDY_LABEL", metavar="COLUMN", help="Predict this column of a table.")
+    str | None,
+    typer.Option(
+        envvar="STUDY_LABEL", metavar="COLUMN", help="Predict this column of a table; or several of 0 and 1: a,b,c."
+    ),
 ]
 TestFile = Annotated[
     Path | None,
@@ -124,7 +129,8 @@ Task = Annotated[
         envvar="STUDY_TASK",
         metavar="TASK",
         show_default="found",
-        help="What the label is: classification, of classes, or regression, of numbers.",
+        help="What the label is: classification, of classes; regression, of numbers; or multilabel, of several labels "
+        "in a field, such as cat|dog.",
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", envvar="STUDY_FORCE", help="Replace a data set of this name.")]

@@ -52,10 +52,11 @@ Reason = Annotated[
     ),
 ]
 Margin = Annotated[
-    float,
+    float | None,
     typer.Option(
-        envvar="STUDY_MARGIN", metavar="X", rich_help_panel=options.WHAT,
-        help="Name the loss of accuracy that does not matter. 0.005 is half a point.",
+        envvar="STUDY_MARGIN", metavar="X", show_default="0.005", rich_help_panel=options.WHAT,
+        help="Name the loss that does not matter: of accuracy, 0.005 is half a point; of numbers, in their unit, "
+        "where the default is a hundredth of their standard deviation.",
     ),
 ]  # fmt: skip
 Inputs = Annotated[
@@ -109,7 +110,7 @@ def promote(
     ] = None,
     force: Force = False,
     reason: Reason = None,
-    margin: Margin = 0.005,
+    margin: Margin = None,
     as_json: options.AsJson = False,
     server: options.Server = None,
     home: options.Home = None,

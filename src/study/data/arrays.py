@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import zipfile
+from dataclasses import replace
 from hashlib import file_digest
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from study.data import image_packs, packed, tables, targets
+from study.data import forms, image_packs, packed, tables, targets
 from study.data.dialects import Reading
 from study.data.image_packs import Made, Picture
 from study.data.known import TEST_SEED, TEST_SHARE, hold_out
@@ -19,7 +20,7 @@ from study.data.pixels import Decoded
 from study.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from study.data.forms import Kind
@@ -32,6 +33,7 @@ EXAMPLES = frozenset({"x", "data", "images", "image", "features", "inputs", "arr
 LABELS = frozenset({"y", "target", "targets", "labels", "label", "arr_1"})
 FIX = "Save them as numpy.savez('data.npz', x_train=..., y_train=..., x_test=..., y_test=...), or as x and y."
 CHANNELS = {1, 3}
+MOST_AXES = 4  # of images
 BRIGHTEST = 255
 
 Splits = dict[str, tuple[np.ndarray, np.ndarray]]
@@ -59,20 +61,26 @@ def import_arrays(
 
     """
     arrays = _read(path)
-    splits = _splits(path, arrays)
-    how, (first, labels) = reading or Reading(), splits["train"]
+    pairs = splits(str(path), arrays, FIX)
+    how, (first, labels) = reading or Reading(), pairs["train"]
     with path.open("rb") as file:
         origin = f"sha256 {file_digest(file, 'sha256').hexdigest()}"
     are_tokens = any(_words(key) & TOKENS for key in arrays)
+    if first.ndim > MOST_AXES:
+        fix = "Other tensors come from a function: dataset='mypackage.data:make'."
+        raise DataError(f"examples {first.dtype} {first.shape}", where=str(path), fix=fix)
     if are_tokens or labels.ndim == 2:
-        form = "tokens" if are_tokens else "table"
-        return _written(name, path, splits, form, origin, test_fraction=test_fraction, reading=how, report=report)
+        form = "tokens" if are_tokens else "table" if first.ndim == 2 else "image"
+        if form == "image":
+            pairs = {split: (_bytes(path, x), y) for split, (x, y) in pairs.items()}
+        return written(name, path, pairs, form, f"import of {path.name} ({origin})", test_fraction=test_fraction,
+                       reading=how, report=report)  # fmt: skip
     if first.ndim == 2:
-        frames = {split: pd.DataFrame(x, columns=_columns(x)).assign(y=y) for split, (x, y) in splits.items()}
+        frames = {split: pd.DataFrame(x, columns=_columns(x)).assign(y=y) for split, (x, y) in pairs.items()}
         return tables.store(name, path, frames, "y", origin, test_fraction=test_fraction, reading=how, report=report)
     pictures, found = list[Picture](), list[Slot]()
-    labels = targets.labels_of(path, {split: pd.Series(y, name="y") for split, (_, y) in splits.items()}, how, report)
-    for split, (x, _) in splits.items():
+    labels = targets.labels_of(path, {split: pd.Series(y, name="y") for split, (_, y) in pairs.items()}, how, report)
+    for split, (x, _) in pairs.items():
         pixels = _pixels(path, x)
         pictures += [Picture((split, str(at)), Decoded(each, "NumPy")) for at, each in enumerate(pixels)]
         found += [Slot(split, label, (split, str(at)), 0) for at, label in enumerate(labels.texts[split])]
@@ -93,50 +101,80 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         raise DataError(f"cannot be read ({reason})", where=str(path), fix=FIX) from error
 
 
-def _splits(path: Path, arrays: Mapping[str, np.ndarray]) -> Splits:
-    """Pair examples with labels by the names of the arrays."""
+def splits(where: str, arrays: Mapping[str, np.ndarray], fix: str) -> Splits:
+    """Pair examples with labels by the names of the arrays.
+
+    Args:
+        where: what errors name as their place.
+        arrays: by name, such as `x_train`.
+        fix: what to do about arrays that have no pair.
+
+    Raises:
+        DataError: there are none to train on, or examples and labels do not go together.
+
+    """
     found: dict[str, dict[str, np.ndarray]] = {}
     for key, array in arrays.items():
         if role := _role(key):
             found.setdefault(role[0], {})[role[1]] = array
-    listed = ", ".join(f"{key} {array.shape}" for key, array in list(arrays.items())[:10])
+    listed = ", ".join(f"{key} {array.shape}" for key, array in list(arrays.items())[:10]) or "nothing"
     if any(set(pair) != {"x", "y"} for pair in found.values()) or "train" not in found:
-        raise DataError(f"has no examples with labels: it holds {listed}", where=str(path), fix=FIX)
-    splits: Splits = {}
+        raise DataError(f"has no examples with labels: it holds {listed}", where=where, fix=fix)
+    pairs: Splits = {}
     for split, pair in found.items():
         x, y = pair["x"], _flat(pair["y"]) if pair["y"].size else pair["y"]
         if (
             not (x.size and y.size)
-            or x.ndim not in {2, 3, 4}
+            or x.ndim < 2
             or len(x) != len(y)
             or not _are_labels(y)
             or x.dtype.kind not in "biuf"
         ):
             what = f"examples {x.dtype} {x.shape} do not go with labels {y.dtype} {y.shape}"
-            raise DataError(what, where=str(path), fix=FIX)
-        splits[split] = x, y
-    return splits
+            raise DataError(what, where=where, fix=fix)
+        pairs[split] = x, y
+    return pairs
 
 
 def _are_labels(y: np.ndarray) -> bool:
     return y.ndim == 1 or (y.ndim == 2 and y.dtype.kind in "biuf" and bool(((y == 0) | (y == 1)).all()))
 
 
-def _written(
-    name: str, path: Path, splits: Splits, form: Kind, origin: str, *, test_fraction: float | None, reading: Reading,
-    report: Report,
+def written(
+    name: str, path: Path, pairs: Splits, form: Kind, origin: str, *, test_fraction: float | None, reading: Reading,
+    report: Report, classes: Sequence[str] = (), keep: bool = False,
 ) -> Pack:  # fmt: skip
-    """Write tokens, or rows with several labels, as a pack."""
-    first, of_first = splits["train"]
-    if first.ndim != 2 or (form == "tokens" and first.dtype.kind not in "iu"):
+    """Write examples as they are, and their labels, as a pack.
+
+    Args:
+        name: of the data set.
+        path: what errors name as their place.
+        pairs: examples and labels by split, `train` among them.
+        form: of the examples.
+        origin: where they come from.
+        test_fraction: as of `import_arrays`, as are the next two.
+        reading: of it `task`.
+        report: told what is decided.
+        classes: names of several labels, or of classes in an order of their own.
+        keep: whether a pack that holds the same stays.
+
+    Raises:
+        DataError: they do not go together.
+        PlaceError: the cache folder cannot be written or is full.
+
+    """
+    first, of_first = pairs["train"]
+    if form in {"table", "tokens"} and (first.ndim != 2 or (form == "tokens" and first.dtype.kind not in "iu")):
         fix = "Tokens are whole numbers [N, length]; several labels go with rows [N, columns] or tokens."
         raise DataError(f"examples {first.dtype} {first.shape}", where=str(path), fix=fix)
     several = of_first.ndim == 2
-    columns = {split: pd.Series(y, name="y") for split, (_, y) in splits.items() if not several}
+    columns = {split: pd.Series(y, name="y") for split, (_, y) in pairs.items() if not several}
     target = None if several else targets.target_of(path, columns["train"], reading, report)
+    if target and classes:
+        target = replace(target, classes=tuple(classes))
     y = {split: target.values(path, columns[split]) if target else each.astype(np.int64)
-         for split, (_, each) in splits.items()}  # fmt: skip
-    x = {split: each.astype(np.int64 if form == "tokens" else np.float32) for split, (each, _) in splits.items()}
+         for split, (_, each) in pairs.items()}  # fmt: skip
+    x = {split: each.astype(forms.EXAMPLES[form][0]) for split, (each, _) in pairs.items()}
     done = [origin]
     if "test" not in x:
         share, stratify = TEST_SHARE if test_fraction is None else test_fraction, bool(target and target.stratified)
@@ -153,12 +191,13 @@ def _written(
         {"train_x": np.concatenate(both[0]), "train_y": np.concatenate(both[1]), "test_x": x["test"],
          "test_y": y["test"]},
         kind=form,
-        classes=target.classes if target else [f"label_{at}" for at in range(of_first.shape[1])],
-        source=f"import of {path.name} ({'; '.join(done)})",
+        classes=target.classes if target else classes or [f"label_{at}" for at in range(of_first.shape[1])],
+        source="; ".join(done),
         imported=True,
         columns=_columns(first) if form == "table" else (),
         validation=len(y.get("val", ())),
         task=target.task if target else "multilabel",
+        keep=keep,
     )  # fmt: skip
 
 
@@ -182,6 +221,14 @@ def _flat(y: np.ndarray) -> np.ndarray:
     if y.ndim == 2 and y.dtype.kind in "biuf" and bool(((y == 0) | (y == 1)).all() and (y.sum(1) == 1).all()):
         return y.argmax(1)
     return y
+
+
+def _bytes(path: Path, x: np.ndarray) -> np.ndarray:
+    """Convert images to uint8. Raises as `_pixels`, or for values that do not fit."""
+    pixels = _pixels(path, x)
+    if pixels.dtype != np.uint8:
+        raise DataError("images of 16 bits with several labels", where=str(path), fix="Bring them to 0 to 255.")
+    return pixels
 
 
 def _pixels(path: Path, x: np.ndarray) -> np.ndarray:

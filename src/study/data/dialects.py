@@ -55,7 +55,8 @@ class Reading:
         header: whether the first line has the columns' names.
         missing: texts that mean a missing value, besides `MISSING`.
         category: columns whose values are categories, of a label classes, even if they are numbers.
-        task: what the label is: classification, of classes, or regression, of numbers.
+        task: what the label is: classification, of classes, regression, of numbers, or multilabel, of several classes
+            that an example has, separated by |, ; or commas.
 
     """
 
@@ -79,8 +80,8 @@ class Reading:
         if self.separator is not None and len(self.separator) != 1:
             fix = "Give one character; a tab is $'\\t' in most shells."
             raise InputError(f"cannot be {self.separator!r}", where="--separator", fix=fix)
-        if self.task not in {None, "classification", "regression"}:
-            fix = "Give classification or regression."
+        if self.task not in {None, "classification", "regression", "multilabel"}:
+            fix = "Give classification, regression or multilabel."
             raise InputError(f"cannot be {self.task!r}", where="--task", fix=fix)
 
 

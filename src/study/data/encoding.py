@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     Report = Callable[[str, float | None], None]
 
-CATEGORIES = 1000  # a column with more distinct texts holds names or sentences, not categories
+CATEGORIES = 1000  # a column with more distinct texts holds names or sentences, unless each is frequent
+FREQUENT = 10  # rows of a category, on average
+CODED = 32  # a column of more categories is stored as their numbers, which a training spreads batch by batch
 PRECISION = 1e-4  # of a column's standard deviation; float32 must round to less than this
 COUNTED = 100_000  # rows in which the values that float32 keeps apart are counted
 KEPT = 0.9  # share of the values below which that is said
@@ -32,10 +34,11 @@ class Encoded:
     """The columns that encode a table.
 
     Args:
-        names: of the columns.
-        train: values in the training rows, float32 [N, columns], NaN where missing.
+        names: of the columns, one for each category.
+        train: values in the training rows, float32 [N, stored columns], NaN where missing.
         others: likewise in the rows of each other split.
         offsets: what was subtracted from a column, in 64 bits, because float32 cannot hold its values.
+        categories: of each stored column, as of `Pack`.
 
     """
 
@@ -43,6 +46,7 @@ class Encoded:
     train: np.ndarray
     others: tuple[np.ndarray, ...]
     offsets: Mapping[str, float]
+    categories: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,16 @@ class ColumnPlan:
     def names(self) -> tuple[str, ...]:
         """Names of the columns that encode it."""
         return (self.name,) if self.texts is None else tuple(f"{self.name}={text}" for text in self.texts)
+
+    @property
+    def is_coded(self) -> bool:
+        """Whether the numbers of its categories are stored, in one column."""
+        return self.texts is not None and len(self.texts) > CODED
+
+    @property
+    def stored(self) -> tuple[int, ...]:
+        """The stored columns, as of `Pack`."""
+        return (len(self.names),) if self.is_coded else (0,) * len(self.names)
 
 
 def encode(
@@ -97,17 +111,21 @@ def encode(
         raise DataError("every column is the same in all training rows", where=str(path), fix="At least one is needed.")
     if categories := [f"{plan.name} ({len(plan.texts)})" for plan in plans if plan.texts is not None]:
         report(f"One column for each category: {_some(categories)}", None)
+    if any(plan.is_coded for plan in plans):
+        inputs = sum(len(plan.names) for plan in plans)
+        report(f"In training 64 rows take {size(4 * 64 * inputs)}, as {inputs:,} inputs", None)
     if offsets := {plan.name: plan.offset for plan in plans if plan.offset}:
         listed = _some([f"{name} - {offset:,}" for name, offset in offsets.items()])
         report(f"Stored as differences, because 32-bit floats cannot hold the values: {listed}", None)
     names = tuple(name for plan in plans for name in plan.names)
-    needed = 4 * len(names) * sum(map(len, (train, *others)))
+    stored = tuple(count for plan in plans for count in plan.stored)
+    needed = 4 * len(stored) * sum(map(len, (train, *others)))
     fix = "--max-categories 50 keeps the most frequent categories of each text column; --drop COLUMN leaves one out."
-    require_room(needed, f"the encoded table of {len(names):,} columns", str(path), fix)
+    require_room(needed, f"the encoded table of {len(stored):,} columns", str(path), fix)
     if needed > LARGE:
-        report(f"{len(names):,} columns take {size(needed)}", None)
-    arrays = [_array(path, plans, frame, len(names)) for frame in (train, *others)]
-    return Encoded(names, arrays[0], tuple(arrays[1:]), offsets)
+        report(f"{len(stored):,} columns take {size(needed)}", None)
+    arrays = [_array(path, plans, frame, len(stored)) for frame in (train, *others)]
+    return Encoded(names, arrays[0], tuple(arrays[1:]), offsets, stored if any(stored) else ())
 
 
 def _some(texts: Sequence[str]) -> str:
@@ -133,7 +151,7 @@ def _plan(path: Path, column: pd.Series, max_categories: int | None, report: Rep
         share = counts[kept].sum() / counts.sum()
         told = f"{name} ({max_categories:,} of {len(counts):,}, {share:.0%} of the values)"
         return ColumnPlan(name, tuple(sorted(kept)), told=told)
-    if len(counts) > CATEGORIES:
+    if len(counts) > CATEGORIES and counts.sum() < FREQUENT * len(counts):
         what = f"has {len(counts):,} different texts, too many for categories"
         raise _unfit(path, name, what, "--max-categories 50 keeps the most frequent ones. Group them")
     return ColumnPlan(name, tuple(sorted(counts.index)))
@@ -179,8 +197,11 @@ def _array(path: Path, plans: Sequence[ColumnPlan], frame: pd.DataFrame, width: 
         column = cast("pd.Series", frame[plan.name])
         if plan.texts is not None:
             codes = pd.Index(list(plan.texts)).get_indexer(column.astype(str).where(column.notna()))
-            rows = np.flatnonzero(codes >= 0)
-            found[rows, first + codes[rows]] = 1
+            if plan.is_coded:
+                found[:, first] = np.where(codes >= 0, codes, np.nan)
+            else:
+                rows = np.flatnonzero(codes >= 0)
+                found[rows, first + codes[rows]] = 1
         else:
             values = _numbers(path, column)
             if values is None:
@@ -195,7 +216,7 @@ def _array(path: Path, plans: Sequence[ColumnPlan], frame: pd.DataFrame, width: 
                     "has infinite values in the test rows, or some too large for float32",
                     "Correct them",
                 )
-        first += len(plan.names)
+        first += len(plan.stored)
     return found
 
 

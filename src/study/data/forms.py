@@ -1,4 +1,4 @@
-"""What the arrays of a data set may be: images, rows of a table or tokens, with classes, numbers or several labels."""
+"""What the arrays of a data set may be: images, rows, tokens or tensors, with classes, numbers or several labels."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from study.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Kind = Literal["image", "table", "tokens"]
+Kind = Literal["image", "table", "tokens", "tensor"]
 Task = Literal["classification", "regression", "multilabel"]
-EXAMPLES: dict[Kind, tuple[str, int]] = {"image": ("uint8", 4), "table": ("float32", 2), "tokens": ("int64", 2)}
-LABELS: dict[Task, tuple[str, int]] = {  # types and numbers of axes, as those above
+EXAMPLES: dict[Kind, tuple[str, int | None]] = {  # types and numbers of axes; None is any number above 1
+    "image": ("uint8", 4), "table": ("float32", 2), "tokens": ("int64", 2), "tensor": ("float32", None),
+}  # fmt: skip
+LABELS: dict[Task, tuple[str, int]] = {  # likewise
     "classification": ("int64", 1), "regression": ("float64", 1), "multilabel": ("int64", 2),
 }  # fmt: skip
 
@@ -31,7 +33,7 @@ def check(name: str, arrays: Mapping[str, np.ndarray], kind: Kind, task: Task, c
         x, y = arrays[f"{split}_x"], arrays[f"{split}_y"]
         if (
             x.dtype.name != dtype
-            or x.ndim != axes
+            or (x.ndim < 2 if axes is None else x.ndim != axes)
             or y.dtype.name != of_labels
             or (y.ndim, len(y)) != (label_axes, len(x))
         ):

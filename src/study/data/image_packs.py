@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from study.data.archives import Parts
     from study.data.forms import Task
     from study.data.packed import Pack
+    from study.data.targets import Number
 
     Report = Callable[[str, float | None], None]
 
@@ -50,7 +51,7 @@ class Made:
     Args:
         path: of the folder or file.
         classes: their names, in order; none if numbers are predicted.
-        numbers: of the classes, or the numbers to predict, by label.
+        numbers: of the classes, the numbers to predict, or 0 and 1 for each of several labels; by label.
         origin: more about the source, such as its sha256; may be empty.
         size: side of the squares in pixels that the images were scaled to; None if they were not.
         task: what is predicted.
@@ -59,7 +60,7 @@ class Made:
 
     path: Path
     classes: Sequence[str]
-    numbers: Mapping[str, float]
+    numbers: Mapping[str, Number]
     origin: str
     size: int | None
     task: Task = "classification"
@@ -159,7 +160,8 @@ def _array(
     x = np.empty((len(chosen), height, width, channels), np.uint8)
     for row, at in enumerate(chosen):
         x[row] = levels.apply(pictures[at].pixels) if levels else pictures[at].pixels
-    return x, np.array([made.numbers[found[at].label] for at in chosen], LABELS[made.task][0])
+    y = np.array([made.numbers[found[at].label] for at in chosen], LABELS[made.task][0])
+    return x, y.reshape(len(chosen), len(made.classes)) if made.task == "multilabel" else y
 
 
 def _rows(arrays: tuple[np.ndarray, np.ndarray], rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -10,8 +10,11 @@ from typing import Literal
 from study.data.dialects import MARKS, OPENERS
 from study.errors import DataError
 
-Kind = Literal["images", "table", "arrays", "dataset"]
-NAMES = {"images": "images", "table": "a table", "arrays": "arrays", "dataset": "a dataset of Hugging Face"}
+Kind = Literal["images", "table", "arrays", "dataset", "coco"]
+NAMES = {
+    "images": "images", "table": "a table", "arrays": "arrays", "dataset": "a dataset of Hugging Face",
+    "coco": "a list of images in COCO's format",
+}  # fmt: skip
 START = 2**16  # bytes that tell
 COLUMNAR = (".parquet", ".arrow")  # files of a dataset of Hugging Face
 OTHERS = {
@@ -47,6 +50,8 @@ def kind_of(path: Path) -> Kind:
         return _kind_of_zip(path)
     if start.startswith((b"PAR1", b"ARROW1")):
         return "table"
+    if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        return "coco"
     return "images" if _is_tar(path) else _kind_of_text(path, start)
 
 

@@ -1,8 +1,10 @@
-"""Import of images that a table lists: a column of files and one of labels."""
+"""Import of images that a table lists, in a column of files and one of labels, or a file in COCO's format."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 from PIL.Image import registered_extensions
@@ -12,6 +14,7 @@ from study.data.archives import File
 from study.data.image_packs import Made
 from study.data.layout import SPLITS, Slot
 from study.data.reading import read_table
+from study.data.targets import SEPARATORS
 from study.errors import DataError, InputError
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
     Report = Callable[[str, float | None], None]
 
+FILE, LABEL = "file", "label"  # columns
 LOOKED_AT = 50  # rows that tell whether a column names images
 
 
@@ -51,38 +55,95 @@ def import_listing(
         PlaceError: the cache folder cannot be written or is full.
 
     """
-    frame = read_table(path, (), reading, label=label, report=report)
+    frame, several = targets.joined(path, read_table(path, (), reading, label=label, report=report), label)
+    how = replace(reading, task="multilabel") if several else reading
     image = column_of_images(frame, label) if label in frame.columns else None
     if image is None or image in drop:
         if size is not None:
             raise InputError("has no effect on a table", where="--size")
         return tables.import_table(
             name, path, label, test=test, test_fraction=test_fraction, drop=drop, max_categories=max_categories,
-            reading=reading, report=report, read=frame,
+            reading=how, report=report, read=frame,
         )  # fmt: skip
     rows = {"train": frame}
     if test is not None:
-        rows["test"] = read_table(test, (), reading, label=label)
+        rows["test"] = targets.joined(test, read_table(test, (), reading, label=label), label)[0]
         if lacking := [column for column in (image, label) if column not in rows["test"]]:
             raise DataError(f"lacks the columns {', '.join(lacking)}", where=str(test))
     if left := [column for column in frame.columns if column not in {image, label, *drop}]:
         report(f"{image} names the images; left out: {', '.join(left[:10])}", None)
-    whole = pd.concat([some[[image, label]] for some in rows.values()], ignore_index=True)
+    listed = {split: each.rename(columns={image: FILE, label: LABEL}) for split, each in rows.items()}
+    return _store(name, path, listed, f"label {label}", report, reading=how, size=size, test_fraction=test_fraction)
+
+
+def import_coco(
+    name: str, path: Path, report: Report, *, reading: Reading, test: Path | None = None, size: int | None = None,
+    test_fraction: float | None = None,
+) -> Pack:  # fmt: skip
+    """Convert images that a file in COCO's format lists into the pack `name`: which categories each image has.
+
+    Each image has one class if all have exactly one category, else several labels. The images are looked for beside the
+    file, and in folders there. The arguments are those of `import_listing`.
+
+    Raises:
+        DataError: the file is not in that format, or lists a file that is not there or no image.
+        PlaceError: the cache folder cannot be written or is full.
+
+    """
+    rows = {"train": _of_coco(path)}
+    if test is not None:
+        rows["test"] = _of_coco(test)
+    several = any((frame[LABEL].str.split(SEPARATORS[0]).str.len() != 1).any() or (frame[LABEL] == "").any()
+                  for frame in rows.values())  # fmt: skip
+    if several and reading.task == "classification":
+        raise DataError("has images with none or several categories", where=str(path), fix="Leave --task out.")
+    if several:
+        report("Images have none or several categories: several labels are predicted (--task multilabel)", None)
+    how = replace(reading, task="multilabel" if several else "classification")
+    return _store(name, path, rows, "categories", report, reading=how, size=size, test_fraction=test_fraction)
+
+
+def _of_coco(path: Path) -> pd.DataFrame:
+    """Read files, and the names of their categories joined, from `images`, `annotations` and `categories`."""
+    fix = "COCO's format has images with id and file_name, annotations with image_id and category_id, and categories."
+    try:
+        content = json.loads(path.read_bytes())
+        names = {each["id"]: str(each["name"]) for each in content["categories"]}
+        files = {each["id"]: str(each["file_name"]) for each in content["images"]}
+        found: dict[Any, set[str]] = {image: set() for image in files}
+        for each in content["annotations"]:
+            found[each["image_id"]].add(names[each["category_id"]])
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"is no list of images in COCO's format ({error!r})", where=str(path), fix=fix) from error
+    if not files:
+        raise DataError("lists no images", where=str(path), fix=fix)
+    rows = [(files[image], SEPARATORS[0].join(sorted(each))) for image, each in found.items()]
+    return pd.DataFrame(rows, columns=[FILE, LABEL], dtype="str")
+
+
+def _store(
+    name: str, path: Path, rows: dict[str, pd.DataFrame], origin: str, report: Report, *, reading: Reading,
+    size: int | None, test_fraction: float | None,
+) -> Pack:  # fmt: skip
+    """Read the images that tables list in a column of files, and their labels."""
+    whole = pd.concat([some[[FILE, LABEL]] for some in rows.values()], ignore_index=True)
     splits = pd.Series([each for split, some in rows.items() for each in _splits(some, split)])
-    columns = {str(split): cast("pd.Series", whole[label][splits == split]) for split in splits.unique()}
+    columns = {str(split): cast("pd.Series", whole[LABEL][splits == split]) for split in splits.unique()}
     if "train" not in columns:
         raise DataError("lists no images to train on", where=str(path), fix="Its column of splits has no train.")
     labels = targets.labels_of(path, columns, reading, report)
     texts = {split: iter(each) for split, each in labels.texts.items()}
     found = [
         Slot(split, next(texts[split]), tuple(str(file).split("/")), 0)
-        for split, file in zip(splits, whole[image], strict=True)
+        for split, file in zip(splits, whole[FILE], strict=True)
     ]
     index = _index(path.parent)
     pictures, _ = images.decoded(path, _contents(path, index, found), size, report)
     if len(pictures) != len(found):
         raise DataError("lists files that are no images", where=str(path), fix="Remove their lines.")
-    made = Made(path, labels.classes, labels.numbers, f"label {label}", size, labels.task)
+    made = Made(path, labels.classes, labels.numbers, origin, size, labels.task)
     return image_packs.store(name, made, pictures, found, test_fraction=test_fraction, report=report)
 
 

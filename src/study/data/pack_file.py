@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
 
 import numpy as np
 
+from study.errors import DataError
+from study.knobs import is_own
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 ARRAYS = ("train_y", "test_y", "train_x", "test_x")  # in the file's order; the widest type first keeps all aligned
 FORMAT, EARLIER = "study-pack-2", "study-pack-1"  # the earlier one has no hash of its header
@@ -23,6 +28,31 @@ NAMES = {theirs: ours for ours, theirs in DTYPES.items()}
 BLOCK = 1 << 20  # bytes that are hashed at a time
 PLACE = "0" * 64  # what a header holds, while it is hashed, where its sha256 is later
 LONGEST_HEADER = 100_000_000  # bytes, the limit of safetensors
+SUFFIX = ".safetensors"
+LONGEST_NAME = 255 - len(SUFFIX) - 20  # bytes; a temporary file adds some to it
+
+
+def file_name(name: str) -> str:
+    """Name the file of a data set. Data that a function in a file gives are named by the file's whole path.
+
+    Raises:
+        DataError: the name is not valid.
+
+    """
+    if is_own(name):
+        place, _, function = name.rpartition(":")
+        stem = quote(f"{Path(place).resolve()}:{function}" if place.endswith(".py") else name, safe="")
+        if len(stem) > LONGEST_NAME:
+            raise DataError(f"{name!r} is too long a path", fix="Give it as package.module:name.")
+        return stem + SUFFIX
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", name):
+        raise DataError(f"{name!r} cannot name a data set", fix="Use letters, digits, '_', '-' and '.' only.")
+    return name + SUFFIX
+
+
+def name_in(file: Path) -> str:
+    """Give the name of the data set whose file it is: the reverse of `file_name`."""
+    return unquote(file.name.removesuffix(SUFFIX))
 
 
 def header(arrays: Mapping[str, np.ndarray], about: Mapping[str, str]) -> bytes:

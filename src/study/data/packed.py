@@ -2,15 +2,14 @@
 
 A pack is a safetensors file `NAME.safetensors` in the cache folder. It is not stored beside the original data, which
 may be read-only. It holds `train_x`, `train_y`, `test_x` and `test_y`: images as uint8 [N, height, width, channels],
-tables as float32 [N, columns] with NaN for a missing value, sequences of tokens as int64 [N, length]. Labels are int64
-[N], or [N, labels] of 0 and 1 where each example may have several, or float64 [N] where numbers are predicted. Its
-metadata holds the fields of `Pack`.
+tables as float32 [N, columns] with NaN for a missing value, sequences of tokens as int64 [N, length], other tensors as
+float32 [N, ...]. Labels are int64 [N], or [N, labels] of 0 and 1 where each example may have several, or float64 [N]
+where numbers are predicted. Its metadata holds the fields of `Pack`.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import time
 from dataclasses import asdict, dataclass
 from itertools import chain
@@ -43,9 +42,10 @@ class Pack:
     Args:
         name: the name that recipes use.
         path: of the file.
-        kind: image, table or tokens.
+        kind: image, table, tokens or tensor.
         classes: names, in the order of the label numbers; none if numbers are predicted.
-        shape: of one example: (height, width, channels) of an image, (columns,) of a table, (length,) of tokens.
+        shape: of one example: (height, width, channels) of an image, (columns,) of a table, (length,) of tokens, or
+            any other of tensors.
         train: number of training examples.
         test: number of test examples.
         sha256: over names, types, shapes and contents of the four arrays, in hex.
@@ -59,6 +59,8 @@ class Pack:
         offsets: names of a table's columns and what was subtracted from each, where float32 cannot hold their values.
         task: what is predicted: a class, a number, or which of several labels an example has.
         vocabulary: number of different tokens, which are counted from 0; 0 for data of another kind.
+        categories: of each stored column of a table: how many categories it holds the numbers of, from 0 on, NaN for
+            none; 0 for a column that is an input as it is. Empty if all are.
 
     """
 
@@ -80,6 +82,7 @@ class Pack:
     offsets: tuple[tuple[str, float], ...] = ()
     task: Task = "classification"
     vocabulary: int = 0
+    categories: tuple[int, ...] = ()
 
     def held_out(self, fraction: float) -> int:
         """Count the examples that validate: those brought for it, else a fraction; 0 if the fraction is."""
@@ -93,14 +96,12 @@ def file_of(name: str) -> Path:
         DataError: the name is not valid.
 
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", name):
-        raise DataError(f"{name!r} cannot name a data set", fix="Use letters, digits, '_', '-' and '.' only.")
-    return cache_folder() / "packs" / f"{name}.safetensors"
+    return cache_folder() / "packs" / pack_file.file_name(name)
 
 
 def names() -> list[str]:
     """List the names of all packs on disk, whole or damaged, in alphabetical order."""
-    return sorted(path.stem for path in (cache_folder() / "packs").glob("[!.]*.safetensors"))
+    return sorted(pack_file.name_in(path) for path in (cache_folder() / "packs").glob("[!.]*.safetensors"))
 
 
 def find(name: str) -> Pack | None:
@@ -206,6 +207,8 @@ def write(
     levels: tuple[int, int] | None = None,
     offsets: Mapping[str, float] | None = None,
     task: Task = "classification",
+    keep: bool = False,
+    categories: Sequence[int] = (),
 ) -> Pack:
     """Write a pack atomically, replacing an older one of the same name.
 
@@ -221,6 +224,8 @@ def write(
         levels: range of 16-bit grey values that is stored as 0 to 255.
         offsets: what was subtracted from a table's columns, by name.
         task: what is predicted.
+        keep: whether an older one stays if it holds the same.
+        categories: as of `Pack`.
 
     Raises:
         DataError: types, shapes or labels of the arrays do not fit together.
@@ -244,11 +249,28 @@ def write(
         "offsets": json.dumps(dict(offsets or {})),
         "task": task,
         "vocabulary": json.dumps(forms.vocabulary(whole) if kind == "tokens" else 0),
+        **({"categories": json.dumps(list(categories))} if any(categories) else {}),
     }
+    if keep and (pack := _same(name, about)):
+        return pack
     _replace(path, pack_file.header(whole, about), whole)
     pack = find(name)
     assert pack is not None
     return pack
+
+
+def _same(name: str, about: Mapping[str, str]) -> Pack | None:
+    """Find a whole pack that holds what is to be written."""
+    try:
+        pack = find(name)
+        if pack is not None:
+            require_whole(pack)
+    except DataError:
+        return None
+    classes, columns = (tuple(json.loads(about[each])) for each in ("classes", "columns"))
+    there = pack and (pack.sha256, pack.kind, pack.classes, pack.columns, pack.task, str(pack.validation))
+    asked = (about["sha256"], about["kind"], classes, columns, about["task"], about["validation"])
+    return pack if there == asked else None
 
 
 def remove(name: str) -> None:
@@ -273,12 +295,13 @@ def to_json(pack: Pack) -> dict[str, Any]:
 
 def _from_metadata(name: str, path: Path, size: int, about: dict[str, str], shapes: dict[str, tuple[int, ...]]) -> Pack:
     levels = json.loads(about.get("levels", "null"))
+    columns, categories = (tuple(json.loads(about.get(each, "[]"))) for each in ("columns", "categories"))
     return Pack(
         name=name,
         path=path,
         kind=cast("Kind", _known(about["kind"], forms.EXAMPLES)),
         classes=tuple(json.loads(about["classes"])),
-        shape=shapes["train_x"][1:],
+        shape=(len(columns),) if categories else shapes["train_x"][1:],
         train=shapes["train_x"][0],
         test=shapes["test_x"][0],
         sha256=about["sha256"],
@@ -286,12 +309,13 @@ def _from_metadata(name: str, path: Path, size: int, about: dict[str, str], shap
         imported=json.loads(about["imported"]),
         created=float(about["created"]),
         size=size,
-        columns=tuple(json.loads(about["columns"])),
+        columns=columns,
         validation=json.loads(about.get("validation", "0")),
         levels=levels and (levels[0], levels[1]),
         offsets=tuple((name, offset) for name, offset in json.loads(about.get("offsets", "{}")).items()),
         task=cast("Task", _known(about.get("task", "classification"), forms.LABELS)),
         vocabulary=json.loads(about.get("vocabulary", "0")),
+        categories=categories,
     )
 
 

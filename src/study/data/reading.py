@@ -102,20 +102,24 @@ def _read_text(
 def _parsed(table: TextTable, text: Sequence[str], how: Reading, label: str | None) -> pd.DataFrame:
     """Let pandas parse it; a label stays text, of which nothing but an empty field and what is named is missing."""
     missing = sorted({*MISSING, *how.missing})
-    separators: dict[str, Any] = {"sep": table.separator}
-    if table.separator != WHITESPACE:
-        separators["skipinitialspace"] = True
     frame = pd.read_csv(
-        io.BytesIO(table.content), encoding="utf-8", names=list(table.names), header=0 if table.header else None,
-        quotechar=table.quote, escapechar=table.escape, keep_default_na=False, low_memory=False,
-        na_values={name: missing for name in table.names if name != label},
-        index_col=False, dtype=cast("Any", {name: "str" for name in text if name != label}),
-        converters={label: str.strip} if label in table.names else None, **separators,
+        io.BytesIO(table.content), na_values={name: missing for name in table.names if name != label},
+        dtype=cast("Any", {name: "str" for name in text if name != label}),
+        converters={label: str.strip} if label in table.names else None, **_dialect_of(table),
     )  # fmt: skip
     if label in table.names:
         values = cast("pd.Series", frame[label]).astype("str")
         frame[label] = values.where(~values.isin(["", "?", *how.missing]))
     return frame
+
+
+def _dialect_of(table: TextTable) -> dict[str, Any]:
+    """Give pandas' arguments for a file's dialect."""
+    return {
+        "encoding": "utf-8", "names": list(table.names), "header": 0 if table.header else None, "index_col": False,
+        "quotechar": table.quote, "escapechar": table.escape, "keep_default_na": False, "low_memory": False,
+        "sep": table.separator, **({} if table.separator == WHITESPACE else {"skipinitialspace": True}),
+    }  # fmt: skip
 
 
 def _numbers_in(rows: Rows, text: set[str], how: Reading, label: str | None) -> pd.DataFrame:
@@ -135,8 +139,9 @@ def _numbers_in(rows: Rows, text: set[str], how: Reading, label: str | None) -> 
         decimal = _decimal(rows, columns, how)
         if decimal == ",":
             columns |= _with_points(rows, {*text, *new, label or ""}, missing)
+        texts = _texts_of(rows, [name for name in columns if name not in new], missing)
         for name, column in columns.items():
-            values = new[name] if name in new else _texts_of(rows, name, missing)
+            values = new[name] if name in new else texts[name]
             new[name] = values.map(_values(rows, name, column, decimal)).astype("float64")
     return frame.assign(**new) if new else frame
 
@@ -176,19 +181,22 @@ def _with_points(rows: Rows, known: set[str], missing: Collection[str] = MISSING
     """Read again as text what pandas took for numbers with a decimal point; nothing of a file that is no text."""
     if rows.source is None:
         return {}
-    floats = [name for name in rows.frame.columns if name not in known
-              and types.is_float_dtype(cast("pd.Series", rows.frame[name]).dtype)]  # fmt: skip
+    kinds = rows.frame.dtypes
+    floats = [name for name in rows.frame.columns if name not in known and types.is_float_dtype(kinds[name])]
     return {
-        name: Column.of(cast("dict[str, int]", _texts_of(rows, name, missing).value_counts(sort=False).to_dict()))
-        for name in floats
+        name: Column.of(cast("dict[str, int]", texts.value_counts(sort=False).to_dict()))
+        for name, texts in _texts_of(rows, floats, missing).items()
     }
 
 
-def _texts_of(rows: Rows, name: str, missing: Collection[str]) -> pd.Series:
+def _texts_of(rows: Rows, names: Sequence[str], missing: Collection[str]) -> dict[str, pd.Series]:
+    """Read columns of a text file again, as texts, all of them at once."""
+    if not names:
+        return {}
     assert rows.source is not None
-    at = rows.source.names.index(name)
-    texts = pd.Series([fields[at] for _, fields in rows.source.records()], dtype="str")
-    return texts.where(~texts.isin(missing))
+    found = pd.read_csv(io.BytesIO(rows.source.content), usecols=list(names), dtype="str", **_dialect_of(rows.source))
+    stripped = {name: cast("pd.Series", found[name]).str.strip() for name in names}
+    return {name: texts.where(~texts.isin(missing)) for name, texts in stripped.items()}
 
 
 def _values(rows: Rows, name: str, column: Column, decimal: Decimal) -> dict[str, float]:

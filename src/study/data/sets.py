@@ -12,6 +12,7 @@ from study.data.kinds import NAMES, kind_of
 from study.data.known import KNOWN, TABLES
 from study.errors import DataError, InputError, StudyError
 from study.formatting import moment, nearest
+from study.knobs import is_own
 from study.schemas.data import DataRemoved, DataSet, Verified
 from study.settings import cache_folder, data_folder
 from study.text import data as text
@@ -153,15 +154,28 @@ def import_data(
         PlaceError: a file cannot be read or written.
 
     """
-    if not force and (existing := packed.find(name)) is not None:
-        said = f"{text.described(described(existing))}, {existing.source}"
-        raise DataError(f"{name} exists already: {said}", fix="--force replaces it.")
+    require_new(name, force=force)
     return Imported(
         _imported(
             kind_of(path), name, path, report, label=label, test=test, test_fraction=test_fraction, size=image_size,
             drop=tuple(drop), max_categories=max_categories, reading=reading or Reading(),
         )
     )  # fmt: skip
+
+
+def require_new(name: str, *, force: bool) -> None:
+    """See that an import may have this name.
+
+    Raises:
+        DataError: it is an import path, or that of a data set that is here, unless that may be replaced.
+
+    """
+    if is_own(name):
+        fix = "Give it a name of letters, digits, '_', '-' and '.'."
+        raise DataError(f"{name!r} is an import path, which cannot name an import", fix=fix)
+    if not force and (existing := packed.find(name)) is not None:
+        said = f"{text.described(described(existing))}, {existing.source}"
+        raise DataError(f"{name} exists already: {said}", fix="--force replaces it.")
 
 
 def _imported(kind: Kind, name: str, path: Path, report: Report, *, reading: Reading, **how: Any) -> Pack:
@@ -172,6 +186,7 @@ def _imported(kind: Kind, name: str, path: Path, report: Report, *, reading: Rea
         "images": {"--label": how["label"], "--test": how["test"], **of_tables},
         "arrays": {"--label": how["label"], "--test": how["test"], "--size": how["size"]},
         "dataset": {"--test": how["test"]},
+        "coco": {"--label": how["label"], **{each: of_tables[each] for each in of_tables if each != "--task"}},
         "table": {},
     }
     for option, value in without[kind].items():
@@ -191,6 +206,11 @@ def _imported(kind: Kind, name: str, path: Path, report: Report, *, reading: Rea
         return import_dataset(
             name, path, report, reading=reading, **{each: how[each] for each in how if each != "test"}
         )
+    if kind == "coco":
+        from study.data.listed import import_coco  # noqa: PLC0415 - pandas
+
+        given = {each: how[each] for each in ("test", "size", "test_fraction")}
+        return import_coco(name, path, report, reading=reading, **given)
     if how["label"] is None:
         raise InputError("is needed for a table", where="--label", fix="Name the column to predict.")
     from study.data.listed import import_listing  # noqa: PLC0415 - pandas
@@ -277,7 +297,7 @@ def _unknown(name: str, *, source: str, here: bool, path: str | None = None, kin
     return DataSet(
         name=name, path=path, kind=kind, classes=None, shape=None, train=None, test=None, sha256=None, source=source,
         imported=None, created=None, size=None, columns=None, validation=None, levels=None, offsets=None, here=here,
-        task=None, vocabulary=None,
+        task=None, vocabulary=None, categories=None,
     )  # fmt: skip
 
 

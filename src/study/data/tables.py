@@ -14,7 +14,7 @@ from study.data.dialects import Reading
 from study.data.encoding import encode
 from study.data.known import TEST_SEED, TEST_SHARE, hold_out
 from study.data.reading import read_table
-from study.data.targets import target_of
+from study.data.targets import joined, target_of
 from study.errors import DataError
 
 if TYPE_CHECKING:
@@ -41,9 +41,10 @@ def import_table(
 ) -> Pack:
     """Convert a table into the pack `name`, replacing an older pack of this name.
 
-    Numbers are kept, with NaN for a missing value. True and false become 1 and 0. A text column becomes one column for
-    each category of the training rows, all 0 for a missing or a new category. A column with a single value is left
-    out. The label's values, sorted, become the classes, or are the numbers to predict.
+    Numbers are kept, with NaN for a missing value. True and false become 1 and 0. A text column becomes one input for
+    each category of the training rows, all 0 for a missing or a new category; many are stored as their numbers. A
+    column with a single value is left out. The label's values, sorted, become the classes, or are the numbers to
+    predict.
     After an error nothing is written.
 
     Args:
@@ -72,7 +73,9 @@ def import_table(
             raise DataError("excludes --test", where="--test-fraction", fix="Leave one of them out.")
         text = _text_of(frames["train"], label)
         paths["test"] = test
-        frames["test"] = _same_columns(test, read_table(test, text, how, label=label), frames["train"], tell)
+        frames["test"] = _same_columns(
+            test, joined(test, read_table(test, text, how, label=label), label)[0], frames["train"], tell
+        )  # fmt: skip
     origin = " and ".join(f"{each.name} (sha256 {_digest(each)})" for each in paths.values())
     return _store(
         name, paths, frames, label, f"import of {origin}",
@@ -149,6 +152,7 @@ def _store(
         validation=len(y.get("val", ())),
         offsets=columns.offsets,
         task=target.task,
+        categories=columns.categories,
     )
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     Report = Callable[[str, float | None], None]
 
+SEPARATORS = ("\x1f", "|", ";", ",")  # of several labels; the first one joins names that may hold the others
+Number = float | tuple[int, ...]
 CLASSES = 50  # a label of numbers with more distinct values is measured, or each of them is a class: that must be said
 
 
@@ -33,12 +35,14 @@ class Target:
         task: whether it holds classes or numbers.
         classes: their names, in order; none for numbers.
         decimal: the decimal sign of numbers that are text.
+        separator: between several labels of an example.
 
     """
 
     task: Task
     classes: tuple[str, ...] = ()
     decimal: Decimal = "."
+    separator: str = ""
 
     @property
     def stratified(self) -> bool:
@@ -46,12 +50,14 @@ class Target:
         return self.task == "classification"
 
     def values(self, path: Path, column: pd.Series) -> np.ndarray:
-        """Read a label's values: numbers of classes, int64 (N,), or numbers to predict, float64 (N,).
+        """Read a label's values: numbers of classes, int64 (N,), numbers to predict, float64 (N,), or labels, int64.
 
         Raises:
             DataError: a value that is missing, or none of the classes, or no number.
 
         """
+        if self.task == "multilabel":
+            return _several(path, column, self)
         return _numbered(path, column, self.classes) if self.task == "classification" else _numbers(
             path, column, self.decimal
         )  # fmt: skip
@@ -70,6 +76,8 @@ def target_of(path: Path, column: pd.Series, reading: Reading, report: Report | 
         DataError: values are missing, all the same, or may be either.
 
     """
+    if reading.task == "multilabel":
+        return _multilabel(path, column)
     as_classes = reading.task == "classification" or str(column.name) in reading.category
     if reading.task == "regression" or (not as_classes and _has_fractions(column, reading)):
         if str(column.name) in reading.category:
@@ -95,14 +103,14 @@ class Labels:
     Args:
         texts: of each image.
         classes: as of `Target`.
-        numbers: what each text stands for.
+        numbers: what each text stands for: a class, a number, or 0 and 1 for each of several labels.
         task: what is predicted.
 
     """
 
     texts: Mapping[str, Sequence[str]]
     classes: tuple[str, ...]
-    numbers: Mapping[str, float]
+    numbers: Mapping[str, Number]
     task: Task
 
 
@@ -127,11 +135,68 @@ def labels_of(
         values = {split: target.values(path, column).tolist() for split, column in columns.items()}
         texts = {split: list(map(repr, each)) for split, each in values.items()}
         return Labels(texts, (), {repr(value): value for each in values.values() for value in each}, "regression")
+    if target and target.task == "multilabel":
+        rows = {split: target.values(path, column).tolist() for split, column in columns.items()}
+        texts = {split: list(map(str, each)) for split, each in rows.items()}
+        numbers = {str(row): tuple(row) for each in rows.values() for row in each}
+        return Labels(texts, target.classes, numbers, "multilabel")
     names = tuple(classes) if target is None else target.classes
     texts = {split: list(map(printable, names_of(path, column))) for split, column in columns.items()}
     names = names if classes else ordered({*texts["train"]})
     require_known(path, {text for each in texts.values() for text in each}, names)
     return Labels(texts, names, {name: number for number, name in enumerate(names)}, "classification")
+
+
+def joined(path: Path, frame: pd.DataFrame, label: str) -> tuple[pd.DataFrame, bool]:
+    """Join columns of 0 and 1, which a label names with commas, to one of several labels.
+
+    Args:
+        path: of the file, for errors.
+        frame: the table.
+        label: a column's name, or those of several columns.
+
+    Returns:
+        The table, the columns as one that is called as the label; and whether there are several.
+
+    Raises:
+        DataError: one of the columns holds something else.
+
+    """
+    names = [name.strip() for name in label.split(",")]
+    if label in frame.columns or len(names) < 2 or not {*names} <= {*frame.columns}:
+        return frame, False
+    marks = {"0": "", "1": "1", "0.0": "", "1.0": "1", "false": "", "true": "1"}
+    parts = list[list[str]]()
+    for name in names:
+        texts = [str(value).strip().lower() for value in frame[name]]
+        if wrong := next(((row, text) for row, text in enumerate(texts, 1) if text not in marks), None):
+            what = f"the label {name!r} holds {wrong[1]!r} in row {wrong[0]}"
+            raise DataError(what, where=str(path), fix="Columns of several labels hold 0 and 1.")
+        parts.append([name if marks[text] else "" for text in texts])
+    each = [SEPARATORS[0].join(filter(None, row)) for row in zip(*parts, strict=True)]
+    return frame.drop(columns=names).assign(**{label: pd.Series(each, index=frame.index, dtype="str")}), True
+
+
+def _multilabel(path: Path, column: pd.Series) -> Target:
+    """List the labels that occur."""
+    texts = ["" if value != value else str(value) for value in column]  # noqa: PLR0124 - NaN
+    separator = next((each for each in SEPARATORS if any(each in text for text in texts)), SEPARATORS[0])
+    names = {name.strip() for text in texts for name in text.split(separator)} - {""}
+    if len(names) < 2:
+        what = f"the label {column.name!r} has fewer than two different labels"
+        raise DataError(what, where=str(path), fix="Separate those of an example by |, such as cat|dog.")
+    return Target("multilabel", ordered(names), separator=separator)
+
+
+def _several(path: Path, column: pd.Series, target: Target) -> np.ndarray:
+    places = {name: at for at, name in enumerate(target.classes)}
+    found = np.zeros((len(column), len(places)), np.int64)
+    for row, value in enumerate(column):
+        text = "" if value != value else str(value)  # noqa: PLR0124 - NaN
+        names = {name.strip() for name in text.split(target.separator)} - {""}
+        require_known(path, names, target.classes)
+        found[row, [places[name] for name in names]] = 1
+    return found
 
 
 def _has_fractions(column: pd.Series, reading: Reading) -> bool:

@@ -17,8 +17,9 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from study.data import packed
-from study.engine.inputs import Columns, Pixels
+from study.engine.inputs import Pixels
 from study.engine.sources import ensure
+from study.engine.tables import Table, table_of
 from study.engine.tasks import PLAIN, Scale
 from study.errors import DataError, RecipeError
 from study.knobs import unfit_for_data
@@ -38,7 +39,7 @@ class Split:
     """Some examples of a data set.
 
     Args:
-        x: uint8 (N, H, W, C), float32 (N, F) or int64 (N, length), all examples of the file.
+        x: uint8 (N, H, W, C), float32 (N, F), int64 (N, length) or float32 (N, ...), all examples of the file.
         y: int64 (N,), their classes, counted from 0; int64 (N, labels) of 0 and 1; or numbers to predict, float64 (N,),
             standardised.
         rows: int64, which of them belong to the split.
@@ -61,15 +62,16 @@ class Data:
     Args:
         name: of the data set.
         kind: images are uint8; a table is float32, standardized by its training part, missing values are 0; tokens
-            are int64.
+            are int64; other tensors are float32, as they are.
         classes: their names.
-        shape: of one input of a network, (C, H, W), (F,) or (length,).
+        shape: of one input of a network, (C, H, W), (F,), (length,), or that of a tensor.
         train: examples to train on.
         val: examples held out of the training split.
         sha256: of the pack's file.
         task: what is predicted.
         scale: of the numbers to predict.
         vocabulary: number of different tokens.
+        spread: from a table's rows as they are stored to inputs of a network, (N, F); None where they are these.
 
     """
 
@@ -83,6 +85,7 @@ class Data:
     task: Task = "classification"
     scale: Scale = PLAIN
     vocabulary: int = 0
+    spread: Callable[[Tensor], Tensor] | None = None
 
     @cached_property
     def moments(self) -> tuple[Tensor, Tensor]:
@@ -127,12 +130,29 @@ def open_test(recipe: Recipe, device: str) -> Split:
     pack = ensure(recipe.dataset)
     x, y = _read(pack, "test")
     if pack.kind == "table":
-        x = columns(recipe)(x)
+        x = table(recipe).standardise(x)
     if pack.task == "regression":
         before = _read(pack, "train")[1]
         rows = _parts(pack, before, recipe.val_fraction, recipe.split_seed, recipe.train_size)[0]
         y = _standardised(y, scale_of(before[rows]))
     return Split(x.to(device), y.to(device), torch.arange(len(y), device=device))
+
+
+def require_same(recipe: Recipe, name: str, sha256: str) -> None:
+    """Reject data that were replaced since a search began: its trials could not be compared.
+
+    Args:
+        recipe: of a trial; its data set may be another one.
+        name: of the data set that the search was checked with.
+        sha256: of it.
+
+    Raises:
+        DataError: it is another one now.
+
+    """
+    if recipe.dataset == name and ensure(name).sha256 != sha256:
+        what = f"the data set {name} was replaced since this search began"
+        raise DataError(what, fix="Stop the search, and run it again under another --name.")
 
 
 def order_of(recipe: Recipe, data: Data, generator: torch.Generator) -> Tensor:
@@ -168,7 +188,10 @@ def preparation(recipe: Recipe, data: Data, dtype: torch.dtype, upscaling: int) 
     """
     if data.kind == "tokens":
         return lambda rows: rows
-    if data.kind == "table":
+    if data.spread:
+        spread = data.spread
+        return lambda rows: spread(rows).to(dtype)
+    if data.kind in {"table", "tensor"}:
         return lambda rows: rows.to(dtype)
     channels, height, width = data.shape
     if recipe.normalize:
@@ -189,8 +212,10 @@ def preparation(recipe: Recipe, data: Data, dtype: torch.dtype, upscaling: int) 
 def _open(pack: Pack, val_fraction: float, split_seed: int, train_size: int | None, device: str) -> Data:
     x, y = _read(pack, "train")
     train, val = _parts(pack, y, val_fraction, split_seed, train_size)
+    spread = None
     if pack.kind == "table":
-        x = _columns(x[train])(x)
+        rows = table_of(x[train], pack.categories)
+        x, spread = rows.standardise(x), rows.spread if rows.is_spread else None
     scale = scale_of(y[train]) if pack.task == "regression" else PLAIN
     if pack.task == "regression":
         y = _standardised(y, scale)
@@ -198,7 +223,7 @@ def _open(pack: Pack, val_fraction: float, split_seed: int, train_size: int | No
     shape = (pack.shape[2], *pack.shape[:2]) if pack.kind == "image" else pack.shape
     return Data(
         pack.name, pack.kind, pack.classes, shape, Split(x, y, train), Split(x, y, val), pack.sha256, pack.task, scale,
-        pack.vocabulary,
+        pack.vocabulary, spread,
     )  # fmt: skip
 
 
@@ -225,20 +250,11 @@ def _read(pack: Pack, split: str) -> tuple[Tensor, Tensor]:
         ) from error
 
 
-def columns(recipe: Recipe) -> Columns:
-    """Make what standardises the recipe's table by its training rows. Raises as `open_data`."""
+def table(recipe: Recipe) -> Table:
+    """Make what turns the rows of the recipe's table into inputs, by its training rows. Raises as `open_data`."""
     pack = ensure(recipe.dataset)
     x, y = _read(pack, "train")
-    return _columns(x[_parts(pack, y, recipe.val_fraction, recipe.split_seed, recipe.train_size)[0]])
-
-
-def _columns(train: Tensor) -> Columns:
-    known = ~train.isnan()
-    count = known.sum(0).clamp(min=1)
-    values = train.double().where(known, 0)
-    mean = values.sum(0) / count
-    deviation = ((values - mean).where(known, 0).square().sum(0) / count).sqrt()
-    return Columns(mean, deviation.where(deviation > 0, 1))
+    return table_of(x[_parts(pack, y, recipe.val_fraction, recipe.split_seed, recipe.train_size)[0]], pack.categories)
 
 
 def _parts(pack: Pack, labels: Tensor, val_fraction: float, seed: int, train_size: int | None) -> tuple[Tensor, Tensor]:

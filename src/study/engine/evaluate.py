@@ -137,6 +137,33 @@ def metric_of(recipe: Recipe, task: Task = CLASSIFICATION, classes: int = 2) -> 
     return metric
 
 
+def try_metric(recipe: Recipe, task: Task, classes: int, targets: Tensor, outputs: int, judged_by: str = "") -> None:
+    """See that each epoch will have the metrics that are wanted, which may need examples of each class to be held out.
+
+    Args:
+        recipe: its metric.
+        task: of the data set.
+        classes: or labels, of the data set.
+        targets: of the validation examples, on the CPU; empty if none are held out.
+        outputs: of the network.
+        judged_by: a metric that each epoch must have; empty for none.
+
+    Raises:
+        RecipeError: there is no such metric, or it cannot be computed of these examples.
+        StudyFileError: it cannot be imported.
+
+    """
+    metric = metric_of(recipe, task, classes)
+    names = [*task.scores, "loss", *([short_name(recipe.metric)] if recipe.metric else [])]
+    known = [f"{split}_{name}" for split in (("val", "train") if len(targets) else ("train",)) for name in names]
+    if judged_by and judged_by not in known:
+        why = "" if len(targets) else " with val_fraction=0"
+        raise RecipeError(f"no epoch has the metric {judged_by!r}{why}", fix=f"There are {', '.join(known)}.")
+    if metric and not is_own(recipe.metric) and len(targets):
+        random = torch.randn(len(targets), outputs, generator=torch.Generator().manual_seed(0))
+        metric(random[:, 0] if task.name == "regression" else random, targets)
+
+
 def report(evaluation: Evaluation, classes: Sequence[str]) -> dict[str, Any]:
     """Report the scores, loss, and what goes wrong: of classes the confusion matrix (rows true, columns predicted).
 

@@ -24,10 +24,11 @@ from torch import nn
 from study.data import packed
 from study.engine import layers, models, serving
 from study.engine.checkpoint import load_weights
-from study.engine.data import columns
+from study.engine.data import table
 from study.engine.inputs import Columns, Pixels
 from study.engine.losses import outputs_of
 from study.engine.sources import ensure
+from study.engine.tables import one_hot, starts
 from study.engine.train import Parts, assemble, judging
 from study.errors import StudyError
 
@@ -116,7 +117,7 @@ def export(recipe: Recipe, weights: Path, folder: Path, device: str = "cpu") -> 
     }
     (data / serving.DESCRIPTION).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     shutil.copyfile(weights, data / serving.WEIGHTS)
-    prepare = columns(recipe) if pack.kind == "table" else parts.prepare
+    prepare = table(recipe).columns if pack.kind == "table" else parts.prepare
     given = vars(prepare) if isinstance(prepare, Pixels | Columns) else {}
     save_file({name: x for name, x in given.items() if isinstance(x, torch.Tensor)}, data / serving.INPUTS)
     _prove(parts, code, data, arrays["train_x"][:EXAMPLES])
@@ -152,17 +153,18 @@ def raw_columns(pack: Pack, train: np.ndarray) -> list[dict[str, Any]]:
 
     Args:
         pack: of the table; empty for images.
-        train: its training rows, float32 (N, F).
+        train: its training rows, float32 (N, stored columns).
 
     """
     found: dict[str, list[str]] = {}
-    for number, column in enumerate(pack.columns):
-        name, _, text = column.partition("=")
-        is_category = text and bool(np.isin(train[:, number], (0, 1)).all())
-        if is_category:
-            found.setdefault(name, []).append(text)
-        else:
-            found[column] = []
+    counts = pack.categories or (0,) * len(pack.columns)
+    for stored, (first, count) in enumerate(zip(starts(counts), counts, strict=True)):
+        for column in pack.columns[first : first + max(count, 1)]:
+            name, _, text = column.partition("=")
+            if text and (count or bool(np.isin(train[:, stored], (0, 1)).all())):
+                found.setdefault(name, []).append(text)
+            else:
+                found[column] = []
     offsets = {name: {"offset": offset} for name, offset in pack.offsets}
     return [
         {"name": name, "categories": texts} if texts else {"name": name, **offsets.get(name, {})}
@@ -171,12 +173,12 @@ def raw_columns(pack: Pack, train: np.ndarray) -> list[dict[str, Any]]:
 
 
 def raw(pack: Pack, train: np.ndarray, examples: np.ndarray) -> np.ndarray | pd.DataFrame:
-    """Turn examples as a pack holds them into what a served model takes: tokens as they are.
+    """Turn examples as a pack holds them into what a served model takes: tokens and other tensors as they are.
 
     Args:
         pack: of the examples.
         train: its training examples, by which text is told from numbers.
-        examples: uint8 (N, H, W, C) or float32 (N, F).
+        examples: uint8 (N, H, W, C) or float32 (N, stored columns).
 
     Returns:
         Images as uint8 (N, H, W, C), or (N, H, W) of one channel; a table's rows with their raw columns.
@@ -184,15 +186,19 @@ def raw(pack: Pack, train: np.ndarray, examples: np.ndarray) -> np.ndarray | pd.
     """
     if pack.kind == "image":
         return examples[..., 0] if examples.shape[3] == 1 else examples
-    if pack.kind == "tokens":
+    if pack.kind in {"tokens", "tensor"}:
         return examples
     frame: dict[str, Any] = {}
     first = 0
     for column in raw_columns(pack, train):
         texts = column.get("categories")
-        values = examples[:, first : first + len(texts or "1")]
+        is_coded = bool(pack.categories and pack.categories[first])
+        values = examples[:, first : first + (1 if is_coded else len(texts or "1"))]
         first += values.shape[1]
-        frame[column["name"]] = _texts(values, texts) if texts else _numbers(values[:, 0], column.get("offset", 0))
+        if is_coded and texts:
+            frame[column["name"]] = [None if np.isnan(code) else texts[int(code)] for code in values[:, 0]]
+        else:
+            frame[column["name"]] = _texts(values, texts) if texts else _numbers(values[:, 0], column.get("offset", 0))
     return pd.DataFrame(frame)
 
 
@@ -274,7 +280,10 @@ def _carry(folder: Path, own: str) -> Path:
 def _prove(parts: Parts, code: Path, data: Path, examples: np.ndarray) -> None:
     """See that what was carried away gives the very outputs of the trained network."""
     served, given = _load(code, data), torch.from_numpy(examples)
-    seen = columns(parts.recipe)(given) if parts.data.kind == "table" else given
+    seen = given
+    if parts.data.kind == "table":
+        rows = table(parts.recipe)
+        seen, given = rows.standardise(given), one_hot(rows.categories, given)
     if served.about["dropout_seed"] is not None:
         models.keep_dropout_on(parts.model)
     with torch.inference_mode(), served.as_in_training():

@@ -59,10 +59,10 @@ def build(recipe: Recipe, shape: Shape, outputs: int) -> nn.Module:
 
     """
     refuse_unused(recipe)
-    if len(shape) == 1 and (recipe.model in SMALLEST or recipe.model.startswith(TORCHVISION)):
-        raise RecipeError(
-            f"model={recipe.model} needs images, and the data set is a table", fix="Use model=mlp or logistic."
-        )
+    if len(shape) != 3 and (recipe.model in SMALLEST or recipe.model.startswith(TORCHVISION)):
+        is_what = "is a table" if len(shape) == 1 else f"has tensors of shape {shape}"
+        raise RecipeError(f"model={recipe.model} needs images, and the data set {is_what}",
+                          fix="Use model=mlp or logistic.")  # fmt: skip
     if recipe.model in OURS:
         model = _ours(recipe, shape, outputs)
     elif recipe.model.startswith(TORCHVISION):
@@ -109,6 +109,9 @@ def prove(recipe: Recipe, model: nn.Module, forward: Callable[[Tensor], Tensor],
         RecipeError: it does not, and why.
 
     """
+    if not (inputs.is_floating_point() or is_own(recipe.model)):
+        fix = "Use a network of your own with an embedding: model=mypackage.nets:Words."
+        raise RecipeError(f"model={recipe.model} takes numbers, and the data set holds tokens", fix=fix)
     known = len(list(model.parameters()))
     try:
         found: Any = forward(inputs)
@@ -152,13 +155,13 @@ def upscaling(recipe: Recipe, shape: Shape) -> int:
 
     Args:
         recipe: its model.
-        shape: of one image as the data set has it, (C, H, W), or (F,) for a table.
+        shape: of one image as the data set has it, (C, H, W), (F,) for a table, or that of another tensor.
 
     Raises:
         RecipeError: the model takes no images of this shape at any size.
 
     """
-    if len(shape) == 1 or recipe.model in {"mlp", "logistic"}:
+    if len(shape) != 3 or recipe.model in {"mlp", "logistic"}:
         return 1
     if recipe.model in SMALLEST:
         return -(-SMALLEST[recipe.model] // min(shape[1:]))

@@ -19,11 +19,21 @@ from study.errors import RecipeError
 from study.formatting import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from torch import Tensor
 
     from study.recipe import Recipe
+
+
+_carried: dict[str, Path] = {}  # copies of another machine's files, by the names that recipes give them
+
+
+def carry(files: Mapping[str, Path]) -> None:
+    """Read weights from copies of another machine's files from now on, by the names that recipes give them."""
+    _carried.clear()
+    _carried.update(files)
 
 
 def prepare(recipe: Recipe, model: nn.Module) -> None:
@@ -86,7 +96,7 @@ def _named(model: nn.Module, pattern: str, knob: str) -> Iterable[nn.Parameter]:
 
 def _load(file: str, model: nn.Module) -> None:
     try:
-        found = load_file(file)
+        found = load_file(_carried.get(file, file))
     except (OSError, SafetensorError) as error:
         reason = " ".join(str(getattr(error, "strerror", None) or error).split())
         fix = "Give a file of safetensors.torch.save_file(model.state_dict(), FILE)."

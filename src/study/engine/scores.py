@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -51,10 +52,15 @@ def score_of(name: str, task: Task, classes: int) -> Callable[[Tensor, Tensor], 
                     return float(compute(true, outputs.numpy(), None))
                 shares = _shares(outputs, task)
                 labels = shares > 0.5 if task == "multilabel" else shares.argmax(1)
-                return float(compute(true, labels.astype(np.int64), shares))
+                value = float(compute(true, labels.astype(np.int64), shares))
         except ValueError as error:
             reason = " ".join(str(error).split())
             raise RecipeError(f"metric={name} cannot be computed: {reason}", fix="Hold out more examples.") from error
+        if math.isnan(value):
+            of = "label" if task == "multilabel" else "class"
+            what = f"metric={name} cannot be computed: a {of} has no example, or all, among the {len(true)} held out"
+            raise RecipeError(what, fix="Hold out more examples.")
+        return value
 
     return score
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
 DESCRIPTION, WEIGHTS, INPUTS = "network.json", "weights.safetensors", "inputs.safetensors"
+AT_ONCE = 16  # batches whose inputs are made at once: those of a table may be many times as large as its rows
 
 
 class Served:
@@ -54,8 +55,8 @@ class Served:
         """Tell the classes, the labels or the numbers of raw examples.
 
         Args:
-            model_input: uint8 images (N, H, W) or (N, H, W, C); a table's rows, a DataFrame with its raw columns; or
-                tokens, int64 (N, length).
+            model_input: uint8 images (N, H, W) or (N, H, W, C); a table's rows, a DataFrame with its raw columns;
+                tokens, int64 (N, length); or other tensors, float32 (N, ...).
             params: `threads` to compute with; other numbers than 1, that of the training, may change the last bits.
 
         Returns:
@@ -66,7 +67,12 @@ class Served:
             ValueError: examples of another type, shape or without a column; says what is wanted.
 
         """
-        logits = self.logits(self.examples(model_input), int((params or {}).get("threads", 1)))
+        threads = int((params or {}).get("threads", 1))
+        parts = [model_input]
+        if isinstance(model_input, pd.DataFrame) and self.about["dropout_seed"] is None:
+            some = AT_ONCE * self.about["batch"]
+            parts = [model_input[at : at + some] for at in range(0, max(1, len(model_input)), some)]
+        logits = torch.cat([self.logits(self.examples(part), threads) for part in parts])
         if self.about["task"] == "regression":
             mean, deviation = self.about["scale"]
             return pd.DataFrame({"prediction": (logits[:, 0].double() * deviation + mean).numpy()})
@@ -82,9 +88,11 @@ class Served:
         return pd.DataFrame({**found, **{f"probability_{name}": shares[:, i] for i, name in enumerate(classes)}})
 
     def examples(self, given: Any) -> Tensor:
-        """Check raw examples; uint8 (N, H, W, C), float32 (N, F) or int64 (N, length)."""
+        """Check raw examples; uint8 (N, H, W, C), float32 (N, F), int64 (N, length) or float32 (N, ...)."""
         if self.about["kind"] == "tokens":
             return torch.from_numpy(self._tokens(given))
+        if self.about["kind"] == "tensor":
+            return torch.from_numpy(self._tensors(given))
         return torch.from_numpy(self._images(given) if self.image else self._rows(given))
 
     @torch.inference_mode()
@@ -118,6 +126,13 @@ class Served:
         if tokens.size and not 0 <= tokens.min() <= tokens.max() < self.about["vocabulary"]:
             raise ValueError(f"expected tokens from 0 to {self.about['vocabulary'] - 1}")
         return np.ascontiguousarray(tokens, np.int64)
+
+    def _tensors(self, given: Any) -> np.ndarray:
+        tensors, wanted = np.asarray(given), tuple(self.about["shape"])
+        if tensors.dtype.kind not in "iuf" or tensors.shape[1:] != wanted:
+            shape = ", ".join(map(str, wanted))
+            raise ValueError(f"expected numbers of shape (N, {shape}), got {tensors.dtype} {tensors.shape}")
+        return np.ascontiguousarray(tensors, np.float32)
 
     def _rows(self, given: Any) -> np.ndarray:
         if not isinstance(given, pd.DataFrame):
@@ -170,8 +185,10 @@ def _column(values: pd.Series, column: Mapping[str, Any]) -> np.ndarray:
     """Turn a raw column into float32 (N, 1), NaN where missing; of categories (N, categories), all 0 where missing."""
     if "categories" in column:
         texts = values.astype(str).where(values.notna())
-        found = [(texts == text).to_numpy(np.float32, na_value=0.0) for text in column["categories"]]
-        return np.stack(found, axis=1)
+        codes = pd.Index(column["categories"]).get_indexer(pd.Index(texts))
+        found = np.zeros((len(values), len(column["categories"])), np.float32)
+        found[codes >= 0, codes[codes >= 0]] = 1
+        return found
     try:
         with np.errstate(over="ignore"):
             known = values.astype("object").where(values.notna(), np.nan)

@@ -21,6 +21,7 @@ from study.data.forms import LABELS
 from study.data.known import KNOWN, TEST_SEED, TEST_SHARE, Known, hold_out
 from study.errors import DataError, DataMissing, PlaceError
 from study.formatting import nearest
+from study.knobs import is_own
 from study.settings import cache_folder, data_folder
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def ensure(name: str, report: Report | None = None) -> Pack:
     A pack that is there is taken as it is: what a person has imported under a known name wins over its usual source.
 
     Args:
-        name: a known data set or an imported one.
+        name: a known data set, an imported one, or the import path of a function that gives one.
         report: is told what is going on, with the share that is done, in [0, 1], or None for a single line.
 
     Raises:
@@ -62,6 +63,10 @@ def ensure(name: str, report: Report | None = None) -> Pack:
     pack = packed.find(name)
     if pack is not None:
         return pack
+    if is_own(name):
+        from study.engine import made  # noqa: PLC0415 - pandas, which only the making needs
+
+        return made.make(name, report)
     if name not in KNOWN:
         raise unknown(name)
     known = KNOWN[name]

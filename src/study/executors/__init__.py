@@ -31,6 +31,7 @@ class Job:
         test: whether the finished model is also judged on the test split.
         chip: processor or GPU of the cluster's node that made its checkpoint; empty without one, or on one machine.
         correct: file for which test examples it got right; None to keep none.
+        data: name and sha256 of the data set that the study was checked with; empty for a training of one's own.
 
     """
 
@@ -45,6 +46,7 @@ class Job:
     test: bool = False
     chip: str = ""
     correct: Path | None = None
+    data: tuple[str, str] | tuple[()] = ()
 
     @classmethod
     def of(
@@ -56,6 +58,7 @@ class Job:
         *,
         test: bool = False,
         chip: str = "",
+        data: Mapping[str, Any] | None = None,
     ) -> Job:
         """Make the job of one of the study's trials, whose files are kept in the folder.
 
@@ -77,6 +80,7 @@ class Job:
             test=test,
             chip=chip,
             correct=folder.correct,
+            data=(data["name"], data["sha256"]) if data else (),
         )
 
 

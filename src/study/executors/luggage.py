@@ -1,18 +1,20 @@
-"""What trainings need on a node: data sets and a person's own code, each put into Ray's object store once.
+"""What trainings need on a node: data, weights and a person's own code, each put into Ray's object store once.
 
-A node keeps one file of each data set in its own cache folder, by its sha256; all its trainings map that file.
+A node keeps one file of each data set in its own cache folder, by its sha256; all its trainings map that file. Files of
+weights to start from are kept alike.
 """
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from study.data import packed
+from study.data import pack_file, packed
 from study.executors import own_code
 from study.record import atomic_files
 from study.settings import cache_folder
@@ -34,6 +36,7 @@ class Luggage:
         data: a reference to the content of its file, in a list; empty without one.
         digest: of the code; empty if there is none.
         code: a reference to the code, in a list; empty without one.
+        weights: of each file of weights that a recipe names, its sha256 and a reference to its content, in a list.
 
     """
 
@@ -43,6 +46,7 @@ class Luggage:
     data: list[Any] = field(default_factory=list[Any])
     digest: str = ""
     code: list[Any] = field(default_factory=list[Any])
+    weights: dict[str, tuple[str, list[Any]]] = field(default_factory=dict[str, tuple[str, list[Any]]])
 
 
 class Porter:
@@ -53,6 +57,7 @@ class Porter:
         self._put, self._node = put, node
         self._sent: dict[str, Any] = {}
         self._files: dict[tuple[str, ...], Code] = {}
+        self._weights: dict[tuple[str, int, int], tuple[str, list[Any]]] = {}  # by name, time and size
 
     def pack(self, *values: Any) -> Luggage:
         """Pack what a job or a call with these values needs.
@@ -63,7 +68,7 @@ class Porter:
         """
         code = own_code.collect(values)
         digest = code.digest if code.files else ""
-        pack = next((found for name in _data_sets(values) if (found := packed.find(name))), None)
+        pack = next((found for name in _named(values, "dataset") if (found := packed.find(name))), None)
         return Luggage(
             node=self._node,
             cache=str(cache_folder()),
@@ -71,7 +76,18 @@ class Porter:
             data=[self._once(pack.sha256, lambda: np.fromfile(pack.path, np.uint8))] if pack else [],
             digest=digest,
             code=[self._once(digest, lambda: code)] if digest else [],
+            weights={file: self._file(file) for file in _named(values, "weights") if Path(file).is_file()},
         )
+
+    def _file(self, file: str) -> tuple[str, list[Any]]:
+        """Send a file of weights, once as long as it is the same."""
+        stat = Path(file).stat()
+        mark = (file, stat.st_mtime_ns, stat.st_size)
+        if mark not in self._weights:
+            content = np.fromfile(file, np.uint8)
+            digest = sha256(content.tobytes()).hexdigest()
+            self._weights[mark] = digest, [self._once(digest, lambda: content)]
+        return self._weights[mark]
 
     def _once(self, key: str, read: Any) -> Any:
         if key not in self._sent:
@@ -95,10 +111,22 @@ class Guest:
             PlaceError: the node's disk is full or cannot be written.
 
         """
+        from study.engine.pretrained import carry  # noqa: PLC0415 - torch, which the coordinator's process does not load
+
         if luggage.digest and luggage.digest not in self._unpacked:
             own_code.unpack(self._get(luggage.code[0]), self._folder / luggage.digest)
             self._unpacked.add(luggage.digest)
+        carry({file: self._copy(*weights) for file, weights in luggage.weights.items() if luggage.node != self._node})
         os.environ["STUDY_CACHE"] = str(self._cache(luggage))
+
+    def _copy(self, digest: str, content: list[Any]) -> Path:
+        """Write a file of weights, unless it is here."""
+        file = self._own_cache / "cluster" / digest / "weights.safetensors"
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            whole: Any = self._get(content[0])
+            atomic_files.replace(file, [memoryview(whole)], packed.CACHE_FIX)
+        return file
 
     def _cache(self, luggage: Luggage) -> Path:
         if not luggage.pack:
@@ -107,7 +135,7 @@ class Guest:
             return Path(luggage.cache)
         name, sha256 = luggage.pack
         cache = self._own_cache / "cluster" / sha256
-        file = cache / "packs" / f"{name}.safetensors"
+        file = cache / "packs" / pack_file.file_name(name)
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
             content: Any = self._get(luggage.data[0])
@@ -115,13 +143,13 @@ class Guest:
         return cache
 
 
-def _data_sets(values: Any) -> Iterator[str]:
-    """Name the data sets of the recipes among the values, however deep they lie."""
+def _named(values: Any, knob: str) -> Iterator[str]:
+    """Give what the recipes among the values name as this knob, however deep they lie."""
     if isinstance(values, dict):
         each: Mapping[Any, Any] = values
-        if isinstance(name := each.get("dataset"), str):
+        if isinstance(name := each.get(knob), str):
             yield name
         values = list(each.values())
     if isinstance(values, list | tuple):
         for value in values:
-            yield from _data_sets(value)
+            yield from _named(value, knob)

@@ -39,7 +39,7 @@ STARTING = 120.0  # seconds in which a first slot must be ready: a node loads to
 TOGETHER = 3.0  # seconds after it in which the others are waited for, too
 WAITING = 30.0  # seconds that a job waits where there is no slot at all
 ENDING = 5.0  # seconds in which killed trainers end
-ENSURE = "study.engine.sources:ensure"  # makes a file of this machine's
+ENSURE = {"study.engine.sources:ensure", "study.engine.made:make"}  # they make a file of this machine's
 
 
 class Ray:
@@ -86,7 +86,7 @@ class Ray:
 
     def call(self, function: str, *arguments: Any, report: Callable[[str, float | None], None] | None = None) -> Any:
         """Call a function in an idle trainer, or on this machine what makes a file here: see `Call`."""
-        if function == ENSURE:
+        if function in ENSURE:
             from study.executors.local import Local  # noqa: PLC0415 - starts a server, and is rarely used
 
             with closing(Local()) as here:

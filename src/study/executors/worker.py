@@ -67,6 +67,10 @@ def _train(job: Job, device: str) -> Iterator[Event]:
 
     train = import_object(job.train)
     recipe = import_object(job.recipe_type).model_validate(job.recipe)
+    if job.data:
+        from study.engine.data import require_same  # noqa: PLC0415 - as above
+
+        require_same(recipe, *job.data)
     saved, damaged = checkpoint.recover(job.checkpoint)
     epochs = [Epoch(**epoch, last=False) for epoch in saved["epochs"]] if saved else []
     known = len(epochs)

@@ -133,7 +133,8 @@ def tested(paired: Met) -> PairedTest | PairedErrors:
 
     if isinstance(paired, Errors):
         return PairedErrors(
-            examples=paired.n, error=paired.candidate, champion_error=paired.champion, low=paired.low, high=paired.high,
+            examples=paired.n, measure=paired.measure, error=paired.candidate, champion_error=paired.champion,
+            low=paired.low, high=paired.high, margin=paired.margin,
         )  # fmt: skip
     return PairedTest(
         examples=paired.n, gained=paired.gained, lost=paired.lost, accuracy=paired.candidate,

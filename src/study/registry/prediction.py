@@ -121,24 +121,26 @@ def examples(
             raise InputError("is not there", where=str(path), fix="Give images, a folder of them, or a table.")
     if model.shape is None:
         return _rows(model, paths)
-    if len(model.shape) == 1:
-        return _tokens(model.shape, paths)
+    if model.dtype != "uint8":
+        return _tensors(model.shape, model.dtype, paths)
     return _images(model, model.shape, paths, resize=resize)
 
 
-def _tokens(shape: tuple[int, ...], paths: Sequence[Path]) -> tuple[list[str], np.ndarray]:
-    """Read sequences of tokens, whole numbers (N, length), from NumPy's .npy files."""
+def _tensors(shape: tuple[int, ...], dtype: str, paths: Sequence[Path]) -> tuple[list[str], np.ndarray]:
+    """Read tokens, whole numbers (N, length), or other tensors from NumPy's .npy files."""
     found = list[np.ndarray]()
+    what = "whole numbers" if dtype == "int64" else "numbers"
+    wanted = f"{what} of shape ({', '.join(map(str, ('N', *shape)))})"
     for path in paths:
         try:
-            tokens = np.load(path, allow_pickle=False)
+            tensors = np.load(path, allow_pickle=False)
         except (ValueError, OSError, EOFError) as error:
-            fix = "Save whole numbers of shape (N, length) with numpy.save."
-            raise InputError("cannot be read as tokens", where=str(path), fix=fix) from error
-        if not isinstance(tokens, np.ndarray) or tokens.dtype.kind not in "iu" or tokens.shape[1:] != shape:
-            what = f"holds no tokens of shape (N, {shape[0]})"
-            raise InputError(what, where=str(path), fix="Save whole numbers of that shape with numpy.save.")
-        found.append(tokens.astype(np.int64))
+            raise InputError("cannot be read as an array", where=str(path),
+                             fix=f"Save {wanted} with numpy.save.") from error  # fmt: skip
+        is_fit = isinstance(tensors, np.ndarray) and tensors.dtype.kind in ("iu" if dtype == "int64" else "iuf")
+        if not is_fit or tensors.shape[1:] != shape:
+            raise InputError(f"does not hold {wanted}", where=str(path), fix="Save such an array with numpy.save.")
+        found.append(tensors.astype(dtype))
     whole = np.concatenate(found)
     return [f"row {number}" for number in range(1, len(whole) + 1)], whole
 

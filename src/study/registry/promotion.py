@@ -6,11 +6,14 @@ data: a chain of promotions, each worse by a little, ends there.
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
 from study import tracking
 from study.errors import InputError, StudyError, Undecided
+from study.formatting import number
+from study.metric import Metric
 from study.record.journal import Journal
 from study.registry.described import Promotion, Rollback, in_words
 
@@ -21,17 +24,20 @@ if TYPE_CHECKING:
     from study.settings import Settings
     from study.tracking.registry import Registry, Version
 
+OF_SPREAD = 0.01  # of the standard deviation of the numbers to predict: the usual margin of their errors
 FORCE = "--force --reason TEXT promotes it anyway."
 
 
-def promote(settings: Settings, model: str, number: int | None = None, margin: float = 0.005) -> Promotion:
+def promote(settings: Settings, model: str, number: int | None = None, margin: float | None = None) -> Promotion:
     """Make a version champion if it is surely no worse than the present and the first one, on the same test examples.
 
     Args:
         settings: where the registry is.
         model: its name.
         number: of the version; None is the newest.
-        margin: the loss of accuracy that does not matter, above 0, below 1.
+        margin: the loss that does not matter, above 0: of accuracy, below 1, or in the unit of the numbers. None is
+            half a point of accuracy, of labels half a point of those that are right, and of numbers a hundredth of
+            their standard deviation over the test examples.
 
     Raises:
         InputError: no such model or version, one of other data, data that is not here, or no such margin.
@@ -39,9 +45,8 @@ def promote(settings: Settings, model: str, number: int | None = None, margin: f
         StudyError: it is worse; says by how much.
 
     """
-    if not 0 < margin < 1:
-        fix = "An accuracy lies between 0 and 1: half a point is --margin 0.005."
-        raise InputError(f"--margin must be above 0 and below 1, not {margin:g}", fix=fix)
+    if margin is not None and not 0 < margin < math.inf:
+        raise InputError(f"--margin must be above 0, not {margin:g}", fix="Half a point of accuracy is 0.005.")
     registry = reach(settings)
     candidate, champion = _version(registry, model, number), champion_of(registry, model)
     if champion is None or champion.number == candidate.number:
@@ -68,15 +73,18 @@ def _require_no_worse(candidate: Version, other: Version, named: str, found: Met
 
     if found.answer == "no worse":
         return
-    if isinstance(found, PairedErrors) or found.answer == "worse":
+    if found.answer == "worse":
         what = f"version {candidate.number} is worse than {named}, version {other.number}: {in_words(found)}"
         raise StudyError(what, where=candidate.model, fix=f"Not promoted; {FORCE}")
-    points = f"{100 * found.margin:g} points"
+    if isinstance(found, PairedErrors):
+        points, smallest = number(found.margin), number(found.high)
+    else:
+        points, smallest = f"{100 * found.margin:g} points", f"{-100 * found.interval.low:.2f} points"
     what = (
         f"too few test examples to tell whether version {candidate.number} is no more than {points} worse than "
         f"{named}, version {other.number}: {in_words(found)}"
     )
-    shown = f"They can show a margin of {-100 * found.interval.low:.2f} points (--margin)"
+    shown = f"They can show a margin of {smallest} (--margin)"
     raise Undecided(what, where=candidate.model, fix=f"Not promoted. {shown}; {FORCE}")
 
 
@@ -206,16 +214,27 @@ def _record_look(settings: Settings, *versions: Version) -> None:
         journal.record_opening(replicates.opening(journal.folder.name, recipes, 1))
 
 
-def _meet(registry: Registry, margin: float, candidate: Version, *others: Version) -> list[Met]:
+def _meet(registry: Registry, margin: float | None, candidate: Version, *others: Version) -> list[Met]:
     """Let versions predict the same test examples; compares the candidate with each of the others."""
     from study.stats import errors, noninferiority  # noqa: PLC0415 - SciPy
 
     examples, true = _test_examples(candidate)
-    if true.ndim == 2 or true.dtype.kind == "f":
+    if true.dtype.kind == "f":
+        name = str(candidate.tags.get("study.metric", ""))
+        measure, usual = "mae" if Metric(name, "minimize").measure == "mae" else "rmse", OF_SPREAD * float(true.std())
         one = _errors(registry, candidate, examples, true)
-        return [errors.compare(one, _errors(registry, each, examples, true)) for each in others]
+        return [
+            errors.compare(one, _errors(registry, each, examples, true), measure, margin or usual) for each in others
+        ]
+    if margin is not None and margin >= 1:
+        fix = "An accuracy lies between 0 and 1: half a point is --margin 0.005."
+        raise InputError(f"--margin must be above 0 and below 1, not {margin:g}", where=candidate.model, fix=fix)
+    points = margin or noninferiority.MARGIN
+    if true.ndim == 2:
+        one = _errors(registry, candidate, examples, true)
+        return [errors.compare(one, _errors(registry, each, examples, true), "wrong", points) for each in others]
     right = _labels(registry, candidate, examples) == true
-    return [noninferiority.compare(right, _labels(registry, each, examples) == true, margin) for each in others]
+    return [noninferiority.compare(right, _labels(registry, each, examples) == true, points) for each in others]
 
 
 def _labels(registry: Registry, version: Version, examples: Any) -> np.ndarray:
@@ -223,9 +242,9 @@ def _labels(registry: Registry, version: Version, examples: Any) -> np.ndarray:
 
 
 def _errors(registry: Registry, version: Version, examples: Any, true: np.ndarray) -> np.ndarray:
-    """Compute the squared error of each example; for several labels the share that is wrong."""
+    """Compute the absolute error of each example; for several labels the share that is wrong."""
     found = registry.load(version).predict(examples).to_numpy(dtype=float)
-    return ((found > 0.5) != true).mean(1) if true.ndim == 2 else (found[:, 0] - true) ** 2
+    return ((found > 0.5) != true).mean(1) if true.ndim == 2 else abs(found[:, 0] - true)
 
 
 def _test_examples(version: Version) -> tuple[Any, np.ndarray]:

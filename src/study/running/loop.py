@@ -185,7 +185,8 @@ class Loop:
 
     def _submit(self, each: Running) -> None:
         folder = each.folder
-        job = Job.of(self.study, folder.number, each.recipe, folder, test=self.test, chip=each.history.chip)
+        job = Job.of(self.study, folder.number, each.recipe, folder, test=self.test, chip=each.history.chip,
+                     data=self.about.get("data"))  # fmt: skip
         self.executor.submit(job)
         self.clock.begins(folder.number)
 

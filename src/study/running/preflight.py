@@ -8,7 +8,7 @@ from study.definition import OUR_TRAIN, with_data
 from study.errors import DataMissing, RecipeError
 from study.executors import inline
 from study.imports import reference_to
-from study.knobs import unfit_for_data
+from study.knobs import is_own, unfit_for_data
 from study.recipe import Recipe, fingerprint
 
 if TYPE_CHECKING:
@@ -60,7 +60,9 @@ def available_data(
 def _ensure(dataset: str, call: Call, report: Callable[[str, float | None], None] | None) -> None:
     from study.data import packed  # noqa: PLC0415 - only where there is data
 
-    if packed.find(dataset) is None:
+    if is_own(dataset):  # what the function gives now, which is compared with what is recorded
+        call("study.engine.made:make", dataset, report=report)
+    elif packed.find(dataset) is None:
         call("study.engine.sources:ensure", dataset, report=report)
 
 
@@ -89,7 +91,8 @@ def check_recipes(study: Study, space: Space, device: str, call: Call = inline.c
     from study.data import packed  # noqa: PLC0415 - only where there is data
 
     variants = [study.recipe_for(overrides) for overrides in study.variants.values()]
-    check_all((recipe, *variants, *space.recipes[:CHECKED_SAMPLES]), device, call)
+    judged_by = study.metric if train == OUR_TRAIN else ""
+    check_all((recipe, *variants, *space.recipes[:CHECKED_SAMPLES]), device, call, judged_by)
     pack = packed.find(recipe.dataset)
     assert pack is not None
     for each in space.recipes[CHECKED_SAMPLES:]:
@@ -98,8 +101,14 @@ def check_recipes(study: Study, space: Space, device: str, call: Call = inline.c
     return {"name": pack.name, "sha256": pack.sha256, "source": pack.source, "imported": pack.imported}
 
 
-def check_all(recipes: Iterable[BaseModel], device: str, call: Call) -> None:
+def check_all(recipes: Iterable[BaseModel], device: str, call: Call, judged_by: str = "") -> None:
     """Check, where torch is, that recipes of one class fit the network and the data; equal ones are checked once.
+
+    Args:
+        recipes: of one class.
+        device: as of `check_recipes`, as is the next one.
+        call: calls a function.
+        judged_by: a metric that each epoch must have; empty for none.
 
     Raises:
         InputError: see `check_recipes`.
@@ -107,7 +116,8 @@ def check_all(recipes: Iterable[BaseModel], device: str, call: Call) -> None:
     """
     each = {fingerprint(recipe): recipe for recipe in recipes}
     kind = reference_to(type(next(iter(each.values()))))
-    call("study.engine.check:check_all", kind, [recipe.model_dump(mode="json") for recipe in each.values()], device)
+    values = [recipe.model_dump(mode="json") for recipe in each.values()]
+    call("study.engine.check:check_all", kind, values, device, judged_by)
 
 
 def fitting(device: str, call: Call = inline.call) -> Callable[[BaseModel], None]:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from study.data import packed
 from study.data.known import KNOWN
-from study.knobs import plain
-from study.running.preflight import check_recipes
+from study.definition import OUR_TRAIN
+from study.executors import inline
+from study.knobs import is_own, plain
+from study.running.preflight import check_all, check_recipes
 from study.sampling import space
 from study.schemas.studies import CheckedStudy
 from study.study_files import find, load
@@ -77,11 +79,17 @@ def check(name: str) -> Checked:
 def _not_tried(study: Study, found: Space) -> str:
     """Check the recipes; return what could not be checked if the data is not here."""
     dataset = getattr(study.recipe, "dataset", None)
-    if dataset is not None and packed.find(dataset) is None:
+    if dataset is not None and is_own(dataset):
+        from study.engine import made  # noqa: PLC0415 - torch
+
+        made.require_same_again(dataset)
+    elif dataset is not None and packed.find(dataset) is None:
         if dataset not in KNOWN:
             from study.engine.sources import unknown  # noqa: PLC0415 - torchvision
 
             raise unknown(dataset)
         return f"whether recipes fit the data: {dataset} is not prepared yet, `study run` does that."
     check_recipes(study, found, "cpu")
+    if study.final and study.train == OUR_TRAIN:
+        check_all([study.recipe_for(study.final)], "cpu", inline.call)
     return ""

@@ -12,12 +12,12 @@ class DataSet(Record):
 
     name: str = Field(description="name to use in recipes")
     path: str | None = Field(description="path of its file; null if it is not on this machine")
-    kind: str | None = Field(description="image, table or tokens")
+    kind: str | None = Field(description="image, table, tokens or tensor")
     classes: list[str] | None = Field(
         description="class names, in the order of the label numbers; empty for regression"
     )
     shape: list[int] | None = Field(
-        description="shape of one example: height, width and channels; number of columns; or number of tokens"
+        description="shape of one example: height, width and channels; number of columns or tokens; or that of a tensor"
     )
     train: int | None = Field(description="number of training examples")
     test: int | None = Field(description="number of test examples")
@@ -39,6 +39,9 @@ class DataSet(Record):
     here: bool = Field(description="whether its file is on this machine")
     task: str | None = Field(description="classification, regression or multilabel")
     vocabulary: int | None = Field(description="number of distinct tokens; 0 for other data")
+    categories: list[int] | None = Field(
+        description="of each stored column of a table, how many categories it codes, 0 for a number; empty if all are"
+    )
 
 
 class Verified(Record):

@@ -69,10 +69,14 @@ class PairedErrors(Record):
     """A version and the champion compared on the same test examples, for regression and multilabel data."""
 
     examples: int = Field(description="number of test examples")
-    error: float = Field(description="mean squared error of the version; for labels, the share that is wrong")
+    measure: str = Field(
+        description="rmse or mae, in the unit of the numbers, as the study judges; wrong is the share of wrong labels"
+    )
+    error: float = Field(description="error of the version on the test examples, by that measure")
     champion_error: float = Field(description="the same for the champion")
     low: float = Field(description="lower bound of the 95 % interval of the difference, version minus champion")
-    high: float = Field(description="upper bound of that interval")
+    high: float = Field(description="upper bound of that interval; must be below margin for promotion")
+    margin: float = Field(description="largest acceptable difference")
 
 
 class Promotion(Record):

@@ -241,7 +241,13 @@ class Promoted(Record):
     """Which version is to become champion."""
 
     version: int | None = Field(default=None, ge=1, description="its number; null is the newest")
-    margin: float = Field(default=0.005, gt=0, lt=1, description="the loss of accuracy that does not matter")
+    margin: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="the loss that does not matter: of accuracy, or in the unit of the numbers; null is half a point, "
+        "or a hundredth of the numbers' standard deviation",
+    )
     force: bool = Field(default=False, description="promote without the test; for admins")
     reason: str | None = Field(default=None, max_length=500, description="why it is forced")
 

@@ -67,7 +67,8 @@ def promoted(request: Request, model: str, wanted: Promoted) -> dict[str, object
     """
     if wanted.force and not person(request).may("admin"):
         raise Forbidden("only an admin forces a promotion", fix="Promote it without, which tests it.")
-    words = ["promote", _known(request, model), f"--margin={wanted.margin}"]
+    words = ["promote", _known(request, model)]
+    words += [f"--margin={wanted.margin}"] if wanted.margin is not None else []
     words += [str(wanted.version)] if wanted.version is not None else []
     words += ["--force"] if wanted.force else []
     words += [f"--reason={wanted.reason}"] if wanted.reason else []

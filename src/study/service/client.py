@@ -135,7 +135,7 @@ class Client:
         return RegisteredVersion.model_validate(self._once("/models", {"study": study, "trial": trial, "model": model}))
 
     def promote(
-        self, model: str, version: int | None = None, *, margin: float = 0.005, force: bool = False,
+        self, model: str, version: int | None = None, *, margin: float | None = None, force: bool = False,
         reason: str | None = None,
     ) -> Promotion:  # fmt: skip
         """Make a version the champion, as `study.promote`.

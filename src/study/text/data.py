@@ -38,7 +38,7 @@ def one(found: DataSet) -> list[Block]:
 
 def described(found: DataSet) -> str:
     """Describe a data set's size: `8 images to train on and 4 to test, 8x8x3, 2 classes`."""
-    what = {"image": "images", "tokens": "sequences"}.get(found.kind or "", "rows")
+    what = {"image": "images", "tokens": "sequences", "tensor": "tensors"}.get(found.kind or "", "rows")
     brought = f" ({found.validation:,} of them for validation)" if found.validation else ""
     counts = f"{found.train or 0:,} {what} to train on{brought} and {found.test or 0:,} to test"
     predicted = {"regression": "a number to predict", "multilabel": f"{len(found.classes or ())} labels"}
@@ -78,4 +78,4 @@ def _size(found: DataSet) -> str:
     shape = list(found.shape or [0])
     if found.kind == "tokens":
         return f"{shape[0]} of {found.vocabulary:,} tokens"
-    return f"{shape[0]} columns" if len(shape) == 1 else "x".join(map(str, shape))
+    return f"{shape[0]} columns" if found.kind == "table" else "x".join(map(str, shape))

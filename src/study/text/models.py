@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from study.schemas.models import ModelVersion, PairedTest, Prediction, Predictions, Promotion, RegisteredVersion
 
 DAY = 86400.0  # seconds
+MEASURES = {"rmse": "root mean squared error", "mae": "mean absolute error", "wrong": "share of wrong labels"}
 FEW = 3  # largest number of classes for which a table shows all probabilities
 HEADINGS = (
     "Model",
@@ -64,9 +65,9 @@ def rolled_back(done: Promotion) -> list[Block]:
 def met(test: PairedTest | PairedErrors) -> str:
     """Say how a version and the champion did on the same test examples."""
     if isinstance(test, PairedErrors):
-        pair = f"mean error {number(test.error)} against {number(test.champion_error)}"
+        pair = f"{MEASURES[test.measure]} {number(test.error)} against {number(test.champion_error)}"
         interval = f"95 % interval of the difference {number(test.low)} to {number(test.high)}"
-        return f"of {test.examples:,} test examples: {pair}; {interval}"
+        return f"of {test.examples:,} test examples: {pair}; {interval}; margin {number(test.margin)}"
     accuracies = f"{100 * test.accuracy:.2f} % against {100 * test.champion_accuracy:.2f} %"
     differing = f"it alone is right on {test.gained:,}, the champion alone on {test.lost:,}"
     within = f"{100 * test.low:+.2f} to {100 * test.high:+.2f}"

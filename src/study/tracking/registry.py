@@ -80,12 +80,13 @@ class Model:
     """A loaded version.
 
     Args:
-        shape: of an input image, (H, W) or (H, W, C), or of tokens, (length,); None for rows of a table.
+        shape: of an input image, (H, W) or (H, W, C), of tokens, (length,), or of a tensor; None for rows of a table.
         columns: of an input table; empty for images.
         text: the columns that hold text.
         predict: takes images or tokens (N, *shape) or a DataFrame, returns a DataFrame with `label` and
             `probability_NAME`, or with `prediction`.
         levels: range of 16-bit grey values that is given to it as 0 to 255; None for other images, and for tables.
+        dtype: of its inputs as NumPy names it: uint8 of images, int64 of tokens, float32 of tensors; tables have none.
 
     """
 
@@ -94,6 +95,7 @@ class Model:
     text: frozenset[str]
     predict: Callable[[Any], pd.DataFrame]
     levels: tuple[int, int] | None = None
+    dtype: str = "uint8"
 
 
 class Registry:
@@ -204,7 +206,8 @@ class Registry:
         if schema.is_tensor_spec():
             levels = (loaded.metadata.metadata or {}).get("levels")
             shape = tuple(schema.inputs[0].shape[1:])
-            return Model(shape, (), frozenset(), loaded.predict, levels and (levels[0], levels[1]))
+            dtype = schema.inputs[0].type.name
+            return Model(shape, (), frozenset(), loaded.predict, levels and (levels[0], levels[1]), dtype)
         text = frozenset(each.name for each in schema.inputs if each.type == DataType.string)
         return Model(None, tuple(schema.input_names()), text, loaded.predict)
 
