@@ -20,6 +20,7 @@ import heapq
 import itertools
 import math
 import os
+import platform
 import pstats
 import random
 import sys
@@ -28,16 +29,17 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import BaseModel
 
-from benchmarks.throughput import machine
 from study import Study
 from study.errors import Interrupted
 from study.events import Died, Epoch, Event, Finished, Started, Stopped
+from study.executors.server import cores
 from study.options import Options
 from study.progress import SearchStarted, TrialEnded
 from study.questions.search import Asking
@@ -258,6 +260,13 @@ def search(asked: argparse.Namespace, home: Path) -> None:
             used = seconds_by_thread()
             stop.set()
     print(", ".join(f"{name} {seconds:.0f} s of CPU" for name, seconds in used.items() if seconds > 1), file=sys.stderr)
+
+
+def machine() -> str:
+    """Name the processor, its cores, and the versions that matter."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+    return f"{model}, {cores()} cores, Python {platform.python_version()}, optuna {version('optuna')}"
 
 
 def _until_stopped(events: Iterator[Progress]) -> Iterator[Progress]:

@@ -24,7 +24,7 @@ def test_a_search_on_many_slots_that_is_killed_ends_with_exactly_its_trials_in_f
 
     home = tmp_path / "home"
     command = [sys.executable, "-m", "benchmarks.scale", "--slots", SLOTS, "--seconds", 1, "--trials", TRIALS]
-    command = [*map(str, command), "--home", str(home)]
+    command = [*map(str, command), "--pruner", "median", "--home", str(home)]
     journal = Journal(home / "studies" / "played")
     with (tmp_path / "said").open("w") as said:
         first = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=said)
