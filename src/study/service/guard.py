@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 COOKIES = ("__Host-study", "study_session")  # over TLS, and on a plain address
 LOGINS = ("/login", "/api/v1/login", "/invitation")
+CALLBACK = "/sso"  # asks the provider of logins
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; frame-src 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -42,11 +43,14 @@ class Guard:
         hosts: names by which the service may be addressed, without ports.
         per_second: requests of one address, on average.
         logins: tries to log in of one address, a minute.
+        header: in which a proxy says who is logged in; a browser sends it as unasked as a cookie.
 
     """
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str], per_second: int = 200, logins: int = 10) -> None:  # noqa: D107
-        self._app, self._hosts = app, {*hosts}
+    def __init__(  # noqa: D107 - see the class
+        self, app: ASGIApp, hosts: Collection[str], per_second: int = 200, logins: int = 10, header: str = ""
+    ) -> None:
+        self._app, self._hosts, self._header = app, {*hosts}, header
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._rate, self._login_rate = RateLimitItemPerSecond(per_second), RateLimitItemPerMinute(logins)
 
@@ -67,7 +71,8 @@ class Guard:
 
         if refusal := self._refusal(scope):
             status, what = refusal
-            await JSONResponse({"what": what, "fix": ""}, status)(scope, receive, sending)
+            kind = "unavailable" if status == 429 else "mistake"
+            await JSONResponse({"kind": kind, "what": what, "fix": ""}, status)(scope, receive, sending)
         else:
             await self._app(scope, receive, sending)
 
@@ -76,10 +81,10 @@ class Guard:
         host = headers.get("host", "")
         if len(headers.getlist("host")) != 1 or _name(host) not in self._hosts:
             return 400, "this service has another name; `study serve --host-name NAME` adds one"
-        if scope["method"] in UNSAFE and not is_same_site(headers, host):
+        if scope["method"] in UNSAFE and not is_same_site(headers, host, self._header):
             return 403, "refused: the request comes from another site"
         address = (scope.get("client") or ("?",))[0]
-        if scope["method"] in UNSAFE and scope["path"].startswith(LOGINS):
+        if (scope["method"] in UNSAFE and scope["path"].startswith(LOGINS)) or scope["path"].startswith(CALLBACK):
             if not self._limiter.hit(self._login_rate, "login", address):
                 return 429, "too many tries to log in; wait a minute"
         elif not self._limiter.hit(self._rate, address):
@@ -87,7 +92,7 @@ class Guard:
         return None
 
 
-def is_same_site(headers: Headers, host: str) -> bool:
+def is_same_site(headers: Headers, host: str, header: str = "") -> bool:
     """Tell whether an unsafe request comes from our own page, or from a program that sends no cookie by itself."""
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site is not None and site not in {"same-origin", "none"}:
@@ -95,6 +100,7 @@ def is_same_site(headers: Headers, host: str) -> bool:
     if origin is not None:
         return urlsplit(origin).netloc == host
     sends_cookie = any(f"{name}=" in headers.get("cookie", "") for name in COOKIES)
+    sends_cookie |= bool(header) and header in headers and "authorization" not in headers
     return site is not None or not sends_cookie  # browsers say where from
 
 

@@ -273,7 +273,7 @@ def _wanted(form: Mapping[str, str]) -> Submitted:
     if given.get("question", "run") != "run":
         given.pop("trials", None)
     try:
-        return Submitted(**given, fixed=fixed) if fixed else Submitted(**given)  # pyright: ignore[reportArgumentType] - pydantic reads numbers of texts
+        return Submitted.model_validate(given | ({"fixed": fixed} if fixed else {}), strict=False)
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(first["msg"], where=str(first["loc"][0] if first["loc"] else "form")) from error
