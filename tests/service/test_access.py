@@ -30,6 +30,7 @@ viewer  GET /api/v1/studies/{study}/notes
 viewer  GET /optuna, GET /dashboard, GET /dashboard/{path:path}, GET /static/{path:path}, GET /favicon.ico
 viewer  GET /api/meta, GET /api/studies, GET /api/studies/{path:path}, GET /csv/{path:path}
 viewer  GET /studies/{study}/optuna, GET /studies/{study}/mlflow, GET /mlflow, GET /mlflow/{path:path}
+viewer  GET /mlflow/ajax-api/2.0/mlflow/gateway-proxy
 viewer  POST /mlflow/graphql, POST /mlflow/{api}/{version}/mlflow/{kind}/search
 viewer  POST /mlflow/{api}/{version}/mlflow/experiments/search-datasets
 runner  POST /studies/{study}/register, POST /models/{model}/promote, POST /models/{model}/rollback

@@ -124,7 +124,7 @@ def test_both_are_read_behind_the_login_written_by_admins_alone_and_end_with_the
         "/mlflow/../api/2.0/mlflow/runs/get",
         "/mlflow/ajax-api/3.0/jobs/1",
     ):
-        assert ann.get(path).status_code == 404
+        assert ann.get(path).status_code in {403, 404}
     audit = [line["subject"] for line in ann.get("/api/v1/audit").json()["items"]]
     assert f"POST {MLFLOW}/runs/create" in audit
 

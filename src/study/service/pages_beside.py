@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import httpx2
 from fastapi import Request
-from fastapi.responses import RedirectResponse, Response, StreamingResponse
+from fastapi.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 
@@ -40,6 +40,7 @@ POLICIES = {  # of pages, scripts and workers; they set styles by script
         "frame-src 'self' blob:; worker-src 'self' blob:; media-src 'self' blob:"
     ),
 }
+ASSISTANT = "/mlflow/assistant/"
 DATA = "default-src 'none'; sandbox"  # of everything else: an artifact may be a page with scripts
 PLAIN = re.compile(r"[\w.@~+,=:-]+(/[\w.@~+,=:-]+)*")
 MLFLOWS = re.compile(
@@ -110,9 +111,17 @@ def mlflow() -> Response:
     return RedirectResponse(f"{PREFIX}/", 303)
 
 
+@routes.get(PREFIX + "/ajax-api/2.0/mlflow/gateway-proxy", openapi_extra=READER)
+def no_gateway() -> Response:
+    """Tell MLflow's page, which asks on every look, that there is no gateway."""
+    return JSONResponse({"endpoints": []})
+
+
 @routes.get(PREFIX + "/{path:path}", openapi_extra=READER)
 async def read_mlflow(request: Request, path: str) -> Response:
     """Give a page of MLflow's, a file, or what it shows."""
+    if ASSISTANT in path:  # which runs code; its page knows this refusal
+        return JSONResponse({"detail": "The assistant is not reachable here."}, 403)
     _check_mlflow(path)
     shown = not path or path.startswith("static-files/")
     return await _passed_on(request, "mlflow", POLICIES["mlflow"] if shown else DATA)
