@@ -6,15 +6,13 @@ At the width of a desk and of a phone, light and dark. Skipped where there is no
 from __future__ import annotations
 
 import re
-import shutil
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
-from tests.service.conftest import PASSWORD, until
+from tests.service.conftest import CHROMIUM, PASSWORD, until
 
-CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")]
 PAGES = (
     "/", "/queue", "/studies", "/studies/made", "/studies/made/trials/2", "/compare?trial=made:1&trial=made:2",

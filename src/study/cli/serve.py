@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from study.service.telling import Sender
 
 log = logging.getLogger("study")
-PARTS = ("a2wsgi", "alembic", "authlib", "fastapi", "httpx2", "limits", "prometheus_client", "pwdlib", "uvicorn")
+PARTS = ("a2wsgi", "alembic", "authlib", "fastapi", "httpx2", "prometheus_client", "pwdlib", "uvicorn")
 INSTALL = "`uv sync --extra serve`, or `uv pip install 'studytune[serve]'`"
 
 Database = Annotated[

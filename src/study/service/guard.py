@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from limits import RateLimitItemPerMinute, RateLimitItemPerSecond
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 
@@ -16,6 +14,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+ADDRESSES = 10_000  # that are counted before old ones are forgotten
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 COOKIES = ("__Host-study", "study_session")  # over TLS, and on a plain address
 LOGINS = ("/login", "/api/v1/login", "/invitation")
@@ -35,6 +34,30 @@ HEADERS = {
 }
 
 
+class Rate:
+    """Counts requests by address in memory: so many at once, and as many again within a time.
+
+    Args:
+        most: requests at once.
+        seconds: in which as many are allowed again.
+
+    """
+
+    def __init__(self, most: int, seconds: float) -> None:  # noqa: D107 - see the class
+        self._most, self._seconds = float(most), seconds
+        self._left: dict[str, tuple[float, float]] = {}  # requests that are left, and when that was so
+
+    def allows(self, address: str) -> bool:
+        """Count a request; tell whether it is one of those that are allowed."""
+        now = time.monotonic()
+        if len(self._left) >= ADDRESSES:  # those that may do everything again are forgotten
+            self._left = {each: known for each, known in self._left.items() if now - known[1] < self._seconds}
+        left, since = self._left.get(address, (self._most, now))
+        left = min(self._most, left + (now - since) * self._most / self._seconds)
+        self._left[address] = (left - 1 if left >= 1 else left, now)
+        return left >= 1
+
+
 class Guard:
     """Refuses what no route may see.
 
@@ -51,8 +74,7 @@ class Guard:
         self, app: ASGIApp, hosts: Collection[str], per_second: int = 200, logins: int = 10, header: str = ""
     ) -> None:
         self._app, self._hosts, self._header = app, {*hosts}, header
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
-        self._rate, self._login_rate = RateLimitItemPerSecond(per_second), RateLimitItemPerMinute(logins)
+        self._rate, self._login_rate = Rate(per_second, 1.0), Rate(logins, 60.0)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer or pass on one request."""
@@ -85,9 +107,9 @@ class Guard:
             return 403, "refused: the request comes from another site"
         address = (scope.get("client") or ("?",))[0]
         if (scope["method"] in UNSAFE and scope["path"].startswith(LOGINS)) or scope["path"].startswith(CALLBACK):
-            if not self._limiter.hit(self._login_rate, "login", address):
+            if not self._login_rate.allows(address):
                 return 429, "too many tries to log in; wait a minute"
-        elif not self._limiter.hit(self._rate, address):
+        elif not self._rate.allows(address):
             return 429, "too many requests; wait a second"
         return None
 
