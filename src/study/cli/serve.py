@@ -63,7 +63,14 @@ BehindProxy = Annotated[
     bool,
     typer.Option(
         "--behind-proxy", envvar="STUDY_BEHIND_PROXY", rich_help_panel=options.WHERE,
-        help="Believe X-Forwarded-For and X-Forwarded-Proto of a proxy on this machine.",
+        help="Believe X-Forwarded-For and X-Forwarded-Proto of a proxy.",
+    ),
+]  # fmt: skip
+ProxyAddress = Annotated[
+    str,
+    typer.Option(
+        envvar="STUDY_PROXY_ADDRESS", metavar="ADDRESS", rich_help_panel=options.WHERE,
+        help="Believe the proxy at this address, or in this network, such as 172.30.8.0/24.",
     ),
 ]  # fmt: skip
 WebhookUrl = Annotated[
@@ -147,6 +154,7 @@ def serve(
     host_names: HostNames = None,
     public: Public = "",
     behind_proxy: BehindProxy = False,
+    proxy_address: ProxyAddress = "127.0.0.1",
     webhook: WebhookUrl = "",
     mail_server: MailServer = "",
     mail_from: MailFrom = "",
@@ -169,7 +177,7 @@ def serve(
     sign_on = SignOn(sso_header, os.environ.get("STUDY_SSO_SECRET", ""), provider, oidc_claim, sso_role)
     server.serve(
         settings.resolve(home, storage, tracking_uri), _say, url=database, host=host, port=port, slots=slots,
-        names=host_names or (), public=public.rstrip("/"), behind_proxy=behind_proxy,
+        names=host_names or (), public=public.rstrip("/"), behind_proxy=behind_proxy, proxy_address=proxy_address,
         tells=_tells(webhook, mail_server, mail_from), sign_on=sign_on,
     )  # fmt: skip
 

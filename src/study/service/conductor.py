@@ -108,11 +108,14 @@ class Conductor:
         """Take over what an ended server has left, and begin."""
         for row in queue.left_running(self.database):
             who = json.loads(row["process"]) if row["process"] else {}
-            child = Child(row, who, studies=json.loads(row["studies"]))
+            self._children[row["id"]] = Child(row, who, studies=json.loads(row["studies"]))
+        self._note_studies()  # of those, too, that were killed meanwhile: what they trained is theirs
+        for child in list(self._children.values()):
+            who = child.who
             if who and is_here(who) and not is_dead(who):
-                self._children[row["id"]] = child
-                log.info("run %s goes on as process %d", row["id"], who["pid"])
+                log.info("run %s goes on as process %d", child.row["id"], who["pid"])
             else:
+                self._note_answer(child)
                 self._follow(child)
                 self._end(child, {"status": "queued", "reason": "begins again: its server had ended"})
         self._thread.start()
@@ -183,13 +186,13 @@ class Conductor:
 
     def _note_studies(self) -> None:
         """Note which studies the children run: a study's lock is read where it was written since the last look."""
-        by_pid = {child.who.get("pid"): child for child in self._children.values()}
+        by_process = {_process(child.who): child for child in self._children.values() if child.who}
         for name, written in family.locks(self.places.home).items():
             if self._locks.get(name) == written:
                 continue
-            held = family.held_by(family.journal(name, self.places.home))
+            held = family.last_held_by(family.journal(name, self.places.home))
             self._locks[name] = written if time.time() - written / 1e9 > 1 else -1  # it may be written again at once
-            child = by_pid.get(held.get("pid")) if held is not None else None
+            child = by_process.get(_process(held)) if held is not None else None
             if child is not None and name not in child.studies:
                 child.studies.append(name)
                 queue.note(self.database, child.row["id"], child.row["lease_token"], studies=json.dumps(child.studies))
@@ -214,10 +217,10 @@ class Conductor:
 
     def _is_childs(self, study: str) -> bool:
         """Tell whether a child runs a study; it must have been noted before its trials become events."""
-        held = family.held_by(family.journal(study, self.places.home))
+        held = family.last_held_by(family.journal(study, self.places.home))
         children = list(self._children.values())
         return any(study in each.studies for each in children) or (
-            held is not None and held.get("pid") in {each.who.get("pid") for each in children}
+            held is not None and _process(held) in {_process(each.who) for each in children}
         )
 
     def _begin(self, row: dict[str, Any]) -> None:
@@ -247,10 +250,7 @@ class Conductor:
 
     def _finish(self, child: Child, code: int | None) -> None:
         """Decide what becomes of a run whose child has ended."""
-        row, answer = child.row, self._answer(child.row["id"])
-        if code == 0 and answer and answer.get("study") not in {None, *child.studies}:
-            child.studies.append(str(answer["study"]))
-            queue.note(self.database, row["id"], row["lease_token"], studies=json.dumps(child.studies))
+        row, answer = child.row, self._note_answer(child)
         self._follow(child, whole=True)
         if code == 0:
             stopped = (answer or {}).get("status") == "stopped"
@@ -271,6 +271,14 @@ class Conductor:
             self._end(child, {"status": "failed", "reason": self._said(row["id"])})
         else:
             self._fail(child, f"exit code {code}" if code > 0 else f"killed by signal {-code}")
+
+    def _note_answer(self, child: Child) -> dict[str, Any] | None:
+        """Give a command's answer, and note the study that it names: the command may have let go of its lock unseen."""
+        row, answer = child.row, self._answer(child.row["id"])
+        if answer and answer.get("study") not in {None, *child.studies}:
+            child.studies.append(str(answer["study"]))
+            queue.note(self.database, row["id"], row["lease_token"], studies=json.dumps(child.studies))
+        return answer
 
     def _fail(self, child: Child, how: str) -> None:
         row = child.row
@@ -317,3 +325,8 @@ class Conductor:
         except OSError:
             return "it said nothing"
         return commands.last_error(text)
+
+
+def _process(who: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+    """Identify a process: its number may be that of another one later."""
+    return who.get("machine"), who.get("pid"), who.get("started")

@@ -53,6 +53,7 @@ def serve(
     names: Sequence[str] = (),
     public: str = "",
     behind_proxy: bool = False,
+    proxy_address: str = "127.0.0.1",
     tells: Mapping[str, Callable[[str], Sender]] | None = None,
     sign_on: SignOn | None = None,
 ) -> None:
@@ -67,7 +68,8 @@ def serve(
         slots: trials at a time on this machine; one a GPU, or a core, if None.
         names: further host names by which people reach it.
         public: address under which people reach it, for links.
-        behind_proxy: whether a proxy on this machine tells the clients' addresses and whether they use TLS.
+        behind_proxy: whether a proxy tells the clients' addresses and whether they use TLS.
+        proxy_address: of that proxy, or its network; several are separated by commas.
         tells: ways in which others are told when a run ends or is paused; each makes its sender for our address.
         sign_on: how people are known without a password; by none if None.
 
@@ -90,7 +92,7 @@ def serve(
         hosts |= {public.partition("://")[2].partition("/")[0].rpartition(":")[0] or public.partition("://")[2]}
         config = uvicorn.Config(
             app.make(given, hosts - {""}, header=sign_on.header), log_config=None, access_log=False,
-            server_header=False, proxy_headers=behind_proxy, forwarded_allow_ips="127.0.0.1",
+            server_header=False, proxy_headers=behind_proxy, forwarded_allow_ips=proxy_address,
             timeout_graceful_shutdown=2,
         )  # fmt: skip
         tellers = [Teller(stored, way, send(address)) for way, send in (tells or {}).items()]
