@@ -182,7 +182,8 @@ def machine(tmp_path, postgres):
         known = SERVICES["postgres"]["environment"]
         connection.execute(f"CREATE ROLE {known['POSTGRES_USER']} SUPERUSER LOGIN PASSWORD '{PASSWORD}'")
         connection.execute(f"CREATE DATABASE {known['POSTGRES_DB']} OWNER {known['POSTGRES_USER']}")
-        connection.execute((FOLDER / "databases.sql").read_text())
+        for statement in re.findall(r"^CREATE.*?;", (FOLDER / "databases.sql").read_text(), re.MULTILINE):
+            connection.execute(statement)
         sockets = connection.info.host
     machine = Machine(tmp_path, sockets)
     yield machine
