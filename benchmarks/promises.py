@@ -1,6 +1,6 @@
-"""Measured figures of docs/statistics.md about failing trainings, new examples, the gate and `more`.
+"""Measured figures of docs/statistics.md about failing trainings, new examples, the gate, further seeds and shapes.
 
-python benchmarks/promises.py        (three minutes on one core; seeds are fixed, so that it prints the same again)
+python benchmarks/promises.py        (five minutes on one core; seeds are fixed, so that it prints the same again)
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from study.stats import examples, failures, intervals, noninferiority, sequential, verdicts
+from study.stats import examples, failures, intervals, noninferiority, sequential, shape, verdicts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
+    Draw = Callable[[np.random.Generator, tuple[int, ...]], Array]
 
 GUESSING, SD = 0.1, 0.002  # accuracies: of guessing, and between seeds
 
@@ -119,19 +122,24 @@ def gate(rng: np.random.Generator) -> None:
 
 
 def more(rng: np.random.Generator) -> None:
-    """Comparisons that are settled after as many further seeds as was said."""
-    show("settled after the further seeds told, %", "effect 1 sd", "effect 1.5 sd", "none, x = 1 sd")
+    """Undecided comparisons that are settled after the number of seeds that was told, judged at any time."""
+    show("settled by the lower, the upper number, %", "any effect, x = .5", "effect 1 sd", "1.5 sd", "none, x = 1")
     for n in (3, 5, 10):
         cells: list[str] = []
-        for effect, x in ((1.0, 0.0), (1.5, 0.0), (0.0, 1.0)):
-            settled: list[bool] = []
-            while len(settled) < 200:
-                gaps = rng.standard_normal(400) + effect
-                (now,) = verdicts.compare([gaps[:n]], np.zeros(n), smallest=x)
-                if now.more and n + now.more <= gaps.size:
-                    (then,) = verdicts.compare([gaps[: n + now.more]], np.zeros(n + now.more), smallest=x)
-                    settled.append(then.verdict != "not enough seeds")
-            cells.append(share(settled))
+        for effect, x in ((None, 0.5), (1.0, 0.5), (1.5, 0.5), (0.0, 1.0)):
+            low: list[bool] = []
+            high: list[bool] = []
+            while len(low) < 400:
+                true = rng.uniform(-3, 3) if effect is None else effect
+                gaps = rng.standard_normal(n) + true
+                (now,) = verdicts.compare([gaps], np.zeros(n), smallest=x)
+                if now.verdict != "not enough seeds" or not now.more.even or not now.more.most:
+                    continue
+                gaps = np.concatenate([gaps, rng.standard_normal(now.more.most) + true])
+                for hits, seeds in ((low, now.more.even), (high, now.more.most)):
+                    (then,) = sequential.compare([gaps[: n + seeds]], np.zeros(n + seeds), smallest=x)
+                    hits.append(then.verdict != "not enough seeds")
+            cells.append(f"{100 * np.mean(low):.0f}, {100 * np.mean(high):.0f}")
         show(f"  asked after {n} seeds", *cells)
 
 
@@ -170,6 +178,57 @@ def stepwise(rng: np.random.Generator) -> None:
         show(f"  {n} seeds", *(share(each.tolist()) for each in wrong))
 
 
+def _coarse(examples: int) -> Draw:
+    """Accuracies around 95 % with a spread of a point between seeds, rounded at random to whole examples."""
+    return lambda rng, size: (
+        np.floor((0.95 + 0.01 * rng.standard_normal(size)) * examples + rng.uniform(size=size)) / examples
+    )
+
+
+def _skewed(rng: np.random.Generator, size: tuple[int, ...]) -> Array:
+    """A baseline, and variants that differ from it by an exponential variable of mean 0."""
+    runs = rng.exponential(size=size) - 1
+    runs[:, 0] = 0
+    return runs
+
+
+def _parted(rng: np.random.Generator, size: tuple[int, ...]) -> Array:
+    """A baseline, and variants that differ from it in two groups."""
+    runs = 2.0 * rng.choice([-1, 1], size) + 0.5 * rng.standard_normal(size)
+    runs[:, 0] = 0
+    return runs
+
+
+RUNS: dict[str, tuple[Draw, float]] = {  # runs (families, 1 + variants, seeds) of equal means, and their resolution
+    "normal": (lambda rng, size: rng.standard_normal(size), 0.0),
+    "t, 3 degrees of freedom": (lambda rng, size: rng.standard_t(3, size), 0.0),
+    "skewed runs": (lambda rng, size: -rng.exponential(size=size), 0.0),
+    "1 of 100 examples": (_coarse(100), 1 / 100),
+    "1 of 360 examples": (_coarse(360), 1 / 360),
+    "1 of 10,000 examples": (_coarse(10_000), 1 / 10_000),
+    "skewed differences": (_skewed, 0.0),
+    "differences in two groups": (_parted, 0.0),
+}
+
+
+def grid(rng: np.random.Generator) -> None:
+    """Families of variants that equal the baseline on average: any "helps" or "hurts"; and shapes that are named."""
+    sizes = (1, 2, 5, 8, 20)
+    show("any verdict in a family of, %", *(str(size) for size in sizes), "shape named")
+    for name, (draw, step) in RUNS.items():
+        for n in (2, 3, 5, 10, 30):
+            runs = draw(rng, (4_000, 1 + sizes[-1], n))
+            gaps = runs[:, 1:] - runs[:, :1]
+            count, center, sd = intervals.moments(gaps)
+            p = intervals.student_p(count, center, intervals.spread(sd, step))
+            wrong = [(verdicts.holm(p[:, :size]) <= 0.05).any(-1) for size in sizes]
+            named = [
+                found is not None and found.looks is not None
+                for found in (shape.of(each, step) for each in gaps[:400, 0])
+            ]
+            show(f"  {name}, n = {n}", *(share(each.tolist()) for each in wrong), share(named) if n > 5 else "-")
+
+
 if __name__ == "__main__":
-    for part in (failing, gate, more, second_look, stepwise, on_new_examples):
+    for part in (failing, gate, more, second_look, stepwise, grid, on_new_examples):
         part(np.random.default_rng(20_261_129))

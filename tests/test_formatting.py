@@ -49,3 +49,8 @@ def test_the_password_of_a_url_is_hidden_wherever_it_stands():
 def test_a_moment_is_iso_8601_in_utc():
     assert formatting.moment(1_795_000_000) == "2026-11-18T11:06:40+00:00"
     assert formatting.moment(None) is None
+
+
+def test_a_command_is_never_broken():
+    text = "Look at it: `study compare mnist_optimizers --seeds 10` shows it."
+    assert formatting.wrapped(text, 30) == ["Look at it:", "`study compare mnist_optimizers --seeds 10`", "shows it."]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
+NO_BREAK = "\N{NO-BREAK SPACE}"
 MOST_OF_A_REASON = 300  # characters of another library's error, some of which bring a whole stack
 
 
@@ -61,7 +62,9 @@ def size(count: float) -> str:
 
 
 def wrapped(text: str, width: int, indent: str = "") -> list[str]:
-    """Break text into lines of at most `width` characters at its spaces; a longer word stays whole, so one can copy it.
+    """Break text into lines of at most `width` characters at its spaces.
+
+    A longer word and a command in backticks stay whole, so that one can copy them.
 
     Args:
         text: one paragraph.
@@ -69,10 +72,12 @@ def wrapped(text: str, width: int, indent: str = "") -> list[str]:
         indent: begins each line.
 
     """
-    return textwrap.wrap(
-        text, max(1, width), initial_indent=indent, subsequent_indent=indent, break_long_words=False,
+    whole = re.sub("`[^`]+`", lambda command: command[0].replace(" ", NO_BREAK), text)
+    lines = textwrap.wrap(
+        whole, max(1, width), initial_indent=indent, subsequent_indent=indent, break_long_words=False,
         break_on_hyphens=False,
     )  # fmt: skip
+    return [line.replace(NO_BREAK, " ") for line in lines]
 
 
 def fitted(text: str, width: int | None) -> str:

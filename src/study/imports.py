@@ -238,7 +238,7 @@ def reference_to(thing: Any) -> str:
     if "<locals>" in thing.__qualname__ or module is None or thing.__module__ == "__main__":
         raise StudyFileError(
             f"{thing.__qualname__} cannot be imported by a worker process",
-            fix="Move it to a module, or run with executor='inline'.",
+            fix="Move it to a module: in a notebook, write it to a file with `%%writefile` and import it.",
         )
     file = getattr(module, "__file__", None)
     place = file if thing.__module__.startswith(FILE_MODULE) else thing.__module__

@@ -19,8 +19,6 @@ from study.progress import TrialEnded, TrialEpoch, TrialStarted
 from study.questions import comparison, judging
 from study.record import checked, results
 from study.record.journal import Journal
-from study.stats import sequential
-from study.text.table import text_of
 
 RECIPE = Recipe(
     dataset="digits", model="mlp", hidden=(16,), optimizer="sgd", lr=0.1, train_size=300, batch_size=32, epochs=4
@@ -62,29 +60,6 @@ def test_the_same_recipe_makes_no_difference_and_a_known_bad_one_hurts():
     assert table["softmax"].comparison.verdict == "hurts"
     assert table["softmax"].as_expected is False
     assert table["baseline"].mean.n == 5
-
-
-def test_a_second_look_is_judged_at_any_time_and_picked_variants_share_the_error_with_all_that_were_looked_at():
-    study = replace(STUDY, variants={**STUDY.variants, "fast": {"lr": 0.2}, "slow": {"lr": 0.05}})
-    every = comparison.ask(study, ["softmax", "fast", "slow"], seeds=2)
-    list(run(study, every))
-    first = comparison.of(study, places.resolve(), every)
-    assert (first.record().look, first.record().family) == (1, 3)
-    picked = comparison.ask(study, ["softmax"], seeds=5)
-    list(run(study, picked))
-    again = comparison.of(study, places.resolve(), picked)
-    assert (again.record().look, again.record().family) == (2, 3)
-    values = {row.variant: row.values for row in again}
-    at_any_time = sequential.compare(
-        [values["softmax"]], values["baseline"], step=judging.resolution(STUDY, test=True), family=3
-    )
-    assert again[1].comparison == at_any_time[0]
-    text = text_of(again.blocks(), 200)
-    assert "Look 2 at these variants: judged by the test that holds at any time." in text
-    assert "2 other recipes had been looked at before: all 3 share the error." in text
-    assert comparison.of(study, places.resolve(), every).record() == first.record()
-    other = comparison.ask(study.fix({"epochs": 2}), ["softmax"], seeds=5)
-    assert comparison.of(study.fix({"epochs": 2}), places.resolve(), other).record().look == 1
 
 
 def test_equal_recipes_share_their_trials():

@@ -12,7 +12,7 @@ from study.errors import InputError
 from study.plots import figures, interactive
 from study.questions import judging, new_examples, publishing, replicates, resplits
 from study.questions.comparison_rows import VariantRow, row_of
-from study.questions.looks import Earlier, earlier
+from study.questions.looks import Earlier, earlier, found_by_search
 from study.questions.replicates import Design, Pairs
 from study.recipe import fingerprint
 from study.record import family
@@ -76,6 +76,7 @@ class Comparison(Shown, Sequence[VariantRow]):
         examples: number of test examples; None if unknown.
         spread: between splits and between trainings on one split; None where that is not known.
         before: what was looked at before.
+        found: variants that the search found, with their trials; if there are any, the search's seed is left out.
 
     """
 
@@ -87,6 +88,7 @@ class Comparison(Shown, Sequence[VariantRow]):
     examples: int | None
     spread: schemas.Spread | None
     before: Earlier
+    found: Mapping[str, int]
 
     def __len__(self) -> int:
         """Count the variants."""
@@ -113,6 +115,7 @@ class Comparison(Shown, Sequence[VariantRow]):
             spread=self.spread,
             look=1 + self.before.looks,
             family=len(question.variants) - 1 + self.before.others,
+            found_by_search=dict(self.found),
             smallest=question.smallest,
             fixed=dict(self.fixed),
             guessing=False,
@@ -192,6 +195,7 @@ def compared(study: Study) -> Study:
 def design(study: Study, question: ComparisonQuestion, settings: Settings) -> Design:
     """Plan which variants are trained on which seeds."""
     finals, journal = compared(study), Family(study.name, settings.home).compare
+    found = _found(study, question, Family(study.name, settings.home).search)
 
     def open_ones(
         before: tuple[str, ...],
@@ -206,12 +210,17 @@ def design(study: Study, question: ComparisonQuestion, settings: Settings) -> De
         study=finals,
         arms={name: study.variants[name] for name in question.variants},
         seeds=question.seeds,
+        left_out=1 if found else 0,
         test=True,
         narrow=open_ones if question.until_sure else None,
         look=FIRST_LOOK,
         resplit=question.resplit,
     )
     return laid_out
+
+
+def _found(study: Study, question: ComparisonQuestion, search: Journal) -> dict[str, int]:
+    return found_by_search(study, [name for name in question.variants if name != question.against], search)
 
 
 def _before(laid_out: Design, question: ComparisonQuestion, journal: Journal) -> Earlier:
@@ -326,5 +335,6 @@ def judged(study: Study, question: ComparisonQuestion, found: Pairs) -> Comparis
         examples=new_examples.count(found),
         spread=resplits.spread(found),
         before=before,
+        found=_found(study, question, Family(study.name, found.results.journal.home).search),
         fixed=study.fixed,
     )

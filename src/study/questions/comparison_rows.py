@@ -10,7 +10,7 @@ import numpy as np
 
 from study.questions import new_examples, publishing
 from study.schemas import questions as schemas
-from study.stats import intervals, verdicts
+from study.stats import intervals, shape, verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from study.metric import Metric
     from study.questions.replicates import Pairs
     from study.stats.failures import Failures
+    from study.stats.shape import Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class VariantRow:
         failed: failed trainings, including diverged ones; all other figures leave them out.
         mean_new: 95 % interval of the mean on new examples, over seeds and examples; None if unknown.
         difference_new: the same for the difference, simultaneous over the family.
+        shape: of the differences; None for the baseline, and with fewer than six seeds.
 
     """
 
@@ -54,6 +56,7 @@ class VariantRow:
     failed: Failures
     mean_new: intervals.Interval | None = None
     difference_new: intervals.Interval | None = None
+    shape: Shape | None = None
 
     def record(self, metric: Metric) -> schemas.Compared:
         """Return the row as a record."""
@@ -68,7 +71,10 @@ class VariantRow:
             win_rate=found.wins.value if found else None,
             win_rate_low=found.wins.interval.low if found else None,
             win_rate_high=found.wins.interval.high if found else None,
-            more_seeds=found.more if found else None,
+            more_seeds=found.more.even if found else None,
+            more_seeds_most=found.more.most if found else None,
+            p_flipped=self.shape.flipped_p if self.shape else None,
+            looks=self.shape.looks if self.shape else None,
             published=self.published.value if self.published else None,
             published_as_expected=self.as_expected,
             seconds=self.seconds,
@@ -115,6 +121,7 @@ def row_of(
         failed=found.failures(name),
         mean_new=new_examples.of_mean(found, name, mean.interval) if mean else None,
         difference_new=_difference_on_new(found, name, against, comparison) if comparison and comparison.n else None,
+        shape=_shape(found, values, against, step) if comparison and not comparison.same else None,
     )
 
 
@@ -122,3 +129,7 @@ def _difference_on_new(
     found: Pairs, name: str, against: str, comparison: verdicts.Contrast
 ) -> intervals.Interval | None:
     return new_examples.of_difference(found, name, against, comparison.interval, comparison.family)
+
+
+def _shape(found: Pairs, values: NDArray[np.float64], against: str, step: float) -> Shape | None:
+    return shape.of(intervals.differences(values, found.values()[against]), step)

@@ -68,6 +68,7 @@ class Design:
             trainings failed; None continues all.
         look: number of seeds before `narrow` is first called.
         resplit: whether each seed has a split of its own, the same for all arms.
+        left_out: number of seeds, from the first one, that are left out.
 
     """
 
@@ -79,16 +80,17 @@ class Design:
     narrow: Narrow | None = None
     look: int = 1
     resplit: bool = False
+    left_out: int = 0
 
     def overrides(self, arm: str, seed_index: int) -> dict[str, Any]:
         """Return the overrides of an arm for a seed, by the seed's index from 0."""
-        knobs, further = self.study.recipe.model_dump(), self.first + seed_index
+        knobs, further = self.study.recipe.model_dump(), self.first + self.left_out + seed_index
         split = {SPLIT: knobs[SPLIT] + further} if self.resplit else {}
         return {**self.arms[arm], **split, "seed": knobs["seed"] + further}
 
     def recipes(self) -> dict[str, str]:
-        """Compute the fingerprint of each arm's recipe with the first seed."""
-        return {name: fingerprint(self.study.recipe_for(self.overrides(name, 0))) for name in self.arms}
+        """Compute the fingerprint of each arm's recipe with the first seed, also if that is left out."""
+        return {name: fingerprint(self.study.recipe_for(self.overrides(name, -self.left_out))) for name in self.arms}
 
 
 @dataclass(frozen=True, slots=True)

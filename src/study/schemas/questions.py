@@ -70,7 +70,21 @@ class Compared(Judged, OnNewExamples, Averaged, OfVariant):
     win_rate_low: float | None = Field(description="lower bound of its 95 % interval (Wilson)")
     win_rate_high: float | None = Field(description="upper bound of that interval")
     more_seeds: int | None = Field(
-        description="estimated number of further seeds until the verdict is settled; 0 if it is"
+        description="number of further seeds that settle the verdict with an even chance; 0 if it is settled, null if "
+        "above 10,000"
+    )
+    more_seeds_most: int | None = Field(
+        default=None,
+        description="number of further seeds that settle the verdict in nine cases of ten; 0 if it is settled, null if "
+        "unknown or above 10,000",
+    )
+    p_flipped: float | None = Field(
+        default=None,
+        description="two-sided p-value of this variant alone by flipping signs; null with fewer than six seeds",
+    )
+    looks: str | None = Field(
+        default=None,
+        description="how the differences look, if not normal: skewed, in two groups or not normal; null otherwise",
     )
     published: float | None = Field(description="published value")
     published_as_expected: bool | None = Field(
@@ -94,6 +108,10 @@ class Comparison(Measured, Answer):
     )
     resplit: bool = Field(default=False, description="whether each seed had a split of its own")
     spread: Spread | None = Field(default=None, description="how values vary; null without new splits")
+    found_by_search: dict[str, int] = Field(
+        default_factory=dict[str, int],
+        description="variants that the search found, with their trials: if there are any, its seed is left out",
+    )
     smallest: float = Field(description="smallest difference of interest")
     fixed: dict[str, Any] = Field(description="knobs held fixed")
     guessing: bool = Field(description="always false: failed trainings are counted separately")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -132,6 +132,8 @@ def _fisher(failed: Failures, baseline: Failures) -> float:
     if failed.count == 0:
         return 1.0
     both = failed.count + baseline.count
+    from scipy import stats  # noqa: PLC0415 - takes half a second to load
+
     return float(stats.hypergeom.sf(failed.count - 1, failed.n + baseline.n, both, failed.n))
 
 

@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from math import inf
-from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from scipy import special
 
 from study.stats.intervals import student_critical
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import ArrayLike, NDArray
-
-    Critical = Callable[[float, ArrayLike], NDArray[np.float64]]
 
 POWER = 0.8  # Cohen 1988, "Statistical Power Analysis for the Behavioral Sciences", section 2.4
 MOST_SEEDS = 10_000  # larger estimates are too uncertain to report
@@ -31,7 +22,6 @@ def seeds_needed(
     family: int = 1,
     undecided: int = 1,
     start: int = 2,
-    critical: Critical = student_critical,
 ) -> int | None:
     """Compute the number of seeds that settle a paired comparison with a probability of 80%.
 
@@ -47,7 +37,6 @@ def seeds_needed(
         family: number of variants in the family.
         undecided: number of variants that Holm's procedure has not settled, 1 to `family`.
         start: the smallest number to return, from 2.
-        critical: computes the critical value in standard errors from (error, seeds).
 
     Returns:
         The number of seeds; None if 10,000 are not enough.
@@ -58,27 +47,11 @@ def seeds_needed(
     """
 
     def power(n: int) -> float:
-        found = _power_to_find(difference, sd, n, float(critical(error / undecided, n)))
-        return max(found, _power_to_rule_out(difference, sd, smallest, n, float(critical(error / family, n))))
+        found = _power_to_find(difference, sd, n, float(student_critical(error / undecided, n)))
+        return max(found, _power_to_rule_out(difference, sd, smallest, n, float(student_critical(error / family, n))))
 
     seeds = start + bisect_left(range(start, MOST_SEEDS + 1), POWER, key=power)
     return seeds if seeds <= MOST_SEEDS else None
-
-
-def more(n: int, center: float, sd: float, **family: Any) -> int | None:
-    """Estimate how many further seeds settle a comparison, if mean and spread stay as they are; None if over 10,000.
-
-    Args:
-        n: number of pairs so far.
-        center: mean of their differences.
-        sd: standard deviation of these; NaN if unknown.
-        family: further arguments of `seeds_needed`.
-
-    """
-    if n < 2 or not np.isfinite(sd):
-        return max(1, 3 - n)  # two pairs give a first estimate of the spread, the third a usable one
-    needed = seeds_needed(center, sd, start=n + 1, **family)
-    return needed - n if needed else None
 
 
 def _power_to_find(difference: float, sd: float, n: int, critical: float) -> float:

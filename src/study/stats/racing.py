@@ -22,7 +22,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
 
 from study.metric import sign_of
 from study.stats.intervals import moments
@@ -84,4 +83,6 @@ def _noise(table: NDArray[np.float64]) -> tuple[float, int]:
 @lru_cache
 def _critical(error: float, arms: int, freedom: int) -> float:
     """Compute the critical value of a range of means, in standard errors of one mean."""
+    from scipy import stats  # noqa: PLC0415 - takes half a second to load
+
     return float(stats.studentized_range.ppf(1 - error, arms, freedom))

@@ -1,10 +1,7 @@
 """Verdicts while seeds are still being added: the error rate holds for any number of looks at the results.
 
-The test is the scale-invariant Gaussian mixture of Wang and Ramdas 2024, "Anytime-valid t-tests and confidence
-sequences for Gaussian means with unknown variance" (arXiv 2310.03722; the idea is Lai's, 1976): the likelihood ratio of
-all t statistics so far, with mean / sd of the differences drawn from a normal distribution of variance 4, against 0. It
-is a martingale that starts at 1 for normal differences of any variance, so that by Ville's inequality it ever exceeds
-1 / error with a chance of at most `error`.
+The test is the likelihood ratio of `mixture` (Wang and Ramdas 2024). It is a martingale that starts at 1 for normal
+differences of any variance, so that by Ville's inequality it ever exceeds 1 / error with a chance of at most `error`.
 
 Holm's procedure on the smallest 1 / ratio so far keeps the family's error: a false verdict at any time needs one of the
 k variants without effect to exceed k / error at some time. No average over variants is taken, because each ratio is a
@@ -22,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from study.stats import failures
+from study.stats import failures, mixture
 from study.stats.intervals import differences, reach, spread, win_rate
 from study.stats.verdicts import Contrast, Evidence, checked, judge, seen
 
@@ -30,8 +27,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from study.metric import Direction
-
-EFFECT_VARIANCE = 4.0  # effects of two standard deviations: tricks worth a study; 1 to 10 cost hardly more seeds
 
 
 def compare(
@@ -78,7 +73,7 @@ def compare(
     evidence = _evidence(gaps, error, step, np.broadcast_to(np.asarray(same, dtype=np.bool_), len(values)))
     wins = [win_rate(row, baseline, direction) for row in values]
     failing = failures.at_any_time(*seen(values, baseline, failed))
-    return judge(evidence, wins, critical, failing, direction=direction, smallest=smallest, level=level, family=family)
+    return judge(evidence, wins, failing, direction=direction, smallest=smallest, level=level, family=family)
 
 
 def confidence_sequence(
@@ -101,7 +96,7 @@ def confidence_sequence(
 
     """
     n, center, sd = _running(np.asarray(gaps, dtype=np.float64))
-    half = reach(critical(1 - level, n), n, spread(sd, step))
+    half = reach(mixture.critical(1 - level, n), n, spread(sd, step))
     with np.errstate(invalid="ignore"):
         low, high = np.where(half < np.inf, center - half, -np.inf), np.where(half < np.inf, center + half, np.inf)
     lowest, highest = np.maximum.accumulate(low, -1), np.minimum.accumulate(high, -1)
@@ -121,50 +116,17 @@ def log_ratios(gaps: ArrayLike, step: float = 0.0) -> NDArray[np.float64]:
 
     """
     n, center, sd = _running(np.asarray(gaps, dtype=np.float64))
-    return _log_ratio(n, center, spread(sd, step))
-
-
-def critical(error: float, n: ArrayLike) -> NDArray[np.float64]:
-    """Compute the critical value that holds at all times, in standard errors; infinite after too few values.
-
-    Args:
-        error: in (0, 1).
-        n: number of values.
-
-    >>> critical(0.05, [3, 4, 5, 10, 30]).round(2)
-    array([ inf, 7.21, 5.36, 3.97, 3.56])
-
-    """
-    n = np.asarray(n, dtype=np.float64)
-    grown = 1 + n * EFFECT_VARIANCE
-    power = (np.sqrt(grown) / error) ** (2 / np.maximum(n, 1))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where((n > 1) & (power < grown), np.sqrt((n - 1) * (power - 1) / (1 - power / grown)), np.inf)
+    return mixture.log_ratio(n, center, spread(sd, step))
 
 
 def _evidence(gaps: NDArray[np.float64], error: float, step: float, same: NDArray[np.bool_]) -> Evidence:
     n, center, sd = _running(gaps)
     sd = spread(sd, step)
-    p = np.exp(-np.maximum(_log_ratio(n, center, sd), 0.0))
+    p = np.exp(-np.maximum(mixture.log_ratio(n, center, sd), 0.0))
     low, high = (end[:, -1] for end in confidence_sequence(gaps, 1 - error, step))
     best = p.argmin(-1, keepdims=True)
     p, sign = (np.take_along_axis(each, best, -1)[:, 0] for each in (p, np.sign(center)))
     return Evidence(n[:, -1], center[:, -1], sd[:, -1], p, sign, low, high, same)
-
-
-def _log_ratio(n: NDArray[np.int_], center: NDArray[np.float64], sd: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Compute (n / 2) log((S + M) / (S + M / k)) - log(k) / 2.
-
-    S is the sum of squares about the mean, M is n times the squared mean, and k = 1 + n * EFFECT_VARIANCE. Values of
-    unknown spread say nothing: 0.
-    """
-    grown = 1 + n * EFFECT_VARIANCE
-    known = (n > 1) & np.isfinite(sd)
-    about = (n - 1) * np.where(known, sd, 0.0) ** 2
-    of_mean = n * np.where(n > 0, center, 0.0) ** 2
-    whole, shrunk = about + of_mean, about + of_mean / grown
-    ratio = np.divide(whole, shrunk, out=np.ones_like(whole), where=shrunk > 0)
-    return np.where(known, (n * np.log(ratio) - np.log(grown)) / 2, 0.0)
 
 
 def _running(gaps: NDArray[np.float64]) -> tuple[NDArray[np.int_], NDArray[np.float64], NDArray[np.float64]]:

@@ -48,7 +48,7 @@ def parts(values: ArrayLike) -> Parts | None:
 
     >>> found = parts([[0.90, 0.92, 0.94], [0.91, 0.93, 0.96]])
     >>> round(found.split, 4), round(found.seed, 4)
-    (0.0223, 0.0041)
+    (0.0224, 0.0041)
 
     """
     table = np.asarray(values, dtype=np.float64)

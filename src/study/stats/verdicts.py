@@ -24,13 +24,12 @@ fingerprint alone, which the caller says; every other standard deviation is at l
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from study.metric import sign_of
-from study.stats import failures, power
+from study.stats import failures, outlook
 from study.stats.intervals import (
     Interval,
     Share,
@@ -48,7 +47,7 @@ if TYPE_CHECKING:
 
     from study.metric import Direction
     from study.stats.failures import Failures
-    from study.stats.power import Critical
+    from study.stats.outlook import Outlook
 
 Verdict = Literal["helps", "hurts", "no difference", "not enough seeds"]
 NONE = failures.of(0, 0)
@@ -69,13 +68,13 @@ class Contrast:
         n: number of pairs.
         wins: share of pairs in which the variant is better; a tie counts half.
         smallest: the smallest difference that matters.
-        more: estimated number of further seeds that settle the verdict with a probability of 80% if mean and spread
-            stay as they are; 0 if it is settled, None if the number is unknown or above 10,000.
         same: whether the variant is the baseline's recipe.
         failed: how many of the variant's trainings failed; all else is about those that ended.
         baseline_failed: the same for the baseline.
         fails_more: whether it hurts because it fails significantly more often than the baseline.
         family: number of comparisons that share the error.
+        undecided: number of comparisons of the family that Holm's procedure has not settled.
+        error: two-sided error of the whole family.
 
     """
 
@@ -88,12 +87,28 @@ class Contrast:
     n: int
     wins: Share
     smallest: float
-    more: int | None
     same: bool = False
     failed: Failures = NONE
     baseline_failed: Failures = NONE
     fails_more: bool = False
     family: int = 1
+    undecided: int = 1
+    error: float = 0.05
+
+    @property
+    def more(self) -> Outlook:
+        """How many further seeds settle the verdict, by the test that holds at any time."""
+        if self.verdict != "not enough seeds":
+            return outlook.SETTLED
+        return outlook.of(
+            self.n,
+            self.difference,
+            self.sd,
+            smallest=self.smallest,
+            error=self.error,
+            family=self.family,
+            undecided=self.undecided,
+        )
 
     @property
     def small(self) -> bool:
@@ -108,7 +123,7 @@ class Contrast:
             unit: the unit shown.
 
         >>> compare([[0.93, 0.95, 0.94]], [0.91, 0.92, 0.93])[0].words(100, " points")
-        'not enough seeds (about 2 more needed)'
+        'not enough seeds (3 to 26 more needed)'
         >>> compare([[0.93, 0.95, 0.94]], [0.93, 0.95, 0.94], same=[True])[0].words()
         'no difference: the same recipe'
 
@@ -126,8 +141,7 @@ class Contrast:
             case "no difference":
                 return f"no difference larger than {largest}"
             case "not enough seeds":
-                more = f"about {self.more:,}" if self.more else f"over {power.MOST_SEEDS:,}"
-                return f"not enough seeds ({more} more needed)"
+                return f"not enough seeds ({self.more.words()})"
             case _:
                 return f"{self.verdict}, by less than {largest}" if self.small else self.verdict
 
@@ -206,9 +220,7 @@ def compare(
     evidence = Evidence(n, center, sd, p, np.sign(center), center - half, center + half, same)
     wins = [win_rate(row, baseline, direction) for row in values]
     failing = failures.at_once(*seen(values, baseline, failed))
-    return judge(
-        evidence, wins, student_critical, failing, direction=direction, smallest=smallest, level=level, family=family
-    )
+    return judge(evidence, wins, failing, direction=direction, smallest=smallest, level=level, family=family)
 
 
 def holm(p: ArrayLike) -> NDArray[np.float64]:
@@ -237,7 +249,6 @@ def _holm_among(p: NDArray[np.float64], absent: int) -> NDArray[np.float64]:
 def judge(
     evidence: Evidence,
     wins: list[Share],
-    critical: Critical,
     failing: failures.Family,
     *,
     direction: Direction,
@@ -249,19 +260,12 @@ def judge(
     error, absent = 1 - level, family - len(wins)
     adjusted = _holm_among(np.where(evidence.same, 1.0, evidence.p), absent)
     signs = np.where(adjusted <= error, evidence.sign, 0.0)
-    more_seeds = partial(
-        power.more,
-        smallest=smallest,
-        error=error,
-        family=family,
-        undecided=int(np.sum(signs == 0)) + absent,
-        critical=critical,
-    )
+    shared = {"undecided": int(np.sum(signs == 0)) + absent, "error": error}
     judged: list[Contrast] = []
     more_failures = _holm_among(np.where(evidence.same, 1.0, failing.p), absent) <= error
     for i in range(len(wins)):
         failed: dict[str, Any] = {
-            "failed": failing.variants[i], "baseline_failed": failing.baseline, "family": family
+            "failed": failing.variants[i], "baseline_failed": failing.baseline, "family": family, **shared
         }  # fmt: skip
         n, center, sd = int(evidence.n[i]), float(evidence.center[i]), float(evidence.sd[i])
         if evidence.same[i]:
@@ -270,9 +274,8 @@ def judge(
         interval = _cut(float(evidence.low[i]), float(evidence.high[i]), signs[i])
         verdict = "hurts" if more_failures[i] else _verdict(interval, signs[i], direction, smallest)
         failed["fails_more"] = bool(more_failures[i])
-        more = more_seeds(n, center, sd) if verdict == "not enough seeds" else 0
         p, p_adjusted = float(evidence.p[i]), float(adjusted[i])
-        judged.append(Contrast(verdict, center, interval, p, p_adjusted, sd, n, wins[i], smallest, more, **failed))
+        judged.append(Contrast(verdict, center, interval, p, p_adjusted, sd, n, wins[i], smallest, **failed))
     return tuple(judged)
 
 
@@ -305,7 +308,7 @@ def seen(
 
 def _same(n: int, wins: Share, smallest: float, **failed: Any) -> Contrast:
     """Judge the baseline's own recipe under another name."""
-    return Contrast("no difference", 0.0, Interval(0.0, 0.0), 1.0, 1.0, 0.0, n, wins, smallest, 0, same=True, **failed)
+    return Contrast("no difference", 0.0, Interval(0.0, 0.0), 1.0, 1.0, 0.0, n, wins, smallest, same=True, **failed)
 
 
 def _cut(low: float, high: float, sign: float) -> Interval:

@@ -87,9 +87,13 @@ def comparison_notes(found: Comparison) -> list[str]:
         notes.append(f"The published values are of other settings: here {knobs(found.fixed)}")
     if found.look > 1 and not found.until_sure:
         notes.append(f"Look {found.look} at these variants: judged by the test that holds at any time.")
+    if found.found_by_search:
+        named = ", ".join(f"{name} (trial {trial})" for name, trial in found.found_by_search.items())
+        notes.append(f"Found by the search: {named}. Its seed chose them, so it is left out here.")
     if (others := found.family - len(found.variants) + 1) > 0:
         notes.append(f"{plural(others, 'other recipe')} had been looked at before: all {found.family} share the error.")
     notes += spread(found.spread, metric)
+    notes += [note for row in found.variants if (note := shape(row))]
     notes += failures({row.variant: row for row in found.variants})
     if len(found.variants) > 1:
         notes.append(f"--smallest {found.smallest}: differences below {metric.size(found.smallest)} count as none.")
@@ -103,6 +107,14 @@ def spread(found: Spread | None, metric: Metric) -> list[str]:
     sizes = f"{metric.size(found.split)} between splits, {metric.size(found.seed)} between trainings on one split"
     over = f"{plural(found.recipes, 'recipe')} on {found.splits} splits"
     return [f"Each seed has its own split. Standard deviations: {sizes} ({over})."]
+
+
+def shape(row: Compared) -> str:
+    """Write why a variant's verdict is less sure than it says; empty if its differences look normal."""
+    if row.looks is None or row.verdict not in {"helps", "hurts"}:
+        return ""
+    flipped = f"Flipping signs gives p = {row.p_flipped:.2g} for it alone"
+    return f"{row.variant}: the differences look {row.looks}, which a t test of few seeds takes badly. {flipped}."
 
 
 def failures(rows: Mapping[str, Averaged]) -> list[str]:
