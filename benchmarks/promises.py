@@ -167,6 +167,28 @@ def second_look(rng: np.random.Generator) -> None:
         show(f"  {variants} variants, {n} seeds", *(share(each.tolist()) for each in (*found, *either)))
 
 
+def many_looks(rng: np.random.Generator) -> None:
+    """Families of equal variants, looked at after every seed up to 300: any "helps" or "hurts" at any look."""
+    sizes = (1, 2, 5, 8, 20)
+    show("looked at after every seed, any verdict, %", *(f"of {size}" for size in sizes))
+    kinds: dict[str, Draw] = {
+        "normal": lambda rng, size: rng.standard_normal(size),
+        "t, 3 degrees of freedom": lambda rng, size: rng.standard_t(3, size),
+        "skewed runs": lambda rng, size: -rng.exponential(size=size),
+        "skewed differences": _skewed,
+    }
+    for name, draw in kinds.items():
+        found = {(size, cap): list[bool]() for size in sizes for cap in (30, 300)}
+        for _ in range(2_000):
+            runs = draw(rng, (1, 1 + sizes[-1], 300))[0]
+            ratios = sequential.log_ratios(runs[1:] - runs[0])
+            for (size, cap), wrong in found.items():
+                p = np.exp(-np.maximum(ratios[:size, :cap].max(-1), 0.0))
+                wrong.append(bool((verdicts.holm(p) <= 0.05).any()))
+        for cap in (30, 300):
+            show(f"  {name}, up to {cap} seeds", *(share(found[size, cap]) for size in sizes))
+
+
 def stepwise(rng: np.random.Generator) -> None:
     """Candidates for the simplest recipe that all lose exactly x, tried in turn: any that is said to lose less."""
     show("6 candidates that lose x, any called no worse, %", "error of tries so far", "one error for all")
@@ -230,5 +252,5 @@ def grid(rng: np.random.Generator) -> None:
 
 
 if __name__ == "__main__":
-    for part in (failing, gate, more, second_look, stepwise, grid, on_new_examples):
+    for part in (failing, gate, more, second_look, many_looks, stepwise, grid, on_new_examples):
         part(np.random.default_rng(20_261_129))

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from limit import WORKS, flop_of, flop_per_second
 
 from study import Recipe, load
 from study.data import packed
@@ -33,7 +34,6 @@ from study.executors.server import cores
 from study.record.journal import Journal
 
 HERE = Path(__file__).parent
-WORKS = {"cifar": "cifar_tricks", "mnist": str(HERE / "mnist_mlp.py")}
 KNOBS = (  # those that peer.py has, too; all others stay as they are in every recipe of the lists
     "optimizer", "lr", "momentum", "weight_decay", "schedule", "gamma", "init", "activation", "normalize",
     "dropout_conv", "dropout_dense",
@@ -163,22 +163,40 @@ def compared(peer: Timing, ours: Timing) -> str:
     )
 
 
-def row(arguments: argparse.Namespace, pairs: list[tuple[Timing, Timing]]) -> str:
-    """Write the Markdown row for docs/benchmarks.md: medians over the rounds, and the range of the ratios."""
+def row(arguments: argparse.Namespace, pairs: list[tuple[Timing, Timing]], flop: float, limit: float) -> str:
+    """Write the Markdown row for docs/benchmarks.md: medians over the rounds, and the range of the ratios.
+
+    Args:
+        arguments: what was run.
+        pairs: both sides' timings, a pair a round.
+        flop: that all trainings need.
+        limit: FLOP/s of this machine.
+
+    """
     steady = sorted(peer.steady / ours.steady for peer, ours in pairs)
     whole = sorted(peer.whole / ours.whole for peer, ours in pairs)
     hourly = [statistics.median(arguments.trials * 3600 / pair[side].steady for pair in pairs) for side in (0, 1)]
     size = f"{arguments.train_size or 'all'} images"
+    seconds = statistics.median(ours.steady for _, ours in pairs)
     cells = [
         f"{arguments.work}, {arguments.trials} trials x {arguments.epochs} epochs, {size}",
         f"{hourly[0]:.0f}",
         f"{hourly[1]:.0f}",
         f"**{statistics.median(steady):.1f}** ({steady[0]:.1f} to {steady[-1]:.1f})",
         f"{statistics.median(whole):.1f} ({whole[0]:.1f} to {whole[-1]:.1f})",
+        f"{100 * flop / seconds / limit:.0f} % of {limit / 1e9:.0f} GFLOP/s",
         str(len(pairs)),
         machine(),
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def flop_needed(arguments: argparse.Namespace) -> float:
+    """Count the FLOP of all trainings of the list."""
+    study = load(WORKS[arguments.work])
+    knobs = {"epochs": arguments.epochs} | ({"train_size": arguments.train_size} if arguments.train_size else {})
+    recipes = [study.recipe_for({**each, **knobs}) for each in list(study.variants.values())[: arguments.trials]]
+    return sum(flop_of(recipe) for recipe in recipes if isinstance(recipe, Recipe))
 
 
 def main() -> None:
@@ -192,7 +210,10 @@ def main() -> None:
     parser.add_argument("--num-workers", type=int, default=0, help="of the peer's DataLoader")
     arguments = parser.parse_args()
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-    print(row(arguments, measure(arguments)))
+    limits = [flop_per_second()]
+    pairs = measure(arguments)
+    limits.append(flop_per_second())
+    print(row(arguments, pairs, flop_needed(arguments), max(limits)))
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ WAYS = {
     "show a trial": (["show", "small", "--trial", "1"], lambda: study.show("small", 1)),
     "importance": (["show", "small", "--importance"], lambda: study.importance("small")),
     "pruning": (["show", "small", "--pruning"], lambda: study.pruning("small")),
+    "plan": (["plan", "small"], lambda: study.plan("small")),
     "best": (["best", "small"], lambda: study.best("small")),
     "export": (["export", "small", "--format", "json"], lambda: study.export("small")),
     "report": (["report", "small"], lambda: study.write_report("small")),
@@ -64,8 +65,8 @@ WITHOUT_JSON = {"best", "export", "remove"}  # commands that have no --json; the
 SILENT = {"remove"}
 # Keys whose values differ from one run to the next.
 OWN = {
-    "at", "bytes", "command", "crc", "created", "pid", "promoted_at", "seconds", "since", "size", "started", "time",
-    "uid",
+    "at", "bytes", "command", "crc", "created", "pid", "promoted_at", "seconds", "seconds_per_training", "since",
+    "size", "started", "time", "uid",
 }  # fmt: skip
 WITH_TIMES = {".png", ".svg", ".html", ".md", ".lock", ".db"}  # files that are compared by their names
 MLFLOW = """

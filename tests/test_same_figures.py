@@ -178,6 +178,8 @@ def test_a_comparison_has_the_same_figures_everywhere(shown):
         for cell in (TEST.cell(row["mean"]), row["says"] or "baseline"):
             assert cell in line
             assert cell in shown["report"]
+        if row["verdict"] == "not enough seeds":
+            assert f"({row['more_seeds']:,} to {row['more_seeds_most']:,} more needed)" in row["says"]
         if row["difference"] is not None:
             assert TEST.gap(row["difference"]) in line
             assert TEST.gap(row["difference"]) in shown["report"]
@@ -190,7 +192,7 @@ def test_a_comparison_has_the_same_figures_everywhere(shown):
             if row["difference_new_low"] is not None:
                 assert TEST.gaps(Ends(row["difference_new_low"], row["difference_new_high"])) in text
             assert "No training failed: of 2 each, a share of failures below 78% is possible" in text
-    assert found["examples"] == 360
+    assert (found["examples"], found["look"], found["family"]) == (360, 1, 2)
     twin = next(each for each in found["variants"] if each["variant"] == "twin")
     assert twin["says"] == "no difference: the same recipe"
 
@@ -219,6 +221,10 @@ def test_a_confirmed_score_is_the_same_everywhere(shown):
     for value in (found["gain"], found["optimism"]):
         assert TEST.gap(value) in shown["confirm"]
         assert TEST.gap(value) in shown["report"]
+    spread = found["score_spread"]  # each seed had its own split
+    sizes = f"{TEST.size(spread['split'])} between splits, {TEST.size(spread['seed'])} between trainings on one split"
+    for text in (shown["confirm"], shown["report"]):
+        assert sizes in text
     groups = runs(shown, "small-final")
     assert groups[score["name"].replace(" ", "-")].data.metrics["mean"] == score["mean"]
     finals = [each["value"] for each in shown["json"]["small-final"]["trials"]]
@@ -254,3 +260,22 @@ def test_a_comparison_with_other_settings_is_never_shown_beside_the_search(tmp_p
     assert "train_size=200" in report
     for row in answered("compare", "small", "--show")["variants"]:
         assert TEST.value(row["mean"]) not in report
+
+
+def test_a_second_look_at_picked_variants_is_told_everywhere(tmp_path, monkeypatch, database):
+    monkeypatch.setenv("COLUMNS", "250")
+    (tmp_path / "work" / "studies").mkdir()
+    (tmp_path / "work" / "mlruns").mkdir()
+    (tmp_path / "work" / "studies" / "small.py").write_text(FILE.replace('"twin": {}', '"twin": {"hidden": (8,)}'))
+    shutil.copy(database, tmp_path / "work" / "mlruns" / "mlflow.db")
+    typed("run", "small", "--trials", "3", "--epochs", "1", "--set", "train_size=300", *FLAGS)
+    typed("compare", "small", "--seeds", "2", *FLAGS)
+    said, _ = typed("compare", "small", "--variants", "single", "--seeds", "3", *FLAGS)
+    found = answered("compare", "small", "--show")
+    assert (found["look"], found["family"]) == (2, 2)
+    typed("report", "small", "-o", "report.md")
+    (row,) = [each for each in found["variants"] if each["variant"] == "single"]
+    for text in (said, Path("report.md").read_text()):
+        assert "Look 2 at these variants: judged by the test that holds at any time." in text
+        assert "1 other recipe had been looked at before: all 2 share the error." in text
+        assert row["says"] in text

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         list_studies,
         models,
         new,
+        plan,
         predict,
         promote,
         pruning,
@@ -44,8 +45,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Client", "Epoch", "Published", "Recipe", "Study", "StudyError", "Variant", "ablate", "best", "check", "compare",
     "confirm", "doctor", "export", "import_data", "importance", "list_data", "list_studies", "load", "models", "new",
-    "predict", "promote", "pruning", "register", "remove", "remove_data", "rollback", "run", "show", "side_by_side",
-    "sync", "verify_data", "write_report",
+    "plan", "predict", "promote", "pruning", "register", "remove", "remove_data", "rollback", "run", "show",
+    "side_by_side", "sync", "verify_data", "write_report",
 ]  # fmt: skip
 
 _PLACES = {

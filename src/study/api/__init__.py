@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from study.api.data import import_data, list_data, remove_data, verify_data
     from study.api.questions import How, ablate, compare, confirm, run
     from study.api.registry import models, predict, promote, register, rollback
-    from study.api.searches import best, export, importance, pruning, show, side_by_side
+    from study.api.searches import best, export, importance, plan, pruning, show, side_by_side
     from study.api.studies import check, doctor, list_studies, new, remove, sync, write_report
 
 __all__ = [
     "How", "ablate", "best", "check", "compare", "confirm", "doctor", "export", "import_data", "importance",
-    "list_data", "list_studies", "models", "new", "predict", "promote", "pruning", "register", "remove",
+    "list_data", "list_studies", "models", "new", "plan", "predict", "promote", "pruning", "register", "remove",
     "remove_data", "rollback", "run", "show", "side_by_side", "sync", "verify_data", "write_report",
 ]  # fmt: skip
 
@@ -25,7 +25,7 @@ _MODULES = {
     "data": ("import_data", "list_data", "remove_data", "verify_data"),
     "questions": ("How", "ablate", "compare", "confirm", "run"),
     "registry": ("models", "predict", "promote", "register", "rollback"),
-    "searches": ("best", "export", "importance", "pruning", "show", "side_by_side"),
+    "searches": ("best", "export", "importance", "plan", "pruning", "show", "side_by_side"),
     "studies": ("check", "doctor", "list_studies", "new", "remove", "sync", "write_report"),
 }
 _PLACES = {name: module for module, names in _MODULES.items() for name in names}

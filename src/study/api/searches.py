@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, overload
 
 from study.record import family, one_trial, results
 from study.settings import resolve
+from study.study_files import load
 
 if TYPE_CHECKING:
+    from study.definition import Study
     from study.insight.importance import Importance
     from study.insight.overview import Overview
+    from study.insight.planning import SeedPlan
     from study.insight.savings import Pruning
     from study.insight.searches import SideBySide
     from study.record.export import Export
@@ -86,6 +89,34 @@ def importance(name: str, *, home: str | Path | None = None) -> Importance:
     from study.insight import importance as assessing  # noqa: PLC0415 - optuna
 
     return assessing.read(_journal(name, home))
+
+
+def plan(
+    study: Study | str,
+    difference: float = 0.005,
+    *,
+    sd: float | None = None,
+    workers: int | None = None,
+    home: str | Path | None = None,
+) -> SeedPlan:
+    """Say how many seeds a comparison of a study's variants needs, and how long they take; nothing is run.
+
+    Args:
+        study: a `Study`, or the name or path of one.
+        difference: that is to be found, above 0, in the metric's unit: 0.005 is half a point of accuracy.
+        sd: standard deviation between seeds, in the metric's unit; None for that of earlier trainings.
+        workers: trainings at a time; None for one a core.
+        home: folder of results; `STUDY_HOME`, else `mlruns`.
+
+    Raises:
+        InputError: a number out of range, or the noise between seeds is not known yet.
+
+    """
+    from study.executors.server import cores  # noqa: PLC0415 - for a plan alone
+    from study.insight import planning  # noqa: PLC0415 - scipy
+
+    found = load(study) if isinstance(study, str) else study
+    return planning.plan(found, resolve(home), difference, sd, workers or cores())
 
 
 def pruning(name: str, *, home: str | Path | None = None) -> Pruning:

@@ -130,6 +130,7 @@ def _app() -> App:
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
     made.command("run")(run.run)
+    made.command("plan")(studies.plan)
     made.command("compare")(questions.compare)
     made.command("confirm")(questions.confirm)
     made.command("ablate")(questions.ablate)

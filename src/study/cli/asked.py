@@ -82,6 +82,25 @@ Smallest = Annotated[
         help="Name the smallest difference of interest. For accuracies, 0.005 is half a point.",
     ),
 ]
+Difference = Annotated[
+    float,
+    typer.Option(
+        envvar="STUDY_DIFFERENCE",
+        metavar="X",
+        rich_help_panel=options.WHAT,
+        help="Find a difference of this size. For accuracies, 0.005 is half a point.",
+    ),
+]
+Sd = Annotated[
+    float | None,
+    typer.Option(
+        envvar="STUDY_SD",
+        metavar="X",
+        rich_help_panel=options.WHAT,
+        show_default="that of earlier trainings",
+        help="Take this standard deviation between the seeds of one recipe.",
+    ),
+]
 AsPublished = Annotated[
     bool,
     typer.Option(

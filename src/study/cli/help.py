@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PANELS: Mapping[str, Sequence[str]] = {
     "Search": ("new", "check", "run", "list"),
-    "Believe": ("compare", "confirm", "ablate"),
+    "Believe": ("plan", "compare", "confirm", "ablate"),
     "Look": ("show", "best", "report", "export"),
     "Registry": ("register", "promote", "rollback", "models", "predict"),
     "Data": ("data",),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from study import api, settings
-from study.cli import completion, options
+from study.cli import asked, completion, options
 from study.cli.consent import require_consent
 from study.errors import InputError
 from study.formatting import size
@@ -98,6 +98,18 @@ def new(name: NewName) -> None:
 def check(name: options.StudyFile, as_json: options.AsJson = False) -> None:
     """Check without training that a study can be searched."""
     show(api.check(name), as_json=as_json)
+
+
+def plan(
+    name: options.StudyFile,
+    difference: asked.Difference = 0.005,
+    sd: asked.Sd = None,
+    workers: options.Workers = None,
+    as_json: options.AsJson = False,
+    home: options.Home = None,
+) -> None:
+    """Say how many seeds a comparison needs, and how long they take. Runs nothing."""
+    show(api.plan(name, difference, sd=sd, workers=workers, home=home), as_json=as_json)
 
 
 def report(

@@ -119,3 +119,30 @@ class Searches(Measured, Answer):
     searches: list[SearchInBrief] = Field(description="the searches, in the order given")
     by_trials: list[Budget] = Field(description="at 1, 2, 5, 10, ... trials")
     by_seconds: list[Budget] = Field(description="at successive halves of the training time that all searches have")
+
+
+class SeedsNeeded(Record):
+    """What it takes to see one difference."""
+
+    difference: float = Field(description="difference that is to be found, in the metric's unit")
+    seeds_alone: int | None = Field(description="seeds that find it in four cases of five, if it is the only variant")
+    seeds: int | None = Field(description="the same where all variants share the error; null if above 10,000")
+    seeds_to_rule_out: int | None = Field(
+        description="seeds that rule it out in four cases of five, if there is no difference"
+    )
+    trainings: int | None = Field(description="trainings of `seeds`, of all variants and the baseline")
+    seconds: float | None = Field(description="time they take; null if no training has ended yet")
+
+
+class SeedPlan(Measured, Answer):
+    """How many seeds a comparison needs: `study plan NAME --json`."""
+
+    type: str = Field(default="seed_plan", description="always `seed_plan`")
+    against: str = Field(description="name of the baseline")
+    variants: int = Field(description="number of variants that are compared with it")
+    noise: float = Field(description="standard deviation between the seeds of one recipe, in the metric's unit")
+    source: str | None = Field(description="study whose trainings show that noise; null if it was given")
+    freedom: int | None = Field(description="degrees of freedom of the noise: trainings minus recipes")
+    workers: int = Field(description="number of trainings at a time")
+    seconds_per_training: float | None = Field(description="mean duration of a training; null if none has ended")
+    differences: list[SeedsNeeded] = Field(description="half of the difference, the difference, and twice of it")

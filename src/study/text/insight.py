@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from study.metric import Metric
-    from study.schemas.insight import Budget, Importance, Pruning, Searches, Share, Weight
+    from study.schemas.insight import Budget, Importance, Pruning, Searches, SeedPlan, Share, Weight
 
 
 def importance(found: Importance) -> list[Block]:
@@ -108,6 +108,40 @@ def pruning(found: Pruning) -> list[Block]:
         ]
         blocks.append(Block(lost))
     return blocks
+
+
+def seed_plan(found: SeedPlan) -> list[Block]:
+    """Show how many seeds a comparison needs, and how long they take."""
+    metric = found.judged_by
+    source = f" (of {found.source}, {found.freedom} degrees of freedom)" if found.source else ""
+    lines = [
+        f"{found.study}: seeds for a comparison of {plural(found.variants, 'variant')} with {found.against}",
+        f"Noise between seeds: {metric.size(found.noise)}{source}",
+    ]
+    family = f"among {found.variants}"
+    headings = ["Difference", "Found, alone", f"Found, {family}", "Ruled out", "Trainings", "Time"]
+    rows = [
+        [metric.size(each.difference), _seeds(each.seeds_alone), _seeds(each.seeds), _seeds(each.seeds_to_rule_out),
+         "-" if each.trainings is None else str(each.trainings),
+         "-" if each.seconds is None else duration(each.seconds)]
+        for each in found.differences
+    ]  # fmt: skip
+    shared = f"; all {found.variants} share the error" if found.variants > 1 else ""
+    four = "Seeds that find the difference, or rule it out if there is none, in four cases of five"
+    notes = [
+        f"{four}, in a plan that is fixed in advance{shared}.",
+        f"Trainings and time are those of the third column, {found.workers} at a time.",
+    ]
+    whole = found.differences[1]
+    if metric.is_accuracy and not found.in_percent and whole.difference >= 0.1:
+        notes.append("An accuracy lies between 0 and 1: half a point is --difference 0.005.")
+    if whole.seeds:
+        notes.append(f"Run it:  study compare {found.study} --seeds {whole.seeds}")
+    return [Block(lines, headings, rows, notes)]
+
+
+def _seeds(number: int | None) -> str:
+    return "over 10,000" if number is None else str(number)
 
 
 def _of(share: Share) -> str:
