@@ -17,7 +17,8 @@ HEAD = """# The server's API
 Written by `docs/http_api.py` from the server's OpenAPI description, which programs get at `/api/v1/openapi.json`.
 
 A request has `Authorization: Bearer TOKEN`; `study login`, a person's own page and `POST /api/v1/login` make tokens.
-Bodies and answers are JSON: NaN and infinity are null. An answer of 400 or more is `{"what": ..., "fix": ...}`. The
+Bodies and answers are JSON: NaN and infinity are null. An answer of 400 or more is `{"kind": ..., "what": ...,
+"fix": ...}`, where `kind` says whose fault it is. The
 records of studies and trials are those of [`--json`](cli.md). Lists come in parts: `next` of one is `cursor` of the
 following one.
 

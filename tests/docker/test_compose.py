@@ -11,8 +11,8 @@ import sys
 import sysconfig
 import time
 from pathlib import Path
-from urllib.request import ProxyHandler, Request, build_opener
 
+import httpx2
 import psycopg
 import pytest
 import yaml
@@ -38,9 +38,19 @@ study = Study(
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_a_service_is_published_on_loopback_only(name):
-    assert all(str(port).startswith("127.0.0.1:") for port in SERVICES[name].get("ports", []))
-    assert "network_mode" not in SERVICES[name]
+def test_the_proxy_alone_is_published_and_nothing_may_do_more_than_it_has_to(name):
+    service = SERVICES[name]
+    assert bool(service.get("ports")) == (name == "caddy")
+    assert "network_mode" not in service
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert name == "postgres" or (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+
+
+def test_the_proxy_leads_to_the_server_and_the_server_believes_its_network_alone():
+    assert "reverse_proxy serve:8765" in (FOLDER / "Caddyfile").read_text()
+    subnet = COMPOSE["networks"]["front"]["ipam"]["config"][0]["subnet"]
+    assert SERVICES["serve"]["environment"]["STUDY_PROXY_ADDRESS"] == subnet
+    assert [name for name in SERVICES if "front" in SERVICES[name].get("networks", [])] == ["serve", "caddy"]
 
 
 def test_there_is_no_default_password():
@@ -54,7 +64,7 @@ def test_no_address_and_no_command_line_holds_a_password():
     assert re.findall(r"study:[^@\"]*@postgres", json.dumps(SERVICES)) == []
 
 
-@pytest.mark.parametrize("name", ["postgres", "mlflow", "dashboard"])
+@pytest.mark.parametrize("name", ["postgres", "mlflow", "serve", "caddy"])
 def test_what_stays_up_is_watched_and_started_again(name):
     assert SERVICES[name]["healthcheck"]["test"][0] == "CMD"
     assert SERVICES[name]["restart"] == "unless-stopped"
@@ -72,7 +82,8 @@ def test_services_wait_for_what_they_need():
         "postgres": set(),
         "mlflow": {"postgres"},
         "tables": {"postgres"},
-        "dashboard": {"tables"},
+        "serve": {"tables", "mlflow"},
+        "caddy": {"serve"},
         "study": {"tables", "mlflow"},
     }
 
@@ -100,13 +111,15 @@ class Machine:
 
     def __init__(self, folder, sockets):
         self.folder = folder
-        self.ports = {"mlflow": free_port(), "dashboard": free_port()}
+        self.ports = {"mlflow": free_port(), "serve": free_port()}
         self._here = [
             (r"@postgres/(\w+)", rf"@/\1?host={sockets}"),
             (r"0\.0\.0\.0", "127.0.0.1"),
             (r"mlflow:5000", f"127.0.0.1:{self.ports['mlflow']}"),
             (r"\b5000\b", str(self.ports["mlflow"])),
-            (r"\b8080\b", str(self.ports["dashboard"])),
+            (r"\b8765\b", str(self.ports["serve"])),
+            (r"172\.30\.8\.0/24", "127.0.0.1"),
+            (r"\$\{STUDY_HOST_NAME:\?[^}]*\}", "localhost"),
             (r"/artifacts\b", str(folder / "artifacts")),
             (r"\$\{POSTGRES_PASSWORD:\?[^}]*\}", PASSWORD),
         ]
@@ -151,12 +164,6 @@ class Machine:
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
 
-    def ask(self, name, path, body=None):
-        address = f"http://127.0.0.1:{self.ports[name]}{path}"
-        request = Request(address, json.dumps(body).encode() if body else None, {"Content-Type": "application/json"})
-        with build_opener(ProxyHandler({})).open(request, timeout=30) as answer:
-            return json.loads(answer.read())
-
     def end(self):
         for process in self._running:
             os.killpg(process.pid, signal.SIGTERM)
@@ -175,41 +182,63 @@ def machine(tmp_path, postgres):
         known = SERVICES["postgres"]["environment"]
         connection.execute(f"CREATE ROLE {known['POSTGRES_USER']} SUPERUSER LOGIN PASSWORD '{PASSWORD}'")
         connection.execute(f"CREATE DATABASE {known['POSTGRES_DB']} OWNER {known['POSTGRES_USER']}")
-        connection.execute((FOLDER / "databases.sql").read_text())
+        for statement in re.findall(r"^CREATE.*?;", (FOLDER / "databases.sql").read_text(), re.MULTILINE):
+            connection.execute(statement)
         sockets = connection.info.host
     machine = Machine(tmp_path, sockets)
     yield machine
     machine.end()
 
 
+def invited(machine):
+    """The link that makes the first admin, as the server has printed it."""
+    return re.search(r"https://localhost(/invitation/\S+)", (machine.folder / "serve.log").read_text()).group(1)
+
+
 @pytest.mark.slow
-def test_a_search_on_the_programs_of_compose_is_in_postgresql_and_on_both_pages(machine):
+def test_a_search_through_the_programs_of_compose_is_in_postgresql_and_on_all_pages(machine):
     machine.start("mlflow")
     machine.run("tables")
-    machine.start("dashboard")
-    (machine.folder / "tiny.py").write_text(STUDY)
-    done = machine.run("study", "run", "tiny.py", "--trials", "3", "--workers", "1", "--json")
-    summary = json.loads(done.stdout.splitlines()[-1])
+    machine.start("serve")
+    address, https = f"http://localhost:{machine.ports['serve']}", {"X-Forwarded-Proto": "https"}  # as Caddy sends it
+    with httpx2.Client(base_url=address, headers=https, timeout=60) as client:
+        assert client.get("/mlflow/").status_code == 401
+        chosen = {"name": "ann", "password": "correct horse battery"}
+        came = client.post(invited(machine), data=chosen, headers={"Origin": address})
+        assert came.headers["set-cookie"].startswith("__Host-study=")
+        token = client.post("/api/v1/login", json=chosen).json()["token"]
+        client.headers["Authorization"] = f"Bearer {token}"
+        asked = {"study": "tiny", "file": {"name": "tiny", "content": STUDY}, "trials": 3, "workers": 1}
+        run = client.post("/api/v1/runs", json=asked).json()["id"]
+        done = wait(lambda: (got := client.get(f"/api/v1/runs/{run}").json())["ended"] and got)
+        assert done["status"] == "done", (done, client.get(f"/api/v1/runs/{run}/messages").text)
 
-    (shown,) = machine.ask("dashboard", "/api/studies")["study_summaries"]
-    trials = machine.ask("dashboard", f"/api/studies/{shown['study_id']}?after=0")["trials"]
-    assert [trial["state"] in {"Complete", "Pruned"} for trial in trials] == [True] * 3
+        wait(lambda: client.get("/dashboard").status_code == 200)
+        (shown,) = client.get("/api/studies").json()["study_summaries"]
+        trials = client.get(f"/api/studies/{shown['study_id']}?after=0").json()["trials"]
+        assert [trial["state"] in {"Complete", "Pruned"} for trial in trials] == [True] * 3
 
-    experiment = machine.ask("mlflow", "/api/2.0/mlflow/experiments/get-by-name?experiment_name=tiny")["experiment"]
-    assert experiment["artifact_location"].startswith("mlflow-artifacts:/")
-    search = {"experiment_ids": [experiment["experiment_id"]]}
-    runs = machine.ask("mlflow", "/api/2.0/mlflow/runs/search", search)["runs"]
-    assert len(runs) == 4
+        mlflow = "/mlflow/api/2.0/mlflow"
+        by_name = client.get(f"{mlflow}/experiments/get-by-name?experiment_name=tiny").json()["experiment"]
+        assert by_name["artifact_location"].startswith("mlflow-artifacts:/")
+        runs = client.post(f"{mlflow}/runs/search", json={"experiment_ids": [by_name["experiment_id"]]}).json()["runs"]
+        assert len(runs) == 4
     assert len(list((machine.folder / "artifacts").rglob("best.safetensors"))) == 3
-    assert json.loads(next((machine.folder / "artifacts").rglob("best.json")).read_text())["value"] == best_of(summary)
+    best = json.loads(next((machine.folder / "artifacts").rglob("best.json")).read_text())["value"]
+    assert best == done["answer"]["best"]["value"]
 
     again = machine.run("study", "sync", "--json")
     assert [line["mlflow"] for line in json.loads(again.stdout)] == [0]
-    assert PASSWORD not in done.stdout + done.stderr + again.stdout + again.stderr
+    logs = "".join((machine.folder / f"{name}.log").read_text() for name in ("mlflow", "serve"))
+    assert PASSWORD not in again.stdout + again.stderr + logs
 
 
-def best_of(summary):
-    return summary["best"]["value"]
+def wait(true, seconds=180):
+    deadline = time.monotonic() + seconds
+    while not (found := true()):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    return found
 
 
 def test_the_readmes_commands_name_services_that_are_there():

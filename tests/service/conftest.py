@@ -23,6 +23,7 @@ from study.service.web import Service
 from study.settings import Settings
 
 PASSWORD = "correct horse battery"
+CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")
 SERVER = "http://localhost"
 
 

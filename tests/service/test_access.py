@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from study.service import app
-from tests.service.conftest import bearer
+from study.errors import StudyError
+from study.service import app, client, commands
+from tests.service.conftest import SERVER, bearer
 
 ROLE_OF = """
 anyone  GET /healthz, GET /readyz, GET /assets/{name}, GET /login, POST /login, GET /invitation/{secret}
-anyone  POST /invitation/{secret}, POST /api/v1/login
+anyone  POST /invitation/{secret}, POST /api/v1/login, GET /sso, GET /sso/callback
 viewer  GET /metrics, GET /api/v1/openapi.json, GET /, GET /parts/home, GET /queue, GET /parts/queue, GET /runs/{run}
 viewer  GET /parts/runs/{run}, GET /parts/studies/{study}/remarks
 viewer  GET /studies, GET /studies/{study}, GET /parts/studies/{study}, GET /studies/{study}/trials/{trial}, GET /me
-viewer  POST /me/tokens, POST /me/tokens/{token}/revoke, POST /me/password, POST /logout
+viewer  POST /me/tokens, POST /me/tokens/{token}/revoke, POST /me/password, POST /me/email, POST /logout
 viewer  GET /api/v1/runs, GET /api/v1/queue, GET /api/v1/runs/{run}, GET /api/v1/runs/{run}/messages
 viewer  GET /api/v1/runs/{run}/events, GET /api/v1/events, GET /api/v1/studies, GET /api/v1/studies/{study}
 viewer  GET /api/v1/studies/{study}/trials, GET /api/v1/studies/{study}/trials/{trial}
@@ -26,12 +27,25 @@ viewer  GET /api/v1/studies/{study}/trials.csv, GET /api/v1/studies/{study}/repo
 viewer  GET /api/v1/me, GET /api/v1/tokens, POST /api/v1/tokens, DELETE /api/v1/tokens/{token}, GET /api/v1/usage
 viewer  GET /models, GET /parts/models, GET /compare, GET /machines, GET /api/v1/models
 viewer  GET /api/v1/studies/{study}/notes
+viewer  GET /optuna, GET /dashboard, GET /dashboard/{path:path}, GET /static/{path:path}, GET /favicon.ico
+viewer  GET /api/meta, GET /api/studies, GET /api/studies/{path:path}, GET /csv/{path:path}
+viewer  GET /studies/{study}/optuna, GET /studies/{study}/mlflow, GET /mlflow, GET /mlflow/{path:path}
+viewer  GET /mlflow/ajax-api/2.0/mlflow/gateway-proxy
+viewer  POST /mlflow/graphql, POST /mlflow/{api}/{version}/mlflow/{kind}/search
+viewer  POST /mlflow/{api}/{version}/mlflow/experiments/search-datasets
 runner  POST /studies/{study}/register, POST /models/{model}/promote, POST /models/{model}/rollback
 runner  POST /studies/{study}/notes, POST /studies/{study}/trials/{trial}/notes, PUT /api/v1/studies/{study}/notes
 runner  POST /api/v1/models, POST /api/v1/models/{model}/promote, POST /api/v1/models/{model}/rollback
 runner  GET /start, POST /start/check, POST /start, POST /queue/{run}/{verb}
-runner  POST /api/v1/runs, PUT /api/v1/runs/{run}/priority, POST /api/v1/runs/{run}/{verb}
+runner  POST /api/v1/runs, PUT /api/v1/runs/{run}/priority, POST /api/v1/runs/{run}/stop
+runner  POST /api/v1/runs/{run}/resume, POST /api/v1/runs/{run}/cancel
 admin   GET /people, POST /people, POST /people/{name}
+admin   POST /api/studies, PUT /api/studies, PATCH /api/studies, DELETE /api/studies
+admin   POST /api/studies/{path:path}, PUT /api/studies/{path:path}, PATCH /api/studies/{path:path}
+admin   DELETE /api/studies/{path:path}, POST /api/trials/{path:path}, PUT /api/trials/{path:path}
+admin   PATCH /api/trials/{path:path}, DELETE /api/trials/{path:path}, POST /mlflow/{path:path}
+admin   PUT /mlflow/{path:path}, PATCH /mlflow/{path:path}, DELETE /mlflow/{path:path}
+admin   POST /groups, GET /api/v1/groups, PUT /api/v1/groups/{name}
 admin   GET /api/v1/people, POST /api/v1/people, PATCH /api/v1/people/{name}, GET /api/v1/audit
 """
 WHO = ["nobody", "revoked", "viewer", "runner", "author", "admin"]
@@ -78,7 +92,7 @@ def test_every_route_refuses_whom_it_has_to(here, who):
         if path in STREAMS and may:
             continue  # they do not end; tests/service/test_whole.py follows them
         known = re.sub(r"\{trial\}", "0", path)
-        answer = here.client.request(method, re.sub(r"\{\w+\}", "none", known), headers=headers)
+        answer = here.client.request(method, re.sub(r"\{\w+(:path)?\}", "none", known), headers=headers)
         refused = answer.status_code == (401 if token is None or who == "revoked" else 403)
         opened = role == "anyone"
         if answer.status_code >= 500 or (not opened and refused == may):
@@ -142,3 +156,21 @@ def test_what_cannot_be_is_refused_before_it_is_queued(here, asked):
     assert answer.status_code == 400
     assert answer.json()["what"]
     assert here.client.get("/api/v1/runs", headers=bearer(here.tokens["viewer"])).json()["items"] == []
+
+
+def test_the_client_ends_as_the_command_would_by_the_kind_of_the_refusal_not_by_its_status(here, monkeypatch):
+    def refusal(method, path, **more):
+        answer = here.client.request(method, path, headers=bearer(here.tokens["admin"]), **more)
+        with pytest.raises(StudyError) as caught:
+            client._require_fine(SERVER, answer.status_code, answer.content)
+        return answer.status_code, answer.json()["kind"], caught.value.exit_code
+
+    asked = {"study": "mnist_cnn", "trials": 1, "key": "once"}
+    run = here.client.post("/api/v1/runs", headers=bearer(here.tokens["admin"]), json=asked).json()["id"]
+    here.client.post(f"/api/v1/runs/{run}/cancel", headers=bearer(here.tokens["admin"]))
+    assert refusal("POST", f"/api/v1/runs/{run}/stop") == (409, "mistake", 2)
+    assert refusal("POST", "/api/v1/runs", json=asked | {"trials": 2}) == (409, "mistake", 2)
+    assert refusal("GET", "/api/v1/runs/none") == (404, "mistake", 2)
+    monkeypatch.setattr(commands, "PATIENCE", 0.01)
+    with commands._one:  # another command about models is under way
+        assert refusal("POST", "/api/v1/models/none/rollback") == (409, "refused", 1)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
-from study.record import family, results
+from study.record import family, owner, results
 from study.schemas.service import Submitted
-from study.service import queue
+from study.service import hub, queue
 from study.service.conductor import Conductor
 from tests.service.conftest import RUNNER, until
 from tests.service.mine import MINE
@@ -85,3 +88,30 @@ def test_a_mistake_in_what_was_asked_ends_a_run_at_once(conductor):
     found = become(conductor, ask(conductor, trials=3, fixed={"nothing": 1}), "failed")
     assert "nothing" in found.reason
     assert found.attempt == 1
+
+
+@pytest.mark.parametrize("ended", ["killed", "done"])
+def test_what_a_command_trained_while_no_server_ran_is_told_as_its_runs(here, made, ended):
+    """Who follows the run gets its trials, although the command had ended before anybody saw what it wrote."""
+    run, _ = queue.submit(here.database, RUNNER, Submitted(study="mnist_cnn"))
+    token = queue.claim(here.database, 1)[0][0]["lease_token"]
+    process = subprocess.Popen(["sleep", "60"])
+    who = owner.known(process.pid)
+    queue.note(here.database, run.id, token, process=json.dumps(who))
+    process.kill()
+    process.wait()
+    conductor = Conductor(here.database, here.service.places, 0)
+    if ended == "killed":  # and so its lock still says who held it
+        (made.folder / "lock").write_text(json.dumps({**who, "host": "here", "since": time.time()}))
+    else:  # and so it has let go of its lock, and printed its answer
+        (made.folder / "lock").write_text("")
+        conductor.run_folder(run.id).mkdir(parents=True)
+        (conductor.run_folder(run.id) / "answer.jsonl").write_text('{"study": "made"}\n')
+    conductor.start()
+    try:
+        found = queue.get(here.database, run.id)
+        assert (found.studies, found.status) == (["made"], "queued")
+        told = hub.read(here.database, 0, (), run.id)
+        assert sorted(event.trial for event in told if event.kind == "ended") == list(range(6))
+    finally:
+        conductor.stop()

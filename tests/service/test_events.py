@@ -13,7 +13,7 @@ from study import api
 from study.record import log_lines
 from study.record.trial import STATES
 from study.schemas.service import Submitted
-from study.service import hub, people, queue, shelf, store, web
+from study.service import hub, people, queue, shelf, store, tables, web
 from study.service.following import Follower
 from tests.service.conftest import ADMIN, RUNNER, bearer
 
@@ -121,6 +121,13 @@ def test_a_database_of_the_first_version_keeps_its_events_and_learns_what_pages_
         connection.execute(sa.text("DROP TABLE service_notes"))
         for column in ("state", "value", "seconds", "row", "curve"):
             connection.execute(sa.text(f"ALTER TABLE service_cursors DROP COLUMN {column}"))
+        connection.execute(sa.text("DROP TABLE service_groups"))
+        connection.execute(sa.text("DROP TABLE service_use"))
+        old = "person VARCHAR(64), month VARCHAR(7), slot_seconds FLOAT NOT NULL, PRIMARY KEY (person, month)"
+        connection.execute(sa.text(f"CREATE TABLE service_usage ({old})"))
+        connection.execute(sa.text("INSERT INTO service_usage VALUES ('ann', '2026-10', 7200)"))
+        for column in ("people DROP COLUMN team", "people DROP COLUMN max_trials", "runs DROP COLUMN reserved"):
+            connection.execute(sa.text(f"ALTER TABLE service_{column}"))
         connection.execute(sa.text("UPDATE service_version SET version_num='0001'"))
     database.close()
     assert store.upgrade(url, tmp_path)[:2] == ("0001", store.newest_version())
@@ -128,4 +135,7 @@ def test_a_database_of_the_first_version_keeps_its_events_and_learns_what_pages_
     assert shelf.finished(database, "made") == 0
     assert Follower(database, home).follow("made") == 0
     assert (shelf.finished(database, "made"), kinds(database)) == (5, told)
+    with database.read() as connection:
+        assert connection.execute(sa.select(tables.usage)).all() == [("ann", "2026-10", "", 7200.0, 0)]
+        assert connection.execute(sa.select(tables.runs.c.reserved)).all() == []
     database.close()

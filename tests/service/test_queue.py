@@ -7,10 +7,11 @@ import time
 from collections import Counter
 
 import pytest
+import sqlalchemy as sa
 
 from study.errors import InputError
 from study.schemas.service import Submitted
-from study.service import people, queue
+from study.service import groups, people, queue, tables
 from study.service.asking import Forbidden
 from study.service.shares import Claim, share
 from tests.service.conftest import ADMIN, AUTHOR, RUNNER
@@ -92,6 +93,72 @@ def test_a_used_up_quota_of_hours_waits_and_says_so(stored):
     later = submit(stored)
     assert queue.claim(stored, 1)[0] == []
     assert "used up the hours" in queue.get(stored, later.id).reason
+
+
+def ended(stored, study, trials, state="complete"):
+    """Trials of a study that end now, as the follower writes them."""
+    with stored.write() as connection:
+        for trial in trials:
+            row = {"time": time.time(), "kind": "ended", "study": study, "trial": trial}
+            connection.execute(sa.insert(tables.events).values(**row, data=f'{{"state": "{state}"}}'))
+            row = {"study": study, "trial": trial, "bytes": 0, "state": state}
+            connection.execute(sa.insert(tables.cursors).values(**row))
+
+
+def stop(stored, run, status="queued", device="cpu"):
+    token = {each["id"]: each for each in queue.left_running(stored)}[run.id]["lease_token"]
+    assert queue.end(stored, run.id, token, {"status": status}, device)
+
+
+def test_a_running_run_gives_its_slots_up_when_the_hours_are_used_up(stored):
+    groups.change(stored, ADMIN, "team", max_hours=3)
+    people.change(stored, ADMIN, "runner", group="team")
+    people.change(stored, ADMIN, "author", group="team")
+    mine, other = submit(stored, study="a", workers=1), submit(stored, AUTHOR, "b", workers=1)
+    tokens = {row["id"]: row["lease_token"] for row in queue.claim(stored, 2)[0]}
+    assert queue.overdrawn(stored) == []
+    for run in (mine, other):  # together they have used more than the team may
+        queue.note(stored, run.id, tokens[run.id], started=time.time() - 6000)
+    assert sorted(queue.overdrawn(stored)) == sorted((mine.id, other.id))
+    assert queue.overdrawn(stored) == []
+    stop(stored, mine)
+    assert queue.claim(stored, 2)[0] == []
+    assert queue.get(stored, mine.id).reason == "waits: @team has used up the hours of this month"
+    groups.change(stored, ADMIN, "team", max_hours=None)
+    assert [row["id"] for row in queue.claim(stored, 2)[0]] == [mine.id]
+
+
+def test_a_quota_of_trials_is_kept_to_the_trial_whatever_begins_together(stored):
+    people.change(stored, ADMIN, "runner", max_trials=5)
+    one, two = (submit(stored, study=name, trials=trials, workers=1) for name, trials in (("a", 4), ("b", 3)))
+    assert [row["id"] for row in queue.claim(stored, 4)[0]] == [one.id]
+    assert queue.get(stored, two.id).reason == "waits: it needs 3 of this month's trials, and runner has 1 left"
+    token = queue.left_running(stored)[0]["lease_token"]
+    queue.note(stored, one.id, token, studies='["a"]', started=time.time() - 10)
+    ended(stored, "a", range(3))
+    ended(stored, "a", [3], "failed")  # is no finished trial, and is not counted
+    stop(stored, one, device="cuda")
+    assert [row["id"] for row in queue.claim(stored, 4)[0]] == [one.id]  # it needs one more, which was left
+    assert queue.claim(stored, 4)[0] == []
+    people.change(stored, ADMIN, "runner", max_trials=7)
+    assert [row["id"] for row in queue.claim(stored, 4)[0]] == [two.id]
+    with stored.read() as connection:
+        assert connection.execute(sa.select(tables.usage.c.device, tables.usage.c.trials)).all() == [("cuda", 3)]
+
+
+def test_the_people_of_a_group_share_its_slots(stored):
+    groups.change(stored, ADMIN, "team", max_slots=2)
+    for name in ("runner", "author"):
+        people.change(stored, ADMIN, name, group="team")
+    mine, other = submit(stored, study="a"), submit(stored, AUTHOR, "b")
+    submit(stored, ADMIN, "c", workers=4)
+    got = {row["id"]: row["slots"] for row in queue.claim(stored, 6)[0]}
+    assert (got[mine.id], got[other.id], sum(got.values())) == (1, 1, 6)
+    late = submit(stored, AUTHOR, "d")
+    queue.claim(stored, 6)
+    assert queue.get(stored, late.id).reason == "waits: @team's quota is 2 slots"
+    with pytest.raises(InputError, match="no group 'nobody'"):
+        people.change(stored, ADMIN, "runner", group="nobody")
 
 
 def test_wishes_are_heeded_and_an_ended_run_stays_ended(stored):

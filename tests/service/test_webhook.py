@@ -12,8 +12,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from study.schemas.service import Submitted
-from study.service import queue
-from study.service.webhook import Webhook
+from study.service import queue, telling, webhook
+from study.service.telling import Teller
 from tests.service.conftest import RUNNER
 
 
@@ -42,10 +42,11 @@ def listener():
 
 
 def test_a_message_is_sent_until_it_is_taken_and_then_no_more(stored, listener, monkeypatch):
-    stored.tells = True
+    stored.tells = {telling.WEBHOOK}
     run, _ = queue.submit(stored, RUNNER, Submitted(study="mnist_cnn"))
     queue.wish(stored, RUNNER, run.id, "stop")
-    hook = Webhook(stored, f"http://127.0.0.1:{listener.server_port}/hook?key=planted", "secret")
+    url = f"http://127.0.0.1:{listener.server_port}/hook?key=planted"
+    hook = Teller(stored, telling.WEBHOOK, webhook.sender(url, "secret"))
     assert hook.send_due() == 0
     listener.fine = True
     assert hook.send_due() == 0  # not before its time
@@ -65,5 +66,6 @@ def test_a_message_is_sent_until_it_is_taken_and_then_no_more(stored, listener, 
 def test_nobody_is_told_without_a_webhook(stored, listener):
     run, _ = queue.submit(stored, RUNNER, Submitted(study="mnist_cnn"))
     queue.wish(stored, RUNNER, run.id, "stop")
-    assert Webhook(stored, f"http://127.0.0.1:{listener.server_port}", "").send_due() == 0
+    send = webhook.sender(f"http://127.0.0.1:{listener.server_port}", "")
+    assert Teller(stored, telling.WEBHOOK, send).send_due() == 0
     assert listener.told == []

@@ -150,6 +150,7 @@ def _app() -> App:
     made.command("ui")(studies.ui)
     made.command("serve")(serve.serve)
     made.command("upgrade")(serve.upgrade)
+    made.command("gc")(serve.gc)
     for command in (queue.login, queue.attach, queue.queue, queue.stop, queue.resume, queue.cancel, queue.priority):
         made.command(command.__name__)(command)
     made.command("remove")(studies.remove)

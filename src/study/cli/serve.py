@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from study.cli import options
 from study.errors import PlaceError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from study.service.telling import Sender
+
 log = logging.getLogger("study")
-PARTS = ("alembic", "fastapi", "limits", "prometheus_client", "pwdlib", "uvicorn")
+PARTS = ("a2wsgi", "alembic", "authlib", "fastapi", "httpx2", "prometheus_client", "pwdlib", "uvicorn")
 INSTALL = "`uv sync --extra serve`, or `uv pip install 'studytune[serve]'`"
 
 Database = Annotated[
@@ -58,7 +63,14 @@ BehindProxy = Annotated[
     bool,
     typer.Option(
         "--behind-proxy", envvar="STUDY_BEHIND_PROXY", rich_help_panel=options.WHERE,
-        help="Believe X-Forwarded-For and X-Forwarded-Proto of a proxy on this machine.",
+        help="Believe X-Forwarded-For and X-Forwarded-Proto of a proxy.",
+    ),
+]  # fmt: skip
+ProxyAddress = Annotated[
+    str,
+    typer.Option(
+        envvar="STUDY_PROXY_ADDRESS", metavar="ADDRESS", rich_help_panel=options.WHERE,
+        help="Believe the proxy at this address, or in this network, such as 172.30.8.0/24.",
     ),
 ]  # fmt: skip
 WebhookUrl = Annotated[
@@ -66,6 +78,70 @@ WebhookUrl = Annotated[
     typer.Option(
         envvar="STUDY_WEBHOOK", metavar="URL", show_default="none", rich_help_panel=options.OUTPUT,
         help="Tell this address when a run ends or is paused, signed with STUDY_WEBHOOK_SECRET.",
+    ),
+]  # fmt: skip
+
+WeightsDays = Annotated[
+    float,
+    typer.Option(min=0, metavar="DAYS", help="Keep the weights of every trial for so many days after its end."),
+]
+Best = Annotated[
+    int, typer.Option("--best", min=0, metavar="N", help="Keep the weights of each study's best N trials for ever.")
+]
+LogDays = Annotated[
+    float,
+    typer.Option(min=0, metavar="DAYS", help="Keep messages of ended runs and the server's events for so many days."),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be removed, and remove nothing.")]
+MailServer = Annotated[
+    str,
+    typer.Option(
+        envvar="STUDY_MAIL_SERVER", metavar="URL", show_default="none", rich_help_panel=options.OUTPUT,
+        help="Tell people by e-mail when their runs end, by smtp://HOST:PORT or smtps://HOST:PORT.",
+    ),
+]  # fmt: skip
+MailFrom = Annotated[
+    str,
+    typer.Option(
+        envvar="STUDY_MAIL_FROM",
+        metavar="ADDRESS",
+        rich_help_panel=options.OUTPUT,
+        help="Send e-mail from this address.",
+    ),
+]
+
+SsoHeader = Annotated[
+    str,
+    typer.Option(
+        envvar="STUDY_SSO_HEADER", metavar="NAME", show_default="none", rich_help_panel=options.WHERE,
+        help="Believe this header of a login proxy, such as X-Forwarded-Email, if it sends STUDY_SSO_SECRET as well.",
+    ),
+]  # fmt: skip
+SsoRole = Annotated[
+    str,
+    typer.Option(
+        envvar="STUDY_SSO_ROLE", metavar="ROLE", show_default="refused", rich_help_panel=options.WHERE,
+        help="Make people whom single sign-on names and nobody knows with this role.",
+    ),
+]  # fmt: skip
+OidcIssuer = Annotated[
+    str,
+    typer.Option(
+        envvar="STUDY_OIDC_ISSUER", metavar="URL", show_default="none", rich_help_panel=options.WHERE,
+        help="Let people log in at this OpenID Connect provider. The client's secret is in STUDY_OIDC_SECRET.",
+    ),
+]  # fmt: skip
+OidcClient = Annotated[
+    str,
+    typer.Option(
+        envvar="STUDY_OIDC_CLIENT", metavar="ID", rich_help_panel=options.WHERE, help="Be this client of the provider."
+    ),
+]
+OidcClaim = Annotated[
+    str,
+    typer.Option(
+        envvar="STUDY_OIDC_CLAIM", metavar="NAME", rich_help_panel=options.WHERE,
+        help="Know people by this claim of the provider.",
     ),
 ]  # fmt: skip
 
@@ -78,7 +154,15 @@ def serve(
     host_names: HostNames = None,
     public: Public = "",
     behind_proxy: BehindProxy = False,
+    proxy_address: ProxyAddress = "127.0.0.1",
     webhook: WebhookUrl = "",
+    mail_server: MailServer = "",
+    mail_from: MailFrom = "",
+    sso_header: SsoHeader = "",
+    sso_role: SsoRole = "",
+    oidc_issuer: OidcIssuer = "",
+    oidc_client: OidcClient = "",
+    oidc_claim: OidcClaim = "email",
     home: options.Home = None,
     storage: options.Storage = None,
     tracking_uri: options.TrackingUri = None,
@@ -87,12 +171,30 @@ def serve(
     require_extra()
     from study import settings
     from study.service import server
+    from study.service.sign_on import Provider, SignOn
 
+    provider = Provider.of(oidc_issuer, oidc_client, os.environ.get("STUDY_OIDC_SECRET", "")) if oidc_issuer else None
+    sign_on = SignOn(sso_header, os.environ.get("STUDY_SSO_SECRET", ""), provider, oidc_claim, sso_role)
     server.serve(
         settings.resolve(home, storage, tracking_uri), _say, url=database, host=host, port=port, slots=slots,
-        names=host_names or (), public=public.rstrip("/"), behind_proxy=behind_proxy,
-        webhook=webhook, secret=os.environ.get("STUDY_WEBHOOK_SECRET", ""),
+        names=host_names or (), public=public.rstrip("/"), behind_proxy=behind_proxy, proxy_address=proxy_address,
+        tells=_tells(webhook, mail_server, mail_from), sign_on=sign_on,
     )  # fmt: skip
+
+
+def _tells(webhook_url: str, mail_server: str, mail_from: str) -> dict[str, Callable[[str], Sender]]:
+    """Say how others are told of runs; secrets come by variables, which no process list shows."""
+    from study.service import mail, telling, webhook
+
+    secret, user, password = (
+        os.environ.get(name, "") for name in ("STUDY_WEBHOOK_SECRET", "STUDY_MAIL_USER", "STUDY_MAIL_PASSWORD")
+    )
+    found: dict[str, Callable[[str], Sender]] = {}
+    if webhook_url:
+        found[telling.WEBHOOK] = lambda _: webhook.sender(webhook_url, secret)
+    if mail_server:
+        found[telling.MAIL] = lambda public: mail.sender(mail_server, mail_from, public, user, password)
+    return found
 
 
 def upgrade(database: Database = None, home: options.Home = None) -> None:
@@ -107,6 +209,34 @@ def upgrade(database: Database = None, home: options.Home = None) -> None:
     if copy is not None:
         log.info("a copy of the version before: %s", copy)
     print(f"version {now}" + ("" if before == now else f", before {before or 'none'}"))
+
+
+def gc(
+    weights_days: WeightsDays = 30.0,
+    best: Best = 10,
+    log_days: LogDays = 90.0,
+    dry_run: DryRun = False,
+    yes: options.Yes = False,
+    as_json: options.AsJson = False,
+    database: Database = None,
+    home: options.Home = None,
+    storage: options.Storage = None,
+    tracking_uri: options.TrackingUri = None,
+) -> None:
+    """Remove old weights, messages and events. Results, registered models and what is evidence for them stay."""
+    from study import settings
+    from study.cli.consent import require_consent
+    from study.formatting import size
+    from study.service import retention
+    from study.terminal.console import show
+
+    places = settings.resolve(home, storage, tracking_uri)
+    found = retention.find(places, retention.Rules(weights_days, best, log_days), database)
+    show(found, as_json=as_json)
+    if not dry_run and (found.sizes or found.events):
+        require_consent(f"Remove {size(found.record().bytes)}?", "study gc", yes=yes)
+        retention.remove(found, places, database)
+        log.info("Removed.")
 
 
 def require_extra() -> None:

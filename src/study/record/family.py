@@ -231,14 +231,23 @@ def find(name: str, home: Path) -> Journal:
 
 def held_by(ran: Journal) -> dict[str, Any] | None:
     """Return the process that is running a study; None if there is none, or if it is on another machine."""
+    who = last_held_by(ran)
     try:
-        who = json.loads((ran.folder / LOCK).read_bytes())
-        if who["host"] != socket.gethostname():
+        if who is None or who["host"] != socket.gethostname():
             return None
         os.kill(who["pid"], 0)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, KeyError, TypeError):
         return None
     return who
+
+
+def last_held_by(ran: Journal) -> dict[str, Any] | None:
+    """Return the process that runs a study or was the last to do so; None if that is not known."""
+    try:
+        who = json.loads((ran.folder / LOCK).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return who if isinstance(who, dict) else None
 
 
 def locks(home: Path) -> dict[str, int]:

@@ -138,24 +138,24 @@ class TrialFolder:
             content = b""
         return log_lines.parse(content)
 
-    def records(self) -> Sequence[Record]:
-        """Read the log, without a last line that a kill left incomplete.
+    def records(self, log: log_lines.Log | None = None) -> Sequence[Record]:
+        """Read the log, or take one that was read, without a last line that a kill left incomplete.
 
         Raises:
             Damaged: a line is damaged; the message names file and line.
 
         """
-        read = self.read_log()
+        read = log or self.read_log()
         if damaged := read.damaged:
             line = f"line{'s' * (len(damaged) > 1)}"
             where = f"{self.log}, {line} {', '.join(map(str, damaged))}"
             raise Damaged(f"damaged {line}", where=where, fix=checked.CURE)
         return [record for record in read.lines if record is not None]
 
-    def history(self) -> History:
-        """Replay the log. Raises the errors of `records`."""
+    def history(self, log: log_lines.Log | None = None) -> History:
+        """Replay the log, or one that was read. Raises the errors of `records`."""
         history = History()
-        for record in self.records():
+        for record in self.records(log):
             history.take(record)
         return history
 

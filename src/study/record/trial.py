@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from study.record.history import History
     from study.record.journal import TrialFolder
+    from study.record.log_lines import Log
 
 State = Literal["complete", "pruned", "failed", "running"]
 STATES: tuple[State, ...] = ("complete", "pruned", "failed", "running")
@@ -110,14 +111,19 @@ class Trial:
     base: BaseModel | None = None
 
     @classmethod
-    def of(cls, folder: TrialFolder, base: BaseModel | None = None) -> Trial:
+    def of(cls, folder: TrialFolder, base: BaseModel | None = None, log: Log | None = None) -> Trial:
         """Read a trial's folder.
+
+        Args:
+            folder: of the trial.
+            base: see the class.
+            log: its log, if that was read already.
 
         Raises:
             StudyError: a file is damaged; the message names file and line.
 
         """
-        return cls(folder, folder.about(), folder.history(), base)
+        return cls(folder, folder.about(), folder.history(log), base)
 
     @property
     def number(self) -> int:

@@ -33,6 +33,12 @@ class Record(BaseModel):
         return to_json(self.plain(), indent=indent)
 
 
+class Body(Record):
+    """What a request sends as JSON: a text is no number, and a number no text."""
+
+    model_config = ConfigDict(strict=True)
+
+
 class Answer(Record):
     """A complete result, printed as one `--json` object; each subclass sets `type`."""
 

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
-from study.schemas import Record
+from study.schemas import Body, Record
 
 Question = Literal["run", "compare", "confirm", "ablate"]
 RunStatus = Literal["queued", "running", "paused", "done", "failed", "cancelled"]
 Role = Literal["viewer", "runner", "author", "admin"]
 LIVE: tuple[RunStatus, ...] = ("queued", "running", "paused")  # not ended
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][\w.@+-]*$", max_length=200)]
+Email = Annotated[str, Field(pattern=r"^[^@\s<>,;:\"]+@[^@\s<>,;:\"]+$", max_length=255)]
 Given = TypeVar("Given")
 
 
-class StudyFile(Record):
+class StudyFile(Body):
     """A study file that an author submits with a run."""
 
     name: str = Field(pattern=r"^[A-Za-z_]\w*$", max_length=100, description="name of the file, without .py")
     content: str = Field(max_length=200_000, description="content of the file")
 
 
-class Asked(Record):
+class Asked(Body):
     """The options of a run: those of `study run`, `compare`, `confirm` and `ablate`, with their defaults."""
 
     question: Question = Field(default="run", description="the command")
@@ -126,27 +127,69 @@ class Person(Record):
     invited: bool = Field(description="whether the person has not yet set a password")
     max_slots: int | None = Field(description="largest number of trials at a time; null for no limit")
     max_hours: float | None = Field(description="largest number of slot-hours per calendar month; null for no limit")
+    max_trials: int | None = Field(
+        default=None, description="largest number of finished trials per calendar month; null for no limit"
+    )
+    group: str | None = Field(default=None, description="group of the person, whose quotas hold as well; null for none")
+    identity: str | None = Field(
+        default=None, description="name that single sign-on knows the person by; null for none"
+    )
+    email: str | None = Field(default=None, description="address that is told of the person's runs; null for none")
 
 
-class NewPerson(Record):
+class NewPerson(Body):
     """A person to invite."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", description="unique name")
     role: Role = Field(default="viewer", description="role of the person")
 
 
-class ChangedPerson(BaseModel):
+class ChangedPerson(Body):
     """Changes to a person; omitted fields keep their values."""
-
-    model_config = ConfigDict(extra="forbid")
 
     role: Role = Field(default="viewer", description="new role")
     disabled: bool = Field(default=False, description="whether login is disabled")
     max_slots: int | None = Field(
-        default=None, ge=0, description="largest number of trials at a time; null for no limit"
+        default=None, ge=0, le=2**31 - 1, description="largest number of trials at a time; null for no limit"
     )
     max_hours: float | None = Field(
-        default=None, ge=0, description="largest number of slot-hours per calendar month; null for no limit"
+        default=None, ge=0, le=1e9, description="largest number of slot-hours per calendar month; null for no limit"
+    )
+    max_trials: int | None = Field(
+        default=None,
+        ge=0,
+        le=2**31 - 1,
+        description="largest number of finished trials per calendar month; null for no limit",
+    )
+    group: str | None = Field(default=None, max_length=63, description="name of the person's group; null for none")
+    identity: str | None = Field(
+        default=None, max_length=255, description="name that single sign-on knows the person by; null for none"
+    )
+    email: Email | None = Field(default=None, description="address that is told of the person's runs; null for none")
+
+
+class Group(Record):
+    """A group of people, who share quotas."""
+
+    name: str = Field(description="unique name")
+    max_slots: int | None = Field(
+        description="largest number of trials at a time, of all its people; null for no limit"
+    )
+    max_hours: float | None = Field(
+        description="largest number of their slot-hours per calendar month; null for no limit"
+    )
+    max_trials: int | None = Field(
+        description="largest number of their finished trials per calendar month; null for no limit"
+    )
+
+
+class ChangedGroup(Body):
+    """Quotas of a group; omitted fields keep their values."""
+
+    max_slots: int | None = Field(default=None, ge=0, le=2**31 - 1, description="largest number of trials at a time")
+    max_hours: float | None = Field(default=None, ge=0, le=1e9, description="largest number of slot-hours a month")
+    max_trials: int | None = Field(
+        default=None, ge=0, le=2**31 - 1, description="largest number of finished trials a month"
     )
 
 
@@ -169,7 +212,7 @@ class Token(Record):
     used: str | None = Field(description="time of the latest use, to the hour")
 
 
-class NewToken(Record):
+class NewToken(Body):
     """A token to create."""
 
     label: str = Field(default="token", max_length=100, description="purpose of the token")
@@ -182,7 +225,7 @@ class MadeToken(Token):
     token: str = Field(description="the secret, shown once, for `Authorization: Bearer TOKEN`")
 
 
-class Login(Record):
+class Login(Body):
     """A name and a password, exchanged for a token."""
 
     name: str = Field(max_length=64, description="name of the person")
@@ -190,18 +233,31 @@ class Login(Record):
     label: str = Field(default="study login", max_length=100, description="purpose of the token")
 
 
-class Wish(Record):
+class Wish(Body):
     """The new priority of a run."""
 
     priority: int = Field(ge=-100, le=100, description="higher runs first; only admins may set it above 0")
 
 
 class Usage(Record):
-    """A person's usage in a month."""
+    """A person's usage of a kind of device in a month."""
 
     person: str = Field(description="name of the person")
     month: str = Field(description="month, such as 2026-11")
+    device: str = Field(default="", description="cpu, cuda or mps; empty for usage before it was recorded")
+    group: str | None = Field(default=None, description="group that the person is in now; null for none")
     slot_hours: float = Field(description="hours times slots")
+    trials: int = Field(default=0, description="number of finished trials")
+
+
+class Retention(Record):
+    """What `study gc` removes by its rules: the object of `study gc --json`."""
+
+    trials: dict[str, int] = Field(description="number of trials whose weights are removed, by study")
+    kept: dict[str, str] = Field(description="studies all of whose weights are kept, and why")
+    messages: int = Field(description="number of ended runs whose messages are removed")
+    events: int = Field(description="number of events that are removed from the server's database")
+    bytes: int = Field(description="size of the files in bytes")
 
 
 class AuditLine(Record):
@@ -223,13 +279,13 @@ class Note(Record):
     time: str | None = Field(default=None, description="when")
 
 
-class NewNote(Record):
+class NewNote(Body):
     """A note that replaces the one before."""
 
     text: str = Field(max_length=20_000, description="plain text; an empty one removes the note")
 
 
-class Registering(Record):
+class Registering(Body):
     """What is to be registered as a version of a model."""
 
     study: Name = Field(description="name of the study")
@@ -237,7 +293,7 @@ class Registering(Record):
     model: Name | None = Field(default=None, description="name of the model; null is the study's")
 
 
-class Promoted(Record):
+class Promoted(Body):
     """Which version is to become champion."""
 
     version: int | None = Field(default=None, ge=1, description="its number; null is the newest")
@@ -259,8 +315,15 @@ class Page(Record, Generic[Given]):
     next: str | None = Field(description="`cursor` of the next page; null on the last page")
 
 
+TroubleKind = Literal["mistake", "refused", "undecided", "unavailable", "fault"]
+
+
 class Trouble(Record):
     """Why a request was refused."""
 
+    kind: TroubleKind = Field(
+        description="`mistake` of the asker's, `refused` for what is so, `undecided` on too few examples, "
+        "`unavailable` for now, or `fault` of the server's"
+    )
     what: str = Field(description="what is wrong")
     fix: str = Field(default="", description="what to do")

@@ -11,7 +11,9 @@ from fastapi.responses import Response
 from study.formatting import moment
 from study.schemas.service import (
     AuditLine,
+    ChangedGroup,
     ChangedPerson,
+    Group,
     Invitation,
     Login,
     MadeToken,
@@ -22,7 +24,7 @@ from study.schemas.service import (
     Token,
     Usage,
 )
-from study.service import people, tables
+from study.service import groups, people, tables
 from study.service.api_runs import REFUSED, Cursor, Limit, NoSuch, answer
 from study.service.web import ANYONE, API, person, refuse, role, router, service
 
@@ -89,13 +91,42 @@ def change(request: Request, name: str, to: ChangedPerson) -> Response:
 
 @routes.get("/usage", response_model=Page[Usage], openapi_extra=role("viewer"))
 def usage(request: Request) -> Response:
-    """Tell the slot-hours of each month: an admin everybody's, others their own."""
-    table, who = tables.usage, person(request)
-    chosen = sa.select(table).order_by(table.c.month.desc(), table.c.person)
+    """Tell the use of each month by device: an admin everybody's, others their own."""
+    who = person(request)
+    return answer(Page[Usage](items=used(request, None if who.may("admin") else who.name), next=None))
+
+
+def used(request: Request, name: str | None = None, limit: int | None = None) -> list[Usage]:
+    """List the use by month, person and device, the newest month first; of a person alone, if one is given."""
+    table, who = tables.usage, tables.people
+    joined = table.outerjoin(who, who.c.name == table.c.person)
+    chosen = sa.select(table, who.c.team).select_from(joined).limit(limit)
+    if name is not None:
+        chosen = chosen.where(table.c.person == name)
     with service(request).database.read() as connection:
-        rows = connection.execute(chosen if who.may("admin") else chosen.where(table.c.person == who.name)).all()
-    items = [Usage(person=row.person, month=row.month, slot_hours=round(row.slot_seconds / 3600, 4)) for row in rows]
-    return answer(Page[Usage](items=items, next=None))
+        rows = connection.execute(chosen.order_by(table.c.month.desc(), table.c.person, table.c.device)).mappings()
+        return [
+            Usage(
+                **{each: row[each] for each in ("person", "month", "device", "trials")}, group=row["team"],
+                slot_hours=round(row["slot_seconds"] / 3600, 4),
+            )
+            for row in rows
+        ]  # fmt: skip
+
+
+@routes.get("/groups", response_model=Page[Group], openapi_extra=role("admin"))
+def list_groups(request: Request) -> Response:
+    """List the groups by name, with their quotas."""
+    rows = groups.listed(service(request).database)
+    return answer(Page[Group](items=[Group.model_validate(row) for row in rows], next=None))
+
+
+@routes.put("/groups/{name}", response_model=Group, openapi_extra=role("admin"))
+def change_group(request: Request, name: str, to: ChangedGroup) -> Response:
+    """Make a group, or change its quotas."""
+    here = service(request).database
+    groups.change(here, person(request), name, **to.model_dump(include=to.model_fields_set))
+    return answer(next(Group.model_validate(row) for row in groups.listed(here) if row["name"] == name))
 
 
 @routes.get("/audit", response_model=Page[AuditLine], openapi_extra=role("admin"))
@@ -125,8 +156,8 @@ def invitation(request: Request, name: str, least: str) -> Invitation:
 
 def described(row: dict[str, Any]) -> Person:
     """Describe a person in plain values."""
-    copied = ("name", "role", "invited", "max_slots", "max_hours")
-    given = {name: row[name] for name in copied}
+    copied = ("name", "role", "invited", "max_slots", "max_hours", "max_trials", "identity", "email")
+    given = {name: row[name] for name in copied} | {"group": row["team"]}
     return Person(**given, created=moment(row["created"]), disabled=row["disabled"] is not None)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import Header, Query, Request
 from fastapi.responses import PlainTextResponse, Response
@@ -18,7 +18,14 @@ from study.service.web import API, Admission, person, role, router, service
 
 REFUSED: dict[int | str, dict[str, Any]] = {
     status: {"model": Trouble, "description": what}
-    for status, what in {400: "Wrong", 401: "Not logged in", 403: "Not allowed", 404: "No such thing"}.items()
+    for status, what in {
+        400: "Wrong",
+        401: "Not logged in",
+        403: "Not allowed",
+        404: "No such thing",
+        409: "Not with what is there",
+        429: "Too many requests",
+    }.items()
 }
 routes = router(prefix=API, tags=["runs"], responses=REFUSED)
 Limit = Annotated[int, Query(ge=1, le=500, description="entries at most")]
@@ -35,7 +42,10 @@ def answer(record: Record, status: int = 200) -> Response:
     return Response(record.to_json(), status, media_type="application/json")
 
 
-@routes.post("/runs", status_code=201, response_model=Run, openapi_extra=role("runner"))
+@routes.post(
+    "/runs", status_code=201, response_model=Run, openapi_extra=role("runner"),
+    responses={200: {"model": Run, "description": "The run that was submitted with this key before"}},
+)  # fmt: skip
 def submit(
     request: Request,
     wanted: Submitted,
@@ -90,10 +100,22 @@ def set_priority(request: Request, run: str, wanted: Wish) -> Response:
     return _moved(request, run, "priority", wanted.priority)
 
 
-@routes.post("/runs/{run}/{verb}", response_model=Run, openapi_extra=role("runner"))
-def move(request: Request, run: str, verb: Literal["stop", "resume", "cancel"]) -> Response:
-    """Stop a run after its current epochs, resume it, or cancel it; what is trained is kept."""
-    return _moved(request, run, verb)
+@routes.post("/runs/{run}/stop", response_model=Run, openapi_extra=role("runner"))
+def stop(request: Request, run: str) -> Response:
+    """Pause a run after its current epochs."""
+    return _moved(request, run, "stop")
+
+
+@routes.post("/runs/{run}/resume", response_model=Run, openapi_extra=role("runner"))
+def resume(request: Request, run: str) -> Response:
+    """Let a paused, failed or cancelled run go on."""
+    return _moved(request, run, "resume")
+
+
+@routes.post("/runs/{run}/cancel", response_model=Run, openapi_extra=role("runner"))
+def cancel(request: Request, run: str) -> Response:
+    """End a run; what it has trained is kept."""
+    return _moved(request, run, "cancel")
 
 
 def _moved(request: Request, run: str, verb: str, priority: int = 0) -> Response:

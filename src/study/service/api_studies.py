@@ -43,6 +43,12 @@ def home_of(request: Request, study: str) -> Path:
     return home
 
 
+class Csv(PlainTextResponse):
+    """A table."""
+
+    media_type = "text/csv"
+
+
 @routes.get("/studies", response_model=Page[ListedStudy], openapi_extra=READER)
 def list_studies(request: Request, cursor: Cursor = None, limit: Limit = 50) -> Response:
     """List the studies that can be run or have results; a study's file is named without its folder."""
@@ -122,11 +128,11 @@ def pruning(request: Request, study: str) -> Response:
     return answer(api.pruning(study, home=home_of(request, study)).record())
 
 
-@routes.get("/studies/{study}/trials.csv", response_class=PlainTextResponse, openapi_extra=READER)
+@routes.get("/studies/{study}/trials.csv", response_class=Csv, openapi_extra=READER)
 def export(request: Request, study: str, epochs: bool = False) -> Response:  # noqa: FBT001, FBT002 - a query's
     """Give the trials as CSV, or a row for each epoch."""
     table = api.export(study, per_epoch=epochs, home=home_of(request, study))
-    return PlainTextResponse(table.to_csv(), media_type="text/csv")
+    return Csv(table.to_csv())
 
 
 @routes.get("/studies/{study}/report", response_class=HTMLResponse, openapi_extra=READER)

@@ -24,9 +24,20 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from study.environment import DISTRIBUTION
 from study.errors import InputError, StudyError, Undecided
 from study.formatting import without_password
-from study.service import api_models, api_people, api_runs, api_studies, pages, pages_models, pages_people, tables
+from study.service import (
+    api_models,
+    api_people,
+    api_runs,
+    api_studies,
+    pages,
+    pages_beside,
+    pages_models,
+    pages_people,
+    pages_sign_on,
+    tables,
+)
 from study.service.api_runs import NoSuch
-from study.service.asking import Forbidden
+from study.service.asking import Conflict, Forbidden
 from study.service.commands import Refused
 from study.service.guard import Guard
 from study.service.web import ANYONE, API, Guarded, refuse, role, router, service
@@ -45,7 +56,9 @@ own = router()
 log = logging.getLogger("study")
 
 
-def make(given: Service, hosts: Collection[str], *, per_second: int = 200, logins: int = 10) -> ASGIApp:
+def make(
+    given: Service, hosts: Collection[str], *, per_second: int = 200, logins: int = 10, header: str = ""
+) -> ASGIApp:
     """Make the application.
 
     Args:
@@ -53,12 +66,23 @@ def make(given: Service, hosts: Collection[str], *, per_second: int = 200, login
         hosts: names by which it may be addressed.
         per_second: requests of one address, on average.
         logins: tries to log in of one address, a minute.
+        header: in which a proxy says who is logged in; empty for none.
 
     """
     app = FastAPI(title="study", version=version(DISTRIBUTION), openapi_url=None, docs_url=None, redoc_url=None,
                   lifespan=_lifespan)  # fmt: skip
     app.state.service = given
-    for each in (api_runs, api_studies, api_models, api_people, pages, pages_models, pages_people):
+    for each in (
+        api_runs,
+        api_studies,
+        api_models,
+        api_people,
+        pages,
+        pages_models,
+        pages_people,
+        pages_beside,
+        pages_sign_on,
+    ):
         app.include_router(each.routes)
     app.include_router(own)
     app.add_exception_handler(StudyError, _wrong)
@@ -66,7 +90,7 @@ def make(given: Service, hosts: Collection[str], *, per_second: int = 200, login
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _fault)
-    return Guard(RequestBodyLimitMiddleware(app, LARGEST_BODY), hosts, per_second, logins)
+    return Guard(RequestBodyLimitMiddleware(app, LARGEST_BODY), hosts, per_second, logins, header)
 
 
 def guarded_routes(app: FastAPI) -> list[Guarded]:
@@ -94,6 +118,8 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+        for each in given.neighbours.values():
+            await each.client.aclose()
 
 
 @own.get("/healthz", openapi_extra=role(ANYONE), response_class=PlainTextResponse, tags=["health"])
@@ -102,7 +128,13 @@ def healthz() -> Response:
     return PlainTextResponse("ok")
 
 
-@own.get("/readyz", openapi_extra=role(ANYONE), response_class=PlainTextResponse, tags=["health"])
+@own.get(
+    "/readyz",
+    openapi_extra=role(ANYONE),
+    response_class=PlainTextResponse,
+    tags=["health"],
+    responses={503: {"description": "Not ready"}},
+)
 def readyz(request: Request) -> Response:
     """Say whether the database answers and the queue is looked at."""
     here = service(request)
@@ -121,14 +153,16 @@ def metrics(request: Request) -> Response:
     prometheus_client.ProcessCollector(registry=registry)
     runs = prometheus_client.Gauge("study_runs", "Runs by status", ["status"], registry=registry)
     slots = prometheus_client.Gauge("study_slots", "Slots of this machine", ["use"], registry=registry)
-    hours = prometheus_client.Gauge("study_slot_seconds", "Slot-seconds used", ["person", "month"], registry=registry)
+    hours = prometheus_client.Gauge(
+        "study_slot_seconds", "Slot-seconds used", ["person", "month", "device"], registry=registry
+    )
     table, used = tables.runs, tables.usage
     with here.database.read() as connection:
         counts = sa.select(table.c.status, sa.func.count(), sa.func.sum(table.c.slots)).group_by(table.c.status)
         for status, count, _ in (rows := connection.execute(counts).all()):
             runs.labels(status).set(count)
         for row in connection.execute(sa.select(used)):
-            hours.labels(row.person, row.month).set(row.slot_seconds)
+            hours.labels(row.person, row.month, row.device).set(row.slot_seconds)
     busy = sum(total or 0 for status, _, total in rows if status == "running")
     slots.labels("busy").set(busy)
     slots.labels("free").set(max(0, here.conductor.slots - busy))
@@ -147,6 +181,16 @@ def description(app: FastAPI) -> dict[str, Any]:
     made["paths"] = {
         path: each for path, each in made["paths"].items() if path.startswith((API, "/healthz", "/readyz"))
     }
+    for operation in (each for path in made["paths"].values() for each in path.values()):
+        if operation.get("x-role") == ANYONE:
+            operation["security"] = []
+        for status, answer in operation["responses"].items():
+            if int(status) >= 400 and "content" in answer:  # whatever the route answers else
+                answer["content"] = {"application/json": next(iter(answer["content"].values()))}
+    for schema in made["components"]["schemas"].values():
+        for each in schema.get("properties", {}).values():
+            if each.get("additionalProperties") == {"type": "number"}:  # NaN and infinity are null
+                each["additionalProperties"] = {"type": ["number", "null"]}
     made["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     made["security"] = [{"token": []}]
     return made
@@ -165,10 +209,10 @@ def asset(name: str) -> Response:
 
 async def _wrong(request: Request, error: Exception) -> Response:
     assert isinstance(error, StudyError)
-    kinds = {NoSuch: 404, Forbidden: 403, InputError: 400, Undecided: 422, Refused: 409}
+    kinds = {NoSuch: 404, Forbidden: 403, Conflict: 409, InputError: 400, Undecided: 422, Refused: 409}
     status = next((code for kind, code in kinds.items() if isinstance(error, kind)), 500)
     what = f"{error.where}: {error.what}" if error.where and status == 400 else error.what
-    return refuse(request, status, what, error.fix)
+    return refuse(request, status, what, error.fix, "mistake" if isinstance(error, InputError) else None)
 
 
 async def _away(request: Request, _error: Exception) -> Response:
@@ -188,4 +232,8 @@ async def _fault(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return refuse(request, error.status_code, str(error.detail))
+    refused = refuse(request, error.status_code, str(error.detail))
+    if error.status_code == 405:  # by all routes of this path; Starlette names those of one
+        of_path = [each for each in guarded_routes(request.app) if each.path_regex.match(request.url.path)]
+        refused.headers["allow"] = ", ".join(sorted({method for each in of_path for method in each.methods or ()}))
+    return refused

@@ -62,6 +62,10 @@ class Forbidden(InputError):
     """The person's role does not allow it."""
 
 
+class Conflict(InputError):
+    """It does not go with what is there already, such as a run that has ended."""
+
+
 def words(asked: Asked, slots: int, file: Path | None) -> list[str]:
     """Give the arguments of `study`; each value is part of its option's word, so that none is taken for an option.
 

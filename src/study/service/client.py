@@ -305,12 +305,12 @@ def _require_fine(server: str, status: int, content: bytes) -> None:
         return
     try:
         said = json.loads(content)
-        what, fix = str(said["what"]), str(said["fix"])
-    except (ValueError, KeyError, TypeError):
-        what, fix = f"answered with HTTP {status}", ""
-    if status in {429, 502, 503, 504}:
+        what, fix, kind = str(said["what"]), str(said["fix"]), str(said["kind"])
+    except (ValueError, KeyError, TypeError):  # of a proxy before the server
+        what, fix, kind = f"answered with HTTP {status}", "", "fault" if status >= 500 else "mistake"
+    if kind == "unavailable" or status in {429, 502, 503, 504}:
         raise PlaceError(what, where=server, fix=fix)
     if status == 401 and not fix.startswith("Ask"):
         fix = f"Log in: `study login {server}`."
-    kind = {409: StudyError, 422: Undecided}.get(status, StudyError if status >= 500 else InputError)
-    raise kind(what, where=server, fix=fix)
+    error = {"mistake": InputError, "undecided": Undecided}.get(kind, StudyError)
+    raise error(what, where=server, fix=fix)

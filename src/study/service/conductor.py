@@ -16,6 +16,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -31,7 +32,6 @@ from study.service.following import Follower, ended_since
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from study.service.store import Database
     from study.settings import Settings
@@ -41,6 +41,7 @@ OTHERS = 2.0  # seconds between looks at the studies that no child runs
 RENEW = 5.0  # seconds between renewals of the leases
 LAST_PATIENCE = 60.0  # seconds after a cancel, after which a child is killed
 WAIT_FOR_STUDY = 5.0  # seconds until a study that another process runs is tried again
+GPUS = Path("/proc/driver/nvidia/gpus")  # a folder for each
 SIGNALLED = {128 + number for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)}
 log = logging.getLogger("study")
 
@@ -92,6 +93,7 @@ class Conductor:
         self, database: Database, places: Settings, slots: int, told: Callable[[], None] = lambda: None
     ) -> None:
         self.database, self.places, self.slots, self._told = database, places, slots, told
+        self.device = "cuda" if GPUS.is_dir() else "cpu"  # of a run that names none
         self.folder = places.home / "service"
         self.follower = Follower(database, places.home)
         self._children: dict[str, Child] = {}
@@ -106,11 +108,14 @@ class Conductor:
         """Take over what an ended server has left, and begin."""
         for row in queue.left_running(self.database):
             who = json.loads(row["process"]) if row["process"] else {}
-            child = Child(row, who, studies=json.loads(row["studies"]))
+            self._children[row["id"]] = Child(row, who, studies=json.loads(row["studies"]))
+        self._note_studies()  # of those, too, that were killed meanwhile: what they trained is theirs
+        for child in list(self._children.values()):
+            who = child.who
             if who and is_here(who) and not is_dead(who):
-                self._children[row["id"]] = child
-                log.info("run %s goes on as process %d", row["id"], who["pid"])
+                log.info("run %s goes on as process %d", child.row["id"], who["pid"])
             else:
+                self._note_answer(child)
                 self._follow(child)
                 self._end(child, {"status": "queued", "reason": "begins again: its server had ended"})
         self._thread.start()
@@ -150,6 +155,7 @@ class Conductor:
         if leases and time.monotonic() - self._renewed > RENEW:
             self._renewed = time.monotonic()
             queue.renew(self.database, leases)
+            queue.overdrawn(self.database)
         for identity, wish in queue.wishes(self.database, leases).items() if leases else ():
             self._heed(self._children[identity], wish)
         claimed, yielding = queue.claim(self.database, self.slots)
@@ -180,13 +186,13 @@ class Conductor:
 
     def _note_studies(self) -> None:
         """Note which studies the children run: a study's lock is read where it was written since the last look."""
-        by_pid = {child.who.get("pid"): child for child in self._children.values()}
+        by_process = {_process(child.who): child for child in self._children.values() if child.who}
         for name, written in family.locks(self.places.home).items():
             if self._locks.get(name) == written:
                 continue
-            held = family.held_by(family.journal(name, self.places.home))
+            held = family.last_held_by(family.journal(name, self.places.home))
             self._locks[name] = written if time.time() - written / 1e9 > 1 else -1  # it may be written again at once
-            child = by_pid.get(held.get("pid")) if held is not None else None
+            child = by_process.get(_process(held)) if held is not None else None
             if child is not None and name not in child.studies:
                 child.studies.append(name)
                 queue.note(self.database, child.row["id"], child.row["lease_token"], studies=json.dumps(child.studies))
@@ -211,10 +217,10 @@ class Conductor:
 
     def _is_childs(self, study: str) -> bool:
         """Tell whether a child runs a study; it must have been noted before its trials become events."""
-        held = family.held_by(family.journal(study, self.places.home))
+        held = family.last_held_by(family.journal(study, self.places.home))
         children = list(self._children.values())
         return any(study in each.studies for each in children) or (
-            held is not None and held.get("pid") in {each.who.get("pid") for each in children}
+            held is not None and _process(held) in {_process(each.who) for each in children}
         )
 
     def _begin(self, row: dict[str, Any]) -> None:
@@ -244,10 +250,7 @@ class Conductor:
 
     def _finish(self, child: Child, code: int | None) -> None:
         """Decide what becomes of a run whose child has ended."""
-        row, answer = child.row, self._answer(child.row["id"])
-        if code == 0 and answer and answer.get("study") not in {None, *child.studies}:
-            child.studies.append(str(answer["study"]))
-            queue.note(self.database, row["id"], row["lease_token"], studies=json.dumps(child.studies))
+        row, answer = child.row, self._note_answer(child)
         self._follow(child, whole=True)
         if code == 0:
             stopped = (answer or {}).get("status") == "stopped"
@@ -269,6 +272,14 @@ class Conductor:
         else:
             self._fail(child, f"exit code {code}" if code > 0 else f"killed by signal {-code}")
 
+    def _note_answer(self, child: Child) -> dict[str, Any] | None:
+        """Give a command's answer, and note the study that it names: the command may have let go of its lock unseen."""
+        row, answer = child.row, self._answer(child.row["id"])
+        if answer and answer.get("study") not in {None, *child.studies}:
+            child.studies.append(str(answer["study"]))
+            queue.note(self.database, row["id"], row["lease_token"], studies=json.dumps(child.studies))
+        return answer
+
     def _fail(self, child: Child, how: str) -> None:
         row = child.row
         ended = child.studies and ended_since(self.database, child.studies, row["started"] or 0.0)
@@ -289,7 +300,9 @@ class Conductor:
         if child.process is None and child.who and is_here(child.who) and not is_dead(child.who):
             processes.end(child.who["pid"])
         to = {"answer": None, **to, "reason": without_password(to.get("reason", ""))[:2000]}
-        if queue.end(self.database, child.row["id"], child.row["lease_token"], to):
+        device = json.loads(child.row["asked"]).get("device") or "auto"
+        kind = self.device if device == "auto" else device.partition(":")[0]
+        if queue.end(self.database, child.row["id"], child.row["lease_token"], to, kind):
             log.info("run %s: %s%s", child.row["id"], to["status"], f", {to['reason']}" if to["reason"] else "")
 
     def _is_taken(self, row: dict[str, Any]) -> bool:
@@ -312,3 +325,8 @@ class Conductor:
         except OSError:
             return "it said nothing"
         return commands.last_error(text)
+
+
+def _process(who: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+    """Identify a process: its number may be that of another one later."""
+    return who.get("machine"), who.get("pid"), who.get("started")

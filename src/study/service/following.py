@@ -116,17 +116,18 @@ class Follower:
         size = len(content)
         start = begun if begun is not None and begun <= size else 0
         new = content[start : content.rfind(b"\n") + 1]
+        log = log_lines.parse(content)
         made: list[dict[str, Any]] = []
         if begun is None:
             made.append(_event(study, number, "created", _created(trial)))
-        for record in log_lines.parse(new).lines if new else ():
+        for record in (log if start == 0 else log_lines.parse(new)).lines if new else ():
             if record is not None:  # a damaged line is named where the trial is shown
                 kind = str(record["kind"])
                 data = {name: value for name, value in record.items() if name != "kind" and name not in LARGE}
                 made.append(_event(study, number, kind, data))
         if made:
             connection.execute(sa.insert(tables.events), made)
-        to = {"bytes": start + len(new), **_shown(trial, known)}
+        to = {"bytes": start + len(new), **_shown(trial, known, log)}
         if begun is None:
             connection.execute(sa.insert(TABLE).values(study=study, trial=number, **to))
         else:
@@ -144,10 +145,10 @@ def _define(known: _Known, journal: Journal) -> None:
     known.base, known.followed = base_of(stored), str(stored.get("followed") or stored.get("metric") or "")
 
 
-def _shown(trial: TrialFolder, known: _Known) -> dict[str, Any]:
+def _shown(trial: TrialFolder, known: _Known, log: log_lines.Log) -> dict[str, Any]:
     """Describe a trial for the pages; nothing of a damaged one."""
     try:
-        read = Trial.of(trial, known.base)
+        read = Trial.of(trial, known.base, log)
         row = read.row
     except StudyError:
         return {"state": None, "value": None, "seconds": None, "row": None, "curve": None}

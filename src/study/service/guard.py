@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from limits import RateLimitItemPerMinute, RateLimitItemPerSecond
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 
@@ -16,9 +14,11 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+ADDRESSES = 10_000  # that are counted before old ones are forgotten
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 COOKIES = ("__Host-study", "study_session")  # over TLS, and on a plain address
 LOGINS = ("/login", "/api/v1/login", "/invitation")
+CALLBACK = "/sso"  # asks the provider of logins
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; frame-src 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -34,6 +34,30 @@ HEADERS = {
 }
 
 
+class Rate:
+    """Counts requests by address in memory: so many at once, and as many again within a time.
+
+    Args:
+        most: requests at once.
+        seconds: in which as many are allowed again.
+
+    """
+
+    def __init__(self, most: int, seconds: float) -> None:  # noqa: D107 - see the class
+        self._most, self._seconds = float(most), seconds
+        self._left: dict[str, tuple[float, float]] = {}  # requests that are left, and when that was so
+
+    def allows(self, address: str) -> bool:
+        """Count a request; tell whether it is one of those that are allowed."""
+        now = time.monotonic()
+        if len(self._left) >= ADDRESSES:  # those that may do everything again are forgotten
+            self._left = {each: known for each, known in self._left.items() if now - known[1] < self._seconds}
+        left, since = self._left.get(address, (self._most, now))
+        left = min(self._most, left + (now - since) * self._most / self._seconds)
+        self._left[address] = (left - 1 if left >= 1 else left, now)
+        return left >= 1
+
+
 class Guard:
     """Refuses what no route may see.
 
@@ -42,13 +66,15 @@ class Guard:
         hosts: names by which the service may be addressed, without ports.
         per_second: requests of one address, on average.
         logins: tries to log in of one address, a minute.
+        header: in which a proxy says who is logged in; a browser sends it as unasked as a cookie.
 
     """
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str], per_second: int = 200, logins: int = 10) -> None:  # noqa: D107
-        self._app, self._hosts = app, {*hosts}
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
-        self._rate, self._login_rate = RateLimitItemPerSecond(per_second), RateLimitItemPerMinute(logins)
+    def __init__(  # noqa: D107 - see the class
+        self, app: ASGIApp, hosts: Collection[str], per_second: int = 200, logins: int = 10, header: str = ""
+    ) -> None:
+        self._app, self._hosts, self._header = app, {*hosts}, header
+        self._rate, self._login_rate = Rate(per_second, 1.0), Rate(logins, 60.0)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer or pass on one request."""
@@ -67,7 +93,8 @@ class Guard:
 
         if refusal := self._refusal(scope):
             status, what = refusal
-            await JSONResponse({"what": what, "fix": ""}, status)(scope, receive, sending)
+            kind = "unavailable" if status == 429 else "mistake"
+            await JSONResponse({"kind": kind, "what": what, "fix": ""}, status)(scope, receive, sending)
         else:
             await self._app(scope, receive, sending)
 
@@ -76,18 +103,18 @@ class Guard:
         host = headers.get("host", "")
         if len(headers.getlist("host")) != 1 or _name(host) not in self._hosts:
             return 400, "this service has another name; `study serve --host-name NAME` adds one"
-        if scope["method"] in UNSAFE and not is_same_site(headers, host):
+        if scope["method"] in UNSAFE and not is_same_site(headers, host, self._header):
             return 403, "refused: the request comes from another site"
         address = (scope.get("client") or ("?",))[0]
-        if scope["method"] in UNSAFE and scope["path"].startswith(LOGINS):
-            if not self._limiter.hit(self._login_rate, "login", address):
+        if (scope["method"] in UNSAFE and scope["path"].startswith(LOGINS)) or scope["path"].startswith(CALLBACK):
+            if not self._login_rate.allows(address):
                 return 429, "too many tries to log in; wait a minute"
-        elif not self._limiter.hit(self._rate, address):
+        elif not self._rate.allows(address):
             return 429, "too many requests; wait a second"
         return None
 
 
-def is_same_site(headers: Headers, host: str) -> bool:
+def is_same_site(headers: Headers, host: str, header: str = "") -> bool:
     """Tell whether an unsafe request comes from our own page, or from a program that sends no cookie by itself."""
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site is not None and site not in {"same-origin", "none"}:
@@ -95,6 +122,7 @@ def is_same_site(headers: Headers, host: str) -> bool:
     if origin is not None:
         return urlsplit(origin).netloc == host
     sends_cookie = any(f"{name}=" in headers.get("cookie", "") for name in COOKIES)
+    sends_cookie |= bool(header) and header in headers and "authorization" not in headers
     return site is not None or not sends_cookie  # browsers say where from
 
 

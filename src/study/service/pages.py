@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from typing import TYPE_CHECKING, Annotated, Any, cast
 from urllib.parse import parse_qsl
 
@@ -230,7 +231,8 @@ def start(request: Request, study: Annotated[str, Query(max_length=200)] = "") -
 
 def _form(given: Mapping[str, str], trouble: str = "") -> dict[str, Any]:
     empty = dict.fromkeys(("study", "question", "trials", "workers", "fixed"), "")
-    return {"given": {**empty, **given}, "installed": sorted(available()), "trouble": trouble}
+    key = {"key": secrets.token_hex(16)}  # whatever a browser sends twice is one run
+    return {"given": {**empty, **key, **given}, "installed": sorted(available()), "trouble": trouble}
 
 
 @routes.post("/start/check", openapi_extra=RUNNER)
@@ -257,7 +259,8 @@ def submit(request: Request, form: Form) -> Response:
             raise InputError(trouble)
         run, _ = queue.submit(here.database, person(request), wanted)
     except StudyError as error:
-        return page(request, "start", 400, **_form(form, str(error)))
+        again = {name: value for name, value in form.items() if name != "key"}  # what is changed is another run
+        return page(request, "start", 400, **_form(again, str(error)))
     return RedirectResponse(f"/runs/{run.id}", 303)
 
 
@@ -273,7 +276,7 @@ def _wanted(form: Mapping[str, str]) -> Submitted:
     if given.get("question", "run") != "run":
         given.pop("trials", None)
     try:
-        return Submitted(**given, fixed=fixed) if fixed else Submitted(**given)  # pyright: ignore[reportArgumentType] - pydantic reads numbers of texts
+        return Submitted.model_validate(given | ({"fixed": fixed} if fixed else {}), strict=False)
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(first["msg"], where=str(first["loc"][0] if first["loc"] else "form")) from error

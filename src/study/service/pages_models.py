@@ -60,7 +60,7 @@ def promote(request: Request, model: str, form: Form) -> Response:
     """Promote a version, which is tested against the champion; an admin may force it with a reason."""
     given = {name: form[name] for name in ("version", "reason") if form.get(name)}
     try:
-        wanted = Promoted(**given, force=form.get("force") == "yes")  # pyright: ignore[reportArgumentType] - pydantic reads numbers of texts
+        wanted = Promoted.model_validate(given | {"force": form.get("force") == "yes"}, strict=False)
     except ValidationError as error:
         raise InputError(error.errors()[0]["msg"], where="promote") from error
     promoted(request, model, wanted)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import sqlalchemy as sa
 from fastapi import Query, Request
 from fastapi.responses import RedirectResponse, Response
+from pydantic import ValidationError
 
 from study.errors import InputError, StudyError
-from study.service import people, tables
-from study.service.api_people import audit_lines, described, described_token, invitation
+from study.schemas.service import ChangedGroup, ChangedPerson
+from study.service import groups, people, quotas
+from study.service.api_people import audit_lines, described, described_token, invitation, used
 from study.service.api_runs import NoSuch
 from study.service.pages import Form, page
 from study.service.people import ROLES, Person
@@ -23,7 +24,7 @@ OPEN, READER, ADMIN = role(ANYONE), role("viewer"), role("admin")
 @routes.get("/login", openapi_extra=OPEN)
 def login_page(request: Request, to: Annotated[str, Query(max_length=500)] = "/") -> Response:
     """Ask for name and password."""
-    return page(request, "login", to=to, trouble="", name="")
+    return page(request, "login", to=to, trouble="", name="", sso=service(request).sign_on.provider is not None)
 
 
 @routes.post("/login", openapi_extra=OPEN)
@@ -32,11 +33,18 @@ def login(request: Request, form: Form) -> Response:
     name, to = form.get("name", "").strip(), form.get("to", "/")
     who = people.log_in(service(request).database, name, form.get("password", ""))
     if who is None:
-        return page(request, "login", 401, to=to, trouble="The name or the password is wrong.", name=name)
-    return _logged_in(request, who, to if to.startswith("/") and not to.startswith(("//", "/\\")) else "/")
+        sso, said = service(request).sign_on.provider is not None, "The name or the password is wrong."
+        return page(request, "login", 401, to=to, trouble=said, name=name, sso=sso)
+    return logged_in(request, who, inside(to))
 
 
-def _logged_in(request: Request, who: Person, to: str) -> Response:
+def inside(to: str) -> str:
+    """Give a path of ours to which a login leads; the home page instead of another site's."""
+    return to if to.startswith("/") and not to.startswith(("//", "/\\")) else "/"
+
+
+def logged_in(request: Request, who: Person, to: str) -> Response:
+    """Begin a session and lead on."""
     answer = RedirectResponse(to, 303)
     answer.set_cookie(
         cookie_of(request), people.begin_session(service(request).database, who), httponly=True, samesite="lax",
@@ -73,7 +81,7 @@ def accept(request: Request, secret: str, form: Form) -> Response:
     except InputError as error:
         found = people.invited(service(request).database, secret)
         return page(request, "invitation", 400, person=found and found["person"], name=name, trouble=str(error))
-    return _logged_in(request, who, "/")
+    return logged_in(request, who, "/")
 
 
 @routes.get("/me", openapi_extra=READER)
@@ -83,9 +91,11 @@ def me(request: Request) -> Response:
 
 
 def _me(request: Request, status: int = 200, **shown: str) -> Response:
-    rows = people.list_tokens(service(request).database, person(request).name)
+    who = person(request).name
+    rows = people.list_tokens(service(request).database, who)
     tokens = [each for each in map(described_token, rows) if each.revoked is None]
-    return page(request, "me", status, tokens=tokens, **{"made": "", "trouble": "", **shown})
+    address = next(row["email"] for row in people.list_people(service(request).database) if row["name"] == who)
+    return page(request, "me", status, tokens=tokens, email=address or "", **{"made": "", "trouble": "", **shown})
 
 
 @routes.post("/me/tokens", openapi_extra=READER)
@@ -115,6 +125,18 @@ def password(request: Request, form: Form) -> Response:
     return RedirectResponse("/login", 303)
 
 
+@routes.post("/me/email", openapi_extra=READER)
+def email(request: Request, form: Form) -> Response:
+    """Change the address that is told of one's runs; an empty one tells nobody."""
+    try:
+        address = ChangedPerson.model_validate({"email": form.get("email", "").strip() or None}).email
+    except ValidationError:
+        return _me(request, 400, trouble="That is no e-mail address.")
+    who = person(request)
+    people.change(service(request).database, who, who.name, email=address)
+    return RedirectResponse("/me", 303)
+
+
 @routes.get("/people", openapi_extra=ADMIN)
 def show_people(request: Request) -> Response:
     """Show everybody, and the last lines of the audit log."""
@@ -124,12 +146,9 @@ def show_people(request: Request) -> Response:
 def _people(request: Request, status: int = 200, **shown: str) -> Response:
     rows = people.list_people(service(request).database)
     lines, _ = audit_lines(request, None, 30)
-    table = tables.usage
-    with service(request).database.read() as connection:
-        used = connection.execute(sa.select(table).order_by(table.c.month.desc(), table.c.person).limit(50)).all()
     return page(
         request, "people", status, people=[described(row) for row in rows], audit=lines, roles=ROLES,
-        usage=[(row.person, row.month, row.slot_seconds / 3600) for row in used],
+        usage=used(request, limit=100), groups=groups.listed(service(request).database),
         **{"link": "", "trouble": "", **shown},
     )  # fmt: skip
 
@@ -151,13 +170,35 @@ def change(request: Request, name: str, form: Form) -> Response:
         to = {
             "role": form.get("role", "viewer"),
             "disabled": form.get("disabled") == "yes",
-            "max_slots": int(form["max_slots"]) if form.get("max_slots") else None,
-            "max_hours": float(form["max_hours"]) if form.get("max_hours") else None,
+            **{name: form.get(name, "").strip() or None for name in ("group", "identity", "email")},
+            **_quotas(form),
         }
         if not people.change(service(request).database, person(request), name, **to):
             raise NoSuch(f"no person {name!r}")
-    except ValueError:
-        return _people(request, 400, trouble="A quota is a number.")
     except StudyError as error:
         return _people(request, 400, trouble=str(error))
     return RedirectResponse("/people", 303)
+
+
+@routes.post("/groups", openapi_extra=ADMIN)
+def change_group(request: Request, form: Form) -> Response:
+    """Make a group, or change its quotas."""
+    try:
+        groups.change(service(request).database, person(request), form.get("name", "").strip(), **_quotas(form))
+    except InputError as error:
+        return _people(request, 400, trouble=str(error))
+    return RedirectResponse("/people", 303)
+
+
+def _quotas(form: dict[str, str]) -> dict[str, float | None]:
+    """Read the quotas of a form; an empty one is none.
+
+    Raises:
+        InputError: not a number that a quota can be.
+
+    """
+    given = {name: form.get(name, "").strip() or None for name in quotas.MAXIMA}
+    try:
+        return ChangedGroup.model_validate(given, strict=False).model_dump()
+    except ValidationError as error:
+        raise InputError("a quota is a number from 0") from error

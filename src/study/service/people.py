@@ -14,6 +14,7 @@ from pwdlib import PasswordHash
 
 from study.errors import InputError
 from study.service import tables
+from study.service.asking import Conflict
 from study.service.store import append_audit
 
 if TYPE_CHECKING:
@@ -73,8 +74,8 @@ def invite(database: Database, by: str, name: str | None = None, role: str = "vi
     with database.write() as connection:
         if name is not None:
             _check(name, role)
-            if _row(connection, name) is None:
-                _add(connection, name, role, None)
+            if row_of(connection, name) is None:
+                add(connection, name, role, None)
             append_audit(connection, by, "invite", name, role)
         row = {"digest": digest(secret), "person": name, "expires": time.time() + INVITATION_DAYS * DAY}
         connection.execute(sa.insert(tables.invitations).values(row))
@@ -109,7 +110,7 @@ def accept(database: Database, secret: str, name: str, password: str) -> Person:
             raise InputError("this link was used already or has expired", fix="Ask an admin for another one.")
         if found.person is None:
             _check(name, "admin")
-            _add(connection, name, "admin", hashed)
+            add(connection, name, "admin", hashed)
         else:
             name = found.person
             set_to = {"password": hashed, "disabled": None}
@@ -117,7 +118,7 @@ def accept(database: Database, secret: str, name: str, password: str) -> Person:
             _end_sessions(connection, name)
         connection.execute(sa.delete(table).where(table.c.person.is_(None)))
         append_audit(connection, name, "accept", name)
-        return Person(name, str((_row(connection, name) or {})["role"]))
+        return Person(name, str((row_of(connection, name) or {})["role"]))
 
 
 def anybody(connection: Connection) -> bool:
@@ -128,7 +129,7 @@ def anybody(connection: Connection) -> bool:
 def log_in(database: Database, name: str, password: str) -> Person | None:
     """Check a password; None if it is wrong, or for somebody who may not log in."""
     with database.read() as connection:
-        row = _row(connection, name)
+        row = row_of(connection, name)
     hashed = str(row["password"]) if row and row["password"] else _nobodys
     fits = _hash.verify(password[:LONGEST_PASSWORD], hashed)
     if not fits or row is None or row["password"] is None or row["disabled"] is not None:
@@ -272,7 +273,8 @@ def change(database: Database, by: Person, name: str, **to: Any) -> bool:
         database: of the service.
         by: who does it.
         name: of the person.
-        to: `role`, `disabled` as a boolean, `max_slots`, `max_hours`.
+        to: `role`, `disabled` as a boolean, `max_slots`, `max_hours`, `max_trials`, `group`, `identity`,
+            `email`.
 
     Raises:
         InputError: no such role, or the last admin would be gone.
@@ -281,16 +283,28 @@ def change(database: Database, by: Person, name: str, **to: Any) -> bool:
     if "role" in to:
         _check(name, to["role"])
     table = tables.people
-    written = {**to, "disabled": time.time() if to["disabled"] else None} if "disabled" in to else to
+    written = {"team" if each == "group" else each: value for each, value in to.items()}
+    if to.get("identity"):
+        written["identity"] = to["identity"].strip().lower()
+    if "disabled" in to:
+        written["disabled"] = time.time() if to["disabled"] else None
     with database.write() as connection:
-        if (row := _row(connection, name)) is None:
+        if (row := row_of(connection, name)) is None:
             return False
+        known = sa.select(tables.groups.c.name).where(tables.groups.c.name == to.get("group"))
+        if to.get("group") and connection.execute(known).first() is None:
+            raise Conflict(f"no group {to['group']!r}", fix="Make it first.")
         if row["role"] == "admin" and (to.get("disabled") or to.get("role", "admin") != "admin"):
             others = sa.select(sa.func.count()).where(
                 table.c.role == "admin", table.c.disabled.is_(None), table.c.password.is_not(None), table.c.name != name
             )
             if not connection.execute(others).scalar():
-                raise InputError("the last admin stays one", fix="Make somebody else an admin first.")
+                raise Conflict("the last admin stays one", fix="Make somebody else an admin first.")
+        taken = sa.select(table.c.name).where(table.c.identity == written.get("identity"), table.c.name != name)
+        if written.get("identity") and (other := connection.execute(taken).first()):
+            raise Conflict(f"{other.name} has the identity {written['identity']!r} already")
+        if not to:
+            return True
         connection.execute(sa.update(table).where(table.c.name == name).values(written))
         if to.get("disabled"):
             _end_sessions(connection, name)
@@ -299,21 +313,33 @@ def change(database: Database, by: Person, name: str, **to: Any) -> bool:
     return True
 
 
-def _check(name: str, role: str) -> None:
+def check_name(name: str) -> None:
+    """Refuse what cannot be the name of a person or a group.
+
+    Raises:
+        InputError: says what a name is.
+
+    """
     if not NAME.fullmatch(name):
         raise InputError(f"not a name: {name[:70]!r}", fix="Use small letters, digits, dots and dashes.")
+
+
+def _check(name: str, role: str) -> None:
+    check_name(name)
     if role not in ROLES:
         raise InputError(f"no role {role!r}", fix=f"There are {', '.join(ROLES)}.")
 
 
-def _row(connection: Connection, name: str) -> dict[str, Any] | None:
+def row_of(connection: Connection, name: str) -> dict[str, Any] | None:
+    """Give a person's row; None if there is none."""
     row = connection.execute(sa.select(tables.people).where(tables.people.c.name == name)).mappings().first()
     return dict(row) if row else None
 
 
-def _add(connection: Connection, name: str, role: str, hashed: str | None) -> None:
+def add(connection: Connection, name: str, role: str, hashed: str | None) -> None:
+    """Add a person; raises InputError if the name is somebody's."""
     row = {"name": name, "role": role, "password": hashed, "created": time.time()}
-    if _row(connection, name) is not None:
+    if row_of(connection, name) is not None:
         raise InputError(f"there is a person {name!r} already", fix="Choose another name.")
     connection.execute(sa.insert(tables.people).values(row))
 

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from study.errors import InputError
 from study.formatting import moment, to_json
 from study.schemas.service import LIVE, Asked, Run
-from study.service import tables, webhook
-from study.service.asking import Forbidden
+from study.service import quotas, tables, telling
+from study.service.asking import Conflict, Forbidden
 from study.service.shares import Claim, share
 from study.service.store import TELLS, append_audit
 
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
     from study.schemas.service import Submitted
     from study.service.people import Person
+    from study.service.quotas import Allowance
     from study.service.store import Database
 
 LEASE = 30.0  # seconds
@@ -45,7 +45,7 @@ def submit(database: Database, person: Person, wanted: Submitted) -> tuple[Run, 
         The run, and whether it is new.
 
     Raises:
-        InputError: the key is that of a run that was asked for something else.
+        Conflict: the key is that of a run that was asked for something else.
         Forbidden: a priority above 0 of somebody who is no admin.
 
     """
@@ -61,7 +61,7 @@ def submit(database: Database, person: Person, wanted: Submitted) -> tuple[Run, 
         chosen = sa.select(RUNS).where(RUNS.c.person == person.name, RUNS.c.key == row["key"])
         if (before := connection.execute(chosen).mappings().first()) is not None:
             if before["asked"] != asked:
-                raise InputError("this idempotency key is that of another run", fix="Choose another key.")
+                raise Conflict("this idempotency key is that of another run", fix="Choose another key.")
             return described(dict(before)), False
         connection.execute(sa.insert(RUNS).values(row))
         append_audit(connection, person.name, "submit", row["id"], f"{wanted.question} {row['study']}")
@@ -118,7 +118,7 @@ def wish(database: Database, person: Person, identity: str, verb: str, priority:
 
     Raises:
         Forbidden: it is somebody else's, or a priority above 0 of somebody who is no admin.
-        InputError: it has ended.
+        Conflict: it has ended.
 
     """
     with database.write() as connection:
@@ -130,7 +130,7 @@ def wish(database: Database, person: Person, identity: str, verb: str, priority:
         if verb == "priority" and priority > 0 and not person.may("admin"):
             raise Forbidden("only an admin gives a priority above 0", fix="Give 0 or less.")
         if row["status"] not in LIVE and not (verb == "resume" and row["status"] in {"failed", "cancelled"}):
-            raise InputError(f"run {identity} has ended: {row['status']}")
+            raise Conflict(f"run {identity} has ended: {row['status']}")
         if to := _wished(row, verb, person.name, priority):
             append_audit(connection, person.name, verb, identity, str(priority) if verb == "priority" else "")
             connection.execute(sa.update(RUNS).where(RUNS.c.id == identity).values(to))
@@ -178,21 +178,24 @@ def claim(database: Database, slots: int) -> tuple[list[Row], list[str]]:
     with database.write() as connection:
         chosen = sa.select(RUNS).where(RUNS.c.status.in_(("queued", "running"))).order_by(RUNS.c.number)
         rows = [dict(row) for row in connection.execute(chosen).mappings()]
-        quotas, spent = _quotas(connection)
-        able = [row for row in rows if row["status"] == "running" or not _hindrance(connection, row, rows, spent, now)]
-        given = share(slots, [_claim_of(row) for row in able], quotas)
+        may = quotas.read(connection, [row for row in rows if row["status"] == "running"], now)
+        able = [row for row in rows if row["status"] == "running" or not _hindrance(connection, row, rows, may, now)]
+        given = share(slots, [_claim_of(row, may) for row in able], may.slots)
         free = slots - sum(row["slots"] for row in rows if row["status"] == "running")
         starved = False
         for row in sorted((row for row in able if row["status"] == "queued"), key=lambda one: -one["priority"]):
             grant = min(given.get(row["id"], 0), free)
-            if grant > 0:
+            if grant > 0 and may.hindrance(row["person"], row["reserved"]):  # of what one before it has reserved
+                _because(connection, row, may.hindrance(row["person"], row["reserved"]))
+            elif grant > 0:
                 free -= grant
+                may = quotas.taken(may, row["person"], row["reserved"])
                 claimed.append(row["id"])
                 _start(connection, row, grant, now)
             else:
                 starved |= given.get(row["id"], 0) > 0
-                why = "waits for a slot" if given.get(row["id"], 0) or row["person"] not in quotas else ""
-                _because(connection, row, why or f"waits: {row['person']}'s quota is {quotas[row['person']]} slots")
+                quota = "" if given.get(row["id"], 0) else may.full(row["person"])
+                _because(connection, row, f"waits: {quota}" if quota else "waits for a slot")
         running = [row for row in rows if row["status"] == "running"]
         late = [row for row in running if not row["wish"] and given.get(row["id"], 0) < row["slots"]]
         for row in late if starved else ():
@@ -201,33 +204,35 @@ def claim(database: Database, slots: int) -> tuple[list[Row], list[str]]:
     return took, [row["id"] for row in late] if starved else []
 
 
-def _claim_of(row: Row) -> Claim:
-    return Claim(row["id"], row["person"], row["priority"], row["wanted_slots"], row["slots"])
+def overdrawn(database: Database) -> list[str]:
+    """Let the runs give their slots up whose person or group has used up this month's hours; give their ids."""
+    running = sa.select(RUNS).where(RUNS.c.status == "running")
+    with database.read() as connection:  # without the write lock as long as there is nothing to write
+        rows = [dict(row) for row in connection.execute(running).mappings()]
+        may = quotas.read(connection, rows, time.time())
+    late = [row["id"] for row in rows if not row["wish"] and may.hindrance(row["person"], 0)]
+    if late:
+        with database.write() as connection:
+            mine = sa.and_(RUNS.c.id.in_(late), RUNS.c.status == "running", RUNS.c.wish == "")
+            connection.execute(sa.update(RUNS).where(mine).values(wish="yield"))
+    return late
 
 
-def _quotas(connection: Connection) -> tuple[dict[str, int], set[str]]:
-    """Give the quotas of slots, and who has used up this month's hours."""
-    month = time.strftime("%Y-%m", time.gmtime())
-    who, used = tables.people, tables.usage
-    joined = who.outerjoin(used, sa.and_(used.c.person == who.c.name, used.c.month == month))
-    rows = connection.execute(
-        sa.select(who.c.name, who.c.max_slots, who.c.max_hours, used.c.slot_seconds).select_from(joined)
-    ).all()
-    slots = {row.name: row.max_slots for row in rows if row.max_slots is not None}
-    return slots, {
-        row.name for row in rows if row.max_hours is not None and (row.slot_seconds or 0) >= 3600 * row.max_hours
-    }
+def _claim_of(row: Row, may: Allowance) -> Claim:
+    group = may.group.get(row["person"], "")
+    return Claim(row["id"], row["person"], row["priority"], row["wanted_slots"], row["slots"], group)
 
 
-def _hindrance(connection: Connection, row: Row, rows: list[Row], spent: set[str], now: float) -> str:
+def _hindrance(connection: Connection, row: Row, rows: list[Row], may: Allowance, now: float) -> str:
     """Say why a waiting run cannot start whatever is free, and store it; empty if it can."""
     base = row["study"].partition("@")[0]
     for other in rows:
         before = other["status"] == "running" or other["number"] < row["number"]
         if before and other is not row and other["study"].partition("@")[0] == base:
             return _because(connection, row, f"waits for run {other['id']} of the same study")
-    if row["person"] in spent:
-        return _because(connection, row, f"waits: {row['person']} has used up the hours of this month")
+    row["reserved"] = quotas.needed(connection, row)
+    if why := may.hindrance(row["person"], row["reserved"]):
+        return _because(connection, row, why)
     return row["reason"] or "waits" if row["not_before"] > now else ""
 
 
@@ -241,6 +246,7 @@ def _start(connection: Connection, row: Row, slots: int, now: float) -> None:
     to = {
         "status": "running", "slots": slots, "reason": "", "wish": "", "attempt": row["attempt"] + 1, "started": now,
         "lease_token": secrets.token_hex(16), "lease_until": now + LEASE, "process": None, "ended": None,
+        "reserved": row["reserved"],
     }  # fmt: skip
     connection.execute(sa.update(RUNS).where(RUNS.c.id == row["id"]).values(to))
     _tell(connection, row["id"])
@@ -277,27 +283,27 @@ def left_running(database: Database) -> list[Row]:
         return [_row(connection, row["id"]) or {} for row in rows]
 
 
-def end(database: Database, identity: str, token: str, to: Row) -> Row | None:
-    """Write how an attempt ended, and its share of use; None if the lease is another's by now."""
+def end(database: Database, identity: str, token: str, to: Row, device: str = "cpu") -> Row | None:
+    """Write how an attempt ended, and its use of a kind of device; None if the lease is another's by now."""
     with database.write() as connection:
         row = _row(connection, identity)
         if row is None or row["lease_token"] != token or row["status"] != "running":
             return None
         seconds = (time.time() - (row["started"] or time.time())) * row["slots"]
-        written = {"lease_token": None, "lease_until": None, "process": None, "wish": "", "slots": 0, **to}
+        written = {
+            "lease_token": None,
+            "lease_until": None,
+            "process": None,
+            "wish": "",
+            "slots": 0,
+            "reserved": None,
+            **to,
+        }
         written |= {"slot_seconds": row["slot_seconds"] + seconds}
         written |= {"ended": time.time()} if to["status"] in {"done", "failed", "cancelled"} else {}
         connection.execute(sa.update(RUNS).where(RUNS.c.id == identity).values(written))
-        _use(connection, row["person"], seconds)
+        quotas.use(connection, row, seconds, device)
         return _tell(connection, identity)
-
-
-def _use(connection: Connection, person: str, seconds: float) -> None:
-    table, month = tables.usage, time.strftime("%Y-%m", time.gmtime())
-    mine = sa.and_(table.c.person == person, table.c.month == month)
-    more = sa.update(table).where(mine).values(slot_seconds=table.c.slot_seconds + seconds)
-    if not connection.execute(more).rowcount:
-        connection.execute(sa.insert(table).values(person=person, month=month, slot_seconds=seconds))
 
 
 def _row(connection: Connection, identity: str) -> Row | None:
@@ -312,8 +318,7 @@ def _tell(connection: Connection, identity: str) -> Row:
     data = {name: row[name] for name in ("status", "reason", "question", "study", "person", "attempt", "priority")}
     event = {"time": time.time(), "kind": "run", "run": identity, "data": to_json(data)}
     connection.execute(sa.insert(tables.events).values(event))
-    if connection.get_execution_options().get(TELLS):
-        webhook.note(connection, row)
+    telling.note(connection, row, connection.get_execution_options().get(TELLS, ()))
     return row
 
 

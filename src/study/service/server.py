@@ -8,26 +8,27 @@ import os
 import signal
 import socket
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvicorn
 
 from study.errors import InputError, PlaceError
-from study.service import app, people, store
-from study.service.conductor import Conductor
+from study.service import app, neighbours, people, store
+from study.service.conductor import GPUS, Conductor
 from study.service.hub import Hub
+from study.service.sign_on import SignOn
+from study.service.telling import Teller
 from study.service.web import Service
-from study.service.webhook import Webhook
 from study.settings import sqlite_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
+    from pathlib import Path
 
+    from study.service.telling import Sender
     from study.settings import Settings
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
-GPUS = Path("/proc/driver/nvidia/gpus")
 log = logging.getLogger("study")
 
 
@@ -52,8 +53,9 @@ def serve(
     names: Sequence[str] = (),
     public: str = "",
     behind_proxy: bool = False,
-    webhook: str = "",
-    secret: str = "",
+    proxy_address: str = "127.0.0.1",
+    tells: Mapping[str, Callable[[str], Sender]] | None = None,
+    sign_on: SignOn | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM; from the main thread only.
 
@@ -66,16 +68,18 @@ def serve(
         slots: trials at a time on this machine; one a GPU, or a core, if None.
         names: further host names by which people reach it.
         public: address under which people reach it, for links.
-        behind_proxy: whether a proxy on this machine tells the clients' addresses and whether they use TLS.
-
-        webhook: address that is told when a run ends or is paused; empty for none.
-        secret: signs what it is told.
+        behind_proxy: whether a proxy tells the clients' addresses and whether they use TLS.
+        proxy_address: of that proxy, or its network; several are separated by commas.
+        tells: ways in which others are told when a run ends or is paused; each makes its sender for our address.
+        sign_on: how people are known without a password; by none if None.
 
     Raises:
         InputError: the address cannot be used, or another server serves this home.
         PlaceError: the database cannot be used.
 
     """
+    sign_on = sign_on or SignOn()
+    sign_on.check()
     places.home.mkdir(parents=True, exist_ok=True)
     with _alone(places.home), _listening(host, port) as listener:
         port = listener.getsockname()[1]
@@ -83,17 +87,18 @@ def serve(
         address = public or f"http://{'localhost' if host in {*LOOPBACK, '0.0.0.0', '::'} else host}:{port}"  # noqa: S104
         hub = Hub(stored)
         conductor = Conductor(stored, places, slots or default_slots())
-        given = Service(stored, places, conductor, hub, address)
+        given = Service(stored, places, conductor, hub, address, neighbours.beside(places), sign_on)
         hosts = {*LOOPBACK, *names, *([] if host in {"0.0.0.0", "::"} else [host])}  # noqa: S104
         hosts |= {public.partition("://")[2].partition("/")[0].rpartition(":")[0] or public.partition("://")[2]}
         config = uvicorn.Config(
-            app.make(given, hosts - {""}), log_config=None, access_log=False, server_header=False,
-            proxy_headers=behind_proxy, forwarded_allow_ips="127.0.0.1", timeout_graceful_shutdown=2,
+            app.make(given, hosts - {""}, header=sign_on.header), log_config=None, access_log=False,
+            server_header=False, proxy_headers=behind_proxy, forwarded_allow_ips=proxy_address,
+            timeout_graceful_shutdown=2,
         )  # fmt: skip
-        stored.tells = bool(webhook)
-        teller = Webhook(stored, webhook, secret) if webhook else None
+        tellers = [Teller(stored, way, send(address)) for way, send in (tells or {}).items()]
+        stored.tells = frozenset(each.way for each in tellers)
         conductor.start()
-        if teller:
+        for teller in tellers:
             teller.start()
         try:
             say(f"study serves at {address}, {conductor.slots} trials at a time. Ctrl-C stops it.")
@@ -105,7 +110,10 @@ def serve(
             _Server(config, hub).run(sockets=[listener])
         finally:
             conductor.stop()
-            if teller:
+            for each in given.neighbours.values():
+                if each.program:
+                    each.program.stop()
+            for teller in tellers:
                 teller.stop()
             stored.close()
 

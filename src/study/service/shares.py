@@ -20,6 +20,7 @@ class Claim:
         priority: higher ones first.
         wanted: trials at a time; None takes as many as there are.
         has: slots that it holds; 0 while it waits.
+        group: of the person, as the quotas name it; empty for none.
 
     """
 
@@ -28,6 +29,7 @@ class Claim:
     priority: int
     wanted: int | None
     has: int = 0
+    group: str = ""
 
 
 def share(slots: int, claims: Sequence[Claim], quotas: Mapping[str, int]) -> dict[str, int]:
@@ -36,7 +38,7 @@ def share(slots: int, claims: Sequence[Claim], quotas: Mapping[str, int]) -> dic
     Args:
         slots: of the machine.
         claims: oldest first; among equals the older one is served first.
-        quotas: slots that a person may hold at most; those without one are not in it.
+        quotas: slots that a person or a group may hold at most; those without one are not in it.
 
     Returns:
         The slots of each run that gets any.
@@ -56,12 +58,13 @@ def share(slots: int, claims: Sequence[Claim], quotas: Mapping[str, int]) -> dic
                 (held[each.person], given.get(each.run, 0), place, each)
                 for place, each in enumerate(level)
                 if (each.wanted is None or given.get(each.run, 0) < each.wanted)
-                and held[each.person] < quotas.get(each.person, slots + held[each.person])
+                and all(held[one] < quotas.get(one, slots + held[one]) for one in (each.person, each.group) if one)
             ]
             if not open_:
                 break
             chosen = min(open_, key=lambda one: one[:3])[3]
             given[chosen.run] = given.get(chosen.run, 0) + 1
-            held[chosen.person] += 1
+            for holder in (chosen.person, chosen.group):
+                held[holder] += 1
             slots -= 1
     return {run: count for run, count in given.items() if count}

@@ -47,7 +47,7 @@ class Database:
     def __init__(self, url: str) -> None:  # noqa: D107 - see the class
         self.url = url
         self.engine = _engine(url)
-        self.tells = False  # whether a webhook is told of runs
+        self.tells: frozenset[str] = frozenset()  # the ways in which others are told of runs
 
     @contextmanager
     def read(self) -> Generator[Connection]:

@@ -20,6 +20,20 @@ people = sa.Table(
     sa.Column("disabled", sa.Float),  # since when; null if the person may log in
     sa.Column("max_slots", sa.Integer),  # quotas; null is none
     sa.Column("max_hours", sa.Float),  # slot-hours of a calendar month
+    sa.Column("max_trials", sa.Integer),  # trials of a calendar month
+    sa.Column("team", sa.String(64)),  # the group that the person is in, if any
+    sa.Column("identity", sa.String(255)),  # by which single sign-on knows the person, such as an e-mail address
+    sa.Column("email", sa.String(255)),  # that is told of the person's runs
+)
+sa.Index("service_people_by_identity", people.c.identity, unique=True)
+
+groups = sa.Table(
+    "service_groups",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("max_slots", sa.Integer),  # quotas of all its people together; null is none
+    sa.Column("max_hours", sa.Float),
+    sa.Column("max_trials", sa.Integer),
 )
 
 invitations = sa.Table(
@@ -80,6 +94,7 @@ runs = sa.Table(
     sa.Column("started", sa.Float),  # of the current attempt
     sa.Column("ended", sa.Float),
     sa.Column("slot_seconds", sa.Float, nullable=False, server_default="0"),  # of all attempts
+    sa.Column("reserved", sa.Integer),  # trials that a running one may still finish, for quotas
     sa.UniqueConstraint("person", "key"),
 )
 sa.Index("service_runs_by_status", runs.c.status, runs.c.priority)
@@ -126,11 +141,13 @@ notes = sa.Table(
 )
 
 usage = sa.Table(
-    "service_usage",
+    "service_use",
     metadata,
     sa.Column("person", sa.String(64), primary_key=True),
     sa.Column("month", sa.String(7), primary_key=True),  # such as 2026-11
+    sa.Column("device", sa.String(64), primary_key=True),  # cpu, cuda or mps; empty for what an older version counted
     sa.Column("slot_seconds", sa.Float, nullable=False),
+    sa.Column("trials", sa.Integer, nullable=False),  # that ended
 )
 
 audit = sa.Table(
@@ -154,6 +171,8 @@ deliveries = sa.Table(
     sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
     sa.Column("not_before", sa.Float, nullable=False),
     sa.Column("delivered", sa.Float),  # or left, after days
+    sa.Column("way", sa.String(16), server_default="webhook"),  # or mail
+    sa.Column("address", sa.String(255)),  # of mail
     sqlite_autoincrement=True,
 )
 sa.Index("service_deliveries_due", deliveries.c.delivered, deliveries.c.not_before)

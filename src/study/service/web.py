@@ -12,17 +12,21 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
+from study.schemas.service import Trouble, TroubleKind
 from study.service import people
+from study.service.asking import Forbidden
 from study.service.guard import COOKIES
 from study.service.people import ROLES, Person
+from study.service.sign_on import SignOn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Mapping
 
     from fastapi import Request
 
     from study.service.conductor import Conductor
     from study.service.hub import Hub
+    from study.service.neighbours import Neighbour
     from study.service.store import Database
     from study.settings import Settings
 
@@ -41,7 +45,8 @@ class Service:
         conductor: runs the queue.
         hub: tells clients of new events.
         public: address under which people reach the service.
-        links: pages beside ours, by name.
+        neighbours: servers whose pages are shown behind our login, by their kind: optuna, mlflow.
+        sign_on: how people are known without a password of ours.
 
     """
 
@@ -50,7 +55,8 @@ class Service:
     conductor: Conductor
     hub: Hub
     public: str = ""
-    links: dict[str, str] = field(default_factory=dict[str, str])
+    neighbours: Mapping[str, Neighbour] = field(default_factory=dict[str, "Neighbour"])
+    sign_on: SignOn = field(default_factory=SignOn)
 
 
 def role(least: str) -> dict[str, Any]:
@@ -98,7 +104,13 @@ def cookie_of(request: Request) -> str:
 
 def _admit(request: Request, least: str | None) -> Response | None:
     """Find out who asks, and refuse whoever may not; None for those who may."""
-    request.state.person = found = _identify(request)
+    request.state.person = None
+    try:
+        request.state.person = found = _identify(request)
+    except Forbidden as error:
+        if least != ANYONE:
+            return refuse(request, 403, error.what, error.fix)
+        found = None
     if least == ANYONE or (least is not None and found is not None and found.may(least)):
         return None
     if found is None:
@@ -118,7 +130,10 @@ class Admission:
         """Tell whether the reader may go on, as it was found out at most `RECHECK` seconds ago."""
         if time.monotonic() - self._checked > RECHECK:
             self._checked = time.monotonic()
-            found = await run_in_threadpool(_identify, self._request)
+            try:
+                found = await run_in_threadpool(_identify, self._request)
+            except Forbidden:
+                return False
             return found is not None and found.may(self._least)
         return True
 
@@ -128,17 +143,25 @@ def _identify(request: Request) -> Person | None:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return people.by_token(database, token.strip())
+    if found := service(request).sign_on.by_header(database, request.headers):
+        return found
     if secret := request.cookies.get(cookie_of(request)):
         return people.by_session(database, secret)
     return None
 
 
-def refuse(request: Request, status: int, what: str, fix: str = "") -> Response:
+def trouble(status: int, what: str, fix: str = "", kind: TroubleKind | None = None) -> dict[str, str]:
+    """Describe an error for programs; its kind follows from the status, unless it is given."""
+    usual: dict[int, TroubleKind] = {409: "refused", 422: "undecided", 429: "unavailable", 503: "unavailable"}
+    return Trouble(kind=kind or usual.get(status, "fault" if status >= 500 else "mistake"), what=what, fix=fix).plain()
+
+
+def refuse(request: Request, status: int, what: str, fix: str = "", kind: TroubleKind | None = None) -> Response:
     """Answer with an error: JSON for programs, a page or the way to the login for people."""
     path = request.url.path
     if path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
         headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
-        return JSONResponse({"what": what, "fix": fix}, status, headers)
+        return JSONResponse(trouble(status, what, fix, kind), status, headers)
     if status == 401:
         return RedirectResponse(f"/login?to={quote(path)}", 303)
     from study.service.pages import error_page  # noqa: PLC0415 - the pages import this module

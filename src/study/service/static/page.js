@@ -1,4 +1,4 @@
-// Loads a report when its place is opened; says where a table is wider than the page.
+// Loads a report when its place is opened; says where a table is wider than the page; opens what a link leads to.
 (() => {
   "use strict";
   document.addEventListener("toggle", (event) => {
@@ -19,5 +19,11 @@
     const used = box.contains(document.activeElement) || box.querySelector(":checked");
     if (box.matches("[hx-trigger^=every]") && used) event.preventDefault();
   });
+  const opened = () => { // a link to what is folded opens it
+    const found = location.hash && document.getElementById(location.hash.slice(1));
+    if (found && found.matches("details")) found.open = true;
+  };
+  window.addEventListener("hashchange", opened);
+  opened();
   hints();
 })();
