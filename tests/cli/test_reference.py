@@ -43,7 +43,7 @@ def test_the_options_are_these():
 def test_the_commands_are_these():
     assert [path.removeprefix("study ") for path in COMMANDS][1:] == [
         "run", "plan", "compare", "confirm", "ablate", "list", "show", "best", "report", "register", "promote",
-        "rollback", "models", "predict", "export", "backup", "restore", "sync", "ui", "serve", "upgrade", "login",
+        "rollback", "models", "predict", "export", "backup", "restore", "sync", "ui", "serve", "upgrade", "gc", "login",
         "attach", "queue", "stop", "resume", "cancel", "priority", "remove", "check", "new", "doctor", "data",
         "data import", "data list", "data verify", "data remove", "cluster", "cluster token", "cluster slurm",
     ]  # fmt: skip

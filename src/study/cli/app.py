@@ -96,23 +96,22 @@ def everywhere(
         typer.Option(
             "--verbose",
             "-v",
-            envvar="STUDY_VERBOSE",
             count=True,
             metavar="",
             show_default=False,
             help="Show every epoch. Given twice, show the messages of libraries, too.",
         ),
     ] = 0,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", envvar="STUDY_QUIET", help="Show errors only.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show errors only.")] = False,
     log_file: Annotated[
         Path | None,
-        typer.Option(envvar="STUDY_LOG_FILE", metavar="FILE", help="Append every message to this file."),
+        typer.Option(metavar="FILE", help="Append every message to this file."),
     ] = None,
     no_progress: Annotated[
         bool,
-        typer.Option("--no-progress", envvar="STUDY_NO_PROGRESS", help="Show plain lines instead of a live view."),
+        typer.Option("--no-progress", help="Show plain lines instead of a live view."),
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", envvar="STUDY_DEBUG", help="Show tracebacks.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=show_version, help="Show the version and end.")
     ] = False,

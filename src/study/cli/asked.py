@@ -11,7 +11,6 @@ from study.cli import options
 Variants = Annotated[
     str | None,
     typer.Option(
-        envvar="STUDY_VARIANTS",
         metavar="A,B",
         show_default="all",
         rich_help_panel=options.WHAT,
@@ -21,7 +20,6 @@ Variants = Annotated[
 Against = Annotated[
     str | None,
     typer.Option(
-        envvar="STUDY_AGAINST",
         metavar="VARIANT",
         show_default="baseline, else the first",
         rich_help_panel=options.WHAT,
@@ -31,14 +29,14 @@ Against = Annotated[
 ComparedSeeds = Annotated[
     int | None,
     typer.Option(
-        "--seeds", envvar="STUDY_SEEDS", min=2, metavar="N", show_default="10; at most 30 with --until-sure",
+        "--seeds", min=2, metavar="N", show_default="10; at most 30 with --until-sure",
         rich_help_panel=options.LONG, help="Train every variant on this many seeds, the same for all.",
     ),
 ]  # fmt: skip
 RacedSeeds = Annotated[
     int,
     typer.Option(
-        "--seeds", envvar="STUDY_SEEDS", min=2, metavar="N",
+        "--seeds", min=2, metavar="N",
         rich_help_panel=options.LONG, help="Use this many fresh seeds for the race, and as many others for the scores.",
     ),
 ]  # fmt: skip
@@ -46,7 +44,6 @@ AblatedSeeds = Annotated[
     int,
     typer.Option(
         "--seeds",
-        envvar="STUDY_SEEDS",
         min=2,
         metavar="N",
         rich_help_panel=options.LONG,
@@ -56,7 +53,6 @@ AblatedSeeds = Annotated[
 Top = Annotated[
     int,
     typer.Option(
-        envvar="STUDY_TOP",
         min=1,
         metavar="K",
         rich_help_panel=options.WHAT,
@@ -67,7 +63,6 @@ UntilSure = Annotated[
     bool,
     typer.Option(
         "--until-sure",
-        envvar="STUDY_UNTIL_SURE",
         rich_help_panel=options.LONG,
         help="Add seeds only until each verdict is settled.",
     ),
@@ -75,7 +70,6 @@ UntilSure = Annotated[
 Smallest = Annotated[
     float,
     typer.Option(
-        envvar="STUDY_SMALLEST",
         min=0,
         metavar="X",
         rich_help_panel=options.WHAT,
@@ -85,7 +79,6 @@ Smallest = Annotated[
 Difference = Annotated[
     float,
     typer.Option(
-        envvar="STUDY_DIFFERENCE",
         metavar="X",
         rich_help_panel=options.WHAT,
         help="Find a difference of this size. For accuracies, 0.005 is half a point.",
@@ -94,7 +87,6 @@ Difference = Annotated[
 Sd = Annotated[
     float | None,
     typer.Option(
-        envvar="STUDY_SD",
         metavar="X",
         rich_help_panel=options.WHAT,
         show_default="that of earlier trainings",
@@ -105,7 +97,6 @@ AsPublished = Annotated[
     bool,
     typer.Option(
         "--as-published",
-        envvar="STUDY_AS_PUBLISHED",
         rich_help_panel=options.WHAT,
         help="Also compare the published protocols to the letter.",
     ),
@@ -114,7 +105,6 @@ ShowTable = Annotated[
     bool,
     typer.Option(
         "--show",
-        envvar="STUDY_SHOW",
         rich_help_panel=options.OUTPUT,
         help="Show the table as it stands, and train nothing.",
     ),
@@ -123,19 +113,15 @@ ShowOnly = Annotated[
     bool,
     typer.Option(
         "--show",
-        envvar="STUDY_SHOW",
         rich_help_panel=options.OUTPUT,
         help="Show what was found so far, and train nothing.",
     ),
 ]
-AsCsv = Annotated[
-    bool, typer.Option("--csv", envvar="STUDY_CSV", rich_help_panel=options.OUTPUT, help="Print the table as CSV.")
-]
+AsCsv = Annotated[bool, typer.Option("--csv", rich_help_panel=options.OUTPUT, help="Print the table as CSV.")]
 Resplit = Annotated[
     bool | None,
     typer.Option(
         "--resplit/--no-resplit",
-        envvar="STUDY_RESPLIT",
         show_default="as before; at first where the data permit",
         rich_help_panel=options.LONG,
         help="Give each fresh seed its own split into training and validation examples.",
@@ -145,7 +131,6 @@ NewSplits = Annotated[
     bool,
     typer.Option(
         "--resplit",
-        envvar="STUDY_RESPLIT",
         rich_help_panel=options.LONG,
         help="Give each seed its own split into training and validation examples.",
     ),

@@ -45,7 +45,6 @@ Address = Annotated[
 CpusPerTrial = Annotated[
     float,
     typer.Option(
-        envvar="STUDY_CPUS_PER_TRIAL",
         metavar="N",
         rich_help_panel=WHERE,
         help="Take this many of a node's CPUs for each trial, with --executor ray.",
@@ -54,7 +53,6 @@ CpusPerTrial = Annotated[
 GpusPerTrial = Annotated[
     Any,
     typer.Option(
-        envvar="STUDY_GPUS_PER_TRIAL",
         metavar="X|auto",
         parser=share,
         show_default="1 if there are any",
@@ -68,7 +66,6 @@ SharedHome = Annotated[
     bool,
     typer.Option(
         "--shared-home",
-        envvar="STUDY_SHARED_HOME",
         rich_help_panel=WHERE,
         help="Let each node write checkpoints and weights into the home folder, which all see, with --executor ray.",
     ),

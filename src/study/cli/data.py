@@ -38,18 +38,15 @@ DataNames = Annotated[
 ]
 Label = Annotated[
     str | None,
-    typer.Option(
-        envvar="STUDY_LABEL", metavar="COLUMN", help="Predict this column of a table; or several of 0 and 1: a,b,c."
-    ),
+    typer.Option(metavar="COLUMN", help="Predict this column of a table; or several of 0 and 1: a,b,c."),
 ]
 TestFile = Annotated[
     Path | None,
-    typer.Option("--test", envvar="STUDY_TEST", metavar="FILE", help="Read the test rows of a table from this file."),
+    typer.Option("--test", metavar="FILE", help="Read the test rows of a table from this file."),
 ]
 TestFraction = Annotated[
     float | None,
     typer.Option(
-        envvar="STUDY_TEST_FRACTION",
         metavar="F",
         show_default="0.2",
         help="Hold out this share, stratified, if there is no test split.",
@@ -59,7 +56,6 @@ ImageSize = Annotated[
     int | None,
     typer.Option(
         "--size",
-        envvar="STUDY_SIZE",
         min=1,
         max=4096,
         metavar="N",
@@ -68,14 +64,11 @@ ImageSize = Annotated[
 ]
 DropColumns = Annotated[
     list[str] | None,
-    typer.Option(
-        "--drop", envvar="STUDY_DROP", metavar="COLUMN", help="Leave out this column of a table. It can be repeated."
-    ),
+    typer.Option("--drop", metavar="COLUMN", help="Leave out this column of a table. It can be repeated."),
 ]
 MaxCategories = Annotated[
     int | None,
     typer.Option(
-        envvar="STUDY_MAX_CATEGORIES",
         min=1,
         metavar="N",
         show_default="all",
@@ -85,26 +78,22 @@ MaxCategories = Annotated[
 Category = Annotated[
     list[str] | None,
     typer.Option(
-        envvar="STUDY_CATEGORY",
         metavar="COLUMN",
         help="Take the numbers in this column for categories, those of the label for classes. It can be repeated.",
     ),
 ]
 Missing = Annotated[
     list[str] | None,
-    typer.Option(
-        envvar="STUDY_MISSING", metavar="TEXT", help="Take this text for a missing value. It can be repeated."
-    ),
+    typer.Option(metavar="TEXT", help="Take this text for a missing value. It can be repeated."),
 ]
 Separator = Annotated[
     str | None,
-    typer.Option(envvar="STUDY_SEPARATOR", metavar="CHAR", show_default="found", help="Separator of a text file."),
+    typer.Option(metavar="CHAR", show_default="found", help="Separator of a text file."),
 ]
 DecimalSign = Annotated[
     str | None,
     typer.Option(
         "--decimal",
-        envvar="STUDY_DECIMAL",
         metavar="CHAR",
         show_default="found",
         help="Read this as the decimal sign: a point or a comma.",
@@ -112,13 +101,12 @@ DecimalSign = Annotated[
 ]
 Encoding = Annotated[
     str | None,
-    typer.Option(envvar="STUDY_ENCODING", metavar="NAME", show_default="found", help="Encoding of a text file."),
+    typer.Option(metavar="NAME", show_default="found", help="Encoding of a text file."),
 ]
 Header = Annotated[
     bool | None,
     typer.Option(
         "--header/--no-header",
-        envvar="STUDY_HEADER",
         show_default="found",
         help="Whether the first line of a text file has the names of the columns.",
     ),
@@ -126,14 +114,13 @@ Header = Annotated[
 Task = Annotated[
     str | None,
     typer.Option(
-        envvar="STUDY_TASK",
         metavar="TASK",
         show_default="found",
         help="What the label is: classification, of classes; regression, of numbers; or multilabel, of several labels "
         "in a field, such as cat|dog.",
     ),
 ]
-Force = Annotated[bool, typer.Option("--force", envvar="STUDY_FORCE", help="Replace a data set of this name.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace a data set of this name.")]
 
 app = App(no_args_is_help=True, help="Import, list, verify and remove data sets.")
 log = logging.getLogger("study")

@@ -21,7 +21,7 @@ PANELS: Mapping[str, Sequence[str]] = {
     "Look": ("show", "best", "report", "export"),
     "Registry": ("register", "promote", "rollback", "models", "predict"),
     "Data": ("data",),
-    "Upkeep": ("ui", "sync", "remove", "backup", "restore", "doctor"),
+    "Upkeep": ("ui", "sync", "remove", "gc", "backup", "restore", "doctor"),
     "Service": ("serve", "login", "queue", "attach", "stop", "resume", "cancel", "priority", "upgrade", "cluster"),
 }
 REST = "Options"  # the panel of an option that names none, such as --help
@@ -45,7 +45,11 @@ class App(typer.Typer):
 
 
 class Command(TyperCommand):
-    """A command whose options are shown in panels."""
+    """A command whose options are shown in panels, and can be set by variables."""
+
+    def __init__(self, *given: Any, **settings: Any) -> None:  # noqa: D107 - Typer's settings
+        super().__init__(*given, **settings)
+        _name_variables(self.params)
 
     def format_usage(self, ctx: Any, formatter: Any) -> None:
         """Write the command with its arguments as people type them: `[NAME]` may be left out."""
@@ -70,6 +74,10 @@ class Command(TyperCommand):
 
 class Group(TyperGroup):
     """A group whose commands are shown in panels."""
+
+    def __init__(self, *given: Any, **settings: Any) -> None:  # noqa: D107 - Typer's settings
+        super().__init__(*given, **settings)
+        _name_variables(self.params)
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:
         """Write what the group is about."""
@@ -96,6 +104,17 @@ class Group(TyperGroup):
         del ctx
         rule = _environment(self.params)
         _write_notes(formatter, [f"{rule} {ANYWHERE}"] if rule else [SHARED])
+
+
+def _name_variables(parameters: Iterable[Any]) -> None:
+    """Name the environment variable of each option that names none itself; those that act at once have none."""
+    for each in parameters:
+        if each.param_type_name == "option" and each.envvar is None and not each.is_eager:
+            each.envvar = _variable(max(each.opts, key=len))
+
+
+def _variable(option: str) -> str:
+    return "STUDY_" + option.removeprefix("--").replace("-", "_").upper()
 
 
 def _write_parameters(command: Any, context: Any, formatter: Any) -> None:
@@ -128,9 +147,8 @@ def _environment(parameters: Iterable[Any]) -> str:
     usual: list[str] = []
     others: list[str] = []
     for option, variables in ((max(each.opts, key=len), each.envvar) for each in parameters if each.envvar):
-        rule = "STUDY_" + option.removeprefix("--").replace("-", "_").upper()
         for variable in [variables] if isinstance(variables, str) else variables:
-            (usual if variable == rule else others).append(f"{variable} for {option}")
+            (usual if variable == _variable(option) else others).append(f"{variable} for {option}")
     if not usual and not others:
         return ""
     named = "; also ".join([*usual[:1], *([", ".join(others)] if others else [])])

@@ -24,7 +24,7 @@ Model = Annotated[
 Trial = Annotated[
     int | None,
     typer.Option(
-        envvar="STUDY_TRIAL", min=0, metavar="N", show_default="the confirmed winner",
+        min=0, metavar="N", show_default="the confirmed winner",
         rich_help_panel=options.WHAT, help="Register this trial of the search instead, marked as unconfirmed.",
     ),
 ]  # fmt: skip
@@ -39,13 +39,10 @@ ModelName = Annotated[
         help="Give the model this name.",
     ),
 ]
-Force = Annotated[
-    bool, typer.Option("--force", envvar="STUDY_FORCE", rich_help_panel=options.WHAT, help="Promote without the test.")
-]
+Force = Annotated[bool, typer.Option("--force", rich_help_panel=options.WHAT, help="Promote without the test.")]
 Reason = Annotated[
     str | None,
     typer.Option(
-        envvar="STUDY_REASON",
         metavar="TEXT",
         rich_help_panel=options.WHAT,
         help="Say why it is forced. The reason is kept with the model.",
@@ -54,7 +51,7 @@ Reason = Annotated[
 Margin = Annotated[
     float | None,
     typer.Option(
-        envvar="STUDY_MARGIN", metavar="X", show_default="0.005", rich_help_panel=options.WHAT,
+        metavar="X", show_default="0.005", rich_help_panel=options.WHAT,
         help="Name the loss that does not matter: of accuracy, 0.005 is half a point; of numbers, in their unit, "
         "where the default is a hundredth of their standard deviation.",
     ),
@@ -72,11 +69,9 @@ VersionNumber = Annotated[
 ]  # fmt: skip
 Resize = Annotated[
     bool,
-    typer.Option(
-        "--resize", envvar="STUDY_RESIZE", rich_help_panel=options.WHAT, help="Crop and scale images of another size."
-    ),
+    typer.Option("--resize", rich_help_panel=options.WHAT, help="Crop and scale images of another size."),
 ]
-AsCsv = Annotated[bool, typer.Option("--csv", envvar="STUDY_CSV", rich_help_panel=options.OUTPUT, help="Print CSV.")]
+AsCsv = Annotated[bool, typer.Option("--csv", rich_help_panel=options.OUTPUT, help="Print CSV.")]
 
 
 def register(

@@ -42,7 +42,7 @@ def seconds(text: str) -> float:
 Home = Annotated[
     Path | None,
     typer.Option(
-        envvar="STUDY_HOME", metavar="FOLDER", show_default="mlruns", rich_help_panel=WHERE,
+        metavar="FOLDER", show_default="mlruns", rich_help_panel=WHERE,
         help="Use this folder for all results.",
     ),
 ]  # fmt: skip
@@ -63,7 +63,7 @@ TrackingUri = Annotated[
 Server = Annotated[
     str | None,
     typer.Option(
-        envvar="STUDY_SERVER", metavar="URL", show_default="this machine", rich_help_panel=WHERE,
+        metavar="URL", show_default="this machine", rich_help_panel=WHERE,
         help="Do it on this server, after `study login URL`.",
     ),
 ]  # fmt: skip
@@ -77,14 +77,13 @@ StudyFile = Annotated[
 ]
 AsJson = Annotated[
     bool,
-    typer.Option("--json", envvar="STUDY_JSON", rich_help_panel=OUTPUT, help="Print JSON, whose keys do not change."),
+    typer.Option("--json", rich_help_panel=OUTPUT, help="Print JSON, whose keys do not change."),
 ]
 Output = Annotated[
     Path | None,
     typer.Option(
         "--output",
         "-o",
-        envvar="STUDY_OUTPUT",
         metavar="FILE",
         show_default="stdout",
         rich_help_panel=OUTPUT,
@@ -102,7 +101,6 @@ Trials = Annotated[
     typer.Option(
         "--trials",
         "-n",
-        envvar="STUDY_TRIALS",
         min=1,
         metavar="N",
         show_default="100; 1 with --recipe",
@@ -116,7 +114,6 @@ Workers = Annotated[
         "--workers",
         "--slots",
         "-j",
-        envvar="STUDY_WORKERS",
         min=1,
         metavar="N",
         show_default="one a core, or a GPU",
@@ -127,7 +124,6 @@ Workers = Annotated[
 Timeout = Annotated[
     float | None,
     typer.Option(
-        envvar="STUDY_TIMEOUT",
         metavar="TIME",
         parser=seconds,
         rich_help_panel=LONG,
@@ -137,7 +133,6 @@ Timeout = Annotated[
 Hang = Annotated[
     float,
     typer.Option(
-        envvar="STUDY_HANG",
         min=0,
         metavar="X",
         rich_help_panel=LONG,
@@ -147,7 +142,6 @@ Hang = Annotated[
 Device = Annotated[
     str,
     typer.Option(
-        envvar="STUDY_DEVICE",
         metavar="DEVICE",
         rich_help_panel=WHERE,
         help="Train on this device: auto, cpu, cuda, cuda:1 or mps.",
@@ -156,7 +150,6 @@ Device = Annotated[
 Executor = Annotated[
     ExecutorName,
     typer.Option(
-        envvar="STUDY_EXECUTOR",
         rich_help_panel=WHERE,
         metavar="NAME",
         help=f"Choose where trainings run. {described(EXECUTORS)}",
@@ -167,7 +160,6 @@ Executor = Annotated[
 Sampler = Annotated[
     SamplerName,
     typer.Option(
-        envvar="STUDY_SAMPLER",
         rich_help_panel=WHAT,
         metavar="NAME",
         help=f"Choose Optuna's sampler, which suggests trials. {described(SAMPLERS)}",
@@ -176,7 +168,6 @@ Sampler = Annotated[
 Pruner = Annotated[
     PrunerName,
     typer.Option(
-        envvar="STUDY_PRUNER",
         rich_help_panel=WHAT,
         metavar="NAME",
         help=f"Choose Optuna's pruner, which stops unpromising trials. {described(PRUNERS)}",
@@ -184,16 +175,13 @@ Pruner = Annotated[
 ]
 Seed = Annotated[
     int,
-    typer.Option(
-        envvar="STUDY_SEED", min=0, metavar="N", rich_help_panel=WHAT, help="Seed the sampler and the trainings."
-    ),
+    typer.Option(min=0, metavar="N", rich_help_panel=WHAT, help="Seed the sampler and the trainings."),
 ]
 
 # study run: what to search
 Epochs = Annotated[
     int | None,
     typer.Option(
-        envvar="STUDY_EPOCHS",
         min=1,
         metavar="N",
         rich_help_panel=LONG,
@@ -205,7 +193,6 @@ Assignments = Annotated[
     typer.Option(
         "--set",
         "-S",
-        envvar="STUDY_SET",
         metavar="KNOB=VALUE",
         rich_help_panel=WHAT,
         autocompletion=completion.knobs,
@@ -226,22 +213,18 @@ NoFallback = Annotated[
     bool,
     typer.Option(
         "--no-fallback",
-        envvar="STUDY_NO_FALLBACK",
         rich_help_panel=WHAT,
         help="Fail if the study's own data set is not available.",
     ),
 ]
 NewName = Annotated[
     str | None,
-    typer.Option(
-        "--name", envvar="STUDY_NAME", metavar="NEW", rich_help_panel=WHAT, help="Run it as a study of this name."
-    ),
+    typer.Option("--name", metavar="NEW", rich_help_panel=WHAT, help="Run it as a study of this name."),
 ]
 Accept = Annotated[
     bool,
     typer.Option(
         "--accept",
-        envvar="STUDY_ACCEPT",
         rich_help_panel=WHAT,
         help="Continue although the study's definition has changed.",
     ),
@@ -250,7 +233,6 @@ RecipeFile = Annotated[
     Path | None,
     typer.Option(
         "--recipe",
-        envvar="STUDY_RECIPE",
         metavar="FILE",
         rich_help_panel=WHAT,
         help="Repeat one training from a recipe that `study best` printed.",
@@ -260,7 +242,6 @@ DryRun = Annotated[
     bool,
     typer.Option(
         "--dry-run",
-        envvar="STUDY_DRY_RUN",
         rich_help_panel=OUTPUT,
         help="Measure two epochs, and say what would run, how long it would take and how large it would be.",
     ),
@@ -271,7 +252,6 @@ TrialNumber = Annotated[
     int | None,
     typer.Option(
         "--trial",
-        envvar="STUDY_TRIAL",
         min=0,
         metavar="N",
         rich_help_panel=WHAT,
@@ -280,7 +260,7 @@ TrialNumber = Annotated[
 ]
 ShowFormat = Annotated[
     Literal["table", "json", "csv"],
-    typer.Option("--format", "-f", envvar="STUDY_FORMAT", rich_help_panel=OUTPUT, help="Choose how it is printed."),
+    typer.Option("--format", "-f", rich_help_panel=OUTPUT, help="Choose how it is printed."),
 ]
 ExportFormat = Annotated[
     Literal["csv", "json", "parquet"] | None,
@@ -297,21 +277,17 @@ Importance = Annotated[
     bool,
     typer.Option(
         "--importance",
-        envvar="STUDY_IMPORTANCE",
         rich_help_panel=WHAT,
         help="Show which knobs mattered, compared with chance and with the noise between seeds.",
     ),
 ]
 Pruning = Annotated[
     bool,
-    typer.Option(
-        "--pruning", envvar="STUDY_PRUNING", rich_help_panel=WHAT, help="Show what the pruner saved and what it lost."
-    ),
+    typer.Option("--pruning", rich_help_panel=WHAT, help="Show what the pruner saved and what it lost."),
 ]
 SortBy = Annotated[
     str | None,
     typer.Option(
-        envvar="STUDY_SORT_BY",
         metavar="COLUMN",
         show_default="best value first",
         rich_help_panel=OUTPUT,
@@ -321,7 +297,6 @@ SortBy = Annotated[
 Top = Annotated[
     int | None,
     typer.Option(
-        envvar="STUDY_TOP",
         min=1,
         metavar="N",
         show_default="20 in a table, else all",
@@ -339,7 +314,7 @@ PerEpoch = Annotated[
     ),
 ]
 
-Yes = Annotated[bool, typer.Option("--yes", "-y", envvar="STUDY_YES", help="Do not ask for confirmation.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
 def typed(context: typer.Context, parameter: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +12,12 @@ from study import request, study_files
 from study.cli.cluster import OF_RAY
 from study.cli.options import typed
 from study.errors import InputError, Interrupted, StudyError
-from study.events import Epoch
-from study.progress import Preparing, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
 from study.record import atomic_files
-from study.record.history import Ended
-from study.record.trial import TrialRow
 from study.running.board import Board
 from study.schemas import questions
 from study.schemas.search import EndedSearch, Overview
-from study.service.client import ENDED, Client
+from study.service import watching
+from study.service.client import Client
 from study.terminal.console import Terminal, width
 from study.terminal.live import shown
 from study.terminal.watch import print_json
@@ -31,11 +27,11 @@ from study.text import trial as trials
 from study.text.table import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     import typer
 
-    from study.schemas.service import Event, Run
+    from study.schemas.service import Run
 
 log = logging.getLogger("study")
 SAME = (
@@ -94,75 +90,13 @@ def watch(client: Client, run: Run, terminal: Terminal, *, as_json: bool) -> Non
     board = Board()
     try:
         with shown(terminal, board) as show:
-            for progress in _follow(client, run, board):
+            for progress in watching.follow(client, run, board):
                 board.take(progress)
                 show(progress)
     except KeyboardInterrupt as error:
         fix = f"`study attach {run.id}` shows it again, `study cancel {run.id}` ends it."
         raise Interrupted("goes on at the server", where=run.study, fix=fix) from error
     _print(client.run(run.id), as_json=as_json)
-
-
-def _follow(client: Client, run: Run, board: Board) -> Iterator[Progress]:
-    """Turn events into what the live view takes, until the run has ended."""
-    if run.status in ENDED:
-        return
-    told: _Trials | None = None
-    for event in client.events(run.id):
-        if event.kind == "run":
-            status = str(event.data["status"])
-            yield Preparing(f"{status}: {event.data['reason']}" if event.data["reason"] else status)
-            if status in ENDED and client.run(run.id).status in ENDED:
-                return
-        elif event.study is not None:
-            if told is None or told.study != event.study:
-                told = _Trials(client, event.study)
-                board.start(told.started, told.metric, told.before)
-                yield told.started
-            yield from told.take(event)
-
-
-class _Trials:
-    """The trials of one study, as its events tell; those that had ended before are counted already."""
-
-    def __init__(self, client: Client, study: str) -> None:
-        overview, standing = client.show(study), client.standing(study)
-        self.study, self.metric = study, overview.judged_by
-        self.before = [
-            TrialRow(
-                each.trial, each.variant, each.state, each.value, each.best_value, each.epochs, each.seconds,
-                each.overrides, each.reason, None, each.device,
-            )
-            for each in overview.trials
-        ]  # fmt: skip
-        self._ended = {each.number for each in self.before if each.state != "running"}
-        self._about: dict[int, dict[str, Any]] = {}
-        self._epochs: dict[int, int] = {}
-        target = standing["target"] or max(1, len(self.before))
-        self.started = SearchStarted(study, target, overview.finished, 0, 0, standing["epochs"])
-
-    def take(self, event: Event) -> Iterator[Progress]:
-        """Turn an event of a trial into what the live view takes."""
-        number, data = event.trial, event.data
-        if number is None or number in self._ended:
-            return
-        about = self._about.get(number, {})
-        variant, overrides, epochs = about.get("variant"), about.get("overrides") or {}, self._epochs.get(number, 0)
-        match event.kind:
-            case "created":
-                self._about[number] = data
-            case "started":
-                yield TrialStarted(number, variant, overrides, epochs)
-            case "epoch":
-                self._epochs[number] = int(data["number"])
-                metrics = {name: math.nan if value is None else value for name, value in data["metrics"].items()}
-                yield TrialEpoch(number, Epoch(int(data["number"]), metrics, data["seconds"]))
-            case "ended":
-                self._ended.add(number)
-                known = {name: data[name] for name in ("state", "value", "reason", "time", "repeats") if name in data}
-                yield TrialEnded(number, variant, overrides, epochs, Ended(**known, evaluation=None))
-            case _:
-                pass
 
 
 def _print(run: Run, *, as_json: bool) -> None:

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from study.cli import options
 from study.errors import PlaceError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from study.service.telling import Sender
 
 log = logging.getLogger("study")
 PARTS = ("a2wsgi", "alembic", "authlib", "fastapi", "httpx2", "prometheus_client", "pwdlib", "uvicorn")
@@ -23,60 +18,60 @@ INSTALL = "`uv sync --extra serve`, or `uv pip install 'studytune[serve]'`"
 Database = Annotated[
     str | None,
     typer.Option(
-        envvar="STUDY_DATABASE", metavar="URL", show_default="SQLite in the home", rich_help_panel=options.WHERE,
+        metavar="URL", show_default="SQLite in the home", rich_help_panel=options.WHERE,
         help="Keep people, tokens and the queue in this SQLite or PostgreSQL database.",
     ),
 ]  # fmt: skip
 Host = Annotated[
     str,
-    typer.Option(envvar="STUDY_HOST", metavar="ADDRESS", rich_help_panel=options.WHERE, help="Listen on this address."),
+    typer.Option(metavar="ADDRESS", rich_help_panel=options.WHERE, help="Listen on this address."),
 ]
 Port = Annotated[
     int,
     typer.Option(
-        envvar="STUDY_PORT", min=0, max=65535, metavar="PORT", rich_help_panel=options.WHERE,
+        min=0, max=65535, metavar="PORT", rich_help_panel=options.WHERE,
         help="Listen on this port; 0 takes a free one.",
     ),
 ]  # fmt: skip
 Slots = Annotated[
     int | None,
     typer.Option(
-        envvar="STUDY_SLOTS", min=1, metavar="N", show_default="one a GPU, or a core", rich_help_panel=options.WHERE,
+        min=1, metavar="N", show_default="one a GPU, or a core", rich_help_panel=options.WHERE,
         help="Train this many trials at a time on this machine.",
     ),
 ]  # fmt: skip
 HostNames = Annotated[
     list[str] | None,
     typer.Option(
-        "--host-name", envvar="STUDY_HOST_NAME", metavar="NAME", rich_help_panel=options.WHERE,
+        "--host-name", metavar="NAME", rich_help_panel=options.WHERE,
         help="Answer under this name, too. It can be repeated.",
     ),
 ]  # fmt: skip
 Public = Annotated[
     str,
     typer.Option(
-        envvar="STUDY_PUBLIC", metavar="URL", show_default="http://ADDRESS:PORT", rich_help_panel=options.WHERE,
+        metavar="URL", show_default="http://ADDRESS:PORT", rich_help_panel=options.WHERE,
         help="Write links with this address, by which people reach the service.",
     ),
 ]  # fmt: skip
 BehindProxy = Annotated[
     bool,
     typer.Option(
-        "--behind-proxy", envvar="STUDY_BEHIND_PROXY", rich_help_panel=options.WHERE,
+        "--behind-proxy", rich_help_panel=options.WHERE,
         help="Believe X-Forwarded-For and X-Forwarded-Proto of a proxy.",
     ),
 ]  # fmt: skip
 ProxyAddress = Annotated[
     str,
     typer.Option(
-        envvar="STUDY_PROXY_ADDRESS", metavar="ADDRESS", rich_help_panel=options.WHERE,
+        metavar="ADDRESS", rich_help_panel=options.WHERE,
         help="Believe the proxy at this address, or in this network, such as 172.30.8.0/24.",
     ),
 ]  # fmt: skip
 WebhookUrl = Annotated[
     str,
     typer.Option(
-        envvar="STUDY_WEBHOOK", metavar="URL", show_default="none", rich_help_panel=options.OUTPUT,
+        metavar="URL", show_default="none", rich_help_panel=options.OUTPUT,
         help="Tell this address when a run ends or is paused, signed with STUDY_WEBHOOK_SECRET.",
     ),
 ]  # fmt: skip
@@ -96,14 +91,13 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be remo
 MailServer = Annotated[
     str,
     typer.Option(
-        envvar="STUDY_MAIL_SERVER", metavar="URL", show_default="none", rich_help_panel=options.OUTPUT,
+        metavar="URL", show_default="none", rich_help_panel=options.OUTPUT,
         help="Tell people by e-mail when their runs end, by smtp://HOST:PORT or smtps://HOST:PORT.",
     ),
 ]  # fmt: skip
 MailFrom = Annotated[
     str,
     typer.Option(
-        envvar="STUDY_MAIL_FROM",
         metavar="ADDRESS",
         rich_help_panel=options.OUTPUT,
         help="Send e-mail from this address.",
@@ -113,34 +107,32 @@ MailFrom = Annotated[
 SsoHeader = Annotated[
     str,
     typer.Option(
-        envvar="STUDY_SSO_HEADER", metavar="NAME", show_default="none", rich_help_panel=options.WHERE,
+        metavar="NAME", show_default="none", rich_help_panel=options.WHERE,
         help="Believe this header of a login proxy, such as X-Forwarded-Email, if it sends STUDY_SSO_SECRET as well.",
     ),
 ]  # fmt: skip
 SsoRole = Annotated[
     str,
     typer.Option(
-        envvar="STUDY_SSO_ROLE", metavar="ROLE", show_default="refused", rich_help_panel=options.WHERE,
+        metavar="ROLE", show_default="refused", rich_help_panel=options.WHERE,
         help="Make people whom single sign-on names and nobody knows with this role.",
     ),
 ]  # fmt: skip
 OidcIssuer = Annotated[
     str,
     typer.Option(
-        envvar="STUDY_OIDC_ISSUER", metavar="URL", show_default="none", rich_help_panel=options.WHERE,
+        metavar="URL", show_default="none", rich_help_panel=options.WHERE,
         help="Let people log in at this OpenID Connect provider. The client's secret is in STUDY_OIDC_SECRET.",
     ),
 ]  # fmt: skip
 OidcClient = Annotated[
     str,
-    typer.Option(
-        envvar="STUDY_OIDC_CLIENT", metavar="ID", rich_help_panel=options.WHERE, help="Be this client of the provider."
-    ),
+    typer.Option(metavar="ID", rich_help_panel=options.WHERE, help="Be this client of the provider."),
 ]
 OidcClaim = Annotated[
     str,
     typer.Option(
-        envvar="STUDY_OIDC_CLAIM", metavar="NAME", rich_help_panel=options.WHERE,
+        metavar="NAME", rich_help_panel=options.WHERE,
         help="Know people by this claim of the provider.",
     ),
 ]  # fmt: skip
@@ -170,7 +162,7 @@ def serve(
     """Serve searches to a team: pages, a queue and an API. Ctrl-C stops it."""
     require_extra()
     from study import settings
-    from study.service import server
+    from study.service import senders, server
     from study.service.sign_on import Provider, SignOn
 
     provider = Provider.of(oidc_issuer, oidc_client, os.environ.get("STUDY_OIDC_SECRET", "")) if oidc_issuer else None
@@ -178,23 +170,8 @@ def serve(
     server.serve(
         settings.resolve(home, storage, tracking_uri), _say, url=database, host=host, port=port, slots=slots,
         names=host_names or (), public=public.rstrip("/"), behind_proxy=behind_proxy, proxy_address=proxy_address,
-        tells=_tells(webhook, mail_server, mail_from), sign_on=sign_on,
+        tells=senders.of(webhook, mail_server, mail_from), sign_on=sign_on,
     )  # fmt: skip
-
-
-def _tells(webhook_url: str, mail_server: str, mail_from: str) -> dict[str, Callable[[str], Sender]]:
-    """Say how others are told of runs; secrets come by variables, which no process list shows."""
-    from study.service import mail, telling, webhook
-
-    secret, user, password = (
-        os.environ.get(name, "") for name in ("STUDY_WEBHOOK_SECRET", "STUDY_MAIL_USER", "STUDY_MAIL_PASSWORD")
-    )
-    found: dict[str, Callable[[str], Sender]] = {}
-    if webhook_url:
-        found[telling.WEBHOOK] = lambda _: webhook.sender(webhook_url, secret)
-    if mail_server:
-        found[telling.MAIL] = lambda public: mail.sender(mail_server, mail_from, public, user, password)
-    return found
 
 
 def upgrade(database: Database = None, home: options.Home = None) -> None:

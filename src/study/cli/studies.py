@@ -25,20 +25,17 @@ Repair = Annotated[
     bool,
     typer.Option(
         "--repair",
-        envvar="STUDY_REPAIR",
         help="Restore damaged results from Optuna and MLflow, after a copy of each file into `backups`.",
     ),
 ]
 RunAgain = Annotated[
     bool,
-    typer.Option(
-        "--run-again", envvar="STUDY_RUN_AGAIN", help="With --repair: let the next search train damaged trials again."
-    ),
+    typer.Option("--run-again", help="With --repair: let the next search train damaged trials again."),
 ]
 ReportPlace = Annotated[
     Path | None,
     typer.Option(
-        "--output", "-o", envvar="STUDY_OUTPUT", metavar="PLACE", show_default="the study's artifacts",
+        "--output", "-o", metavar="PLACE", show_default="the study's artifacts",
         rich_help_panel=options.OUTPUT, help="Write to this file, which ends in .html or .md, or both to this folder.",
     ),
 ]  # fmt: skip
@@ -46,7 +43,6 @@ ReportPlace = Annotated[
 OptunaPort = Annotated[
     int | None,
     typer.Option(
-        envvar="STUDY_OPTUNA_PORT",
         min=1,
         max=65535,
         metavar="PORT",
@@ -58,7 +54,6 @@ OptunaPort = Annotated[
 MlflowPort = Annotated[
     int | None,
     typer.Option(
-        envvar="STUDY_MLFLOW_PORT",
         min=1,
         max=65535,
         metavar="PORT",
@@ -77,7 +72,6 @@ ListOnly = Annotated[
     bool,
     typer.Option(
         "--dry-run",
-        envvar="STUDY_DRY_RUN",
         rich_help_panel=options.OUTPUT,
         help="Only say what MLflow lacks, without asking or sending anything.",
     ),
