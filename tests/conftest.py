@@ -12,6 +12,7 @@ from threading import Event
 from typing import NamedTuple
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from study import Study
 from study.recipe import Recipe, to_json
@@ -22,6 +23,12 @@ from tests.postgres import databases
 
 REPOSITORY = Path(__file__).parents[1]
 SHARED = REPOSITORY.parent / "shared" / "data"
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """With `-n 2`: a file's tests in one process, in the order of the files, so that the long ones do not come last."""
+    config.option.loadscopereorder = False
+    return LoadFileScheduling(config, log)
 
 
 class Answer(NamedTuple):

@@ -216,7 +216,7 @@ def test_a_measured_share_of_a_gpu_lets_several_trials_train_on_it_and_one_witho
         wait_for(lambda: list(executor.events(0.1)) == [] and executor.slots == 1)
         executor.submit(caller.job())
         assert caller.next()[1].epochs == 1
-    cluster.lose(node)
+    cluster.remove(node)
 
 
 @pytest.mark.slow

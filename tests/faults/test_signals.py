@@ -21,7 +21,8 @@ STOPS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
 def start(*arguments, stdout=subprocess.PIPE, file=SMALL, workers=2, shell='exec "$@"'):
-    command = [sys.executable, "-m", "study", "run", str(file), "--workers", str(workers), "--device", "cpu"]
+    command = [sys.executable, "-m", "study", "run", str(file), "--device", "cpu"]
+    command += [] if "inline" in arguments else ["--workers", str(workers)]
     before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGHUP)}
     for each in before:  # a shell or `nohup` may have switched it off for the tests
         signal.signal(each, signal.default_int_handler)
