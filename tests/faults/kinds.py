@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import sqlite3
 import subprocess
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import optuna
@@ -193,9 +195,20 @@ def _restart(search: Search, *flags: str, shim: dict[str, int] | None = None, st
 def _stop(search: Search, number: signal.Signals, *, to_all: bool) -> None:
     if search.process is None or search.process.poll() is not None:
         return
+    while number == signal.SIGINT and not _listens(search.process.pid) and search.tick():
+        pass  # in its first moment it is the interpreter alone, which answers Ctrl-C by a traceback
     search.signal(number, search.members() if to_all else search.members()[:1])
     search.allowed |= SAVED_BY[number] if search.has_spoken else {*SAVED_BY[number], -number}
     search.idle = 0.0
+
+
+def _listens(pid: int) -> bool:
+    """Tell whether a process handles SIGTERM, as ours does from its first line on."""
+    try:
+        caught = re.search(r"SigCgt:\s*(\w+)", Path(f"/proc/{pid}/status").read_text())
+    except OSError:
+        return True  # it has ended
+    return bool(caught and int(caught[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def _freeze(search: Search, pids: list[int]) -> None:
