@@ -14,7 +14,7 @@ SOURCE = REPOSITORY / "src" / "study"
 PAGES = [REPOSITORY / "README.md", REPOSITORY / "CHANGELOG.md", REPOSITORY / "mlruns" / "README.md"]
 PAGES += sorted((REPOSITORY / "docs").glob("*.md")) + sorted((REPOSITORY / "docker").glob("*.md"))
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-CHECK = "uv run --group test pytest"
+CHECK = "uv run --group test pytest -n 2"
 STUDY = re.compile(r"^(?:.*&& )?(?:uv run )?study ((?:[a-z-]).*)$")
 
 
@@ -91,6 +91,7 @@ def test_paths_that_are_named_exist(page):
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_variables_that_are_named_are_read_by_the_program(page):
     source = "".join(file.read_text() for top in (SOURCE, REPOSITORY / "tests") for file in top.rglob("*.py"))
+    source += (REPOSITORY / "tests" / "cli" / "options.txt").read_text()  # those that follow from an option's name
     assert [name for name in re.findall(r"STUDY_[A-Z_]+[A-Z]", page.read_text()) if name not in source] == []
 
 

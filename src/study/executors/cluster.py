@@ -13,8 +13,8 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from study import scratch
 from study.errors import InputError, PlaceError, sentences
-from study.executors import scratch
 from study.executors.server import cores
 from study.formatting import plural
 

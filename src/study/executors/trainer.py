@@ -17,10 +17,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from study import environment
+from study import environment, scratch
 from study.errors import PlaceError, StudyError
 from study.events import Failed, Stopped, Stuck
-from study.executors import calls, scratch, worker
+from study.executors import calls, worker
 from study.executors.luggage import Guest
 from study.executors.parcel import OUTPUT, Reply, encode, places_of
 from study.record import atomic_files

@@ -9,10 +9,12 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import tempfile
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
+from study import scratch
 from study.background import waits
 from study.processes import no_main_module, signals_held
 from study.record.journal import Journal
@@ -104,6 +106,10 @@ def main(connection: Connection, folder: Path, settings: Settings, server: str, 
     """
     os.nice(BEHIND_TRAINING)
     os.dup2(2, 1)  # stdout is for data
+    place: Path | None = None
+    with suppress(OSError):  # a full disk; MLflow says so itself
+        place = scratch.folder("mlflow")
+        tempfile.tempdir = str(place)  # a killed MLflow leaves folders there, which the next one deletes
     said = _Saying(connection)
     logging.getLogger().handlers[:] = [said]
     logging.getLogger().setLevel(level)
@@ -113,13 +119,20 @@ def main(connection: Connection, folder: Path, settings: Settings, server: str, 
         try:
             message = connection.recv()
         except (EOFError, OSError):
-            os._exit(0)  # the search is gone
+            _leave(place)  # the search is gone
         if message == "wake":
             copy.wake()
         else:
             copy.close(message)
             said.send(None)
-            os._exit(0)  # even where the thread still waits for a server
+            _leave(place)
+
+
+def _leave(place: Path | None) -> NoReturn:
+    """End, even where the thread still waits for a server."""
+    if place is not None:
+        scratch.remove(place)
+    os._exit(0)
 
 
 def _connect(settings: Settings, server: str) -> mirror.Client:
