@@ -40,7 +40,8 @@ WORKERS_LOST = 3  # in a run: a trial may lose no more
 TRIES = 6  # to finish after the last fault
 SYNCS = True  # at the end; to be False once a run that finds its search finished tells Optuna and MLflow, too
 FATAL = ("This is a bug", "Traceback (most recent call last)")
-KEPT = ("torchinductor_", "pymp-")  # torch's cache; the socket of a server whose parent was killed by -9
+# torch's cache; the socket of a server whose parent was killed by -9; of a killed MLflow, which the next one deletes
+KEPT = ("torchinductor_", "pymp-", "study-mlflow-")
 
 
 def plan_of(seed: int, storage: str) -> Plan:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import signal
 import tempfile
 import threading
 from contextlib import suppress
@@ -110,6 +111,7 @@ def main(connection: Connection, folder: Path, settings: Settings, server: str, 
     with suppress(OSError):  # a full disk; MLflow says so itself
         place = scratch.folder("mlflow")
         tempfile.tempdir = str(place)  # a killed MLflow leaves folders there, which the next one deletes
+    signal.signal(signal.SIGTERM, lambda *_: _leave(place))
     said = _Saying(connection)
     logging.getLogger().handlers[:] = [said]
     logging.getLogger().setLevel(level)
