@@ -9,11 +9,10 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
-import signal
 import tempfile
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from study import scratch
 from study.background import waits
@@ -47,6 +46,7 @@ class Apart:
         """
         self._journal, self._settings, self._server, self._warn = journal, settings, server, warn
         self._ours: Connection | None = None
+        self._place: Path | None = None
 
     def wake(self) -> None:
         """Say that the folders have changed; the first trial starts the process. Returns at once."""
@@ -67,6 +67,8 @@ class Apart:
                     break
             self._process.kill()
             self._process.join()
+            if self._place is not None:
+                scratch.remove(self._place)
             self._ours.close()
             self._ours = None
         return mirror.pending(self._journal, self._server)
@@ -74,7 +76,11 @@ class Apart:
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         self._ours, theirs = context.Pipe()
-        about = (theirs, self._journal.folder, self._settings, self._server, logging.getLogger().level)
+        self._place = None
+        with suppress(OSError):  # a full disk; MLflow says so itself
+            self._place = scratch.folder("mlflow")  # a killed MLflow leaves folders there
+        level = logging.getLogger().level
+        about = (theirs, self._journal.folder, self._settings, self._server, level, self._place)
         self._process = context.Process(target=main, args=about, name="MLflow", daemon=True)
         with signals_held(), no_main_module():
             self._process.start()
@@ -99,7 +105,7 @@ class Apart:
         return said is not None
 
 
-def main(connection: Connection, folder: Path, settings: Settings, server: str, level: int) -> None:
+def main(connection: Connection, folder: Path, settings: Settings, server: str, level: int, place: Path | None) -> None:
     """Mirror until told to end; the process's main function.
 
     Messages in: "wake", or the seconds that are left, once. Messages out: a line that warns; log records; None at the
@@ -107,11 +113,8 @@ def main(connection: Connection, folder: Path, settings: Settings, server: str, 
     """
     os.nice(BEHIND_TRAINING)
     os.dup2(2, 1)  # stdout is for data
-    place: Path | None = None
-    with suppress(OSError):  # a full disk; MLflow says so itself
-        place = scratch.folder("mlflow")
-        tempfile.tempdir = str(place)  # a killed MLflow leaves folders there, which the next one deletes
-    signal.signal(signal.SIGTERM, lambda *_: _leave(place))
+    if place is not None:
+        tempfile.tempdir = str(place)
     said = _Saying(connection)
     logging.getLogger().handlers[:] = [said]
     logging.getLogger().setLevel(level)
@@ -121,20 +124,13 @@ def main(connection: Connection, folder: Path, settings: Settings, server: str, 
         try:
             message = connection.recv()
         except (EOFError, OSError):
-            _leave(place)  # the search is gone
+            os._exit(0)  # the search is gone
         if message == "wake":
             copy.wake()
         else:
             copy.close(message)
             said.send(None)
-            _leave(place)
-
-
-def _leave(place: Path | None) -> NoReturn:
-    """End, even where the thread still waits for a server."""
-    if place is not None:
-        scratch.remove(place)
-    os._exit(0)
+            os._exit(0)  # even where the thread still waits for a server
 
 
 def _connect(settings: Settings, server: str) -> mirror.Client:
