@@ -329,12 +329,14 @@ def judged(study: Study, question: ComparisonQuestion, found: Pairs) -> Comparis
         question=question,
         metric=measured,
         variants=tuple(
-            row_of(found, name, values[name], contrasts.get(name), against=question.against, step=step)
+            row_of(found, name, values, contrasts.get(name), against=question.against, step=step)
             for name in question.variants
         ),
         examples=new_examples.count(found),
         spread=resplits.spread(found),
         before=before,
-        found=_found(study, question, Family(study.name, found.results.journal.home).search),
+        found=_found(study, question, Family(study.name, found.results.journal.home).search)
+        if found.design.left_out
+        else {},
         fixed=study.fixed,
     )

@@ -13,7 +13,7 @@ from study.schemas import questions as schemas
 from study.stats import intervals, shape, verdicts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -86,7 +86,7 @@ class VariantRow:
 def row_of(
     found: Pairs,
     name: str,
-    values: NDArray[np.float64],
+    values: Mapping[str, NDArray[np.float64]],
     comparison: verdicts.Contrast | None,
     *,
     against: str,
@@ -97,19 +97,20 @@ def row_of(
     Args:
         found: trials of the comparison.
         name: name of the variant.
-        values: test values, by seed; NaN for a missing one.
+        values: test values of every variant, by seed; NaN for a missing one.
         comparison: comparison with the baseline; None for the baseline itself.
         against: name of the baseline.
         step: resolution of the metric.
 
     """
     histories = [found.results.trials[number].history for number in found.trials(name)]
-    there = values[~np.isnan(values)]
+    ours = values[name]
+    there = ours[~np.isnan(ours)]
     published = found.design.study.published.get(name)
     mean = intervals.mean(there, step=step) if len(there) else None
     return VariantRow(
         variant=name,
-        values=values.tolist(),
+        values=ours.tolist(),
         mean=mean,
         comparison=comparison,
         published=published,
@@ -121,7 +122,9 @@ def row_of(
         failed=found.failures(name),
         mean_new=new_examples.of_mean(found, name, mean.interval) if mean else None,
         difference_new=_difference_on_new(found, name, against, comparison) if comparison and comparison.n else None,
-        shape=_shape(found, values, against, step) if comparison and not comparison.same else None,
+        shape=shape.of(intervals.differences(ours, values[against]), step)
+        if comparison and not comparison.same
+        else None,
     )
 
 
@@ -129,7 +132,3 @@ def _difference_on_new(
     found: Pairs, name: str, against: str, comparison: verdicts.Contrast
 ) -> intervals.Interval | None:
     return new_examples.of_difference(found, name, against, comparison.interval, comparison.family)
-
-
-def _shape(found: Pairs, values: NDArray[np.float64], against: str, step: float) -> Shape | None:
-    return shape.of(intervals.differences(values, found.values()[against]), step)
