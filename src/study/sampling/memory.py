@@ -94,8 +94,10 @@ class Memory(InMemoryStorage):
         states: Container[TrialState] | None = None,
     ) -> list[FrozenTrial]:
         """Give the trials, as Optuna's storages do."""
-        if states == (TrialState.WAITING,) and not deepcopy:  # before each proposal
-            return self.unfinished(TrialState.WAITING)
+        if (
+            isinstance(states, tuple) and len(states) == 1 and states[0] in OPEN and not deepcopy
+        ):  # before each proposal
+            return self.unfinished(states[0])
         if not self._is_bounded:
             return super().get_all_trials(study_id, deepcopy, states)
         best = (number for _, number in self._best[:BEST])
