@@ -6,9 +6,11 @@ import lzma
 import random
 import tarfile
 import zipfile
+from contextlib import suppress
 
 import pytest
 
+from study import import_data
 from study.data.archives import files
 from study.errors import DataError
 from tests.data.pictures import folder_of, tar_of, zip_of
@@ -116,6 +118,31 @@ def test_a_zip_cut_short_or_damaged_is_refused(tmp_path):
     content[whole.find(some_files()["train/cat/3.png"]) + 60] ^= 255
     path.write_bytes(content)
     refused(path, "incomplete or damaged")
+
+
+@pytest.mark.parametrize("place", ["file", "directory"])
+@pytest.mark.parametrize(("at", "byte"), [(0, 0xBD), (-20, 0xFF)], ids=["name", "fields before the name"])
+def test_a_zip_whose_headers_are_damaged_is_refused(tmp_path, place, at, byte):
+    content = bytearray(zip_of({"train/é.png": b"x" * 50}, tmp_path / "whole").read_bytes())
+    name = "train/é.png".encode()
+    found = content.find(name) if place == "file" else content.rfind(name)
+    content[found + len("train/") if at == 0 else found + at] = byte
+    (path := tmp_path / "p.zip").write_bytes(content)
+    with suppress(DataError):
+        contents(path)
+    with pytest.raises(DataError):
+        import_data("mine", path)
+
+
+@pytest.mark.parametrize("version", [45, 99])
+def test_a_zip_of_a_later_version_is_refused(tmp_path, version):
+    content = bytearray(zip_of(some_files(), tmp_path / "whole").read_bytes())
+    content[content.find(b"PK\1\2") + 6] = version
+    (path := tmp_path / "p.zip").write_bytes(content)
+    if version == 99:
+        refused(path, "incomplete or damaged")
+    else:
+        assert contents(path) == some_files()
 
 
 @pytest.mark.parametrize(

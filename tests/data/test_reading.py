@@ -3,11 +3,13 @@
 import bz2
 import gzip
 import lzma
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from study import import_data
 from study.data import packed
 from study.data.dialects import Reading, is_header, open_text
 from study.data.numerals import numeral
@@ -161,6 +163,14 @@ def test_the_dialect_is_found_in_the_content_not_in_the_first_line(tmp_path, con
     table.check()
     assert table.separator == separator
     assert len(read_table(path)) == ROWS
+
+
+@pytest.mark.parametrize("content", ["", " ", "\t", "\n", " \n \n", '"', "\0", ";;", ' "'])
+def test_a_table_of_nothing_is_refused(tmp_path, content):
+    path = tmp_path / "t.csv"
+    path.write_text(content)
+    with pytest.raises(DataError, match=re.escape(str(path))):
+        import_data("mine", path, label="label")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1", "cp1252"])

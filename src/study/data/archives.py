@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 Parts = tuple[str, ...]
 LARGEST = 2**28  # bytes of one file; a larger one is not an image, or is meant to exhaust the memory
 BLOCK = 512  # bytes of a tar's block
-DAMAGE = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError)
+ZIP_DAMAGE = (zipfile.BadZipFile, UnicodeDecodeError, RuntimeError, OSError)  # a name; a version or a flag
+DAMAGE = (*ZIP_DAMAGE, tarfile.TarError, lzma.LZMAError, zlib.error, EOFError)
 OPENERS = {b"\xfd7zXZ": lzma.open, b"\x1f\x8b": gzip.open, b"BZh": bz2.open}
 ZIP_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
 

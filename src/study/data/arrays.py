@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import zipfile
+import zlib
 from dataclasses import replace
 from hashlib import file_digest
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from study.data import forms, image_packs, packed, tables, targets
+from study.data.archives import ZIP_DAMAGE
 from study.data.dialects import Reading
 from study.data.image_packs import Made, Picture
 from study.data.known import TEST_SEED, TEST_SHARE, hold_out
@@ -96,7 +97,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as content:
             return {key: content[key] for key in content.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, EOFError, zlib.error, *ZIP_DAMAGE) as error:
         reason = "an array holds objects" if "allow_pickle" in str(error) else " ".join(str(error).split())
         raise DataError(f"cannot be read ({reason})", where=str(path), fix=FIX) from error
 

@@ -252,7 +252,7 @@ def _dialect(sample: str, separator: str | None) -> tuple[str, str, str | None]:
 def _is_one_column(sample: str, quote: str) -> bool:
     """Tell whether blanks only stand within names or texts: most lines have other numbers of words than the first."""
     counts = [len(_by_whitespace(line, quote)) for line in sample.splitlines() if line.strip()]
-    return 2 * counts.count(counts[0]) <= len(counts)
+    return not counts or 2 * counts.count(counts[0]) <= len(counts)
 
 
 def _is_whitespace(sample: str, quote: str, chosen: str) -> bool:

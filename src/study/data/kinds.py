@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import Literal
 
+from study.data.archives import ZIP_DAMAGE
 from study.data.dialects import MARKS, OPENERS
 from study.errors import DataError
 
@@ -64,7 +65,7 @@ def _kind_of_zip(path: Path) -> Kind:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, OSError):
+    except ZIP_DAMAGE:
         return "images"  # where the archive's reader says what is wrong
     if any(name.startswith("xl/") for name in names):
         raise DataError(
@@ -87,4 +88,4 @@ def _kind_of_text(path: Path, start: bytes) -> Kind:
         return "images" if ".tar" in name or name.endswith((".tgz", ".txz", ".tbz2")) else "table"
     if start.startswith(tuple(MARKS)) or (start and b"\0" not in start):
         return "table"
-    return "table" if not start and Path(name).suffix in {".csv", ".tsv", ".txt", ".data"} else "images"
+    return "table" if Path(name).suffix in {".csv", ".tsv", ".txt", ".data"} else "images"

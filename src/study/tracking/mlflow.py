@@ -103,9 +103,8 @@ class Runs:
                 sent = [pool.submit(self._send_whole, parents[trial.number], trial) for trial in trials]
                 try:
                     runs = [each.result() for each in sent]
-                except BaseException:
+                finally:
                     pool.shutdown(cancel_futures=True)
-                    raise
         return {trial.number: run for trial, run in zip(trials, runs, strict=True) if run is not None}
 
     def _send_to_database(
