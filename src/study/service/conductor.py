@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from study import processes
-from study.errors import StudyError
+from study.errors import AllowanceUsed, StudyError
 from study.formatting import without_password
 from study.record import family
 from study.record.owner import is_dead, is_here, known
@@ -232,9 +232,12 @@ class Conductor:
             file = folder / f"{asked.file.name}.py"
             file.write_text(asked.file.content, encoding="utf-8")
         command = [sys.executable, "-m", "study", *asking.words(asked, row["slots"], file)]
+        environment = commands.environment(self.places)
+        if row["allowance"] is not None:
+            environment["STUDY_ALLOWANCE"] = str(row["allowance"])
         with (folder / "answer.jsonl").open("wb") as answer, (folder / "messages.log").open("ab") as messages:
             process = subprocess.Popen(  # noqa: S603 - our own program, its words checked one by one
-                command, env=commands.environment(self.places), stdin=subprocess.DEVNULL, stdout=answer,
+                command, env=environment, stdin=subprocess.DEVNULL, stdout=answer,
                 stderr=messages, start_new_session=True,
             )  # fmt: skip
         child = Child(row, known(process.pid), process)
@@ -264,6 +267,8 @@ class Conductor:
             self._end(child, {"status": "paused", "reason": "stopped, everything saved"})
         elif wish == "yield" or code is None or code in SIGNALLED:
             self._end(child, {"status": "queued", "reason": "gave its slots up" if wish else "begins again"})
+        elif code == AllowanceUsed.exit_code:
+            self._end(child, {"status": "queued", "reason": "goes on within the quota of trials", "failures": 0})
         elif code == 2 and self._is_taken(row):
             later = {"reason": "waits: another process runs the study", "not_before": time.time() + WAIT_FOR_STUDY}
             self._end(child, {"status": "queued", **later})
