@@ -293,7 +293,7 @@ def left_running(database: Database) -> list[Row]:
 
 
 def end(database: Database, identity: str, token: str, to: Row, device: str = "cpu") -> Row | None:
-    """Write how an attempt ended, and its use of a kind of device; None if the lease is another's by now."""
+    """Write how an attempt ended, and its use of a device; None if the lease is another's by now."""
     with database.write() as connection:
         row = _row(connection, identity)
         if row is None or row["lease_token"] != token or row["status"] != "running":

@@ -61,7 +61,7 @@ class Allowance:
         return ""
 
     def granted(self, person: str, question: str, trials: int) -> int | None:
-        """Count the trials that an attempt may finish: all of a `run`, else a part of what is left; None for no limit."""
+        """Count the trials that an attempt may finish: of `run` all, else a part of what is left. None: any number."""
         left = [self.trials[each] for each in self.holders(person) if each in self.trials]
         if not left:
             return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import logging
-import os
 import signal
 import socket
 from contextlib import contextmanager
@@ -14,7 +13,8 @@ import uvicorn
 
 from study.errors import InputError, PlaceError
 from study.service import app, neighbours, people, store
-from study.service.conductor import GPUS, Conductor
+from study.service.conductor import Conductor
+from study.service.devices import default_slots
 from study.service.hub import Hub
 from study.service.sign_on import SignOn
 from study.service.telling import Teller
@@ -35,11 +35,6 @@ log = logging.getLogger("study")
 def default_url(places: Settings) -> str:
     """URL of the service's database if none is given."""
     return sqlite_url(places.home / "service.db")
-
-
-def default_slots() -> int:
-    """Count what trains at a time: the GPUs of this machine, else its cores."""
-    return len(list(GPUS.iterdir())) if GPUS.is_dir() else len(os.sched_getaffinity(0))
 
 
 def serve(
