@@ -230,13 +230,12 @@ class Conductor:
             file = folder / f"{asked.file.name}.py"
             file.write_text(asked.file.content, encoding="utf-8")
         command = [sys.executable, "-m", "study", *asking.words(asked, row["slots"], file)]
-        environment = commands.environment(self.places)
+        started = commands.started(self.places)
         if row["allowance"] is not None:
-            environment["STUDY_ALLOWANCE"] = str(row["allowance"])
+            started["env"]["STUDY_ALLOWANCE"] = str(row["allowance"])
         with (folder / "answer.jsonl").open("wb") as answer, (folder / "messages.log").open("ab") as messages:
             process = subprocess.Popen(  # noqa: S603 - our own program, its words checked one by one
-                command, env=environment, stdin=subprocess.DEVNULL, stdout=answer,
-                stderr=messages, start_new_session=True,
+                command, stdin=subprocess.DEVNULL, stdout=answer, stderr=messages, start_new_session=True, **started,
             )  # fmt: skip
         child = Child(row, known(process.pid), process)
         self._children[row["id"]] = child

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import os
 import signal
 import socket
 from contextlib import contextmanager
@@ -12,14 +13,15 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from study.errors import InputError, PlaceError
-from study.service import app, neighbours, people, store
+from study.service import app, commands, neighbours, people, store
 from study.service.conductor import Conductor
 from study.service.devices import default_slots
 from study.service.hub import Hub
+from study.service.run_as import Places, User, hide, require_able
 from study.service.sign_on import SignOn
 from study.service.telling import Teller
 from study.service.web import Service
-from study.settings import sqlite_url
+from study.settings import sqlite_url, studies_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -51,6 +53,7 @@ def serve(
     proxy_address: str = "127.0.0.1",
     tells: Mapping[str, Callable[[str], Sender]] | None = None,
     sign_on: SignOn | None = None,
+    run_as: str = "",
 ) -> None:
     """Serve until SIGINT or SIGTERM; from the main thread only.
 
@@ -67,18 +70,27 @@ def serve(
         proxy_address: of that proxy, or its network; several are separated by commas.
         tells: ways in which others are told when a run ends or is paused; each makes its sender for our address.
         sign_on: how people are known without a password; by none if None.
+        run_as: name of the user of the system as whom commands run; empty for the server's own.
 
     Raises:
-        InputError: the address cannot be used, or another server serves this home.
+        InputError: the address cannot be used, another server serves this home, or commands cannot run as that user.
         PlaceError: the database cannot be used.
 
     """
     sign_on = sign_on or SignOn()
     sign_on.check()
+    user = User.named(run_as) if run_as else None
+    if user is None and os.geteuid() == 0:
+        log.warning("commands run as root, as the server does: --run-as gives them a user of their own")
     places.home.mkdir(parents=True, exist_ok=True)
+    if user is not None:
+        places = Places.of(places, user)
+        require_able(user, commands.environment(places), (places.home, studies_folder(places.home), places.artifacts))
     with _alone(places.home), _listening(host, port) as listener:
         port = listener.getsockname()[1]
         stored = store.opened(url or default_url(places))
+        if user is not None:
+            hide(stored.url)
         address = public or f"http://{'localhost' if host in {*LOOPBACK, '0.0.0.0', '::'} else host}:{port}"  # noqa: S104
         hub = Hub(stored)
         conductor = Conductor(stored, places, slots or default_slots())
