@@ -79,17 +79,11 @@ def serve(
     """
     sign_on = sign_on or SignOn()
     sign_on.check()
-    user = User.named(run_as) if run_as else None
-    if user is None and os.geteuid() == 0:
-        log.warning("commands run as root, as the server does: --run-as gives them a user of their own")
-    places.home.mkdir(parents=True, exist_ok=True)
-    if user is not None:
-        places = Places.of(places, user)
-        require_able(user, commands.environment(places), (places.home, studies_folder(places.home), places.artifacts))
+    places = _as_user(places, run_as)
     with _alone(places.home), _listening(host, port) as listener:
         port = listener.getsockname()[1]
         stored = store.opened(url or default_url(places))
-        if user is not None:
+        if commands.user_of(places) is not None:
             hide(stored.url)
         address = public or f"http://{'localhost' if host in {*LOOPBACK, '0.0.0.0', '::'} else host}:{port}"  # noqa: S104
         hub = Hub(stored)
@@ -123,6 +117,19 @@ def serve(
             for teller in tellers:
                 teller.stop()
             stored.close()
+
+
+def _as_user(places: Settings, name: str) -> Settings:
+    """Make the home folder, and have commands run as a user of the system, if one is named."""
+    user = User.named(name) if name else None
+    places.home.mkdir(parents=True, exist_ok=True)
+    if user is None:
+        if os.geteuid() == 0:
+            log.warning("commands run as root, as the server does: --run-as gives them a user of their own")
+        return places
+    places = Places.of(places, user)
+    require_able(user, commands.environment(places), (places.home, studies_folder(places.home), places.artifacts))
+    return places
 
 
 class _Server(uvicorn.Server):
