@@ -82,17 +82,13 @@ def serve(
     places = _as_user(places, run_as)
     with _alone(places.home), _listening(host, port) as listener:
         port = listener.getsockname()[1]
-        stored = store.opened(url or default_url(places))
-        if commands.user_of(places) is not None:
-            hide(stored.url)
+        stored = _opened(url or default_url(places), places)
         address = public or f"http://{'localhost' if host in {*LOOPBACK, '0.0.0.0', '::'} else host}:{port}"  # noqa: S104
         hub = Hub(stored)
         conductor = Conductor(stored, places, slots or default_slots())
         given = Service(stored, places, conductor, hub, address, neighbours.beside(places), sign_on)
-        hosts = {*LOOPBACK, *names, *([] if host in {"0.0.0.0", "::"} else [host])}  # noqa: S104
-        hosts |= {public.partition("://")[2].partition("/")[0].rpartition(":")[0] or public.partition("://")[2]}
         config = uvicorn.Config(
-            app.make(given, hosts - {""}, header=sign_on.header), log_config=None, access_log=False,
+            app.make(given, _hosts(host, names, public), header=sign_on.header), log_config=None, access_log=False,
             server_header=False, proxy_headers=behind_proxy, forwarded_allow_ips=proxy_address,
             timeout_graceful_shutdown=2,
         )  # fmt: skip
@@ -117,6 +113,21 @@ def serve(
             for teller in tellers:
                 teller.stop()
             stored.close()
+
+
+def _opened(url: str, places: Settings) -> store.Database:
+    """Open the service's database; it is not for the user that commands run as."""
+    stored = store.opened(url)
+    if commands.user_of(places) is not None:
+        hide(url)
+    return stored
+
+
+def _hosts(host: str, names: Sequence[str], public: str) -> set[str]:
+    """List the names by which the server may be addressed."""
+    known = {*LOOPBACK, *names, *([] if host in {"0.0.0.0", "::"} else [host])}  # noqa: S104
+    known |= {public.partition("://")[2].partition("/")[0].rpartition(":")[0] or public.partition("://")[2]}
+    return known - {""}
 
 
 def _as_user(places: Settings, name: str) -> Settings:
