@@ -2,6 +2,7 @@
 
 StudyError                exit 1  the work could not be finished
 ├── Interrupted           exit 130  stopped by Ctrl-C, everything saved; 143 by SIGTERM, 129 by SIGHUP
+│   └── AllowanceUsed     exit 75  a server's quota of trials is used up, everything saved
 ├── Undecided             exit 3  there are too few examples to tell
 ├── Damaged               exit 1  a file of ours is not as it was written
 └── InputError            exit 2  something given is wrong; nothing was written
@@ -49,6 +50,12 @@ class Interrupted(StudyError):
         """Say which signal it was; gives the error itself."""
         self.exit_code = 128 + number
         return self
+
+
+class AllowanceUsed(Interrupted):
+    """As many trials are finished as a server allows for now; the same command goes on."""
+
+    exit_code = 75  # sysexits.h: EX_TEMPFAIL
 
 
 class Terminated(KeyboardInterrupt):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,31 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from study.executors import Call, Executor
+
+TRIALS = 100  # of a search that names no number
+
+
+@dataclass(slots=True)
+class Allowance:
+    """How many trials a command may still finish, in all its stages, before it ends and waits to be started again.
+
+    Args:
+        left: 0 or more; None is any number.
+
+    """
+
+    left: int | None = None
+
+    @classmethod
+    def given(cls) -> Allowance:
+        """Read what a server allows from `STUDY_ALLOWANCE`, which it sets for the commands that it starts."""
+        text = os.environ.get("STUDY_ALLOWANCE", "")
+        return cls(int(text) if text.isdigit() else None)
+
+    def take(self, finished: int) -> None:
+        """Count trials that were finished."""
+        if self.left is not None:
+            self.left = max(0, self.left - finished)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +72,12 @@ class Options:
             and weights there, instead of sending them.
         accept: continue a stored study whose definition was another one.
         track: mirror to MLflow while trials run.
+        allowance: trials that may be finished before the command ends, resumably.
         began: when the run began, by `time.monotonic`; `started` sets it.
 
     """
 
-    trials: int = 100
+    trials: int = TRIALS
     workers: int | None = None
     device: str = "auto"
     executor: str = "local"
@@ -65,6 +92,7 @@ class Options:
     shared_home: bool = False
     accept: bool = False
     track: bool = True
+    allowance: Allowance = field(default_factory=Allowance.given, compare=False)
     began: float | None = field(default=None, compare=False)
 
     def started(self) -> Options:

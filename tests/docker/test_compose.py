@@ -7,8 +7,8 @@ import shlex
 import signal
 import socket
 import subprocess
-import sys
 import sysconfig
+import tempfile
 import time
 from pathlib import Path
 
@@ -22,6 +22,7 @@ COMPOSE = yaml.safe_load((FOLDER / "compose.yaml").read_text())
 SERVICES = COMPOSE["services"]
 DOCKERFILE = (FOLDER / "Dockerfile").read_text()
 PASSWORD = "correct/horse battery@staple"
+TOKEN = "6a" * 32
 STUDY = """
 from study import Recipe, Study
 
@@ -43,7 +44,26 @@ def test_the_proxy_alone_is_published_and_nothing_may_do_more_than_it_has_to(nam
     assert bool(service.get("ports")) == (name == "caddy")
     assert "network_mode" not in service
     assert service["security_opt"] == ["no-new-privileges:true"]
-    assert name == "postgres" or (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+    assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+    assert not {"privileged", "devices", "pid", "ipc"} & set(service)
+    assert all(service.get(limit) for limit in ("cpus", "mem_limit", "pids_limit"))
+
+
+def test_the_file_is_as_the_compose_specification_says(tmp_path):
+    check = [f"{sysconfig.get_path('scripts')}/check-jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    subprocess.run([*check, FOLDER / "compose.yaml"], check=True, capture_output=True)
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text((FOLDER / "compose.yaml").read_text().replace("mem_limit: 256m", "memory_limit: 256m"))
+    assert subprocess.run([*check, wrong], check=False, capture_output=True).returncode == 1
+
+
+def test_every_image_of_others_has_an_exact_version_and_can_be_pinned_by_digest():
+    images = dict(re.findall(r"\$\{(\w+_IMAGE):-([^}]+)\}", (FOLDER / "compose.yaml").read_text()))
+    assert images == dict(re.findall(r"^pin (\w+) (\S+)$", (FOLDER / "pin.sh").read_text(), re.MULTILINE))
+    assert all(re.fullmatch(r"\w+:\d+\.\d+(\.\d+)?(-slim)?", image) for image in images.values())
+    assert f"ARG PYTHON_IMAGE={images['PYTHON_IMAGE']}\nFROM ${{PYTHON_IMAGE}}" in DOCKERFILE
+    others = {service["image"] for service in SERVICES.values()} - {"study"}
+    assert {image[2:].partition(":")[0] for image in others} == images.keys() - {"PYTHON_IMAGE"}
 
 
 def test_the_proxy_leads_to_the_server_and_the_server_believes_its_network_alone():
@@ -54,9 +74,10 @@ def test_the_proxy_leads_to_the_server_and_the_server_believes_its_network_alone
 
 
 def test_there_is_no_default_password():
-    passwords = re.findall(r"PASSWORD: (.*)", (FOLDER / "compose.yaml").read_text())
-    assert set(passwords) == {"${POSTGRES_PASSWORD:?set POSTGRES_PASSWORD}"}
-    assert re.findall(r"^POSTGRES_PASSWORD=(.*)$", (FOLDER / ".env.example").read_text(), re.MULTILINE) == [""]
+    secrets = set(re.findall(r"\w*(?:PASSWORD|TOKEN): (.*)", (FOLDER / "compose.yaml").read_text()))
+    assert secrets == {f"${{{name}:?set {name}}}" for name in ("POSTGRES_PASSWORD", "RAY_AUTH_TOKEN")}
+    example = (FOLDER / ".env.example").read_text()
+    assert re.findall(r"^\w+_(?:PASSWORD|TOKEN)=(.*)$", example, re.MULTILINE) == ["", ""]
 
 
 def test_no_address_and_no_command_line_holds_a_password():
@@ -64,9 +85,10 @@ def test_no_address_and_no_command_line_holds_a_password():
     assert re.findall(r"study:[^@\"]*@postgres", json.dumps(SERVICES)) == []
 
 
-@pytest.mark.parametrize("name", ["postgres", "mlflow", "serve", "caddy"])
+@pytest.mark.parametrize("name", ["postgres", "mlflow", "serve", "caddy", "ray-head", "ray-worker"])
 def test_what_stays_up_is_watched_and_started_again(name):
     assert SERVICES[name]["healthcheck"]["test"][0] == "CMD"
+    assert SERVICES[name]["healthcheck"]["start_period"]
     assert SERVICES[name]["restart"] == "unless-stopped"
 
 
@@ -85,7 +107,17 @@ def test_services_wait_for_what_they_need():
         "serve": {"tables", "mlflow"},
         "caddy": {"serve"},
         "study": {"tables", "mlflow"},
+        "ray-head": {"tables", "mlflow"},
+        "ray-worker": {"ray-head"},
     }
+
+
+def test_a_worker_of_ray_sees_no_database_and_no_results():
+    worker = SERVICES["ray-worker"]
+    assert (worker["networks"], worker["volumes"]) == (["ray"], ["data:/data"])
+    assert set(worker["environment"]) == {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN"}
+    assert [name for name in SERVICES if "ray" in SERVICES[name].get("networks", [])] == ["ray-head", "ray-worker"]
+    assert COMPOSE["networks"]["ray"] == {"internal": True}
 
 
 def test_the_image_runs_as_no_root_and_copies_what_is_there():
@@ -111,7 +143,7 @@ class Machine:
 
     def __init__(self, folder, sockets):
         self.folder = folder
-        self.ports = {"mlflow": free_port(), "serve": free_port()}
+        self.ports = {name: free_port() for name in ("mlflow", "serve", "ray", "worker")}
         self._here = [
             (r"@postgres/(\w+)", rf"@/\1?host={sockets}"),
             (r"0\.0\.0\.0", "127.0.0.1"),
@@ -122,7 +154,13 @@ class Machine:
             (r"\$\{STUDY_HOST_NAME:\?[^}]*\}", "localhost"),
             (r"/artifacts\b", str(folder / "artifacts")),
             (r"\$\{POSTGRES_PASSWORD:\?[^}]*\}", PASSWORD),
+            (r"\$\{RAY_AUTH_TOKEN:\?[^}]*\}", TOKEN),
+            (r"\$\{\w+:-([^}]*)\}", r"\1"),
+            (r"ray-head:6379", f"127.0.0.1:{self.ports['ray']}"),
+            (r"\b6379\b", str(self.ports["ray"])),
+            (r"\b6380\b", str(self.ports["worker"])),
         ]
+        self.more = {}  # variables of this machine
         self._running = []
 
     def here(self, text):
@@ -140,6 +178,7 @@ class Machine:
             "HOME": str(self.folder),
             **{name: f"{self.folder}{path}" for name, path in image.items()},
             **{name: self.here(value) for name, value in service["environment"].items()},
+            **self.more,
         }
         return [self.here(word) for word in words], environment
 
@@ -160,12 +199,13 @@ class Machine:
         self._running.append(process)
         check = [self.here(word) for word in SERVICES[name]["healthcheck"]["test"][1:]]
         deadline = time.monotonic() + 180
-        while subprocess.run([sys.executable, *check[1:]], capture_output=True, check=False).returncode:
+        while subprocess.run(check, env=environment, capture_output=True, check=False).returncode:
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
 
     def end(self):
-        for process in self._running:
+        while self._running:
+            process = self._running.pop()
             os.killpg(process.pid, signal.SIGTERM)
             try:
                 process.wait(10)
@@ -233,6 +273,35 @@ def test_a_search_through_the_programs_of_compose_is_in_postgresql_and_on_all_pa
     assert PASSWORD not in again.stdout + again.stderr + logs
 
 
+@pytest.mark.slow
+def test_a_search_in_the_head_of_ray_trains_in_its_worker(machine, database):
+    (machine.folder / "studies").mkdir()
+    (machine.folder / "studies" / "tiny.py").write_text(STUDY)
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as short:  # sockets have short paths
+        machine.more = {"RAY_TMPDIR": short, "RAY_raylet_start_wait_time_s": "120"}
+        machine.start("ray-head")
+        machine.start("ray-worker")
+        _, environment = machine.command("ray-head")
+        mlflow = {"MLFLOW_TRACKING_URI": f"sqlite:///{database}"}  # MLflow's server is in the other test
+        words = ["study", "run", "tiny", "--executor", "ray", "--trials", "3", "--json"]
+
+        def searched():
+            more = {"env": environment | mlflow, "cwd": machine.folder, "capture_output": True, "text": True}
+            done = subprocess.run(words, check=False, **more)
+            return done if "no node has" not in done.stderr else None  # the head has not heard of the worker yet
+
+        done = wait(searched)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout.splitlines()[-1])["finished"] == 3
+        shown = subprocess.run(
+            ["study", "show", "tiny", "--trial", "0"], env=environment, cwd=machine.folder, capture_output=True,
+            text=True, check=True,
+        )  # fmt: skip
+        assert "node" in shown.stdout
+        machine.end()
+    assert TOKEN not in done.stdout + done.stderr
+
+
 def wait(true, seconds=180):
     deadline = time.monotonic() + seconds
     while not (found := true()):
@@ -244,5 +313,6 @@ def wait(true, seconds=180):
 def test_the_readmes_commands_name_services_that_are_there():
     text = (FOLDER / "README.md").read_text()
     used = [shlex.split(line)[4] for line in re.findall(r"docker compose run --rm \w+ [\w ]+", text)]
+    used += re.findall(r"docker compose\s+exec\s+([\w-]+)|--scale ([\w-]+)=", text) and ["ray-head", "ray-worker"]
     assert used
     assert set(used) <= set(SERVICES)

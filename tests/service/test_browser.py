@@ -66,8 +66,8 @@ def test_every_page_can_be_read_by_everybody_on_every_screen(made, serving, brow
         page.wait_for_load_state("networkidle") if path == "/models" else None
         looked_at(page, path, troubles)
     page.goto(f"{serving.address}/start?study=mnist_cnn")
-    page.get_by_label("Trials, of run").fill("1")
-    page.get_by_label("At a time").fill("0")
+    page.get_by_label("Trials (of a run)").fill("1")
+    page.get_by_label("Trials at a time").fill("0")
     page.get_by_text("greater than or equal to 1").wait_for()
     looked_at(page, "/start with a mistake", troubles)
     page.goto(f"{serving.address}/me")

@@ -11,12 +11,13 @@ import time
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from study.record import family, owner, results
 from study.schemas.service import Submitted
-from study.service import hub, queue
+from study.service import hub, people, queue, tables
 from study.service.conductor import Conductor
-from tests.service.conftest import RUNNER, until
+from tests.service.conftest import ADMIN, RUNNER, until
 from tests.service.mine import MINE
 
 
@@ -45,8 +46,8 @@ def become(made, run, *statuses):
     return until(reached)
 
 
-def finished():
-    return results.finished(family.journal("one", Path("mlruns").absolute()))
+def finished(study="one"):
+    return results.finished(family.journal(study, Path("mlruns").absolute()))
 
 
 def process(made, run):
@@ -88,6 +89,23 @@ def test_a_mistake_in_what_was_asked_ends_a_run_at_once(conductor):
     found = become(conductor, ask(conductor, trials=3, fixed={"nothing": 1}), "failed")
     assert "nothing" in found.reason
     assert found.attempt == 1
+
+
+@pytest.mark.slow
+def test_a_comparison_ends_at_the_quota_of_trials_and_goes_on_when_there_is_more(conductor):
+    variants = ', variants={"base": {}, "far": {"x": 0.5}})'
+    Path("studies/one.py").write_text(
+        MINE.replace("NAME", "one").replace('metric="score")', f'metric="score"{variants}')
+    )
+    people.change(conductor.database, ADMIN, "runner", max_trials=5)
+    run = ask(conductor, question="compare", seeds=4)
+    until(lambda: (conductor.step(), " 0 left" in queue.get(conductor.database, run).reason)[1])
+    assert finished("one-compare") == 5
+    people.change(conductor.database, ADMIN, "runner", max_trials=None)
+    assert len(become(conductor, run, "done").answer["variants"]) == 2
+    assert finished("one-compare") == 8
+    with conductor.database.read() as connection:
+        assert connection.execute(sa.select(tables.usage.c.trials)).scalars().all() == [8]
 
 
 @pytest.mark.parametrize("ended", ["killed", "done"])

@@ -80,3 +80,4 @@ def test_the_machine_says_what_it_has(here, seen):
     text = seen("/machines")
     assert "0 of 4 busy" in text
     assert "free of" in text
+    assert "Trains on" in text

@@ -146,6 +146,36 @@ def test_a_quota_of_trials_is_kept_to_the_trial_whatever_begins_together(stored)
         assert connection.execute(sa.select(tables.usage.c.device, tables.usage.c.trials)).all() == [("cuda", 3)]
 
 
+def test_a_question_whose_trainings_nobody_has_counted_gets_a_part_of_the_quota_and_no_more(stored):
+    people.change(stored, ADMIN, "runner", max_trials=130)
+    one = submit(stored, study="a", question="compare", until_sure=True, workers=1)
+    (row,) = queue.claim(stored, 4)[0]
+    assert (row["id"], row["allowance"], row["reserved"]) == (one.id, 100, 100)
+    two = submit(stored, study="b", question="ablate", workers=1)
+    assert [(row["id"], row["allowance"]) for row in queue.claim(stored, 4)[0]] == [(two.id, 30)]
+    three = submit(stored, study="c", question="confirm", workers=1)
+    assert queue.claim(stored, 4)[0] == []
+    assert queue.get(stored, three.id).reason.endswith("needs one of this month's trials, and runner has 0 left")
+
+
+def test_a_run_without_a_number_of_trials_counts_as_the_number_that_it_ends_with(stored):
+    people.change(stored, ADMIN, "runner", max_trials=99)
+    run = submit(stored)
+    assert queue.claim(stored, 1)[0] == []
+    assert queue.get(stored, run.id).reason == "waits: it needs 100 of this month's trials, and runner has 99 left"
+
+
+def test_a_quota_that_comes_while_a_question_runs_holds_from_then_on(stored):
+    run = submit(stored, question="compare")
+    assert queue.claim(stored, 1)[0][0]["allowance"] is None
+    assert queue.overdrawn(stored) == []
+    people.change(stored, ADMIN, "runner", max_trials=7)
+    assert queue.overdrawn(stored) == [run.id]
+    stop(stored, run)
+    assert [row["allowance"] for row in queue.claim(stored, 1)[0]] == [7]
+    assert queue.overdrawn(stored) == []
+
+
 def test_the_people_of_a_group_share_its_slots(stored):
     groups.change(stored, ADMIN, "team", max_slots=2)
     for name in ("runner", "author"):

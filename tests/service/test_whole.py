@@ -138,8 +138,8 @@ def test_three_people_at_once_while_the_server_is_killed_five_times_and_a_worker
     by_command = command("run", "two", "--trials", str(TRIALS), "--json", env=runner, cwd=tmp_path / "ben")
     with_file = command("run", str(tmp_path / "three.py"), "--trials", str(TRIALS), env=author)
     ann.goto(f"{serving.address}/start?study=one")
-    ann.get_by_label("Trials, of run").fill(str(TRIALS))
-    ann.get_by_label("At a time").fill("1")
+    ann.get_by_label("Trials (of a run)").fill(str(TRIALS))
+    ann.get_by_label("Trials at a time").fill("1")
     ann.keyboard.press("Enter")
     ann.wait_for_url(re.compile("/runs/"))
     token = log_in(serving.address, "dan", PASSWORD).token

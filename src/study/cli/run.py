@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from study.options import Options
     from study.settings import Settings
 
-TRIALS = 100
-
 
 def run(
     context: typer.Context,
@@ -60,7 +58,7 @@ def run(
     with starting(terminal, executor, workers, device):
         from study import request, settings
         from study.cli import preamble
-        from study.options import Options
+        from study.options import TRIALS, Options
 
         fixed = request.overrides([*(assignments or []), *([f"epochs={epochs}"] if epochs else [])])
         places = settings.resolve(home, storage, tracking_uri)

@@ -137,6 +137,14 @@ OidcClaim = Annotated[
     ),
 ]  # fmt: skip
 
+RunAs = Annotated[
+    str,
+    typer.Option(
+        metavar="USER", show_default="the server's own", rich_help_panel=options.WHERE,
+        help="Run every command as this user of the system. Only a server that runs as root can.",
+    ),
+]  # fmt: skip
+
 
 def serve(
     host: Host = "127.0.0.1",
@@ -155,6 +163,7 @@ def serve(
     oidc_issuer: OidcIssuer = "",
     oidc_client: OidcClient = "",
     oidc_claim: OidcClaim = "email",
+    run_as: RunAs = "",
     home: options.Home = None,
     storage: options.Storage = None,
     tracking_uri: options.TrackingUri = None,
@@ -170,7 +179,7 @@ def serve(
     server.serve(
         settings.resolve(home, storage, tracking_uri), _say, url=database, host=host, port=port, slots=slots,
         names=host_names or (), public=public.rstrip("/"), behind_proxy=behind_proxy, proxy_address=proxy_address,
-        tells=senders.of(webhook, mail_server, mail_from), sign_on=sign_on,
+        tells=senders.of(webhook, mail_server, mail_from), sign_on=sign_on, run_as=run_as,
     )  # fmt: skip
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
 from study import environment
-from study.errors import Interrupted
+from study.errors import AllowanceUsed, Interrupted
 from study.progress import Notice, Progress, SearchStarted
 from study.record.atomic_files import require_room
 from study.record.journal import Journal
@@ -57,6 +58,7 @@ def conduct(
     Raises:
         InputError: another process runs the study, its stored definition differs, or a place cannot be used.
         Interrupted: `stop` was set; the same call continues.
+        AllowanceUsed: as many trials were finished as `options` allow; the same call continues.
         StudyError: too many trials failed, or an epoch is not reproducible.
         PlaceError: Optuna's database was unavailable for too long; the same call continues.
         LeaseLost: another process has taken over the study; the same call continues once it has ended.
@@ -85,19 +87,30 @@ def conduct(
         about |= {"data": definition["data"]}
         about |= {"environment": environment.versions(), "git": environment.git(), "grouped": grouped}
         telling = Telling(teller, lease, study.name)
+        before, left = trials.finished(), options.allowance.left
+        most = math.inf if left is None else before + left
         loop = Loop(
-            study, journal, trials, executor, source, stop, about, options.deadline, options.hang, test, telling
+            study, journal, trials, executor, source, stop, about, options.deadline, options.hang, test, telling, most
         )
         progress = telling.told(loop.run(), stop)
         yield from tracked(progress, journal, settings, stop) if options.track else progress
         if telling.over:
             raise telling.over
-        if stop.is_set() and not source.is_done(trials):
-            raise Interrupted(
-                f"stopped with {trials.finished()} of {source.target(trials)} trials finished, everything saved",
-                where=study.name,
-                fix="The same command continues.",
-            ).by(signal_of(stop))
+        options.allowance.take(trials.finished() - before)
+        _require_done(loop)
+
+
+def _require_done(loop: Loop) -> None:
+    """Raise if the loop was ended before its trials were: by a person, or by how many it might finish."""
+    trials, source = loop.trials, loop.source
+    if source.is_done(trials):
+        return
+    so_far = f"with {trials.finished()} of {source.target(trials)} trials finished, everything saved"
+    how: dict[str, str] = {"where": loop.study.name, "fix": "The same command continues."}
+    if loop.stop.is_set():
+        raise Interrupted(f"stopped {so_far}", **how).by(signal_of(loop.stop))
+    if trials.finished() >= loop.most and not loop.time_is_up:
+        raise AllowanceUsed(f"stopped at the allowed number of trials, {so_far}", **how)
 
 
 def _without_folder(count: int, name: str) -> Notice:

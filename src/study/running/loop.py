@@ -63,6 +63,7 @@ class Loop:
     hang: float = 0.0
     test: bool = False
     watch: Watch | None = None
+    most: float = math.inf  # finished trials of the study, beyond which none is begun
     running: dict[int, Running] = field(default_factory=dict[int, Running])
     prepared: deque[Running] = field(default_factory=deque[Running])  # those of them that wait for a slot
     got: int = 0  # trials that the source gave when it was asked last
@@ -158,7 +159,8 @@ class Loop:
         until, self.is_dry = time.monotonic() + ASKING, False
         while len(begun) < count and (not begun or time.monotonic() < until):
             self.trials.refresh()
-            trial = self.source.next(self.trials, self.running.keys())
+            is_enough = self.trials.finished() + len(self.running) >= self.most
+            trial = None if is_enough else self.source.next(self.trials, self.running.keys())
             if trial is None:
                 self.is_dry = True
                 break

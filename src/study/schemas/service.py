@@ -240,11 +240,11 @@ class Wish(Body):
 
 
 class Usage(Record):
-    """A person's usage of a kind of device in a month."""
+    """A person's usage of a device in a month."""
 
     person: str = Field(description="name of the person")
     month: str = Field(description="month, such as 2026-11")
-    device: str = Field(default="", description="cpu, cuda or mps; empty for usage before it was recorded")
+    device: str = Field(default="", description="cpu, mps or the model of the GPU; in older versions cuda, or empty")
     group: str | None = Field(default=None, description="group that the person is in now; null for none")
     slot_hours: float = Field(description="hours times slots")
     trials: int = Field(default=0, description="number of finished trials")

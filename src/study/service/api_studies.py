@@ -39,7 +39,7 @@ def home_of(request: Request, study: str) -> Path:
     """
     home = service(request).places.home
     if study not in family.studies(home):
-        raise NoSuch(f"no results of a study {study!r}", fix="GET /api/v1/studies lists them.")
+        raise NoSuch(f"no results of a study {study!r}", fix="The list of studies has their names.")
     return home
 
 

@@ -55,7 +55,7 @@ def check_asked(asked: Asked, person: Person, results: set[str]) -> None:
         raise Forbidden(f"{path!r} names code, which an author may submit", fix="Choose a value that is installed.")
     known = {*available(), *results}
     if asked.file is None and asked.study not in known and asked.study.partition("@")[0] not in known:
-        raise InputError(f"no study {asked.study!r} is installed here", fix="GET /api/v1/studies lists them.")
+        raise InputError(f"no study {asked.study!r} is installed here", fix="The list of studies has their names.")
 
 
 class Forbidden(InputError):

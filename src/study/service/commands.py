@@ -12,10 +12,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from study.errors import InputError, StudyError, Undecided
+from study.service.run_as import Places
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from study.service.run_as import Started, User
     from study.settings import Settings
 
 SECONDS = 600.0  # that a command may take
@@ -32,12 +34,25 @@ class Refused(StudyError):
 def environment(places: Settings) -> dict[str, str]:
     """Give a command what it needs; secrets of the service are none of its business."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("STUDY_")}
+    if user := user_of(places):
+        ours |= user.variables()
     kept = {name: os.environ[name] for name in ("STUDY_CACHE", "STUDY_DATA") if name in os.environ}
     return ours | kept | {
         "STUDY_HOME": str(places.home),
         "STUDY_STORAGE": places.storage,
         "STUDY_TRACKING_URI": places.tracking_uri,
     }  # fmt: skip
+
+
+def user_of(places: Settings) -> User | None:
+    """Give the user as whom commands run; None for the server's own."""
+    return places.user if isinstance(places, Places) else None
+
+
+def started(places: Settings) -> Started:
+    """Give the arguments of `subprocess.Popen` by which a command has its environment and its user."""
+    user = user_of(places)
+    return user.started(environment(places)) if user else {"env": environment(places)}
 
 
 def last_error(text: str) -> str:
@@ -60,8 +75,8 @@ def answer_of(places: Settings, words: Sequence[str]) -> Any:
         raise Refused("another command about models is under way", fix="Try again when it is done.")
     try:
         done = subprocess.run(  # noqa: S603 - our own program, its words checked one by one
-            [sys.executable, "-m", "study", *words, "--json"], env=environment(places), stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=SECONDS, check=False,
+            [sys.executable, "-m", "study", *words, "--json"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=SECONDS, check=False, **started(places),
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise Refused(f"`study {words[0]}` took longer than {SECONDS:.0f} s") from error

@@ -16,22 +16,22 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from study import processes
-from study.errors import StudyError
+from study.errors import AllowanceUsed, StudyError
 from study.formatting import without_password
 from study.record import family
 from study.record.owner import is_dead, is_here, known
 from study.schemas.service import Asked
-from study.service import asking, commands, queue
+from study.service import asking, commands, devices, queue
 from study.service.following import Follower, ended_since
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from study.service.store import Database
     from study.settings import Settings
@@ -41,7 +41,6 @@ OTHERS = 2.0  # seconds between looks at the studies that no child runs
 RENEW = 5.0  # seconds between renewals of the leases
 LAST_PATIENCE = 60.0  # seconds after a cancel, after which a child is killed
 WAIT_FOR_STUDY = 5.0  # seconds until a study that another process runs is tried again
-GPUS = Path("/proc/driver/nvidia/gpus")  # a folder for each
 SIGNALLED = {128 + number for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)}
 log = logging.getLogger("study")
 
@@ -93,7 +92,6 @@ class Conductor:
         self, database: Database, places: Settings, slots: int, told: Callable[[], None] = lambda: None
     ) -> None:
         self.database, self.places, self.slots, self._told = database, places, slots, told
-        self.device = "cuda" if GPUS.is_dir() else "cpu"  # of a run that names none
         self.folder = places.home / "service"
         self.follower = Follower(database, places.home)
         self._children: dict[str, Child] = {}
@@ -232,10 +230,12 @@ class Conductor:
             file = folder / f"{asked.file.name}.py"
             file.write_text(asked.file.content, encoding="utf-8")
         command = [sys.executable, "-m", "study", *asking.words(asked, row["slots"], file)]
+        started = commands.started(self.places)
+        if row["allowance"] is not None:
+            started["env"]["STUDY_ALLOWANCE"] = str(row["allowance"])
         with (folder / "answer.jsonl").open("wb") as answer, (folder / "messages.log").open("ab") as messages:
             process = subprocess.Popen(  # noqa: S603 - our own program, its words checked one by one
-                command, env=commands.environment(self.places), stdin=subprocess.DEVNULL, stdout=answer,
-                stderr=messages, start_new_session=True,
+                command, stdin=subprocess.DEVNULL, stdout=answer, stderr=messages, start_new_session=True, **started,
             )  # fmt: skip
         child = Child(row, known(process.pid), process)
         self._children[row["id"]] = child
@@ -264,6 +264,8 @@ class Conductor:
             self._end(child, {"status": "paused", "reason": "stopped, everything saved"})
         elif wish == "yield" or code is None or code in SIGNALLED:
             self._end(child, {"status": "queued", "reason": "gave its slots up" if wish else "begins again"})
+        elif code == AllowanceUsed.exit_code:
+            self._end(child, {"status": "queued", "reason": "goes on within the quota of trials", "failures": 0})
         elif code == 2 and self._is_taken(row):
             later = {"reason": "waits: another process runs the study", "not_before": time.time() + WAIT_FOR_STUDY}
             self._end(child, {"status": "queued", **later})
@@ -300,9 +302,8 @@ class Conductor:
         if child.process is None and child.who and is_here(child.who) and not is_dead(child.who):
             processes.end(child.who["pid"])
         to = {"answer": None, **to, "reason": without_password(to.get("reason", ""))[:2000]}
-        device = json.loads(child.row["asked"]).get("device") or "auto"
-        kind = self.device if device == "auto" else device.partition(":")[0]
-        if queue.end(self.database, child.row["id"], child.row["lease_token"], to, kind):
+        device = devices.named(json.loads(child.row["asked"]).get("device") or "auto")
+        if queue.end(self.database, child.row["id"], child.row["lease_token"], to, device):
             log.info("run %s: %s%s", child.row["id"], to["status"], f", {to['reason']}" if to["reason"] else "")
 
     def _is_taken(self, row: dict[str, Any]) -> bool:

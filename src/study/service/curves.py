@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 WIDTH, HEIGHT = 720, 260  # units of the picture
-LEFT, RIGHT, TOP, BOTTOM = 68, 8, 10, 26
+LEFT, RIGHT, TOP, BOTTOM = 112, 8, 12, 28
 MOST = 200  # curves
 
 
@@ -67,7 +67,7 @@ def _place(value: float, low: float, high: float) -> float:
 def _row(y: float, text: str) -> str:
     return (
         f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{escape(text)}</text>'
+        f'<text x="{LEFT - 6}" y="{y:.1f}" dominant-baseline="central" text-anchor="end">{escape(text)}</text>'
     )
 
 

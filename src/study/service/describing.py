@@ -13,16 +13,19 @@ from typing import TYPE_CHECKING, Any
 from study.definition import override
 from study.errors import InputError, RecipeError, StudyError
 from study.recipe import Recipe
+from study.service import commands
 from study.study_files import available, load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from study.settings import Settings
+
 SECONDS = 60.0  # that reading a study's file may take
 _known: dict[tuple[str, float], dict[str, Any]] = {}
 
 
-def describe(name: str) -> dict[str, Any]:
+def describe(name: str, places: Settings) -> dict[str, Any]:
     """Describe an installed study: `recipe`, `ours` if that is a `Recipe`, `variants`, `metric`, `about`.
 
     Raises:
@@ -36,7 +39,9 @@ def describe(name: str) -> dict[str, Any]:
     if key not in _known:
         command = [sys.executable, "-m", "study.service.describing", name]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)  # noqa: S603
+            done = subprocess.run(  # noqa: S603 - our own program
+                command, capture_output=True, text=True, timeout=SECONDS, check=False, **commands.started(places)
+            )
             _known[key] = json.loads(done.stdout)
         except (subprocess.TimeoutExpired, ValueError) as error:
             raise InputError("its file cannot be read", where=name, fix=f"`study check {name}` says why.") from error

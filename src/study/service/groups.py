@@ -40,5 +40,5 @@ def change(database: Database, by: Person, name: str, **quotas: float | None) ->
             connection.execute(sa.insert(tables.groups).values(name=name))
         if quotas:
             connection.execute(sa.update(tables.groups).where(tables.groups.c.name == name).values(quotas))
-        said = ", ".join(f"{each}={value}" for each, value in quotas.items())
+        said = ", ".join(f"{each}={'any' if value is None else value}" for each, value in quotas.items())
         append_audit(connection, by.name, "group", name, said)

@@ -70,6 +70,8 @@ class Program:
         self._folder = Path(
             tempfile.mkdtemp(prefix="study-")
         )  # of mode 0700; its path is short, as a socket's has to be
+        if user := commands.user_of(places):
+            os.chown(self._folder, user.uid, user.gid)
         self.socket = self._folder / kind
         self.log = places.home / "service" / f"{kind}.log"
         self._lock = threading.Lock()
@@ -110,8 +112,8 @@ class Program:
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own program
                 [sys.executable, "-m", "study.service.beside", self._kind, str(self.socket)],
-                env=commands.environment(self._places), stdin=subprocess.PIPE, stdout=log, stderr=log,
-                start_new_session=True,
+                stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True,
+                **commands.started(self._places),
             )  # fmt: skip
         self._begun, self._well = time.monotonic(), False
 

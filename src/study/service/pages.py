@@ -17,7 +17,7 @@ from study import api
 from study import request as reading
 from study.errors import InputError, StudyError
 from study.formatting import duration, knob, knobs, number
-from study.record import family
+from study.record import family, results
 from study.schemas.service import Submitted
 from study.service import asking, curves, describing, notes, queue, shelf
 from study.service.api_runs import NoSuch, found
@@ -27,6 +27,7 @@ from study.study_files import available
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from study.schemas.service import Note, Run
 
@@ -87,18 +88,21 @@ def _overview(request: Request) -> dict[str, Any]:
         "running": [(run, _standing(request, run)) for run in live if run.status == "running"],
         "queued": sorted((run for run in live if run.status == "queued"), key=lambda run: order.get(run.id, 0)),
         "paused": [run for run in live if run.status == "paused"],
-        "answered": [(run, answer_of(run)) for run in ended[:10]],
+        "answered": [(run, answer_of(here.places.home, run)) for run in ended[:10]],
         "slots": here.conductor.slots,
     }
 
 
-def answer_of(run: Run) -> str:
+def answer_of(home: Path, run: Run) -> str:
     """Say in a line what a run has found, or why it ended."""
     best = (run.answer or {}).get("best")
-    if isinstance(best, dict) and best.get("value") is not None:
-        metric = (run.answer or {}).get("metric", "value")
-        return f"best {metric} {number(best['value'])}, trial {best['trial']}"
-    return run.reason
+    if not isinstance(best, dict) or best.get("value") is None:
+        return run.reason
+    try:
+        metric = results.metric_of(family.journal(str((run.answer or {})["study"]), home))
+    except (StudyError, KeyError):  # removed since
+        return f"best {number(best['value'])}, trial {best['trial']}"
+    return f"best {metric.name} {metric.value(best['value'])}, trial {best['trial']}"
 
 
 def _standing(request: Request, run: Run) -> dict[str, Any]:
@@ -164,7 +168,7 @@ def _run(request: Request, run: str) -> dict[str, Any]:
     file = service(request).conductor.run_folder(known.id) / "messages.log"
     said = file.read_bytes()[-20_000:].decode("utf-8", "replace") if file.exists() else ""
     standing = _standing(request, known) if known.status == "running" else None
-    return {"run": known, "said": said, "standing": standing, "found": answer_of(known)}
+    return {"run": known, "said": said, "standing": standing, "found": answer_of(service(request).places.home, known)}
 
 
 @routes.get("/studies", openapi_extra=READER)
@@ -240,7 +244,7 @@ def check(request: Request, form: Form) -> Response:
     """Say while one types what is wrong with the form."""
     try:
         wanted = _wanted(form)
-        described = describing.describe(wanted.study)
+        described = describing.describe(wanted.study, service(request).places)
         asking.check_asked(wanted, person(request), set())
     except StudyError as error:
         return page(request, "part_check", trouble=str(error), described=None)
@@ -255,7 +259,7 @@ def submit(request: Request, form: Form) -> Response:
     try:
         wanted = _wanted(form)
         asking.check_asked(wanted, person(request), set(family.studies(here.places.home)))
-        if trouble := describing.check_knobs(describing.describe(wanted.study), wanted.fixed):
+        if trouble := describing.check_knobs(describing.describe(wanted.study, here.places), wanted.fixed):
             raise InputError(trouble)
         run, _ = queue.submit(here.database, person(request), wanted)
     except StudyError as error:
@@ -279,4 +283,5 @@ def _wanted(form: Mapping[str, str]) -> Submitted:
         return Submitted.model_validate(given | ({"fixed": fixed} if fixed else {}), strict=False)
     except ValidationError as error:
         first = error.errors()[0]
-        raise InputError(first["msg"], where=str(first["loc"][0] if first["loc"] else "form")) from error
+        where = {"workers": "trials at a time"}.get(field := str(first["loc"][0] if first["loc"] else "form"), field)
+        raise InputError(first["msg"].replace("Input should be", "must be"), where=where) from error

@@ -17,7 +17,7 @@ from study.formatting import number as plain
 from study.formatting import size
 from study.schemas.models import ModelVersion
 from study.schemas.service import NewNote, Promoted, Registering
-from study.service import commands, curves, notes, queue, shelf
+from study.service import commands, curves, devices, notes, queue, shelf
 from study.service.api_models import promoted, registered, rolled_back
 from study.service.api_studies import home_of, require
 from study.service.pages import Form, page
@@ -140,6 +140,7 @@ def machines(request: Request) -> Response:
     disk = shutil.disk_usage(next(each for each in (home, *home.parents) if each.is_dir()))
     facts = {
         "Slots": f"{sum(run.slots for run in running)} of {here.conductor.slots} busy",
+        "Trains on": devices.named("auto"),
         "Cores": str(len(os.sched_getaffinity(0))),
         "Load of the last minute": f"{os.getloadavg()[0]:.1f}",
         "Memory": _memory(),

@@ -168,13 +168,14 @@ def claim(database: Database, slots: int) -> tuple[list[Row], list[str]]:
         slots: of the machine.
 
     Returns:
-        The rows of the runs that were claimed, with their new lease, and the ids of those that are to yield.
+        The rows of the runs that were claimed, with their new lease and the trials that a quota allows, and the ids of
+        those that are to yield.
 
     """
     with database.read() as connection:  # without the write lock as long as nobody waits
         if not connection.execute(sa.select(sa.exists().where(RUNS.c.status == "queued"))).scalar():
             return [], []
-    now, claimed = time.time(), list[str]()
+    now, claimed = time.time(), dict[str, int | None]()
     with database.write() as connection:
         chosen = sa.select(RUNS).where(RUNS.c.status.in_(("queued", "running"))).order_by(RUNS.c.number)
         rows = [dict(row) for row in connection.execute(chosen).mappings()]
@@ -189,8 +190,9 @@ def claim(database: Database, slots: int) -> tuple[list[Row], list[str]]:
                 _because(connection, row, may.hindrance(row["person"], row["reserved"]))
             elif grant > 0:
                 free -= grant
-                may = quotas.taken(may, row["person"], row["reserved"])
-                claimed.append(row["id"])
+                allowed = claimed[row["id"]] = may.granted(row["person"], row["question"], row["reserved"])
+                row["reserved"] = row["reserved"] if row["question"] == "run" else allowed
+                may = quotas.taken(may, row["person"], row["reserved"] or 0)
                 _start(connection, row, grant, now)
             else:
                 starved |= given.get(row["id"], 0) > 0
@@ -200,22 +202,29 @@ def claim(database: Database, slots: int) -> tuple[list[Row], list[str]]:
         late = [row for row in running if not row["wish"] and given.get(row["id"], 0) < row["slots"]]
         for row in late if starved else ():
             connection.execute(sa.update(RUNS).where(RUNS.c.id == row["id"]).values(wish="yield"))
-        took = [_row(connection, each) or {} for each in claimed]
+        took = [{**(_row(connection, each) or {}), "allowance": allowed} for each, allowed in claimed.items()]
     return took, [row["id"] for row in late] if starved else []
 
 
 def overdrawn(database: Database) -> list[str]:
-    """Let the runs give their slots up whose person or group has used up this month's hours; give their ids."""
+    """Let runs give their slots up whose hours of this month are used up, or whose trials a quota limits only now."""
     running = sa.select(RUNS).where(RUNS.c.status == "running")
     with database.read() as connection:  # without the write lock as long as there is nothing to write
         rows = [dict(row) for row in connection.execute(running).mappings()]
         may = quotas.read(connection, rows, time.time())
-    late = [row["id"] for row in rows if not row["wish"] and may.hindrance(row["person"], 0)]
+    late = [
+        row["id"] for row in rows if not row["wish"] and (may.hindrance(row["person"], 0) or _is_unlimited(row, may))
+    ]
     if late:
         with database.write() as connection:
             mine = sa.and_(RUNS.c.id.in_(late), RUNS.c.status == "running", RUNS.c.wish == "")
             connection.execute(sa.update(RUNS).where(mine).values(wish="yield"))
     return late
+
+
+def _is_unlimited(row: Row, may: Allowance) -> bool:
+    """Tell whether a running run was begun without a limit of trials, where there is one by now."""
+    return row["reserved"] is None and may.granted(row["person"], row["question"], 0) is not None
 
 
 def _claim_of(row: Row, may: Allowance) -> Claim:
@@ -284,7 +293,7 @@ def left_running(database: Database) -> list[Row]:
 
 
 def end(database: Database, identity: str, token: str, to: Row, device: str = "cpu") -> Row | None:
-    """Write how an attempt ended, and its use of a kind of device; None if the lease is another's by now."""
+    """Write how an attempt ended, and its use of a device; None if the lease is another's by now."""
     with database.write() as connection:
         row = _row(connection, identity)
         if row is None or row["lease_token"] != token or row["status"] != "running":

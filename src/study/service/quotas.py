@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from study.options import TRIALS
 from study.service import tables
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 RUNS, EVENTS, CURSORS, USAGE = tables.runs, tables.events, tables.cursors, tables.usage
 FINISHED = ("complete", "pruned")
+PART = 100  # trials that an attempt may finish of a question whose trainings only its command can count
 MAXIMA = ("max_slots", "max_hours", "max_trials")
 
 
@@ -57,6 +59,13 @@ class Allowance:
                 needs = f"needs {trials} of this month's trials" if trials > 1 else "needs one of this month's trials"
                 return f"waits: it {needs}, and {holder} has {max(0, left)} left"
         return ""
+
+    def granted(self, person: str, question: str, trials: int) -> int | None:
+        """Count the trials that an attempt may finish: of `run` all, else a part of what is left. None: any number."""
+        left = [self.trials[each] for each in self.holders(person) if each in self.trials]
+        if not left:
+            return None
+        return max(1, trials) if question == "run" else max(1, min(PART, *left))
 
     def full(self, person: str) -> str:
         """Say which quota of slots a person's runs are kept within; empty without one."""
@@ -108,14 +117,15 @@ def _both(person: str, group: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def needed(connection: Connection, row: Row) -> int:
-    """Count the trials that a run may still finish: of `run` what is left to its number, else at least one."""
-    asked = json.loads(row["asked"])
-    if row["question"] != "run" or not asked.get("trials"):
+    """Count the trials that have to be left for a run to begin: of `run` all up to its number, else one."""
+    if row["question"] != "run":
         return 1
-    study = (json.loads(row["studies"]) or [asked.get("name") or row["study"]])[-1]
+    asked, studies = json.loads(row["asked"]), json.loads(row["studies"])
+    study = (studies or [asked.get("name") or row["study"]])[-1]
     mine = sa.and_(CURSORS.c.study == study, CURSORS.c.state.in_(FINISHED))
     done = connection.execute(sa.select(sa.func.count()).select_from(CURSORS).where(mine)).scalar()
-    return max(0, asked["trials"] - int(done or 0))
+    least = 0 if studies else 1  # the command may give the study another name
+    return max(least, (asked.get("trials") or TRIALS) - int(done or 0))
 
 
 def use(connection: Connection, row: Row, seconds: float, device: str) -> None:

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from study.errors import InputError, PlaceError
-from study.service import app, neighbours, people, store
-from study.service.conductor import GPUS, Conductor
+from study.service import app, commands, neighbours, people, store
+from study.service.conductor import Conductor
+from study.service.devices import default_slots
 from study.service.hub import Hub
+from study.service.run_as import Places, User, hide, require_able
 from study.service.sign_on import SignOn
 from study.service.telling import Teller
 from study.service.web import Service
-from study.settings import sqlite_url
+from study.settings import sqlite_url, studies_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -37,11 +39,6 @@ def default_url(places: Settings) -> str:
     return sqlite_url(places.home / "service.db")
 
 
-def default_slots() -> int:
-    """Count what trains at a time: the GPUs of this machine, else its cores."""
-    return len(list(GPUS.iterdir())) if GPUS.is_dir() else len(os.sched_getaffinity(0))
-
-
 def serve(
     places: Settings,
     say: Callable[[str], None],
@@ -56,6 +53,7 @@ def serve(
     proxy_address: str = "127.0.0.1",
     tells: Mapping[str, Callable[[str], Sender]] | None = None,
     sign_on: SignOn | None = None,
+    run_as: str = "",
 ) -> None:
     """Serve until SIGINT or SIGTERM; from the main thread only.
 
@@ -72,26 +70,25 @@ def serve(
         proxy_address: of that proxy, or its network; several are separated by commas.
         tells: ways in which others are told when a run ends or is paused; each makes its sender for our address.
         sign_on: how people are known without a password; by none if None.
+        run_as: name of the user of the system as whom commands run; empty for the server's own.
 
     Raises:
-        InputError: the address cannot be used, or another server serves this home.
+        InputError: the address cannot be used, another server serves this home, or commands cannot run as that user.
         PlaceError: the database cannot be used.
 
     """
     sign_on = sign_on or SignOn()
     sign_on.check()
-    places.home.mkdir(parents=True, exist_ok=True)
+    places = _as_user(places, run_as)
     with _alone(places.home), _listening(host, port) as listener:
         port = listener.getsockname()[1]
-        stored = store.opened(url or default_url(places))
+        stored = _opened(url or default_url(places), places)
         address = public or f"http://{'localhost' if host in {*LOOPBACK, '0.0.0.0', '::'} else host}:{port}"  # noqa: S104
         hub = Hub(stored)
         conductor = Conductor(stored, places, slots or default_slots())
         given = Service(stored, places, conductor, hub, address, neighbours.beside(places), sign_on)
-        hosts = {*LOOPBACK, *names, *([] if host in {"0.0.0.0", "::"} else [host])}  # noqa: S104
-        hosts |= {public.partition("://")[2].partition("/")[0].rpartition(":")[0] or public.partition("://")[2]}
         config = uvicorn.Config(
-            app.make(given, hosts - {""}, header=sign_on.header), log_config=None, access_log=False,
+            app.make(given, _hosts(host, names, public), header=sign_on.header), log_config=None, access_log=False,
             server_header=False, proxy_headers=behind_proxy, forwarded_allow_ips=proxy_address,
             timeout_graceful_shutdown=2,
         )  # fmt: skip
@@ -116,6 +113,34 @@ def serve(
             for teller in tellers:
                 teller.stop()
             stored.close()
+
+
+def _opened(url: str, places: Settings) -> store.Database:
+    """Open the service's database; it is not for the user that commands run as."""
+    stored = store.opened(url)
+    if commands.user_of(places) is not None:
+        hide(url)
+    return stored
+
+
+def _hosts(host: str, names: Sequence[str], public: str) -> set[str]:
+    """List the names by which the server may be addressed."""
+    known = {*LOOPBACK, *names, *([] if host in {"0.0.0.0", "::"} else [host])}  # noqa: S104
+    known |= {public.partition("://")[2].partition("/")[0].rpartition(":")[0] or public.partition("://")[2]}
+    return known - {""}
+
+
+def _as_user(places: Settings, name: str) -> Settings:
+    """Make the home folder, and have commands run as a user of the system, if one is named."""
+    user = User.named(name) if name else None
+    places.home.mkdir(parents=True, exist_ok=True)
+    if user is None:
+        if os.geteuid() == 0:
+            log.warning("commands run as root, as the server does: --run-as gives them a user of their own")
+        return places
+    places = Places.of(places, user)
+    require_able(user, commands.environment(places), (places.home, studies_folder(places.home), places.artifacts))
+    return places
 
 
 class _Server(uvicorn.Server):

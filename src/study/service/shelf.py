@@ -116,7 +116,8 @@ def _listed(database: Database, home: Path, name: str, known: dict[str, int]) ->
         return row | {"description": f"damaged: {error}"}
     start, kind = family.parsed(name)
     said = f"{family.PURPOSE[kind]} {start}" if kind else about(name, definition).partition("\n")[0]
-    best = first[0]["value"] if first and first[0]["state"] == "complete" else None
+    value = first[0]["value"] if first and first[0]["state"] == "complete" else None
+    best = None if value is None else metric.value(value)
     return row | {"best": best, "metric": metric.name, "description": said}
 
 

@@ -139,6 +139,7 @@ def upgrade(url: str, backups: Path) -> tuple[str | None, str, Path | None]:
             if before is not None and file is not None:
                 copy = backups / f"service-{before}-{time.strftime('%Y%m%d-%H%M%S')}.db"
                 copy_sqlite(file, copy)
+                copy.chmod(0o600)  # it has people's password hashes
             _upgrade(database)
         return before, newest_version(), copy
     except SQLAlchemyError as error:

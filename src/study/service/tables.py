@@ -145,7 +145,7 @@ usage = sa.Table(
     metadata,
     sa.Column("person", sa.String(64), primary_key=True),
     sa.Column("month", sa.String(7), primary_key=True),  # such as 2026-11
-    sa.Column("device", sa.String(64), primary_key=True),  # cpu, cuda or mps; empty for what an older version counted
+    sa.Column("device", sa.String(64), primary_key=True),  # cpu, mps or a GPU's model; cuda or empty in older versions
     sa.Column("slot_seconds", sa.Float, nullable=False),
     sa.Column("trials", sa.Integer, nullable=False),  # that ended
 )
