@@ -73,8 +73,8 @@ def signals():
     ("task", "columns", "section"),
     [
         (several, ["probability_label_0", "probability_label_1", "probability_label_2"], "## Labels"),
-        (tokens, ["class", "probability_early", "probability_late"], "## Classes"),
-        (signals, ["class", "probability_low", "probability_high"], "## Classes"),
+        (tokens, ["label", "probability_early", "probability_late"], "## Classes"),
+        (signals, ["label", "probability_low", "probability_high"], "## Classes"),
     ],
 )
 def test_the_whole_path(task, columns, section, study, database, monkeypatch):
@@ -96,6 +96,10 @@ def test_the_whole_path(task, columns, section, study, database, monkeypatch):
     shown = study("confirm", "mine", "--show", "--json").json
     assert shown["score"]["mean"] is not None
     assert section in Path("mlruns/studies/mine/artifacts/report.md").read_text()
+    if task is several:  # the gate compares the labels of each test example
+        assert study("register", "mine", "--trial", "0").code == 0
+        promoted = study("promote", "mine", "2", "--margin", "0.9", "--json")
+        assert (promoted.code, promoted.json["errors"]["examples"]) == (0, 40)
     found = pd.read_csv(io.StringIO(study("predict", "mine", new, "--csv").out))
     assert list(found.columns) == ["example", *columns]
     assert len(found) == 5

@@ -74,6 +74,10 @@ def _classes(winner: Winner) -> Iterator[Part]:
         head = list(dict.fromkeys(name for each in per_class for name in each))
         rows = [[_cell(each.get(name)) for name in head] for each in per_class]
         one = "class" if counts else "label"  # each example has several labels
+        if not counts:
+            yield Text(
+                f"A label is predicted where its probability is above 0.5: {winner.label}, {winner.split} split."
+            )
         yield Table(f"Metrics of each {one}", [one, *(f">{name}" for name in head[1:])], rows)
 
 
