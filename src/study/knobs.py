@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 IMPORT_PATH = "an import path"  # the choice of a class or function of one's own, as messages name it
 TORCHVISION = "torchvision:"  # prefix of a network of torchvision; it looks like an import path and is none
+SCIKIT_LEARN = "scikit-learn:"  # prefix of a data set that is imported
 KIND = "kind"  # the group of knobs that need images or a table; the data set decides, no field of the recipe
 
 MODELS = ("mlp", "logistic", "cnn2", "cnn3")

@@ -138,6 +138,7 @@ def test_what_is_here_is_only_replaced_by_force(study, pets, table):
         (["x", "{table}", "--label", "kind", "--separator", "ab"], "--separator: cannot be 'ab'"),
         (["x", "{pets}", "--no-header"], "--header: has no effect on images"),
         (["x", "{table}", "--label", "kind", "--test-fraction", "2"], "a share of 2 cannot be held out"),
+        (["x", "{table}", "--label", "kind", "--test-share", "2"], "a share of 2 cannot be held out"),
         (["x", "nowhere"], "nowhere: cannot be read: No such file or directory"),
         (["x", "nowhere.csv", "--label", "kind"], "No such file"),
         (["../x", "{pets}"], "'../x' cannot name a data set"),

@@ -14,6 +14,7 @@ from PIL import Image
 from pyarrow import ipc, parquet
 
 from study.data import packed
+from study.data.dialects import Reading
 from study.data.kinds import kind_of
 from study.data.sets import import_data
 from study.errors import InputError
@@ -146,6 +147,29 @@ def test_a_data_set_of_rows_is_a_table(tmp_path):
     pack, _, _ = imported(tmp_path, label="label")
     assert (pack.kind, pack.columns, pack.train, pack.test) == ("table", ("a", "t=u", "t=v", "t=w"), 20, 10)
     assert imported(tmp_path)[0].sha256 == pack.sha256
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("of_images", [True, False])
+def test_a_column_of_lists_has_several_labels(tmp_path, named, of_images):
+    """Of numbers that the schema names, as of version 4 and of older ones, or of texts."""
+    names, marks = ["cat", "dog", "eel"], np.array([[row % 2, row % 3 == 0, row % 5 == 0] for row in range(30)])
+    lists = [[place if named else names[place] for place in np.flatnonzero(row)] for row in marks]
+    frame = {"image": as_dataset(range(30))["image"]} if of_images else {"a": range(30)}
+    feature = {"names": names, "_type": "ClassLabel"}
+    labels = {"_type": "List", "feature": feature} if of_images else [feature]
+    about = {"info": {"features": {"labels": labels} if named else {}}}
+    table = pa.table({**frame, "labels": lists}).replace_schema_metadata({"huggingface": json.dumps(about)})
+    parquet.write_table(table[:20], tmp_path / "train.parquet")
+    parquet.write_table(table[20:], tmp_path / "test.parquet")
+    refused(tmp_path, "holds lists, which are several labels. Leave --task out", label="labels",
+            reading=Reading(task="regression"))  # fmt: skip
+    pack, found, _ = imported(tmp_path, label="labels")
+    assert (pack.task, pack.kind, pack.classes) == ("multilabel", "image" if of_images else "table", tuple(names))
+    np.testing.assert_array_equal(np.concatenate([found["train_y"], found["test_y"]]), marks)
+    if not (named or of_images):  # a file of its own is a table
+        parts = tmp_path / "train.parquet", tmp_path / "test.parquet"
+        assert imported(parts[0], label="labels", test=parts[1])[0].sha256 == pack.sha256
 
 
 def test_a_data_set_whose_files_are_cut_short_or_whose_label_is_unknown_is_refused(tmp_path):

@@ -185,6 +185,20 @@ def test_encodings_are_found_and_said_where_they_are_unusual(tmp_path, encoding)
         read(path, encoding="klingon")
 
 
+@pytest.mark.parametrize(
+    ("encoding", "texts"),
+    [
+        ("cp1251", ["Москва", "Казань", "Самара"]),
+        ("cp1252", ["Köln", "Zürich", "5 €"]),
+        ("shift_jis", ["東京", "大阪", "京都"]),
+        ("gb18030", ["北京", "上海", "广州"]),
+    ],
+)
+def test_few_letters_are_read_in_an_encoding_of_today(tmp_path, encoding, texts):
+    path = written(tmp_path / "t.csv", lines(lambda n: f"{n};{texts[n % 3]};{n % 2}", "x;city;y"), encoding)
+    assert list(read_table(path)["city"][:3]) == texts
+
+
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
 def test_compressed_tables_are_read_and_damaged_ones_refused(tmp_path, pack):
     plain = "\n".join(lines(lambda n: f"{n};{n * n};{n % 2}")).encode()

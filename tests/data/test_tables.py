@@ -1,5 +1,6 @@
 """Tables come in as numbers, columns as the training rows have them; what cannot be learned from is refused by name."""
 
+import warnings
 from decimal import Decimal
 
 import numpy as np
@@ -244,3 +245,18 @@ def test_lines_within_quotes_are_one_field(tmp_path):
         "x,note,kind\n" + "".join(f'{n},"two\nlines, {n % 2}",{n % 2}\n' for n in range(20))
     )
     assert import_table("pets", tmp_path / "t.csv", "kind").columns == ("x", "note=two\nlines, 0", "note=two\nlines, 1")
+
+
+@pytest.mark.slow
+def test_as_many_columns_as_there_are_genes_come_in(tmp_path):
+    """One pass over all columns: pandas warns where a frame is built column by column, and a warning is an error."""
+    values = np.random.default_rng(0).integers(0, 1000, (12, 20_531))
+    lines = [",".join([*map(str, row), "ab"[at % 2]]) for at, row in enumerate(values)]
+    header = ",".join([*(f"g{at}" for at in range(values.shape[1])), "label"])
+    (tmp_path / "genes.csv").write_text("\n".join([header, *lines]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pack = import_table("genes", tmp_path / "genes.csv", "label", test_fraction=0.5)
+    arrays = packed.read(pack)
+    found = np.concatenate([arrays["train_x"], arrays["test_x"]])
+    assert sorted(map(tuple, found)) == sorted(map(tuple, values))

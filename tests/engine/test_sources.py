@@ -315,7 +315,14 @@ def test_a_server_that_never_answers_is_given_up_after_seconds(monkeypatch, fold
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("cifar", "Did you mean 'cifar10'"), ("pats", "Did you mean 'pets'"), ("xyz", "Known are: breast_cancer, ")],
+    [
+        ("cifar", "Did you mean 'cifar10'"),
+        ("pats", "Did you mean 'pets'"),
+        ("xyz", "Known are: breast_cancer, "),
+        ("linnerud", "Import it: `study data import linnerud scikit-learn:linnerud`"),
+        ("scikit-learn:linnerud", "Import it: `study data import linnerud scikit-learn:linnerud`"),
+        ("flowers102", "Import it: `study data import flowers102 torchvision:Flowers102`"),
+    ],
 )
 def test_an_unknown_name_gets_the_nearest_known_or_imported_one(name, hint):
     ensure("digits")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from study.errors import InputError
-from study.knobs import TORCHVISION
+from study.knobs import SCIKIT_LEARN, TORCHVISION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from study.data.sets import DataSets, Imported, RemovedData, Verification
     from study.schemas.data import Verified
@@ -45,7 +45,7 @@ def import_data(
     Args:
         name: by which recipes ask for it; under a known name, such as cifar10, it is used for that from then on.
         path: a folder or an archive of images; a table in a text file such as .csv, or a .parquet; or torchvision:NAME,
-            a data set of torchvision whose files are in STUDY_DATA.
+            a data set of torchvision whose files are in STUDY_DATA; or scikit-learn:NAME, one of scikit-learn.
         label: of a table, the column to predict; or columns of 0 and 1, separated by commas, for several labels.
         test: of a table, or of a list of images, the file of its test rows.
         test_fraction: share held out, stratified, where there is no test split; None is 0.2.
@@ -72,25 +72,37 @@ def import_data(
     from study.data import sets  # noqa: PLC0415 - see above
     from study.data.dialects import Reading  # noqa: PLC0415 - see above
 
-    if str(path).startswith(TORCHVISION):
-        of_tables = {
-            "label": label, "test": test, "drop": drop, "max-categories": max_categories, "category": category,
-            "missing": missing, "separator": separator, "decimal": decimal, "encoding": encoding, "header": header,
-            "task": task,
-        }  # fmt: skip
-        if unfit := next((option for option, value in of_tables.items() if value not in (None, (), [])), None):
-            raise InputError("has no effect on a data set of torchvision", where=f"--{unfit}")
+    reading = Reading(encoding, separator, decimal, header, tuple(missing), tuple(category), task)
+    given, report = str(path), watch or _log
+    of_text = {"missing": missing, "separator": separator, "decimal": decimal, "encoding": encoding, "header": header}
+    of_tables = {"label": label, "drop": drop, "max-categories": max_categories, "category": category, "task": task}
+    if given.startswith(TORCHVISION):
         from study.engine.torchvision_sets import import_set  # noqa: PLC0415 - see above
 
+        _require_none("a data set of torchvision", {**of_tables, **of_text, "test": test})
+        sets.require_new(name, force=force)
+        return sets.Imported(import_set(name, given, report, size=image_size, test_fraction=test_fraction))
+    if given.startswith(SCIKIT_LEARN):
+        from study.data import scikit_learn  # noqa: PLC0415 - see above
+
+        _require_none("a data set of scikit-learn", {**of_text, "test": test, "size": image_size})
         sets.require_new(name, force=force)
         return sets.Imported(
-            import_set(name, str(path), watch or _log, size=image_size, test_fraction=test_fraction)
+            scikit_learn.import_set(
+                name, given, report, label=label, test_fraction=test_fraction, drop=drop, max_categories=max_categories,
+                reading=reading,
+            )
         )  # fmt: skip
-    reading = Reading(encoding, separator, decimal, header, tuple(missing), tuple(category), task)
     return sets.import_data(
-        name, Path(path), watch or _log, label=label, test=Path(test) if test else None, test_fraction=test_fraction,
+        name, Path(path), report, label=label, test=Path(test) if test else None, test_fraction=test_fraction,
         image_size=image_size, drop=drop, max_categories=max_categories, reading=reading, force=force,
     )  # fmt: skip
+
+
+def _require_none(kind: str, options: Mapping[str, Any]) -> None:
+    """Reject options that have no effect on a kind of data."""
+    if unfit := next((option for option, value in options.items() if value not in (None, (), [])), None):
+        raise InputError(f"has no effect on {kind}", where=f"--{unfit}")
 
 
 def list_data() -> DataSets:

@@ -25,7 +25,10 @@ NewName = Annotated[
     ),
 ]
 DataPath = Annotated[
-    Path, typer.Argument(metavar="PATH", help="A folder, an archive, a table's file, or torchvision:NAME.")
+    Path,
+    typer.Argument(
+        metavar="PATH", help="A folder, an archive, a table's file, torchvision:NAME, or scikit-learn:NAME."
+    ),
 ]
 DataName = Annotated[
     str, typer.Argument(metavar="NAME", autocompletion=completion.data_sets, help="A data set that is here.")
@@ -47,6 +50,8 @@ TestFile = Annotated[
 TestFraction = Annotated[
     float | None,
     typer.Option(
+        "--test-fraction",
+        "--test-share",
         metavar="F",
         show_default="0.2",
         help="Hold out this share, stratified, if there is no test split.",

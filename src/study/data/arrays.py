@@ -79,8 +79,16 @@ def import_arrays(
     if first.ndim == 2:
         frames = {split: pd.DataFrame(x, columns=_columns(x)).assign(y=y) for split, (x, y) in pairs.items()}
         return tables.store(name, path, frames, "y", origin, test_fraction=test_fraction, reading=how, report=report)
+    return pictured(name, path, pairs, origin, test_fraction=test_fraction, reading=how, report=report)
+
+
+def pictured(
+    name: str, path: Path, pairs: Splits, origin: str, *, test_fraction: float | None, reading: Reading, report: Report
+) -> Pack:
+    """Write images of three axes, or of four, with a label each, as a pack; the arguments are those of `written`."""
     pictures, found = list[Picture](), list[Slot]()
-    labels = targets.labels_of(path, {split: pd.Series(y, name="y") for split, (_, y) in pairs.items()}, how, report)
+    columns = {split: pd.Series(y, name="y") for split, (_, y) in pairs.items()}
+    labels = targets.labels_of(path, columns, reading, report)
     for split, (x, _) in pairs.items():
         pixels = _pixels(path, x)
         pictures += [Picture((split, str(at)), Decoded(each, "NumPy")) for at, each in enumerate(pixels)]

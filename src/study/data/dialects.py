@@ -34,6 +34,10 @@ MARKS = {  # of encodings, at the start of a file
     codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
 }  # fmt: skip
+ENCODINGS = [  # looked for before others, such as those of old Macintoshes, in which few letters look like words, too
+    "utf_8", "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp874",
+    "koi8_r", "cp932", "gb18030", "big5", "cp949",
+]  # fmt: skip
 OPENERS = {b"\x1f\x8b": gzip.decompress, b"\xfd7zXZ": lzma.decompress, b"BZh": bz2.decompress}
 DAMAGE = (OSError, ValueError, EOFError, lzma.LZMAError, zlib.error)
 MISSING = frozenset({
@@ -213,7 +217,10 @@ def _decoded(path: Path, raw: bytes, encoding: str | None) -> tuple[str, str]:
         if encoding:
             what = f"is not in the encoding {encoding} (byte {error.start:,})"
             raise DataError(what, where=str(path), fix="Leave --encoding out, and it is looked for.") from error
-        best = None if b"\0" in raw[:SAMPLE] else from_bytes(raw[: 2 * SAMPLE]).best()
+        start = raw[: 2 * SAMPLE]
+        best = None
+        if b"\0" not in raw[:SAMPLE]:
+            best = from_bytes(start, cp_isolation=ENCODINGS).best() or from_bytes(start).best()
         if best is None:
             fix = "A table is a .csv with a header line or a .parquet file; --encoding names a text's encoding."
             raise DataError("cannot be read as a table (neither text nor Parquet)", where=str(path), fix=fix) from error

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pyarrow import ipc, parquet
@@ -22,6 +23,7 @@ from study.data.dialects import Reading
 from study.data.image_packs import Made
 from study.data.kinds import COLUMNAR
 from study.data.layout import SPLITS, Slot
+from study.data.targets import SEPARATORS
 from study.errors import DataError
 
 if TYPE_CHECKING:
@@ -41,12 +43,14 @@ class Features:
         image: the column of images; None if there is none.
         names: of the classes, by column.
         columns: all of them.
+        lists: those that hold lists, such as several labels.
 
     """
 
     image: str | None
     names: Mapping[str, tuple[str, ...]]
     columns: tuple[str, ...]
+    lists: frozenset[str]
 
 
 def import_dataset(
@@ -80,15 +84,22 @@ def import_dataset(
     if chosen not in features.columns:
         raise DataError(f"has no column {chosen!r}", where=str(path), fix=f"It has {', '.join(features.columns)}.")
     origin = f"Hugging Face, label {chosen}, sha256 {_digest(path)}"
+    how = reading or Reading()
+    if several := chosen in features.lists:
+        if how.task not in {None, "multilabel"}:
+            what = f"the label {chosen!r} holds lists, which are several labels"
+            raise DataError(what, where=str(path), fix="Leave --task out.")
+        how = replace(how, task="multilabel")
     if features.image is None:
-        frames = {split: _frame(parts, features) for split, parts in splits.items()}
+        frames = {split: _frame(path, parts, features, chosen) for split, parts in splits.items()}
         return tables.store(
-            name, path, frames, chosen, origin, test_fraction=test_fraction, reading=reading or Reading(), drop=drop,
+            name, path, frames, chosen, origin, test_fraction=test_fraction, reading=how, drop=drop,
             max_categories=max_categories, report=report,
         )  # fmt: skip
     pictures, _ = images.decoded(path, _contents(path, splits, features.image), size, report)
     columns = {split: pd.Series(_labels(path, parts, chosen, features), name=chosen) for split, parts in splits.items()}
-    labels = targets.labels_of(path, columns, reading or Reading(), report, features.names.get(chosen, ()))
+    known = () if several else features.names.get(chosen, ())
+    labels = targets.labels_of(path, columns, how, report, known)
     found = [Slot(split, text, (split, str(at)), 0) for split in splits for at, text in enumerate(labels.texts[split])]
     made = Made(path, labels.classes, labels.numbers, origin, size, labels.task)
     return image_packs.store(name, made, pictures, found, test_fraction=test_fraction, report=report)
@@ -123,11 +134,22 @@ def _features(schema: pa.Schema) -> Features:
     """Read what Hugging Face has stored about the columns; without that, take a struct of bytes and path for images."""
     about: dict[str, Any] = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
     features: dict[str, Any] = about.get("info", {}).get("features", {})
-    names = {name: tuple(map(str, each["names"])) for name, each in features.items()
-             if isinstance(each, dict) and each.get("_type") == "ClassLabel"}  # fmt: skip
+    inner = {name: _inner(each) for name, each in features.items()}
+    names = {name: tuple(map(str, each["names"])) for name, each in inner.items() if each.get("_type") == "ClassLabel"}
     image = next((field.name for field in schema if pa.types.is_struct(field.type)
                   and {"bytes", "path"} <= {part.name for part in field.type}), None)  # fmt: skip
-    return Features(image, names, tuple(schema.names))
+    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    of_lists = frozenset(field.name for field in schema if any(kind(field.type) for kind in lists))
+    return Features(image, names, tuple(schema.names), of_lists)
+
+
+def _inner(feature: Any) -> dict[str, Any]:
+    """Give what the elements of a list are, which older versions write as a list of one, and all else as it is."""
+    if isinstance(feature, list) and len(feature) == 1:
+        return _inner(feature[0])
+    if isinstance(feature, dict) and feature.get("_type") in {"Sequence", "List", "LargeList"}:
+        return _inner(feature.get("feature"))
+    return feature if isinstance(feature, dict) else {}
 
 
 def _label(path: Path, features: Features) -> str:
@@ -142,11 +164,17 @@ def _labels(path: Path, parts: Sequence[pa.Table], label: str, features: Feature
     values = [value for part in parts for value in part.column(label).to_pylist()]
     if missing := sum(value is None for value in values):
         raise DataError(f"{missing:,} of {len(values):,} images have no label {label!r}", where=str(path))
-    names = features.names.get(label)
-    if names and not all(isinstance(value, int) and 0 <= value < len(names) for value in values):
+    return [_text(path, value, features.names.get(label)) for value in values]
+
+
+def _text(path: Path, value: Any, names: Sequence[str] | None) -> Any:
+    """Name a class, or several of a list, joined; other values stay as they are."""
+    if isinstance(value, list | np.ndarray):
+        return SEPARATORS[0].join(str(_text(path, each, names)) for each in value)
+    if names and not (isinstance(value, int | np.integer) and 0 <= value < len(names)):
         what = f"labels that are none of its {len(names)} classes; such a split has no labels"
         raise DataError(what, where=str(path), fix="Remove the files of that split.")
-    return [names[value] if names else value for value in values]
+    return names[int(value)] if names else value
 
 
 def _contents(path: Path, splits: Mapping[str, Sequence[pa.Table]], image: str) -> Iterator[File]:
@@ -163,9 +191,14 @@ def _contents(path: Path, splits: Mapping[str, Sequence[pa.Table]], image: str) 
                 row, done = row + 1, done + 1
 
 
-def _frame(parts: Sequence[pa.Table], features: Features) -> pd.DataFrame:
+def _frame(path: Path, parts: Sequence[pa.Table], features: Features, label: str) -> pd.DataFrame:
     frame = pa.concat_tables(parts).to_pandas()
+    if label in features.lists:
+        texts = ["" if each is None else _text(path, each, features.names.get(label)) for each in frame[label]]
+        frame[label] = pd.Series(texts, index=frame.index, dtype="str")
     for name, names in features.names.items():
+        if name in features.lists:
+            continue
         frame[name] = frame[name].map(lambda value, names=names: names[int(value)] if value >= 0 else None)
     return frame
 

@@ -148,7 +148,7 @@ def labels_of(
 
 
 def joined(path: Path, frame: pd.DataFrame, label: str) -> tuple[pd.DataFrame, bool]:
-    """Join columns of 0 and 1, which a label names with commas, to one of several labels.
+    """Join columns of 0 and 1, which a label names with commas, or the lists of a column, to one of several labels.
 
     Args:
         path: of the file, for errors.
@@ -163,6 +163,11 @@ def joined(path: Path, frame: pd.DataFrame, label: str) -> tuple[pd.DataFrame, b
 
     """
     names = [name.strip() for name in label.split(",")]
+    if label in frame.columns and any(isinstance(each, list | np.ndarray) for each in frame[label]):
+        texts = [
+            SEPARATORS[0].join(map(str, each)) if isinstance(each, list | np.ndarray) else "" for each in frame[label]
+        ]
+        return frame.assign(**{label: pd.Series(texts, index=frame.index, dtype="str")}), True
     if label in frame.columns or len(names) < 2 or not {*names} <= {*frame.columns}:
         return frame, False
     marks = {"0": "", "1": "1", "0.0": "", "1.0": "1", "false": "", "true": "1"}

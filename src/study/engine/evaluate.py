@@ -58,8 +58,9 @@ class Evaluation:
 
     @property
     def correct(self) -> np.ndarray:
-        """Tell which predictions are right, bool (N,)."""
-        return (self.predictions == self.targets).numpy()
+        """Tell which examples are predicted right, with several labels in all of them, bool (N,)."""
+        right = self.predictions == self.targets
+        return (right if right.ndim == 1 else right.all(1)).numpy()
 
 
 @torch.inference_mode()

@@ -15,9 +15,11 @@ import torch
 from study.data import arrays, packed
 from study.data.dialects import Reading
 from study.engine.own import parameters, running
+from study.engine.sources import unknown
 from study.errors import DataError
 from study.formatting import nearest
 from study.imports import import_object
+from study.knobs import SCIKIT_LEARN, TORCHVISION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +49,8 @@ def make(name: str, report: Report | None = None) -> Pack:
 
     """
     packed.file_of(name)
+    if name.startswith((SCIKIT_LEARN, TORCHVISION)):
+        raise unknown(name)
     function = import_object(name)
     given, _ = parameters(name, function)
     if needed := [each.name for each in given.values() if each.default is each.empty]:

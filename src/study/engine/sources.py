@@ -21,7 +21,7 @@ from study.data.forms import LABELS
 from study.data.known import KNOWN, TEST_SEED, TEST_SHARE, Known, hold_out
 from study.errors import DataError, DataMissing, PlaceError
 from study.formatting import nearest
-from study.knobs import is_own
+from study.knobs import SCIKIT_LEARN, TORCHVISION, is_own
 from study.settings import cache_folder, data_folder
 
 if TYPE_CHECKING:
@@ -75,8 +75,24 @@ def ensure(name: str, report: Report | None = None) -> Pack:
 
 def unknown(name: str) -> DataError:
     """Say that a data set is neither one of ours nor imported, and the nearest that is."""
+    if source := _elsewhere(name):
+        fix = f"Import it: `study data import {source.rpartition(':')[2].lower()} {source}`."
+        return DataError(f"unknown data set {name!r}", fix=fix)
     meant = nearest(name, sorted({*KNOWN, *packed.names()}), else_say="Known are")
     return DataError(f"unknown data set {name!r}", fix=f"{meant} Import your own: `study data import {name} PATH`.")
+
+
+def _elsewhere(name: str) -> str:
+    """Tell what `study data import` would read a data set from, if scikit-learn or torchvision has one of this name."""
+    from sklearn import datasets as tables  # noqa: PLC0415 - only where a name is unknown
+    from torchvision import datasets as images  # noqa: PLC0415 - likewise
+
+    if name.startswith((SCIKIT_LEARN, TORCHVISION)):
+        return name
+    if name in {each.partition("_")[2] for each in tables.__all__}:
+        return SCIKIT_LEARN + name
+    kinds = {each.lower(): each for each in images.__all__ if each.lower() not in KNOWN}
+    return TORCHVISION + kinds[name.lower()] if name.lower() in kinds else ""
 
 
 def _from_scikit_learn(name: str, known: Known) -> Pack:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     Report = Callable[[str, float | None], None]
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "trainval": "train", "test": "test"}  # by torchvision's names
+OURS = {"root", "train", "transform", "target_transform", "download", "loader"}  # arguments that are not a person's
 UNREADABLE = (RuntimeError, ValueError, TypeError, OSError, ImportError)  # what torchvision raises
 
 
@@ -38,7 +39,8 @@ def import_set(
 
     Args:
         name: of the data set.
-        given: `torchvision:` and the name of a class of `torchvision.datasets`, such as torchvision:Flowers102.
+        given: `torchvision:` and the name of a class of `torchvision.datasets`, such as torchvision:Flowers102; then
+            perhaps arguments of it, such as torchvision:EMNIST:split=letters.
         report: called with a text and the share that is done, in [0, 1], or None for a single message.
         size: as of `study.data.images.import_images`, as is the next one.
         test_fraction: share to hold out for the test if there is no test split.
@@ -65,13 +67,14 @@ def _opened(given: str) -> dict[str, Any]:
     """Open the splits that a class has: by `train`, by `split`, or the whole."""
     from torchvision import datasets  # noqa: PLC0415 - seconds that only its data sets cost
 
-    kind, root = given.removeprefix(TORCHVISION), data_folder()
+    (kind, _, more), root = given.removeprefix(TORCHVISION).partition(":"), data_folder()
     reader: Any = getattr(datasets, kind, None)
     if kind not in datasets.__all__ or not isinstance(reader, type):
         raise DataError(f"torchvision has no data set {kind!r}", where=given, fix=nearest(kind, datasets.__all__))
     takes = inspect.signature(reader).parameters
+    arguments = _arguments(given, more, takes)
     ways: dict[str, dict[str, Any]] = {"train": {}}
-    if "train" in takes:
+    if "train" in takes or "split" in arguments:  # of EMNIST, which takes `train` besides
         ways = {"train": {"train": True}, "test": {"train": False}}
     elif "split" in takes:
         ways = {split: {"split": split} for split in SPLITS}
@@ -81,12 +84,30 @@ def _opened(given: str) -> dict[str, Any]:
         if SPLITS[split] in found:
             continue  # trainval, beside train and val
         try:
-            found[SPLITS[split]] = reader(root, **way)
+            found[SPLITS[split]] = reader(root, **arguments, **way)
         except UNREADABLE as error:
             troubles.append(reason(error))
     if "train" not in found:
         fix = f"torchvision.datasets.{kind}(FOLDER, download=True) may fetch it; STUDY_DATA names the folder."
         raise DataError(f"is not in {root}, or cannot be read ({troubles[0]})", where=given, fix=fix)
+    return found
+
+
+def _arguments(given: str, more: str, takes: Mapping[str, inspect.Parameter]) -> dict[str, Any]:
+    """Read arguments such as `split=letters`, and see that none is missing."""
+    free = {name: each for name, each in takes.items() if name not in OURS and each.kind is not each.VAR_KEYWORD}
+    if "split" in free and free["split"].default is not inspect.Parameter.empty:
+        del free["split"]  # all of its splits are taken
+    found: dict[str, Any] = {}
+    for part in filter(None, more.split(",")):
+        name, _, value = part.partition("=")
+        if name not in free or not value:
+            fix = nearest(name, sorted(free), else_say="It has") if free else "It has none."
+            raise DataError(f"has no argument {part!r}", where=given, fix=fix)
+        found[name] = int(value) if value.isdecimal() else value
+    for name, each in free.items():
+        if each.default is each.empty and name not in found:
+            raise DataError(f"needs {name}", where=given, fix=f"Add it: {given}:{name}=VALUE.")
     return found
 
 

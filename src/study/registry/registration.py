@@ -104,7 +104,8 @@ def confirmed(study: Study, settings: Settings) -> TrainedModel:
     folders = [finals.trial(number) for number in found.score.trials]
     trial = next((each for each in map(Trial.of, folders) if each.row.state == "complete"), None)
     if trial is None:
-        raise InputError("its confirmed winner diverged on every final seed", where=study.name)
+        fix = f"`study show {finals.folder.name}` says why."
+        raise InputError("none of its confirmed winner's final trainings ended", where=study.name, fix=fix)
     score = found.score
     return TrainedModel(
         study.name, winner.trial, trial, winner.search_value, winner.settings, score.mean,

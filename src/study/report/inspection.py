@@ -18,7 +18,7 @@ from study.record import weights as stored_weights
 from study.report.parts import Gallery, Matrix, Picture, Section, Table, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -42,11 +42,15 @@ def sections(found: Found, winner: Winner | None) -> list[Section]:
         return []
     with Options(device="cpu").calling() as call:
         made = [
-            ("classes", "Errors" if "errors" in (winner.evaluation or {}) else "Classes", _classes(winner)),
+            ("classes", _title(winner.evaluation or {}), _classes(winner)),
             ("mistakes", "What it gets wrong", _mistakes(found, winner, call)),
             ("filters", "First filters", _filters(found, winner, call)),
         ]
         return [Section(key, title, parts) for key, title, each in made if (parts := list(each))]
+
+
+def _title(evaluation: Mapping[str, Any]) -> str:
+    return "Errors" if "errors" in evaluation else "Classes" if "confusion" in evaluation else "Labels"
 
 
 def _classes(winner: Winner) -> Iterator[Part]:
@@ -69,7 +73,12 @@ def _classes(winner: Winner) -> Iterator[Part]:
     if per_class := evaluation.get("per_class"):
         head = list(dict.fromkeys(name for each in per_class for name in each))
         rows = [[_cell(each.get(name)) for name in head] for each in per_class]
-        yield Table("Metrics of each class", [head[0], *(f">{name}" for name in head[1:])], rows)
+        one = "class" if counts else "label"  # each example has several labels
+        if not counts:
+            yield Text(
+                f"A label is predicted where its probability is above 0.5: {winner.label}, {winner.split} split."
+            )
+        yield Table(f"Metrics of each {one}", [one, *(f">{name}" for name in head[1:])], rows)
 
 
 def _cell(value: Any) -> str:
