@@ -59,7 +59,8 @@ def test_what_it_proposes_again_is_as_good_by_its_fit_as_what_optuna_s_does():
         others.append(asked(optuna.samplers.TPESampler(seed=seed, constant_liar=False), theirs)["x"])
     fit = sampler._fitted["kind", "x"]
     samples = {"kind": np.zeros(200), "x": np.array([*found, *others])}
-    score = fit.below.log_pdf(samples) - fit.above.log_pdf(samples)
+    below, above = fit.estimators
+    score = below.log_pdf(samples) - above.log_pdf(samples)
     assert np.mean(score[:100]) == pytest.approx(np.mean(score[100:]), abs=0.3)
 
 

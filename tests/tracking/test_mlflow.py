@@ -222,6 +222,37 @@ def test_over_http_mlflow_has_the_same(settings, lasting_server, study_folders, 
     assert there.artifacts(there.of(trial))["best.safetensors"] == trial.best.read_bytes()
 
 
+def test_trials_sent_at_once_over_http_are_as_those_sent_step_by_step(settings, lasting_server, study_folders, look):
+    settings = replace(settings, tracking_uri=lasting_server.uri)
+    at_once, in_steps = study_folders("at once"), study_folders("in steps")
+    ends = ["complete", "pruned", "failed", "complete"]
+    for end in ends:
+        at_once.trial(epochs=3, end=end, variant="wide" if end == "pruned" else None, grouped=end == "pruned")
+        trial = in_steps.trial(epochs=1, variant="wide" if end == "pruned" else None, grouped=end == "pruned")
+        tracking.sync_studies(settings, ["in steps"])
+        for epoch in (2, 3):
+            in_steps.epoch(trial, epoch)
+        in_steps.end(trial, end)
+    reports = tracking.sync_studies(settings)
+    assert [(report.error, report.pending, report.refused) for report in reports] == [(None, 0, ())] * 2
+    shown = [[_seen(look(lasting_server.uri, name), trial) for trial in folders.journal.trials()]
+             for name, folders in (("at once", at_once), ("in steps", in_steps))]  # fmt: skip
+    assert shown[0] == shown[1]
+    assert len(shown[0]) == len(ends)
+
+
+def _seen(there, trial):
+    """What MLflow shows of a trial, without what differs between two studies."""
+    run = there.of(trial)
+    tags = {
+        name: text for name, text in run.data.tags.items() if name not in {"study", "study.uid", "mlflow.source.name"}
+    }
+    parent = there.client.get_run(tags.pop("mlflow.parentRunId"))
+    kept = {name: len(content) for name, content in there.artifacts(run).items() if not name.endswith(".png")}
+    points = [point[:3] for point in there.history(run)]
+    return run.info.run_name, run.info.status, parent.info.run_name == there.study, tags, run.data.params, points, kept
+
+
 @pytest.mark.slow
 def test_in_a_database_on_postgresql_mlflow_has_the_same(settings, postgres, study_folders, look):
     settings = replace(settings, tracking_uri=postgres().replace("postgresql://", "postgresql+psycopg://"))

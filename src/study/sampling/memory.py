@@ -32,7 +32,7 @@ class Memory(InMemoryStorage):
         super().__init__()
         self._is_bounded = self._is_asked = False
         self.paused: Collection[int] = ()  # numbers of running trials that a sampler is to see as pruned ones
-        self._open: set[int] = set()  # numbers of trials that wait or run
+        self._open = {state: set[int]() for state in OPEN}  # numbers of trials that wait, and of those that run
         self._ended: list[int] = []  # numbers of finished ones, sorted
         self._best: list[tuple[float, int]] = []  # value, negative if it is to be large, and number of complete ones
         self.complete: list[int] = []  # numbers of complete ones, as they ended
@@ -64,10 +64,10 @@ class Memory(InMemoryStorage):
 
     def _note(self, trial: FrozenTrial) -> None:
         number = trial.number
+        for state, numbers in self._open.items():
+            (numbers.add if state == trial.state else numbers.discard)(number)
         if trial.state in OPEN:
-            self._open.add(number)
             return
-        self._open.discard(number)
         insort(self._ended, number)
         self.pruned += trial.state == TrialState.PRUNED
         if trial.state == TrialState.COMPLETE:
@@ -82,7 +82,7 @@ class Memory(InMemoryStorage):
 
     def unfinished(self, state: TrialState) -> list[FrozenTrial]:
         """Give the trials that wait, or those that run, by number."""
-        return [trial for trial in self._trials(sorted(self._open)) if trial.state == state]
+        return self._trials(sorted(self._open[state]))
 
     def ended_since(self, first: int) -> list[FrozenTrial]:
         """Give the complete trials but so many that ended first, as they ended."""
@@ -99,13 +99,16 @@ class Memory(InMemoryStorage):
         states: Container[TrialState] | None = None,
     ) -> list[FrozenTrial]:
         """Give the trials, as Optuna's storages do."""
+        if states == (TrialState.WAITING,) and not deepcopy:  # before each proposal
+            return self.unfinished(TrialState.WAITING)
         if not self._is_bounded:
             if not (self._is_asked and self.paused):
                 return super().get_all_trials(study_id, deepcopy, states)
             shown = self._as_pruned(super().get_all_trials(study_id, deepcopy))
             return shown if states is None else [trial for trial in shown if trial.state in states]
         best = (number for _, number in self._best[:BEST])
-        shown = self._as_pruned(self._trials(sorted({*self._ended[-NEWEST:], *best, *self._open})))
+        numbers = {*self._ended[-NEWEST:], *best}.union(*self._open.values())
+        shown = self._as_pruned(self._trials(sorted(numbers)))
         return shown if states is None else [trial for trial in shown if trial.state in states]
 
     def _as_pruned(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:

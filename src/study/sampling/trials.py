@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from study.record.journal import Journal, TrialFolder
 
 
-RUNNING_EACH = 50  # running trials for each one that is proposed from the fit of the last: none on one machine
+MANY = 50  # running trials from which on a fit of the sampler's serves several proposals: not on one machine
+RUNNING_EACH = 20  # running trials, then, for each further proposal of a fit
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +255,8 @@ class Trials:
             sampler.again(seed)
             return
         self._copy.sampler = self._make_sampler(seed)
-        self._shared = len(self.running()) // RUNNING_EACH
+        running = len(self.running())
+        self._shared = running // RUNNING_EACH if running >= MANY else 0
 
     def add(self, folder: TrialFolder, about: Mapping[str, Any]) -> None:
         """Enter a new trial, whose folder is not read: it may still have to be made."""

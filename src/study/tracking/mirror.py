@@ -56,7 +56,7 @@ class Client(Protocol):
         ...
 
     def send_ended(self, parent: str, trials: Sequence[Trial]) -> Mapping[int, str]:
-        """Send those of some ended trials that the server has nothing of, at once if it can; give their runs."""
+        """Send those of some ended trials that the server has nothing of, at the same time; give their runs."""
         ...
 
     def log_epochs(self, run: str, trial: Trial, after: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mlflow.entities import Run
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     from study.record.trial import Trial
     from study.tracking.snapshot import StudySnapshot
 
 ITEMS_A_BATCH, NAMES_A_BATCH = 1000, 100  # MLflow's limits: items in all, parameters, tags
+AT_ONCE = 8  # trials sent to a server at the same time
 KINDS = {Metric: "the metric", Param: "the parameter", RunTag: "the tag"}
 
 
@@ -84,35 +87,63 @@ class Runs:
             made = found or self._make(name, trial.about["created"], tags)
             self._log_data(made, trial.about.get("data"))
             self._log(made, params=fields.params(trial.recipe), tags=tags)
-            self._store(made, {"recipe.json": fields.as_json(trial.recipe)})
+            self._store(made, _recipe(trial))
         return made
 
     def send_ended(self, parent: str, trials: Sequence[Trial]) -> dict[int, str]:
-        """Send whole trials that the database has nothing of, in two transactions; of a server, none."""
-        store = bulk.store_of(self._client)
-        if store is None:
-            return {}
+        """Send whole trials that MLflow has nothing of: to a database in two transactions, to a server side by side."""
         with errors_in_one_line(self.server):
-            trials = bulk.new(store, trials)
             parents = {
                 trial.number: self._group(parent, trial.about["variant"]) if trial.about.get("grouped") else parent
                 for trial in trials
             }
-            place = bulk.place_of(store, self._experiment)
-            runs = bulk.begin(store, self._experiment, place, parents, trials)
-            made = [(runs[trial.number], trial) for trial in trials if trial.number in runs]
-            for run, trial in made:
-                files = {"recipe.json": fields.as_json(trial.recipe), **self._files(trial)}
-                if not bulk.store_files(place, run, files):
-                    self._store(run, files)
-            if made:
-                bulk.end(store, made)
+            if store := bulk.store_of(self._client):
+                return self._send_to_database(store, parents, trials)
+            with ThreadPoolExecutor(AT_ONCE) as pool:
+                sent = [pool.submit(self._send_whole, parents[trial.number], trial) for trial in trials]
+                try:
+                    runs = [each.result() for each in sent]
+                except BaseException:
+                    pool.shutdown(cancel_futures=True)
+                    raise
+        return {trial.number: run for trial, run in zip(trials, runs, strict=True) if run is not None}
+
+    def _send_to_database(
+        self, store: SqlAlchemyStore, parents: Mapping[int, str], trials: Sequence[Trial]
+    ) -> dict[int, str]:
+        """Send those of the trials that have no run, but those that the database would refuse; give their runs."""
+        trials = bulk.new(store, trials)
+        place = bulk.place_of(store, self._experiment)
+        runs = bulk.begin(store, self._experiment, place, parents, trials)
+        made = [(runs[trial.number], trial) for trial in trials if trial.number in runs]
+        for run, trial in made:
+            files = {**_recipe(trial), **self._files(trial)}
+            if not bulk.store_files(place, run, files):
+                self._store(run, files)
+        if made:
+            bulk.end(store, made)
         return runs
+
+    def _send_whole(self, parent: str, trial: Trial) -> str | None:
+        """Make and end a trial's run with as few requests as MLflow's interface permits; None if it has one already."""
+        try:
+            with errors_in_one_line(self.server):
+                if self._of_uid(trial.about["uid"]):
+                    return None
+                tags = {"mlflow.parentRunId": parent, **fields.tags_of_trial(trial), **fields.tags_of_end(trial)}
+                run = self._make(fields.run_name(trial.about, trial.number), trial.about["created"], tags)
+                self._log_data(run, trial.about.get("data"))
+                self._store(run, {**_recipe(trial), **self._files(trial)})
+                points = [*_points(trial), *fields.points_of_end(trial.history)]
+                self._log(run, points, fields.params(trial.recipe), tags)
+                self._client.set_terminated(run, *fields.end_of(trial))
+        except Refused:
+            return None  # it is sent in steps, of which one says why
+        return run
 
     def log_epochs(self, run: str, trial: Trial, after: int) -> int:
         """Log every metric of the epochs, with the epoch as step and the recorded time."""
-        epochs = zip(trial.history.epochs[after:], trial.history.times[after:], strict=True)
-        points = [point for epoch, time in epochs for point in fields.points_of_epoch(epoch, time)]
+        points = _points(trial, after)
         with errors_in_one_line(self.server):
             self._log(run, points=points)
         return len(points)
@@ -275,6 +306,15 @@ class Runs:
             for name, content in files.items():
                 (Path(folder) / name).write_bytes(content)
             self._client.log_artifacts(run, folder)
+
+
+def _points(trial: Trial, after: int = 0) -> list[fields.Point]:
+    epochs = zip(trial.history.epochs[after:], trial.history.times[after:], strict=True)
+    return [point for epoch, time in epochs for point in fields.points_of_epoch(epoch, time)]
+
+
+def _recipe(trial: Trial) -> dict[str, bytes]:
+    return {"recipe.json": fields.as_json(trial.recipe)}
 
 
 def check(uri: str, server: str, artifacts: Path) -> str:
