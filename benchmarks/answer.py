@@ -40,6 +40,7 @@ from answer_space import WORKS, Size
 from throughput import machine
 
 from study import Recipe
+from study.errors import DataError
 from study.executors.server import cores
 from study.record.journal import Journal
 
@@ -147,7 +148,10 @@ def split(work: str, size: Size, folder: Path) -> Path:
     """Write the images that `study` trains on and validates on, for the other sides."""
     from study.engine.data import open_data
 
-    data = open_data(recipe_of(work, size, {"optimizer": "adam", "lr": 1e-3}), "cpu")
+    try:
+        data = open_data(recipe_of(work, size, {"optimizer": "adam", "lr": 1e-3}), "cpu")
+    except DataError as error:
+        sys.exit(f"{work}: {error}")
     arrays = {}
     for name, part in (("train", data.train), ("val", data.val)):
         arrays[f"{name}_x"], arrays[f"{name}_y"] = part.x[part.rows].numpy(), part.y[part.rows].numpy()
