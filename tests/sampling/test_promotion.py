@@ -66,7 +66,7 @@ def kinds(folder):
 @pytest.mark.parametrize(("direction", "sign"), [("maximize", 1), ("minimize", -1)])
 def test_a_rung_s_best_third_goes_on_and_a_paused_trial_does_once_it_is_among_them(direction, sign):
     pruner, memory = PromotionPruner(), Memory()
-    pruner.length = 9
+    pruner.length, pruner.sign = 9, -sign
     study = optuna.create_study(storage=memory, direction=direction)
 
     def pauses(value, epoch=1, trial=None):

@@ -11,7 +11,6 @@ from bisect import insort
 from typing import TYPE_CHECKING
 
 from optuna.pruners import BasePruner
-from optuna.study import StudyDirection
 
 if TYPE_CHECKING:
     import optuna
@@ -26,17 +25,18 @@ class PromotionPruner(BasePruner):
     def __init__(self) -> None:
         """Begin without trials; their full length is unknown."""
         self.length: int | None = None  # epochs of a full training; the last rung is a factor below
+        self.sign = -1  # 1 if values are to be small
         self.paused: dict[int, int] = {}  # epochs that it was trained, by number of a paused trial
         self._rungs: dict[int, list[tuple[float, int]]] = {}  # value, negative if it is to be large, and number; sorted
         self._there: set[tuple[int, int]] = set()  # rung and number of what is in there
         self._promoted: set[tuple[int, int]] = set()  # rung and number of what goes on for good
 
-    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:  # noqa: ARG002 - Optuna's signature
         """Tell whether the trial is to pause after its last epoch."""
-        rung, sign = trial.last_step, -1 if study.direction == StudyDirection.MAXIMIZE else 1
+        rung = trial.last_step
         if rung is None or not self._is_rung(rung):
             return False
-        self.enter(trial, sign)
+        self.enter(trial)
         if (rung, trial.number) in self._promoted:
             return False
         if trial.number in self._best(rung):
@@ -44,12 +44,12 @@ class PromotionPruner(BasePruner):
             return False
         return True
 
-    def enter(self, trial: FrozenTrial, sign: int) -> None:
-        """Enter a trial's values at the rungs that it has reached; `sign` is -1 if they are to be large."""
+    def enter(self, trial: FrozenTrial) -> None:
+        """Enter a trial's values at the rungs that it has reached."""
         for epoch, value in trial.intermediate_values.items():
             if self._is_rung(epoch) and (epoch, trial.number) not in self._there and value == value:  # noqa: PLR0124 - NaN
                 self._there.add((epoch, trial.number))
-                insort(self._rungs.setdefault(epoch, []), (sign * value, trial.number))
+                insort(self._rungs.setdefault(epoch, []), (self.sign * value, trial.number))
 
     def next(self) -> int | None:
         """Give the paused trial that goes on: the best one of the highest rung where there is one to go on."""

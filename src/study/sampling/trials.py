@@ -118,6 +118,7 @@ class Trials:
         self._copy_id = self._memory.get_study_id_from_name(study.name)
         if self._promotion:
             self._promotion.length = getattr(study.recipe, "epochs", None)
+            self._promotion.sign = -1 if study.direction == "maximize" else 1
             self._memory.paused = self._promotion.paused.keys()
         self._fill()
 
@@ -138,15 +139,18 @@ class Trials:
         for number in range(max(trials, default=-1) + 1):
             self._enter(trials.get(number) or placeholder())
         if self._promotion:
-            sign = -1 if self._study.direction == "maximize" else 1
-            for trial in self._copy.get_trials(deepcopy=False):
-                self._promotion.enter(trial, sign)
             paused = (trial for trial in read.values() if trial and trial.history.paused and not trial.history.ended)
             self._promotion.paused.update({trial.folder.number: len(trial.history.epochs) for trial in paused})
 
     def _enter(self, trial: FrozenTrial) -> None:
         self._copy.add_trial(trial)
+        self._enter_rungs(self._memory.get_trial(self._id(self._memory.get_n_trials(self._copy_id) - 1)))
         self._note_variant(trial)
+
+    def _enter_rungs(self, trial: FrozenTrial) -> None:
+        """Let a trial count at the rungs that it has reached, a variant too, of which the pruner is never asked."""
+        if self._promotion:
+            self._promotion.enter(trial)
 
     def _note_variant(self, trial: FrozenTrial) -> None:
         if variant := trial.user_attrs.get("variant"):
@@ -272,6 +276,7 @@ class Trials:
         """Add the objective of a trial's epoch."""
         value = epoch.metrics[self._study.metric]
         self._memory.set_trial_intermediate_value(self._id(number), epoch.number, value)
+        self._enter_rungs(self._memory.get_trial(self._id(number)))
 
     def should_prune(self, number: int) -> bool:
         """Tell whether the pruner ends the trial after the epoch that was reported last, which is not its final one."""
