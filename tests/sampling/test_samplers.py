@@ -34,6 +34,39 @@ def test_with_a_seed_of_its_own_it_proposes_what_optuna_s_does():
         assert asked(TPESampler(seed), ours) == asked(optuna.samplers.TPESampler(seed=seed), theirs)
 
 
+def proposed(sampler, study, number):
+    """Ask for a trial in a space that changes, and tell how it ended: complete, pruned, failed or not at all."""
+    study.sampler = sampler
+    with study._storage.bounded(study._study_id):
+        trial = study.ask()
+        found = {"lr": trial.suggest_float("lr", 1e-5, 1, log=True), "kind": trial.suggest_categorical("kind", "ab")}
+        found["only one"] = trial.suggest_int("only one", 3, 3)
+        if found["kind"] == "a":
+            found["width"] = trial.suggest_int("width", 1, 512, log=True)
+        if number >= 80:
+            found["late"] = trial.suggest_float("late", 0, 1 if number < 90 else 2, step=0.25)
+    chance = np.random.default_rng(number)
+    values = np.round(chance.random(3) + found["lr"], 1)
+    for step, value in enumerate(values[: 1 + number % 3]):
+        trial.report(float("nan") if number == 17 else value, step)
+    if number % 11 != 5:
+        state = {3: optuna.trial.TrialState.PRUNED, 7: optuna.trial.TrialState.FAIL}.get(number % 10)
+        study.tell(trial, None if state else values[-1], state)
+    return found
+
+
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+def test_one_sampler_for_a_whole_search_proposes_what_a_new_one_of_optuna_s_does_each_time(monkeypatch, direction):
+    monkeypatch.setattr("study.sampling.memory.NEWEST", 100)
+    monkeypatch.setattr("study.sampling.memory.BEST", 10)
+    ours, theirs = (optuna.create_study(storage=Memory(), direction=direction) for _ in range(2))
+    sampler = TPESampler(0)
+    for number in range(200):
+        sampler.begin(number)
+        new = optuna.samplers.TPESampler(seed=number)
+        assert proposed(sampler, ours, number) == proposed(new, theirs, number), number
+
+
 def test_again_it_proposes_from_what_was_there_when_it_was_fitted():
     changing, still = studies()
     one, other = TPESampler(0), TPESampler(0)

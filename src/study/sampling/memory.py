@@ -99,8 +99,10 @@ class Memory(InMemoryStorage):
         states: Container[TrialState] | None = None,
     ) -> list[FrozenTrial]:
         """Give the trials, as Optuna's storages do."""
-        if states == (TrialState.WAITING,) and not deepcopy:  # before each proposal
-            return self.unfinished(TrialState.WAITING)
+        if (
+            isinstance(states, tuple) and len(states) == 1 and states[0] in OPEN and not deepcopy
+        ):  # before each proposal
+            return self.unfinished(states[0])
         if not self._is_bounded:
             if not (self._is_asked and self.paused):
                 return super().get_all_trials(study_id, deepcopy, states)

@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from optuna import samplers
 from optuna.samplers._lazy_random_state import LazyRandomState
+from optuna.samplers._tpe.sampler import default_gamma
+from optuna.trial import TrialState
+
+from study.sampling.observed import Observed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,51 +51,59 @@ class _Fit:
 
 
 class TPESampler(samplers.TPESampler):
-    """Optuna's; after `again` it proposes from what it has fitted already, which takes most of its time."""
+    """Optuna's, for one study: it proposes the same, but reads each trial once.
+
+    After `again` it proposes from what it has fitted already, which takes most of the time that is left.
+    """
 
     def __init__(self, seed: int) -> None:
-        """Begin with a seed, and with nothing fitted."""
+        """Begin with a seed, and with nothing read."""
         super().__init__(seed=seed)
         self._is_kept = False
-        self._space: Space | None = None
-        self._built: dict[bool, Any] = {}  # the estimators built last, of good trials and of the others
+        self._space: Space = {}
+        self._observed = Observed()
         self._fitted: dict[tuple[str, ...], _Fit] = {}  # by the names of the space
+
+    def begin(self, seed: int) -> None:
+        """Propose the next trial with another seed."""
+        self._rng, self._random_sampler = LazyRandomState(seed), samplers.RandomSampler(seed=seed)
+        self._is_kept = False
 
     def again(self, seed: int) -> None:
         """Propose the next trial with another seed, and without a look at what has ended or begun in the meantime."""
-        self._rng, self._random_sampler = LazyRandomState(seed), samplers.RandomSampler(seed=seed)
+        self.begin(seed)
         self._is_kept = True
 
-    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> Space:
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> Space:  # noqa: ARG002
         """Give the parameters that are proposed together."""
-        if self._space is None or not self._is_kept:
-            self._space = super().infer_relative_search_space(study, trial)
+        if not self._is_kept:
+            self._space = self._observed.common_space(self._observed.read(study))
         return self._space
-
-    def _build_parzen_estimator(
-        self,
-        study: optuna.Study,
-        search_space: Space,
-        trials: list[FrozenTrial],
-        handle_below: bool,  # noqa: FBT001 - Optuna's signature
-    ) -> Any:
-        built = super()._build_parzen_estimator(study, search_space, trials, handle_below)
-        self._built[handle_below] = built
-        return built
 
     def _sample(self, study: optuna.Study, trial: FrozenTrial, search_space: Space) -> dict[str, Any]:
         names = tuple(search_space)
         kept = self._fitted.get(names)
-        if not self._is_kept or kept is None or kept.space != search_space:
-            found = super()._sample(study, trial, search_space)
-            self._fitted[names] = _Fit(search_space, (self._built[True], self._built[False]))
-            return found
-        if not kept.proposed:
-            kept.propose(self._rng.rng, self._n_ei_candidates)
-        chosen = kept.proposed.pop().tolist()
-        return {
-            name: each.to_external_repr(value) for (name, each), value in zip(search_space.items(), chosen, strict=True)
-        }
+        if self._is_kept and kept is not None and kept.space == search_space:
+            if not kept.proposed:
+                kept.propose(self._rng.rng, self._n_ei_candidates)
+            chosen = dict(zip(search_space, kept.proposed.pop().tolist(), strict=True))
+        else:
+            below, above = self._fit(study, search_space, trial.number)
+            self._fitted[names] = _Fit(search_space, (below, above))
+            samples = below.sample(self._rng.rng, self._n_ei_candidates)
+            chosen = self._compare(samples, self._compute_acquisition_func(samples, below, above))
+        return {name: each.to_external_repr(chosen[name]) for name, each in search_space.items()}
+
+    def _fit(self, study: optuna.Study, space: Space, number: int) -> tuple[Any, Any]:
+        """Make Optuna's estimators of good trials and of the others, those that run among them (constant liar)."""
+        trials = self._observed.read(study)
+        good, others = self._observed.split(trials, default_gamma(len(trials)), study.direction)
+        unfinished = study._get_trials(deepcopy=False, states=(TrialState.RUNNING,))  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        running = {each.number: self._get_params(each, study) for each in unfinished if each.number != number}
+        below = self._observed.values(trials, good, space, {})
+        above = self._observed.values(trials, others, space, running)
+        make, how = self._parzen_estimator_cls, self._parzen_estimator_parameters
+        return make(below, space, how), make(above, space, how)
 
 
 def tpe(seed: int) -> samplers.BaseSampler:

@@ -252,15 +252,17 @@ class Trials:
         return NextTrial(trial.number, overrides, None, trial.params, trial.distributions, uid=uid)
 
     def _seed_sampler(self, seed: int) -> None:
-        """Make the sampler of the next trial; where very many run, it goes on with what it has fitted for the last."""
+        """Seed the sampler; where very many run, TPE goes on with what it has fitted for the trial before."""
         sampler = self._copy.sampler
-        if self._shared and isinstance(sampler, TPESampler):
+        if not isinstance(sampler, TPESampler):
+            self._copy.sampler = self._make_sampler(seed)
+        elif self._shared:
             self._shared -= 1
             sampler.again(seed)
-            return
-        self._copy.sampler = self._make_sampler(seed)
-        running = len(self.running())
-        self._shared = running // RUNNING_EACH if running >= MANY else 0
+        else:
+            sampler.begin(seed)
+            running = len(self.running())
+            self._shared = running // RUNNING_EACH if running >= MANY else 0
 
     def add(self, folder: TrialFolder, about: Mapping[str, Any]) -> None:
         """Enter a new trial, whose folder is not read: it may still have to be made."""
