@@ -102,7 +102,8 @@ class Memory(InMemoryStorage):
         if (
             isinstance(states, tuple) and len(states) == 1 and states[0] in OPEN and not deepcopy
         ):  # before each proposal
-            return self.unfinished(states[0])
+            hidden = self.paused if self._is_asked else ()
+            return [trial for trial in self.unfinished(states[0]) if trial.number not in hidden]
         if not self._is_bounded:
             if not (self._is_asked and self.paused):
                 return super().get_all_trials(study_id, deepcopy, states)
