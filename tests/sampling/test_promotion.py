@@ -99,7 +99,7 @@ def test_a_paused_trial_is_shown_to_the_sampler_as_a_pruned_one():
     with memory.bounded(0):
         assert [trial.state for trial in study.get_trials()] == [TrialState.RUNNING, TrialState.PRUNED]
         assert [trial.number for trial in study.get_trials(states=[TrialState.PRUNED])] == [1]
-        assert [trial.number for trial in study.get_trials(False, (TrialState.RUNNING,))] == [0]
+        assert [trial.number for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))] == [0]
     assert [trial.state for trial in study.get_trials()] == [TrialState.RUNNING] * 2
 
 
