@@ -1,7 +1,7 @@
 """The same search as an able user writes it without us: what `study` is measured against.
 
 Optuna with TPE, a median pruner and SQLite; PIL images through transforms in a DataLoader; a plain torch loop in one
-process that uses all cores; MLflow's fluent API with nested runs. Every part as its own tutorial shows it.
+process that uses all cores (plain.py); MLflow's fluent API with nested runs. Every part as its own tutorial shows it.
 
     python benchmarks/peer.py --study cifar --trials 3 --epochs 1
     python benchmarks/peer.py --study mnist --trials 3 --epochs 1
@@ -13,56 +13,32 @@ import argparse
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import mlflow
 import numpy as np
 import optuna
 import torch
+from answer_space import suggest
 from optuna.storages import RDBStorage
-from PIL import Image
+from plain import Images, cnn3, evaluate, initialize, make_optimizer, mlp, train_epoch
 from sklearn.model_selection import train_test_split
-from torch import nn
-from torch.utils.data import DataLoader, Dataset, Subset
+from torch.utils.data import DataLoader, Subset
 from torchvision import datasets, transforms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
+    from torch.utils.data import Dataset
 
     Loaders = dict[bool, tuple[DataLoader, DataLoader]]
 
-ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "relu": nn.ReLU,
-    "leaky_relu": nn.LeakyReLU,
-    "elu": nn.ELU,
-    "gelu": nn.GELU,
-    "silu": nn.SiLU,
-    "sigmoid": nn.Sigmoid,
-    "tanh": nn.Tanh,
-}
 # Mean and standard deviation of each channel, as they are usually given for these two data sets.
 STATISTICS = {
     "cifar": ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
     "mnist": ((0.1307,), (0.3081,)),
 }
-
-
-class Images(Dataset):
-    """Images in memory, given out as torchvision's data sets do: a PIL image through a transform."""
-
-    def __init__(self, images: NDArray[np.uint8], labels: NDArray[np.int64], transform: transforms.Compose) -> None:
-        """Keep arrays of shape [n, height, width(, 3)] and [n]."""
-        self.images, self.labels, self.transform = images, labels, transform
-
-    def __len__(self) -> int:
-        """Count the images."""
-        return len(self.images)
-
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        """Give one image, transformed, and its label."""
-        return self.transform(Image.fromarray(self.images[index])), int(self.labels[index])
 
 
 def read(arguments: argparse.Namespace, transform: transforms.Compose) -> tuple[Dataset, NDArray[np.int64]]:
@@ -89,92 +65,6 @@ def make_loaders(arguments: argparse.Namespace, *, normalize: bool) -> tuple[Dat
         DataLoader(Subset(split, train.tolist()), batch_size=batch_size, shuffle=True, **workers),
         DataLoader(Subset(split, val.tolist()), batch_size=256, **workers),
     )
-
-
-def cnn3(params: dict[str, Any]) -> nn.Sequential:
-    """Build the network of TensorFlow's CNN tutorial."""
-    act, drop_conv, drop_dense = ACTIVATIONS[params["activation"]], params["dropout_conv"], params["dropout_dense"]
-    return nn.Sequential(
-        nn.Conv2d(3, 32, 3), act(), nn.MaxPool2d(2), nn.Dropout(drop_conv),
-        nn.Conv2d(32, 64, 3), act(), nn.MaxPool2d(2), nn.Dropout(drop_conv),
-        nn.Conv2d(64, 64, 3), act(), nn.Dropout(drop_conv),
-        nn.Flatten(),
-        nn.Linear(1024, 64), act(), nn.Dropout(drop_dense),
-        nn.Linear(64, 10),
-    )  # fmt: skip
-
-
-def mlp(params: dict[str, Any]) -> nn.Sequential:
-    """Build the perceptron 784-100-10."""
-    act, drop = ACTIVATIONS[params["activation"]], params["dropout_dense"]
-    return nn.Sequential(nn.Flatten(), nn.Linear(784, 100), act(), nn.Dropout(drop), nn.Linear(100, 10))
-
-
-def initialize(model: nn.Module, init: str) -> None:
-    """Draw the weights anew, unless torch's default is asked for."""
-    draw = {"kaiming_uniform": nn.init.kaiming_uniform_, "xavier_uniform": nn.init.xavier_uniform_}.get(init)
-    for layer in model:
-        if draw and isinstance(layer, nn.Conv2d | nn.Linear):
-            draw(layer.weight)
-
-
-def suggest(trial: optuna.Trial, study: str) -> dict[str, Any]:
-    """Suggest what the search may change."""
-    params: dict[str, Any] = {
-        "optimizer": trial.suggest_categorical("optimizer", ["adam", "sgd"]),
-        "lr": trial.suggest_float("lr", 1e-4, 1e-1, log=True),
-        "weight_decay": trial.suggest_categorical("weight_decay", [0.0, 1e-5, 1e-4, 1e-3]),
-        "schedule": trial.suggest_categorical("schedule", ["constant", "exponential"]),
-        "init": trial.suggest_categorical("init", ["default", "kaiming_uniform", "xavier_uniform"]),
-        "activation": trial.suggest_categorical("activation", list(ACTIVATIONS)),
-        "normalize": trial.suggest_categorical("normalize", [False, True]),
-        "dropout_dense": trial.suggest_float("dropout_dense", 0.0, 0.5),
-    }
-    if params["optimizer"] == "sgd":
-        params["momentum"] = trial.suggest_float("momentum", 0.0, 0.99)
-    if params["schedule"] == "exponential":
-        params["gamma"] = trial.suggest_float("gamma", 0.1, 0.95)
-    if study == "cifar":
-        params["dropout_conv"] = trial.suggest_float("dropout_conv", 0.0, 0.5)
-    return params
-
-
-def make_optimizer(model: nn.Module, params: dict[str, Any]) -> torch.optim.Optimizer:
-    """Make the optimizer."""
-    if params["optimizer"] == "sgd":
-        return torch.optim.SGD(
-            model.parameters(), lr=params["lr"], momentum=params["momentum"], weight_decay=params["weight_decay"]
-        )
-    return torch.optim.Adam(model.parameters(), lr=params["lr"], weight_decay=params["weight_decay"])
-
-
-def train_epoch(model: nn.Module, loader: DataLoader, optimizer: torch.optim.Optimizer) -> tuple[float, float]:
-    """Train for one pass; mean loss and accuracy."""
-    model.train()
-    loss_sum, correct, count = 0.0, 0, 0
-    for images, labels in loader:
-        optimizer.zero_grad()
-        output = model(images)
-        loss = nn.functional.cross_entropy(output, labels)
-        loss.backward()
-        optimizer.step()
-        loss_sum += loss.item() * len(labels)
-        correct += (output.argmax(1) == labels).sum().item()
-        count += len(labels)
-    return loss_sum / count, correct / count
-
-
-@torch.no_grad()
-def evaluate(model: nn.Module, loader: DataLoader) -> tuple[float, float]:
-    """Mean loss and accuracy over a loader."""
-    model.eval()
-    loss_sum, correct, count = 0.0, 0, 0
-    for images, labels in loader:
-        output = model(images)
-        loss_sum += nn.functional.cross_entropy(output, labels, reduction="sum").item()
-        correct += (output.argmax(1) == labels).sum().item()
-        count += len(labels)
-    return loss_sum / count, correct / count
 
 
 def objective(trial: optuna.Trial, loaders: Loaders, arguments: argparse.Namespace) -> float:

@@ -99,6 +99,14 @@ class TrialEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class TrialPaused:
+    """The pruner has paused a trial: it goes on later, or ends as pruned with the search."""
+
+    trial: int
+    epochs: int
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """One line of information that needs no immediate action."""
 
@@ -119,7 +127,9 @@ class Written:
     paths: tuple[Path, ...]
 
 
-Progress = Preparing | SearchStarted | TrialStarted | TrialPlaced | TrialEpoch | TrialEnded | Notice | Written
+Progress = (
+    Preparing | SearchStarted | TrialStarted | TrialPlaced | TrialEpoch | TrialPaused | TrialEnded | Notice | Written
+)
 
 
 def finish(events: Generator[Progress, None, Result], watch: Callable[[Progress], None] | None = None) -> Result:

@@ -59,7 +59,7 @@ def test_one_in_twenty_is_audited_and_the_study_s_seed_says_which():
     assert chosen[0] != chosen[1]
 
 
-@pytest.mark.parametrize("pruner", sorted(set(PRUNERS) - {"none"}))
+@pytest.mark.parametrize("pruner", sorted(set(PRUNERS) - {"none", "promotion"}))
 def test_what_a_pruner_would_end_runs_on_if_it_is_audited_and_its_folder_says_so(toy, pruner):
     list(search(toy, 20, pruner))
     pruned = {row.number for row in rows() if row.state == "pruned"}
@@ -91,7 +91,7 @@ def test_percentiles_say_what_optuna_s_pruner_says(direction, kept):
     assert said == {True, False}
 
 
-@pytest.mark.parametrize(("pruner", "trials"), [("median", 7), ("noise", 12)])
+@pytest.mark.parametrize(("pruner", "trials"), [("median", 7), ("noise", 12), ("promotion", 9)])
 def test_stopped_twice_in_every_trial_it_ends_with_the_same_trials(toy, pruner, trials):
     list(search(toy, trials, pruner))
     other, seen = replace(toy, name="other"), defaultdict(lambda: {1, 3, 4, 6, 7, 8})

@@ -54,6 +54,10 @@ class Asking:
         for number in trials.running():
             if number not in under_way:
                 return trials.left(number)
+        if (promoted := trials.promote()) is not None:
+            return promoted
+        if trials.finished() + len(under_way) + len(trials.paused) >= self.trials_wanted:
+            return None if under_way or trials.has_complete() else trials.promote(any_rank=True)
         seen = trials.variants_seen()
         variant = next((name for name in self.study.fair_variants if name not in seen), None)
         return trials.of_variant(variant) if variant else trials.ask()

@@ -54,6 +54,7 @@ class History:
         host: node of that start; empty on a single machine.
         audited: epoch after which the pruner would have stopped it; None unless it was selected to continue, to measure
             what pruning loses.
+        paused: whether the pruner has paused it, and it has not gone on.
         ended: how it ended; None while it is running.
         replays: how often undone epochs were trained again with another result, or never; plus how often the trial was
             reset because its files were damaged.
@@ -70,6 +71,7 @@ class History:
     chip: str = ""
     host: str = ""
     audited: int | None = None
+    paused: bool = False
     ended: Ended | None = None
     replays: int = 0
     undone: dict[int, tuple[Epoch, float]] = field(default_factory=dict[int, tuple[Epoch, float]])
@@ -96,6 +98,7 @@ class History:
             case "started":
                 self.devices.append(record["device"])
                 self.chip, self.host = record.get("chip", ""), record.get("host", "")
+                self.paused = False
             case "epoch":
                 self._take_epoch(Epoch(record["number"], record["metrics"], record["seconds"]), record["time"])
             case "restarted":
@@ -107,6 +110,8 @@ class History:
                 self.replays += 1
             case "audited":
                 self.audited = record["epoch"]
+            case "paused":
+                self.paused = True
             case "died":
                 self.deaths.append(record["reason"])
                 self.deaths_in_vain += 1

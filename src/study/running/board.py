@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from study.metric import Metric, sign_of
-from study.progress import Preparing, SearchStarted, TrialEnded, TrialEpoch, TrialPlaced, TrialStarted
+from study.progress import Preparing, SearchStarted, TrialEnded, TrialEpoch, TrialPaused, TrialPlaced, TrialStarted
 from study.record import family, results
 
 if TYPE_CHECKING:
@@ -121,6 +121,8 @@ class Board:
                     self.running[number] = replace(known, host=host)
             case TrialEpoch():
                 self._epoch(progress)
+            case TrialPaused():
+                self.running.pop(progress.trial, None)
             case TrialEnded():
                 self._ended(progress)
             case _:

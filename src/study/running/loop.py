@@ -13,16 +13,22 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from study import stopping
-from study.definition import OUR_TRAIN
 from study.errors import StudyError
 from study.events import Died, Epoch, Event, Failed, Finished, Started, Stopped, Stuck
 from study.executors import Job
 from study.formatting import duration
-from study.imports import reference_to
-from study.progress import Notice, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialPlaced, TrialStarted
-from study.record.history import same_result
+from study.progress import (
+    Notice,
+    Progress,
+    SearchStarted,
+    TrialEnded,
+    TrialEpoch,
+    TrialPlaced,
+    TrialStarted,
+)  # fmt: skip
 from study.running.batch import Batch
 from study.running.clock import Clock
+from study.running.comparing import compared
 from study.running.making import Maker, Running
 from study.running.twins import Twins
 
@@ -110,6 +116,8 @@ class Loop:
             if not self.running:
                 if asked and not self.is_dry:  # what was asked for has ended at once: it repeats other trials
                     continue
+                if asked and not self._is_stopping():
+                    yield from self._committed(self._end_paused())
                 return
             if stopping.is_over(self.stop):
                 self.executor.close()  # their epochs restart from the checkpoints
@@ -221,10 +229,7 @@ class Loop:
             case Finished(evaluation=evaluation):
                 yield from self._end(each, "complete", evaluation=evaluation)
             case Stopped():
-                if each.ending:
-                    yield from self._end(each, "pruned", reason=each.ending)
-                else:
-                    del self.running[number]
+                yield from self._take_stop(each)
             case Failed(reason=reason, traceback=traceback):
                 yield from self._end(each, "failed", reason=reason, traceback=traceback)
             case Stuck(error=error):
@@ -246,11 +251,26 @@ class Loop:
             each.known = 0
             yield Notice(f"trial {number}: {event.anew}; it starts again from its first epoch")
 
+    def _take_stop(self, each: Running) -> Iterator[Progress]:
+        """End a trial that the pruner ends, or let it pause; others go on when the search does."""
+        if each.ending:
+            yield from self._end(each, "pruned", reason=each.ending)
+            return
+        del self.running[each.folder.number]
+        if each.pausing:
+            yield self.maker.pause(each)
+
+    def _end_paused(self) -> Iterator[Progress]:
+        """End the trials that are still paused when nothing is left to run."""
+        for number in sorted(self.trials.paused):
+            self.running[number] = each = self.maker.make(self.trials.left(number))
+            yield from self._end(each, "pruned", reason=f"{self.trials.pruner} pruner")
+
     def _take_epoch(self, each: Running, epoch: Epoch) -> Iterator[Progress]:
         number, value = each.folder.number, epoch.metrics[self.study.metric]
         taken = self.clock.ends(number)
         if epoch.number <= len(each.history.epochs):
-            yield from self._compare(each, epoch)
+            yield from compared(each, epoch, self.study, self.batch)
         if epoch.number > len(each.history.epochs):
             metrics = dict(epoch.metrics)
             each.history.take(
@@ -265,23 +285,13 @@ class Loop:
             return
         self.trials.report(number, epoch)
         may_prune = self.source.may_prune(each.trial) and epoch.number >= each.known and not epoch.last
-        each.ending = f"{self.trials.pruner} pruner" if may_prune and self.trials.should_prune(number) else ""
+        is_bad = may_prune and self.trials.should_prune(number)
+        each.pausing = is_bad and self.trials.pauses
+        each.ending = f"{self.trials.pruner} pruner" if is_bad and not each.pausing else ""
         if (audited := self.trials.audits.pop(number, None)) is not None and each.history.audited is None:
             each.history.take(self.batch.append(each.folder, "audited", epoch=audited))
-        self.batch.then(partial(self.executor.answer, number, go_on=not (each.ending or self._is_stopping())))
+        self.batch.then(partial(self.executor.answer, number, go_on=not (is_bad or self._is_stopping())))
         yield TrialEpoch(number, epoch)
-
-    def _compare(self, each: Running, epoch: Epoch) -> Iterator[Progress]:
-        """Check a resumed epoch against the log: both must be equal to the bit."""
-        known = each.history.epochs[epoch.number - 1]
-        if same_result(known, epoch):
-            return
-        what = f"epoch {epoch.number} was {dict(known.metrics)} and is now {dict(epoch.metrics)}"
-        if reference_to(self.study.train) == OUR_TRAIN:
-            fix = "Was the trial started with other versions, or on another machine? Delete its folder to run it again."
-            raise StudyError(f"not the same training: {what}", where=f"trial {each.folder.number}", fix=fix)
-        each.history.take(self.batch.append(each.folder, "restarted", epochs=epoch.number - 1))
-        yield Notice(f"trial {each.folder.number} resumed from an earlier epoch and is not repeatable: {what}")
 
     def _end(self, each: Running, state: State, *, reason: str = "", **more: Any) -> Iterator[Progress]:
         number, epochs = each.folder.number, each.history.epochs

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from study.differences import difference, settings
+from study.progress import TrialPaused
 from study.recipe import to_json
 from study.record.history import History
 
@@ -38,6 +39,7 @@ class Running:
     twin: TrialFolder | None = None  # whose results it repeats
     known: int = 0  # epochs in the log when the job was submitted: the pruner was asked about all but the last
     ending: str = ""  # why it is being stopped for good
+    pausing: bool = False  # whether it is being stopped for now
     hung: str = ""  # why its worker was killed
     died: Died | None = None
     settled: float = math.inf  # time at which its death is handled
@@ -75,6 +77,13 @@ class Maker:
                 twin = self.twins.intact(known)
         shown = settings(recipe, self.study.recipe)
         return Running(folder, trial, history, knobs, shown, twin, len(history.epochs))
+
+    def pause(self, each: Running) -> TrialPaused:
+        """Note in its log that a trial pauses."""
+        number, epochs = each.folder.number, len(each.history.epochs)
+        each.history.take(self.batch.append(each.folder, "paused", epochs=epochs))
+        self.trials.pause(number, epochs)
+        return TrialPaused(number, epochs)
 
     def _resumed(self, trial: NextTrial) -> TrialFolder:
         folder = self.journal.trial(trial.number)

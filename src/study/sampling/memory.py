@@ -5,6 +5,7 @@ Optuna's own reads all trials whenever it is asked for some, and a sampler's tim
 
 from __future__ import annotations
 
+import copy
 from bisect import insort
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Generator, Iterable, Sequence
+    from collections.abc import Collection, Container, Generator, Iterable, Sequence
 
     from optuna.trial import FrozenTrial
 
@@ -29,7 +30,8 @@ class Memory(InMemoryStorage):
     def __init__(self) -> None:
         """Begin without a study."""
         super().__init__()
-        self._is_bounded = False
+        self._is_bounded = self._is_asked = False
+        self.paused: Collection[int] = ()  # numbers of running trials that a sampler is to see as pruned ones
         self._open = {state: set[int]() for state in OPEN}  # numbers of trials that wait, and of those that run
         self._ended: list[int] = []  # numbers of finished ones, sorted
         self._best: list[tuple[float, int]] = []  # value, negative if it is to be large, and number of complete ones
@@ -38,12 +40,15 @@ class Memory(InMemoryStorage):
 
     @contextmanager
     def bounded(self, study_id: int) -> Generator[None]:
-        """Show unfinished trials, the best and the newest finished ones, by number; none may end in the meantime."""
-        self._is_bounded = self.get_n_trials(study_id) > NEWEST
+        """Show unfinished trials, the best and the newest finished ones, by number; none may end in the meantime.
+
+        A paused trial is shown as pruned: it says as much, and a running one counts as a bad one until it ends.
+        """
+        self._is_bounded, self._is_asked = self.get_n_trials(study_id) > NEWEST, True
         try:
             yield
         finally:
-            self._is_bounded = False
+            self._is_bounded = self._is_asked = False
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         """Add a trial, as Optuna's storages do."""
@@ -97,9 +102,23 @@ class Memory(InMemoryStorage):
         if (
             isinstance(states, tuple) and len(states) == 1 and states[0] in OPEN and not deepcopy
         ):  # before each proposal
-            return self.unfinished(states[0])
+            hidden = self.paused if self._is_asked else ()
+            return [trial for trial in self.unfinished(states[0]) if trial.number not in hidden]
         if not self._is_bounded:
-            return super().get_all_trials(study_id, deepcopy, states)
+            if not (self._is_asked and self.paused):
+                return super().get_all_trials(study_id, deepcopy, states)
+            shown = self._as_pruned(super().get_all_trials(study_id, deepcopy))
+            return shown if states is None else [trial for trial in shown if trial.state in states]
         best = (number for _, number in self._best[:BEST])
-        shown = self._trials(sorted({*self._ended[-NEWEST:], *best}.union(*self._open.values())))
+        numbers = {*self._ended[-NEWEST:], *best}.union(*self._open.values())
+        shown = self._as_pruned(self._trials(sorted(numbers)))
         return shown if states is None else [trial for trial in shown if trial.state in states]
+
+    def _as_pruned(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:
+        return [_pruned(trial) if trial.number in self.paused else trial for trial in trials]
+
+
+def _pruned(trial: FrozenTrial) -> FrozenTrial:
+    shown = copy.copy(trial)
+    shown.state = TrialState.PRUNED
+    return shown

@@ -34,6 +34,7 @@ class Observed:
         self._kinds: dict[frozenset[tuple[str, BaseDistribution]], int] = {}
         self._kind: dict[int, int] = {}  # by a trial's number, which of the kinds its space is
         self._pruned: dict[int, tuple[float, float]] = {}  # by number, the score of a pruned trial
+        self._scored: dict[int, int] = {}  # by number, after how many values
         self._tables: dict[frozenset[tuple[str, BaseDistribution]], _Table] = {}
 
     def read(self, study: optuna.Study) -> list[FrozenTrial]:
@@ -43,8 +44,9 @@ class Observed:
             if trial.number not in self._kind:
                 key = frozenset(trial.distributions.items())
                 self._kind[trial.number] = self._kinds.setdefault(key, len(self._kinds))
-                if trial.state == TrialState.PRUNED:
-                    self._pruned[trial.number] = _get_pruned_trial_score(trial, study)
+            if trial.state == TrialState.PRUNED and self._scored.get(trial.number) != len(trial.intermediate_values):
+                self._scored[trial.number] = len(trial.intermediate_values)  # a paused one, shown as pruned, goes on
+                self._pruned[trial.number] = _get_pruned_trial_score(trial, study)
         return trials
 
     def common_space(self, trials: Ended) -> Space:

@@ -17,6 +17,7 @@ PRUNERS = {
     "percentile": Choice("not in the best third at the same epoch", "study.sampling.pruning:percentile"),
     "asha": Choice("asynchronous successive halving", "study.sampling.pruning:asha"),
     "hyperband": Choice("several brackets of successive halving", "study.sampling.pruning:hyperband"),
+    "promotion": Choice("pause, and promote the best third", "study.sampling.promotion:PromotionPruner"),
     "noise": Choice("a gap that seeds do not explain", "study.sampling.pruning:NoisePruner"),
     "none": Choice("no pruning", "study.sampling.pruning:none"),
 }

@@ -22,6 +22,7 @@ from study.record.history import History
 from study.record.trial import Trial
 from study.sampling import space
 from study.sampling.memory import Memory
+from study.sampling.promotion import PromotionPruner
 from study.sampling.pruning import Audited
 from study.sampling.samplers import TPESampler
 from study.sampling.storage import end, frozen, placeholder
@@ -102,17 +103,23 @@ class Trials:
         self._journal, self._arrivals = journal, arrivals
         self._study, self._make_sampler, self._seed, self.pruner = study, SAMPLERS[sampler].load(), seed, pruner
         self._memory = Memory()
+        decides = PRUNERS[pruner].load()()
+        self._promotion = decides if isinstance(decides, PromotionPruner) else None
         self._copy = optuna.create_study(
             study_name=study.name,
             storage=self._memory,
             direction=study.direction,
-            pruner=Audited(PRUNERS[pruner].load()(), seed, self._note_audit),
+            pruner=self._promotion or Audited(decides, seed, self._note_audit),
             sampler=self._make_sampler(0),
         )
         self.audits: dict[int, int] = {}  # epoch by number of the trials that were just audited, for their logs
         self._shared = 0  # trials for which the sampler's fit is used again
         self._damaged, self._variants = set[int](), set[str]()
         self._copy_id = self._memory.get_study_id_from_name(study.name)
+        if self._promotion:
+            self._promotion.length = getattr(study.recipe, "epochs", None)
+            self._promotion.sign = -1 if study.direction == "maximize" else 1
+            self._memory.paused = self._promotion.paused.keys()
         self._fill()
 
     def _fill(self) -> None:
@@ -131,10 +138,19 @@ class Trials:
             trials[free if trial.number in trials else trial.number] = trial
         for number in range(max(trials, default=-1) + 1):
             self._enter(trials.get(number) or placeholder())
+        if self._promotion:
+            paused = (trial for trial in read.values() if trial and trial.history.paused and not trial.history.ended)
+            self._promotion.paused.update({trial.folder.number: len(trial.history.epochs) for trial in paused})
 
     def _enter(self, trial: FrozenTrial) -> None:
         self._copy.add_trial(trial)
+        self._enter_rungs(self._memory.get_trial(self._id(self._memory.get_n_trials(self._copy_id) - 1)))
         self._note_variant(trial)
+
+    def _enter_rungs(self, trial: FrozenTrial) -> None:
+        """Let a trial count at the rungs that it has reached, a variant too, of which the pruner is never asked."""
+        if self._promotion:
+            self._promotion.enter(trial)
 
     def _note_variant(self, trial: FrozenTrial) -> None:
         if variant := trial.user_attrs.get("variant"):
@@ -155,6 +171,10 @@ class Trials:
         """Count complete and pruned trials."""
         return len(self._memory.complete) + self._memory.pruned
 
+    def has_complete(self) -> bool:
+        """Tell whether a trial is complete."""
+        return bool(self._memory.complete)
+
     def elsewhere(self) -> int:
         """Count the finished trials that have no folder here."""
         states = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -162,8 +182,31 @@ class Trials:
         return sum(not self._journal.trial(trial.number).path.exists() for trial in done)
 
     def running(self) -> list[int]:
-        """Give the numbers of trials that are marked as running."""
-        return [trial.number for trial in self._memory.unfinished(TrialState.RUNNING)]
+        """Give the numbers of trials that are marked as running, paused ones left out."""
+        paused = self.paused
+        return [trial.number for trial in self._memory.unfinished(TrialState.RUNNING) if trial.number not in paused]
+
+    @property
+    def pauses(self) -> bool:
+        """Whether the pruner pauses trials instead of ending them."""
+        return self._promotion is not None
+
+    @property
+    def paused(self) -> Mapping[int, int]:
+        """The paused trials: by number, after how many epochs. They count as pruned ones once the search is done."""
+        return self._promotion.paused if self._promotion else {}
+
+    def pause(self, number: int, epochs: int) -> None:
+        """Note that a trial has paused after so many epochs."""
+        assert self._promotion is not None
+        self._promotion.paused[number] = epochs
+
+    def promote(self, *, any_rank: bool = False) -> NextTrial | None:
+        """Take up the paused trial that the pruner promotes; with `any_rank` the best one, whether it does or not."""
+        if self._promotion is None:
+            return None
+        number = self._promotion.best() if any_rank else self._promotion.next()
+        return None if number is None else self.left(number)
 
     def left(self, number: int) -> NextTrial:
         """Describe the next run of a trial that was begun and is not finished."""
@@ -235,6 +278,7 @@ class Trials:
         """Add the objective of a trial's epoch."""
         value = epoch.metrics[self._study.metric]
         self._memory.set_trial_intermediate_value(self._id(number), epoch.number, value)
+        self._enter_rungs(self._memory.get_trial(self._id(number)))
 
     def should_prune(self, number: int) -> bool:
         """Tell whether the pruner ends the trial after the epoch that was reported last, which is not its final one."""
@@ -247,6 +291,8 @@ class Trials:
     def end(self, number: int, ended: Ended) -> None:
         """Set how a trial ended."""
         end(self._memory, self._id(number), ended.state, ended.value, ended.reason)
+        if self._promotion:
+            self._promotion.paused.pop(number, None)
 
     def _id(self, number: int) -> int:
         return self._memory.get_trial_id_from_study_id_trial_number(self._copy_id, number)

@@ -16,6 +16,7 @@ from study.progress import (
     SearchStarted,
     TrialEnded,
     TrialEpoch,
+    TrialPaused,
     TrialPlaced,
     TrialStarted,
     Written,
@@ -78,6 +79,8 @@ def tell(progress: Progress, board: Board) -> None:
         case TrialEpoch():
             value = board.metric.value(progress.epoch.metrics.get(board.metric.name))
             log.debug("Trial %d epoch %d: %s %s", progress.trial, progress.epoch.number, board.metric.name, value)
+        case TrialPaused(number, epochs):
+            log.debug("Trial %d pauses after %s", number, plural(epochs, "epoch"))
         case TrialEnded():
             log.log(logging.WARNING if progress.ended.state == "failed" else logging.INFO, _ending(progress, board))
         case Notice():

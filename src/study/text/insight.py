@@ -88,6 +88,8 @@ def pruning(found: Pruning) -> list[Block]:
     ]
     if not found.audited:
         none = "Audit: none yet. One in 20 of the trials that the pruner would stop is trained to its end."
+        if found.pruner == "promotion":
+            none = "Audit: none, for a paused trial goes on as soon as it is among the best third."
         return [Block([*lines, none])]
     metric = found.judged_by
     cells = [

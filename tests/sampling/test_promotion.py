@@ -1,0 +1,169 @@
+"""Pause and promote: who pauses, who goes on, what is written of it, and that no stop or kill changes anything."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import optuna
+import pytest
+import torch
+from optuna.trial import TrialState
+
+from study import settings as places
+from study.engine import train
+from study.errors import Interrupted
+from study.options import Options
+from study.progress import TrialPaused
+from study.questions.search import run
+from study.recipe import Recipe
+from study.record import results
+from study.record.journal import Journal
+from study.sampling.memory import Memory
+from study.sampling.promotion import PromotionPruner
+from study.study_files import load
+
+TOY = Path(__file__).parents[1] / "toy.py"
+DIGITS = """
+from study import Recipe, Study
+
+def space(trial):
+    dropout = trial.suggest_float("dropout_dense", 0, 0.5)
+    return {"lr": trial.suggest_float("lr", 1e-4, 1, log=True), "dropout_dense": dropout}
+
+recipe = Recipe(dataset="digits", model="mlp", hidden=(16,), optimizer="sgd", lr=0.1, batch_size=8, epochs=9)
+study = Study(name="digits", recipe=recipe, space=space)
+"""
+
+
+@pytest.fixture
+def toy(monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # nobody pulls the plug
+    return load(str(TOY)).fix({"epochs": 9})
+
+
+def search(study, trials, stop=None):
+    options = Options(trials=trials, executor="inline", track=False, sampler="random", pruner="promotion")
+    return run(study, places.resolve(), options, stop or threading.Event())
+
+
+def journal(name="toy"):
+    return Journal(places.resolve().study_folder(name))
+
+
+def kinds(folder):
+    return [record["kind"] for record in folder.records()]
+
+
+@pytest.mark.parametrize(("direction", "sign"), [("maximize", 1), ("minimize", -1)])
+def test_a_rung_s_best_third_goes_on_and_a_paused_trial_does_once_it_is_among_them(direction, sign):
+    pruner, memory = PromotionPruner(), Memory()
+    pruner.length, pruner.sign = 9, -sign
+    study = optuna.create_study(storage=memory, direction=direction)
+
+    def pauses(value, epoch=1, trial=None):
+        trial = trial or study.ask()
+        trial.report(sign * value, epoch)
+        if is_over := pruner.prune(study, memory.get_trial(trial._trial_id)):
+            pruner.paused[trial.number] = epoch
+        return is_over
+
+    assert [pauses(0.5), pauses(0.7)] == [True, True]
+    assert pruner.next() is None  # of two, a third is none
+    assert pauses(0.6)
+    assert pruner.next() == 1
+    assert pruner.next() is None
+    assert [pauses(0.1), pauses(0.2)] == [True, True]
+    assert not pauses(0.9)  # of six, the best two: it, and trial 1
+    assert not pauses(0.9, 2, optuna.trial.Trial(study, 5))  # no rung
+    assert pauses(0.9, 3, optuna.trial.Trial(study, 5))
+    assert not pauses(0.9, 9, optuna.trial.Trial(study, 5))
+    assert pruner.best() == 5  # the highest rung first
+    assert pruner.best() == 2
+
+
+def test_a_paused_trial_is_shown_to_the_sampler_as_a_pruned_one():
+    memory = Memory()
+    study = optuna.create_study(storage=memory)
+    for value in (1.0, 2.0):
+        study.ask().report(value, 1)
+    memory.paused = {1}
+    with memory.bounded(0):
+        assert [trial.state for trial in study.get_trials()] == [TrialState.RUNNING, TrialState.PRUNED]
+        assert [trial.number for trial in study.get_trials(states=[TrialState.PRUNED])] == [1]
+        assert [trial.number for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))] == [0]
+    assert [trial.state for trial in study.get_trials()] == [TrialState.RUNNING] * 2
+
+
+def test_a_paused_trial_runs_in_optuna_until_the_search_is_done_and_each_counts(toy):
+    stop, paused = threading.Event(), set()
+    with suppress(Interrupted):
+        for progress in search(toy, 20, stop):
+            if isinstance(progress, TrialPaused):
+                paused.add(progress.trial)
+                if len(paused) == 4:
+                    stop.set()
+    waiting = {folder.number for folder in journal().trials() if folder.history().paused}
+    assert waiting
+    trials = optuna.load_study(study_name="toy", storage=places.resolve().storage).trials
+    for number in waiting:
+        assert kinds(journal().trial(number))[-1] == "paused"
+        assert trials[number].state == TrialState.RUNNING
+        assert len(trials[number].intermediate_values) == len(journal().trial(number).history().epochs)
+
+    list(search(toy, 20))
+    rows = results.rows(journal())
+    assert [row.state in {"complete", "pruned"} for row in rows] == [True] * 20
+    assert {row.epochs for row in rows if row.state == "pruned"} == {1, 3}
+    trials = optuna.load_study(study_name="toy", storage=places.resolve().storage).trials
+    assert [(trial.state.name.lower(), trial.value) for trial in trials] == [(row.state, row.value) for row in rows]
+    pruned = [kinds(journal().trial(row.number)) for row in rows if row.state == "pruned"]
+    assert all(each[-2:] == ["paused", "ended"] for each in pruned)
+    assert any(("paused", "started") in pairwise(kinds(folder)) for folder in journal().trials())
+
+
+def test_where_no_third_is_left_over_the_best_trial_is_trained_to_its_end(toy):
+    list(search(replace(toy, variants={}), 2))
+    rows = results.rows(journal())
+    assert sorted((row.state, row.epochs) for row in rows) == [("complete", 9), ("pruned", 1)]
+    assert max(rows, key=lambda row: row.value).state == "complete"
+
+
+@pytest.mark.slow  # three times a search with two workers
+def test_killed_twice_it_ends_with_the_same_number_of_trials_and_the_bits_of_undisturbed_ones(tmp_path, request):
+    (tmp_path / "digits.py").write_text(DIGITS)
+    home = tmp_path / "mlruns"
+    command = [sys.executable, "-m", "study", "run", "digits.py", "--home", str(home), "--workers", "2"]
+    command += ["--pruner", "promotion", "--trials", "16"]
+    for least in (1, 5):  # paused trials when it is killed
+        with subprocess.Popen(command, cwd=tmp_path, start_new_session=True, stderr=subprocess.DEVNULL) as process:
+            while process.poll() is None and paused(home) < least:
+                time.sleep(0.005)
+            assert process.poll() is None
+            os.killpg(process.pid, signal.SIGKILL)
+    assert subprocess.run(command, cwd=tmp_path, check=False, capture_output=True).returncode == 0
+
+    folders = list(Journal(home / "studies" / "digits").trials())
+    ended = [folder.history().ended for folder in folders]
+    assert [each is not None and each.state in {"complete", "pruned"} for each in ended] == [True] * 16
+    assert any(("paused", "started") in pairwise(kinds(folder)) for folder in folders)
+    threads = torch.get_num_threads()
+    request.addfinalizer(lambda: torch.set_num_threads(threads))
+    torch.set_num_threads(1)  # as in a worker
+    for folder in folders:
+        epochs = folder.history().epochs
+        undisturbed = train(Recipe.model_validate(folder.recipe()))
+        assert [dict(next(undisturbed).metrics) for _ in epochs] == [dict(epoch.metrics) for epoch in epochs]
+
+
+def paused(home):
+    logs = (home / "studies" / "digits" / "trials").glob("*/log.jsonl")
+    return sum(b'"paused"' in log.read_bytes() for log in logs)
