@@ -17,15 +17,7 @@ from study.errors import StudyError
 from study.events import Died, Epoch, Event, Failed, Finished, Started, Stopped, Stuck
 from study.executors import Job
 from study.formatting import duration
-from study.progress import (
-    Notice,
-    Progress,
-    SearchStarted,
-    TrialEnded,
-    TrialEpoch,
-    TrialPlaced,
-    TrialStarted,
-)  # fmt: skip
+from study.progress import Notice, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialPlaced, TrialStarted
 from study.running.batch import Batch
 from study.running.clock import Clock
 from study.running.comparing import compared
