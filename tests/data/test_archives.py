@@ -134,6 +134,20 @@ def test_a_zip_whose_headers_are_damaged_is_refused(tmp_path, place, at, byte):
         import_data("mine", path)
 
 
+@pytest.mark.parametrize("name", [".", "./."])
+@pytest.mark.parametrize("pack_up", [tar_of, zip_of])
+def test_a_file_without_a_name_is_refused(tmp_path, name, pack_up):
+    refused(pack_up({"train/a/1.png": b"x", name: b"y"}, tmp_path / "p"), "is no name of a file")
+
+
+def test_a_zip_whose_directory_has_lost_a_name_is_refused(tmp_path):
+    content = bytearray(zip_of({"q": b"x"}, tmp_path / "whole").read_bytes())
+    found = content.find(b"PK\1\2")
+    content[found + 28], content[found + 30] = 0, 1  # the name's byte is one of what follows it
+    (path := tmp_path / "p.zip").write_bytes(content)
+    refused(path, "is no name of a file")
+
+
 @pytest.mark.parametrize("version", [45, 99])
 def test_a_zip_of_a_later_version_is_refused(tmp_path, version):
     content = bytearray(zip_of(some_files(), tmp_path / "whole").read_bytes())

@@ -112,9 +112,10 @@ def _tar(path: Path, wanted: Callable[[Parts], bool]) -> Iterator[File]:
         blocks = _Blocks(stream)
         with tarfile.open(fileobj=cast("IO[bytes]", blocks), mode="r|", bufsize=BLOCK) as tar:
             for member in tar:
-                parts = _safe(path, member.name)
                 if member.isdir():
+                    _safe(path, member.name)
                     continue
+                parts = _of_file(path, member.name)
                 if not member.isreg():
                     raise _unsafe(path, member.name, "is a link or a device")
                 content = _content(tar, path, member) if wanted(parts) else None
@@ -158,9 +159,10 @@ def _zip(path: Path, wanted: Callable[[Parts], bool]) -> Iterator[File]:
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         for index, member in enumerate(members):
-            parts = _safe(path, member.filename)
-            if member.is_dir():
+            if member.filename.endswith("/"):
+                _safe(path, member.filename)
                 continue
+            parts = _of_file(path, member.filename)
             if stat.S_ISLNK(member.external_attr >> 16):
                 raise _unsafe(path, member.filename, "is a link")
             if not wanted(parts):
@@ -171,6 +173,12 @@ def _zip(path: Path, wanted: Callable[[Parts], bool]) -> Iterator[File]:
             if member.flag_bits & 1 or member.compress_type not in ZIP_METHODS:
                 raise _unsafe(path, member.filename, "is encrypted or compressed in an unusual way")
             yield File(parts, archive.read(member), index / len(members))
+
+
+def _of_file(path: Path, name: str) -> Parts:
+    if parts := _safe(path, name):
+        return parts
+    raise _unsafe(path, name, "is no name of a file")
 
 
 def _safe(path: Path, name: str) -> Parts:
