@@ -164,9 +164,9 @@ def test_nothing_is_left_unfinished():
 def test_the_public_names_are_these():
     assert study.__all__ == [
         "Client", "Epoch", "Published", "Recipe", "Study", "StudyError", "Variant", "ablate", "best", "check",
-        "compare", "confirm", "doctor", "export", "import_data", "importance", "list_data", "list_studies", "load",
-        "models", "new", "plan", "predict", "promote", "pruning", "register", "remove", "remove_data", "rollback",
-        "run", "show", "side_by_side", "sync", "verify_data", "write_report",
+        "compare", "compare_over_data", "confirm", "doctor", "export", "import_data", "importance", "list_data",
+        "list_studies", "load", "models", "new", "plan", "predict", "promote", "pruning", "register", "remove",
+        "remove_data", "rollback", "run", "show", "side_by_side", "sync", "verify_data", "write_report",
     ]  # fmt: skip
     assert all(getattr(study, name) for name in study.__all__)
     assert dir(study) == study.__all__

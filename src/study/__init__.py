@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         best,
         check,
         compare,
+        compare_over_data,
         confirm,
         doctor,
         export,
@@ -43,10 +44,10 @@ if TYPE_CHECKING:
     from study.study_files import load
 
 __all__ = [
-    "Client", "Epoch", "Published", "Recipe", "Study", "StudyError", "Variant", "ablate", "best", "check", "compare",
-    "confirm", "doctor", "export", "import_data", "importance", "list_data", "list_studies", "load", "models", "new",
-    "plan", "predict", "promote", "pruning", "register", "remove", "remove_data", "rollback", "run", "show",
-    "side_by_side", "sync", "verify_data", "write_report",
+    "Client", "Epoch", "Published", "Recipe", "Study", "StudyError", "Variant", "ablate", "best", "check",
+    "compare", "compare_over_data", "confirm", "doctor", "export", "import_data", "importance", "list_data",
+    "list_studies", "load", "models", "new", "plan", "predict", "promote", "pruning", "register", "remove",
+    "remove_data", "rollback", "run", "show", "side_by_side", "sync", "verify_data", "write_report",
 ]  # fmt: skip
 
 _PLACES = {

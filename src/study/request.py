@@ -99,7 +99,7 @@ def read(
             study = replace(study, name=checked_name(rename))
         except StudyFileError as error:
             raise InputError(error.what, where="--name", fix=error.fix) from error
-    return replace(asked, study=study if data is None else _on(study, data))
+    return replace(asked, study=study if data is None else on(study, data))
 
 
 def recorded(name: str, home: Path, *, data: str | None = None, rename: str | None = None) -> Study:
@@ -216,7 +216,13 @@ def _named(name: str, home: Path) -> tuple[str, str | None, str | None]:
     return stored["file"], name, None
 
 
-def _on(study: Study, data: str) -> Study:
+def on(study: Study, data: str) -> Study:
+    """Change a study's data set, and its name, unless it is its own.
+
+    Raises:
+        RecipeError: the recipe has no data set to change.
+
+    """
     if getattr(study.recipe, "dataset", None) == data:
         return study
     try:

@@ -125,3 +125,57 @@ def test_what_became_of_diverged_trainings_is_said(compare, metric):
     file.write_text(diverging.replace('name="tricks"', f'name="tricks"{metric}'))
     _, out, _ = compare("--executor", "inline", "--seeds", "2", "--variants", "softmax")
     assert "Failed: baseline 0 of 2 (below 78 %), softmax 2 of 2. All figures are of the trainings that ended." in out
+
+
+TABLES = """
+from study import Recipe, Study
+study = Study(
+    name="tables",
+    recipe=Recipe(dataset="wine", model="mlp", hidden=(16,), epochs=3, lr=0.01, optimizer="adam", val_fraction=0.2),
+    variants={"baseline": {}, "slow": {"lr": 1e-5}, "two": {"loss": "bce"}},
+)
+"""
+
+
+def test_several_data_sets_have_one_verdict(study):
+    Path("studies").mkdir()
+    Path("studies/tables.py").write_text(TABLES)
+    asked = ("compare", "tables", "--data", "iris, wine", "--variants", "slow")
+    flags = ("--executor", "inline", "--seeds", "4")
+    code, out, _ = study(*asked, *flags)
+    assert code == 0
+    verdict = out[out.index("tables on average over 2 data sets, each counting once (iris, wine)") :].splitlines()
+    (slow,) = [line for line in verdict if line.startswith("slow")]
+    assert "0 of 2" in slow
+    assert slow.endswith("hurts")
+    code, out, _ = study(*asked, "--show", "--json")
+    found = json.loads(out.splitlines()[-1])
+    assert (code, found["type"], found["data"]) == (0, "several data sets", ["iris", "wine"])
+    assert [each["study"] for each in found["comparisons"]] == ["tables@iris", "tables"]
+    of_each = [each["variants"][1]["difference"] for each in found["comparisons"]]
+    assert found["variants"][1]["difference"] == pytest.approx(sum(of_each) / 2)
+    assert found["variants"][1]["p_others"] is None
+    code, out, _ = study(*asked, "--show", "--csv")
+    assert [row["variant"] for row in csv.DictReader(io.StringIO(out))] == ["baseline", "slow"]
+    code, out, _ = study(*asked, *flags)  # once more: nothing is trained again
+    assert code == 0
+    assert len(list(Path("mlruns/studies/tables-compare/trials").iterdir())) == 8
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--data", "wine,iris"], "--data wine: loss=bce is for two classes"),
+        (["--data", "wine,iris", "--until-sure"], "--until-sure ends at another seed on each data set"),
+        (["--data", "wine,iris", "--server", "http://127.0.0.1:9"], "a server compares on one data set at a time"),
+        (["--data", "wine,nowhere"], "nowhere"),
+        (["--data", "wine,iris", "--show"], "has not been compared yet"),
+    ],
+)
+def test_what_does_not_fit_several_data_sets_is_said_before_anything_is_trained(study, flags, words):
+    Path("studies").mkdir()
+    Path("studies/tables.py").write_text(TABLES)
+    code, _, err = study("compare", "tables", "--executor", "inline", *flags)
+    assert code == 2
+    assert words in err
+    assert not list(Path().glob("mlruns/studies/*/trials/*"))

@@ -10,20 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from study.api.data import import_data, list_data, remove_data, verify_data
-    from study.api.questions import How, ablate, compare, confirm, run
+    from study.api.questions import How, ablate, compare, compare_over_data, confirm, run
     from study.api.registry import models, predict, promote, register, rollback
     from study.api.searches import best, export, importance, plan, pruning, show, side_by_side
     from study.api.studies import check, doctor, list_studies, new, remove, sync, write_report
 
 __all__ = [
-    "How", "ablate", "best", "check", "compare", "confirm", "doctor", "export", "import_data", "importance",
-    "list_data", "list_studies", "models", "new", "plan", "predict", "promote", "pruning", "register", "remove",
-    "remove_data", "rollback", "run", "show", "side_by_side", "sync", "verify_data", "write_report",
+    "How", "ablate", "best", "check", "compare", "compare_over_data", "confirm", "doctor", "export",
+    "import_data", "importance", "list_data", "list_studies", "models", "new", "plan", "predict", "promote",
+    "pruning", "register", "remove", "remove_data", "rollback", "run", "show", "side_by_side", "sync",
+    "verify_data", "write_report",
 ]  # fmt: skip
 
 _MODULES = {
     "data": ("import_data", "list_data", "remove_data", "verify_data"),
-    "questions": ("How", "ablate", "compare", "confirm", "run"),
+    "questions": ("How", "ablate", "compare", "compare_over_data", "confirm", "run"),
     "registry": ("models", "predict", "promote", "register", "rollback"),
     "searches": ("best", "export", "importance", "plan", "pruning", "show", "side_by_side"),
     "studies": ("check", "doctor", "list_studies", "new", "remove", "sync", "write_report"),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from study.questions.ablation import Ablation
     from study.questions.comparison import Comparison
     from study.questions.confirmation import Confirmation
+    from study.questions.several import Several
     from study.record.summary import Summary
     from study.settings import Settings
 
@@ -126,6 +127,55 @@ def compare(
         resplit=resplit,
     )  # fmt: skip
     return _watch(comparison.run(settled, places, options, question, threading.Event()), how, places)
+
+
+def compare_over_data(
+    study: Study | str,
+    data: Sequence[str],
+    variants: Sequence[str] | None = None,
+    *,
+    against: str | None = None,
+    seeds: int | None = None,
+    smallest: float = 0.005,
+    resplit: bool = False,
+    **how: Unpack[How],
+) -> Several:
+    """Compare a study's variants on several data sets, one after the other, with one verdict over all.
+
+    Args:
+        study: a `Study`, or the name or path of one.
+        data: names of data sets; each of them counts once.
+        variants: as in `compare`, as are the next ones.
+        against: the baseline.
+        seeds: the same number on each data set; None is 10.
+        smallest: the smallest difference of interest.
+        resplit: a split of its own for each seed.
+        how: see `How`.
+
+    Returns:
+        The comparison on each data set, and for each variant the mean difference with its interval and verdict.
+
+    Raises:
+        StudyError: see `study.errors`; an `InputError` before anything was written.
+
+    """
+    from study import request  # noqa: PLC0415 - as in `run`
+    from study.questions import comparison, several  # noqa: PLC0415 - as in `run`
+
+    names = dict.fromkeys(data)
+    if len(names) < 2:
+        raise InputError("one verdict over data sets takes two or more", where="data", fix="`compare` takes one.")
+    wanted = load(study) if isinstance(study, str) else study
+    settled = [_settle(request.on(wanted, name), how) for name in names]
+    _, places, options = settled[0]
+    studies = [Family(each.name, places.home).as_searched(each) for each, *_ in settled]
+    asked = [
+        (each, comparison.ask(each, variants, against, seeds=seeds, smallest=smallest, resplit=resplit))
+        for each in studies
+    ]
+    found = _watch(several.run(asked, places, options, threading.Event()), how, places)
+    assert isinstance(found, several.Several)
+    return found
 
 
 def confirm(

@@ -206,7 +206,7 @@ Data = Annotated[
         metavar="DATASET",
         rich_help_panel=WHAT,
         autocompletion=completion.data_sets,
-        help="Use another data set. The study is then called NAME@DATASET.",
+        help="Use another data set. The study is then called NAME@DATASET. `compare` takes several: A,B.",
     ),
 ]
 NoFallback = Annotated[

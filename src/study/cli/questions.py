@@ -67,6 +67,8 @@ def compare(
 
         side_by_side.compare(context, names, as_json=as_json, as_csv=as_csv, home=home)
         return
+    if server and "," in (data or ""):
+        raise InputError("a server compares on one data set at a time", where="--data", fix="Name one.")
     if server:
         from study.cli import remote
 
@@ -80,7 +82,7 @@ def compare(
         from study import request, settings
         from study.cli import preamble
         from study.options import Options
-        from study.questions import comparison
+        from study.questions import comparison, several
         from study.terminal.watch import print_answer
 
         fixed = request.overrides([*(assignments or []), *([f"epochs={epochs}"] if epochs else [])])
@@ -90,21 +92,27 @@ def compare(
             "against": against, "seeds": seeds, "until_sure": until_sure, "smallest": smallest,
             "as_published": as_published, "resplit": resplit,
         }  # fmt: skip
+        sets = several.named(data, until_sure=until_sure)
         if show_only:
             if fixed:
                 raise InputError("--set and --epochs change nothing beside --show", fix="Leave one of them out.")
             typed = {name: value for name, value in given.items() if options.typed(context, name)}
-            study = request.recorded_comparison(names[0], places.home, data=data)
-            print_answer(comparison.shown(study, places, **typed), as_json=as_json, as_csv=as_csv)
+            shown = [request.recorded_comparison(names[0], places.home, data=each) for each in sets]
+            print_answer(several.shown(shown, places, typed), as_json=as_json, as_csv=as_csv)
             return
-        wanted = request.read(names[0], recipe=None, fixed=fixed, data=data, rename=None, home=places.home).study
-        comparison.ask(wanted, **given)  # before the data are fetched
+        wanted = [
+            request.read(names[0], recipe=None, fixed=fixed, data=each, rename=None, home=places.home).study
+            for each in sets
+        ]
+        for each in wanted:
+            comparison.ask(each, **given)  # before the data are fetched
         how = Options(workers=workers, device=device, accept=accept, timeout=timeout, hang=hang, **placed)
-    study = preamble.searched(terminal, places, wanted, how, fallback=not no_fallback and data is None)
-    question = comparison.ask(study, **given)
+    fallback = not no_fallback and data is None
+    studies = [preamble.searched(terminal, places, each, how, fallback=fallback) for each in wanted]
+    questions = [(each, comparison.ask(each, **given)) for each in studies]
     _answer(
-        lambda stop: comparison.run(study, places, how, question, stop),
-        lambda: comparison.of(study, places, question), terminal, places, as_json=as_json, as_csv=as_csv,
+        lambda stop: several.run(questions, places, how, stop),
+        lambda: several.of(questions, places), terminal, places, as_json=as_json, as_csv=as_csv,
     )  # fmt: skip
 
 

@@ -57,6 +57,11 @@ def available_data(
     return study, ""
 
 
+def data_name(study: Study) -> str:
+    """Give the name of the study's data set; the study's own name where its recipe has none."""
+    return str(getattr(study.recipe, "dataset", study.name))
+
+
 def _ensure(dataset: str, call: Call, report: Callable[[str, float | None], None] | None) -> None:
     from study.data import packed  # noqa: PLC0415 - only where there is data
 

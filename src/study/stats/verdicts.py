@@ -271,8 +271,8 @@ def judge(
         if evidence.same[i]:
             judged.append(_same(n, wins[i], smallest, **failed))
             continue
-        interval = _cut(float(evidence.low[i]), float(evidence.high[i]), signs[i])
-        verdict = "hurts" if more_failures[i] else _verdict(interval, signs[i], direction, smallest)
+        interval = cut(float(evidence.low[i]), float(evidence.high[i]), signs[i])
+        verdict = "hurts" if more_failures[i] else verdict_of(interval, signs[i], direction, smallest)
         failed["fails_more"] = bool(more_failures[i])
         p, p_adjusted = float(evidence.p[i]), float(adjusted[i])
         judged.append(Contrast(verdict, center, interval, p, p_adjusted, sd, n, wins[i], smallest, **failed))
@@ -311,13 +311,15 @@ def _same(n: int, wins: Share, smallest: float, **failed: Any) -> Contrast:
     return Contrast("no difference", 0.0, Interval(0.0, 0.0), 1.0, 1.0, 0.0, n, wins, smallest, same=True, **failed)
 
 
-def _cut(low: float, high: float, sign: float) -> Interval:
+def cut(low: float, high: float, sign: float) -> Interval:
+    """Cut a simultaneous interval at 0 where Holm has settled the sign."""
     if sign > 0 and high > 0:
         return Interval(max(low, 0.0), high)
     return Interval(low, min(high, 0.0)) if sign < 0 and low < 0 else Interval(low, high)
 
 
-def _verdict(interval: Interval, sign: float, direction: Direction, smallest: float) -> Verdict:
+def verdict_of(interval: Interval, sign: float, direction: Direction, smallest: float) -> Verdict:
+    """Read the verdict from a settled sign, or from the interval where none is settled."""
     if sign:
         return "helps" if sign * sign_of(direction) > 0 else "hurts"
     return "no difference" if -smallest < interval.low and interval.high < smallest else "not enough seeds"

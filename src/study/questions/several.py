@@ -1,0 +1,176 @@
+"""The same comparison on several data sets: one after the other, then one verdict over all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from study.errors import InputError, RecipeError
+from study.questions import comparison, judging
+from study.recipe import Recipe
+from study.running import preflight
+from study.schemas import several as schemas
+from study.stats import several as stats
+from study.text import several as text
+from study.text.shown import Shown
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Generator, Mapping, Sequence
+
+    from study.definition import Study
+    from study.options import Options
+    from study.progress import Progress
+    from study.questions.comparison import Comparison, ComparisonQuestion
+    from study.settings import Settings
+    from study.text.table import Block
+
+    Asked = Sequence[tuple[Study, ComparisonQuestion]]
+
+
+def named(data: str | None, *, until_sure: bool = False) -> list[str | None]:
+    """Read the data sets of `--data A,B`: each once, in their order; the study's own where none is named.
+
+    Raises:
+        InputError: several, and seeds that end when a verdict is sure: an average of such means is biased.
+
+    """
+    names: list[str | None] = [*dict.fromkeys(name for part in (data or "").split(",") if (name := part.strip()))]
+    if len(names) > 1 and until_sure:
+        fix = "Give --seeds, the same number on each."
+        raise InputError("--until-sure ends at another seed on each data set", where="--data", fix=fix)
+    return names or [None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Several(Shown):
+    """Comparisons of the same variants on several data sets, and the verdict over all.
+
+    Args:
+        study: name of the study.
+        comparisons: one for each data set, by its name.
+        steps: the metric's resolution on each.
+
+    """
+
+    study: str
+    comparisons: Mapping[str, Comparison]
+    steps: Sequence[float]
+
+    def record(self) -> schemas.SeveralData:
+        """Return the verdicts as a record."""
+        first = next(iter(self.comparisons.values()))
+        question, direction = first.question, first.metric.direction
+        names = [row.variant for row in first]
+        values = [np.array([row.values for row in found], dtype=np.float64) for found in self.comparisons.values()]
+        base = names.index(question.against)
+        others = [at for at in range(len(names)) if at != base]
+        with np.errstate(invalid="ignore"):
+            means = np.array([[np.nanmean(row) if len(row) else np.nan for row in each] for each in values])
+        judged = dict(zip(others, stats.averages(
+            [each[others] for each in values], [each[base] for each in values],
+            self.steps, direction, question.smallest,
+        ), strict=True))  # fmt: skip
+        ranks = stats.ranks(means, direction)
+        return schemas.SeveralData(
+            study=self.study,
+            **first.metric.asked(),
+            against=question.against,
+            seeds=question.seeds,
+            smallest=question.smallest,
+            data=list(self.comparisons),
+            variants=[_row(name, float(ranks[at]), judged.get(at)) for at, name in enumerate(names)],
+            comparisons=[found.record() for found in self.comparisons.values()],
+        )
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one flat row per variant."""
+        return [row.plain() for row in self.record().variants]
+
+    def blocks(self) -> list[Block]:
+        """Describe each comparison, then the verdict over all."""
+        return [
+            *(block for found in self.comparisons.values() for block in found.blocks()),
+            text.several(self.record()),
+        ]
+
+
+def _row(name: str, rank: float, found: stats.Average | None) -> schemas.OverData:
+    return schemas.OverData(
+        variant=name,
+        rank=rank,
+        verdict=found and found.verdict,
+        difference=found and found.difference,
+        difference_low=found and found.interval.low,
+        difference_high=found and found.interval.high,
+        p_adjusted=found and found.p_adjusted,
+        better=found and found.better,
+        iqm=found and found.iqm,
+        iqm_low=found and found.iqm_interval.low,
+        iqm_high=found and found.iqm_interval.high,
+        p_others=found and found.p_others,
+    )
+
+
+def run(
+    asked: Asked, settings: Settings, options: Options, stop: threading.Event
+) -> Generator[Progress, None, Comparison | Several]:
+    """Compare on each data set in turn; what was trained before is not trained again.
+
+    Raises the errors of `comparison.run`.
+    """
+    if len(asked) > 1:
+        _check(asked, options)
+    found: list[Comparison] = []
+    for study, question in asked:
+        found.append((yield from comparison.run(study, settings, options, question, stop)))
+    return _over([study for study, _ in asked], found)
+
+
+def _check(asked: Asked, options: Options) -> None:
+    """Check that the recipes fit each data set, before anything is trained on the first one."""
+    with options.calling() as call:
+        for study, question in asked:
+            recipes = [study.recipe_for(study.variants[name]) for name in question.variants]
+            if isinstance(study.recipe, Recipe):
+                try:
+                    preflight.check_all(recipes, options.device, call)
+                except RecipeError as error:
+                    raise RecipeError(
+                        error.what, where=f"--data {preflight.data_name(study)}", fix=error.fix
+                    ) from error
+
+
+def of(asked: Asked, settings: Settings) -> Comparison | Several:
+    """Read what is there so far from the folders."""
+    found = [comparison.of(study, settings, question) for study, question in asked]
+    return _over([study for study, _ in asked], found)
+
+
+def shown(studies: Sequence[Study], settings: Settings, asked: Mapping[str, Any]) -> Comparison | Several:
+    """Read the latest comparison of each study, or the one that is asked for, as `comparison.shown`.
+
+    Raises:
+        InputError: see there; or they were of other variants, or with other numbers of seeds.
+
+    """
+    found = [comparison.shown(study, settings, **asked) for study in studies]
+    if any(each.question != found[0].question for each in found):
+        fix = "Compare them by one command, with --data A,B."
+        raise InputError("the data sets were not compared by the same question", where="--data", fix=fix)
+    return _over(studies, found)
+
+
+def _over(studies: Sequence[Study], found: Sequence[Comparison]) -> Comparison | Several:
+    """Give one comparison as it is, and several with the verdict over all."""
+    if len(found) == 1:
+        return found[0]
+    names = [preflight.data_name(study) for study in studies]
+    steps = [
+        judging.resolution(comparison.compared(study), [row.values for row in each], test=True)
+        for study, each in zip(studies, found, strict=True)
+    ]
+    name = studies[0].name.partition("@")[0]
+    return Several(study=name, comparisons=dict(zip(names, found, strict=True)), steps=steps)
