@@ -76,6 +76,24 @@ def test_separators_of_thousands_per_cent_and_currencies_are_numbers(tmp_path):
     np.testing.assert_array_equal(frame["c"], 2000.25 + np.arange(ROWS))
 
 
+def test_numbers_with_one_unit_are_numbers_and_texts_with_numbers_are_not(tmp_path):
+    def row(n):
+        texts = f"{n} {'doors' if n % 2 else 'beds'};{n % 3}nd;level {n}"
+        return f"{n},5 kg;{n} km/h;{n % 30} °C;{texts};{'uv'[n % 2]}"
+
+    frame = read(written(tmp_path / "t.csv", lines(row, "a;b;c;d;e;f;y")))
+    np.testing.assert_array_equal(frame["a"], np.arange(ROWS) + 0.5)
+    np.testing.assert_array_equal(frame["b"], np.arange(ROWS))
+    np.testing.assert_array_equal(frame["c"], np.arange(ROWS) % 30)
+    assert [frame[name][1] for name in "def"] == ["1 doors", "1nd", "level 1"]
+    path = written(tmp_path / "u.csv", lines(lambda n: f"{'tall' if n == 9 else f'{n} cm'};{n};{'uv'[n % 2]}"))
+    with pytest.raises(DataError, match=r"column 'a' holds numbers, but line 11 has 'tall'"):
+        read(path)
+    assert read(path, category=("a",))["a"][0] == "0 cm"
+    labels = written(tmp_path / "v.csv", lines(lambda n: f"{n};{n};{n % 2} doors"))
+    assert set(read(labels)["y"]) == {"0 doors", "1 doors"}
+
+
 def test_what_may_be_thousands_or_a_fraction_is_asked_for_and_named_by_an_option(tmp_path):
     path = written(tmp_path / "t.csv", lines(lambda n: f'"1,{n:03d}",{n},{"uv"[n % 2]}', "a,b,y"))
     with pytest.raises(DataError, match=r"column 'a': line 2 has '1,000'.*--decimal \. or --decimal ,"):

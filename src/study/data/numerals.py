@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -20,6 +21,7 @@ NUMERAL = re.compile(
     rf"(?P<sign>[-+\u2212]?)[{SPACES}]*(?P<before>{CURRENCY})?[{SPACES}]*(?P<inner>[-\u2212]?)"
     rf"(?P<body>\d[\d.,{GROUPS}]*|[.,]\d+)(?P<exponent>[eE][-+]?\d+)?[{SPACES}]*(?P<after>%|‰|{CURRENCY})?"
 )
+OF_UNIT = re.compile(rf"(?P<number>.*[\d.,])[{SPACES}]+(?P<unit>°?[^\W\d_][^\s\d]{{0,11}})")  # 12.5 kg, 30 km/h, 21 °C
 POINT = re.compile(rf"(?:\d*|\d{{1,3}}(?P<group>[,{GROUPS}])\d{{3}}(?:(?P=group)\d{{3}})*)(?:\.\d*)?")
 COMMA = re.compile(rf"(?:\d*|\d{{1,3}}(?P<group>[.{GROUPS}])\d{{3}}(?:(?P=group)\d{{3}})*)(?:,\d*)?")
 
@@ -29,7 +31,7 @@ class Numeral:
     """One text as a number, in the two ways to read it.
 
     Args:
-        unit: per cent or currency, empty for none.
+        unit: per cent, currency or another unit; empty for none.
         point: its value if the point is the decimal sign; None if that is impossible.
         comma: its value if the comma is.
 
@@ -75,6 +77,24 @@ class Column:
     def of(cls, counts: Mapping[str, int]) -> Column:
         """Read the distinct texts of a column."""
         return cls({text: numeral(text) for text in counts}, counts)
+
+    @classmethod
+    def of_features(cls, counts: Mapping[str, int]) -> Column:
+        """Read a column's distinct texts; those of numbers with one unit, such as 12.5 kg, as these numbers."""
+        column = cls.of(counts)
+        return column if column.is_meant else cls._of_one_unit(column) or column
+
+    @classmethod
+    def _of_one_unit(cls, column: Column) -> Column | None:
+        found, shares = dict(column.found), Counter[str]()
+        for text in column.counts:
+            if (match := OF_UNIT.fullmatch(text)) and (number := numeral(match["number"])) and not number.unit:
+                found[text] = replace(number, unit=match["unit"])
+                shares[match["unit"]] += column.counts[text]
+        if len(shares) != 1:
+            return None
+        meant = cls(found, column.counts)
+        return meant if meant.is_meant else None
 
     @property
     def is_meant(self) -> bool:

@@ -132,7 +132,7 @@ def _numbers_in(rows: Rows, text: set[str], how: Reading, label: str | None) -> 
         if name != label:
             values = values.where(~values.isin(missing))
         new[name] = values
-        column = Column.of(cast("dict[str, int]", values.value_counts(sort=False).to_dict()))
+        column = Column.of_features(cast("dict[str, int]", values.value_counts(sort=False).to_dict()))
         if name not in text and name != label and column.is_meant:
             columns[name] = column
     if columns:
