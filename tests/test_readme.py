@@ -92,6 +92,7 @@ def test_paths_that_are_named_exist(page):
 def test_variables_that_are_named_are_read_by_the_program(page):
     source = "".join(file.read_text() for top in (SOURCE, REPOSITORY / "tests") for file in top.rglob("*.py"))
     source += (REPOSITORY / "tests" / "cli" / "options.txt").read_text()  # those that follow from an option's name
+    source += (REPOSITORY / "docker" / "compose.yaml").read_text()
     assert [name for name in re.findall(r"STUDY_[A-Z_]+[A-Z]", page.read_text()) if name not in source] == []
 
 

@@ -220,9 +220,14 @@ def machine(tmp_path, postgres):
     url = postgres()
     with psycopg.connect(url, autocommit=True) as connection:
         known = SERVICES["postgres"]["environment"]
+        statements = re.findall(r"^CREATE.*?;", (FOLDER / "databases.sql").read_text(), re.MULTILINE)
+        made = [name for each in statements for name in re.findall(r"CREATE DATABASE (\w+)", each)]
+        for name in (*made, known["POSTGRES_DB"]):  # left by the test before
+            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        connection.execute(f"DROP ROLE IF EXISTS {known['POSTGRES_USER']}")
         connection.execute(f"CREATE ROLE {known['POSTGRES_USER']} SUPERUSER LOGIN PASSWORD '{PASSWORD}'")
         connection.execute(f"CREATE DATABASE {known['POSTGRES_DB']} OWNER {known['POSTGRES_USER']}")
-        for statement in re.findall(r"^CREATE.*?;", (FOLDER / "databases.sql").read_text(), re.MULTILINE):
+        for statement in statements:
             connection.execute(statement)
         sockets = connection.info.host
     machine = Machine(tmp_path, sockets)
