@@ -89,7 +89,11 @@ class Telling:
             has_ended = self._thread.close(timeout - LAST_TRY, stop)
         if not has_ended:
             self._lease.seal()  # what hangs there now must not be written later, beside the next search
-        return self._teller.pending()
+        behind = self._teller.pending()
+        if self._is_said and has_ended and not behind:  # it came back after the loop had looked last
+            self._is_said = False
+            self._notices.put("Optuna's storage answers again")
+        return behind
 
     def _tell(self) -> str | None:
         try:
