@@ -54,8 +54,12 @@ class Rule(Protocol):
         """Tell whether a trial leaves its worker after this epoch, which is not its last."""
         ...
 
-    def promoted(self, *, is_dry: bool) -> int | None:
-        """Give a paused trial to go on with; `is_dry` if there is no new one to begin instead."""
+    def finished(self, trial: int, epoch: int, value: float) -> None:
+        """Take a full trial."""
+        ...
+
+    def promoted(self) -> int | None:
+        """Give a paused trial to go on with, if there is one."""
         ...
 
 
@@ -82,7 +86,7 @@ class Stopping:
         each.report(value, epoch)
         self._study.tell(each, value)
 
-    def promoted(self, *, is_dry: bool) -> int | None:  # noqa: ARG002 - the protocol's
+    def promoted(self) -> int | None:
         """Promote nothing."""
         return None
 
@@ -122,7 +126,7 @@ class Promotion:
     def finished(self, trial: int, epoch: int, value: float) -> None:
         """Take a full trial: nothing is left to decide."""
 
-    def promoted(self, *, is_dry: bool) -> int | None:  # noqa: ARG002 - the protocol's
+    def promoted(self) -> int | None:
         """Give the best promotable trial of the highest rung that has one."""
         for bracket, rung in sorted(self._paused, key=lambda key: -key[1]):
             reached = sorted(self._paused[bracket, rung])
@@ -163,7 +167,7 @@ class PausedMedian:
     def finished(self, trial: int, epoch: int, value: float) -> None:
         """Take a full trial."""
 
-    def promoted(self, *, is_dry: bool) -> int | None:  # noqa: ARG002 - the protocol's
+    def promoted(self) -> int | None:
         """Give the furthest paused trial that is not low any more."""
         for trial, (epoch, value) in sorted(self._paused.items(), key=lambda item: (-item[1][0], -item[1][1])):
             if not self._is_low(epoch, value):
@@ -186,7 +190,7 @@ class Replay:
     full: list[tuple[int, float]] = field(default_factory=list)
 
 
-def replay(rule: Any, curves: NDArray[np.float64], workers: int) -> Replay:
+def replay(rule: Rule, curves: NDArray[np.float64], workers: int) -> Replay:
     """Play the trials in their order, an epoch of each worker at a time."""
     done, length = Replay(), curves.shape[1]
     at: dict[int, int] = {}  # epochs by trial
@@ -194,7 +198,7 @@ def replay(rule: Any, curves: NDArray[np.float64], workers: int) -> Replay:
     while True:
         for slot, trial in enumerate(slots):
             if trial is None:
-                taken = rule.promoted(is_dry=len(at) == len(curves))
+                taken = rule.promoted()
                 if taken is None and len(at) < len(curves):
                     taken = len(at)
                     at[taken] = 0
@@ -220,9 +224,9 @@ def rungs(length: int, factor: int, first: int = 1) -> list[int]:
     return [first * factor**k for k in range(length) if first * factor ** (k + 1) <= length]
 
 
-def rules(length: int) -> dict[str, Callable[[], Any]]:
+def rules(length: int) -> dict[str, Callable[[], Rule]]:
     """Give a factory of each rule for trials of so many epochs."""
-    made: dict[str, Callable[[], Any]] = {
+    made: dict[str, Callable[[], Rule]] = {
         name: (lambda name=name: Stopping(name)) for name in ("none", "median", "percentile", "asha", "hyperband")
     }
     for factor in (2, 3, 4):
@@ -261,7 +265,7 @@ def record(work: str, size: Size) -> tuple[NDArray[np.float64], float]:
     return curves, noise
 
 
-def row(name: str, make: Callable[[], Any], curves: NDArray[np.float64], noise: float, how: Any) -> str:
+def row(name: str, make: Callable[[], Rule], curves: NDArray[np.float64], noise: float, how: Any) -> str:
     """Replay a rule in all orders; its line of the table: means and standard errors."""
     spent, lost, until, full = [], [], [], []
     best = curves[:, -1].max()

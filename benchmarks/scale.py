@@ -81,7 +81,7 @@ def draw(trial: Any) -> dict[str, float]:
 
 def train(_recipe: Knobs, _resume: object) -> Any:
     """Stand for a training: it is played."""
-    raise NotImplementedError
+    raise AssertionError("the executor of this file plays it")
 
 
 def value(recipe: Any, epoch: int) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -82,19 +81,17 @@ class Column:
     def of_features(cls, counts: Mapping[str, int]) -> Column:
         """Read a column's distinct texts; those of numbers with one unit, such as 12.5 kg, as these numbers."""
         column = cls.of(counts)
-        return column if column.is_meant else cls._of_one_unit(column) or column
+        return column if column.is_meant else column.of_one_unit() or column
 
-    @classmethod
-    def _of_one_unit(cls, column: Column) -> Column | None:
-        found, shares = dict(column.found), Counter[str]()
-        for text in column.counts:
+    def of_one_unit(self) -> Column | None:
+        """Read texts of a number and a unit as numbers; None if there are several units, or many other texts."""
+        found, units = dict(self.found), set[str]()
+        for text in self.counts:
             if (match := OF_UNIT.fullmatch(text)) and (number := numeral(match["number"])) and not number.unit:
                 found[text] = replace(number, unit=match["unit"])
-                shares[match["unit"]] += column.counts[text]
-        if len(shares) != 1:
-            return None
-        meant = cls(found, column.counts)
-        return meant if meant.is_meant else None
+                units.add(match["unit"])
+        meant = Column(found, self.counts)
+        return meant if len(units) == 1 and meant.is_meant else None
 
     @property
     def is_meant(self) -> bool:

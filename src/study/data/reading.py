@@ -132,8 +132,10 @@ def _numbers_in(rows: Rows, text: set[str], how: Reading, label: str | None) -> 
         if name != label:
             values = values.where(~values.isin(missing))
         new[name] = values
+        if name in text or name == label:
+            continue
         column = Column.of_features(cast("dict[str, int]", values.value_counts(sort=False).to_dict()))
-        if name not in text and name != label and column.is_meant:
+        if column.is_meant:
             columns[name] = column
     if columns:
         decimal = _decimal(rows, columns, how)

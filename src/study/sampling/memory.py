@@ -99,19 +99,17 @@ class Memory(InMemoryStorage):
         states: Container[TrialState] | None = None,
     ) -> list[FrozenTrial]:
         """Give the trials, as Optuna's storages do."""
-        if (
-            isinstance(states, tuple) and len(states) == 1 and states[0] in OPEN and not deepcopy
-        ):  # before each proposal
+        if not deepcopy and isinstance(states, tuple) and len(states) == 1 and states[0] in OPEN:  # before a proposal
             hidden = self.paused if self._is_asked else ()
             return [trial for trial in self.unfinished(states[0]) if trial.number not in hidden]
-        if not self._is_bounded:
-            if not (self._is_asked and self.paused):
-                return super().get_all_trials(study_id, deepcopy, states)
-            shown = self._as_pruned(super().get_all_trials(study_id, deepcopy))
-            return shown if states is None else [trial for trial in shown if trial.state in states]
-        best = (number for _, number in self._best[:BEST])
-        numbers = {*self._ended[-NEWEST:], *best}.union(*self._open.values())
-        shown = self._as_pruned(self._trials(sorted(numbers)))
+        if self._is_bounded:
+            best = (number for _, number in self._best[:BEST])
+            trials = self._trials(sorted({*self._ended[-NEWEST:], *best}.union(*self._open.values())))
+        elif self._is_asked and self.paused:
+            trials = super().get_all_trials(study_id, deepcopy)
+        else:
+            return super().get_all_trials(study_id, deepcopy, states)
+        shown = self._as_pruned(trials)
         return shown if states is None else [trial for trial in shown if trial.state in states]
 
     def _as_pruned(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:

@@ -33,8 +33,7 @@ class Observed:
         """Begin with nothing read."""
         self._kinds: dict[frozenset[tuple[str, BaseDistribution]], int] = {}
         self._kind: dict[int, int] = {}  # by a trial's number, which of the kinds its space is
-        self._pruned: dict[int, tuple[float, float]] = {}  # by number, the score of a pruned trial
-        self._scored: dict[int, int] = {}  # by number, after how many values
+        self._pruned: dict[int, tuple[tuple[float, float], int]] = {}  # by number, its score after so many values
         self._tables: dict[frozenset[tuple[str, BaseDistribution]], _Table] = {}
 
     def read(self, study: optuna.Study) -> list[FrozenTrial]:
@@ -44,9 +43,10 @@ class Observed:
             if trial.number not in self._kind:
                 key = frozenset(trial.distributions.items())
                 self._kind[trial.number] = self._kinds.setdefault(key, len(self._kinds))
-            if trial.state == TrialState.PRUNED and self._scored.get(trial.number) != len(trial.intermediate_values):
-                self._scored[trial.number] = len(trial.intermediate_values)  # a paused one, shown as pruned, goes on
-                self._pruned[trial.number] = _get_pruned_trial_score(trial, study)
+            if trial.state == TrialState.PRUNED:
+                known, values = self._pruned.get(trial.number), len(trial.intermediate_values)
+                if known is None or known[1] != values:  # a paused one, shown as pruned, goes on
+                    self._pruned[trial.number] = _get_pruned_trial_score(trial, study), values
         return trials
 
     def common_space(self, trials: Ended) -> Space:
@@ -60,7 +60,7 @@ class Observed:
         complete = [(trial.value or 0.0, trial.number) for trial in trials if trial.state == TrialState.COMPLETE]
         complete.sort(key=lambda pair: pair[0], reverse=direction == StudyDirection.MAXIMIZE)
         pruned = [trial.number for trial in trials if trial.state == TrialState.PRUNED]
-        ranked = [number for _, number in complete] + sorted(pruned, key=self._pruned.__getitem__)
+        ranked = [number for _, number in complete] + sorted(pruned, key=lambda number: self._pruned[number][0])
         return sorted(ranked[:good]), sorted(ranked[good:])
 
     def values(

@@ -144,13 +144,13 @@ class Trials:
 
     def _enter(self, trial: FrozenTrial) -> None:
         self._copy.add_trial(trial)
-        self._enter_rungs(self._memory.get_trial(self._id(self._memory.get_n_trials(self._copy_id) - 1)))
+        self._enter_rungs(self._memory.get_n_trials(self._copy_id) - 1)
         self._note_variant(trial)
 
-    def _enter_rungs(self, trial: FrozenTrial) -> None:
+    def _enter_rungs(self, number: int) -> None:
         """Let a trial count at the rungs that it has reached, a variant too, of which the pruner is never asked."""
         if self._promotion:
-            self._promotion.enter(trial)
+            self._promotion.enter(self._memory.get_trial(self._id(number)))
 
     def _note_variant(self, trial: FrozenTrial) -> None:
         if variant := trial.user_attrs.get("variant"):
@@ -278,7 +278,7 @@ class Trials:
         """Add the objective of a trial's epoch."""
         value = epoch.metrics[self._study.metric]
         self._memory.set_trial_intermediate_value(self._id(number), epoch.number, value)
-        self._enter_rungs(self._memory.get_trial(self._id(number)))
+        self._enter_rungs(number)
 
     def should_prune(self, number: int) -> bool:
         """Tell whether the pruner ends the trial after the epoch that was reported last, which is not its final one."""

@@ -53,7 +53,7 @@ def on_new_examples(found: Comparison, metric: Metric) -> list[Block]:
     if not known or found.examples is None:
         return []
     rows = [[row.variant, metric.cell(row.mean), _span(row.mean_new_low, row.mean_new_high, metric),
-             metric.gap(row.difference), _gaps(row.difference_new_low, row.difference_new_high, metric)]
+             metric.gap(row.difference), gaps(row.difference_new_low, row.difference_new_high, metric)]
             for row in known]  # fmt: skip
     heading = ["Variant", "Mean", "On new examples", "Difference", "On new examples"]
     title = (
@@ -67,7 +67,8 @@ def _span(low: float | None, high: float | None, metric: Metric) -> str:
     return "-" if low is None or high is None else metric.interval(Ends(low, high))
 
 
-def _gaps(low: float | None, high: float | None, metric: Metric) -> str:
+def gaps(low: float | None, high: float | None, metric: Metric) -> str:
+    """Write the interval of a difference; a dash where it is not known."""
     return "-" if low is None or high is None else metric.gaps(Ends(low, high))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from study.formatting import plural
-from study.metric import Ends
+from study.text.questions import gaps
 from study.text.table import Block
 
 if TYPE_CHECKING:
@@ -46,11 +46,7 @@ def _row(row: OverData, metric: Metric, number: int, *, others: bool) -> list[st
         return [row.variant, "-", "-", "-", f"{row.rank:.1f}", "-", "-", *(["-"] if others else []), "baseline"]
     elsewhere = [f"{row.p_others:.2g}" if row.p_others is not None else "-"] if others else []
     return [
-        row.variant, metric.gap(row.difference), _gaps(row.difference_low, row.difference_high, metric),
+        row.variant, metric.gap(row.difference), gaps(row.difference_low, row.difference_high, metric),
         f"{row.better} of {number}", f"{row.rank:.1f}", metric.gap(row.iqm),
-        _gaps(row.iqm_low, row.iqm_high, metric), *elsewhere, row.verdict,
+        gaps(row.iqm_low, row.iqm_high, metric), *elsewhere, row.verdict,
     ]  # fmt: skip
-
-
-def _gaps(low: float | None, high: float | None, metric: Metric) -> str:
-    return "-" if low is None or high is None else metric.gaps(Ends(low, high))
