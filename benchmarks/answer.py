@@ -12,6 +12,7 @@ sides, which is the fastest here, and are not timed. The script's own time is ta
 
     python benchmarks/answer.py --quick                              # digits and MNIST, small, under five minutes
     python benchmarks/answer.py digits mnist cifar --rounds 3        # hours; nothing else may run
+    python benchmarks/answer.py digits --also "--pruner promotion"   # a fifth side: study with these options
 
 CIFAR-10 must be imported (`study data import cifar10 ARCHIVE`); MNIST is found in STUDY_DATA. Ray Tune's own
 dependencies come with `uv pip install 'ray[tune]'`.
@@ -45,8 +46,7 @@ from study.executors.server import cores
 from study.record.journal import Journal
 
 HERE = Path(__file__).parent
-SIDES = ("script", "median", "tune", "study")
-NAMES = {"script": "script", "median": "MedianPruner", "tune": "Ray Tune, ASHA", "study": "study"}
+PEERS = {"script": "script", "median": "MedianPruner", "tune": "Ray Tune, ASHA"}  # as answer_peer.py knows them
 FRESH = 10_000  # the first of the seeds that no search has used
 
 
@@ -245,18 +245,24 @@ class Judge:
                     side.reached = trial.at
 
 
+def ours(arguments: argparse.Namespace) -> list[str]:
+    """Name our own sides: `study`, and each further one by its options."""
+    return ["study", *(f"study {words}" for words in arguments.also)]
+
+
 def measure(arguments: argparse.Namespace, work: str, size: Size, place: Path) -> list[Round]:
     """Run all rounds of a work, each in another order and with another seed, then judge them."""
     data, rounds = split(work, size, place), list[Round]()
     for number in range(arguments.rounds):
-        turn = number % len(SIDES)
+        names = [*arguments.peers, *ours(arguments)]
+        turn = number % len(names)
         sides: dict[str, Side] = {}
-        for name in (*SIDES[turn:], *SIDES[:turn]):
-            home = place / f"{number}-{name}"
-            if name == "study":
-                sides[name] = search_study(work, size, number, home, arguments.words)
-            else:
+        for name in (*names[turn:], *names[:turn]):
+            home = place / f"{number}-{names.index(name)}"
+            if name in PEERS:
                 sides[name] = search_peer(name, work, size, number, home, data)
+            else:
+                sides[name] = search_study(work, size, number, home, name.split()[1:])
             print(f"{work}, round {number + 1}, {name}: {sides[name].whole:.1f} s", file=sys.stderr)
         rounds.append(Round(sides))
     with ProcessPoolExecutor(cores(), get_context("spawn")) as pool:
@@ -291,13 +297,14 @@ def table(work: str, size: Size, rounds: list[Round]) -> str:
         "| side | until the answer | script's / this | reached | whole search | epochs | best, fresh seeds |",
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
-    for name in SIDES:
+    for name in rounds[0].sides:
         sides = [each.sides[name] for each in rounds]
         pairs = [(seconds_until(each.sides["script"]), seconds_until(each.sides[name])) for each in rounds]
         ratios = list(starmap(ratio, pairs))
         last = statistics.median(side.fresh[side.leaders()[-1]] for side in sides)
         cells = [
-            NAMES[name], written(statistics.median(map(seconds_until, sides))), f"{statistics.median(ratios):.1f}",
+            PEERS.get(name, name), written(statistics.median(map(seconds_until, sides))),
+            f"{statistics.median(ratios):.1f}",
             f"{sum(side.reached is not None for side in sides)} of {len(sides)}",
             written(statistics.median(side.whole for side in sides)),
             f"{statistics.median(side.epochs for side in sides):.0f}", f"{100 * last:.2f} %",
@@ -320,13 +327,19 @@ def main() -> None:
     parser.add_argument("--trials", type=int, help="of each side, instead of the work's own number")
     parser.add_argument("--seeds", type=int, default=5, help="fresh ones, for each configuration that is judged")
     parser.add_argument("--json", type=Path, default=Path("answer.json"), help="where everything is written")
-    parser.add_argument("--study", dest="words", default="", help='further options of our side, as "--pruner asha"')
+    parser.add_argument(
+        "--peers", nargs="+", choices=PEERS, default=list(PEERS), help="default: all; script is always among them"
+    )
+    parser.add_argument(
+        "--also", action="append", default=[], metavar="OPTIONS", help='a further side of ours, as "--pruner promotion"'
+    )
     arguments = parser.parse_args()
-    arguments.rounds, arguments.words = arguments.rounds or (1 if arguments.quick else 3), arguments.words.split()
+    arguments.peers = list(dict.fromkeys(["script", *arguments.peers]))
+    arguments.rounds = arguments.rounds or (1 if arguments.quick else 3)
     works = arguments.works or ["digits", "mnist"]
     if unknown := set(works) - set(WORKS):
         parser.error(f"no such work: {', '.join(sorted(unknown))}; there are {', '.join(WORKS)}")
-    kept: dict[str, Any] = {"machine": machine(), "study": arguments.words}
+    kept: dict[str, Any] = {"machine": machine()}
     print(kept["machine"])
     for work in works:
         size = WORKS[work].quick if arguments.quick else WORKS[work].full

@@ -251,6 +251,21 @@ def grid(rng: np.random.Generator) -> None:
             show(f"  {name}, n = {n}", *(share(each.tolist()) for each in wrong), share(named) if n > 5 else "-")
 
 
+def time_to_target(rng: np.random.Generator) -> None:
+    """Families whose variants need as many epochs as the baseline, of 10 at most: any "helps" or "hurts"."""
+    sizes = (1, 8)
+    show("time to target, any verdict in a family of, %", *(str(size) for size in sizes), "mean held")
+    for title, typical in (("never missed", 3.0), ("missed 1 in 10", 5.3), ("half missed", 10.0), ("9 in 10", 18.9)):
+        law = np.minimum(np.ceil(typical * np.exp(0.5 * rng.standard_normal(2_000_000))), 10.0)
+        for n in (2, 3, 5, 10, 30):
+            times = rng.choice(law, (20_000, 1 + sizes[-1], n))
+            count, center, sd = intervals.moments(times[:, 1:] - times[:, :1])
+            p = intervals.student_p(count, center, intervals.spread(sd, 1.0))
+            wrong = [(verdicts.holm(p[:, :size]) <= 0.05).any(-1) for size in sizes]
+            held = [intervals.mean(each, step=1.0).interval.contains(law.mean()) for each in times[:1_000, 0]]
+            show(f"  {title}, n = {n}", *(share(each.tolist()) for each in wrong), share(held))
+
+
 if __name__ == "__main__":
-    for part in (failing, gate, more, second_look, many_looks, stepwise, grid, on_new_examples):
+    for part in (failing, gate, more, second_look, many_looks, stepwise, grid, time_to_target, on_new_examples):
         part(np.random.default_rng(20_261_129))

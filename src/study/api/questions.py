@@ -96,6 +96,7 @@ def compare(
     smallest: float = 0.005,
     as_published: bool = False,
     resplit: bool = False,
+    target: float | None = None,
     **how: Unpack[How],
 ) -> Comparison:
     """Run a study's variants on the same seeds and judge them on the test split.
@@ -109,6 +110,7 @@ def compare(
         smallest: the smallest difference of interest, in the metric's unit.
         as_published: the literal published protocols, too.
         resplit: a split of its own for each seed, the same for all variants.
+        target: value of the metric on validation data; how soon it is reached is judged as a second outcome.
         how: see `How`.
 
     Returns:
@@ -124,7 +126,7 @@ def compare(
     settled = Family(settled.name, places.home).as_searched(settled)
     question = comparison.ask(
         settled, variants, against, as_published=as_published, seeds=seeds, until_sure=until_sure, smallest=smallest,
-        resplit=resplit,
+        resplit=resplit, target=target,
     )  # fmt: skip
     return _watch(comparison.run(settled, places, options, question, threading.Event()), how, places)
 
@@ -138,6 +140,7 @@ def compare_over_data(
     seeds: int | None = None,
     smallest: float = 0.005,
     resplit: bool = False,
+    target: float | None = None,
     **how: Unpack[How],
 ) -> Several:
     """Compare a study's variants on several data sets, one after the other, with one verdict over all.
@@ -150,6 +153,7 @@ def compare_over_data(
         seeds: the same number on each data set; None is 10.
         smallest: the smallest difference of interest.
         resplit: a split of its own for each seed.
+        target: value of the metric that is reached sooner or later, on each data set.
         how: see `How`.
 
     Returns:
@@ -170,7 +174,7 @@ def compare_over_data(
     _, places, options = settled[0]
     studies = [Family(each.name, places.home).as_searched(each) for each, *_ in settled]
     asked = [
-        (each, comparison.ask(each, variants, against, seeds=seeds, smallest=smallest, resplit=resplit))
+        (each, comparison.ask(each, variants, against, seeds=seeds, smallest=smallest, resplit=resplit, target=target))
         for each in studies
     ]
     found = _watch(several.run(asked, places, options, threading.Event()), how, places)

@@ -93,29 +93,25 @@ Sd = Annotated[
         help="Take this standard deviation between the seeds of one recipe.",
     ),
 ]
+Target = Annotated[
+    float | None,
+    typer.Option(
+        metavar="X", rich_help_panel=options.WHAT, help="Also judge how soon the metric reaches X on validation data."
+    ),
+]
 AsPublished = Annotated[
     bool,
     typer.Option(
-        "--as-published",
-        rich_help_panel=options.WHAT,
-        help="Also compare the published protocols to the letter.",
+        "--as-published", rich_help_panel=options.WHAT, help="Also compare the published protocols to the letter."
     ),
 ]
 ShowTable = Annotated[
     bool,
-    typer.Option(
-        "--show",
-        rich_help_panel=options.OUTPUT,
-        help="Show the table as it stands, and train nothing.",
-    ),
+    typer.Option("--show", rich_help_panel=options.OUTPUT, help="Show the table as it stands, and train nothing."),
 ]
 ShowOnly = Annotated[
     bool,
-    typer.Option(
-        "--show",
-        rich_help_panel=options.OUTPUT,
-        help="Show what was found so far, and train nothing.",
-    ),
+    typer.Option("--show", rich_help_panel=options.OUTPUT, help="Show what was found so far, and train nothing."),
 ]
 AsCsv = Annotated[bool, typer.Option("--csv", rich_help_panel=options.OUTPUT, help="Print the table as CSV.")]
 Resplit = Annotated[

@@ -39,6 +39,7 @@ def compare(
     smallest: asked.Smallest = 0.005,
     as_published: asked.AsPublished = False,
     resplit: asked.NewSplits = False,
+    target: asked.Target = None,
     epochs: options.Epochs = None,
     assignments: options.Assignments = None,
     data: options.Data = None,
@@ -90,7 +91,7 @@ def compare(
         given: dict[str, Any] = {
             "variants": [each.strip() for each in variants.split(",") if each.strip()] if variants else None,
             "against": against, "seeds": seeds, "until_sure": until_sure, "smallest": smallest,
-            "as_published": as_published, "resplit": resplit,
+            "as_published": as_published, "resplit": resplit, "target": target,
         }  # fmt: skip
         sets = several.named(data, until_sure=until_sure)
         if show_only:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("study")
 SAME = (
     "trials", "workers", "timeout", "hang", "device", "sampler", "pruner", "seed", "data", "accept", "against", "seeds",
-    "until_sure", "smallest", "as_published", "top", "resplit",
+    "until_sure", "smallest", "as_published", "top", "resplit", "target",
 )  # fmt: skip
 HERE_ONLY = ("executor", "recipe", "dry_run", "show_only", "as_csv", "home", "storage", "tracking_uri")
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from study.metric import Metric
+    from study.stats.expected import Curve
     from study.stats.intervals import Mean
     from study.stats.verdicts import Contrast
 
@@ -100,6 +101,29 @@ def curves(by_variant: Mapping[str, Sequence[Sequence[float]]], metric: Metric, 
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylabel(metric.heading.replace("_", " "))
+    _dress(axes, title)
+    return figure
+
+
+def profiles(lines: Mapping[str, Curve], title: str, axis: str) -> Figure:
+    """Draw performance profiles: the share of pairs that are better by at least so much, with their bands.
+
+    Args:
+        lines: profiles by variant.
+        title: above the picture.
+        axis: label of the horizontal axis.
+
+    """
+    figure = Figure(figsize=(8.2, 4.6), dpi=DPI, facecolor="white", layout="constrained")
+    axes = figure.add_subplot()
+    for index, (name, line) in enumerate(lines.items()):
+        colour, style = COLOURS[index % len(COLOURS)], "-" if index < len(COLOURS) else "--"
+        axes.plot(line.at, line.mean, style, color=colour, linewidth=1.8, label=name)
+        axes.fill_between(line.at, line.low, line.high, color=to_rgba(colour, 0.18), linewidth=0)
+    axes.axvline(0, color="#888888", linewidth=0.8)
+    axes.set_ylim(-0.02, 1.02)
+    axes.set_xlabel(axis)
+    axes.set_ylabel("share of pairs, each data set counting once")
     _dress(axes, title)
     return figure
 

@@ -10,15 +10,13 @@ import numpy as np
 
 from study.errors import InputError
 from study.plots import figures, interactive
-from study.questions import judging, new_examples, publishing, replicates, resplits
+from study.questions import judging, new_examples, publishing, reaching, replicates, resplits
 from study.questions.comparison_rows import VariantRow, row_of
 from study.questions.looks import Earlier, earlier, found_by_search
 from study.questions.replicates import Design, Pairs
-from study.recipe import fingerprint
 from study.record import family
 from study.record.family import Family
 from study.schemas import questions as schemas
-from study.stats import sequential, verdicts
 from study.text import questions as text
 from study.text.shown import Shown
 
@@ -52,6 +50,7 @@ class ComparisonQuestion:
             evaluated after every seed.
         smallest: smallest difference of interest, in the metric's unit (0.005 is half a point of accuracy).
         resplit: whether each seed has a split of its own, the same for all variants.
+        target: value of the metric on validation data, how soon it is reached being a second outcome; None without.
 
     """
 
@@ -61,6 +60,7 @@ class ComparisonQuestion:
     until_sure: bool = False
     smallest: float = 0.005
     resplit: bool = False
+    target: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +77,7 @@ class Comparison(Shown, Sequence[VariantRow]):
         spread: between splits and between trainings on one split; None where that is not known.
         before: what was looked at before.
         found: variants that the search found, with their trials; if there are any, the search's seed is left out.
+        time_to_target: the second outcome; None if it was not asked for.
 
     """
 
@@ -89,6 +90,7 @@ class Comparison(Shown, Sequence[VariantRow]):
     spread: schemas.Spread | None
     before: Earlier
     found: Mapping[str, int]
+    time_to_target: reaching.TimeToTarget | None = None
 
     def __len__(self) -> int:
         """Count the variants."""
@@ -121,6 +123,7 @@ class Comparison(Shown, Sequence[VariantRow]):
             guessing=False,
             examples=self.examples,
             variants=[row.record(metric) for row in self.variants],
+            time_to_target=self.time_to_target and self.time_to_target.record(),
         )
 
     def rows(self) -> list[dict[str, Any]]:
@@ -149,6 +152,7 @@ def ask(
     until_sure: bool = False,
     smallest: float = 0.005,
     resplit: bool = False,
+    target: float | None = None,
 ) -> ComparisonQuestion:
     """Choose what to compare.
 
@@ -161,9 +165,11 @@ def ask(
         until_sure: see `ComparisonQuestion`.
         smallest: see `ComparisonQuestion`.
         resplit: as in `ComparisonQuestion`.
+        target: as there.
 
     Raises:
-        InputError: a variant is unknown, there are fewer than two variants or seeds, or there is no other split.
+        InputError: a variant is unknown, there are fewer than two variants or seeds, there is no other split, or the
+            target cannot be.
 
     """
     there = list(study.variants if as_published else study.fair_variants)
@@ -181,9 +187,11 @@ def ask(
         raise InputError(f"--seeds must be 2 or more, not {number}", fix="One seed is not enough.")
     replicates.require_seed(study)
     judging.require_smallest(study, smallest)
+    reaching.require(study, target)
     return ComparisonQuestion(
         variants=tuple(names), against=baseline, seeds=number, until_sure=until_sure, smallest=smallest,
         resplit=resplits.chosen(judging.judged_on_test(study, "compare"), None, wanted=resplit, usual=False),
+        target=target,
     )  # fmt: skip
 
 
@@ -202,7 +210,7 @@ def design(study: Study, question: ComparisonQuestion, settings: Settings) -> De
         values: Mapping[str, NDArray[np.float64]],
         failed: Mapping[str, NDArray[np.bool_]],
     ) -> tuple[str, ...]:
-        judged = judge(question, values, failed, finals, _before(laid_out, question, journal))
+        judged = judging.contrasts(question, values, finals, _before(laid_out, question, journal), failed)
         unsettled = [name for name, each in judged.items() if name in before and each.verdict == "not enough seeds"]
         return (question.against, *unsettled) if unsettled else ()
 
@@ -272,30 +280,6 @@ def last_asked(study: Study, settings: Settings) -> tuple[Study, ComparisonQuest
     return replace(study, variants=variants), ComparisonQuestion(variants=tuple(variants), **stored)
 
 
-def judge(
-    question: ComparisonQuestion,
-    values: Mapping[str, NDArray[np.float64]],
-    failed: Mapping[str, NDArray[np.bool_]],
-    finals: Study,
-    before: Earlier,
-) -> dict[str, verdicts.Contrast]:
-    """Compare the others with the baseline: for a fixed number of seeds at the first look, else at any time."""
-    test = sequential.compare if question.until_sure or before.looks else verdicts.compare
-    others = [name for name in question.variants if name != question.against]
-    known = {name: fingerprint(finals.recipe_for(finals.variants[name])) for name in question.variants}
-    found = test(
-        np.array([values[name] for name in others]),
-        values[question.against],
-        direction=finals.direction,
-        smallest=question.smallest,
-        step=judging.resolution(finals, np.concatenate([*values.values()]), test=True),
-        same=[known[name] == known[question.against] for name in others],
-        failed=(np.array([failed[name] for name in others]), failed[question.against]),
-        family=len(others) + before.others,
-    )
-    return dict(zip(others, found, strict=True))
-
-
 def of(study: Study, settings: Settings, question: ComparisonQuestion) -> Comparison:
     """Read the result of a comparison so far from the folders."""
     return judged(study, question, Pairs.of(design(study, question, settings), settings))
@@ -322,7 +306,7 @@ def judged(study: Study, question: ComparisonQuestion, found: Pairs) -> Comparis
     values = found.values()
     finals = found.design.study
     before = _before(found.design, question, found.results.journal)
-    contrasts, step = judge(question, values, found.failed(), finals, before), found.step()
+    contrasts, step = judging.contrasts(question, values, finals, before, found.failed()), found.step()
     measured = finals.objective.seen(np.concatenate(list(values.values())).tolist())
     return Comparison(
         study=study.name,
@@ -339,4 +323,7 @@ def judged(study: Study, question: ComparisonQuestion, found: Pairs) -> Comparis
         if found.design.left_out
         else {},
         fixed=study.fixed,
+        time_to_target=reaching.of(
+            found, question.target, lambda times: judging.contrasts(question, times, finals, before, unit=reaching.UNIT)
+        ),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -13,16 +13,21 @@ from study.errors import InputError
 from study.formatting import knobs
 from study.imports import import_object
 from study.progress import Notice
-from study.recipe import Recipe
+from study.recipe import Recipe, fingerprint
 from study.record.family import name_of
+from study.stats import sequential, verdicts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
     from study.definition import Study
+    from study.metric import Direction
+    from study.questions.comparison import ComparisonQuestion
+    from study.questions.looks import Earlier
     from study.record.family import Family, Kind
+    from study.stats.verdicts import Contrast
 
 
 def require_smallest(study: Study, smallest: float) -> None:
@@ -62,6 +67,50 @@ def resolution(study: Study, values: ArrayLike = (), *, test: bool) -> float:
 
         known = examples(study.recipe, metric)
     return metric.resolution(known) or metric.step_in(np.ravel(values).tolist())
+
+
+class Unit(NamedTuple):
+    """What an outcome is counted in: which direction is better, the smallest difference of interest, the resolution."""
+
+    direction: Direction
+    smallest: float
+    step: float
+
+
+def contrasts(
+    question: ComparisonQuestion,
+    values: Mapping[str, NDArray[np.float64]],
+    finals: Study,
+    before: Earlier,
+    failed: Mapping[str, NDArray[np.bool_]] | None = None,
+    unit: Unit | None = None,
+) -> dict[str, Contrast]:
+    """Compare the others with the baseline: for a fixed number of seeds at the first look, else at any time.
+
+    Args:
+        question: of the comparison.
+        values: of each variant, by seed; NaN for a missing one.
+        finals: the study that stores the trials.
+        before: what was looked at before.
+        failed: which trainings failed; None if that is no outcome here.
+        unit: of the values; None for the metric on the test split.
+
+    """
+    others = [name for name in question.variants if name != question.against]
+    known = {name: fingerprint(finals.recipe_for(finals.variants[name])) for name in question.variants}
+    step = unit.step if unit else resolution(finals, np.concatenate([*values.values()]), test=True)
+    test = sequential.compare if question.until_sure or before.looks else verdicts.compare
+    found = test(
+        np.array([values[name] for name in others]),
+        values[question.against],
+        direction=unit.direction if unit else finals.direction,
+        smallest=unit.smallest if unit else question.smallest,
+        step=step,
+        same=[known[name] == known[question.against] for name in others],
+        failed=(np.array([failed[name] for name in others]), failed[question.against]) if failed else None,
+        family=len(others) + before.others,
+    )
+    return dict(zip(others, found, strict=True))
 
 
 def unlike_search(family: Family) -> Iterator[Notice]:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from study.errors import InputError, RecipeError
+from study.metric import Metric
+from study.plots import figures, interactive
+from study.progress import Written
 from study.questions import comparison, judging
 from study.recipe import Recipe
+from study.record.family import Family
 from study.running import preflight
 from study.schemas import several as schemas
 from study.stats import several as stats
+from study.stats.intervals import differences
 from study.text import several as text
 from study.text.shown import Shown
 
@@ -20,11 +25,15 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Generator, Mapping, Sequence
 
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
     from study.definition import Study
     from study.options import Options
     from study.progress import Progress
     from study.questions.comparison import Comparison, ComparisonQuestion
     from study.settings import Settings
+    from study.stats.expected import Curve
     from study.text.table import Block
 
     Asked = Sequence[tuple[Study, ComparisonQuestion]]
@@ -42,6 +51,9 @@ def named(data: str | None, *, until_sure: bool = False) -> list[str | None]:
         fix = "Give --seeds, the same number on each."
         raise InputError("--until-sure ends at another seed on each data set", where="--data", fix=fix)
     return names or [None]
+
+
+POINTS = 401  # of a profile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +97,38 @@ class Several(Shown):
             comparisons=[found.record() for found in self.comparisons.values()],
         )
 
+    def profiles(self) -> dict[str, Curve]:
+        """Compute the performance profile of each variant, by its difference from the baseline as people read it."""
+        first = next(iter(self.comparisons.values()))
+        metric, base = first.metric, first.question.against
+        gaps = {
+            name: [differences(_values(found, name), _values(found, base)) for found in self.comparisons.values()]
+            for name in first.question.variants
+            if name != base
+        }
+        ends = np.abs(np.concatenate([each for of in gaps.values() for each in of]))
+        most = float(np.nanmax(ends, initial=1e-9)) * 1.05
+        at = np.linspace(-most, most, POINTS)
+        found = {name: stats.profile(of, at, metric.direction) for name, of in gaps.items()}
+        return {name: replace(line, at=metric.factor * line.at) for name, line in found.items()}
+
+    def figure(self) -> Any:
+        """Draw the performance profiles as a plotly figure."""
+        return interactive.curves(self.profiles(), Metric("share of pairs"), self._title, self._axis)
+
+    def picture(self) -> Figure:
+        """Draw the performance profiles for a file."""
+        return figures.profiles(self.profiles(), self._title, self._axis)
+
+    @property
+    def _title(self) -> str:
+        return f"{self.study}: performance profiles over {', '.join(self.comparisons)}"
+
+    @property
+    def _axis(self) -> str:
+        first = next(iter(self.comparisons.values()))
+        return f"better than {first.question.against} by at least ({first.metric.axis})"
+
     def rows(self) -> list[dict[str, Any]]:
         """Return one flat row per variant."""
         return [row.plain() for row in self.record().variants]
@@ -95,6 +139,10 @@ class Several(Shown):
             *(block for found in self.comparisons.values() for block in found.blocks()),
             text.several(self.record()),
         ]
+
+
+def _values(found: Comparison, variant: str) -> NDArray[np.float64]:
+    return np.array(next(row.values for row in found if row.variant == variant), dtype=np.float64)
 
 
 def _row(name: str, rank: float, found: stats.Average | None) -> schemas.OverData:
@@ -126,7 +174,12 @@ def run(
     found: list[Comparison] = []
     for study, question in asked:
         found.append((yield from comparison.run(study, settings, options, question, stop)))
-    return _over([study for study, _ in asked], found)
+    answer = _over([study for study, _ in asked], found)
+    if isinstance(answer, Several):
+        folder = Family(asked[0][0].name, settings.home).compare.artifacts
+        _, shown = figures.write(answer.picture(), folder, "profiles")
+        yield Written("pictures", (shown,))
+    return answer
 
 
 def _check(asked: Asked, options: Options) -> None:

@@ -71,9 +71,13 @@ def _compared(found: Found, compared: Compared) -> Iterator[Part]:
     record = compared.found.record()
     for note in questions.comparison_notes(record):
         yield Text(note)
-    for block in questions.on_new_examples(record, found.metric):
+    further = {"On new examples": questions.on_new_examples(record, found.metric)}
+    further["Epochs until the target"] = questions.time_to_target(record)
+    for name, block in ((name, block) for name, blocks in further.items() for block in blocks):
         yield Text(block.lines[0])
-        yield Table("On new examples", [block.headings[0], *(f">{each}" for each in block.headings[1:])], block.rows)
+        yield Table(name, [block.headings[0], *(f">{each}" for each in block.headings[1:])], block.rows)
+        for note in block.notes:
+            yield Text(note)
 
 
 def _sorted(rows: Sequence[VariantRow], metric: Metric) -> list[VariantRow]:

@@ -173,6 +173,7 @@ def commands(found: Found) -> list[str]:
     if found.compared:
         question = found.compared.question
         sure = f"{' --until-sure' if question.until_sure else ''}{' --resplit' if question.resplit else ''}"
+        sure += "" if question.target is None else f" --target {question.target:g}"
         lines.append(f"study compare {found.name} --variants {shlex.quote(','.join(question.variants))} "
                      f"--against {shlex.quote(question.against)} "
                      f"--seeds {question.seeds}{sure}{held(found.compared.found.fixed)}")  # fmt: skip

@@ -95,6 +95,26 @@ class Compared(Judged, OnNewExamples, Averaged, OfVariant):
     values: list[float] = Field(description="test values, in the order of the seeds")
 
 
+class UntilTarget(Judged, OfVariant):
+    """How many epochs a variant's trainings need until the target; those that never reach it count as the budget."""
+
+    n: int = Field(description="number of trainings, those that failed included")
+    reached: int = Field(description="number of trainings that reach the target")
+    mean: float | None = Field(description="mean number of epochs (restricted mean); null without a training")
+    mean_low: float | None = Field(description="lower bound of its 95 % interval, 1 or more; null without a training")
+    mean_high: float | None = Field(description="upper bound of that interval, the budget or less")
+    seconds: float = Field(description="mean duration of a training until the target, or until its end")
+    values: list[float] = Field(description="epochs until the target, in the order of the seeds")
+
+
+class TimeToTarget(Measured, Record):
+    """How soon the variants reach a value of the metric on validation data, in epochs."""
+
+    target: float = Field(description="value of the metric to reach")
+    budget: int = Field(description="number of epochs that every variant has")
+    variants: list[UntilTarget] = Field(description="one object per variant; a negative difference is sooner")
+
+
 class Comparison(Measured, Answer):
     """`study compare NAME`: the variants on the same seeds, judged on the test split."""
 
@@ -117,6 +137,7 @@ class Comparison(Measured, Answer):
     guessing: bool = Field(description="always false: failed trainings are counted separately")
     examples: int | None = Field(description="number of test examples; null if unknown")
     variants: list[Compared] = Field(description="one object per variant")
+    time_to_target: TimeToTarget | None = Field(default=None, description="with `--target`, as a second outcome")
 
 
 class OfRecipe(Record):

@@ -60,6 +60,9 @@ class Asked(Body):
     smallest: float | None = Field(default=None, ge=0, description="`compare` and `ablate`: see `--smallest`")
     seeds: int | None = Field(default=None, ge=2, le=10_000, description="all but `run`: number of seeds")
     resplit: bool | None = Field(default=None, description="`compare` and `confirm`: a new split for each seed")
+    target: float | None = Field(
+        default=None, allow_inf_nan=False, description="`compare` only: value of the metric, see `--target`"
+    )
     top: int | None = Field(default=None, ge=1, le=10_000, description="`confirm` only: number of best trials")
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 EVERY = {"question", "study", "file", "workers", "timeout", "device", "hang", "data", "fallback", "accept"}
 OPTIONS = {  # the fields that each command has, besides those that every one has
     "run": {"trials", "sampler", "pruner", "seed", "fixed", "name"},
-    "compare": {"fixed", "variants", "against", "until_sure", "as_published", "smallest", "seeds", "resplit"},
+    "compare": {"fixed", "variants", "against", "until_sure", "as_published", "smallest", "seeds", "resplit", "target"},
     "confirm": {"name", "seeds", "top", "resplit"},
     "ablate": {"name", "seeds", "smallest"},
 }
@@ -79,7 +79,7 @@ def words(asked: Asked, slots: int, file: Path | None) -> list[str]:
         "workers": slots, "trials": asked.trials, "timeout": asked.timeout, "device": asked.device, "hang": asked.hang,
         "sampler": asked.sampler, "pruner": asked.pruner, "seed": asked.seed, "data": asked.data, "name": asked.name,
         "against": asked.against, "smallest": asked.smallest, "seeds": asked.seeds, "top": asked.top,
-        "variants": ",".join(asked.variants) if asked.variants else None,
+        "variants": ",".join(asked.variants) if asked.variants else None, "target": asked.target,
     }  # fmt: skip
     flags = {
         "no-fallback": not asked.fallback, "accept": asked.accept, "until-sure": asked.until_sure,

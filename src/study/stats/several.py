@@ -6,8 +6,9 @@ degrees of freedom are combined as by Welch (1947, Biometrika 34) and Satterthwa
 On others: the data sets are the sample, with Wilcoxon's signed ranks (Demsar 2006, "Statistical comparisons of
 classifiers over multiple data sets", JMLR 7). Fewer than six can never reach 5 %.
 
-The interquartile mean over all pairs, with its stratified bootstrap, is that of Agarwal et al. 2021 ("Deep
-reinforcement learning at the edge of the statistical precipice", NeurIPS): single runs that fail weigh less in it.
+The interquartile mean over all pairs and the performance profile, with their stratified bootstraps, are those of
+Agarwal et al. 2021 ("Deep reinforcement learning at the edge of the statistical precipice", NeurIPS): single runs that
+fail weigh less in the one, and are seen in the other.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 from scipy import special, stats
 
 from study.metric import sign_of
+from study.stats.expected import Curve
 from study.stats.intervals import Interval, differences, moments, spread
 from study.stats.verdicts import cut, holm, verdict_of
 
@@ -119,6 +121,34 @@ def averages(
             )
         )
     return tuple(found)
+
+
+def profile(
+    of: Sequence[NDArray[np.float64]], at: NDArray[np.float64], direction: Direction = "maximize", level: float = 0.95
+) -> Curve:
+    """Compute the performance profile of a variant: the share of pairs in which it is better by at least so much.
+
+    Args:
+        of: for each data set, paired differences from the baseline; NaN for a training that failed. Each counts once.
+        at: shape (points,), by how much better; below 0 for worse.
+        direction: whether more or less of the metric is better.
+        level: of the band at each point, by a bootstrap of the seeds of each data set.
+
+    >>> found = profile([np.array([0.1, 0.3]), np.array([-0.1, 0.1])], np.array([0.0, 0.2]))
+    >>> found.mean, found.low, found.high
+    (array([0.75, 0.25]), array([0.5, 0. ]), array([1. , 0.5]))
+
+    """
+    there = [sign_of(direction) * each[~np.isnan(each)] for each in of]
+    there = [each for each in there if len(each)]
+    if not there:
+        nowhere = np.full(len(at), np.nan)
+        return Curve(at, nowhere, nowhere, nowhere)
+    rng = np.random.default_rng(0)
+    shares = np.mean([np.mean(each[:, None] >= at, axis=0) for each in there], axis=0)
+    drawn = [rng.choice(np.float32(each[:, None] >= at), (RESAMPLES, len(each))).mean(axis=1) for each in there]
+    low, high = np.quantile(np.mean(drawn, axis=0), [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return Curve(at, shares, low, high)
 
 
 def ranks(means: NDArray[np.float64], direction: Direction = "maximize") -> NDArray[np.float64]:

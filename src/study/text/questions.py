@@ -44,6 +44,7 @@ def comparison(found: Comparison) -> list[Block]:
     return [
         Block([f"{first}family"], heading, rows, [*comparison_notes(found), *hint]),
         *on_new_examples(found, metric),
+        *time_to_target(found),
     ]
 
 
@@ -61,6 +62,37 @@ def on_new_examples(found: Comparison, metric: Metric) -> list[Block]:
         "95 % intervals:"
     )
     return [Block([title], heading, rows)]
+
+
+def time_to_target(found: Comparison) -> list[Block]:
+    """Write how soon the variants reach the target; nothing where none was asked for."""
+    reaching = found.time_to_target
+    if reaching is None:
+        return []
+    metric, budget = reaching.judged_by, reaching.budget
+    side = "or more" if metric.direction == "maximize" else "or less"
+    title = (
+        f"Epochs until {metric.name} is {metric.value(reaching.target)} {side}, of {budget}; paired over seeds, "
+        f"{test_of(found)}, Holm over the family"
+    )
+    heading = ["Variant", "Reached", "Mean epochs", "95 % interval", "Difference", "95 % interval", "Time", "Verdict"]
+    rows = [
+        [row.variant, f"{row.reached} of {row.n}", _epochs(row.mean), _epochs(row.mean_low, row.mean_high),
+         _epochs(row.difference, signed=True), _epochs(row.difference_low, row.difference_high, signed=True),
+         duration(row.seconds) if row.n else "-", row.says or "baseline"]
+        for row in reaching.variants
+    ]  # fmt: skip
+    never = any(row.reached < row.n for row in reaching.variants)
+    rule = [f"A training that never reaches it counts as {plural(budget, 'epoch')} (restricted mean)."] if never else []
+    note = "A second outcome, with an error of 5 % of its own; larger if the target was chosen after seeing the curves."
+    return [Block([title], heading, rows, [*rule, note])]
+
+
+def _epochs(*values: float | None, signed: bool = False) -> str:
+    """Write epochs, or the interval between two; a dash where one is not known."""
+    if any(each is None or not math.isfinite(each) for each in values):
+        return "-"
+    return " to ".join(f"{each:{'+' if signed and each else ''}.1f}" for each in values)
 
 
 def _span(low: float | None, high: float | None, metric: Metric) -> str:
