@@ -51,6 +51,7 @@ class Worker:
 
     def __init__(self, asked: argparse.Namespace, environment: dict[str, str], number: int) -> None:
         """Start it; it loads torch meanwhile."""
+        self._is_idle = True
         self._errors = (asked.folder / f"worker-{number}.log").open("w+")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.gpu_search", "--work", *asked.flags],
@@ -62,6 +63,7 @@ class Worker:
         """Train a recipe; gives its seconds, epochs and last metrics."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
+        self._is_idle = False
         with suppress(BrokenPipeError):
             self._process.stdin.write(json.dumps(recipe) + "\n")
             self._process.stdin.flush()
@@ -70,13 +72,27 @@ class Worker:
             self._errors.seek(0)
             said = [each.strip() for each in self._errors if each.strip()]
             raise RuntimeError((said or ["a worker was ended"])[-1])
+        self._is_idle = True
         return json.loads(line)
 
     def end(self) -> None:
-        """End it."""
-        self._process.kill()
-        self._process.communicate()
-        self._errors.close()
+        """Let it end by itself if it is idle, as MPS would have it; else end it."""
+        if not self._is_idle:
+            self._process.kill()
+        elif self._process.stdin:
+            self._process.stdin.close()
+
+    def wait(self) -> None:
+        """Wait until it has ended."""
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        for file in (self._process.stdin, self._process.stdout, self._errors):
+            if file:
+                with suppress(BrokenPipeError):
+                    file.close()
 
 
 def work(size: Size) -> None:
@@ -93,6 +109,14 @@ def work(size: Size) -> None:
             last, epochs = dict(epoch.metrics), epoch.number
         taken = time.perf_counter() - began
         print(json.dumps({"seconds": taken, "epochs": epochs, "val_accuracy": last["val_accuracy"]}), flush=True)
+
+
+def end(workers: Sequence[Worker]) -> None:
+    """End workers, all at the same time."""
+    for worker in workers:
+        worker.end()
+    for worker in workers:
+        worker.wait()
 
 
 def in_parallel(workers: Sequence[Worker], todo: Sequence[dict[str, Any]], until: float) -> list[dict[str, Any]]:
@@ -177,8 +201,7 @@ def probes(
             yield rate, count
         perceptrons(workers, counts[-1], named, asked)
     finally:
-        for worker in workers:
-            worker.end()
+        end(workers)
 
 
 def perceptrons(workers: Sequence[Worker], count: int, named: str, asked: argparse.Namespace) -> None:
@@ -203,8 +226,7 @@ def whole(asked: argparse.Namespace, environment: dict[str, str], count: int, na
         done = in_parallel(workers, todo, asked.until)
         taken = time.time() - began
     finally:
-        for worker in workers:
-            worker.end()
+        end(workers)
     short = sum(each["epochs"] < size.epochs for each in done)
     best = max((each["val_accuracy"] for each in done if each["epochs"] == size.epochs), default=0.0)
     note = (

@@ -7,11 +7,13 @@ import warnings
 from collections import Counter
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.overrides import TorchFunctionMode
 
+from study.engine import step
 from study.engine.train import Parts, inputs
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+ENGINE = str(Path(step.__file__).parent)
 READS = {"item", "__float__", "__bool__", "__int__", "__index__", "cpu", "tolist", "numpy", "nonzero"}  # of a tensor
 WARM = 3  # steps before a graph is captured, in which libraries set themselves up
 
@@ -113,8 +116,8 @@ class _Reads(TorchFunctionMode):
 
 
 def _place() -> str:
-    """Name the innermost line of `study` that is being run, or of what has called it."""
-    ours = [each for each in traceback.extract_stack() if "/study/" in each.filename]
+    """Name the innermost line of the engine that is being run, or else of what has called."""
+    ours = [each for each in traceback.extract_stack() if each.filename.startswith(ENGINE)]
     here = ours[-1] if ours else traceback.extract_stack()[0]
     return f"{here.filename.rpartition('/')[2]}:{here.lineno} {here.name}"
 
