@@ -9,6 +9,8 @@ import sys
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 # The five, and what they import themselves.
 MAY_BE_IMPORTED = {
@@ -31,6 +33,7 @@ sys.meta_path[:] = map(Without, sys.meta_path)
 """
 
 
+@pytest.mark.slow
 def test_all_rows_are_there_on_a_cpu_and_no_other_package_is_imported(tmp_path):
     (tmp_path / "sitecustomize.py").write_text(SITE)
     file = tmp_path / "gpu.json"
