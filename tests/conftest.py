@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -66,6 +67,11 @@ class Answer(NamedTuple):
         lines = self.err.splitlines(keepends=True)
         first = ("loading torch", "connecting to Ray")
         return "".join(line for line in lines if not (line.startswith("[I ") and any(text in line for text in first)))
+
+
+def pytest_collection_finish():
+    """What is loaded by now stays: the collector need not look through it again."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
