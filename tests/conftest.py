@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -25,10 +26,28 @@ REPOSITORY = Path(__file__).parents[1]
 SHARED = REPOSITORY.parent / "shared" / "data"
 
 
+LONGEST = (  # files that take minutes; those that share a cluster one after the other, best in one process
+    "faults/test_campaign.py", "executors/test_ray.py", "contracts/test_executor.py", "faults/test_kill.py",
+    "docs/test_blocks.py", "docker/test_compose.py",
+)  # fmt: skip
+
+
 def pytest_xdist_make_scheduler(config, log):
-    """With `-n 2`: a file's tests in one process, in the order of the files, so that the long ones do not come last."""
+    """With `-n 2`: a file's tests in one process, in the order of the collection."""
     config.option.loadscopereorder = False
     return LoadFileScheduling(config, log)
+
+
+def pytest_configure():
+    """One thread for torch, before it is loaded: two in each of two processes wait for each other."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_collection_modifyitems(config, items):
+    """With `-n 2`: the longest files first, so that at the end no process works alone."""
+    if hasattr(config, "workerinput"):
+        turns = {REPOSITORY / "tests" / name: turn for turn, name in enumerate(LONGEST)}
+        items.sort(key=lambda item: turns.get(item.path, len(LONGEST)))
 
 
 class Answer(NamedTuple):
@@ -48,6 +67,11 @@ class Answer(NamedTuple):
         lines = self.err.splitlines(keepends=True)
         first = ("loading torch", "connecting to Ray")
         return "".join(line for line in lines if not (line.startswith("[I ") and any(text in line for text in first)))
+
+
+def pytest_collection_finish():
+    """What is loaded by now stays: the collector need not look through it again."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

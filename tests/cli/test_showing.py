@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import study as api
+
 STUDY = '''"""Which size is best?"""
 from pydantic import BaseModel
 from study import Epoch, Published, Study, Variant
@@ -29,7 +31,7 @@ study = Study(
     published={"wide": Published(value=2.5, source="Table 1")},
 )
 '''
-HERE = ["--executor", "inline"]
+HERE = {"executor": "inline", "track": False}  # MLflow is shown nowhere here
 MARKER = "from pathlib import Path\nPath('was-run').touch()\nraise SystemExit('the file was run')\n"
 SHOWING = [
     ["list"], ["show", "own"], ["show", "own", "--trial", "0"], ["show", "own", "--importance"],
@@ -45,13 +47,10 @@ def ran(study):
     Path("studies").mkdir()
     file = Path("studies/own.py")
     file.write_text(STUDY)
-    done = [
-        study("run", "own", "--trials", 5, "--pruner", "none", *HERE),
-        study("compare", "own", "--seeds", 2, *HERE),
-        study("confirm", "own", "--top", 2, "--seeds", 2, *HERE),
-        study("ablate", "own", "--seeds", 2, *HERE),
-    ]
-    assert [each.err for each in done if each.code] == []
+    api.run("own", 5, pruner="none", **HERE)
+    api.compare("own", seeds=2, **HERE)
+    api.confirm("own", top=2, seeds=2, **HERE)
+    api.ablate("own", seeds=2, **HERE)
     return study
 
 
@@ -73,18 +72,17 @@ def test_no_showing_command_runs_the_file(ran):
         assert ran(*words) == before[" ".join(words)]
 
 
-def test_docstring_and_published_figures_are_refreshed_at_the_next_run(study):
+def test_docstring_and_published_figures_are_refreshed_at_the_next_run():
     Path("studies").mkdir()
     file, stored = Path("studies/own.py"), Path("mlruns/studies/own/study.json")
     file.write_text(STUDY)
-    assert study("run", "own", "--trials", 1, *HERE).code == 0
+    api.run("own", 1, **HERE)
     before = json.loads(stored.read_text())
     assert before["about"] == "Which size is best?"
     assert before["published"] == {"wide": {"value": 2.5, "source": "Table 1", "rounding": 0.00005}}
     assert before["as_published"] == ["literal"]
     file.write_text(STUDY.replace("Which size is best?", "How large?").replace("2.5", "2.75"))
-    answer = study("run", "own", "--trials", 1, *HERE)
-    assert answer.code == 0, answer.err
+    api.run("own", 1, **HERE)
     after = json.loads(stored.read_text())
     assert after["about"] == "How large?"
     assert after["published"]["wide"]["value"] == 2.75

@@ -1,6 +1,7 @@
 """Random faults, several at once, on searches with real workers and databases; afterwards nothing may be wrong.
 
     python -m tests.faults.campaign --hours 1 --seed 0                      a table of faults, runs and violations
+    python -m tests.faults.campaign --every-kind --seed 0                   each kind of fault on each storage, as in CI
     python -m tests.faults.campaign --replay 12345 --storage sqlite         the one run whose plan has this seed
 
 A seed gives the same plan of faults. How processes interleave is the machine's, so a violation may need several tries.
@@ -33,21 +34,26 @@ from tests.faults.shim import Shim
 from tests.postgres import databases
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 MOST = 5  # faults in a run
 WORKERS_LOST = 3  # in a run: a trial may lose no more
 TRIES = 6  # to finish after the last fault
-SYNCS = True  # at the end; to be False once a run that finds its search finished tells Optuna and MLflow, too
+DRAWN = 2000  # plans of which the one with the most kinds of faults that are new is taken
 FATAL = ("This is a bug", "Traceback (most recent call last)")
 # torch's cache; the socket of a server whose parent was killed by -9; of a killed MLflow, which the next one deletes
 KEPT = ("torchinductor_", "pymp-", "study-mlflow-")
 
 
+def kinds_on(storage: str) -> list[str]:
+    """List the kinds of faults that a storage can have."""
+    return [name for name in FAULTS if storage == "postgresql" or name != "J connections dropped"]
+
+
 def plan_of(seed: int, storage: str) -> Plan:
     """Make the plan of a seed."""
     chance = random.Random(seed)
-    names = [name for name in FAULTS if storage == "postgresql" or name != "J connections dropped"]
+    names = kinds_on(storage)
     chosen = [chance.choice(names) for _ in range(chance.randint(2, MOST))]
     lost = [name for name in chosen if name in {"C kill a worker", "C kill the workers' server"}]
     for name in lost[WORKERS_LOST:]:
@@ -57,6 +63,24 @@ def plan_of(seed: int, storage: str) -> Plan:
         for name in chosen
     )
     return Plan(seed, storage, chance.randint(4, 7), chance.randint(1, 2), chance.choice([0.0, 0.1, 0.3]), faults)
+
+
+def plans_of(seed: int, storages: list[str]) -> Iterator[Plan]:
+    """Make plans without an end, on the storages in turn."""
+    chance = random.Random(seed)
+    return (plan_of(chance.getrandbits(32), storage) for storage in itertools.cycle(storages))
+
+
+def of_every_kind(seed: int, storages: list[str]) -> Iterator[Plan]:
+    """Make few plans in which each kind of fault comes at least once on each storage."""
+    chance = random.Random(seed)
+    for storage in storages:
+        left = set(kinds_on(storage))
+        while left:
+            drawn = [plan_of(chance.getrandbits(32), storage) for _ in range(DRAWN)]
+            best = max(drawn, key=lambda plan: len(left & plan.kinds()))
+            left -= best.kinds()
+            yield best
 
 
 def run(plan: Plan, folder: Path, storage: str, tables: Path) -> Search:
@@ -87,10 +111,11 @@ def run(plan: Plan, folder: Path, storage: str, tables: Path) -> Search:
     search.heal()
     search.ended()
     for _ in range(TRIES):
+        before = len(search.lines)
         search.start()
         if search.ended() == 0:
             break
-    if SYNCS:
+    if any("`study sync" in line for line in search.lines[before:]):  # else all is told
         command = [sys.executable, "-m", "study", "sync", "small", "--home", str(home), "--storage", search.storage]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
         search.violations += [f"sync ends with {done.returncode}: {done.stderr[-300:]}"] if done.returncode else []
@@ -136,43 +161,41 @@ def _enqueued(search: Search) -> Iterator[str]:
             yield f"the enqueued trial with lr {rate} is there {times} times"
 
 
-def campaign(seconds: float, seed: int, storages: list[str], replay: int | None = None, runs: int | None = None) -> int:
+def campaign(plans: Iterable[Plan], seconds: float, what: str) -> int:
     """Run plans until the time is up, print the table; give the number of violations.
 
     Args:
-        seconds: how long.
-        seed: of the plans' seeds.
-        storages: sqlite, postgresql or both, in turn.
-        replay: the seed of the only plan to run.
-        runs: number of plans after which to end.
+        plans: to run, one after the other.
+        seconds: how long; the last run that was begun ends.
+        what: storages and seed, for the last line.
 
     """
-    chance, until = random.Random(seed), time.monotonic() + seconds
+    until = time.monotonic() + seconds
     struck, violations, longest, done = Counter(), [], 0.0, 0
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with ExitStack() as stack:
-        made = stack.enter_context(databases()) if "postgresql" in storages else None
+        made = None
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="study-campaign-")))
         tables = folder / "mlflow.db"
         tracking.prepare(settings.resolve(folder, None, f"sqlite:///{tables}"))
-        for storage in itertools.islice(itertools.cycle(storages), runs if replay is None else 1):
+        for plan in plans:
             if time.monotonic() > until:
                 break
-            plan = plan_of(chance.getrandbits(32) if replay is None else replay, storage)
+            if plan.storage == "postgresql" and made is None:
+                made = stack.enter_context(databases())
             place = folder / "run"
             place.mkdir()
-            search = run(plan, place, made() if made and storage == "postgresql" else "", tables)
+            search = run(plan, place, made() if made and plan.storage == "postgresql" else "", tables)
             shutil.rmtree(place)
             struck.update(name for name, _, _ in plan.faults)
             longest, done = max(longest, search.longest), done + 1
-            violations += [f"--replay {plan.seed} --storage {storage}: {each}" for each in search.violations]
+            violations += [f"--replay {plan.seed} --storage {plan.storage}: {each}" for each in search.violations]
             print(f"{done}: {plan}: {len(search.violations)} violations", flush=True)
             print(
                 *(f"   {each}" for each in search.violations), sep="\n", end="\n" * bool(search.violations), flush=True
             )
     print(*(f"{count:6} {name}" for name, count in sorted(struck.items())), sep="\n")
-    where = " and ".join(storages)
-    print(f"{struck.total()} faults, {done} runs on {where}, seed {seed}, {len(violations)} violations, "
+    print(f"{struck.total()} faults, {done} runs on {what}, {len(violations)} violations, "
           f"longest silence {longest:.1f} s")  # fmt: skip
     print(*violations, sep="\n")
     return len(violations)
@@ -184,10 +207,18 @@ def main() -> None:
     parser.add_argument("--hours", type=float, default=1.0, help="fractions are taken")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--storage", choices=["sqlite", "postgresql", "both"], default="both")
+    parser.add_argument("--every-kind", action="store_true", help="the fewest plans with each kind on each storage")
     parser.add_argument("--replay", type=int, help="seed of the one plan to run")
     asked = parser.parse_args()
     storages = ["sqlite", "postgresql"] if asked.storage == "both" else [asked.storage]
-    sys.exit(bool(campaign(asked.hours * 3600, asked.seed, storages, asked.replay)))
+    seconds, what = asked.hours * 3600, f"{' and '.join(storages)}, seed {asked.seed}"
+    if asked.replay is not None:
+        plans = [plan_of(asked.replay, storages[0])]
+    elif asked.every_kind:
+        plans = of_every_kind(asked.seed, storages)
+    else:
+        plans = plans_of(asked.seed, storages)
+    sys.exit(bool(campaign(plans, seconds, what)))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from tests.faults.shim import Shim
 
 SMALL = Path(__file__).with_name("small.py")
-NICE = 10
 SILENCE = 10.0  # seconds without a line, in which no process of the search had anything to do
 LEAVING = 5.0  # the same, from a signal to the end
 TICK = 0.1
@@ -47,6 +46,10 @@ class Plan:
     workers: int
     seconds: float
     faults: tuple[tuple[str, int, float], ...]
+
+    def kinds(self) -> set[str]:
+        """Give the names of its faults."""
+        return {name for name, _, _ in self.faults}
 
 
 @dataclass
@@ -95,7 +98,7 @@ class Search:
         self.allowed, self.has_spoken, self.idle = set(), False, 0.0
         pipe = subprocess.PIPE if not stdout else open(stdout, "w")  # noqa: SIM115, PTH123 - the child's
         self.process = subprocess.Popen(
-            ["nice", "-n", str(NICE), *self.command(), *flags], stdout=pipe, env=environment, start_new_session=True,
+            [*self.command(), *flags], stdout=pipe, env=environment, start_new_session=True,
             stderr=subprocess.PIPE if stdout else subprocess.STDOUT, text=True, errors="replace",
         )  # fmt: skip
         if stdout:

@@ -10,6 +10,7 @@ import pytest
 from optuna.trial import TrialState
 
 COMMAND = [sys.executable, "-m", "study", "run", "cifar_tricks", "--data", "digits", "--epochs", "2", "--trials", "9"]
+COMMAND += ["--set", "train_size=300"]
 
 
 @pytest.fixture

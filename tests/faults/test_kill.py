@@ -18,6 +18,7 @@ from optuna.trial import TrialState
 from study.record.journal import Journal
 
 COMMAND = [sys.executable, "-m", "study", "run", "cifar_tricks", "--data", "digits", "--trials", "12", "--epochs", "3"]
+COMMAND += ["--set", "train_size=300"]  # an epoch is long enough to be met by a kill
 NAME = "cifar_tricks@digits"
 
 
@@ -86,12 +87,13 @@ def test_killed_five_times_it_ends_with_the_same_twelve_trials_as_never_killed(t
     moments = random.Random(7)
     for kill in range(5):
         process = start(tmp_path / "killed", "--workers", "1", "--seed", "0")
-        before, wait_for = sum(log_lines(tmp_path / "killed")), moments.randint(0, 9)
+        before, wait_for = sum(log_lines(tmp_path / "killed")), moments.randint(0, 9) if kill else 0
         deadline = time.monotonic() + 120
         while process.poll() is None and sum(log_lines(tmp_path / "killed")) < before + wait_for:
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        time.sleep(moments.random() * (4 if kill == 0 else 0.3))  # once while everything starts, then between two lines
+        time.sleep(moments.random() * (0.3 if kill else 2))  # once while everything starts, then between two lines
+        assert process.poll() is None  # it is the kill that ends it
         process.kill()
         process.wait()
         process.stdout.close()
@@ -167,7 +169,9 @@ def test_a_second_run_of_the_same_study_is_told_who_runs_it(tmp_path):
     while sum(log_lines(tmp_path / "home")) < 2:
         assert process.poll() is None
         time.sleep(0.05)
+    process.send_signal(signal.SIGSTOP)  # so that it still runs when the second one has loaded what it needs
     second = subprocess.run([*COMMAND, "--home", str(tmp_path / "home")], capture_output=True, text=True, check=False)
+    process.send_signal(signal.SIGCONT)
     assert second.returncode == 2
     assert f"process {process.pid}" in second.stderr
     output, _ = process.communicate(timeout=400)

@@ -12,6 +12,7 @@ import os
 import tempfile
 import threading
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from study import scratch
@@ -23,7 +24,6 @@ from study.tracking import mirror
 if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.connection import Connection
-    from pathlib import Path
 
     from study.settings import Settings
 
@@ -111,6 +111,7 @@ def main(connection: Connection, folder: Path, settings: Settings, server: str, 
     Messages in: "wake", or the seconds that are left, once. Messages out: a line that warns; log records; None at the
     end.
     """
+    usual = os.nice(0)
     os.nice(BEHIND_TRAINING)
     os.dup2(2, 1)  # stdout is for data
     if place is not None:
@@ -128,9 +129,17 @@ def main(connection: Connection, folder: Path, settings: Settings, server: str, 
         if message == "wake":
             copy.wake()
         else:
+            _no_longer_behind(usual)
             copy.close(message)
             said.send(None)
             os._exit(0)  # even where the thread still waits for a server
+
+
+def _no_longer_behind(usual: int) -> None:
+    """Take the processor as the search did: nothing trains any more, and somebody waits."""
+    with suppress(OSError):  # no right to, or not Linux: then it stays behind
+        for thread in Path("/proc/self/task").iterdir():
+            os.setpriority(os.PRIO_PROCESS, int(thread.name), usual)
 
 
 def _connect(settings: Settings, server: str) -> mirror.Client:
