@@ -22,7 +22,7 @@ from study.schemas.service import Submitted
 from study.service import asking, curves, describing, notes, queue, shelf
 from study.service.api_runs import NoSuch, found
 from study.service.api_studies import home_of, require
-from study.service.web import person, role, router, service
+from study.service.web import Reader, person, role, router, service
 from study.study_files import available
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ Form = Annotated[dict[str, str], Depends(read_form)]
 
 def page(request: Request, name: str, status: int = 200, /, **values: Any) -> Response:
     """Render a page; `me` is who is logged in, None for nobody."""
-    me = getattr(request.state, "person", None)
+    found = getattr(request.state, "person", None)
+    me = Reader(request, found) if found else None
     return HTMLResponse(
         _templates.get_template(f"{name}.html.j2").render(me=me, path=request.url.path, **values), status
     )
