@@ -148,6 +148,8 @@ def test_code_is_taken_of_an_author_alone(here, asked):
     [
         {"study": "--help"}, {"study": "../../etc/passwd"}, {"study": "nothing_here"}, {"study": "mnist_cnn", "top": 3},
         {"study": "mnist_cnn", "trials": 0}, {"study": "mnist_cnn", "sampler": "magic"}, {"study": "mnist_cnn", "x": 1},
+        {"study": "mnist_cnn", "data": "a,b"}, {"study": "mnist_cnn", "question": "compare", "data": "a,,b"},
+        {"study": "mnist_cnn", "question": "compare", "data": "a,b", "until_sure": True},
         {"study": "mnist_cnn", "fixed": {"--storage": "x"}}, {"study": "mnist_cnn", "data": "--home=x"}, {},
     ],
 )  # fmt: skip
