@@ -245,16 +245,11 @@ class Judge:
                     side.reached = trial.at
 
 
-def ours(arguments: argparse.Namespace) -> list[str]:
-    """Name our own sides: `study`, and each further one by its options."""
-    return ["study", *(f"study {words}" for words in arguments.also)]
-
-
 def measure(arguments: argparse.Namespace, work: str, size: Size, place: Path) -> list[Round]:
     """Run all rounds of a work, each in another order and with another seed, then judge them."""
     data, rounds = split(work, size, place), list[Round]()
     for number in range(arguments.rounds):
-        names = [*arguments.peers, *ours(arguments)]
+        names = [*arguments.peers, "study", *(f"study {words}" for words in arguments.also)]
         turn = number % len(names)
         sides: dict[str, Side] = {}
         for name in (*names[turn:], *names[:turn]):

@@ -69,7 +69,7 @@ def shown(tmp_path_factory, database):
         patch.setenv("STUDY_CACHE", str(home / "cache"))
         patch.setenv("COLUMNS", "250")
         ran = typed("run", "small", "--trials", "4", "--epochs", "2", "--set", "train_size=300", *FLAGS)
-        compared = typed("compare", "small", "--seeds", "2", *FLAGS)
+        compared = typed("compare", "small", "--seeds", "2", "--target", "0.5", *FLAGS)
         confirmed = typed("confirm", "small", "--top", "2", "--seeds", "2", *FLAGS)
         typed("register", "small")
         typed("report", "small", "-o", str(home / "report.md"))
@@ -191,8 +191,16 @@ def test_a_comparison_has_the_same_figures_everywhere(shown):
             assert TEST.interval(Ends(row["mean_new_low"], row["mean_new_high"])) in text
             if row["difference_new_low"] is not None:
                 assert TEST.gaps(Ends(row["difference_new_low"], row["difference_new_high"])) in text
-            assert "No training failed: of 2 each, a share of failures below 78% is possible" in text
+            assert "No training failed: of 2 each, a share of failures below 78 % is possible" in text
     assert (found["examples"], found["look"], found["family"]) == (360, 1, 2)
+    soon = found["time_to_target"]
+    assert (soon["metric"], soon["target"], soon["budget"], len(soon["variants"])) == ("val_accuracy", 0.5, 2, 3)
+    for row in soon["variants"]:
+        cells = [f"{row['reached']} of 2", f"{row['mean']:.1f}", row["says"] or "baseline"]
+        for text in (shown["compare"], shown["report"]):
+            assert all(
+                cell in text.partition("Epochs until val_accuracy is 50.00 % or more, of 2;")[2] for cell in cells
+            )
     twin = next(each for each in found["variants"] if each["variant"] == "twin")
     assert twin["says"] == "no difference: the same recipe"
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from study.progress import Progress
 
 PACE = 1.0  # seconds between two rounds: ten epochs a second are sent in batches
+LONGEST_REST = 10.0  # seconds between two rounds, where rounds take long
 LONGEST_PAUSE = 60.0  # seconds between two tries while the other program is away
 LAST_WORDS = 60.0  # seconds that the end of a search waits at most for the other program to hear the rest
 TICK = 0.1  # seconds: how soon a wait is shortened
@@ -32,7 +33,12 @@ class Background:
     """A thread that calls a function whenever there may be something to send, and less often while that fails."""
 
     def __init__(
-        self, name: str, send: Callable[[], str | None], warn: Callable[[str], None], idle: float | None = None
+        self,
+        name: str,
+        send: Callable[[], str | None],
+        warn: Callable[[str], None],
+        idle: float | None = None,
+        share: float = 1.0,
     ) -> None:
         """Start the thread; it does nothing before the first `wake`.
 
@@ -41,9 +47,10 @@ class Background:
             send: sends all that is new; returns why something could not be sent, or None. Called in the thread.
             warn: is given the first such reason, once; called in the thread.
             idle: seconds after which `send` is called again without a `wake`; None for never.
+            share: of the time that `send` may take, in (0, 1]: what it takes of the interpreter is lost to the loop.
 
         """
-        self._send, self._warn, self._idle = send, warn, idle
+        self._send, self._warn, self._idle, self._share = send, warn, idle, share
         self._work, self._closing = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -71,10 +78,10 @@ class Background:
         self._work.wait()
         while True:
             self._work.clear()
-            last = self._closing.is_set()
+            last, began = self._closing.is_set(), time.monotonic()
             error = self._round()
             if error is None:
-                pause = PACE
+                pause = rest(time.monotonic() - began, self._share)
             else:
                 pause = min(2 * pause, LONGEST_PAUSE)
                 self._work.set()
@@ -93,6 +100,16 @@ class Background:
             return str(error)
         except Exception as error:  # a thread's main: what a library raises in here must not reach the training
             return f"{type(error).__name__}: {error}"
+
+
+def rest(took: float, share: float) -> float:
+    """Give the seconds to wait after a round that took so many, so that rounds take no more than a share of the time.
+
+    >>> rest(0.1, 0.2), rest(2.0, 0.2), rest(60.0, 0.2), rest(60.0, 1.0)
+    (1.0, 8.0, 10.0, 1.0)
+
+    """
+    return max(PACE, min(took * (1 / share - 1), LONGEST_REST))
 
 
 def waits(timeout: float, stop: threading.Event | None = None) -> Iterator[float]:

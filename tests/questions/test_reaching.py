@@ -18,7 +18,13 @@ from study.stats import verdicts
 DIGITS = Study(
     name="soon",
     recipe=Recipe(dataset="digits", model="mlp", hidden=(16,), optimizer="adam", lr=1e-3, batch_size=64, epochs=6),
-    variants={"baseline": {}, "fast": {"lr": 0.02}, "never": {"lr": 1e-6}, "long": {"lr": 0.02, "epochs": 9}},
+    variants={
+        "baseline": {},
+        "fast": {"lr": 0.02},
+        "never": {"lr": 1e-6},
+        "long": {"lr": 0.02, "epochs": 9},
+        "late": {"lr": 2e-4, "epochs": 60},
+    },
 )
 HOW = {"executor": "inline", "track": False, "watch": lambda _: None}
 
@@ -34,9 +40,12 @@ def test_epochs_are_counted_in_the_folders_and_judged_over_the_seeds():
     rows = {row.variant: row for row in record.variants}
     assert {name: row.values for name, row in rows.items()} == by_arm
     assert (rows["never"].reached, rows["never"].mean, rows["never"].mean_high) == (0, 6, 6)
-    assert rows["fast"].values == rows["long"].values, "what comes after the shared budget does not count"
+    assert rows["fast"].values == rows["long"].values
+    assert (rows["late"].reached, rows["late"].values) == (0, [6] * 4), (
+        "what comes after the shared budget does not count"
+    )
     (expected,) = verdicts.compare(
-        [by_arm["fast"]], by_arm["baseline"], direction="minimize", smallest=1, step=1, family=3
+        [by_arm["fast"]], by_arm["baseline"], direction="minimize", smallest=1, step=1, family=4
     )
     assert (rows["fast"].verdict, rows["fast"].difference) == (expected.verdict, expected.difference)
     assert expected.verdict == "helps"

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 
 from study.errors import DeviceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
 
 CONTEXT = 600 << 20  # bytes that CUDA and its libraries take of a GPU for a process, beside torch's allocator
 FAILURES = (  # what torch says where a device, not a size or a type, is the trouble
@@ -61,6 +68,30 @@ def _is_failure(error: BaseException) -> bool:
     return isinstance(error, torch.AcceleratorError) or (
         isinstance(error, RuntimeError) and any(sign in str(error) for sign in FAILURES)
     )
+
+
+def losses_read(name: str) -> Callable[[Tensor], float]:
+    """Make the function that reads a loss of a training now and then.
+
+    On a GPU of CUDA's it gives the loss that it was given the time before, 0 at first: that one has been copied, and
+    nothing waits until the GPU has done what was asked of it since.
+    """
+    if not name.startswith("cuda"):
+        return lambda loss: loss.item()
+    before: list[tuple[Tensor, torch.cuda.Event]] = []
+
+    def read(loss: Tensor) -> float:
+        copy = torch.empty((), dtype=loss.dtype, pin_memory=True).copy_(loss, non_blocking=True)
+        copied = torch.cuda.Event()
+        copied.record()
+        before.append((copy, copied))
+        if len(before) == 1:
+            return 0.0
+        earlier, is_there = before.pop(0)
+        is_there.synchronize()
+        return earlier.item()
+
+    return read
 
 
 def memory_share(name: str) -> float:

@@ -94,12 +94,12 @@ def evaluate(
         losses.append(loss(logits, some, "sum"))
         predictions.append(task.predict(logits))
         if metric and not is_number:
-            all_logits.append(logits.cpu())
+            all_logits.append(logits)
     predicted, targets = torch.cat(predictions).cpu(), targets.cpu()
     scores = task.count(predicted, targets, scale)
     if is_number:
         predicted, targets = (each.double() * scale.deviation + scale.mean for each in (predicted, targets))
-    more = metric(predicted if is_number else torch.cat(all_logits), targets) if metric else {}
+    more = metric(predicted if is_number else torch.cat(all_logits).cpu(), targets) if metric else {}
     mean = float(torch.stack(losses).cpu().double().sum()) / len(split)
     return Evaluation(mean, {**scores, **more}, targets, predicted, task.name)
 

@@ -21,6 +21,7 @@ import torch
 from study.engine import models, optim, pretrained, step
 from study.engine.augment import Augment, augmentation
 from study.engine.data import Data, open_data, open_test, order_of, preparation
+from study.engine.device import losses_read
 from study.engine.evaluate import BATCH, Evaluation, evaluate, metric_of, report
 from study.engine.losses import Loss, class_weights, loss_of, outputs_of, penalty_of, task_of
 from study.engine.schedules import Schedule
@@ -202,7 +203,7 @@ def assemble(recipe: Recipe, device: str) -> Parts:
 
 
 def _pass(parts: Parts, number: int) -> dict[str, float]:
-    """Train for one epoch; reads back from the device only, now and then, whether the loss is finite."""
+    """Train for one epoch; only now and then reads whether the loss is finite, on a GPU without waiting for it."""
     recipe, train = parts.recipe, parts.data.train
     first = (number - 1) * parts.steps_per_epoch
     order = order_of(recipe, parts.data, torch.Generator().manual_seed(_seed(recipe, number, "order")))
@@ -218,6 +219,7 @@ def _pass(parts: Parts, number: int) -> dict[str, float]:
     batches = list(zip(rows.split(parts.batch), targets.split(parts.batch), strict=True))
     losses: list[Tensor] = []
     predictions: list[Tensor] = []
+    look = losses_read(parts.device)
     inputs_of = partial(inputs, parts, generator)
     for number_of_step, (some, theirs) in enumerate(batches, first):
         loss, predicted = parts.step.gradient(inputs_of, some, theirs)
@@ -229,8 +231,8 @@ def _pass(parts: Parts, number: int) -> dict[str, float]:
         update()
         losses.append(loss)
         predictions.append(predicted)
-        if number_of_step % LOOK == LOOK - 1 and not math.isfinite(loss.item()):
-            return {"train_loss": loss.item(), **{f"train_{name}": math.nan for name in parts.task.scores}}
+        if number_of_step % LOOK == LOOK - 1 and not math.isfinite(read := look(loss)):
+            return {"train_loss": read, **{f"train_{name}": math.nan for name in parts.task.scores}}
     sizes = torch.tensor([len(some) for some, _ in batches], dtype=torch.float64)
     mean = torch.stack(losses).cpu().double() @ sizes / len(rows)
     scores = parts.task.count(torch.cat(predictions), targets, parts.data.scale)

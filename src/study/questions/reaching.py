@@ -132,27 +132,25 @@ def of(found: Pairs, target: float | None, judge: Judge) -> TimeToTarget | None:
     metric = found.design.study.followed
     histories = {name: _histories(found, name) for name in found.design.arms}
     firsts = {
-        name: [first(history.epochs, metric, target) if history else math.nan for history in each]
+        name: np.array([first(history.epochs[:budget], metric, target) if history else math.nan for history in each])
         for name, each in histories.items()
     }
-    times = {name: np.minimum(each, budget) for name, each in firsts.items()}
-    contrasts = judge(times)
-    rows = [
-        _row(name, histories[name], firsts[name], times[name], contrasts.get(name)) for name in found.design.arms
-    ]  # fmt: skip
+    contrasts = judge({name: np.minimum(each, budget) for name, each in firsts.items()})
+    rows = [_row(name, histories[name], firsts[name], budget, contrasts.get(name)) for name in found.design.arms]
     return TimeToTarget(metric=metric, target=target, budget=budget, variants=tuple(rows))
 
 
 def _row(
     name: str,
     histories: Sequence[History | None],
-    firsts: Sequence[float],
-    times: NDArray[np.float64],
+    firsts: NDArray[np.float64],
+    budget: int,
     comparison: Contrast | None,
 ) -> TargetRow:
+    times = np.minimum(firsts, budget)
     seconds = [
         sum(epoch.seconds for epoch in history.epochs if epoch.number <= until)
-        for history, until in zip(histories, firsts, strict=True)
+        for history, until in zip(histories, times, strict=True)
         if history
     ]
     there = times[~np.isnan(times)]

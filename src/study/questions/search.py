@@ -51,9 +51,8 @@ class Asking:
         """Return the next trial to run."""
         if trials.finished() + len(under_way) >= self.trials_wanted:
             return None
-        for number in trials.running():
-            if number not in under_way:
-                return trials.left(number)
+        if (number := trials.interrupted(under_way)) is not None:
+            return trials.left(number)
         if (promoted := trials.promote()) is not None:
             return promoted
         if trials.finished() + len(under_way) + len(trials.paused) >= self.trials_wanted:

@@ -106,9 +106,10 @@ class Several(Shown):
             for name in first.question.variants
             if name != base
         }
-        ends = np.abs(np.concatenate([each for of in gaps.values() for each in of]))
-        most = float(np.nanmax(ends, initial=1e-9)) * 1.05
-        at = np.linspace(-most, most, POINTS)
+        better = metric.sign * np.concatenate([each for of in gaps.values() for each in of])
+        low, high = float(np.nanmin(better, initial=0.0)), float(np.nanmax(better, initial=0.0))
+        margin = 0.05 * (high - low) or 0.01
+        at = np.linspace(low - margin, high + margin, POINTS)
         found = {name: stats.profile(of, at, metric.direction) for name, of in gaps.items()}
         return {name: replace(line, at=metric.factor * line.at) for name, line in found.items()}
 

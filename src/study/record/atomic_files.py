@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 OPEN = 200  # files that are open at the same time
 THREADS = 32  # that wait for the disk at the same time
+FEW = 8  # files that have a thread each
 Item = TypeVar("Item")
 HOME_FIX = "Choose another --home."
 ROOM = 4 << 20  # bytes, enough for a first trial and the databases
@@ -119,17 +120,21 @@ def at_once(do: Callable[[Item], None], items: Sequence[Item]) -> None:
     if len(items) == 1:
         do(items[0])
         return
-    errors = [error for error in _threads(os.getpid()).map(partial(_caught, do), items) if error]
+    count = min(THREADS, len(items), max(FEW, len(items) // 4))  # waking a thread takes as long as a flush may
+    parts = [items[first::count] for first in range(count)]
+    errors = [error for found in _threads(os.getpid()).map(partial(_caught, do), parts) for error in found]
     if errors:
         raise errors[0]
 
 
-def _caught(do: Callable[[Item], None], item: Item) -> OSError | None:
-    try:
-        do(item)
-    except OSError as error:
-        return error
-    return None
+def _caught(do: Callable[[Item], None], items: Sequence[Item]) -> list[OSError]:
+    errors: list[OSError] = []
+    for item in items:
+        try:
+            do(item)
+        except OSError as error:
+            errors.append(error)
+    return errors
 
 
 @cache

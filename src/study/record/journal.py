@@ -60,7 +60,7 @@ class TrialFolder:
         """Name of the study that it belongs to."""
         return self._at.rsplit("/", 3)[1]
 
-    @property
+    @cached_property
     def log(self) -> Path:
         """The log, with one line per event."""
         return self.path / "log.jsonl"
@@ -95,7 +95,10 @@ class TrialFolder:
 
     def log_size(self) -> int:
         """Return the size of the log in bytes, 0 before its first line; it grows with every line."""
-        return self.log.stat().st_size if self.log.exists() else 0
+        try:
+            return os.stat(f"{self._at}/log.jsonl").st_size  # noqa: PTH116 - see __init__
+        except FileNotFoundError:
+            return 0
 
     def weights_are_whole(self) -> bool:
         """Tell whether its existing weights are undamaged."""

@@ -75,9 +75,13 @@ def _compared(found: Found, compared: Compared) -> Iterator[Part]:
     further["Epochs until the target"] = questions.time_to_target(record)
     for name, block in ((name, block) for name, blocks in further.items() for block in blocks):
         yield Text(block.lines[0])
-        yield Table(name, [block.headings[0], *(f">{each}" for each in block.headings[1:])], block.rows)
+        yield Table(name, [block.headings[0], *map(_aligned, block.headings[1:])], block.rows)
         for note in block.notes:
             yield Text(note)
+
+
+def _aligned(heading: str) -> str:
+    return f"{'~' if heading == 'Verdict' else '>'}{heading}"
 
 
 def _sorted(rows: Sequence[VariantRow], metric: Metric) -> list[VariantRow]:

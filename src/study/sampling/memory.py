@@ -80,6 +80,10 @@ class Memory(InMemoryStorage):
     def _study(self) -> int:
         return next(iter(self._studies))
 
+    def numbers(self, state: TrialState) -> set[int]:
+        """Give the numbers of the trials that wait, or of those that run; not to be changed."""
+        return self._open[state]
+
     def unfinished(self, state: TrialState) -> list[FrozenTrial]:
         """Give the trials that wait, or those that run, by number."""
         return self._trials(sorted(self._open[state]))

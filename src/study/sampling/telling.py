@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from study.sampling.lease import Lease
 
 SAY_AFTER = 9.0  # seconds without an answer after which a line says so; more than two renewals of a healthy lease take
+SHARE = 0.2  # of the time of a search on very many slots
 LIMIT = 3600.0  # seconds without an answer after which the search ends
 log = logging.getLogger("study")
 
@@ -48,7 +49,7 @@ class Telling:
         self._notices: SimpleQueue[str] = SimpleQueue()
         self._away, self._is_said = "", False
         self.over: StudyError | None = None  # why the search must end
-        self._thread = Background(f"teller of {name}", self._tell, self._warn, idle=0.0)
+        self._thread = Background(f"teller of {name}", self._tell, self._warn, idle=0.0, share=SHARE)
 
     def told(self, progress: Iterator[Progress], stop: threading.Event) -> Iterator[Progress]:
         """Yield what the search yields, and notices; `stop` as in `study.background.follow`."""

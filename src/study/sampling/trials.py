@@ -29,7 +29,7 @@ from study.sampling.storage import end, frozen, placeholder
 from study.sampling.table import PRUNERS, SAMPLERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from queue import SimpleQueue
 
     from optuna.trial import FrozenTrial
@@ -183,8 +183,12 @@ class Trials:
 
     def running(self) -> list[int]:
         """Give the numbers of trials that are marked as running, paused ones left out."""
-        paused = self.paused
-        return [trial.number for trial in self._memory.unfinished(TrialState.RUNNING) if trial.number not in paused]
+        return sorted(self._memory.numbers(TrialState.RUNNING).difference(self.paused))
+
+    def interrupted(self, under_way: Collection[int]) -> int | None:
+        """Give the first trial that is marked as running and that nobody runs; None if there is none."""
+        left = self._memory.numbers(TrialState.RUNNING).difference(self.paused, under_way)
+        return min(left, default=None)
 
     @property
     def pauses(self) -> bool:
@@ -241,15 +245,15 @@ class Trials:
 
         """
         number = self._memory.get_n_trials(self._copy_id)
-        waiting = self._memory.unfinished(TrialState.WAITING)
-        number = waiting[0].number if waiting else number
+        number = min(self._memory.numbers(TrialState.WAITING), default=number)
         self._seed_sampler(zlib.crc32(f"{self._seed}:{number}".encode()))
         with self._memory.bounded(self._copy_id):
             trial = self._copy.ask()
             overrides = space.suggest(self._study, trial)
         space.recipe_of(self._study, overrides, trial.params)
         uid = trial.user_attrs.get("uid")
-        return NextTrial(trial.number, overrides, None, trial.params, trial.distributions, uid=uid)
+        known = self._memory.get_trial(self._id(trial.number))  # Optuna's own trial copies what it gives, deeply
+        return NextTrial(trial.number, overrides, None, dict(known.params), dict(known.distributions), uid=uid)
 
     def _seed_sampler(self, seed: int) -> None:
         """Seed the sampler; where very many run, TPE goes on with what it has fitted for the trial before."""
@@ -261,7 +265,7 @@ class Trials:
             sampler.again(seed)
         else:
             sampler.begin(seed)
-            running = len(self.running())
+            running = len(self._memory.numbers(TrialState.RUNNING)) - len(self.paused)
             self._shared = running // RUNNING_EACH if running >= MANY else 0
 
     def add(self, folder: TrialFolder, about: Mapping[str, Any]) -> None:

@@ -159,7 +159,9 @@ def failures(rows: Mapping[str, Averaged]) -> list[str]:
         named = [f"{name} {failed(row)}" for name, row in there.items()]
         return [f"Failed: {', '.join(named)}. All figures are of the trainings that ended."]
     first = next(iter(there.values()))
-    return [f"No training failed: of {first.n} each, a share of failures below {first.failed_high:.0%} is possible."]
+    return [
+        f"No training failed: of {first.n} each, a share of failures below {100 * first.failed_high:.0f} % is possible."
+    ]
 
 
 def failed(row: Averaged) -> str:

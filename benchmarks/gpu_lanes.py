@@ -1,0 +1,120 @@
+"""A part of gpu.py: many MNIST perceptrons of one shape at once, against one after the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks import gpu_rows
+from benchmarks.gpu_rows import Size, say, seconds
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from benchmarks.lanes import Lanes
+    from study.engine.train import Parts
+
+GOAL = "x50"
+
+
+def alone(size: Size) -> float:
+    """Time a step of one network by the engine, and as a graph; gives the former."""
+    import torch
+
+    from benchmarks.gpu_steps import WARM, Captured, Plain, batches
+    from benchmarks.lanes import recipe
+    from study.engine.train import assemble
+
+    first = 0.0
+    for name, make in {"the engine": lambda plain: plain, "the engine's step, captured": Captured}.items():
+        what = f"MNIST perceptron, one after the other: {name}"
+        if name != "the engine" and not torch.cuda.is_available():
+            say(what, "not run", note="no GPU")
+            continue
+        plain = Plain(assemble(recipe(), size.device))
+        step, some = make(plain), batches(plain.parts, size.steps)
+        with plain.parts.step.mode():
+            for rows, targets in some[: WARM + 1]:
+                step(rows, targets)
+            each = (
+                seconds(lambda step=step, some=some: [step(*one) for one in some], size.rounds, size.device)
+                / size.steps
+            )
+        first = first or each
+        say(what, f"{1e6 * each:.0f} us a step", n=size.rounds, note=f"x{first / each:.1f}", value=each)
+    return first
+
+
+class CapturedLanes:
+    """A step of lanes as a CUDA graph."""
+
+    def __init__(self, lanes: Lanes, parts: Parts, rows: Tensor) -> None:
+        """Make some steps plainly, on another stream, and capture one."""
+        import torch
+
+        from benchmarks.gpu_steps import WARM
+        from benchmarks.lanes import stacked
+
+        self._rows = rows.clone()
+        stream, usual = torch.cuda.Stream(), torch.cuda.current_stream()
+        stream.wait_stream(usual)
+        with torch.cuda.stream(stream):
+            for _ in range(WARM):
+                lanes.step(*stacked(parts, self._rows))
+        usual.wait_stream(stream)
+        torch.cuda.synchronize()
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph):
+            self._losses = lanes.step(*stacked(parts, self._rows))
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        """Train each lane on its rows; the losses are good until the next step."""
+        self._rows.copy_(rows)
+        self._graph.replay()
+        return self._losses
+
+
+def together(size: Size, one: float) -> None:
+    """Time lanes, their batches their own or shared, plain or captured; and see what a lane's bits depend on."""
+    import torch
+
+    from benchmarks.lanes import Lanes, independence, networks, recipe, rows_of, stacked
+    from study.engine.train import assemble
+
+    parts = assemble(recipe(), size.device)
+    for count in size.lanes:
+        nets = networks(count, size.device)
+        for shared in (False, True):
+            for captured in (False, True):
+                how = f"{'shared' if shared else 'own'} batches, {'captured' if captured else 'plain'}"
+                what = f"{count} MNIST perceptrons as lanes, {how}"
+                if captured and not torch.cuda.is_available():
+                    say(what, "not run", note="no GPU")
+                    continue
+                rows = rows_of(parts, size.steps, count)
+                rows = rows[:, 0].contiguous() if shared else rows
+                lanes = Lanes(nets, [1e-3] * count, by_kernel=False)
+
+                def plain(some: Tensor, lanes: Lanes = lanes) -> Tensor:
+                    return lanes.step(*stacked(parts, some))
+
+                with torch.inference_mode():
+                    step = CapturedLanes(lanes, parts, rows[0]) if captured else plain
+                    each = seconds(lambda step=step, rows=rows: [step(some) for some in rows], size.rounds, size.device)
+                each /= size.steps
+                gain = count * one / each
+                note = f"{1e6 * each:.0f} us a step of all"
+                say(what, f"x{gain:.1f}", goal=GOAL if count == 100 else "", n=size.rounds, note=note, value=gain)
+            bits = independence(parts, count, min(20, size.steps), by_kernel=False, shared=shared)
+            told = ", ".join(f"{name} {'equal' if holds else 'other bits'}" for name, holds in bits.items())
+            say(f"bits of a lane of {count}, {'shared' if shared else 'own'} batches", told)
+
+
+def main() -> None:
+    """Measure."""
+    size = gpu_rows.arguments(__doc__).size
+    gpu_rows.say_device(size.device)
+    together(size, alone(size))
+
+
+if __name__ == "__main__":
+    main()
