@@ -45,7 +45,7 @@ RECORDS = ("Submitted", "Run", "Event", "Person", "ChangedPerson", "Invitation",
 def document() -> str:
     """Write the page."""
     made = app.make(cast(Service, None), {"localhost"})
-    inner = inspect.getattr_static(made, "_app").app
+    inner = inspect.getattr_static(made, "_app").app.app
     assert isinstance(inner, FastAPI)
     description = app.description(inner)
     routes = [

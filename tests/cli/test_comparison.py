@@ -167,7 +167,6 @@ def test_several_data_sets_have_one_verdict(study):
     [
         (["--data", "wine,iris"], "--data wine: loss=bce is for two classes"),
         (["--data", "wine,iris", "--until-sure"], "--until-sure ends at another seed on each data set"),
-        (["--data", "wine,iris", "--server", "http://127.0.0.1:9"], "a server compares on one data set at a time"),
         (["--data", "wine,nowhere"], "nowhere"),
         (["--data", "wine,iris", "--show"], "has not been compared yet"),
     ],

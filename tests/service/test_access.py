@@ -59,7 +59,7 @@ def table():
 
 
 def routes_of(here):
-    application = here.app._app.app
+    application = here.app._app.app.app
     return {f"{method} {each.path}": each for each in app.guarded_routes(application) for method in each.methods}
 
 
@@ -106,7 +106,7 @@ def test_every_route_refuses_whom_it_has_to(here, who):
 def test_a_route_that_names_no_role_refuses_an_admin(here):
     from study.service.web import router
 
-    application, bare = here.app._app.app, router()
+    application, bare = here.app._app.app.app, router()
     bare.get("/forgotten")(lambda: "a secret")
     application.include_router(bare)
     answer = here.client.get("/forgotten", headers=bearer(here.tokens["admin"]))
@@ -148,6 +148,8 @@ def test_code_is_taken_of_an_author_alone(here, asked):
     [
         {"study": "--help"}, {"study": "../../etc/passwd"}, {"study": "nothing_here"}, {"study": "mnist_cnn", "top": 3},
         {"study": "mnist_cnn", "trials": 0}, {"study": "mnist_cnn", "sampler": "magic"}, {"study": "mnist_cnn", "x": 1},
+        {"study": "mnist_cnn", "data": "a,b"}, {"study": "mnist_cnn", "question": "compare", "data": "a,,b"},
+        {"study": "mnist_cnn", "question": "compare", "data": "a,b", "until_sure": True},
         {"study": "mnist_cnn", "fixed": {"--storage": "x"}}, {"study": "mnist_cnn", "data": "--home=x"}, {},
     ],
 )  # fmt: skip

@@ -49,20 +49,26 @@ def test_a_stream_begins_after_the_last_event_and_ends_when_the_token_is_revoked
     got = []
 
     async def read(after):
-        scope = {"type": "http", "headers": [(b"authorization", f"Bearer {token}".encode())], "app": here.app._app.app}
+        headers = [(b"authorization", f"Bearer {token}".encode())]
+        scope = {"type": "http", "headers": headers, "app": here.app._app.app.app}
         admission = web.Admission(Request(scope), "viewer")
-        async for event in here.service.hub.follow(after, (), run.id):
+        async for batch in here.service.hub.follow(after, (), run.id):
             if not await admission.holds():
                 return
-            got.append((event.id, event.data["status"]))
-            if len(got) == 1:
-                people.revoke(here.database, ADMIN, identity)
+            got.extend((event.id, event.data["status"]) for event, _ in batch)
+            people.revoke(here.database, ADMIN, identity)
+            queue.wish(here.database, RUNNER, run.id, "cancel")  # another event
 
-    asyncio.run(asyncio.wait_for(read(0), 10))
-    assert [status for _, status in got] == ["queued"]
+    async def both():
+        looking = asyncio.create_task(here.service.hub.run())
+        await asyncio.wait_for(read(0), 10)
+        looking.cancel()
+
+    asyncio.run(both())
+    assert [status for _, status in got] == ["queued", "paused"]
     assert here.client.get(f"/api/v1/runs/{run.id}/events", headers=bearer(token)).status_code == 401
     later = hub.read(here.database, got[0][0], run=run.id)
-    assert [json.loads(each.to_json())["data"]["status"] for each in later] == ["paused"]
+    assert [json.loads(each.to_json())["data"]["status"] for each in later] == ["paused", "cancelled"]
 
 
 def test_pages_show_of_a_study_what_its_folders_tell(here, made):
@@ -94,12 +100,12 @@ def test_who_waits_gets_new_events_from_memory_and_a_study_of_a_run_from_its_fir
     follower, got = Follower(here.database, Path("mlruns").absolute()), []
 
     async def read():
-        async for event in here.service.hub.follow(0, (), run.id):
-            got.append((event.kind, event.trial))
+        async for batch in here.service.hub.follow(0, (), run.id):
+            got.extend((event.kind, event.trial) for event, _ in batch)
             if len(got) == 2:
                 queue.note(here.database, run.id, row["lease_token"], studies='["made"]')
                 follower.follow("made")
-            if got[-1] == ("epoch", 6) and got.count(("epoch", 6)) == 2:
+            if got.count(("epoch", 6)) == 2:
                 return
 
     async def both():

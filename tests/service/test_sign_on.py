@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from urllib.parse import urlencode
 
 import httpx2
@@ -26,7 +27,7 @@ def signing(here):
 
     def make(sign_on):
         sign_on.check()
-        here.service.sign_on = sign_on
+        here.service = replace(here.service, sign_on=sign_on)
         client = TestClient(
             app.make(here.service, {"localhost"}, logins=100, header=sign_on.header),
             base_url=SERVER,

@@ -68,8 +68,6 @@ def compare(
 
         side_by_side.compare(context, names, as_json=as_json, as_csv=as_csv, home=home)
         return
-    if server and "," in (data or ""):
-        raise InputError("a server compares on one data set at a time", where="--data", fix="Name one.")
     if server:
         from study.cli import remote
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -14,21 +14,17 @@ from study.cli.options import typed
 from study.errors import InputError, Interrupted, StudyError
 from study.record import atomic_files
 from study.running.board import Board
-from study.schemas import questions
-from study.schemas.search import EndedSearch, Overview
+from study.schemas.search import Overview
 from study.service import watching
 from study.service.client import Client
 from study.terminal.console import Terminal, width
 from study.terminal.live import shown
 from study.terminal.watch import print_json
-from study.text import questions as text
-from study.text import search
+from study.text import answers, search
 from study.text import trial as trials
 from study.text.table import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import typer
 
     from study.schemas.service import Run
@@ -108,7 +104,7 @@ def _print(run: Run, *, as_json: bool) -> None:
         print_json(run.answer)
         return
     try:
-        print(text_of(_BLOCKS[run.question](run.answer), width()))
+        print(text_of(answers.blocks(run.question, run.answer or {}), width()))
     except ValidationError:  # a value that is not finite is null in JSON
         print_json(run.answer)
 
@@ -145,11 +141,3 @@ def report(server: str, name: str, output: Path | None) -> Path:
     file = file / "report.html" if file.is_dir() else file
     atomic_files.replace(file.absolute(), [Client(server).report(name)], "Choose another --output.")
     return file
-
-
-_BLOCKS: dict[str, Callable[[Any], Any]] = {
-    "run": lambda answer: search.ended(EndedSearch.model_validate(answer), trained=True, recorded=None),
-    "compare": lambda answer: text.comparison(questions.Comparison.model_validate(answer)),
-    "confirm": lambda answer: text.confirmation(questions.Confirmation.model_validate(answer)),
-    "ablate": lambda answer: text.ablation(questions.Ablation.model_validate(answer)),
-}

@@ -14,6 +14,7 @@ Role = Literal["viewer", "runner", "author", "admin"]
 LIVE: tuple[RunStatus, ...] = ("queued", "running", "paused")  # not ended
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][\w.@+-]*$", max_length=200)]
 Email = Annotated[str, Field(pattern=r"^[^@\s<>,;:\"]+@[^@\s<>,;:\"]+$", max_length=255)]
+Names = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][\w.@+-]*(,[A-Za-z0-9_][\w.@+-]*)*$", max_length=1000)]
 Given = TypeVar("Given")
 
 
@@ -45,7 +46,9 @@ class Asked(Body):
     pruner: Name | None = Field(default=None, description="`run` only: Optuna pruner")
     seed: int | None = Field(default=None, ge=0, description="`run` only: seed of the sampler and the trainings")
     fixed: dict[str, Any] = Field(default_factory=dict[str, Any], description="`run` and `compare`: knobs held fixed")
-    data: Name | None = Field(default=None, description="data set to use instead of the study's own")
+    data: Names | None = Field(
+        default=None, description="data set to use instead of the study's own; for `compare` also several: `A,B`"
+    )
     name: Name | None = Field(default=None, description="all but `compare`: new name of the study")
     fallback: bool = Field(default=True, description="whether the study's fallback data may be used")
     accept: bool = Field(default=False, description="whether to continue although the study's definition has changed")

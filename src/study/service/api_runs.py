@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import Header, Query, Request
-from fastapi.responses import PlainTextResponse, Response
-from fastapi.sse import EventSourceResponse, ServerSentEvent
+from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 
 from study.errors import InputError
 from study.record import family
 from study.schemas import Record
 from study.schemas.service import Page, Run, Submitted, Trouble, Wish
 from study.service import asking, queue
+from study.service.hub import Told
 from study.service.web import API, Admission, person, role, router, service
 
 REFUSED: dict[int | str, dict[str, Any]] = {
@@ -138,31 +138,42 @@ def found(request: Request, run: str) -> Run:
     return known
 
 
-@routes.get("/runs/{run}/events", response_class=EventSourceResponse, openapi_extra=role("viewer"))
+class Events(StreamingResponse):
+    """Server-sent events."""
+
+    media_type = "text/event-stream"
+
+
+def _events(request: Request, batches: AsyncIterator[list[Told]]) -> Response:
+    """Send events until they end, or until whoever reads them may no longer."""
+    admission = Admission(request, "viewer")
+
+    async def sent() -> AsyncIterator[bytes]:
+        async for batch in batches:
+            if not await admission.holds():
+                return
+            yield b"".join(each.sent for each in batch) or b": ping\n\n"
+
+    return Events(sent(), headers={"cache-control": "no-cache", "x-accel-buffering": "no"})  # of nginx
+
+
+@routes.get("/runs/{run}/events", response_class=Events, openapi_extra=role("viewer"))
 async def run_events(
     request: Request, run: str, last_event_id: LastEvent = None, after: Annotated[int, Query(ge=0)] = 0
-) -> AsyncIterator[ServerSentEvent]:
+) -> Response:
     """Follow a run and the studies that it writes, from its first event or after `Last-Event-ID`."""
-    admission = Admission(request, "viewer")
-    async for event in service(request).hub.follow(_after(last_event_id, after), (), run):
-        if not await admission.holds():
-            return
-        yield ServerSentEvent(raw_data=event.to_json(), event=event.kind, id=str(event.id))
+    return _events(request, service(request).hub.follow(_after(last_event_id, after), (), run))
 
 
-@routes.get("/events", response_class=EventSourceResponse, openapi_extra=role("viewer"))
+@routes.get("/events", response_class=Events, openapi_extra=role("viewer"))
 async def events(
     request: Request,
     study: Annotated[list[str] | None, Query(max_length=20, description="only of these studies")] = None,
     last_event_id: LastEvent = None,
     after: Annotated[int, Query(ge=0)] = 0,
-) -> AsyncIterator[ServerSentEvent]:
+) -> Response:
     """Follow everything, or the trials of some studies; a restart of the server loses nothing."""
-    admission = Admission(request, "viewer")
-    async for event in service(request).hub.follow(_after(last_event_id, after), study or (), None):
-        if not await admission.holds():
-            return
-        yield ServerSentEvent(raw_data=event.to_json(), event=event.kind, id=str(event.id))
+    return _events(request, service(request).hub.follow(_after(last_event_id, after), study or (), None))
 
 
 def _after(last: str | None, after: int) -> int:

@@ -36,6 +36,7 @@ from study.service import (
     pages_sign_on,
     tables,
 )
+from study.service.answers import Answers
 from study.service.api_runs import NoSuch
 from study.service.asking import Conflict, Forbidden
 from study.service.commands import Refused
@@ -90,7 +91,7 @@ def make(
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _fault)
-    return Guard(RequestBodyLimitMiddleware(app, LARGEST_BODY), hosts, per_second, logins, header)
+    return Guard(Answers(RequestBodyLimitMiddleware(app, LARGEST_BODY), given), hosts, per_second, logins, header)
 
 
 def guarded_routes(app: FastAPI) -> list[Guarded]:

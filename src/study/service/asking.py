@@ -44,6 +44,9 @@ def check_asked(asked: Asked, person: Person, results: set[str]) -> None:
     """
     if unfit := sorted(asked.model_fields_set & set(Asked.model_fields) - EVERY - OPTIONS[asked.question]):
         raise InputError(f"`study {asked.question}` has no {', '.join(unfit)}", fix="Leave it out.")
+    if "," in (asked.data or "") and (asked.question != "compare" or asked.until_sure):
+        what = "`until_sure` ends at another seed on each" if asked.until_sure else "only `study compare` takes several"
+        raise InputError(f"{what} data set{'' if asked.until_sure else 's'}", where="data", fix="Name one.")
     check("sampler", asked.sampler or "tpe", SAMPLERS)
     check("pruner", asked.pruner or "median", PRUNERS)
     for knob in asked.fixed:

@@ -57,7 +57,8 @@ class Client:
             study: name of an installed study.
             question: run, compare, confirm or ablate.
             key: idempotency key; a new one if None.
-            asked: further fields of `study.schemas.service.Submitted`, such as `trials=20` or `fixed={"epochs": 3}`.
+            asked: further fields of `study.schemas.service.Submitted`, such as `trials=20`, `fixed={"epochs": 3}` or
+                `data="wine,iris"`, which compares on both.
 
         Raises:
             InputError: the server refuses it, and why.

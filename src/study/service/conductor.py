@@ -275,10 +275,13 @@ class Conductor:
             self._fail(child, f"exit code {code}" if code > 0 else f"killed by signal {-code}")
 
     def _note_answer(self, child: Child) -> dict[str, Any] | None:
-        """Give a command's answer, and note the study that it names: the command may have let go of its lock unseen."""
+        """Give a command's answer, and note the studies that it names: the command may have let go of a lock unseen."""
         row, answer = child.row, self._answer(child.row["id"])
-        if answer and answer.get("study") not in {None, *child.studies}:
-            child.studies.append(str(answer["study"]))
+        named = [each.get("study") for each in (answer or {}).get("comparisons", [answer or {}])]
+        if row["question"] != "run":  # which wrote the study that is made of the one it names
+            named = [name and family.name_of(name, row["question"]) for name in named]
+        if new := [name for name in named if name not in {None, *child.studies}]:
+            child.studies.extend(new)
             queue.note(self.database, row["id"], row["lease_token"], studies=json.dumps(child.studies))
         return answer
 

@@ -74,7 +74,7 @@ class Follower:
             if not grown or not mine():
                 return 0
             for start in range(0, len(grown), BATCH):
-                with self._database.write() as connection:
+                with self._database.write(drops=False) as connection:
                     made += sum(self._take(connection, known, trial) for trial in grown[start : start + BATCH])
         return made
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 from starlette.concurrency import run_in_threadpool
@@ -20,18 +20,33 @@ if TYPE_CHECKING:
     from study.service.store import Database
 
 POLL = 0.25  # seconds between looks
+SILENCE = 5.0  # seconds after which all who wait are woken
+PING = 8.0  # seconds without an event after which a client is told that we are there
 BATCH = 500  # events that are read at a time
 KEPT = 5000  # newest events that are kept in memory
 TABLE = tables.events
 
 
+class Told(NamedTuple):
+    """An event, and the bytes that everybody gets of it.
+
+    Args:
+        event: as it was read.
+        sent: as server-sent events have it.
+
+    """
+
+    event: Event
+    sent: bytes
+
+
 class Hub:
-    """Reads each new event once and hands it to all who wait; who asks for older ones reads them for themselves."""
+    """Reads and encodes each new event once for all who wait; who asks for older ones reads them for themselves."""
 
     def __init__(self, database: Database) -> None:
         """Keep the database; nothing is read."""
         self._database = database
-        self._recent: deque[Event] = deque(maxlen=KEPT)
+        self._recent: deque[Told] = deque(maxlen=KEPT)
         self._newest = self._floor = -1  # ids: of the newest event, and of the one before the first that is kept
         self._written: dict[str, frozenset[str]] = {}  # studies of the runs that run
         self._changed = asyncio.Event()
@@ -39,6 +54,7 @@ class Hub:
 
     async def run(self) -> None:
         """Look for new events until the task is cancelled."""
+        woken = time.monotonic()
         while True:
             if self._newest < 0:
                 self._newest = self._floor = await run_in_threadpool(newest_id, self._database)
@@ -46,11 +62,12 @@ class Hub:
             found, self._written = await run_in_threadpool(self._look)
             for event in found:
                 if len(self._recent) == KEPT:
-                    self._floor = self._recent[0].id
-                self._recent.append(event)
+                    self._floor = self._recent[0].event.id
+                self._recent.append(told(event))
                 self._newest = event.id
-            if found:
+            if found or time.monotonic() - woken > SILENCE:
                 self._wake()
+                woken = time.monotonic()
             if len(found) < BATCH:
                 await asyncio.sleep(POLL)
 
@@ -68,8 +85,8 @@ class Hub:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def follow(self, after: int, studies: Collection[str], run: str | None) -> AsyncIterator[Event]:
-        """Yield events in their order, old ones first, until the hub is closed.
+    async def follow(self, after: int, studies: Collection[str], run: str | None) -> AsyncIterator[list[Told]]:
+        """Yield events in their order, old ones first, until the hub is closed; none after a silence.
 
         Args:
             after: the id after which to begin.
@@ -77,26 +94,34 @@ class Hub:
             run: whose own events are wanted, and those of the studies that it writes.
 
         """
+        spoke = time.monotonic()
         while not self._over:
-            changed = self._changed
+            changed, found = self._changed, list[Told]()
             if 0 <= self._floor <= after:
                 mine = self._written.get(run, frozenset[str]()) if run else frozenset(studies)
-                until, found = self._newest, [each for each in self._recent if each.id > after]
-                for event in found:
+                for each in reversed(self._recent):
+                    event = each.event
+                    if event.id <= after:
+                        break
                     if not (run or mine) or event.study in mine or (run is not None and event.run == run):
-                        yield event
-                after = max(after, until)
+                        found.append(each)
+                found.reverse()
+                after = max(after, self._newest)
             else:
                 top = self._newest
-                found = await run_in_threadpool(read, self._database, after, studies, run)
-                for event in found:
-                    after = event.id
-                    yield event
-                if len(found) == BATCH:
-                    continue
-                after = max(after, top)  # all up to there were looked at
-            if self._newest <= after:
+                found = [told(each) for each in await run_in_threadpool(read, self._database, after, studies, run)]
+                # All up to the top were looked at, unless there are more than are read at a time.
+                after = max(after, *(each.event.id for each in found[-1:]), 0 if len(found) == BATCH else top)
+            if found or time.monotonic() - spoke > PING:
+                spoke = time.monotonic()
+                yield found
+            if self._newest <= after and len(found) < BATCH:
                 await changed.wait()
+
+
+def told(event: Event) -> Told:
+    """Encode an event."""
+    return Told(event, f"event: {event.kind}\ndata: {event.to_json()}\nid: {event.id}\n\n".encode())
 
 
 def newest_id(database: Database) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -22,8 +23,10 @@ from study.schemas.service import Submitted
 from study.service import asking, curves, describing, notes, queue, shelf
 from study.service.api_runs import NoSuch, found
 from study.service.api_studies import home_of, require
-from study.service.web import person, role, router, service
+from study.service.web import Reader, person, role, router, service
 from study.study_files import available
+from study.text import answers
+from study.text.table import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +58,8 @@ Form = Annotated[dict[str, str], Depends(read_form)]
 
 def page(request: Request, name: str, status: int = 200, /, **values: Any) -> Response:
     """Render a page; `me` is who is logged in, None for nobody."""
-    me = getattr(request.state, "person", None)
+    found = getattr(request.state, "person", None)
+    me = Reader(request, found) if found else None
     return HTMLResponse(
         _templates.get_template(f"{name}.html.j2").render(me=me, path=request.url.path, **values), status
     )
@@ -168,7 +172,18 @@ def _run(request: Request, run: str) -> dict[str, Any]:
     file = service(request).conductor.run_folder(known.id) / "messages.log"
     said = file.read_bytes()[-20_000:].decode("utf-8", "replace") if file.exists() else ""
     standing = _standing(request, known) if known.status == "running" else None
-    return {"run": known, "said": said, "standing": standing, "found": answer_of(service(request).places.home, known)}
+    found_out = answer_of(service(request).places.home, known)
+    return {"run": known, "said": said, "standing": standing, "found": found_out, "answer": _answer(known)}
+
+
+def _answer(run: Run) -> str:
+    """Write what a run has answered, as its command would; empty without an answer."""
+    if not run.answer:
+        return ""
+    try:
+        return text_of(answers.blocks(run.question, run.answer))
+    except ValidationError:  # a value that is not finite is null in JSON
+        return json.dumps(run.answer, indent=2)
 
 
 @routes.get("/studies", openapi_extra=READER)

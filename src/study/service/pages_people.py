@@ -13,9 +13,10 @@ from study.schemas.service import ChangedGroup, ChangedPerson
 from study.service import groups, people, quotas
 from study.service.api_people import audit_lines, described, described_token, invitation, used
 from study.service.api_runs import NoSuch
+from study.service.known import cookie_of
 from study.service.pages import Form, page
 from study.service.people import ROLES, Person
-from study.service.web import ANYONE, cookie_of, person, role, router, service
+from study.service.web import ANYONE, person, role, router, service
 
 routes = router(include_in_schema=False)
 OPEN, READER, ADMIN = role(ANYONE), role("viewer"), role("admin")

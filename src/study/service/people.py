@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -40,12 +41,14 @@ class Person:
         name: unique.
         role: one of `ROLES`.
         by: `session` in a browser, `token` in a program.
+        until: when that ends, in seconds since 1970.
 
     """
 
     name: str
     role: str
     by: str = "session"
+    until: float = field(default=math.inf, compare=False)
 
     def may(self, role: str) -> bool:
         """Tell whether the person has at least this role."""
@@ -191,13 +194,13 @@ def by_session(database: Database, secret: str) -> Person | None:
     """Find whose session it is; None if it has ended."""
     table, who = tables.sessions, tables.people
     chosen = (
-        sa.select(who.c.name, who.c.role)
+        sa.select(who.c.name, who.c.role, table.c.expires)
         .join(table, table.c.person == who.c.name)
         .where(table.c.digest == digest(secret), table.c.expires > time.time(), who.c.disabled.is_(None))
     )
     with database.read() as connection:
         row = connection.execute(chosen).first()
-    return Person(row.name, row.role) if row else None
+    return Person(row.name, row.role, until=row.expires) if row else None
 
 
 def make_token(database: Database, person: str, label: str, days: float = TOKEN_DAYS) -> tuple[str, str]:
@@ -221,19 +224,17 @@ def by_token(database: Database, secret: str) -> Person | None:
     """Find whose token it is; None if it is revoked, has expired or never was."""
     table, who = tables.tokens, tables.people
     chosen = (
-        sa.select(who.c.name, who.c.role, table.c.id, table.c.used)
+        sa.select(who.c.name, who.c.role, table.c.id, table.c.used, table.c.expires)
         .join(table, table.c.person == who.c.name)
         .where(table.c.digest == digest(secret), table.c.revoked.is_(None), table.c.expires > time.time())
         .where(who.c.disabled.is_(None))
     )
     with database.read() as connection:
         row = connection.execute(chosen).first()
-    if row is None:
-        return None
-    if row.used is None or row.used < time.time() - 3600:
-        with database.write() as connection:
+    if row is not None and (row.used is None or row.used < time.time() - 3600):
+        with database.write(drops=False) as connection:
             connection.execute(sa.update(table).where(table.c.id == row.id).values(used=time.time()))
-    return Person(row.name, row.role, "token")
+    return Person(row.name, row.role, "token", row.expires) if row else None
 
 
 def revoke(database: Database, by: Person, identity: str) -> bool:

@@ -176,7 +176,7 @@ def claim(database: Database, slots: int) -> tuple[list[Row], list[str]]:
         if not connection.execute(sa.select(sa.exists().where(RUNS.c.status == "queued"))).scalar():
             return [], []
     now, claimed = time.time(), dict[str, int | None]()
-    with database.write() as connection:
+    with database.write(drops=False) as connection:
         chosen = sa.select(RUNS).where(RUNS.c.status.in_(("queued", "running"))).order_by(RUNS.c.number)
         rows = [dict(row) for row in connection.execute(chosen).mappings()]
         may = quotas.read(connection, [row for row in rows if row["status"] == "running"], now)
@@ -203,6 +203,8 @@ def claim(database: Database, slots: int) -> tuple[list[Row], list[str]]:
         for row in late if starved else ():
             connection.execute(sa.update(RUNS).where(RUNS.c.id == row["id"]).values(wish="yield"))
         took = [{**(_row(connection, each) or {}), "allowance": allowed} for each, allowed in claimed.items()]
+    if took:
+        database.drop()
     return took, [row["id"] for row in late] if starved else []
 
 

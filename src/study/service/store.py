@@ -48,6 +48,8 @@ class Database:
         self.url = url
         self.engine = _engine(url)
         self.tells: frozenset[str] = frozenset()  # the ways in which others are told of runs
+        self.state = object()  # another one after each write
+        self._watching: sqlite3.Connection | None = None
 
     @contextmanager
     def read(self) -> Generator[Connection]:
@@ -56,8 +58,13 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Generator[Connection]:
-        """Give a connection that holds the write lock and commits at the end of the block, unless it raises."""
+    def write(self, *, drops: bool = True) -> Generator[Connection]:
+        """Give a connection that holds the write lock and commits at the end of the block, unless it raises.
+
+        Args:
+            drops: whether answers that were given before are dropped, so that the next request sees what is written.
+
+        """
         with (
             self.engine.connect().execution_options(**{WRITES: True, TELLS: self.tells}) as connection,
             connection.begin(),
@@ -65,10 +72,30 @@ class Database:
             if connection.dialect.name == "postgresql":
                 connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({LOCK})"))
             yield connection
+        if drops:
+            self.drop()
+
+    def drop(self) -> None:
+        """Have `answers` forget what was answered before."""
+        self.state = object()
+
+    def stamp(self) -> int | None:
+        """Give a number that every commit of any process changes; None where the database has none, as PostgreSQL."""
+        file = sqlite_file(self.url)
+        if file is None:
+            return None
+        try:
+            if self._watching is None:
+                self._watching = sqlite3.connect(file, timeout=0, check_same_thread=False, isolation_level=None)
+            return int(self._watching.execute("PRAGMA data_version").fetchone()[0])
+        except sqlite3.Error:  # whoever asks the database next says so
+            return None
 
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+        if self._watching is not None:
+            self._watching.close()
 
 
 def _engine(url: str) -> Engine:

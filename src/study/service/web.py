@@ -10,12 +10,10 @@ from urllib.parse import quote
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from fastapi.routing import APIRoute
-from starlette.concurrency import run_in_threadpool
 
 from study.schemas.service import Trouble, TroubleKind
-from study.service import people
 from study.service.asking import Forbidden
-from study.service.guard import COOKIES
+from study.service.known import Known
 from study.service.people import ROLES, Person
 from study.service.sign_on import SignOn
 
@@ -57,6 +55,11 @@ class Service:
     public: str = ""
     neighbours: Mapping[str, Neighbour] = field(default_factory=dict[str, "Neighbour"])
     sign_on: SignOn = field(default_factory=SignOn)
+    known: Known = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin to remember who asks."""
+        self.known = Known(self.database, self.sign_on)
 
 
 def role(least: str) -> dict[str, Any]:
@@ -74,7 +77,7 @@ class Guarded(APIRoute):
         least = (self.openapi_extra or {}).get("x-role")
 
         async def guarded(request: Request) -> Response:
-            refused = await run_in_threadpool(_admit, request, least)
+            refused = await _admit(request, least)
             return refused or await handle(request)
 
         return guarded
@@ -91,22 +94,30 @@ def service(request: Request) -> Service:
 
 
 def person(request: Request) -> Person:
-    """Give who is logged in; only for routes that need a role."""
-    found = request.state.person
+    """Give who is logged in; only for routes that need a role. The answer is then this person's alone."""
+    found, request.state.personal = request.state.person, True
     assert isinstance(found, Person)
     return found
 
 
-def cookie_of(request: Request) -> str:
-    """Name the cookie: over TLS one that no other host can set."""
-    return COOKIES[0] if request.url.scheme == "https" else COOKIES[1]
+class Reader:
+    """Whoever reads a page: what is the same for all of a role may be shown to all of them, unless it has the name."""
+
+    def __init__(self, request: Request, found: Person) -> None:
+        """Keep who it is."""
+        self._request, self.role, self.may = request, found.role, found.may
+
+    @property
+    def name(self) -> str:
+        """The person's."""
+        return person(self._request).name
 
 
-def _admit(request: Request, least: str | None) -> Response | None:
+async def _admit(request: Request, least: str | None) -> Response | None:
     """Find out who asks, and refuse whoever may not; None for those who may."""
     request.state.person = None
     try:
-        request.state.person = found = _identify(request)
+        request.state.person = found = await _identify(request)
     except Forbidden as error:
         if least != ANYONE:
             return refuse(request, 403, error.what, error.fix)
@@ -131,23 +142,18 @@ class Admission:
         if time.monotonic() - self._checked > RECHECK:
             self._checked = time.monotonic()
             try:
-                found = await run_in_threadpool(_identify, self._request)
+                found = await _identify(self._request)
             except Forbidden:
                 return False
             return found is not None and found.may(self._least)
         return True
 
 
-def _identify(request: Request) -> Person | None:
-    database = service(request).database
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return people.by_token(database, token.strip())
-    if found := service(request).sign_on.by_header(database, request.headers):
-        return found
-    if secret := request.cookies.get(cookie_of(request)):
-        return people.by_session(database, secret)
-    return None
+async def _identify(request: Request) -> Person | None:
+    """Find out who asks, unless `answers` just did; None for nobody. Raises Forbidden as `Known.who`."""
+    if "who" in request.scope.get("state", {}):
+        return request.scope["state"].pop("who")
+    return await service(request).known.who(request.scope)
 
 
 def trouble(status: int, what: str, fix: str = "", kind: TroubleKind | None = None) -> dict[str, str]:

@@ -1,0 +1,37 @@
+"""The text of a command's answer, from the object that it printed with `--json`; a server keeps that of each run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from study.schemas.questions import Ablation, Comparison, Confirmation
+from study.schemas.search import EndedSearch
+from study.schemas.several import SeveralData
+from study.text import questions, search, several
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from study.text.table import Block
+
+
+def blocks(question: str, answer: Mapping[str, Any]) -> Sequence[Block]:
+    """Describe what `study run`, `compare`, `confirm` or `ablate` has answered.
+
+    Raises:
+        ValidationError: a value that is not finite, which is null in JSON.
+
+    """
+    match question:
+        case "run":
+            return search.ended(EndedSearch.model_validate(answer), trained=True, recorded=None)
+        case "compare" if "comparisons" in answer:
+            found = SeveralData.model_validate(answer)
+            each = [block for one in found.comparisons for block in questions.comparison(one)]
+            return [*each, several.several(found)]
+        case "compare":
+            return questions.comparison(Comparison.model_validate(answer))
+        case "confirm":
+            return questions.confirmation(Confirmation.model_validate(answer))
+        case _:
+            return questions.ablation(Ablation.model_validate(answer))
