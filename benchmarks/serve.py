@@ -1,13 +1,12 @@
 """Load on `study serve` beside two searches: the time of the pages, and how much slower the searches become.
 
-`uv run --extra serve python benchmarks/serve.py` takes four minutes; nothing else may run meanwhile. It starts a server
+`uv run --all-groups python benchmarks/serve.py` takes four minutes; nothing else may run meanwhile. It starts a server
 in an empty folder, with runs and events of a busy year in its database, and queues two searches of one worker each: a
 study that ships, under two names. Then windows without and with load take turns; under load clients follow all events
 and pages are asked for at a rate, from this process. `--quick` is a short one, whose figures say nothing.
 
 A search's rate is that of its epochs between the first and the last one of a window, by their own times. Server and
-load use the same cores as the searches, which is why their CPU is told, too: on a machine without a core to spare the
-searches lose what they take.
+load use the same cores as the searches, which lose what these take; `--apart` gives them a core of their own.
 """
 
 from __future__ import annotations
@@ -236,14 +235,11 @@ def window(server: Server, seconds: float, rate: float, clients: int) -> Window:
     cpu, mine, began = _cpu(server.pid), time.process_time(), time.perf_counter()
     made = Window(time.time())
 
-    def timed(path: str) -> tuple[str, float]:
-        return path, server.ask(path)
-
     with ThreadPoolExecutor(64) as pool:
         asked = []
         for number in range(int(rate * seconds)):
             time.sleep(max(0.0, began + number / rate - time.perf_counter()))
-            asked.append(pool.submit(timed, PATHS[number % len(PATHS)]))
+            asked.append(pool.submit(lambda path: (path, server.ask(path)), PATHS[number % len(PATHS)]))
         time.sleep(max(0.0, began + seconds - time.perf_counter()))
         made.times = [each.result() for each in asked]
     taken, made.until = time.perf_counter() - began, time.time()
@@ -258,6 +254,18 @@ def _cpu(pid: int) -> float:
     """Seconds of CPU that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def set_apart(server: Server) -> None:
+    """Give the server and the load the first core, the searches all others: a machine with a core to spare."""
+    import psutil  # it comes with the group test
+
+    first, *others = sorted(os.sched_getaffinity(0))
+    process = psutil.Process(server.pid)
+    searches = [(each, others) for each in process.children(recursive=True)]
+    for each, where in [(process, [first]), (psutil.Process(), [first]), *searches]:
+        for thread in each.threads():
+            os.sched_setaffinity(thread.id, where)
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -319,12 +327,15 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=1_000_000, help="events of epochs in the database before")
     parser.add_argument("--study", default="ann_optimizers", help="that ships")
     parser.add_argument("--fixed", type=json.loads, default={"optimizer": "sgd", "batch_size": 64}, help="knobs, JSON")
+    parser.add_argument("--apart", action="store_true", help="server and load on a core of their own")
     parser.add_argument("--quick", action="store_true", help="two short windows, a small database")
     given = parser.parse_args()
     if given.quick:
         given.rounds, given.seconds, given.runs, given.epochs = 1, 4, 200, 10_000
     with serving(given.runs, given.epochs, given.searches) as server:
         search(server, given.study, given.fixed)
+        if given.apart:
+            set_apart(server)
         found = measure(server, given.rounds, given.seconds, given.rate, given.clients)
     names = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     found["machine"] = f"{names[0] if names else 'unknown CPU'}, {len(os.sched_getaffinity(0))} cores"
