@@ -194,12 +194,12 @@ def test_a_comparison_has_the_same_figures_everywhere(shown):
             assert "No training failed: of 2 each, a share of failures below 78 % is possible" in text
     assert (found["examples"], found["look"], found["family"]) == (360, 1, 2)
     soon = found["time_to_target"]
-    assert (soon["metric"], soon["target"], soon["budget"], len(soon["variants"])) == ("val_accuracy", 0.5, 2, 3)
+    assert (soon["metric"], soon["target"], soon["budget"], len(soon["variants"])) == ("train_accuracy", 0.5, 2, 3)
     for row in soon["variants"]:
         cells = [f"{row['reached']} of 2", f"{row['mean']:.1f}", row["says"] or "baseline"]
         for text in (shown["compare"], shown["report"]):
             assert all(
-                cell in text.partition("Epochs until val_accuracy is 50.00 % or more, of 2;")[2] for cell in cells
+                cell in text.partition("Epochs until train_accuracy is 50.00 % or more, of 2;")[2] for cell in cells
             )
     twin = next(each for each in found["variants"] if each["variant"] == "twin")
     assert twin["says"] == "no difference: the same recipe"

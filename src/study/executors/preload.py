@@ -33,5 +33,4 @@ gc.disable()  # it finds nothing in what is loaded, and takes a fifth of the tim
 import study.engine  # noqa: E402 # pyright: ignore[reportUnusedImport]
 import study.executors.worker  # noqa: E402, F401 # pyright: ignore[reportUnusedImport]
 
-gc.freeze()
 gc.enable()

@@ -83,7 +83,7 @@ class TimeToTarget:
     """How soon the variants of a comparison reach a target.
 
     Args:
-        metric: whose value is the target; that of validation data.
+        metric: whose value is the target; that of validation data, of training data where a training has no other.
         target: the value.
         budget: number of epochs that every variant has.
         variants: one row per variant.

@@ -108,7 +108,7 @@ class UntilTarget(Judged, OfVariant):
 
 
 class TimeToTarget(Measured, Record):
-    """How soon the variants reach a value of the metric on validation data, in epochs."""
+    """How soon the variants reach a value of the metric on validation data, on training data without, in epochs."""
 
     target: float = Field(description="value of the metric to reach")
     budget: int = Field(description="number of epochs that every variant has")
