@@ -1,6 +1,6 @@
 """Load on `study serve` beside two searches: the time of the pages, and how much slower the searches become.
 
-`uv run --all-groups python benchmarks/serve.py` takes four minutes; nothing else may run meanwhile. It starts a server
+`uv run --group test python benchmarks/serve.py` takes four minutes; nothing else may run meanwhile. It starts a server
 in an empty folder, with runs and events of a busy year in its database, and queues two searches of one worker each: a
 study that ships, under two names. Then windows without and with load take turns; under load clients follow all events
 and pages are asked for at a rate, from this process. `--quick` is a short one, whose figures say nothing.
@@ -338,7 +338,7 @@ def main() -> None:
             set_apart(server)
         found = measure(server, given.rounds, given.seconds, given.rate, given.clients)
     names = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-    found["machine"] = f"{names[0] if names else 'unknown CPU'}, {len(os.sched_getaffinity(0))} cores"
+    found["machine"] = f"{names[0] if names else 'unknown CPU'}, {os.cpu_count()} cores"
     print(json.dumps({**vars(given), **found}, indent=2))
     print(row(given, found))
 
