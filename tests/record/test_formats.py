@@ -53,9 +53,9 @@ def test_a_search_of_format_1_goes_on_and_what_it_writes_has_checksums(journal):
 
 
 @pytest.mark.parametrize("values", [{}, {"format": "png", "crc": 1}, {"a": [1, 2.5, None]}, {"deep": {"format": 2}}])
-@pytest.mark.parametrize("indent", [None, 2])
-def test_what_is_written_is_read_and_each_changed_bit_is_noticed(values, indent):
-    content = checked.encode(values, indent=indent)
+@pytest.mark.parametrize("by_lines", [False, True])
+def test_what_is_written_is_read_and_each_changed_bit_is_noticed(values, by_lines):
+    content = checked.encode(values, by_lines=by_lines)
     assert checked.decode(content) == values
     for at in range(8 * len(content)):
         changed = bytearray(content)

@@ -73,7 +73,7 @@ class Several(Shown):
 
     def record(self) -> schemas.SeveralData:
         """Return the verdicts as a record."""
-        first = next(iter(self.comparisons.values()))
+        first = self._first
         question, direction = first.question, first.metric.direction
         names = [row.variant for row in first]
         values = [np.array([row.values for row in found], dtype=np.float64) for found in self.comparisons.values()]
@@ -99,7 +99,7 @@ class Several(Shown):
 
     def profiles(self) -> dict[str, Curve]:
         """Compute the performance profile of each variant, by its difference from the baseline as people read it."""
-        first = next(iter(self.comparisons.values()))
+        first = self._first
         metric, base = first.metric, first.question.against
         gaps = {
             name: [differences(_values(found, name), _values(found, base)) for found in self.comparisons.values()]
@@ -127,8 +127,12 @@ class Several(Shown):
 
     @property
     def _axis(self) -> str:
-        first = next(iter(self.comparisons.values()))
-        return f"better than {first.question.against} by at least ({first.metric.axis})"
+        return f"better than {self._first.question.against} by at least ({self._first.metric.axis})"
+
+    @property
+    def _first(self) -> Comparison:
+        """The comparison on the first data set; all ask the same question."""
+        return next(iter(self.comparisons.values()))
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one flat row per variant."""
@@ -136,10 +140,7 @@ class Several(Shown):
 
     def blocks(self) -> list[Block]:
         """Describe each comparison, then the verdict over all."""
-        return [
-            *(block for found in self.comparisons.values() for block in found.blocks()),
-            text.several(self.record()),
-        ]
+        return text.several(self.record())
 
 
 def _values(found: Comparison, variant: str) -> NDArray[np.float64]:

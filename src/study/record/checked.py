@@ -35,14 +35,14 @@ class Newer(Exception):
     """The file's format is newer than this version of study."""
 
 
-def write(path: Path, values: Mapping[str, Any], *, indent: int | None = 2) -> None:
+def write(path: Path, values: Mapping[str, Any], *, by_lines: bool = True) -> None:
     """Replace a file atomically. Raises PlaceError."""
-    atomic_files.replace(path, [encode(values, indent=indent)])
+    atomic_files.replace(path, [encode(values, by_lines=by_lines)])
 
 
-def encode(values: Mapping[str, Any], *, indent: int | None = 2) -> bytes:
+def encode(values: Mapping[str, Any], *, by_lines: bool = True) -> bytes:
     """Encode an object as the content of a file."""
-    rest = (json.dumps(dict(values))[1:] if indent is None else _by_lines(values)).encode()
+    rest = (_by_lines(values) if by_lines else json.dumps(dict(values))[1:]).encode()
     start = f'{{\n  "format": {FORMAT},'.encode()
     after = (b"," if values else b"\n") + rest
     return start + f'\n  "crc": "{zlib.crc32(after, zlib.crc32(start)):08x}"'.encode() + after

@@ -265,7 +265,7 @@ class Trials:
             sampler.again(seed)
         else:
             sampler.begin(seed)
-            running = len(self._memory.numbers(TrialState.RUNNING)) - len(self.paused)
+            running = len(self.running())
             self._shared = running // RUNNING_EACH if running >= MANY else 0
 
     def add(self, folder: TrialFolder, about: Mapping[str, Any]) -> None:

@@ -26,9 +26,7 @@ def blocks(question: str, answer: Mapping[str, Any]) -> Sequence[Block]:
         case "run":
             return search.ended(EndedSearch.model_validate(answer), trained=True, recorded=None)
         case "compare" if "comparisons" in answer:
-            found = SeveralData.model_validate(answer)
-            each = [block for one in found.comparisons for block in questions.comparison(one)]
-            return [*each, several.several(found)]
+            return several.several(SeveralData.model_validate(answer))
         case "compare":
             return questions.comparison(Comparison.model_validate(answer))
         case "confirm":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from study.formatting import plural
-from study.text.questions import gaps
+from study.text.questions import comparison, gaps
 from study.text.table import Block
 
 if TYPE_CHECKING:
@@ -13,8 +13,12 @@ if TYPE_CHECKING:
     from study.schemas.several import OverData, SeveralData
 
 
-def several(found: SeveralData) -> Block:
-    """Write the verdict over all data sets."""
+def several(found: SeveralData) -> list[Block]:
+    """Write the comparison on each data set, then the verdict over all."""
+    return [*(block for each in found.comparisons for block in comparison(each)), _over_all(found)]
+
+
+def _over_all(found: SeveralData) -> Block:
     metric, number = found.judged_by, len(found.data)
     heading = ["Variant", "Mean difference", "95 % interval", "Better on", "Mean rank", "IQM", "95 % interval"]
     others = any(row.p_others is not None for row in found.variants)

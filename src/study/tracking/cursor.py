@@ -97,7 +97,7 @@ def store(journal: Journal, server: str, cursor: Cursor) -> None:
     """
     trials = {str(number): asdict(sent) for number, sent in cursor.trials.items()}
     entry = {"study_run": cursor.study_run, "summary": cursor.summary, "trials": trials}
-    checked.write(_file(journal), {**_read(_file(journal)), server: entry}, indent=None)
+    checked.write(_file(journal), {**_read(_file(journal)), server: entry}, by_lines=False)
 
 
 def count_behind(cursor: Cursor, trials: Sequence[TrialFolder]) -> int:
@@ -122,7 +122,7 @@ def forget_trial(journal: Journal, number: int) -> None:
         for entry in kept.values():
             entry["trials"].pop(str(number), None)
         if kept:
-            checked.write(_file(journal), kept, indent=None)
+            checked.write(_file(journal), kept, by_lines=False)
 
 
 @contextlib.contextmanager
