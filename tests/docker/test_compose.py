@@ -1,5 +1,6 @@
 """compose.yaml as far as it can be proven without containers: what it says, and its programs run as it says."""
 
+import contextlib
 import json
 import os
 import re
@@ -18,8 +19,23 @@ import pytest
 import yaml
 
 FOLDER = Path(__file__).parents[2] / "docker"
-COMPOSE = yaml.safe_load((FOLDER / "compose.yaml").read_text())
-SERVICES = COMPOSE["services"]
+TEXT, WITH_RAY = ((FOLDER / name).read_text() for name in ("compose.yaml", "compose.ray.yaml"))
+COMPOSE, RAY = yaml.safe_load(TEXT), yaml.safe_load(WITH_RAY)
+
+
+def merged(name):
+    """A service of both files, as `docker compose -f compose.yaml -f compose.ray.yaml` merges it."""
+    first, second = COMPOSE["services"].get(name, {}), RAY["services"].get(name, {})
+    both = {
+        "environment": {**first.get("environment", {}), **second.get("environment", {})},
+        "networks": list(dict.fromkeys([*first.get("networks", []), *second.get("networks", [])])),
+    }
+    return {**first, **second, **{key: value for key, value in both.items() if value}}
+
+
+ALONE = COMPOSE["services"]
+SERVICES = {name: merged(name) for name in {**ALONE, **RAY["services"]}}
+VOLUMES = COMPOSE["volumes"]
 DOCKERFILE = (FOLDER / "Dockerfile").read_text()
 PASSWORD = "correct/horse battery@staple"
 TOKEN = "6a" * 32
@@ -49,16 +65,16 @@ def test_the_proxy_alone_is_published_and_nothing_may_do_more_than_it_has_to(nam
     assert all(service.get(limit) for limit in ("cpus", "mem_limit", "pids_limit"))
 
 
-def test_the_file_is_as_the_compose_specification_says(tmp_path):
+def test_the_files_are_as_the_compose_specification_says(tmp_path):
     check = [f"{sysconfig.get_path('scripts')}/check-jsonschema", "--builtin-schema", "vendor.compose-spec"]
-    subprocess.run([*check, FOLDER / "compose.yaml"], check=True, capture_output=True)
+    subprocess.run([*check, FOLDER / "compose.yaml", FOLDER / "compose.ray.yaml"], check=True, capture_output=True)
     wrong = tmp_path / "wrong.yaml"
-    wrong.write_text((FOLDER / "compose.yaml").read_text().replace("mem_limit: 256m", "memory_limit: 256m"))
+    wrong.write_text(TEXT.replace("mem_limit: 256m", "memory_limit: 256m"))
     assert subprocess.run([*check, wrong], check=False, capture_output=True).returncode == 1
 
 
 def test_every_image_of_others_has_an_exact_version_and_can_be_pinned_by_digest():
-    images = dict(re.findall(r"\$\{(\w+_IMAGE):-([^}]+)\}", (FOLDER / "compose.yaml").read_text()))
+    images = dict(re.findall(r"\$\{(\w+_IMAGE):-([^}]+)\}", TEXT + WITH_RAY))
     assert images == dict(re.findall(r"^pin (\w+) (\S+)$", (FOLDER / "pin.sh").read_text(), re.MULTILINE))
     assert all(re.fullmatch(r"\w+:\d+\.\d+(\.\d+)?(-slim)?", image) for image in images.values())
     assert f"ARG PYTHON_IMAGE={images['PYTHON_IMAGE']}\nFROM ${{PYTHON_IMAGE}}" in DOCKERFILE
@@ -74,7 +90,7 @@ def test_the_proxy_leads_to_the_server_and_the_server_believes_its_network_alone
 
 
 def test_there_is_no_default_password():
-    secrets = set(re.findall(r"\w*(?:PASSWORD|TOKEN): (.*)", (FOLDER / "compose.yaml").read_text()))
+    secrets = set(re.findall(r"\w*(?:PASSWORD|TOKEN): (.*)", TEXT + WITH_RAY))
     assert secrets == {f"${{{name}:?set {name}}}" for name in ("POSTGRES_PASSWORD", "RAY_AUTH_TOKEN")}
     example = (FOLDER / ".env.example").read_text()
     assert re.findall(r"^\w+_(?:PASSWORD|TOKEN)=(.*)$", example, re.MULTILINE) == ["", ""]
@@ -85,7 +101,7 @@ def test_no_address_and_no_command_line_holds_a_password():
     assert re.findall(r"study:[^@\"]*@postgres", json.dumps(SERVICES)) == []
 
 
-@pytest.mark.parametrize("name", ["postgres", "mlflow", "serve", "caddy", "ray-head", "ray-worker"])
+@pytest.mark.parametrize("name", ["postgres", "mlflow", "serve", "caddy", "ray-worker"])
 def test_what_stays_up_is_watched_and_started_again(name):
     assert SERVICES[name]["healthcheck"]["test"][0] == "CMD"
     assert SERVICES[name]["healthcheck"]["start_period"]
@@ -94,7 +110,7 @@ def test_what_stays_up_is_watched_and_started_again(name):
 
 def test_what_must_last_lies_in_volumes():
     mounts = {mount.split(":")[0] for service in SERVICES.values() for mount in service.get("volumes", [])}
-    assert {mount for mount in mounts if not mount.startswith(".")} == set(COMPOSE["volumes"])
+    assert {mount for mount in mounts if not mount.startswith(".")} == set(VOLUMES)
     assert all((FOLDER / mount).exists() for mount in mounts if mount.startswith("."))
 
 
@@ -107,8 +123,7 @@ def test_services_wait_for_what_they_need():
         "serve": {"tables", "mlflow"},
         "caddy": {"serve"},
         "study": {"tables", "mlflow"},
-        "ray-head": {"tables", "mlflow"},
-        "ray-worker": {"ray-head"},
+        "ray-worker": {"serve"},
     }
 
 
@@ -116,8 +131,8 @@ def test_a_worker_of_ray_sees_no_database_and_no_results():
     worker = SERVICES["ray-worker"]
     assert (worker["networks"], worker["volumes"]) == (["ray"], ["data:/data"])
     assert set(worker["environment"]) == {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN"}
-    assert [name for name in SERVICES if "ray" in SERVICES[name].get("networks", [])] == ["ray-head", "ray-worker"]
-    assert COMPOSE["networks"]["ray"] == {"internal": True}
+    assert [name for name in SERVICES if "ray" in SERVICES[name].get("networks", [])] == ["serve", "ray-worker"]
+    assert RAY["networks"]["ray"] == {"internal": True}
 
 
 def test_the_image_runs_as_no_root_and_copies_what_is_there():
@@ -142,7 +157,7 @@ class Machine:
     """Runs the services as compose.yaml says, with hosts, ports and folders of this machine in place of theirs."""
 
     def __init__(self, folder, sockets):
-        self.folder = folder
+        self.folder, self.services = folder, ALONE
         self.ports = {name: free_port() for name in ("mlflow", "serve", "ray", "worker")}
         self._here = [
             (r"@postgres/(\w+)", rf"@/\1?host={sockets}"),
@@ -156,7 +171,7 @@ class Machine:
             (r"\$\{POSTGRES_PASSWORD:\?[^}]*\}", PASSWORD),
             (r"\$\{RAY_AUTH_TOKEN:\?[^}]*\}", TOKEN),
             (r"\$\{\w+:-([^}]*)\}", r"\1"),
-            (r"ray-head:6379", f"127.0.0.1:{self.ports['ray']}"),
+            (r"serve:6379", f"127.0.0.1:{self.ports['ray']}"),
             (r"\b6379\b", str(self.ports["ray"])),
             (r"\b6380\b", str(self.ports["worker"])),
         ]
@@ -170,7 +185,7 @@ class Machine:
 
     def command(self, name, *instead):
         """The service's command and environment; `instead` takes the place of its arguments."""
-        service = SERVICES[name]
+        service = self.services[name]
         words = [*service.get("entrypoint", ["study"]), *(instead or service["command"])]
         image = dict(re.findall(r"(STUDY_\w+)=(\S+)", DOCKERFILE))
         environment = {
@@ -197,7 +212,7 @@ class Machine:
                 words, env=environment, cwd=self.folder, stdout=output, stderr=output, start_new_session=True
             )
         self._running.append(process)
-        check = [self.here(word) for word in SERVICES[name]["healthcheck"]["test"][1:]]
+        check = [self.here(word) for word in self.services[name]["healthcheck"]["test"][1:]]
         deadline = time.monotonic() + 180
         while subprocess.run(check, env=environment, capture_output=True, check=False).returncode:
             assert process.poll() is None, log.read_text()
@@ -240,19 +255,26 @@ def invited(machine):
     return re.search(r"https://localhost(/invitation/\S+)", (machine.folder / "serve.log").read_text()).group(1)
 
 
-@pytest.mark.slow
-def test_a_search_through_the_programs_of_compose_is_in_postgresql_and_on_all_pages(machine):
-    machine.start("mlflow")
-    machine.run("tables")
-    machine.start("serve")
-    address, https = f"http://localhost:{machine.ports['serve']}", {"X-Forwarded-Proto": "https"}  # as Caddy sends it
+@contextlib.contextmanager
+def signed_in(machine):
+    """A client of the server, through what Caddy sends, as the first admin."""
+    address, https = f"http://localhost:{machine.ports['serve']}", {"X-Forwarded-Proto": "https"}
     with httpx2.Client(base_url=address, headers=https, timeout=60) as client:
-        assert client.get("/mlflow/").status_code == 401
         chosen = {"name": "ann", "password": "correct horse battery"}
         came = client.post(invited(machine), data=chosen, headers={"Origin": address})
         assert came.headers["set-cookie"].startswith("__Host-study=")
         token = client.post("/api/v1/login", json=chosen).json()["token"]
         client.headers["Authorization"] = f"Bearer {token}"
+        yield client
+
+
+@pytest.mark.slow
+def test_a_search_through_the_programs_of_compose_is_in_postgresql_and_on_all_pages(machine):
+    machine.start("mlflow")
+    machine.run("tables")
+    machine.start("serve")
+    with signed_in(machine) as client:
+        assert httpx2.get(f"{client.base_url}/mlflow/").status_code == 401
         asked = {"study": "tiny", "file": {"name": "tiny", "content": STUDY}, "trials": 3, "workers": 1}
         run = client.post("/api/v1/runs", json=asked).json()["id"]
         done = wait(lambda: (got := client.get(f"/api/v1/runs/{run}").json())["ended"] and got)
@@ -279,32 +301,29 @@ def test_a_search_through_the_programs_of_compose_is_in_postgresql_and_on_all_pa
 
 
 @pytest.mark.slow
-def test_a_search_in_the_head_of_ray_trains_in_its_worker(machine, database):
-    (machine.folder / "studies").mkdir()
-    (machine.folder / "studies" / "tiny.py").write_text(STUDY)
+def test_a_run_of_the_server_trains_in_the_worker_of_ray(machine, database):
+    machine.services = SERVICES
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as short:  # sockets have short paths
-        machine.more = {"RAY_TMPDIR": short, "RAY_raylet_start_wait_time_s": "120"}
-        machine.start("ray-head")
-        machine.start("ray-worker")
-        _, environment = machine.command("ray-head")
-        mlflow = {"MLFLOW_TRACKING_URI": f"sqlite:///{database}"}  # MLflow's server is in the other test
-        words = ["study", "run", "tiny", "--executor", "ray", "--trials", "3", "--json"]
-
-        def searched():
-            more = {"env": environment | mlflow, "cwd": machine.folder, "capture_output": True, "text": True}
-            done = subprocess.run(words, check=False, **more)
-            return done if "no node has" not in done.stderr else None  # the head has not heard of the worker yet
-
-        done = wait(searched)
-        assert done.returncode == 0, done.stderr
-        assert json.loads(done.stdout.splitlines()[-1])["finished"] == 3
+        mlflow = {"STUDY_TRACKING_URI": f"sqlite:///{database}"}  # MLflow's server is in the other test
+        machine.more = {"RAY_TMPDIR": short, "RAY_raylet_start_wait_time_s": "120", **mlflow}
+        machine.start("serve")
+        with signed_in(machine) as client:
+            asked = {"study": "tiny", "file": {"name": "tiny", "content": STUDY}, "trials": 4}
+            run = client.post("/api/v1/runs", json=asked).json()["id"]
+            assert "None is there" in client.get("/machines").text
+            machine.start("ray-worker")
+            done = wait(lambda: (got := client.get(f"/api/v1/runs/{run}").json())["ended"] and got)
+            assert done["status"] == "done", (done, client.get(f"/api/v1/runs/{run}/messages").text)
+            assert done["answer"]["finished"] == 4
+            assert "CPUs used" in client.get("/machines").text
+        _, environment = machine.command("serve")
         shown = subprocess.run(
             ["study", "show", "tiny", "--trial", "0"], env=environment, cwd=machine.folder, capture_output=True,
             text=True, check=True,
         )  # fmt: skip
         assert "node" in shown.stdout
         machine.end()
-    assert TOKEN not in done.stdout + done.stderr
+    assert TOKEN not in (machine.folder / "serve.log").read_text()
 
 
 def wait(true, seconds=180):
@@ -315,9 +334,11 @@ def wait(true, seconds=180):
     return found
 
 
-def test_the_readmes_commands_name_services_that_are_there():
+def test_the_readmes_commands_name_services_and_files_that_are_there():
     text = (FOLDER / "README.md").read_text()
     used = [shlex.split(line)[4] for line in re.findall(r"docker compose run --rm \w+ [\w ]+", text)]
-    used += re.findall(r"docker compose\s+exec\s+([\w-]+)|--scale ([\w-]+)=", text) and ["ray-head", "ray-worker"]
-    assert used
-    assert set(used) <= set(SERVICES)
+    used += re.findall(r"--scale ([\w-]+)=", text)
+    assert {"study", "ray-worker"} <= set(used) <= set(SERVICES)
+    files = set(re.findall(r"-f (\S+)", text))
+    assert {"compose.yaml", "compose.ray.yaml"} == files
+    assert all((FOLDER / name).exists() for name in files)

@@ -22,6 +22,8 @@ from study.executors.table import EXECUTORS
 from study.record import atomic_files
 from study.record.journal import Journal, TrialFolder
 from study.sampling import storage
+from study.service import machines
+from study.settings import Settings
 from tests.contracts.clauses import Caller
 
 FILE = """
@@ -227,6 +229,22 @@ def test_doctor_lists_the_nodes_and_says_why_a_cluster_cannot_be_used(cluster, s
     answer = study("doctor")
     assert answer.code == 1
     assert "BAD  cluster    127.0.0.1:1: no cluster answers" in answer.out
+
+
+@pytest.mark.slow
+def test_a_service_sees_the_nodes_come_and_go_and_waits_for_a_cluster_that_is_away(cluster, tmp_path):
+    places = Settings(tmp_path, f"sqlite:///{tmp_path}/optuna.db", f"sqlite:///{tmp_path}/mlflow.db")
+    with machines.Cluster(places, Resources(address=cluster.nodes.address)) as watched:
+        assert (watched.slots, watched.named("auto")) == (2, "cpu")
+        node = cluster.add(cpus=1)
+        wait_for(lambda: watched.slots == 3)
+        cluster.lose(node)
+        wait_for(lambda: watched.slots == 2)
+        assert {each["host"] for each in watched.nodes} == {platform.node()}
+        watched._process.kill()
+        wait_for(lambda: watched.slots == 0)
+        wait_for(lambda: watched.slots == 2)
+    assert watched._process.wait(30) != 0
 
 
 def refused(answer, text):

@@ -18,6 +18,7 @@ from starlette.testclient import TestClient
 from study.service import app, people, store
 from study.service.conductor import Conductor
 from study.service.hub import Hub
+from study.service.machines import Here
 from study.service.people import ROLES, Person
 from study.service.web import Service
 from study.settings import Settings
@@ -35,7 +36,7 @@ def service_at(url, home):
     """A service whose queue nobody looks at, and a token of a person of each role."""
     stored = store.opened(url)
     places = Settings(home, f"sqlite:///{home}/optuna.db", f"sqlite:///{home}/mlflow.db")
-    given = Service(stored, places, Conductor(stored, places, 4), Hub(stored), SERVER)
+    given = Service(stored, places, Conductor(stored, places, Here(4)), Hub(stored), SERVER)
     people.accept(stored, people.invite(stored, "serve"), "admin", PASSWORD)
     for role in ROLES[:-1]:
         people.accept(stored, people.invite(stored, "admin", role, role), role, PASSWORD)

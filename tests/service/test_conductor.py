@@ -17,6 +17,7 @@ from study.record import family, owner, results
 from study.schemas.service import Submitted
 from study.service import hub, people, queue, tables
 from study.service.conductor import Conductor
+from study.service.machines import Here
 from tests.service.conftest import ADMIN, RUNNER, until
 from tests.service.mine import MINE
 
@@ -63,7 +64,7 @@ def test_a_run_is_stopped_resumed_taken_over_and_cancelled(conductor):
     before = finished()
     queue.wish(conductor.database, RUNNER, run, "resume")
     until(lambda: (conductor.step(), finished() > before)[1])
-    after = Conductor(conductor.database, conductor.places, 4)  # of a server that has ended without a word
+    after = Conductor(conductor.database, conductor.places, Here(4))  # of a server that has ended without a word
     after.start()
     assert process(after, run) == process(conductor, run)
     queue.wish(conductor.database, RUNNER, run, "cancel")
@@ -118,7 +119,7 @@ def test_what_a_command_trained_while_no_server_ran_is_told_as_its_runs(here, ma
     queue.note(here.database, run.id, token, process=json.dumps(who))
     process.kill()
     process.wait()
-    conductor = Conductor(here.database, here.service.places, 0)
+    conductor = Conductor(here.database, here.service.places, Here(0))
     if ended == "killed":  # and so its lock still says who held it
         (made.folder / "lock").write_text(json.dumps({**who, "host": "here", "since": time.time()}))
     else:  # and so it has let go of its lock, and printed its answer

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from study.errors import InputError
 from study.schemas.service import Submitted
-from study.service import groups, people, queue, tables
+from study.service import groups, people, queue, tables, yielding
 from study.service.asking import Forbidden
 from study.service.shares import Claim, share
 from tests.service.conftest import ADMIN, AUTHOR, RUNNER
@@ -67,11 +67,28 @@ def test_a_lower_run_gives_slots_up_when_somebody_waits(stored):
     first = submit(stored, study="a")
     assert [row["slots"] for row in queue.claim(stored, 4)[0]] == [4]
     submit(stored, AUTHOR, "b")
-    claimed, yielding = queue.claim(stored, 4)
-    assert (claimed, yielding) == ([], [first.id])
+    assert queue.claim(stored, 4) == ([], [first.id])
     row = {each["id"]: each for each in queue.left_running(stored)}[first.id]
     queue.end(stored, first.id, row["lease_token"], {"status": "queued"})
     assert sorted(each["slots"] for each in queue.claim(stored, 4)[0]) == [2, 2]
+
+
+def test_a_run_begins_again_with_slots_that_have_fallen_free_once_nobody_waits(stored, monkeypatch):
+    first, second = submit(stored, study="a", workers=3), submit(stored, AUTHOR, "b", workers=1)
+    assert [row["slots"] for row in queue.claim(stored, 2)[0]] == [1, 1]
+    assert yielding.widen(stored, 4) == []  # they have hardly begun
+    monkeypatch.setattr(yielding, "YOUNG", -1.0)
+    assert yielding.widen(stored, 2) == []
+    third = submit(stored, AUTHOR, "c")
+    assert yielding.widen(stored, 4) == []  # somebody waits, who gets them
+    queue.wish(stored, AUTHOR, third.id, "cancel")
+    assert yielding.widen(stored, 4) == [first.id]  # the other has all that it wants
+    assert yielding.widen(stored, 4) == []
+    leases = {row["id"]: row["lease_token"] for row in queue.left_running(stored)}
+    queue.end(stored, first.id, leases[first.id], {"status": "queued"})
+    assert [(row["id"], row["slots"]) for row in queue.claim(stored, 4)[0]] == [(first.id, 3)]
+    queue.end(stored, second.id, leases[second.id], {"status": "done"})
+    assert yielding.widen(stored, 4) == []  # it has what it wants
 
 
 def test_what_an_older_lease_writes_is_not_written(stored):
@@ -116,11 +133,11 @@ def test_a_running_run_gives_its_slots_up_when_the_hours_are_used_up(stored):
     people.change(stored, ADMIN, "author", group="team")
     mine, other = submit(stored, study="a", workers=1), submit(stored, AUTHOR, "b", workers=1)
     tokens = {row["id"]: row["lease_token"] for row in queue.claim(stored, 2)[0]}
-    assert queue.overdrawn(stored) == []
+    assert yielding.overdrawn(stored) == []
     for run in (mine, other):  # together they have used more than the team may
         queue.note(stored, run.id, tokens[run.id], started=time.time() - 6000)
-    assert sorted(queue.overdrawn(stored)) == sorted((mine.id, other.id))
-    assert queue.overdrawn(stored) == []
+    assert sorted(yielding.overdrawn(stored)) == sorted((mine.id, other.id))
+    assert yielding.overdrawn(stored) == []
     stop(stored, mine)
     assert queue.claim(stored, 2)[0] == []
     assert queue.get(stored, mine.id).reason == "waits: @team has used up the hours of this month"
@@ -168,12 +185,12 @@ def test_a_run_without_a_number_of_trials_counts_as_the_number_that_it_ends_with
 def test_a_quota_that_comes_while_a_question_runs_holds_from_then_on(stored):
     run = submit(stored, question="compare")
     assert queue.claim(stored, 1)[0][0]["allowance"] is None
-    assert queue.overdrawn(stored) == []
+    assert yielding.overdrawn(stored) == []
     people.change(stored, ADMIN, "runner", max_trials=7)
-    assert queue.overdrawn(stored) == [run.id]
+    assert yielding.overdrawn(stored) == [run.id]
     stop(stored, run)
     assert [row["allowance"] for row in queue.claim(stored, 1)[0]] == [7]
-    assert queue.overdrawn(stored) == []
+    assert yielding.overdrawn(stored) == []
 
 
 def test_the_people_of_a_group_share_its_slots(stored):

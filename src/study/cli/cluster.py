@@ -91,7 +91,7 @@ def placed(
     for name, (other, fix) in useless.items():
         if options.typed(context, name):  # a variable of the environment may be meant for other commands
             raise InputError(f"has no effect with {other}", where=f"--{name.replace('_', '-')}", fix=fix)
-    if executor == "ray" and ":" in (device := context.params["device"]):
+    if executor == "ray" and ":" in (device := context.params.get("device", "")):
         fix = "Write --device cuda."
         raise InputError("Ray chooses the GPU of each trial", where=f"--device {device}", fix=fix)
     gpus = None if "gpus_per_trial" in useless else gpus
@@ -104,11 +104,11 @@ def _useless(executor: str, given: Mapping[str, Any]) -> dict[str, tuple[str, st
     found: dict[str, tuple[str, str]] = {}
     if executor != "ray":
         found |= dict.fromkeys(OF_RAY, (f"--executor {executor}", "Add --executor ray."))
-    elif given["device"] == "cpu" and given["gpus_per_trial"]:
+    elif given.get("device") == "cpu" and given["gpus_per_trial"]:
         found["gpus_per_trial"] = ("--device cpu", "Leave one of them out.")
     if executor == "inline":
         inline = ("--executor inline", "It trains one trial at a time, in this process, and cannot kill it.")
-        found |= {name: inline for name, least in (("workers", 1), ("hang", 0)) if (given[name] or 0) > least}
+        found |= {name: inline for name, least in (("workers", 1), ("hang", 0)) if (given.get(name) or 0) > least}
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from study.cli import options
+from study.cli import cluster, options
 from study.errors import PlaceError
 
 log = logging.getLogger("study")
@@ -22,10 +22,7 @@ Database = Annotated[
         help="Keep people, tokens and the queue in this SQLite or PostgreSQL database.",
     ),
 ]  # fmt: skip
-Host = Annotated[
-    str,
-    typer.Option(metavar="ADDRESS", rich_help_panel=options.WHERE, help="Listen on this address."),
-]
+Host = Annotated[str, typer.Option(metavar="ADDRESS", rich_help_panel=options.WHERE, help="Listen on this address.")]
 Port = Annotated[
     int,
     typer.Option(
@@ -36,8 +33,8 @@ Port = Annotated[
 Slots = Annotated[
     int | None,
     typer.Option(
-        min=1, metavar="N", show_default="one a GPU, or a core", rich_help_panel=options.WHERE,
-        help="Train this many trials at a time on this machine.",
+        min=1, metavar="N", show_default="one a GPU or a core, or all of a cluster", rich_help_panel=options.WHERE,
+        help="Train this many trials at a time.",
     ),
 ]  # fmt: skip
 HostNames = Annotated[
@@ -96,12 +93,7 @@ MailServer = Annotated[
     ),
 ]  # fmt: skip
 MailFrom = Annotated[
-    str,
-    typer.Option(
-        metavar="ADDRESS",
-        rich_help_panel=options.OUTPUT,
-        help="Send e-mail from this address.",
-    ),
+    str, typer.Option(metavar="ADDRESS", rich_help_panel=options.OUTPUT, help="Send e-mail from this address.")
 ]
 
 SsoHeader = Annotated[
@@ -130,12 +122,8 @@ OidcClient = Annotated[
     typer.Option(metavar="ID", rich_help_panel=options.WHERE, help="Be this client of the provider."),
 ]
 OidcClaim = Annotated[
-    str,
-    typer.Option(
-        metavar="NAME", rich_help_panel=options.WHERE,
-        help="Know people by this claim of the provider.",
-    ),
-]  # fmt: skip
+    str, typer.Option(metavar="NAME", rich_help_panel=options.WHERE, help="Know people by this claim of the provider.")
+]
 
 RunAs = Annotated[
     str,
@@ -147,9 +135,15 @@ RunAs = Annotated[
 
 
 def serve(
+    context: typer.Context,
     host: Host = "127.0.0.1",
     port: Port = 8765,
     slots: Slots = None,
+    executor: options.Executor = "local",
+    address: cluster.Address = "",
+    cpus_per_trial: cluster.CpusPerTrial = 1.0,
+    gpus_per_trial: cluster.GpusPerTrial = None,
+    shared_home: cluster.SharedHome = False,
     database: Database = None,
     host_names: HostNames = None,
     public: Public = "",
@@ -171,15 +165,17 @@ def serve(
     """Serve searches to a team: pages, a queue and an API. Ctrl-C stops it."""
     require_extra()
     from study import settings
+    from study.options import Options
     from study.service import senders, server
     from study.service.sign_on import Provider, SignOn
 
     provider = Provider.of(oidc_issuer, oidc_client, os.environ.get("STUDY_OIDC_SECRET", "")) if oidc_issuer else None
     sign_on = SignOn(sso_header, os.environ.get("STUDY_SSO_SECRET", ""), provider, oidc_claim, sso_role)
+    where = cluster.placed(context, executor, address, cpus_per_trial, gpus_per_trial, shared_home=shared_home)
     server.serve(
         settings.resolve(home, storage, tracking_uri), _say, url=database, host=host, port=port, slots=slots,
-        names=host_names or (), public=public.rstrip("/"), behind_proxy=behind_proxy, proxy_address=proxy_address,
-        tells=senders.of(webhook, mail_server, mail_from), sign_on=sign_on, run_as=run_as,
+        where=Options(**where), names=host_names or (), public=public.rstrip("/"), behind_proxy=behind_proxy,
+        proxy_address=proxy_address, tells=senders.of(webhook, mail_server, mail_from), sign_on=sign_on, run_as=run_as,
     )  # fmt: skip
 
 

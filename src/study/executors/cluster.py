@@ -139,14 +139,23 @@ def overview(address: str) -> str:
 
     """
     with closing(connect(address)):
-        state: Any = ray._private.state  # noqa: SLF001 # pyright: ignore - else its dashboard tells
-        free: dict[str, dict[str, float]] = state.available_resources_per_node()
-        nodes = [
-            (node["NodeManagerHostname"], _used(node["Resources"], free.get(name, {})))
-            for name, node in alive().items()
-        ]
+        nodes = [(node["NodeManagerHostname"], used) for node, used in usage()]
     each = [f"{host} ({used})" for host, used in sorted(nodes) if used]
     return f"{address}: {plural(len(each), 'node')} that can train: {', '.join(each)}"
+
+
+def usage() -> list[tuple[dict[str, Any], str]]:
+    """Give the nodes that are there, each with how much of it is used, for people; "" where nothing trains."""
+    state: Any = ray._private.state  # noqa: SLF001 # pyright: ignore - else its dashboard tells
+    free: dict[str, dict[str, float]] = state.available_resources_per_node()
+    return [(node, _used(node["Resources"], free.get(name, {}))) for name, node in alive().items()]
+
+
+def gpus_of_trial(asked: float | None) -> float:
+    """Give the GPUs that a trial takes: as asked, else one where a node has any."""
+    if asked is not None:
+        return asked
+    return 1.0 if any(node["Resources"].get("GPU") for node in alive().values()) else 0.0
 
 
 def _used(there: Mapping[str, float], free: Mapping[str, float]) -> str:

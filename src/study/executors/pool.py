@@ -202,6 +202,4 @@ def cause(error: Exception) -> str:
 def _gpus(resources: Resources) -> float:
     if resources.device == "cpu":
         return 0.0
-    if isinstance(resources.gpus, int | float):
-        return resources.gpus
-    return 1.0 if any(node["Resources"].get("GPU") for node in cluster.alive().values()) else 0.0
+    return cluster.gpus_of_trial(None if resources.gpus == "auto" else resources.gpus)

@@ -26,7 +26,7 @@ from study.running.twins import Twins
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from study.definition import Study
     from study.executors import Executor
@@ -65,6 +65,8 @@ class Loop:
     running: dict[int, Running] = field(default_factory=dict[int, Running])
     prepared: deque[Running] = field(default_factory=deque[Running])  # those of them that wait for a slot
     got: int = 0  # trials that the source gave when it was asked last
+    is_idle: bool = True  # nothing has happened in the last round
+    is_over: bool = False
     is_dry: bool = False  # whether it had no more
     failures: int = 0
     lost: int = 0  # workers lost through no fault of their trials since the latest epoch
@@ -91,47 +93,43 @@ class Loop:
             slots=self.executor.slots,
             epochs=getattr(self.study.recipe, "epochs", None),
         )
-        is_idle = True  # nothing has happened in the last round
-        while True:
-            if time.monotonic() > self.deadline and not self.time_is_up:
-                self.time_is_up = True
-                yield Notice("time is up: running trials stop after their current epoch; the same command continues")
-            if self.watch:
-                yield from self.watch.look()
-            yield from self._committed(self._see_to_the_dead())
-            yield from self._committed(self._start_prepared())
-            wanted, asked = self._wanted(), 0
-            if wanted and (self._free() or is_idle):
-                asked = min(wanted, ASKED if self.source.at_once and self._free() else 1)
-                yield from self._committed(self._ask(asked))
-                wanted = 0 if self.is_dry else wanted - self.got
-            if not self.running:
-                if asked and not self.is_dry:  # what was asked for has ended at once: it repeats other trials
-                    continue
-                if asked and not self._is_stopping():
-                    yield from self._committed(self._end_paused())
-                return
-            if stopping.is_over(self.stop):
-                self.executor.close()  # their epochs restart from the checkpoints
-                return
-            events = self.executor.events(0.0 if wanted else PATIENCE)
-            is_idle = not events
-            yield from self._committed(self._take_all(events))
-            self._end_hanging()
-
-    def _committed(self, steps: Iterator[Progress]) -> Iterator[Progress]:
-        """Take steps; then all that they write goes to disk at once, before it is acted upon and told to people."""
-        told: list[Progress] = []
-        error: StudyError | None = None
         try:
-            for each in steps:
-                told.append(each)  # noqa: PERF402 - those before an error are kept
-        except StudyError as found:
-            error = found
-        self.batch.commit()
-        yield from told
-        if error is not None:
-            raise error
+            while not self.is_over:
+                yield from self.batch.recorded(self._round())
+            yield from self.batch.settled()
+        finally:
+            self.batch.close()
+
+    def _round(self) -> Iterator[Progress]:
+        """Start what can be started, and take what has happened."""
+        if time.monotonic() > self.deadline and not self.time_is_up:
+            self.time_is_up = True
+            yield Notice("time is up: running trials stop after their current epoch; the same command continues")
+        if self.watch:
+            yield from self.watch.look()
+        yield from self._see_to_the_dead()
+        yield from self._start_prepared()
+        wanted, asked = self._wanted(), 0
+        if wanted and (self._free() or self.is_idle):
+            asked = min(wanted, ASKED if self.source.at_once and self._free() else 1)
+            yield from self._ask(asked)
+            wanted = 0 if self.is_dry else wanted - self.got
+        if not self.running:
+            if asked and not self.is_dry:  # what was asked for has ended at once: it repeats other trials
+                return
+            if asked and not self._is_stopping():
+                yield from self._end_paused()
+            self.is_over = True
+        elif stopping.is_over(self.stop):
+            self.batch.commit()
+            self.executor.close()  # their epochs restart from the checkpoints
+            self.is_over = True
+        else:
+            events = self.executor.events(0.0 if wanted or not self.batch.is_empty else PATIENCE)
+            self.is_idle = not events
+            for number, event in events:
+                yield from self._take(number, event)
+            self._end_hanging()
 
     def _end_hanging(self) -> None:
         for number, seconds in self.clock.hanging(is_stopping=self._is_stopping()).items():
@@ -167,7 +165,6 @@ class Loop:
             begun.append(each := self.maker.make(trial))
             self.running[trial.number] = each
             self.clock.learn(max((epoch.seconds for epoch in each.history.epochs), default=0.0))
-        self.batch.commit()
         self.prepared.extend(begun)
         self.got = len(begun)
         yield from self._start_prepared()
@@ -194,6 +191,7 @@ class Loop:
 
     def _repeat(self, each: Running, twin: TrialFolder) -> Iterator[Progress]:
         """Copy the results of a trial with the same recipe and seed, without training."""
+        self.batch.commit()  # its folder, and the twin's end
         history = twin.history()
         for epoch in history.epochs[len(each.history.epochs) :]:
             metrics = dict(epoch.metrics)
@@ -204,10 +202,6 @@ class Loop:
         each.folder.copy_weights(twin)
         assert history.ended is not None
         yield from self._end(each, "complete", evaluation=history.ended.evaluation, repeats=twin.number)
-
-    def _take_all(self, events: Sequence[tuple[int, Event]]) -> Iterator[Progress]:
-        for number, event in events:
-            yield from self._take(number, event)
 
     def _take(self, number: int, event: Event) -> Iterator[Progress]:
         each = self.running[number]

@@ -65,6 +65,7 @@ class Maker:
         """
         twin: TrialFolder | None = None
         if trial.resumed:
+            self.batch.commit()  # its log may have lines there
             folder = self._resumed(trial)
             history, knobs = folder.history(), folder.recipe()
             recipe, twin = type(self.study.recipe).model_validate(knobs), self.twins.of(folder)
@@ -74,6 +75,7 @@ class Maker:
             folder, knobs = self.batch.create(trial.number, text, about), json.loads(text)
             self.trials.add(folder, about)
             if (known := about.get("repeats")) is not None:
+                self.batch.commit()
                 twin = self.twins.intact(known)
         shown = settings(recipe, self.study.recipe)
         return Running(folder, trial, history, knobs, shown, twin, len(history.epochs))

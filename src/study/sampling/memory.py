@@ -113,7 +113,7 @@ class Memory(InMemoryStorage):
             trials = super().get_all_trials(study_id, deepcopy)
         else:
             return super().get_all_trials(study_id, deepcopy, states)
-        shown = self._as_pruned(trials)
+        shown = self._as_pruned(trials) if self.paused else trials
         return shown if states is None else [trial for trial in shown if trial.state in states]
 
     def _as_pruned(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:

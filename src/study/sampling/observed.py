@@ -12,7 +12,7 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     import optuna
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     Space = dict[str, BaseDistribution]
     Ended = Sequence[FrozenTrial]
+    Running = Mapping[int, Callable[[], Mapping[str, Any]]]
 
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 
@@ -64,7 +65,7 @@ class Observed:
         return sorted(ranked[:good]), sorted(ranked[good:])
 
     def values(
-        self, trials: Ended, numbers: Sequence[int], space: Space, running: Mapping[int, Mapping[str, Any]]
+        self, trials: Ended, numbers: Sequence[int], space: Space, running: Running
     ) -> dict[str, NDArray[np.float64]]:
         """Give the parameters of a space as Optuna's numbers, of those trials that have all of them, by number.
 
@@ -72,7 +73,8 @@ class Observed:
             trials: those that have ended.
             numbers: of those that are asked for.
             space: the parameters.
-            running: those that are asked for, too, and have not ended: the parameters by number.
+            running: those that are asked for, too, and have not ended: by number, what gives the parameters, which
+                are the same at each look.
 
         """
         key = frozenset(space.items())
@@ -82,7 +84,7 @@ class Observed:
         table.read(trials)
         rows = {number: row for number in numbers if (row := table.row_of[number]) is not None}
         found = table.rows[list(rows.values())]
-        if more := {number: row for number, params in running.items() if (row := table.row(params)) is not None}:
+        if more := table.of_running(running):
             found = np.concatenate([found, [*more.values()]])[np.argsort([*rows, *more])]
         return {name: found[:, table.names.index(name)] for name in space}
 
@@ -93,6 +95,7 @@ class _Table:
     def __init__(self, space: Space) -> None:
         self.space, self.names = space, list(space)
         self.row_of: dict[int, int | None] = {}
+        self._running: dict[int, list[float] | None] = {}
         self.rows = np.empty((0, len(space)))
         self._used = 0
 
@@ -101,6 +104,15 @@ class _Table:
         if not self.space.keys() <= params.keys():
             return None
         return [of.to_internal_repr(params[name]) for name, of in self.space.items()]
+
+    def of_running(self, running: Running) -> dict[int, list[float]]:
+        """Give the rows of trials that have not ended, by number: each is made once."""
+        if running:
+            known = self._running
+            self._running = {
+                number: known[number] if number in known else self.row(params()) for number, params in running.items()
+            }
+        return {number: row for number in running if (row := self._running[number]) is not None}
 
     def read(self, trials: Ended) -> None:
         """Add the trials that are new."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 LOG_ROOT_2_PI = float(np.log(2 * np.pi) / 2)
 ROWS = 4  # candidates at a time: they stay in the cache, and NumPy takes no other core for so few
 LEAST = -1e300  # below the logarithm of any probability but 0
+SMALL = 1e-250  # sums below it may have lost digits
 
 
 class Mixture:
@@ -43,15 +44,17 @@ class Mixture:
             for index, of in enumerate(self._parameters)
             if not isinstance(of, _BatchedCategoricalDistributions) and of.step == 0
         ]
-        self._constant: Array = np.log(self._weights)
+        at_most, constant = np.log(self._weights), np.log(self._weights)
         products: list[Array] = []
         for index in self._continuous:
             of = self._parameters[index]
             mu = of.mu - of.adapted_low  # from there, squares lose no digits
             products += [-0.5 / of.sigma**2, mu / of.sigma**2]
             mass = _log_mass(of, of.adapted_low, of.adapted_high)
-            self._constant = self._constant - 0.5 * (mu / of.sigma) ** 2 - np.log(of.sigma) - LOG_ROOT_2_PI - mass
-        self._products = np.array(products).reshape(len(products), len(self._weights))
+            peak = -np.log(of.sigma) - LOG_ROOT_2_PI - mass
+            at_most, constant = at_most + peak, constant + peak - 0.5 * (mu / of.sigma) ** 2
+        self._most = float(at_most.max())  # no part's logarithm is above it anywhere
+        self._products = np.array([*products, constant - self._most])
 
     def sample(self, rng: RandomState, size: int) -> Array:
         """Draw candidates of shape (size, D): numbers as they are, choices by their index."""
@@ -60,12 +63,12 @@ class Mixture:
 
     def log_pdf(self, candidates: Array) -> Array:
         """Give the logarithm of the density, or of the probability, of candidates of shape (N, D); of shape (N,)."""
-        squares: list[Array] = []
+        columns: list[Array] = []
         for index in self._continuous:
             of, values = self._parameters[index], candidates[:, index]
             from_low = (np.log(values) if of.is_log else values) - of.adapted_low
-            squares += [from_low**2, from_low]
-        of_squares = np.column_stack(squares) if squares else np.empty((len(candidates), 0))
+            columns += [from_low**2, from_low]
+        factors = np.column_stack([*columns, np.ones(len(candidates))])
         others = [
             _log_probabilities(of, candidates[:, index])
             for index, of in enumerate(self._parameters)
@@ -74,13 +77,21 @@ class Mixture:
         logs = np.empty(len(candidates))
         for first in range(0, len(candidates), ROWS):
             part = slice(first, first + ROWS)
-            found = self._constant + of_squares[part] @ self._products
+            found = factors[part] @ self._products
             for each in others:
                 found += each[part]
-            largest = np.maximum(found.max(axis=1, keepdims=True), LEAST)
-            with np.errstate(divide="ignore"):
-                logs[part] = np.log(np.exp(found - largest).sum(axis=1)) + largest[:, 0]
-        return logs
+            logs[part] = _log_sum(found)
+        return logs + self._most
+
+
+def _log_sum(found: Array) -> Array:
+    """Give the logarithm of the sum over each row's exponentials, whose logarithms are at most 0."""
+    sums = np.exp(found).sum(axis=1)
+    if sums.min() > SMALL:
+        return np.log(sums)
+    largest = np.maximum(found.max(axis=1, keepdims=True), LEAST)
+    with np.errstate(divide="ignore"):
+        return np.log(np.exp(found - largest).sum(axis=1)) + largest[:, 0]
 
 
 def _drawn(of: Any, chosen: NDArray[np.int64], quantiles: Array) -> Array:

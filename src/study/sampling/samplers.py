@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from optuna import samplers
@@ -13,6 +15,8 @@ from optuna.trial import TrialState
 from study.sampling.observed import Observed
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     import numpy as np
     import optuna
     from numpy.random import RandomState
@@ -36,8 +40,17 @@ class _Fit:
     estimators: tuple[Any, Any]
     mixtures: tuple[Mixture, Mixture] | None = None  # the same, once they are used again
     proposed: list[NDArray[np.float64]] = field(default_factory=list["NDArray[np.float64]"])
+    coming: Future[list[NDArray[np.float64]]] | None = None
 
-    def propose(self, rng: RandomState, candidates: int) -> None:
+    def take(self, rng: RandomState, candidates: int) -> NDArray[np.float64]:
+        """Give the parameters of one trial; a thread proposes the next ones, mostly outside the interpreter."""
+        if not self.proposed:
+            self.proposed = self.coming.result() if self.coming else self.propose(rng, candidates)
+            later = type(rng)(rng.randint(2**31))
+            self.coming = _thread().submit(self.propose, later, candidates)
+        return self.proposed.pop()
+
+    def propose(self, rng: RandomState, candidates: int) -> list[NDArray[np.float64]]:
         """Draw candidates for some trials at once, and choose one for each, as Optuna does for one."""
         if self.mixtures is None:
             from study.sampling.parzen import Mixture  # noqa: PLC0415 - loads scipy
@@ -47,7 +60,12 @@ class _Fit:
         drawn = below.sample(rng, TOGETHER * candidates)
         values = (below.log_pdf(drawn) - above.log_pdf(drawn)).reshape(TOGETHER, candidates)
         of_trials = drawn.reshape(TOGETHER, candidates, -1)
-        self.proposed += [each[of_one.argmax()] for each, of_one in zip(of_trials, values, strict=True)]
+        return [each[of_one.argmax()] for each, of_one in zip(of_trials, values, strict=True)]
+
+
+@cache
+def _thread() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, "proposals")
 
 
 class TPESampler(samplers.TPESampler):
@@ -80,13 +98,17 @@ class TPESampler(samplers.TPESampler):
             self._space = self._observed.common_space(self._observed.read(study))
         return self._space
 
+    def _sample_relative(self, study: optuna.Study, trial: FrozenTrial, search_space: Space) -> dict[str, Any]:
+        if self._is_kept and tuple(search_space) in self._fitted:  # there were trials enough when that was fitted
+            return self._sample(study, trial, search_space)
+        return super()._sample_relative(study, trial, search_space)
+
     def _sample(self, study: optuna.Study, trial: FrozenTrial, search_space: Space) -> dict[str, Any]:
         names = tuple(search_space)
         kept = self._fitted.get(names)
         if self._is_kept and kept is not None and kept.space == search_space:
-            if not kept.proposed:
-                kept.propose(self._rng.rng, self._n_ei_candidates)
-            chosen = dict(zip(search_space, kept.proposed.pop().tolist(), strict=True))
+            taken = kept.take(self._rng.rng, self._n_ei_candidates)
+            chosen = dict(zip(search_space, taken.tolist(), strict=True))
         else:
             below, above = self._fit(study, search_space, trial.number)
             self._fitted[names] = _Fit(search_space, (below, above))
@@ -99,7 +121,7 @@ class TPESampler(samplers.TPESampler):
         trials = self._observed.read(study)
         good, others = self._observed.split(trials, default_gamma(len(trials)), study.direction)
         unfinished = study._get_trials(deepcopy=False, states=(TrialState.RUNNING,))  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-        running = {each.number: self._get_params(each, study) for each in unfinished if each.number != number}
+        running = {each.number: partial(self._get_params, each, study) for each in unfinished if each.number != number}
         below = self._observed.values(trials, good, space, {})
         above = self._observed.values(trials, others, space, running)
         make, how = self._parzen_estimator_cls, self._parzen_estimator_parameters

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 MANY = 50  # running trials from which on a fit of the sampler's serves several proposals: not on one machine
-RUNNING_EACH = 20  # running trials, then, for each further proposal of a fit
+RUNNING_EACH = 10  # running trials, then, for each further proposal of a fit
 
 
 @dataclass(frozen=True, slots=True)

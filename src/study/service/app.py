@@ -166,7 +166,7 @@ def metrics(request: Request) -> Response:
             hours.labels(row.person, row.month, row.device).set(row.slot_seconds)
     busy = sum(total or 0 for status, _, total in rows if status == "running")
     slots.labels("busy").set(busy)
-    slots.labels("free").set(max(0, here.conductor.slots - busy))
+    slots.labels("free").set(max(0, here.conductor.machines.slots - busy))
     return Response(prometheus_client.generate_latest(registry), media_type=prometheus_client.CONTENT_TYPE_LATEST)
 
 

@@ -26,13 +26,14 @@ from study.formatting import without_password
 from study.record import family
 from study.record.owner import is_dead, is_here, known
 from study.schemas.service import Asked
-from study.service import asking, commands, devices, queue
+from study.service import asking, commands, queue, yielding
 from study.service.following import Follower, ended_since
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from study.service.machines import Machines
     from study.service.store import Database
     from study.settings import Settings
 
@@ -83,15 +84,15 @@ class Conductor:
     Args:
         database: of the service.
         places: where results are; passed to the commands by their environment.
-        slots: trials at a time on this machine.
+        machines: what trains.
         told: is called after something has changed.
 
     """
 
     def __init__(  # noqa: D107 - see the class
-        self, database: Database, places: Settings, slots: int, told: Callable[[], None] = lambda: None
+        self, database: Database, places: Settings, machines: Machines, told: Callable[[], None] = lambda: None
     ) -> None:
-        self.database, self.places, self.slots, self._told = database, places, slots, told
+        self.database, self.places, self.machines, self._told = database, places, machines, told
         self.folder = places.home / "service"
         self.follower = Follower(database, places.home)
         self._children: dict[str, Child] = {}
@@ -153,13 +154,14 @@ class Conductor:
         if leases and time.monotonic() - self._renewed > RENEW:
             self._renewed = time.monotonic()
             queue.renew(self.database, leases)
-            queue.overdrawn(self.database)
+            yielding.overdrawn(self.database)
+            yielding.widen(self.database, self.machines.slots)
         for identity, wish in queue.wishes(self.database, leases).items() if leases else ():
             self._heed(self._children[identity], wish)
-        claimed, yielding = queue.claim(self.database, self.slots)
+        claimed, late = queue.claim(self.database, self.machines.slots)
         for row in claimed:
             self._begin(row)
-        if claimed or yielding:
+        if claimed or late:
             self._told()
 
     def _look(self) -> None:
@@ -229,7 +231,13 @@ class Conductor:
         if asked.file is not None:
             file = folder / f"{asked.file.name}.py"
             file.write_text(asked.file.content, encoding="utf-8")
-        command = [sys.executable, "-m", "study", *asking.words(asked, row["slots"], file)]
+        command = [
+            sys.executable,
+            "-m",
+            "study",
+            *asking.words(asked, row["slots"], file),
+            *self.machines.words(asked.device),
+        ]
         started = commands.started(self.places)
         if row["allowance"] is not None:
             started["env"]["STUDY_ALLOWANCE"] = str(row["allowance"])
@@ -305,7 +313,7 @@ class Conductor:
         if child.process is None and child.who and is_here(child.who) and not is_dead(child.who):
             processes.end(child.who["pid"])
         to = {"answer": None, **to, "reason": without_password(to.get("reason", ""))[:2000]}
-        device = devices.named(json.loads(child.row["asked"]).get("device") or "auto")
+        device = self.machines.named(json.loads(child.row["asked"]).get("device") or "auto")
         if queue.end(self.database, child.row["id"], child.row["lease_token"], to, device):
             log.info("run %s: %s%s", child.row["id"], to["status"], f", {to['reason']}" if to["reason"] else "")
 

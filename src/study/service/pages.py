@@ -93,7 +93,7 @@ def _overview(request: Request) -> dict[str, Any]:
         "queued": sorted((run for run in live if run.status == "queued"), key=lambda run: order.get(run.id, 0)),
         "paused": [run for run in live if run.status == "paused"],
         "answered": [(run, answer_of(here.places.home, run)) for run in ended[:10]],
-        "slots": here.conductor.slots,
+        "slots": here.conductor.machines.slots,
     }
 
 

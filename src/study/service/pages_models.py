@@ -17,7 +17,7 @@ from study.formatting import number as plain
 from study.formatting import size
 from study.schemas.models import ModelVersion
 from study.schemas.service import NewNote, Promoted, Registering
-from study.service import commands, curves, devices, notes, queue, shelf
+from study.service import commands, curves, notes, queue, shelf
 from study.service.api_models import promoted, registered, rolled_back
 from study.service.api_studies import home_of, require
 from study.service.pages import Form, page
@@ -133,20 +133,21 @@ def compare(
 
 @routes.get("/machines", openapi_extra=READER)
 def machines(request: Request) -> Response:
-    """Show the machine that trains: what it has, and what runs on it."""
+    """Show the machine of the service and the nodes of its cluster: what they have, and what runs."""
     here = service(request)
     running = [run for run in queue.waiting(here.database) if run.status == "running"]
     home = here.places.home
     disk = shutil.disk_usage(next(each for each in (home, *home.parents) if each.is_dir()))
     facts = {
-        "Slots": f"{sum(run.slots for run in running)} of {here.conductor.slots} busy",
-        "Trains on": devices.named("auto"),
+        "Slots": f"{sum(run.slots for run in running)} of {here.conductor.machines.slots} busy",
+        "Trains on": here.conductor.machines.named("auto"),
         "Cores": str(len(os.sched_getaffinity(0))),
         "Load of the last minute": f"{os.getloadavg()[0]:.1f}",
         "Memory": _memory(),
         "Disk of the results": f"{size(disk.free)} free of {size(disk.total)}",
     }
-    return page(request, "machines", name=socket.gethostname(), facts=facts, running=running)
+    nodes = here.conductor.machines.nodes
+    return page(request, "machines", name=socket.gethostname(), facts=facts, running=running, nodes=nodes)
 
 
 def _memory() -> str:

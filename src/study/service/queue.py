@@ -181,7 +181,7 @@ def claim(database: Database, slots: int) -> tuple[list[Row], list[str]]:
         rows = [dict(row) for row in connection.execute(chosen).mappings()]
         may = quotas.read(connection, [row for row in rows if row["status"] == "running"], now)
         able = [row for row in rows if row["status"] == "running" or not _hindrance(connection, row, rows, may, now)]
-        given = share(slots, [_claim_of(row, may) for row in able], may.slots)
+        given = share(slots, [claim_of(row, may) for row in able], may.slots)
         free = slots - sum(row["slots"] for row in rows if row["status"] == "running")
         starved = False
         for row in sorted((row for row in able if row["status"] == "queued"), key=lambda one: -one["priority"]):
@@ -208,28 +208,8 @@ def claim(database: Database, slots: int) -> tuple[list[Row], list[str]]:
     return took, [row["id"] for row in late] if starved else []
 
 
-def overdrawn(database: Database) -> list[str]:
-    """Let runs give their slots up whose hours of this month are used up, or whose trials a quota limits only now."""
-    running = sa.select(RUNS).where(RUNS.c.status == "running")
-    with database.read() as connection:  # without the write lock as long as there is nothing to write
-        rows = [dict(row) for row in connection.execute(running).mappings()]
-        may = quotas.read(connection, rows, time.time())
-    late = [
-        row["id"] for row in rows if not row["wish"] and (may.hindrance(row["person"], 0) or _is_unlimited(row, may))
-    ]
-    if late:
-        with database.write() as connection:
-            mine = sa.and_(RUNS.c.id.in_(late), RUNS.c.status == "running", RUNS.c.wish == "")
-            connection.execute(sa.update(RUNS).where(mine).values(wish="yield"))
-    return late
-
-
-def _is_unlimited(row: Row, may: Allowance) -> bool:
-    """Tell whether a running run was begun without a limit of trials, where there is one by now."""
-    return row["reserved"] is None and may.granted(row["person"], row["question"], 0) is not None
-
-
-def _claim_of(row: Row, may: Allowance) -> Claim:
+def claim_of(row: Row, may: Allowance) -> Claim:
+    """Say what a run has and wants of the slots."""
     group = may.group.get(row["person"], "")
     return Claim(row["id"], row["person"], row["priority"], row["wanted_slots"], row["slots"], group)
 

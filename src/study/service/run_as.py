@@ -100,24 +100,28 @@ class Places(Settings):
 
     @classmethod
     def of(cls, places: Settings, user: User) -> Places:
-        """Add a user, who gets the folders that commands write into.
+        """Add a user; nothing is written."""
+        return cls(**{each.name: getattr(places, each.name) for each in fields(places)}, user=user)
+
+    def prepare(self) -> None:
+        """Give the user the folders that commands write into.
 
         Raises:
             InputError: a folder or database there is another user's.
 
         """
-        made = cls(**{each.name: getattr(places, each.name) for each in fields(places)}, user=user)
-        for folder in (studies_folder(made.home), made.artifacts):
+        assert self.user is not None
+        user = self.user
+        for folder in (studies_folder(self.home), self.artifacts):
             folder.mkdir(exist_ok=True)
             if not any(folder.iterdir()):
                 os.chown(folder, user.uid, user.gid)
-        files = [file for url in (made.storage, made.tracking_uri) if (file := sqlite_file(url)) and file.exists()]
-        for path in (studies_folder(made.home), made.artifacts, *files):
+        files = [file for url in (self.storage, self.tracking_uri) if (file := sqlite_file(url)) and file.exists()]
+        for path in (studies_folder(self.home), self.artifacts, *files):
             if path.stat().st_uid != user.uid:
                 raise InputError(f"is not {user.name}'s", where=str(path), fix=f"`chown -R {user.name}: {path}`.")
-        os.chown(made.home, 0, user.gid)
-        made.home.chmod(0o1775)
-        return made
+        os.chown(self.home, 0, user.gid)
+        self.home.chmod(0o1775)
 
 
 def require_able(user: User, environment: dict[str, str], folders: Sequence[Path]) -> None:

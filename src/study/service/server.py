@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from study.errors import InputError, PlaceError
+from study.formatting import plural
+from study.options import Options
 from study.service import app, commands, neighbours, people, store
+from study.service import machines as trained_on
 from study.service.conductor import Conductor
-from study.service.devices import default_slots
 from study.service.hub import Hub
 from study.service.run_as import Places, User, hide, require_able
 from study.service.sign_on import SignOn
@@ -25,7 +27,6 @@ from study.settings import sqlite_url, studies_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
-    from pathlib import Path
 
     from study.service.telling import Sender
     from study.settings import Settings
@@ -47,6 +48,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8765,
     slots: int | None = None,
+    where: Options | None = None,
     names: Sequence[str] = (),
     public: str = "",
     behind_proxy: bool = False,
@@ -63,7 +65,8 @@ def serve(
         url: of the service's database; SQLite in the home folder if None.
         host: address to listen on.
         port: to listen on; 0 takes a free one.
-        slots: trials at a time on this machine; one a GPU, or a core, if None.
+        slots: trials at a time; one a GPU, or a core, if None, or as many as a cluster has room for.
+        where: the executor and what a trial takes of a cluster; None trains on this machine.
         names: further host names by which people reach it.
         public: address under which people reach it, for links.
         behind_proxy: whether a proxy tells the clients' addresses and whether they use TLS.
@@ -79,13 +82,14 @@ def serve(
     """
     sign_on = sign_on or SignOn()
     sign_on.check()
-    places = _as_user(places, run_as)
-    with _alone(places.home), _listening(host, port) as listener:
+    places = Places.of(places, User.named(run_as)) if run_as else places
+    machines = trained_on.of(where or Options(), places, slots)
+    with _listening(host, port) as listener, machines, _alone(places):
         port = listener.getsockname()[1]
         stored = _opened(url or default_url(places), places)
         address = public or f"http://{'localhost' if host in {*LOOPBACK, '0.0.0.0', '::'} else host}:{port}"  # noqa: S104
         hub = Hub(stored)
-        conductor = Conductor(stored, places, slots or default_slots())
+        conductor = Conductor(stored, places, machines)
         given = Service(stored, places, conductor, hub, address, neighbours.beside(places), sign_on)
         config = uvicorn.Config(
             app.make(given, _hosts(host, names, public), header=sign_on.header), log_config=None, access_log=False,
@@ -98,7 +102,7 @@ def serve(
         for teller in tellers:
             teller.start()
         try:
-            say(f"study serves at {address}, {conductor.slots} trials at a time. Ctrl-C stops it.")
+            say(f"study serves at {address}, {plural(machines.slots, 'trial')} at a time. Ctrl-C stops it.")
             with stored.read() as connection:
                 first = not people.anybody(connection)
             if first:
@@ -130,17 +134,15 @@ def _hosts(host: str, names: Sequence[str], public: str) -> set[str]:
     return known - {""}
 
 
-def _as_user(places: Settings, name: str) -> Settings:
-    """Make the home folder, and have commands run as a user of the system, if one is named."""
-    user = User.named(name) if name else None
+def _prepare(places: Settings) -> None:
+    """Make the home folder, and give the user as whom commands run what they write into."""
     places.home.mkdir(parents=True, exist_ok=True)
-    if user is None:
+    if (user := commands.user_of(places)) is None or not isinstance(places, Places):
         if os.geteuid() == 0:
             log.warning("commands run as root, as the server does: --run-as gives them a user of their own")
-        return places
-    places = Places.of(places, user)
+        return
+    places.prepare()
     require_able(user, commands.environment(places), (places.home, studies_folder(places.home), places.artifacts))
-    return places
 
 
 class _Server(uvicorn.Server):
@@ -167,13 +169,16 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def _alone(home: Path) -> Generator[None]:
-    """Be the one server of a home folder until the block ends, or this process does."""
-    with (home / "service.lock").open("a+") as file:
+def _alone(places: Settings) -> Generator[None]:
+    """Make the home folder, and be its one server until the block ends, or this process does."""
+    _prepare(places)
+    with (places.home / "service.lock").open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError("another `study serve` serves it", where=str(home), fix="Stop that one first.") from None
+            raise InputError(
+                "another `study serve` serves it", where=str(places.home), fix="Stop that one first."
+            ) from None
         yield
 
 

@@ -1,6 +1,6 @@
 """How fast MLflow catches up with a study: trial folders as a search writes them, then one `study sync`.
 
-python -m benchmarks.mlflow --trials 700 --epochs 10
+python -m benchmarks.mirror --trials 700 --epochs 10
 """
 
 from __future__ import annotations
