@@ -70,7 +70,7 @@ class Maker:
             history, knobs = folder.history(), folder.recipe()
             recipe, twin = type(self.study.recipe).model_validate(knobs), self.twins.of(folder)
         else:
-            recipe, history = self.study.recipe_for(trial.overrides), History()
+            recipe, history = trial.recipe or self.study.recipe_for(trial.overrides), History()
             text, about = to_json(recipe), self._about(trial, recipe)
             folder, knobs = self.batch.create(trial.number, text, about), json.loads(text)
             self.trials.add(folder, about)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import copy
 from bisect import insort
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from optuna.distributions import check_distribution_compatibility
 from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
@@ -17,6 +18,7 @@ from optuna.trial import TrialState
 if TYPE_CHECKING:
     from collections.abc import Collection, Container, Generator, Iterable, Sequence
 
+    from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
 NEWEST = 2000  # finished trials; TPE weighs older ones less and less (Optuna's `default_weights`)
@@ -62,6 +64,32 @@ class Memory(InMemoryStorage):
         self._note(self.get_trial(trial_id))
         return changed
 
+    def set_trial_param(
+        self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
+    ) -> None:
+        """Set a parameter, as Optuna's storages do, but without a copy of the trial: nobody else has it."""
+        trial = self._mine(trial_id)
+        kinds = self._studies[self._study].param_distribution
+        if param_name in kinds:
+            check_distribution_compatibility(kinds[param_name], distribution)
+        kinds[param_name] = distribution
+        trial.params[param_name] = distribution.to_external_repr(param_value_internal)
+        trial.distributions[param_name] = distribution
+
+    def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
+        """Report a value, as Optuna's storages do, without a copy of the trial."""
+        self._mine(trial_id).intermediate_values[step] = intermediate_value
+
+    def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """Set an attribute, as Optuna's storages do, without a copy of the trial."""
+        self._mine(trial_id).user_attrs[key] = value
+
+    def _mine(self, trial_id: int) -> FrozenTrial:
+        """Give a trial that may be changed."""
+        trial = self.get_trial(trial_id)
+        self.check_trial_is_updatable(trial_id, trial.state)
+        return trial
+
     def _note(self, trial: FrozenTrial) -> None:
         number = trial.number
         for state, numbers in self._open.items():
@@ -83,6 +111,10 @@ class Memory(InMemoryStorage):
     def numbers(self, state: TrialState) -> set[int]:
         """Give the numbers of the trials that wait, or of those that run; not to be changed."""
         return self._open[state]
+
+    def get_n_trials(self, study_id: int, state: tuple[TrialState, ...] | TrialState | None = None) -> int:
+        """Count the trials, as Optuna's storages do, without a list of them."""
+        return len(self._studies[study_id].trials) if state is None else super().get_n_trials(study_id, state)
 
     def unfinished(self, state: TrialState) -> list[FrozenTrial]:
         """Give the trials that wait, or those that run, by number."""

@@ -8,7 +8,6 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from optuna import samplers
-from optuna.samplers._lazy_random_state import LazyRandomState
 from optuna.samplers._tpe.sampler import default_gamma
 from optuna.trial import TrialState
 
@@ -84,7 +83,8 @@ class TPESampler(samplers.TPESampler):
 
     def begin(self, seed: int) -> None:
         """Propose the next trial with another seed."""
-        self._rng, self._random_sampler = LazyRandomState(seed), samplers.RandomSampler(seed=seed)
+        reseed(self, seed)
+        reseed(self._random_sampler, seed)
         self._is_kept = False
 
     def again(self, seed: int) -> None:
@@ -126,6 +126,11 @@ class TPESampler(samplers.TPESampler):
         above = self._observed.values(trials, others, space, running)
         make, how = self._parzen_estimator_cls, self._parzen_estimator_parameters
         return make(below, space, how), make(above, space, how)
+
+
+def reseed(sampler: samplers.TPESampler | samplers.RandomSampler, seed: int) -> None:
+    """Let a sampler of Optuna's draw as a new one with that seed would; making one takes 0.2 ms."""
+    sampler._rng.rng.seed(seed)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - it has no public name
 
 
 def tpe(seed: int) -> samplers.BaseSampler:

@@ -212,15 +212,15 @@ class Teller:
 
     def _tell_folders(self) -> tuple[int, list[StudyError]]:
         changed, errors = 0, list[StudyError]()
-        whole = enumerate(self._read_uids())
         behind = [
             (index + sum(each < folder.number for each in self.damaged), folder)
-            for index, folder in whole
+            for index, folder in enumerate(self._read_uids())
             if self._is_behind(folder)
         ]
-        for first in range(0, len(behind), TOGETHER):
-            some = behind[first : first + TOGETHER]
-            left = self._tell_together(some) if len(some) > FEW else some
+        while behind:
+            some = behind[: TOGETHER if self._usual else FEW]  # the first ones show what the database takes
+            del behind[: len(some)]
+            left = some if len(some) <= FEW else self._tell_together(some)
             changed += len(some) - len(left)
             more, wrong = self._tell_one_by_one(left)
             changed, errors = changed + more, errors + wrong

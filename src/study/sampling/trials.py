@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 from optuna.distributions import BaseDistribution, distribution_to_json
+from optuna.samplers import RandomSampler
 from optuna.trial import TrialState
 
 from study.knobs import plain
@@ -24,8 +25,8 @@ from study.sampling import space
 from study.sampling.memory import Memory
 from study.sampling.promotion import PromotionPruner
 from study.sampling.pruning import Audited
-from study.sampling.samplers import TPESampler
-from study.sampling.storage import end, frozen, placeholder
+from study.sampling.samplers import TPESampler, reseed
+from study.sampling.storage import attributes, end, frozen, placeholder
 from study.sampling.table import PRUNERS, SAMPLERS
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from queue import SimpleQueue
 
     from optuna.trial import FrozenTrial
+    from pydantic import BaseModel
 
     from study.definition import Study
     from study.events import Epoch
@@ -56,6 +58,7 @@ class NextTrial:
         distributions: of the parameters.
         resumed: whether it has been started before.
         uid: its unique ID if it has one already, as an enqueued trial does.
+        recipe: made of the overrides, if it was made already.
 
     """
 
@@ -66,6 +69,7 @@ class NextTrial:
     distributions: Mapping[str, BaseDistribution] = field(default_factory=dict[str, BaseDistribution])
     resumed: bool = False
     uid: str | None = None
+    recipe: BaseModel | None = None
 
     def about(self) -> dict[str, Any]:
         """Give what a trial's folder keeps of it."""
@@ -250,15 +254,18 @@ class Trials:
         with self._memory.bounded(self._copy_id):
             trial = self._copy.ask()
             overrides = space.suggest(self._study, trial)
-        space.recipe_of(self._study, overrides, trial.params)
+        recipe = space.recipe_of(self._study, overrides, trial.params)
         uid = trial.user_attrs.get("uid")
         known = self._memory.get_trial(self._id(trial.number))  # Optuna's own trial copies what it gives, deeply
-        return NextTrial(trial.number, overrides, None, dict(known.params), dict(known.distributions), uid=uid)
+        params, distributions = dict(known.params), dict(known.distributions)
+        return NextTrial(trial.number, overrides, None, params, distributions, uid=uid, recipe=recipe)
 
     def _seed_sampler(self, seed: int) -> None:
         """Seed the sampler; where very many run, TPE goes on with what it has fitted for the trial before."""
         sampler = self._copy.sampler
-        if not isinstance(sampler, TPESampler):
+        if isinstance(sampler, RandomSampler):
+            reseed(sampler, seed)
+        elif not isinstance(sampler, TPESampler):
             self._copy.sampler = self._make_sampler(seed)
         elif self._shared:
             self._shared -= 1
@@ -270,13 +277,13 @@ class Trials:
 
     def add(self, folder: TrialFolder, about: Mapping[str, Any]) -> None:
         """Enter a new trial, whose folder is not read: it may still have to be made."""
-        trial, number = frozen(Trial(folder, about, History())), folder.number
+        number = folder.number
         if number == self._memory.get_n_trials(self._copy_id):
-            self._enter(trial)
+            self._enter(frozen(Trial(folder, about, History())))
         else:
-            for key, value in trial.user_attrs.items():
+            for key, value in attributes(about).items():
                 self._memory.set_trial_user_attr(self._id(number), key, value)
-            self._note_variant(trial)
+            self._note_variant(self._memory.get_trial(self._id(number)))
 
     def report(self, number: int, epoch: Epoch) -> None:
         """Add the objective of a trial's epoch."""
