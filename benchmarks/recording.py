@@ -78,7 +78,7 @@ def measured(seconds: float, home: Path) -> tuple[dict[str, float], float]:
         known = table()
         for pid, (_, _, cpu) in known.items():
             if process.pid in known and (name := kind(pid, process.pid, known)):
-                used[pid] = name, cpu
+                used[pid] = used.get(pid, (name,))[0], cpu  # one that has ended has no command any more
         if not before and (folder / "mirror.json").exists():
             before = by_kind(used)
         time.sleep(POLL)
