@@ -90,7 +90,7 @@ def outcome(layers, images):
 def test_conv_blocks_in_onednns_order_equal_those_in_torchs(count, side):
     images = torch.rand(count, 3, side, side).contiguous(memory_format=torch.channels_last)
     layers = blocks()
-    assert layers.in_onednn(images) == FAST_ONEDNN
+    assert layers._fits_onednn(images) == FAST_ONEDNN
     ours, again = outcome(layers, images), outcome(layers, images)
     theirs = outcome(nn.Sequential(*layers), images)
     for one, repeated, other in zip(ours, again, theirs, strict=True):
@@ -107,13 +107,13 @@ def test_conv_blocks_in_a_constant_picture_send_one_gradient_to_each_pool():
 
 @pytest.mark.parametrize("more", [nn.BatchNorm2d(16), Dropout(0.5), nn.Tanh()])
 def test_conv_blocks_with_anything_else_stay_in_torchs_order(more):
-    assert not blocks(more).in_onednn(torch.rand(2, 3, 14, 14))
+    assert not blocks(more)._fits_onednn(torch.rand(2, 3, 14, 14))
     assert blocks(more)(torch.rand(2, 3, 14, 14)).shape == (2, 8, 2, 2)
 
 
 def test_conv_blocks_of_other_precision_stay_in_torchs_order():
     images = torch.rand(2, 3, 14, 14)
-    assert not blocks().in_onednn(images.double())
+    assert not blocks()._fits_onednn(images.double())
     with torch.autocast("cpu", torch.bfloat16):
-        assert not blocks().in_onednn(images)
+        assert not blocks()._fits_onednn(images)
         assert blocks()(images).dtype == torch.bfloat16

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from study.engine import optim, step
-from study.engine.layers import FAST_ONEDNN
 from study.engine.train import assemble
 
 WRITTEN_OUT = {
@@ -33,21 +32,9 @@ WRITTEN_OUT = {
     "saturated": {"activation": "sigmoid", "init": "normal", "init_scale": 30, "normalize": True},
     "diverging": {"optimizer": "sgd", "lr": 1e30, "hidden": (16, 8)},
 }
-CONVOLUTIONS = {
-    "one channel": {"model": "cnn2"},
-    "three channels": {"model": "cnn3", "dataset": "colours", "train_size": None},
-    "augmentation": {"model": "cnn2", "augment_crop": 1, "normalize": True},
-    "dropout behind": {"model": "cnn2", "dropout_dense": 0.3, "dropout_at_test": True},
-    "penalties and clipping": {"model": "cnn2", "l1": 1e-3, "l2": 1e-3, "grad_clip": 0.1, "weight_decay": 0.01},
-    "sgd": {"model": "cnn2", "optimizer": "sgd", "lr": 0.1, "momentum": 0.9, "nesterov": True},
-    "a single example left over": {"model": "cnn2", "batch_size": 33},
-    "weights of zero": {"model": "cnn2", "init": "zero"},
-    "diverging": {"model": "cnn2", "optimizer": "sgd", "lr": 1e30},
-}
 # Recipes for which a way is chosen; a new way in GRADIENTS or UPDATES needs a row here.
 CHOSEN = {
     "written_out": WRITTEN_OUT,
-    "convolutions": CONVOLUTIONS,
     "adam_kernel": {
         "adam": {},
         "another network": {"model": "cnn2", "batch_norm": True, "dropout_conv": 0.1},
@@ -63,11 +50,7 @@ CHOSEN = {
 TABLES = {"GRADIENTS": "gradient_way", "UPDATES": "update_way"}
 WAYS = [(table, way) for table in TABLES for way in getattr(step, table) if way != "plain"]
 LEFT_TO_AUTOGRAD = {
-    "another network": {"model": "cnn2", "activation": "tanh"},
-    "convolutions with dropout": {"model": "cnn2", "dropout_conv": 0.1},
-    "convolutions in float64": {"model": "cnn2", "precision": "float64"},
-    "convolutions and smoothed labels": {"model": "cnn2", "label_smoothing": 0.1},
-    "convolutions under autocast": {"model": "cnn2", "precision": "bfloat16"},
+    "another network": {"model": "cnn2"},
     "batch norm": {"batch_norm": True},
     "an activation that is not known": {"activation": "softmax"},
     "another loss": {"loss": "bce", "dataset": "breast_cancer"},
@@ -96,11 +79,7 @@ def test_every_way_is_held_equal_to_the_plain_one():
 @pytest.mark.parametrize(
     ("table", "way", "name"), [(table, way, name) for table, way in WAYS for name in CHOSEN.get(way, ())]
 )
-def test_a_way_gives_the_bits_of_the_plain_one(small, image_pack, monkeypatch, run, digest, table, way, name):
-    if way == "convolutions" and not FAST_ONEDNN:
-        pytest.skip("oneDNN's order of memory is not used on this processor")
-    if CHOSEN[way][name].get("dataset") == "colours":
-        image_pack("colours", side=20)
+def test_a_way_gives_the_bits_of_the_plain_one(small, monkeypatch, run, digest, table, way, name):
     recipe = small(**{"epochs": 3, **CHOSEN[way][name]})
     ways = {each: getattr(step, each) for each in TABLES}
     for each in TABLES:

@@ -54,7 +54,7 @@ class ConvBlocks(nn.Sequential):
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
         """Run the layers one after the other."""
-        if not self.in_onednn(input):
+        if not self._fits_onednn(input):
             return super().forward(input)
         values = input.to_mkldnn()
         for layer in self:
@@ -62,8 +62,7 @@ class ConvBlocks(nn.Sequential):
             values = torch.mkldnn_max_pool2d(values, [2, 2], [2, 2]) if pool else layer(values)
         return values.to_dense()
 
-    def in_onednn(self, input: Tensor) -> bool:  # noqa: A002 - as above
-        """Tell whether inputs of this type and on this device are kept in oneDNN's order."""
+    def _fits_onednn(self, input: Tensor) -> bool:  # noqa: A002 - as above
         return (
             FAST_ONEDNN
             and input.device.type == "cpu"

@@ -59,7 +59,7 @@ def gradient_of(model: nn.Module, loss: LossWithGradient | None) -> Gradient | N
         return None
     layers: list[tuple[Forward, Backward]] = []
     for module in list(model)[1:]:
-        layer = written_out(module, is_first=not layers)
+        layer = _written_out(module, is_first=not layers)
         if layer is None:
             return None
         layers.append(layer)
@@ -79,17 +79,7 @@ def gradient_of(model: nn.Module, loss: LossWithGradient | None) -> Gradient | N
     return gradient
 
 
-def written_out(module: nn.Module, *, is_first: bool) -> tuple[Forward, Backward] | None:
-    """Write out a layer's two passes.
-
-    Args:
-        module: the layer.
-        is_first: whether the gradient with respect to its input is not needed.
-
-    Returns:
-        Both; None where autograd must do it.
-
-    """
+def _written_out(module: nn.Module, *, is_first: bool) -> tuple[Forward, Backward] | None:
     match module:
         case nn.Linear():
             return _dense(module, is_first=is_first)

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from study.engine import convolutions, models, optim, perceptron
+from study.engine import models, optim, perceptron
 from study.engine.losses import with_gradient
 from study.engine.tasks import classes_of
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from study.engine.losses import Loss, LossWithGradient
+    from study.engine.losses import Loss
     from study.recipe import Recipe
 
 MICROBATCH = 2048  # examples whose gradient is computed at once, so that a full batch does not fill the memory
@@ -29,7 +29,6 @@ MICROBATCH = 2048  # examples whose gradient is computed at once, so that a full
 # From the function that makes the inputs of some rows, all rows of a batch (N,) and their targets (N,) to the mean loss
 # and the predictions (N,). It leaves the gradient in the parameters' `.grad`.
 Gradient = Callable[[Callable[[Tensor], Tensor], Tensor, Tensor], tuple[Tensor, Tensor]]
-GradientOf = Callable[["nn.Module", "LossWithGradient | None"], "perceptron.Gradient | None"]  # of a kind of network
 Update = Callable[[], Any]  # changes the parameters by their `.grad`
 
 
@@ -96,13 +95,13 @@ def choose(training: Training) -> Step:
     return Step(gradient_way, gradient, update_way, new_update)
 
 
-def _written_out(training: Training, gradient_of: GradientOf) -> Gradient | None:
-    """Use the gradient of a network of one kind without autograd, on a CPU."""
+def _written_out(training: Training) -> Gradient | None:
+    """Use the gradient of a perceptron without autograd, on a CPU."""
     if not all(parameter.requires_grad for parameter in training.model.parameters()):
         return None
     if training.device != "cpu" or training.forward is not training.model or training.batch > MICROBATCH:
         return None
-    compute = gradient_of(training.model, with_gradient(training.recipe))
+    compute = perceptron.gradient_of(training.model, with_gradient(training.recipe))
     return compute and (lambda inputs_of, rows, targets: compute(inputs_of(rows), targets))
 
 
@@ -127,13 +126,9 @@ def _autograd(training: Training) -> Gradient:
     return gradient
 
 
-GRADIENTS: dict[str, Callable[[Training], Gradient | None]] = {
-    "written_out": lambda training: _written_out(training, perceptron.gradient_of),
-    "convolutions": lambda training: _written_out(training, convolutions.gradient_of),
-    "plain": _autograd,
-}
+GRADIENTS: dict[str, Callable[[Training], Gradient | None]] = {"written_out": _written_out, "plain": _autograd}
 UPDATES: dict[str, Callable[[torch.optim.Optimizer], Update | None]] = {
     "adam_kernel": optim.adam_kernel,
     "plain": lambda optimizer: optimizer.step,
 }
-NEED_AUTOGRAD = {"plain", "convolutions"}  # ways to the gradient; the latter for a kernel that asks for its mode
+NEED_AUTOGRAD = {"plain"}  # ways to the gradient
