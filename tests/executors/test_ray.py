@@ -7,7 +7,6 @@ import os
 import platform
 import signal
 import subprocess
-import sys
 import time
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -24,6 +23,7 @@ from study.record.journal import Journal, TrialFolder
 from study.sampling import storage
 from study.service import machines
 from study.settings import Settings
+from tests.conftest import WITHOUT_MLFLOW
 from tests.contracts.clauses import Caller
 
 FILE = """
@@ -96,7 +96,7 @@ def begin():
     begun = []
 
     def start(home, *words, name="mine"):
-        command = [sys.executable, "-m", "study", "run", "mine.py", "--trials", str(TRIALS), "--device", "cpu"]
+        command = [*WITHOUT_MLFLOW, "run", "mine.py", "--trials", str(TRIALS), "--device", "cpu"]
         with Path(f"said-{len(begun)}").open("w") as file:
             more = ["--home", home, "--name", name, *words]
             begun.append(subprocess.Popen([*command, *more], stdout=subprocess.PIPE, stderr=file, text=True))
