@@ -70,18 +70,6 @@ def trained(name):
     return sum(map(len, epochs("far", name).values()))
 
 
-def trainers():
-    """The processes that train: Ray names them."""
-    found = []
-    for place in Path("/proc").glob("[0-9]*"):
-        try:
-            if (place / "cmdline").read_bytes().startswith(b"ray::Trainer"):
-                found.append(int(place.name))
-        except OSError:
-            continue
-    return found
-
-
 @contextmanager
 def asleep(process):
     """Suspend a search, which does not end meanwhile."""
@@ -139,7 +127,7 @@ def test_two_searches_whose_nodes_workers_and_coordinator_are_killed_are_those_o
     with asleep(other):
         first = begin("far", *far, "--slots", "2")
         wait_for(lambda: trained("mine"))
-        there = trainers()
+        there = cluster.trainers()
         with asleep(first):
             node = cluster.add(cpus=1)
         wait_for(lambda: under_way("mine") == 2)
