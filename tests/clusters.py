@@ -62,6 +62,16 @@ class Cluster:
                 os.kill(pid, signal.SIGKILL)
         self.nodes.remove_node(node, allow_graceful=False)
 
+    def trainers(self):
+        """Give the processes that train on its nodes, of which Ray says so in their names; of no other cluster."""
+        raylets = [node.all_processes["raylet"][0].process.pid for node in self.nodes.list_all_nodes()]
+        found = []
+        for pid in [pid for raylet in raylets for pid in _children(raylet)]:
+            with suppress(OSError):
+                if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"ray::Trainer"):
+                    found.append(pid)
+        return found
+
     def remove(self, node):
         """Take a node away as its owner would: it says so, and the cluster knows at once."""
         self.nodes.remove_node(node)

@@ -124,6 +124,23 @@ def study(capsys):
     logging.captureWarnings(capture=False)
 
 
+LEFT_OUT = "from study.options import Options; Options.__init__.__kwdefaults__['track'] = False"
+WITHOUT_MLFLOW = [sys.executable, "-c", f"{LEFT_OUT}; from study.cli import main; main()"]  # else `python -m study`
+
+
+def leave_mlflow_out(patch):
+    """Let no search of this process tell MLflow unless asked to: each has a process for it, which takes seconds."""
+    from study.options import Options
+
+    patch.setitem(Options.__init__.__kwdefaults__, "track", value=False)
+
+
+@pytest.fixture
+def untracked(monkeypatch):
+    """MLflow is left out."""
+    leave_mlflow_out(monkeypatch)
+
+
 @pytest.fixture
 def mnist(monkeypatch):
     """Point STUDY_DATA at real MNIST, or skip."""

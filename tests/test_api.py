@@ -1,5 +1,6 @@
 """The calls from Python: what the commands do, with the answers as objects; each goes on where it was stopped."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -71,7 +72,9 @@ def test_what_cannot_be_done_is_said_before_anything_is_written(call, complaint)
 
 
 @pytest.mark.slow
-def test_the_example_of_the_documents_runs_as_it_is():
+def test_the_example_of_the_documents_runs_as_it_is(database):
+    Path("mlruns").mkdir()
+    shutil.copy(database, "mlruns/mlflow.db")
     done = subprocess.run([sys.executable, EXAMPLE], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("best of 12: 0.")

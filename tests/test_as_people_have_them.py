@@ -70,7 +70,7 @@ def test_tuples_as_choices_go_on_after_a_stop_and_beside_a_variant(tmp_path):
     api.check(str(file))
     home = tmp_path / "home"
     for trials in (3, 6, 13):
-        api.run(str(file), trials=trials, home=home, executor="inline", workers=1)
+        api.run(str(file), trials=trials, home=home, executor="inline", track=False)
     folders = Journal(home / "studies" / "tuples").trials()
     assert len(folders) == 13
     params = [folder.about()["params"].get("hidden") for folder in folders]
@@ -132,8 +132,8 @@ def test_an_enum_in_a_variant_and_a_space_of_ones_own_recipe(tmp_path):
     file = tmp_path / "own.py"
     file.write_text(OWN)
     api.check(str(file))
-    api.run(str(file), trials=4, home=tmp_path / "home", executor="inline", workers=1)
-    api.run(str(file), trials=6, home=tmp_path / "home", executor="inline", workers=1)
+    api.run(str(file), trials=4, home=tmp_path / "home", executor="inline", track=False)
+    api.run(str(file), trials=6, home=tmp_path / "home", executor="inline", track=False)
     found = [folder.about() for folder in Journal(tmp_path / "home" / "studies" / "own").trials()]
     assert len(found) == 6
     assert found[0]["variant"] == "down"

@@ -77,7 +77,7 @@ def signals():
         (signals, ["label", "probability_low", "probability_high"], "## Classes"),
     ],
 )
-def test_the_whole_path(task, columns, section, study, database, monkeypatch):
+def test_the_whole_path(task, columns, section, study, database, untracked, monkeypatch):
     monkeypatch.setenv("STUDY_EXECUTOR", "inline")
     for folder in ("studies", "mlruns"):
         Path(folder).mkdir()

@@ -54,7 +54,7 @@ def last_epoch(recipe, *, test=False):
 
 
 @pytest.mark.slow
-def test_the_whole_path_from_a_search_to_a_prediction(inline, study, tmp_path):
+def test_the_whole_path_from_a_search_to_a_prediction(inline, untracked, study, tmp_path):
     Path("studies/progression.py").write_text(FILE)
     for command in (
         "check progression", "run progression --trials 4", "compare progression --seeds 2 --against baseline",

@@ -18,6 +18,7 @@ import study
 from study.cli import exit_code
 from study.formatting import knobs
 from study.metric import Ends, Metric
+from tests.conftest import leave_mlflow_out
 
 pytestmark = pytest.mark.slow
 
@@ -69,8 +70,10 @@ def shown(tmp_path_factory, database):
         patch.setenv("STUDY_CACHE", str(home / "cache"))
         patch.setenv("COLUMNS", "250")
         ran = typed("run", "small", "--trials", "4", "--epochs", "2", "--set", "train_size=300", *FLAGS)
+        leave_mlflow_out(patch)  # it is told of the rest at once
         compared = typed("compare", "small", "--seeds", "2", "--target", "0.5", *FLAGS)
         confirmed = typed("confirm", "small", "--top", "2", "--seeds", "2", *FLAGS)
+        typed("sync")
         typed("register", "small")
         typed("report", "small", "-o", str(home / "report.md"))
         yield {
@@ -252,12 +255,10 @@ def registry_card(shown):
     return card
 
 
-def test_a_comparison_with_other_settings_is_never_shown_beside_the_search(tmp_path, monkeypatch, database):
+def test_a_comparison_with_other_settings_is_never_shown_beside_the_search(tmp_path, monkeypatch, untracked):
     monkeypatch.setenv("COLUMNS", "250")
     (tmp_path / "work" / "studies").mkdir()
-    (tmp_path / "work" / "mlruns").mkdir()
     (tmp_path / "work" / "studies" / "small.py").write_text(FILE)
-    shutil.copy(database, tmp_path / "work" / "mlruns" / "mlflow.db")
     typed("run", "small", "--trials", "3", "--epochs", "1", "--set", "train_size=300", *FLAGS)
     _, log = typed("compare", "small", "--seeds", "2", "--set", "train_size=200", *FLAGS)
     assert "the search had other settings: here train_size=200" in log
@@ -270,12 +271,10 @@ def test_a_comparison_with_other_settings_is_never_shown_beside_the_search(tmp_p
         assert TEST.value(row["mean"]) not in report
 
 
-def test_a_second_look_at_picked_variants_is_told_everywhere(tmp_path, monkeypatch, database):
+def test_a_second_look_at_picked_variants_is_told_everywhere(tmp_path, monkeypatch, untracked):
     monkeypatch.setenv("COLUMNS", "250")
     (tmp_path / "work" / "studies").mkdir()
-    (tmp_path / "work" / "mlruns").mkdir()
     (tmp_path / "work" / "studies" / "small.py").write_text(FILE.replace('"twin": {}', '"twin": {"hidden": (8,)}'))
-    shutil.copy(database, tmp_path / "work" / "mlruns" / "mlflow.db")
     typed("run", "small", "--trials", "3", "--epochs", "1", "--set", "train_size=300", *FLAGS)
     typed("compare", "small", "--seeds", "2", *FLAGS)
     said, _ = typed("compare", "small", "--variants", "single", "--seeds", "3", *FLAGS)

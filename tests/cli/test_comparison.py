@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import sqlite3
 from functools import partial
 from pathlib import Path
@@ -33,7 +34,9 @@ def compare(study):
 
 
 @pytest.mark.slow
-def test_the_table_says_mean_difference_published_figure_and_verdict(compare):
+def test_the_table_says_mean_difference_published_figure_and_verdict(compare, database):
+    Path("mlruns").mkdir()
+    shutil.copy(database, "mlruns/mlflow.db")
     code, out, _ = compare(*FLAGS)
     assert code == 0
     lines = {line.split()[0]: line for line in reversed(out.splitlines()) if line}  # the first table's
@@ -88,7 +91,7 @@ def test_nonsense_is_one_line_and_writes_nothing(compare, words, message):
     assert not Path("mlruns").exists()
 
 
-def test_published_figures_are_not_judged_of_other_settings_and_not_shown_of_other_data(compare):
+def test_published_figures_are_not_judged_of_other_settings_and_not_shown_of_other_data(compare, untracked):
     few = ["--executor", "inline", "--seeds", "2", "--variants", "softmax"]
     code, out, _ = compare(*few, "--set", "lr=0.02")
     assert code == 0
@@ -104,7 +107,7 @@ def test_published_figures_are_not_judged_of_other_settings_and_not_shown_of_oth
     assert "99.00" not in out
 
 
-def test_what_was_compared_is_shown_without_the_data_and_from_those_that_stood_in(compare, monkeypatch):
+def test_what_was_compared_is_shown_without_the_data_and_from_those_that_stood_in(compare, untracked, monkeypatch):
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")  # nothing listens there
     file = Path("studies/tricks.py")
@@ -119,7 +122,7 @@ def test_what_was_compared_is_shown_without_the_data_and_from_those_that_stood_i
 
 
 @pytest.mark.parametrize("metric", ["", ', metric="val_loss", direction="minimize"'])
-def test_what_became_of_diverged_trainings_is_said(compare, metric):
+def test_what_became_of_diverged_trainings_is_said(compare, untracked, metric):
     file = Path("studies/tricks.py")
     diverging = file.read_text().replace('{"activation": "softmax"}', '{"lr": 1e30}')
     file.write_text(diverging.replace('name="tricks"', f'name="tricks"{metric}'))
@@ -137,7 +140,7 @@ study = Study(
 """
 
 
-def test_several_data_sets_have_one_verdict(study):
+def test_several_data_sets_have_one_verdict(study, untracked):
     Path("studies").mkdir()
     Path("studies/tables.py").write_text(TABLES)
     asked = ("compare", "tables", "--data", "iris, wine", "--variants", "slow")

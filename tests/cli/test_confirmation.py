@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -34,7 +35,8 @@ def searched(study):
 
 
 @pytest.mark.slow
-def test_confirm_says_who_won_what_the_score_is_and_how_much_was_luck(searched):
+def test_confirm_says_who_won_what_the_score_is_and_how_much_was_luck(searched, database, request):
+    shutil.copy(database, "mlruns/mlflow.db")
     answer = searched("confirm", "small", "--top", 3, "--seeds", 3, *HERE)
     assert answer.code == 0, answer.err
     lines = answer.out.splitlines()
@@ -58,6 +60,7 @@ def test_confirm_says_who_won_what_the_score_is_and_how_much_was_luck(searched):
     assert told["contenders"][0]["trial"] == told["winner"]
     assert told["optimism"] == told["search_value"] - told["score"]["mean"]
 
+    request.getfixturevalue("untracked")
     ablated = searched("ablate", "small", "--seeds", 2, *HERE)
     assert ablated.code == 0, ablated.err
     assert "The baseline with:" in ablated.out

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import optuna
 import pytest
 
@@ -65,7 +67,8 @@ def test_a_study_that_does_not_load_is_found(study, tmp_path):
     assert "mine.py: no object `study`" in answer.out
 
 
-def test_sync_makes_optuna_and_mlflow_equal_to_the_folders_and_again_changes_nothing(study, made):
+def test_sync_makes_optuna_and_mlflow_equal_to_the_folders_and_again_changes_nothing(study, made, database):
+    shutil.copy(database, "mlruns/mlflow.db")
     before = study("sync", "--dry-run", "--json").json
     assert before == [{"study": "made", "optuna": None, "mlflow": None, "pending": 7, "trouble": None}]
     first = study("sync", "made", "--json")

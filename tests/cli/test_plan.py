@@ -43,7 +43,7 @@ def test_before_anything_has_run_the_noise_is_given_and_nothing_is_written(study
     assert not Path("mlruns").exists()
 
 
-def test_after_a_comparison_noise_and_time_are_measured(study):
+def test_after_a_comparison_noise_and_time_are_measured(study, untracked):
     compared = study("compare", "small", "--seeds", "3", "--executor", "inline").code
     found = study("plan", "small", "--workers", "2", "--json").json
     assert (compared, found["source"], found["workers"]) == (0, "small-compare", 2)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from study import settings, tracking
+from tests.conftest import WITHOUT_MLFLOW
 
 TOY = Path(__file__).parents[1] / "toy.py"
 TYPO = """
@@ -28,14 +28,6 @@ SUMMARY = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="session")
-def mlflow_tables(tmp_path_factory):
-    """MLflow's empty database, which takes seconds to make."""
-    home = tmp_path_factory.mktemp("mlflow")
-    tracking.connect(settings.resolve(home))
-    return home / "mlflow.db"
-
-
 @pytest.fixture
 def toy():
     """Make the study `toy` one of the working folder's own."""
@@ -44,17 +36,22 @@ def toy():
 
 
 @pytest.fixture
-def ready(toy, mlflow_tables):
-    """The study `toy`, and a home that has been used before."""
+def ready(toy, untracked):
+    """The study `toy`, of which MLflow is not told."""
+
+
+@pytest.fixture
+def told(toy, database):
+    """The study `toy`, and a home that has been used before: commands tell MLflow."""
     Path("mlruns").mkdir()
-    shutil.copy(mlflow_tables, "mlruns/mlflow.db")
+    shutil.copy(database, "mlruns/mlflow.db")
 
 
 def lines(answer):
     return [json.loads(line) for line in answer.out.splitlines()]
 
 
-def test_a_search_tells_each_trial_and_what_it_came_to(study, ready):
+def test_a_search_tells_each_trial_and_what_it_came_to(study, told):
     answer = study("run", "toy", "--trials", "4", *QUICK)
     assert answer.code == 0
     told = [line for line in answer.err.splitlines() if " finished with value: " in line]
@@ -90,7 +87,7 @@ study = Study(name="mine", recipe=Mine(), train=train, variants={"baseline": {}}
 """
 
 
-def test_an_accuracy_that_a_training_gives_in_per_cent_is_not_multiplied_by_100_again(study, mlflow_tables):
+def test_an_accuracy_that_a_training_gives_in_per_cent_is_not_multiplied_by_100_again(study, untracked):
     Path("mine.py").write_text(PER_CENT)
     answer = study("run", "mine.py", "--trials", "1", *QUICK)
     assert "Best val_accuracy: 61.40 % by trial 0 (baseline)" in answer.out
@@ -194,8 +191,9 @@ def test_a_study_file_that_cannot_be_used_is_one_clear_line(study, content, comp
     assert [path.name for path in Path().iterdir()] == ["broken.py"]
 
 
-def start(*arguments, seconds=0.3):
-    command = [sys.executable, "-m", "study", "run", "toy", "-v", "--executor", "inline", "--set", f"seconds={seconds}"]
+def start(*arguments, seconds=0.3, track=True):
+    command = [sys.executable, "-m", "study"] if track else WITHOUT_MLFLOW
+    command = [*command, "run", "toy", "-v", "--executor", "inline", "--set", f"seconds={seconds}"]
     env = {**os.environ, "PYTHONUNBUFFERED": "1"}
     return subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
 
@@ -212,7 +210,7 @@ def wait_for(process, text):
     ("sign", "code", "line"),
     [(signal.SIGINT, 130, "Stopping after the current epochs"), (signal.SIGTERM, 143, "Stopping within seconds")],
 )
-def test_the_first_signal_ends_after_saving_and_the_same_command_goes_on(study, ready, sign, code, line):
+def test_the_first_signal_ends_after_saving_and_the_same_command_goes_on(study, told, sign, code, line):
     with start("--trials", "3", "--json") as process:
         wait_for(process, "Trial 0 epoch 1")
         process.send_signal(sign)
@@ -228,23 +226,14 @@ def test_the_first_signal_ends_after_saving_and_the_same_command_goes_on(study, 
 @pytest.mark.slow
 @pytest.mark.parametrize("line", ["loading torch", "Trial 0 starts"])
 @pytest.mark.parametrize("pause", [0.05, 0.3])
-def test_further_signals_end_at_once_with_the_exit_code_of_the_first(ready, line, pause):
-    with start("--trials", "3", seconds=60) as process:
+def test_further_signals_end_at_once_with_the_exit_code_of_the_first(toy, line, pause):
+    with start("--trials", "3", seconds=60, track=False) as process:
         wait_for(process, line)
         for _ in range(4):
             process.send_signal(signal.SIGINT)
             time.sleep(pause)
         process.communicate(timeout=60)
     assert process.returncode == 130
-
-
-def test_a_second_run_of_the_same_study_is_told_who_runs_it(study, ready):
-    with start("--trials", "3") as process:
-        wait_for(process, "Trial 0 epoch 1")
-        answer = study("run", "toy", "--trials", "3", "--executor", "inline", "--set", "seconds=0.3")
-        process.kill()
-    assert answer.code == 2
-    assert f"process {process.pid}" in answer.err
 
 
 def test_a_changed_study_is_refused_with_its_differences_and_the_ways_on(study, ready):
@@ -257,7 +246,7 @@ def test_a_changed_study_is_refused_with_its_differences_and_the_ways_on(study, 
     assert study("run", "toy", "--trials", "1", *QUICK, "--name", "other").code == 0
 
 
-def test_a_new_study_runs_as_it_is(study):
+def test_a_new_study_runs_as_it_is(study, untracked):
     assert study("new", "mine").code == 0
     checked = study("check", "mine")
     assert checked.code == 0

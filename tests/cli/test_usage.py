@@ -13,10 +13,6 @@ from study import cli
 STUDY = [sys.executable, "-m", "study"]
 
 
-def run(*arguments, **more):
-    return subprocess.run([*STUDY, *arguments], capture_output=True, text=True, check=False, timeout=60, **more)
-
-
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

@@ -39,7 +39,7 @@ def test_a_resumed_training_gives_the_same_epochs_to_the_bit():
 
 @pytest.mark.parametrize("executor", ["inline", pytest.param("local", marks=pytest.mark.slow)])
 def test_the_search_runs_it_to_the_end(executor, tmp_path):
-    study.run(str(EXAMPLE), 4, home=tmp_path / "home", executor=executor)
+    study.run(str(EXAMPLE), 4, home=tmp_path / "home", executor=executor, track=False)
     histories = [trial.history() for trial in Journal(tmp_path / "home" / "studies" / "own_script").trials()]
     assert [history.ended.state in {"complete", "pruned"} for history in histories] == [True] * 4
     assert histories[0].ended.value > 0.8

@@ -7,7 +7,6 @@ import os
 import platform
 import signal
 import subprocess
-import sys
 import time
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -24,6 +23,7 @@ from study.record.journal import Journal, TrialFolder
 from study.sampling import storage
 from study.service import machines
 from study.settings import Settings
+from tests.conftest import WITHOUT_MLFLOW
 from tests.contracts.clauses import Caller
 
 FILE = """
@@ -70,18 +70,6 @@ def trained(name):
     return sum(map(len, epochs("far", name).values()))
 
 
-def trainers():
-    """The processes that train: Ray names them."""
-    found = []
-    for place in Path("/proc").glob("[0-9]*"):
-        try:
-            if (place / "cmdline").read_bytes().startswith(b"ray::Trainer"):
-                found.append(int(place.name))
-        except OSError:
-            continue
-    return found
-
-
 @contextmanager
 def asleep(process):
     """Suspend a search, which does not end meanwhile."""
@@ -96,7 +84,7 @@ def begin():
     begun = []
 
     def start(home, *words, name="mine"):
-        command = [sys.executable, "-m", "study", "run", "mine.py", "--trials", str(TRIALS), "--device", "cpu"]
+        command = [*WITHOUT_MLFLOW, "run", "mine.py", "--trials", str(TRIALS), "--device", "cpu"]
         with Path(f"said-{len(begun)}").open("w") as file:
             more = ["--home", home, "--name", name, *words]
             begun.append(subprocess.Popen([*command, *more], stdout=subprocess.PIPE, stderr=file, text=True))
@@ -139,7 +127,7 @@ def test_two_searches_whose_nodes_workers_and_coordinator_are_killed_are_those_o
     with asleep(other):
         first = begin("far", *far, "--slots", "2")
         wait_for(lambda: trained("mine"))
-        there = trainers()
+        there = cluster.trainers()
         with asleep(first):
             node = cluster.add(cpus=1)
         wait_for(lambda: under_way("mine") == 2)

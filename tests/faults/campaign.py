@@ -72,13 +72,13 @@ def plans_of(seed: int, storages: list[str]) -> Iterator[Plan]:
 
 
 def of_every_kind(seed: int, storages: list[str]) -> Iterator[Plan]:
-    """Make few plans in which each kind of fault comes at least once on each storage."""
+    """Make few plans, of few faults, in which each kind of fault comes at least once on each storage."""
     chance = random.Random(seed)
     for storage in storages:
         left = set(kinds_on(storage))
         while left:
             drawn = [plan_of(chance.getrandbits(32), storage) for _ in range(DRAWN)]
-            best = max(drawn, key=lambda plan: len(left & plan.kinds()))
+            best = max(drawn, key=lambda plan: (len(left & plan.kinds()), -len(plan.faults)))
             left -= best.kinds()
             yield best
 
@@ -109,13 +109,13 @@ def run(plan: Plan, folder: Path, storage: str, tables: Path) -> Search:
             search.start()
         FAULTS[name](search)
     search.heal()
-    search.ended()
+    code = search.ended()
     for _ in range(TRIES):
-        before = len(search.lines)
-        search.start()
-        if search.ended() == 0:
+        if code == 0:
             break
-    if any("`study sync" in line for line in search.lines[before:]):  # else all is told
+        search.start()
+        code = search.ended()
+    if any("`study sync" in line for line in search.lines[search.first :]):  # else all is told
         command = [sys.executable, "-m", "study", "sync", "small", "--home", str(home), "--storage", search.storage]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
         search.violations += [f"sync ends with {done.returncode}: {done.stderr[-300:]}"] if done.returncode else []

@@ -98,57 +98,55 @@ def verdict(warm: Warm, home: Path, whole: str) -> list[str]:
     return found if records.computed(home) == whole else [*found, "other epochs than undisturbed"]
 
 
-def kill_points(folder: Path, *, track: bool, share: int, seed: int) -> tuple[Counter, list[str]]:
+def kill_points(shim: Shim, warm: Warm, whole: Path, *, share: int, seed: int) -> tuple[Counter, list[str]]:
     """Kill a search before and after each durable operation, of which `share` takes every so-many-th."""
     count, violations = Counter(), []
-    with ready(folder, track=track) as (shim, warm, whole):
-        computed, number = records.computed(whole), 1 + seed % share
-        while True:
-            ended = 0
-            for after in (0, 1):
-                home = fresh(shim, "killed", track=track)
-                shim.set(kill_at=number, after=after)
-                code = warm.search(home)
-                shim.off()
-                ended += code != KILLED
-                count["kills"] += code == KILLED
-                found = verdict(warm, home, computed)
-                violations += [f"{each} (killed {'after' if after else 'before'} {number})" for each in found]
-                shutil.rmtree(home)
-            if ended == 2:
-                count["operations"] = number - 1
-                return count, violations
-            number += share
+    computed, number = records.computed(whole), 1 + seed % share
+    while True:
+        ended = 0
+        for after in (0, 1):
+            home = fresh(shim, "killed", track=warm.track)
+            shim.set(kill_at=number, after=after)
+            code = warm.search(home)
+            shim.off()
+            ended += code != KILLED
+            count["kills"] += code == KILLED
+            found = verdict(warm, home, computed)
+            violations += [f"{each} (killed {'after' if after else 'before'} {number})" for each in found]
+            shutil.rmtree(home)
+        if ended == 2:
+            count["operations"] = number - 1
+            return count, violations
+        number += share
 
 
-def power_cuts(folder: Path, *, track: bool, share: int, seed: int) -> tuple[Counter, list[str]]:
+def power_cuts(shim: Shim, warm: Warm, whole: Path, *, share: int, seed: int) -> tuple[Counter, list[str]]:
     """Record a search, and go on from what a power cut after each operation leaves, in each of the four ways."""
     count, violations, seen = Counter(), [], set()
-    with ready(folder, track=track) as (shim, warm, whole):
-        computed = records.computed(whole)
-        home = fresh(shim, "cut", track=track)
-        place = disk.Disk(shim.root)
-        shim.set(record=1)
-        assert warm.search(home) == 0, warm.said()
-        shim.off()
-        for number, operation in enumerate(shim.operations(), 1):
-            place.take(operation)
-            count["operations"] += 1
-            for way, (names, contents) in disk.ways(seed + number).items():
-                left = place.after_a_cut(names, contents)
-                left = {path: data for path, data in left.items() if path.partition("/")[0] == "cut"}
-                mark = disk.fingerprint(left)
-                if mark in seen or (number + seed) % share:
-                    continue
-                seen.add(mark)
-                count["cuts"] += 1
-                shutil.rmtree(home, ignore_errors=True)
-                if left:
-                    made = {path.partition("/")[2]: data for path, data in left.items() if "/" in path}
-                    disk.write(made, home)
-                found = verdict(warm, home, computed)
-                what = f"{operation.kind} {os.path.relpath(operation.path, home)}"
-                violations += [f"{each} ({way}, after {number}: {what})" for each in found]
+    computed = records.computed(whole)
+    home = fresh(shim, "cut", track=warm.track)
+    place = disk.Disk(shim.root)
+    shim.set(record=1)
+    assert warm.search(home) == 0, warm.said()
+    shim.off()
+    for number, operation in enumerate(shim.operations(), 1):
+        place.take(operation)
+        count["operations"] += 1
+        for way, (names, contents) in disk.ways(seed + number).items():
+            left = place.after_a_cut(names, contents)
+            left = {path: data for path, data in left.items() if path.partition("/")[0] == "cut"}
+            mark = disk.fingerprint(left)
+            if mark in seen or (number + seed) % share:
+                continue
+            seen.add(mark)
+            count["cuts"] += 1
+            shutil.rmtree(home, ignore_errors=True)
+            if left:
+                made = {path.partition("/")[2]: data for path, data in left.items() if "/" in path}
+                disk.write(made, home)
+            found = verdict(warm, home, computed)
+            what = f"{operation.kind} {os.path.relpath(operation.path, home)}"
+            violations += [f"{each} ({way}, after {number}: {what})" for each in found]
     return count, violations
 
 
@@ -162,7 +160,8 @@ def main() -> None:
     asked, began = parser.parse_args(), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="study-cuts-") as folder:
         run = kill_points if asked.what == "kill" else power_cuts
-        count, violations = run(Path(folder), track=asked.mlflow, share=asked.share, seed=asked.seed)
+        with ready(Path(folder), track=asked.mlflow) as (shim, warm, whole):
+            count, violations = run(shim, warm, whole, share=asked.share, seed=asked.seed)
     print(*violations, sep="\n")
     print(f"{dict(count)}, {len(violations)} violations, {time.monotonic() - began:.0f} s")
     sys.exit(bool(violations))

@@ -63,6 +63,7 @@ class Search:
     chance: random.Random
     process: subprocess.Popen | None = None
     lines: list[str] = field(default_factory=list)
+    first: int = 0  # of the lines of the present process, or of the last one
     violations: list[str] = field(default_factory=list)
     allowed: set[int] = field(default_factory=set)  # exit codes of the present process, beside 0
     enqueued: list[float] = field(default_factory=list)  # the lr of each
@@ -95,7 +96,7 @@ class Search:
             self.shim.set(**shim)
             environment = self.shim.environment
         environment |= {"TMPDIR": str(self.home.with_name("tmp"))}
-        self.allowed, self.has_spoken, self.idle = set(), False, 0.0
+        self.allowed, self.has_spoken, self.idle, self.first = set(), False, 0.0, len(self.lines)
         pipe = subprocess.PIPE if not stdout else open(stdout, "w")  # noqa: SIM115, PTH123 - the child's
         self.process = subprocess.Popen(
             [*self.command(), *flags], stdout=pipe, env=environment, start_new_session=True,

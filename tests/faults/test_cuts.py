@@ -21,36 +21,43 @@ CUTS = int(os.environ.get("STUDY_CUT_SHARE", "25"))
 pytestmark = pytest.mark.skipif(os.uname().sysname != "Linux", reason="LD_PRELOAD and /proc are Linux's")
 
 
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory):
+    """The library, a process that has loaded everything, and the home of an undisturbed search."""
+    with cuts.ready(tmp_path_factory.mktemp("cuts"), track=False) as made:
+        yield made
+
+
 @pytest.mark.slow
-def test_a_kill_before_or_after_any_durable_operation_changes_nothing(tmp_path):
-    count, violations = cuts.kill_points(tmp_path, track=False, share=KILLS, seed=0)
+def test_a_kill_before_or_after_any_durable_operation_changes_nothing(ready):
+    count, violations = cuts.kill_points(*ready, share=KILLS, seed=0)
     assert violations == []
     assert count["kills"] > 0
     assert count["operations"] > 200
 
 
 @pytest.mark.slow
-def test_a_power_cut_after_any_durable_operation_changes_nothing(tmp_path):
-    count, violations = cuts.power_cuts(tmp_path, track=False, share=CUTS, seed=0)
+def test_a_power_cut_after_any_durable_operation_changes_nothing(ready):
+    count, violations = cuts.power_cuts(*ready, share=CUTS, seed=0)
     assert violations == []
     assert count["cuts"] > 20
 
 
 @pytest.mark.slow
-def test_what_a_search_has_recorded_survives_a_power_cut_that_keeps_nothing_but_what_was_flushed(tmp_path):
-    with cuts.ready(tmp_path, track=False) as (shim, warm, _):
-        home, place = shim.root / "flushed", Disk(shim.root)
-        shim.set(record=1)
-        assert warm.search(home) == 0, warm.said()
-        shim.off()
-        for operation in shim.operations():
-            place.take(operation)
-        left = place.after_a_cut(nothing, nothing)
-        kept = ("study.json", "recipe.json", "trial.json", "log.jsonl", ".safetensors")
-        files = [file for file in home.rglob("*") if file.name.endswith(kept)]
-        assert len(files) >= 1 + 3 * cuts.TRIALS
-        lost = [str(file) for file in files if left.get(str(file.relative_to(shim.root))) != file.read_bytes()]
-        assert lost == []
+def test_what_a_search_has_recorded_survives_a_power_cut_that_keeps_nothing_but_what_was_flushed(ready):
+    shim, warm, _ = ready
+    home, place = shim.root / "flushed", Disk(shim.root)
+    shim.set(record=1)
+    assert warm.search(home) == 0, warm.said()
+    shim.off()
+    for operation in shim.operations():
+        place.take(operation)
+    left = place.after_a_cut(nothing, nothing)
+    kept = ("study.json", "recipe.json", "trial.json", "log.jsonl", ".safetensors")
+    files = [file for file in home.rglob("*") if file.name.endswith(kept)]
+    assert len(files) >= 1 + 3 * cuts.TRIALS
+    lost = [str(file) for file in files if left.get(str(file.relative_to(shim.root))) != file.read_bytes()]
+    assert lost == []
 
 
 WRITES = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,15 +15,23 @@ from pathlib import Path
 import pytest
 
 from study.record.journal import Journal
+from tests.conftest import WITHOUT_MLFLOW
 from tests.faults.running import members
 
 SMALL = Path(__file__).with_name("small.py")
-STOPS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
-def start(*arguments, stdout=subprocess.PIPE, file=SMALL, workers=2, shell='exec "$@"'):
-    command = [sys.executable, "-m", "study", "run", str(file), "--device", "cpu"]
-    command += [] if "inline" in arguments else ["--workers", str(workers)]
+@pytest.fixture(autouse=True)
+def tables(database):
+    """MLflow's tables, which take seconds to make, in the home."""
+    Path("mlruns").mkdir()
+    shutil.copy(database, "mlruns/mlflow.db")
+
+
+def start(*arguments, stdout=subprocess.PIPE, track=False, shell='exec "$@"'):
+    command = [sys.executable, "-m", "study"] if track else WITHOUT_MLFLOW
+    command = [*command, "run", str(SMALL), "--device", "cpu"]
+    command += [] if "inline" in arguments else ["--workers", "2"]
     before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGHUP)}
     for each in before:  # a shell or `nohup` may have switched it off for the tests
         signal.signal(each, signal.default_int_handler)
@@ -71,10 +80,13 @@ def ended(process):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("to_all", [True, False], ids=["all", "coordinator"])
-@pytest.mark.parametrize("number", STOPS)
+@pytest.mark.parametrize(  # each signal, both ways; SIGTERM to all is sent below
+    ("number", "to_all"),
+    [(signal.SIGINT, True), (signal.SIGINT, False), (signal.SIGTERM, False), (signal.SIGHUP, True)],
+    ids=["INT to all", "INT", "TERM", "HUP to all"],
+)
 def test_a_signal_while_trials_train_saves_them_and_uses_no_retry(number, to_all):
-    process = start("--trials", "2", "--epochs", "40", "--set", "seconds=0.1")
+    process = start("--trials", "2", "--epochs", "40", "--set", "seconds=0.1", track=True)
     wait_for(lambda: len(records("epoch")) >= 6, process)
     send(process, number, to_all=to_all)
     code, said = ended(process)
@@ -89,8 +101,9 @@ def test_a_signal_while_trials_train_saves_them_and_uses_no_retry(number, to_all
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", STOPS)
-@pytest.mark.parametrize("present", [2, 3])
+@pytest.mark.parametrize(  # each signal, and each number of processes
+    ("number", "present"), [(signal.SIGINT, 2), (signal.SIGINT, 3), (signal.SIGTERM, 2), (signal.SIGHUP, 3)]
+)
 def test_a_signal_to_all_while_workers_start_ends_them(number, present):
     process = start("--trials", "2", "--epochs", "40")
     wait_for(lambda: len(members(process.pid)) >= present, process)
@@ -99,8 +112,9 @@ def test_a_signal_to_all_while_workers_start_ends_them(number, present):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("executor", ["local", "inline"])
+@pytest.mark.parametrize(
+    ("number", "executor"), [(signal.SIGTERM, "local"), (signal.SIGHUP, "local"), (signal.SIGTERM, "inline")]
+)
 def test_what_kills_soon_does_not_wait_for_a_long_epoch(number, executor):
     process = start("--trials", "2", "--set", "seconds=3600", "--executor", executor)
     wait_for(lambda: len(records("started")) == (2 if executor == "local" else 1), process)
@@ -115,7 +129,7 @@ def test_what_kills_soon_does_not_wait_for_a_long_epoch(number, executor):
 def test_an_mlflow_that_never_answers_does_not_keep_a_search_that_was_told_to_end():
     with closing(socket.create_server(("127.0.0.1", 0))) as silent:
         uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        process = start("--trials", "2", "--epochs", "400", "--set", "seconds=0.1", "--tracking-uri", uri)
+        process = start("--trials", "2", "--epochs", "400", "--set", "seconds=0.1", "--tracking-uri", uri, track=True)
         wait_for(lambda: len(records("epoch")) >= 6, process)
         send(process, signal.SIGTERM, to_all=False)
         code, said = ended(process)
@@ -136,10 +150,11 @@ QUICK = ("--trials", "3", "--executor", "inline")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("handle", [0, 1, 2])
-@pytest.mark.parametrize("executor", ["local", "inline"])
+@pytest.mark.parametrize(  # each stream; what trains in this process has closed nothing else
+    ("handle", "executor"), [(0, "local"), (1, "local"), (2, "local"), (1, "inline")]
+)
 def test_a_search_whose_streams_are_closed_from_the_start_ends_well(handle, executor):
-    process = start("--trials", "3", "--executor", executor, shell=f'exec "$@" {handle}>&-')
+    process = start("--trials", "3", "--executor", executor, track=executor == "local", shell=f'exec "$@" {handle}>&-')
     assert ended(process)[0] == 0
     assert [folder.history().ended.state for folder in logs()] == ["complete"] * 3
 

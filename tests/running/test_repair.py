@@ -17,9 +17,11 @@ TRIALS = 3
 
 
 @pytest.fixture(scope="module")
-def searched(tmp_path_factory):
+def searched(tmp_path_factory, database):
     """A home in which a search has ended and MLflow has been told."""
     place = tmp_path_factory.mktemp("searched") / "home"
+    place.mkdir()
+    shutil.copy(database, place / "mlflow.db")
     study.run(study.load(str(SMALL)), TRIALS, home=place, executor="inline")
     assert records.differences(place, TRIALS) == []
     return place

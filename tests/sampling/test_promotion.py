@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -30,6 +29,7 @@ from study.record.journal import Journal
 from study.sampling.memory import Memory
 from study.sampling.promotion import PromotionPruner
 from study.study_files import load
+from tests.conftest import WITHOUT_MLFLOW
 
 TOY = Path(__file__).parents[1] / "toy.py"
 DIGITS = """
@@ -141,7 +141,7 @@ def test_where_no_third_is_left_over_the_best_trial_is_trained_to_its_end(toy):
 def test_killed_twice_it_ends_with_the_same_number_of_trials_and_the_bits_of_undisturbed_ones(tmp_path, request):
     (tmp_path / "digits.py").write_text(DIGITS)
     home = tmp_path / "mlruns"
-    command = [sys.executable, "-m", "study", "run", "digits.py", "--home", str(home), "--workers", "2"]
+    command = [*WITHOUT_MLFLOW, "run", "digits.py", "--home", str(home), "--workers", "2"]
     command += ["--pruner", "promotion", "--trials", "16"]
     for least in (1, 5):  # paused trials when it is killed
         with subprocess.Popen(command, cwd=tmp_path, start_new_session=True, stderr=subprocess.DEVNULL) as process:

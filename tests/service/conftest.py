@@ -32,14 +32,27 @@ def bearer(token):
     return {"Authorization": f"Bearer {token}"}
 
 
-def service_at(url, home):
-    """A service whose queue nobody looks at, and a token of a person of each role."""
+def with_people(url):
+    """A database with a person of each role."""
     stored = store.opened(url)
-    places = Settings(home, f"sqlite:///{home}/optuna.db", f"sqlite:///{home}/mlflow.db")
-    given = Service(stored, places, Conductor(stored, places, Here(4)), Hub(stored), SERVER)
     people.accept(stored, people.invite(stored, "serve"), "admin", PASSWORD)
     for role in ROLES[:-1]:
         people.accept(stored, people.invite(stored, "admin", role, role), role, PASSWORD)
+    return stored
+
+
+@pytest.fixture(scope="session")
+def peopled(tmp_path_factory):
+    """The file of a database with a person of each role, made once: its migrations and their passwords take long."""
+    file = tmp_path_factory.mktemp("service") / "service.db"
+    with_people(f"sqlite:///{file}").close()
+    return file
+
+
+def service_at(stored, home):
+    """A service whose queue nobody looks at, and a token of a person of each role."""
+    places = Settings(home, f"sqlite:///{home}/optuna.db", f"sqlite:///{home}/mlflow.db")
+    given = Service(stored, places, Conductor(stored, places, Here(4)), Hub(stored), SERVER)
     tokens = {role: people.make_token(stored, role, "test")[1] for role in ROLES}
     made = app.make(given, {"localhost"}, per_second=10_000)
     client = TestClient(made, base_url=SERVER, raise_server_exceptions=False, follow_redirects=False)
@@ -47,9 +60,10 @@ def service_at(url, home):
 
 
 @pytest.fixture
-def here(tmp_path):
+def here(tmp_path, peopled):
     """A service on SQLite."""
-    made = service_at(f"sqlite:///{tmp_path}/service.db", Path("mlruns").absolute())
+    stored = store.opened(f"sqlite:///{shutil.copy(peopled, tmp_path / 'service.db')}")
+    made = service_at(stored, Path("mlruns").absolute())
     yield made
     made.client.close()
     made.database.close()
@@ -58,11 +72,10 @@ def here(tmp_path):
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def stored(request, tmp_path):
     """The service's database, on either."""
-    url = f"sqlite:///{tmp_path}/q.db" if request.param == "sqlite" else request.getfixturevalue("postgres")()
-    made = store.opened(url)
-    people.accept(made, people.invite(made, "serve"), "admin", PASSWORD)
-    for role in ROLES[:-1]:
-        people.accept(made, people.invite(made, "admin", role, role), role, PASSWORD)
+    if request.param == "sqlite":
+        made = store.opened(f"sqlite:///{shutil.copy(request.getfixturevalue('peopled'), tmp_path / 'q.db')}")
+    else:
+        made = with_people(request.getfixturevalue("postgres")())
     yield made
     made.close()
 

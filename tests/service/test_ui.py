@@ -95,6 +95,8 @@ def test_both_pages_answer_on_loopback_without_a_database_before_and_end_with_ct
     ui = start()
     dashboard, mlflow = ui.addresses()
     assert ask(dashboard, "/api/studies")[0] == 200
+    assert (ask(dashboard, "/dashboard")[0], ask(mlflow)[0]) == (200, 200)
+    assert "Ctrl-C stops both." in ui.errors.read_text()
     found = ask(mlflow, "/api/2.0/mlflow/experiments/search", "POST", '{"max_results": 5}')
     assert json.loads(found[1]).get("experiments", []) == []
     assert Path("mlruns/optuna.db").exists()
@@ -112,9 +114,23 @@ def test_both_pages_answer_on_loopback_without_a_database_before_and_end_with_ct
     assert all(map(is_gone, servers))
 
 
-def test_when_one_of_them_dies_the_other_goes_on_and_the_dead_one_is_named(start):
+@pytest.fixture
+def tables(database):
+    """MLflow's tables, which take seconds to make."""
+    Path("mlruns").mkdir()
+    return f"sqlite:///{Path(shutil.copy(database, 'mlruns/mlflow.db')).absolute()}"
+
+
+def test_mlflow_opens_on_the_newest_runs_and_when_one_of_them_dies_the_other_goes_on(start, tables):
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tables)
+    older, newer = client.create_experiment("older"), client.create_experiment("newer")
+    for second, experiment in ((2, newer), (1, older)):
+        client.create_run(experiment, start_time=1000 * second)
     ui = start()
     _, address = ui.addresses()
+    assert address.endswith(f"/#/experiments/{newer}/runs?workflowType=machine_learning")
     dashboard, mlflow = sorted(ui.children())
     os.kill(dashboard, signal.SIGKILL)
     wait_for(lambda: "Optuna dashboard ended with exit code -9" in ui.errors.read_text())
@@ -122,19 +138,6 @@ def test_when_one_of_them_dies_the_other_goes_on_and_the_dead_one_is_named(start
     os.kill(mlflow, signal.SIGKILL)
     assert ui.process.wait(60) == 1
     assert "error: MLflow ended" in ui.errors.read_text().splitlines()[-1]
-
-
-def test_mlflow_opens_on_the_runs_of_the_newest_experiment(start, database):
-    from mlflow import MlflowClient
-
-    Path("mlruns").mkdir()
-    shutil.copy(database, "mlruns/mlflow.db")
-    client = MlflowClient(f"sqlite:///{Path('mlruns/mlflow.db').absolute()}")
-    older, newer = client.create_experiment("older"), client.create_experiment("newer")
-    for second, experiment in ((2, newer), (1, older)):
-        client.create_run(experiment, start_time=1000 * second)
-    _, mlflow = start().addresses()
-    assert mlflow.endswith(f"/#/experiments/{newer}/runs?workflowType=machine_learning")
 
 
 def test_a_signal_before_they_are_ready_ends_both(start):
@@ -160,7 +163,7 @@ def test_ports_can_be_chosen_and_a_taken_one_is_one_line(start):
     assert f"port {port} cannot be used" in ui.errors.read_text().splitlines()[-1]
 
 
-def test_a_storage_that_does_not_answer_is_one_line_without_its_password_and_mlflow_goes_on(start):
+def test_a_storage_that_does_not_answer_is_one_line_without_its_password_and_mlflow_goes_on(start, tables):
     ui = start("--storage", "postgresql://me:secret@127.0.0.1:9/optuna")
     assert ui.process.stdout.readline().startswith("MLflow  ")
     text = ui.errors.read_text()
