@@ -147,6 +147,7 @@ def machines(request: Request) -> Response:
         "Disk of the results": f"{size(disk.free)} free of {size(disk.total)}",
     }
     nodes = here.conductor.machines.nodes
+    facts |= {"A trial takes": here.conductor.machines.taken} if nodes is not None else {}
     return page(request, "machines", name=socket.gethostname(), facts=facts, running=running, nodes=nodes)
 
 
