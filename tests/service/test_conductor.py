@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from study.record import family, owner, results
 from study.schemas.service import Submitted
-from study.service import hub, pages, people, queue, tables
+from study.service import commands, hub, pages, people, queue, tables
 from study.service.conductor import Child, Conductor
 from study.service.machines import Here
 from tests.service.conftest import ADMIN, RUNNER, until
@@ -104,6 +104,13 @@ def test_a_place_that_is_away_when_a_run_begins_is_tried_again(conductor):
     assert found.reason.startswith("tries again; ")
     assert "127.0.0.1:9" in found.reason
     assert "secret" not in found.reason
+
+
+def test_what_ray_says_as_it_ends_a_command_is_told_in_plain_words():
+    said = (
+        "[2026-11-30 07:34:14,244 E 28691 28792] rpc_client.h:204: Failed to connect to GCS within 60 seconds. GCS may"
+    )
+    assert commands.last_error(f"Trial 1 finished\n{said} have been killed.\n") == "the Ray cluster no longer answers"
 
 
 def test_a_run_that_saves_its_epochs_is_not_told_twice_to_end(conductor):

@@ -202,7 +202,7 @@ class Cluster:
             if self._over.is_set():
                 return
             if self._seen or not self._told.is_set():  # it has not said why
-                self._take({"error": "the process that watches the cluster has ended"})
+                self._take({"error": f"{self.resources.address} no longer answers"})
             self._over.wait(AGAIN)
 
     def _take(self, seen: dict[str, Any]) -> None:
