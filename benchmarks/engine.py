@@ -40,6 +40,7 @@ for _ in epochs:
     pass
 print(time.perf_counter() - began)
 """
+QUICK = {"rounds": 1}
 
 
 def seconds(recipe: Recipe) -> float:
@@ -63,7 +64,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("works", nargs="*", choices=[*WORKS, []], metavar="WORK", help=", ".join(WORKS))
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="one round")
     asked = parser.parse_args()
+    vars(asked).update(QUICK if asked.quick else {})
     names = asked.works or list(WORKS)
     limits, found = [flop_per_second()], {name: list[float]() for name in names}
     for _ in range(asked.rounds):

@@ -115,6 +115,9 @@ class Lanes:
             parameter.sub_(change.mul_((self._rate_of / first).view(-1, *[1] * (parameter.ndim - 1))))
 
 
+QUICK = {"steps": 20, "rounds": 3}
+
+
 def recipe(**knobs: Any) -> Recipe:
     """Give the recipe of the perceptron."""
     return Recipe.model_validate({
@@ -218,7 +221,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
     asked = parser.parse_args()
+    vars(asked).update(QUICK if asked.quick else {})
     torch.set_num_threads(1)
     parts = assemble(recipe(), "cpu")
     print(

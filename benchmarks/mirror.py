@@ -22,6 +22,7 @@ from study.record.journal import Journal
 from study.settings import Settings, resolve
 
 DATA = {"name": "mnist", "sha256": "d1" * 32, "source": "torchvision", "imported": False}
+QUICK = {"trials": 100}
 
 
 def folders(home: Path, trials: int, epochs: int) -> None:
@@ -67,7 +68,9 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=700)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--tracking-uri", help="of a server or database; a new SQLite file if not given")
+    parser.add_argument("--quick", action="store_true", help="a hundred trials")
     asked = parser.parse_args()
+    vars(asked).update(QUICK if asked.quick else {})
     home = Path(tempfile.mkdtemp(prefix="study-mlflow-"))
     folders(home, asked.trials, asked.epochs)
     places = resolve(home, None, asked.tracking_uri)

@@ -91,6 +91,9 @@ class Stopping:
         return None
 
 
+QUICK = {"trials": 12, "epochs": 4, "orders": 5, "train_size": 1000}
+
+
 @dataclass
 class Promotion:
     """Successive halving, asynchronous, with pause and resume.
@@ -300,7 +303,9 @@ def main() -> None:
     parser.add_argument("--orders", type=int, default=25)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--curves", type=Path, help="JSON file of curves: read if it is there, else written")
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter trainings")
     how = parser.parse_args()
+    vars(how).update(QUICK if how.quick else {})
     size = Size(how.trials, how.epochs, how.train_size)
     file = how.curves or Path(tempfile.gettempdir()) / f"curves-{how.work}-{how.trials}-{how.epochs}.json"
     if not file.exists():

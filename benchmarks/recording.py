@@ -35,6 +35,7 @@ study = Study(
     space=lambda trial: {{"lr": trial.suggest_float("lr", 1e-4, 1e-2, log=True)}},
 )
 """
+QUICK = {"seconds": [0.1]}
 
 
 def table() -> dict[int, tuple[int, str, float]]:
@@ -78,7 +79,7 @@ def measured(seconds: float, home: Path) -> tuple[dict[str, float], float]:
         known = table()
         for pid, (_, _, cpu) in known.items():
             if process.pid in known and (name := kind(pid, process.pid, known)):
-                used[pid] = name, cpu
+                used[pid] = used.get(pid, (name,))[0], cpu  # one that has ended has no command any more
         if not before and (folder / "mirror.json").exists():
             before = by_kind(used)
         time.sleep(POLL)
@@ -100,7 +101,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, nargs="+", choices=SIZES, default=list(SIZES))
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--quick", action="store_true", help="the shortest epochs alone")
     asked = parser.parse_args()
+    vars(asked).update(QUICK if asked.quick else {})
     print("| seconds an epoch | training | loop and Optuna | MLflow | server | recording / all |\n" + 6 * "|---:" + "|")
     for seconds in asked.seconds:
         for _ in range(asked.rounds):

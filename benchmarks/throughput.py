@@ -38,6 +38,7 @@ KNOBS = (  # those that peer.py has, too; all others stay as they are in every r
     "optimizer", "lr", "momentum", "weight_decay", "schedule", "gamma", "init", "activation", "normalize",
     "dropout_conv", "dropout_dense",
 )  # fmt: skip
+QUICK = {"rounds": 1, "trials": 4, "epochs": 1, "train_size": 5000}
 
 
 @dataclass(frozen=True)
@@ -208,7 +209,9 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--train-size", type=int, help="train on so many images only")
     parser.add_argument("--num-workers", type=int, default=0, help="of the peer's DataLoader")
+    parser.add_argument("--quick", action="store_true", help="a look: one round of four short trainings")
     arguments = parser.parse_args()
+    vars(arguments).update(QUICK if arguments.quick else {})
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     limits = [flop_per_second()]
     pairs = measure(arguments)

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,12 @@ def test_every_import_goes_down_and_each_library_has_its_room():
 
 def test_every_module_says_why_it_exists():
     assert [inside(file) for file, tree in TREES.items() if not ast.get_docstring(tree)] == []
+
+
+def test_no_benchmark_has_the_name_of_a_package():
+    """A script's folder comes first on the path: `mlflow.py` there would be what its neighbours import as mlflow."""
+    names = {file.stem for file in (REPOSITORY / "benchmarks").glob("*.py")}
+    assert not names & {*packages_distributions(), *sys.stdlib_module_names}
 
 
 def test_no_file_is_longer_than_350_lines():

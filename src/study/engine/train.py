@@ -114,7 +114,7 @@ def train(
         began = time.perf_counter()
         with isolated_rng(device):
             with parts.step.mode():
-                metrics = _pass(parts, number)
+                metrics = one_pass(parts, number)
             evaluation = _follow(parts, number, metrics)
         last = min(number * parts.steps_per_epoch, parts.steps)
         metrics["lr"] = parts.schedule.at(last - 1)["lr"]
@@ -202,7 +202,7 @@ def assemble(recipe: Recipe, device: str) -> Parts:
     )
 
 
-def _pass(parts: Parts, number: int) -> dict[str, float]:
+def one_pass(parts: Parts, number: int) -> dict[str, float]:
     """Train for one epoch; only now and then reads whether the loss is finite, on a GPU without waiting for it."""
     recipe, train = parts.recipe, parts.data.train
     first = (number - 1) * parts.steps_per_epoch

@@ -104,11 +104,7 @@ def serve(
         try:
             room = f"{plural(machines.slots, 'trial')} at a time" if machines.slots else "runs wait for a node"
             say(f"study serves at {address}, {room}. Ctrl-C stops it.")
-            with stored.read() as connection:
-                first = not people.anybody(connection)
-            if first:
-                link = f"{address}/invitation/{people.invite(stored, 'serve')}"
-                say(f"Make the first admin, once, within three days: {link}")
+            _invite_first(stored, address, say)
             _Server(config, hub).run(sockets=[listener])
         finally:
             conductor.stop()
@@ -118,6 +114,14 @@ def serve(
             for teller in tellers:
                 teller.stop()
             stored.close()
+
+
+def _invite_first(stored: store.Database, address: str, say: Callable[[str], None]) -> None:
+    """Print the link that makes the first admin, as long as there is nobody."""
+    with stored.read() as connection:
+        if people.anybody(connection):
+            return
+    say(f"Make the first admin, once, within three days: {address}/invitation/{people.invite(stored, 'serve')}")
 
 
 def _opened(url: str, places: Settings) -> store.Database:
