@@ -13,11 +13,12 @@ StudyError                exit 1  the work could not be finished
     ├── DataError                 a data set that is unknown, cut short or unfit
     │   └── DataMissing               a known data set that is neither on disk nor downloadable
     ├── DeviceError               a device that this machine does not have
-    └── PlaceError                a folder, disk or database that cannot be used
+    └── PlaceError                a folder, disk, database or cluster that cannot be used; to a server exit 69
 """
 
 from __future__ import annotations
 
+UNAVAILABLE = 69  # sysexits.h: EX_UNAVAILABLE, of a PlaceError in a command that a server has started
 ENDS = (".", "?", "!", "…", ":", ".)")  # of a sentence
 
 
@@ -112,7 +113,7 @@ class DeviceError(InputError):
 
 
 class PlaceError(InputError):
-    """A folder, disk or database that cannot be used."""
+    """A folder, disk, database or cluster that cannot be used, now at least."""
 
 
 def sentences(*parts: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from study.service import answers, known, people, store
+from study.service.machines import Here
 from study.service.people import Person
 from tests.service.conftest import ADMIN, PASSWORD, bearer
 
@@ -29,8 +30,9 @@ def seen(here, path, who):
 
 def is_given_again(here, path, who):
     """Whether the number of slots, which is in no database, is that of the answer before."""
-    here.service.conductor.slots += 1
-    return f"All {here.service.conductor.slots} slots" not in seen(here, path, who)
+    more = here.service.conductor.machines.slots + 1
+    here.service.conductor.machines = Here(more)
+    return f"All {more} slots" not in seen(here, path, who)
 
 
 def test_an_answer_is_given_again_for_a_second_and_no_longer(here, monkeypatch):

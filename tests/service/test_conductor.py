@@ -7,7 +7,9 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,8 +17,8 @@ import sqlalchemy as sa
 
 from study.record import family, owner, results
 from study.schemas.service import Submitted
-from study.service import hub, people, queue, tables
-from study.service.conductor import Conductor
+from study.service import commands, hub, pages, people, queue, tables
+from study.service.conductor import Child, Conductor
 from study.service.machines import Here
 from tests.service.conftest import ADMIN, RUNNER, until
 from tests.service.mine import MINE
@@ -93,6 +95,42 @@ def test_a_mistake_in_what_was_asked_ends_a_run_at_once(conductor):
 
 
 @pytest.mark.slow
+def test_a_place_that_is_away_when_a_run_begins_is_tried_again(conductor):
+    conductor.places = replace(conductor.places, storage="postgresql+psycopg://me:secret@127.0.0.1:9/optuna")
+    run = ask(conductor, trials=3)
+    become(conductor, run, "running")
+    found = become(conductor, run, "queued", "failed")
+    assert (found.status, found.failures) == ("queued", 1)
+    assert found.reason.startswith("tries again; ")
+    assert "127.0.0.1:9" in found.reason
+    assert "secret" not in found.reason
+
+
+def test_what_ray_says_as_it_ends_a_command_is_told_in_plain_words():
+    said = (
+        "[2026-11-30 07:34:14,244 E 28691 28792] rpc_client.h:204: Failed to connect to GCS within 60 seconds. GCS may"
+    )
+    assert commands.last_error(f"Trial 1 finished\n{said} have been killed.\n") == "the Ray cluster no longer answers"
+
+
+def test_a_run_that_saves_its_epochs_is_not_told_twice_to_end(conductor):
+    """The second Ctrl-C would end it at once, without the epochs under way."""
+    count = "import signal; signal.signal(signal.SIGINT, lambda *_: print('told', flush=True))"
+    wait = "print('ready', flush=True)\nwhile True: signal.pause()"
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{count}\n{wait}"], stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout.readline() == "ready\n"
+        child = Child({}, owner.known(process.pid), process)
+        conductor._heed(child, "yield")
+        assert process.stdout.readline() == "told\n"
+        conductor._heed(child, "stop")
+        conductor._heed(child, "cancel")
+        assert process.communicate(timeout=30)[0] == ""
+    assert process.returncode == -signal.SIGTERM
+
+
+@pytest.mark.slow
 def test_a_comparison_ends_at_the_quota_of_trials_and_goes_on_when_there_is_more(conductor):
     variants = ', variants={"base": {}, "far": {"x": 0.5}})'
     Path("studies/one.py").write_text(
@@ -103,7 +141,9 @@ def test_a_comparison_ends_at_the_quota_of_trials_and_goes_on_when_there_is_more
     until(lambda: (conductor.step(), " 0 left" in queue.get(conductor.database, run).reason)[1])
     assert finished("one-compare") == 5
     people.change(conductor.database, ADMIN, "runner", max_trials=None)
-    assert len(become(conductor, run, "done").answer["variants"]) == 2
+    done = become(conductor, run, "done")
+    assert len(done.answer["variants"]) == 2
+    assert pages.answer_of(conductor.places.home, done).startswith("far: not enough seeds")
     assert finished("one-compare") == 8
     with conductor.database.read() as connection:
         assert connection.execute(sa.select(tables.usage.c.trials)).scalars().all() == [8]

@@ -46,14 +46,29 @@ def test_a_command_is_told_of_the_cluster_and_takes_no_gpu_that_it_has_not_asked
 def test_its_slots_are_those_of_its_nodes_up_to_a_limit(tmp_path):
     cluster = Cluster(tmp_path, Resources(address="head:6379"), limit=5)
     assert (cluster.slots, cluster.nodes, cluster.named("auto")) == (0, [], "cpu")
-    of = {"used": "", "gpu": "H200"}
-    cluster._take({"slots": 4, "nodes": [{"host": "head", "slots": 0, **of}, {"host": "a", "slots": 4, **of}]})
-    assert (cluster.slots, [node["host"] for node in cluster.nodes], cluster.named("auto")) == (4, ["a"], "H200")
+    head = {"host": "head", "slots": 0, "used": "", "gpu": ""}
+    small = {"host": "b", "slots": 0, "used": "0 of 1 CPU used", "gpu": "T4"}
+    node = {"host": "a", "slots": 4, "used": "0 of 4 CPUs used", "gpu": "H200"}
+    cluster._take({"slots": 4, "nodes": [head, node, small]})
+    assert (cluster.slots, [each["host"] for each in cluster.nodes], cluster.named("auto")) == (4, ["a", "b"], "H200")
     assert cluster.named("cpu") == "cpu"
     cluster._take({"slots": 9, "nodes": []})
     assert cluster.slots == 5
     cluster._take({"error": "it has gone"})
     assert (cluster.slots, cluster.nodes) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("cpus", "gpus", "text"), [(1.0, 0.0, "1 CPU"), (4.0, 0.25, "4 CPUs, 0.25 GPU"), (1.0, None, "where there are any")]
+)
+def test_what_a_trial_takes_of_a_node_is_said_where_no_node_has_room(tmp_path, caplog, cpus, gpus, text):
+    caplog.set_level("INFO", "study")
+    cluster = Cluster(tmp_path, Resources(address="head:6379", cpus=cpus, gpus=gpus))
+    assert text in cluster.taken
+    cluster._take({"slots": 0, "nodes": []})
+    assert caplog.messages == [
+        f"cluster head:6379: no node has room for a trial, which takes {cluster.taken}; runs wait for one"
+    ]
 
 
 def test_this_machine_is_no_cluster():

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from study.errors import InputError
+from study.executors import Resources
 from study.service import commands
 from study.service.following import Follower
+from study.service.machines import Cluster
 from tests.service.conftest import bearer
 
 
@@ -74,6 +76,22 @@ def test_what_a_registry_refuses_is_said_and_a_runner_forces_nothing(here, made,
     assert statuses == [403, 404]
     with pytest.raises(InputError, match="no such option"):
         commands.answer_of(here.service.places, ["models", "--nothing"])
+
+
+def test_a_cluster_without_room_says_what_it_waits_for_and_shows_the_nodes_that_are_too_small(here, seen):
+    cluster = Cluster(here.service.places, Resources(address="head:6379", cpus=4.0))
+    here.service.conductor.machines = cluster
+    assert "None is there. Runs wait for one." in seen("/machines")
+    node = {"host": "small", "slots": 0, "used": "0 of 2 CPUs used", "gpu": ""}
+    cluster._take({"slots": 0, "nodes": [node]})
+    text = seen("/machines?again")
+    assert "4 CPUs, and a GPU where there are any" in text
+    assert "None of them has room for a trial" in text
+    assert "0 of 2 CPUs used" in text
+    assert "No node of the cluster has room for a trial. Runs wait for one." in seen("/")
+    cluster._take({"slots": 1, "nodes": [{**node, "slots": 1}]})
+    assert "The slot is free." in seen("/?again")
+    assert "None of them has room" not in seen("/machines?more")
 
 
 def test_the_machine_says_what_it_has(here, seen):

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from study.errors import InputError
 from study.schemas.service import Submitted
-from study.service import groups, people, queue, tables, yielding
+from study.service import groups, hub, people, queue, tables, yielding
 from study.service.asking import Forbidden
 from study.service.shares import Claim, share
 from tests.service.conftest import ADMIN, AUTHOR, RUNNER
@@ -89,6 +89,39 @@ def test_a_run_begins_again_with_slots_that_have_fallen_free_once_nobody_waits(s
     assert [(row["id"], row["slots"]) for row in queue.claim(stored, 4)[0]] == [(first.id, 3)]
     queue.end(stored, second.id, leases[second.id], {"status": "done"})
     assert yielding.widen(stored, 4) == []  # it has what it wants
+
+
+def test_a_run_that_cannot_start_whatever_is_free_keeps_no_slot_from_those_that_run(stored, monkeypatch):
+    monkeypatch.setattr(yielding, "YOUNG", -1.0)
+    first, second = submit(stored, study="a"), submit(stored, AUTHOR, "b", workers=1)
+    assert len(queue.claim(stored, 2)[0]) == 2
+    submit(stored, study="a")  # follows the first
+    people.change(stored, ADMIN, "admin", max_trials=1)
+    submit(stored, ADMIN, "c", trials=2)  # for which the month has no trials left
+    people.change(stored, ADMIN, "author", max_slots=1)
+    submit(stored, AUTHOR, "d")  # for which the author has no slot left
+    queue.claim(stored, 2)
+    assert [run.reason.partition(" ")[0] for run in queue.waiting(stored)][2:] == ["waits", "waits:", "waits:"]
+    assert yielding.widen(stored, 4) == [first.id]
+    stop(stored, second, "done")
+    assert yielding.widen(stored, 4) == []  # the author's other run takes its place
+
+
+def test_a_run_takes_no_slots_for_which_it_has_no_trials_left(stored, monkeypatch):
+    monkeypatch.setattr(yielding, "YOUNG", -1.0)
+    run = submit(stored, study="a", trials=3)
+    token = queue.claim(stored, 1)[0][0]["lease_token"]
+    queue.note(stored, run.id, token, studies='["a"]')
+    ended(stored, "a", [0, 1])
+    assert yielding.widen(stored, 4) == []
+
+
+def test_a_run_that_waits_for_a_node_says_so_to_those_who_follow_it(stored):
+    run = submit(stored)
+    for _ in range(2):
+        assert queue.claim(stored, 0)[0] == []
+    told = [event.data["reason"] for event in hub.read(stored, 0, (), run.id)]
+    assert told == ["", "waits for a node of the cluster with room for a trial"]
 
 
 def test_what_an_older_lease_writes_is_not_written(stored):

@@ -1,7 +1,7 @@
 """The command line: parse, call one function, show. Data goes to stdout, all else to stderr.
 
 Exit codes: 0 done, 1 failed, 2 something given is wrong, 129, 130 and 143 stopped by SIGHUP, Ctrl-C and SIGTERM,
-141 the reader of the output has gone.
+141 the reader of the output has gone; 75 and 69 for `study serve` alone, see `study.errors`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from study.errors import Interrupted, StudyError, Terminated
+from study.errors import UNAVAILABLE, Interrupted, PlaceError, StudyError, Terminated
 from study.stopping import SIGNALS
 from study.terminal import streams
 
@@ -81,7 +81,7 @@ def exit_code(arguments: list[str]) -> int:
         if _debug(arguments):
             raise
         _complain(str(error), interrupted=isinstance(error, Interrupted))
-        return error.exit_code
+        return _code_to(error)
     except KeyboardInterrupt as error:
         return _code_of(error)
     except BrokenPipeError:
@@ -96,11 +96,16 @@ def exit_code(arguments: list[str]) -> int:
         if isinstance(error, OSError) and atomic_files.is_full(error):
             full = atomic_files.cannot_write(Path(error.filename or "a file"), error)
             _complain(str(full))
-            return full.exit_code
+            return _code_to(full)
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         _complain(f"{reason}. This is a bug; run with --debug for the traceback.")
         return 1
     return code
+
+
+def _code_to(error: StudyError) -> int:
+    """Give an error's exit code; a server that has started the command tries again where a place is away."""
+    return UNAVAILABLE if isinstance(error, PlaceError) and "STUDY_SERVED" in os.environ else error.exit_code
 
 
 def _command(arguments: list[str]) -> int:

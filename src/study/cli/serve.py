@@ -37,6 +37,13 @@ Slots = Annotated[
         help="Train this many trials at a time.",
     ),
 ]  # fmt: skip
+Executor = Annotated[
+    str,
+    typer.Option(
+        metavar="local|ray", rich_help_panel=options.WHERE,
+        help="Train runs on this machine, or on the nodes of the Ray cluster at --address.",
+    ),
+]  # fmt: skip
 HostNames = Annotated[
     list[str] | None,
     typer.Option(
@@ -139,7 +146,7 @@ def serve(
     host: Host = "127.0.0.1",
     port: Port = 8765,
     slots: Slots = None,
-    executor: options.Executor = "local",
+    executor: Executor = "local",
     address: cluster.Address = "",
     cpus_per_trial: cluster.CpusPerTrial = 1.0,
     gpus_per_trial: cluster.GpusPerTrial = None,

@@ -75,7 +75,8 @@ def connect(address: str) -> Connection:
     """Connect to a cluster, or start Ray on this machine if there is no address.
 
     Raises:
-        InputError: nothing answers there, another token or other versions.
+        PlaceError: nothing answers there, another token or other versions.
+        InputError: no address.
 
     """
     if ray.is_initialized():
@@ -98,7 +99,7 @@ def connect(address: str) -> Connection:
                 ray.init(address or "local", **quiet)
         except AuthenticationError as error:
             fix = "Give this machine the token of the cluster: `study cluster token --help`."
-            raise InputError("the cluster refuses our token", where=address, fix=fix) from error
+            raise PlaceError("the cluster refuses our token", where=address, fix=fix) from error
         except (ConnectionError, RuntimeError, ValueError, RayError) as error:
             raise _refusal(address, error) from error
         undo.pop_all()
@@ -109,14 +110,14 @@ def require_same(theirs: Mapping[str, str], host: str) -> None:
     """Check that a node has the versions of this process.
 
     Raises:
-        InputError: names both versions of the first difference.
+        PlaceError: names both versions of the first difference.
 
     """
     ours = versions()
     for name in SAME:
         if theirs[name] != ours[name]:
             what = f"node {host} has {name} {theirs[name]}, and here is {name} {ours[name]}"
-            raise InputError(what, fix="Install equal versions on all nodes.")
+            raise PlaceError(what, fix="Install equal versions on all nodes.")
 
 
 def versions() -> dict[str, str]:
@@ -211,18 +212,18 @@ def _quiet() -> Generator[None]:
                 os.write(2, left)
 
 
-def _refusal(address: str, error: Exception) -> InputError:
+def _refusal(address: str, error: Exception) -> PlaceError:
     text = " ".join(str(error).split())
     if "Version mismatch" in text:
-        return InputError(
+        return PlaceError(
             text.removeprefix("RuntimeError: "), where=address, fix="Install equal versions on all nodes."
         )
     if address == "auto":
         fix = "Start one with `ray start --head`, or leave --address out to start Ray for this search alone."
-        return InputError("no Ray cluster runs on this machine", where="--address auto", fix=fix)
+        return PlaceError("no Ray cluster runs on this machine", where="--address auto", fix=fix)
     if isinstance(error, RpcError):
         return PlaceError("what answers there is no Ray cluster", where=address, fix=NO_RAY)
-    return InputError(sentences(f"Ray cannot be used: {text}"[:300]), where=address)
+    return PlaceError(sentences(f"Ray cannot be used: {text}"[:300]), where=address)
 
 
 @contextmanager

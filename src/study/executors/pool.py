@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from study.errors import InputError
+from study.errors import PlaceError
 from study.executors import cluster
 from study.executors.cluster import ActorDiedError, GetTimeoutError, RayActorError, RayError, RayTaskError, ray
 from study.executors.shares import Share
@@ -62,7 +62,7 @@ class Pool:
         """Ask for the first ones.
 
         Raises:
-            InputError: no node has room for one.
+            PlaceError: no node has room for one.
 
         """
         self.slots: list[Slot] = []
@@ -145,7 +145,7 @@ class Pool:
             return
         try:
             cluster.require_same(reply["versions"], reply["host"])
-        except InputError as error:
+        except PlaceError as error:
             self.drop(slot)
             self._refused.add(reply["node"])
             if self.is_strict:
@@ -161,7 +161,7 @@ class Pool:
         is_unfit = isinstance(error, RayTaskError) or (isinstance(error, ActorDiedError) and error.actor_init_failed)
         self._tried += 1
         if self.is_strict and (is_unfit or self._tried > STARTS):
-            raise InputError(f"a node cannot train: {reason}", fix="See `study doctor` on that node.")
+            raise PlaceError(f"a node cannot train: {reason}", fix="See `study doctor` on that node.")
         if is_unfit:
             log.warning("a node cannot train: %s", reason)
 
@@ -182,7 +182,7 @@ class Pool:
         largest = max(nodes, key=lambda each: (each.get("GPU", 0), each.get("CPU", 0)), default={})
         what = f"no node has {self._resources.cpus:g} CPUs and {self.share.gpus:g} GPUs for a trial"
         has = f"The largest has {largest.get('CPU', 0):g} and {largest.get('GPU', 0):g}."
-        raise InputError(what, fix=f"{has} See --cpus-per-trial and --gpus-per-trial.")
+        raise PlaceError(what, fix=f"{has} See --cpus-per-trial and --gpus-per-trial.")
 
 
 def is_lost(slot: Slot, error: Exception) -> bool:

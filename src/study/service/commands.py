@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SECONDS = 600.0  # that a command may take
 PATIENCE = 10.0  # seconds to wait for the command before it
 FRESH = 30.0  # seconds for which the list of models is not asked for again
+RAY_ENDS = "Failed to connect to GCS"  # in the last line of a process that Ray ends when its cluster has gone
 _one = threading.Lock()  # a registry is changed by one at a time
 _listed: dict[str, tuple[float, list[dict[str, Any]]]] = {}
 
@@ -58,6 +59,8 @@ def started(places: Settings) -> Started:
 def last_error(text: str) -> str:
     """Find what a command said last: its error, which may have several lines, else its last line."""
     lines = [line for line in text.splitlines() if line.strip()]
+    if lines and RAY_ENDS in lines[-1]:
+        return "the Ray cluster no longer answers"
     last = next((place for place in range(len(lines) - 1, -1, -1) if lines[place].startswith("error: ")), -1)
     return " ".join(line.strip() for line in lines[last:]).removeprefix("error: ") or "it said nothing"
 

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from study import processes
-from study.errors import AllowanceUsed, StudyError
-from study.formatting import without_password
+from study.errors import UNAVAILABLE, AllowanceUsed, StudyError
+from study.formatting import plural, without_password
 from study.record import family
 from study.record.owner import is_dead, is_here, known
 from study.schemas.service import Asked
@@ -43,6 +43,7 @@ RENEW = 5.0  # seconds between renewals of the leases
 LAST_PATIENCE = 60.0  # seconds after a cancel, after which a child is killed
 WAIT_FOR_STUDY = 5.0  # seconds until a study that another process runs is tried again
 SIGNALLED = {128 + number for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)}
+GENTLE = {"stop", "yield"}  # wishes that wait for the epochs under way; a second signal would not
 log = logging.getLogger("study")
 
 
@@ -180,7 +181,8 @@ class Conductor:
         sent, since = child.sent
         if wish and wish != sent:
             child.sent = (wish, time.monotonic())
-            child.signal(signal.SIGTERM if wish == "cancel" else signal.SIGINT)
+            if not {wish, sent} <= GENTLE:
+                child.signal(signal.SIGTERM if wish == "cancel" else signal.SIGINT)
         elif sent == "cancel" and time.monotonic() - since > LAST_PATIENCE:
             child.signal(signal.SIGKILL)
 
@@ -239,6 +241,7 @@ class Conductor:
             *self.machines.words(asked.device),
         ]
         started = commands.started(self.places)
+        started["env"]["STUDY_SERVED"] = "1"
         if row["allowance"] is not None:
             started["env"]["STUDY_ALLOWANCE"] = str(row["allowance"])
         with (folder / "answer.jsonl").open("wb") as answer, (folder / "messages.log").open("ab") as messages:
@@ -248,9 +251,8 @@ class Conductor:
         child = Child(row, known(process.pid), process)
         self._children[row["id"]] = child
         queue.note(self.database, row["id"], row["lease_token"], process=json.dumps(child.who))
-        log.info(
-            "run %s of %s: study %s %s, %d slots", row["id"], row["person"], asked.question, row["study"], row["slots"]
-        )
+        what, slots = f"study {asked.question} {row['study']}", plural(row["slots"], "slot")
+        log.info("run %s of %s: %s, %s", row["id"], row["person"], what, slots)
 
     def run_folder(self, identity: str) -> Path:
         """Folder of what a run has printed."""
@@ -279,8 +281,10 @@ class Conductor:
             self._end(child, {"status": "queued", **later})
         elif code == 2:
             self._end(child, {"status": "failed", "reason": self._said(row["id"])})
+        elif code == UNAVAILABLE:
+            self._fail(child, "")
         else:
-            self._fail(child, f"exit code {code}" if code > 0 else f"killed by signal {-code}")
+            self._fail(child, f"exit code {code}: " if code > 0 else f"killed by signal {-code}: ")
 
     def _note_answer(self, child: Child) -> dict[str, Any] | None:
         """Give a command's answer, and note the studies that it names: the command may have let go of a lock unseen."""
@@ -297,7 +301,7 @@ class Conductor:
         row = child.row
         ended = child.studies and ended_since(self.database, child.studies, row["started"] or 0.0)
         failures = 1 if ended else row["failures"] + 1
-        said = f"{how}: {self._said(row['id'])}"
+        said = f"{how}{self._said(row['id'])}"
         if failures >= queue.FAILURES:
             said = f"{failures} failures in a row, the last with {said}"
             self._end(child, {"status": "paused", "failures": failures, "reason": said})

@@ -9,10 +9,9 @@ import sys
 import threading
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from study.errors import InputError
+from study.errors import InputError, PlaceError
 from study.executors import Resources
 from study.formatting import plural
 from study.service import commands, devices
@@ -39,6 +38,11 @@ class Machines(Protocol):
     @property
     def nodes(self) -> Sequence[dict[str, Any]] | None:
         """The nodes of a cluster, as `study.executors.nodes.seen` gives them; None for this machine alone."""
+        ...
+
+    @property
+    def taken(self) -> str:
+        """What a trial takes of a node, for people; "" for this machine alone."""
         ...
 
     def words(self, device: str | None) -> list[str]:
@@ -93,6 +97,7 @@ class Here:
 
     slots: int
     nodes: None = None
+    taken: str = ""
 
     def words(self, device: str | None) -> list[str]:  # noqa: ARG002 - see Machines
         """Say nothing: commands train on their machine."""
@@ -125,7 +130,8 @@ class Cluster:
     resources: Resources
     limit: int | None = None
     _seen: dict[str, Any] = field(default_factory=dict[str, Any])
-    _first: SimpleQueue[str] = field(default_factory=SimpleQueue[str])
+    _trouble: str = ""
+    _told: threading.Event = field(default_factory=threading.Event)
     _over: threading.Event = field(default_factory=threading.Event)
     _process: subprocess.Popen[str] | None = None
 
@@ -137,8 +143,14 @@ class Cluster:
 
     @property
     def nodes(self) -> Sequence[dict[str, Any]]:
-        """Its nodes that can train."""
-        return [node for node in self._seen.get("nodes", ()) if node["slots"]]
+        """Its nodes that have something to train with, those too small for a trial included."""
+        return [node for node in self._seen.get("nodes", ()) if node["used"]]
+
+    @property
+    def taken(self) -> str:
+        """What a trial takes of a node."""
+        cpus, gpus = plural(int(self.resources.cpus), "CPU"), self.resources.gpus
+        return f"{cpus}, and a GPU where there are any" if gpus is None else f"{cpus}, {gpus:g} GPU" if gpus else cpus
 
     def words(self, device: str | None) -> list[str]:
         """Name the cluster, and what a trial takes; where no GPU is asked for, none of it."""
@@ -149,7 +161,7 @@ class Cluster:
 
     def named(self, device: str) -> str:
         """Name the GPUs of the nodes, else cpu."""
-        models = dict.fromkeys(node["gpu"] for node in self.nodes if node["gpu"])
+        models = dict.fromkeys(node["gpu"] for node in self.nodes if node["slots"] and node["gpu"])
         return "cpu" if device == "cpu" else " or ".join(models)[: devices.WIDTH] or "cpu"
 
     def __enter__(self) -> Self:
@@ -160,13 +172,11 @@ class Cluster:
 
         """
         threading.Thread(target=self._watch, name="cluster", daemon=True).start()
-        try:
-            trouble = self._first.get(timeout=STARTING)
-        except Empty:
-            trouble = f"{self.resources.address}: the cluster has told nothing within {STARTING:.0f} s"
-        if trouble:
+        if not self._told.wait(STARTING):
+            self._trouble = f"{self.resources.address}: the cluster has told nothing within {STARTING:.0f} s"
+        if self._trouble:
             self.__exit__()
-            raise InputError(trouble)
+            raise PlaceError(self._trouble)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -187,10 +197,12 @@ class Cluster:
             with self._process as process:
                 assert process.stdout
                 for line in process.stdout:
-                    self._take(json.loads(line))
+                    if line.startswith("{"):  # Ray may say something, too
+                        self._take(json.loads(line))
             if self._over.is_set():
                 return
-            self._take({"error": "the process that watches the cluster has ended"})
+            if self._seen or not self._told.is_set():  # it has not said why
+                self._take({"error": f"{self.resources.address} no longer answers"})
             self._over.wait(AGAIN)
 
     def _take(self, seen: dict[str, Any]) -> None:
@@ -200,6 +212,9 @@ class Cluster:
             self._seen = {}
         else:
             if seen.get("slots") != self._seen.get("slots"):
-                log.info("cluster %s: room for %s", self.resources.address, plural(seen["slots"], "trial"))
+                none = f"no node has room for a trial, which takes {self.taken}; runs wait for one"
+                room = f"room for {plural(seen['slots'], 'trial')}" if seen["slots"] else none
+                log.info("cluster %s: %s", self.resources.address, room)
             self._seen = seen
-        self._first.put(trouble)
+        self._trouble = trouble
+        self._told.set()

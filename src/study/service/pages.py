@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, cast
 from urllib.parse import parse_qsl
 
@@ -100,6 +101,9 @@ def _overview(request: Request) -> dict[str, Any]:
 def answer_of(home: Path, run: Run) -> str:
     """Say in a line what a run has found, or why it ended."""
     best = (run.answer or {}).get("best")
+    if run.answer and run.question != "run":
+        with suppress(ValidationError):  # a value that is not finite is null in JSON
+            return answers.line(run.question, run.answer) or run.reason
     if not isinstance(best, dict) or best.get("value") is None:
         return run.reason
     try:

@@ -138,15 +138,16 @@ def machines(request: Request) -> Response:
     running = [run for run in queue.waiting(here.database) if run.status == "running"]
     home = here.places.home
     disk = shutil.disk_usage(next(each for each in (home, *home.parents) if each.is_dir()))
+    nodes = here.conductor.machines.nodes
     facts = {
         "Slots": f"{sum(run.slots for run in running)} of {here.conductor.machines.slots} busy",
+        **({"A trial takes": here.conductor.machines.taken} if nodes is not None else {}),
         "Trains on": here.conductor.machines.named("auto"),
         "Cores": str(len(os.sched_getaffinity(0))),
         "Load of the last minute": f"{os.getloadavg()[0]:.1f}",
         "Memory": _memory(),
         "Disk of the results": f"{size(disk.free)} free of {size(disk.total)}",
     }
-    nodes = here.conductor.machines.nodes
     return page(request, "machines", name=socket.gethostname(), facts=facts, running=running, nodes=nodes)
 
 

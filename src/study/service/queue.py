@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 LEASE = 30.0  # seconds
 FAILURES = 5  # in a row, after which a run is paused
+NO_NODE = "waits for a node of the cluster with room for a trial"
 BACKOFF = 2.0  # seconds after the first failure, doubled with each
 RUNS = tables.runs
 Row = dict[str, Any]
@@ -180,7 +181,7 @@ def claim(database: Database, slots: int) -> tuple[list[Row], list[str]]:
         chosen = sa.select(RUNS).where(RUNS.c.status.in_(("queued", "running"))).order_by(RUNS.c.number)
         rows = [dict(row) for row in connection.execute(chosen).mappings()]
         may = quotas.read(connection, [row for row in rows if row["status"] == "running"], now)
-        able = [row for row in rows if row["status"] == "running" or not _hindrance(connection, row, rows, may, now)]
+        able = [row for row in rows if row["status"] == "running" or not _is_hindered(connection, row, rows, may, now)]
         given = share(slots, [claim_of(row, may) for row in able], may.slots)
         free = slots - sum(row["slots"] for row in rows if row["status"] == "running")
         starved = False
@@ -197,7 +198,7 @@ def claim(database: Database, slots: int) -> tuple[list[Row], list[str]]:
             else:
                 starved |= given.get(row["id"], 0) > 0
                 quota = "" if given.get(row["id"], 0) else may.full(row["person"])
-                _because(connection, row, f"waits: {quota}" if quota else "waits for a slot")
+                _because(connection, row, f"waits: {quota}" if quota else "waits for a slot" if slots else NO_NODE)
         running = [row for row in rows if row["status"] == "running"]
         late = [row for row in running if not row["wish"] and given.get(row["id"], 0) < row["slots"]]
         for row in late if starved else ():
@@ -214,23 +215,36 @@ def claim_of(row: Row, may: Allowance) -> Claim:
     return Claim(row["id"], row["person"], row["priority"], row["wanted_slots"], row["slots"], group)
 
 
-def _hindrance(connection: Connection, row: Row, rows: list[Row], may: Allowance, now: float) -> str:
-    """Say why a waiting run cannot start whatever is free, and store it; empty if it can."""
+def hindrance(connection: Connection, row: Row, rows: list[Row], may: Allowance) -> str:
+    """Say why a waiting run cannot start whatever is free; empty if it can, or will within seconds.
+
+    Args:
+        connection: to the database.
+        row: of the run; what it has to reserve of a quota is written into it.
+        rows: of all runs that wait or run.
+        may: what each person may still use.
+
+    """
     base = row["study"].partition("@")[0]
     for other in rows:
         before = other["status"] == "running" or other["number"] < row["number"]
         if before and other is not row and other["study"].partition("@")[0] == base:
-            return _because(connection, row, f"waits for run {other['id']} of the same study")
+            return f"waits for run {other['id']} of the same study"
     row["reserved"] = quotas.needed(connection, row)
-    if why := may.hindrance(row["person"], row["reserved"]):
-        return _because(connection, row, why)
-    return row["reason"] or "waits" if row["not_before"] > now else ""
+    return may.hindrance(row["person"], row["reserved"])
 
 
-def _because(connection: Connection, row: Row, reason: str) -> str:
+def _is_hindered(connection: Connection, row: Row, rows: list[Row], may: Allowance, now: float) -> bool:
+    """Tell whether a waiting run cannot start now whatever is free, and store why."""
+    if why := hindrance(connection, row, rows, may):
+        _because(connection, row, why)
+    return bool(why) or row["not_before"] > now
+
+
+def _because(connection: Connection, row: Row, reason: str) -> None:
     if row["reason"] != reason:
         connection.execute(sa.update(RUNS).where(RUNS.c.id == row["id"]).values(reason=reason))
-    return reason
+        _tell(connection, row["id"])
 
 
 def _start(connection: Connection, row: Row, slots: int, now: float) -> None:

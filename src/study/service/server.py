@@ -102,7 +102,8 @@ def serve(
         for teller in tellers:
             teller.start()
         try:
-            say(f"study serves at {address}, {plural(machines.slots, 'trial')} at a time. Ctrl-C stops it.")
+            room = f"{plural(machines.slots, 'trial')} at a time" if machines.slots else "runs wait for a node"
+            say(f"study serves at {address}, {room}. Ctrl-C stops it.")
             _invite_first(stored, address, say)
             _Server(config, hub).run(sockets=[listener])
         finally:

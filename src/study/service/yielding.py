@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from study.service import quotas
-from study.service.queue import RUNS, claim_of
+from study.service.queue import RUNS, claim_of, hindrance
 from study.service.shares import share
 
 if TYPE_CHECKING:
@@ -33,26 +33,35 @@ def overdrawn(database: Database) -> list[str]:
 
 
 def widen(database: Database, slots: int) -> list[str]:
-    """Let runs begin again with more slots where some are free and nobody waits; gives their ids.
+    """Let runs begin again with more slots where some are free and nobody waits who could take them; gives their ids.
 
     Args:
         database: of the service.
         slots: of the machine, or of a cluster, which may have become larger.
 
     """
-    now, queued = time.time(), sa.select(sa.exists().where(RUNS.c.status == "queued"))
+    now = time.time()
     with database.read() as connection:
         rows = _running(connection)
-        if sum(row["slots"] for row in rows) >= slots or connection.execute(queued).scalar():
+        if not rows or sum(row["slots"] for row in rows) >= slots:
             return []
         may = quotas.read(connection, rows, now)
-    given = share(slots, [claim_of(row, may) for row in rows], may.slots)
-    ripe = [row for row in rows if not row["wish"] and now - (row["started"] or now) > YOUNG]
+        ripe = [row for row in rows if not row["wish"] and now - (row["started"] or now) > YOUNG]
+        ripe = [row for row in ripe if row["question"] != "run" or quotas.needed(connection, row) > row["slots"]]
+        both = _of(connection, "queued", "running")
+        waiting = [row for row in both if row["status"] == "queued" and not hindrance(connection, row, both, may)]
+    given = share(slots, [claim_of(row, may) for row in (*rows, *waiting)], may.slots)
+    if any(row["id"] in given for row in waiting):
+        return []
     return _let_yield(database, [row for row in ripe if given.get(row["id"], 0) > row["slots"]])
 
 
 def _running(connection: Connection) -> list[Row]:
-    chosen = sa.select(RUNS).where(RUNS.c.status == "running").order_by(RUNS.c.number)
+    return _of(connection, "running")
+
+
+def _of(connection: Connection, *statuses: str) -> list[Row]:
+    chosen = sa.select(RUNS).where(RUNS.c.status.in_(statuses)).order_by(RUNS.c.number)
     return [dict(row) for row in connection.execute(chosen).mappings()]
 
 

@@ -33,3 +33,25 @@ def blocks(question: str, answer: Mapping[str, Any]) -> Sequence[Block]:
             return questions.confirmation(Confirmation.model_validate(answer))
         case _:
             return questions.ablation(Ablation.model_validate(answer))
+
+
+def line(question: str, answer: Mapping[str, Any]) -> str:
+    """Say in a line what `study compare`, `confirm` or `ablate` has found; empty if it is not complete.
+
+    Raises:
+        ValidationError: a value that is not finite, which is null in JSON.
+
+    """
+    match question:
+        case "compare" if "comparisons" in answer:
+            over = SeveralData.model_validate(answer)
+            return "; ".join(f"{row.variant}: {row.verdict}" for row in over.variants if row.verdict)
+        case "compare":
+            compared = Comparison.model_validate(answer)
+            return "; ".join(f"{row.variant}: {row.says}" for row in compared.variants if row.says)
+        case "confirm":
+            found = Confirmation.model_validate(answer)
+            return "; ".join([f"trial {found.winner} wins", *questions.gain(found)]) if found.complete else ""
+        case _:
+            ablated = Ablation.model_validate(answer)
+            return "; ".join(questions.conclusion(ablated)) if ablated.complete else ""

@@ -1,4 +1,4 @@
-// Loads a report when its place is opened; says where a table is wider than the page; opens what a link leads to.
+// Loads a report when its place is opened; says where a table or a text is wider than the page; opens what a link leads to.
 (() => {
   "use strict";
   document.addEventListener("toggle", (event) => {
@@ -6,7 +6,7 @@
     if (frame) { frame.src = frame.dataset.src; delete frame.dataset.src; }
   }, true);
   const hints = () => {
-    for (const box of document.querySelectorAll(".scroll")) {
+    for (const box of document.querySelectorAll(".scroll, pre")) {
       const wider = box.scrollWidth > box.clientWidth + 1;
       box.classList.toggle("wider", wider);
       if (wider) box.tabIndex = 0; else box.removeAttribute("tabindex");
