@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from study.engine.train import assemble, one_pass
+from study.engine.train import assemble, in_bfloat16, one_pass
 from study.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -38,13 +38,10 @@ def by_bfloat16(knobs: Mapping[str, Any], device: str) -> float | None:
 
     """
     recipe = Recipe.model_validate(dict(knobs))
-    if recipe.precision != "float32" or not multiplies_bfloat16(device):
+    cheaper = in_bfloat16(recipe)
+    if cheaper is None or not multiplies_bfloat16(device):
         return None
-    short = {"epochs": None, "steps": STEPS}
-    both = [
-        assemble(recipe.model_copy(update={**short, "precision": precision}), device)
-        for precision in ("float32", "bfloat16")
-    ]
+    both = [assemble(each.model_copy(update={"epochs": None, "steps": STEPS}), device) for each in (recipe, cheaper)]
     for parts in both:
         seconds(parts)  # the first one allocates, and chooses kernels
     began, ratios = time.perf_counter(), list[float]()

@@ -282,6 +282,11 @@ def _take_up(parts: Parts, state: Mapping[str, Any]) -> int:
     return state["epoch"]
 
 
+def in_bfloat16(recipe: Recipe) -> Recipe | None:
+    """Give a recipe as it would be in bfloat16; None if it is not in float32."""
+    return recipe.model_copy(update={"precision": "bfloat16"}) if recipe.precision == "float32" else None
+
+
 def _forward(recipe: Recipe, model: nn.Module, device: str) -> Callable[[Tensor], Tensor]:
     """Give the model itself, or for bfloat16 the model under autocast with its logits made float32 again."""
     if recipe.precision != "bfloat16":
