@@ -13,10 +13,9 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
 import sys
 
-from benchmarks.limit import flop_of, flop_per_second
+from benchmarks.limit import flop_of, flop_per_second, on_each_core
 from study import Recipe
 from study.executors.server import cores
 
@@ -46,17 +45,7 @@ QUICK = {"rounds": 1}
 def seconds(recipe: Recipe) -> float:
     """Train the recipe's epochs but the first on each core at once; mean seconds of a process."""
     command = [sys.executable, "-c", TRAIN, json.dumps(recipe.model_dump(mode="json"))]
-    running = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(cores())
-    ]
-    for process in running:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in running:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    return statistics.mean(float(process.communicate()[0]) for process in running)
+    return statistics.mean(on_each_core(command))
 
 
 def main() -> None:

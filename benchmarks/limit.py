@@ -37,9 +37,11 @@ print(done * 2 * 512**3 / (time.perf_counter() - began))
 """
 
 
-def flop_per_second() -> float:
-    """Multiply matrices on all cores at once, a process and a thread each; FLOP/s of all together."""
-    command = [sys.executable, "-c", GEMM]
+def on_each_core(command: list[str]) -> list[float]:
+    """Run a command on every core at once; what each prints last, as a number.
+
+    Each prints "ready" when it is, and goes on once it reads a line.
+    """
     running = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(cores())
     ]
@@ -50,7 +52,12 @@ def flop_per_second() -> float:
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    return sum(float(process.communicate()[0]) for process in running)
+    return [float(process.communicate()[0]) for process in running]
+
+
+def flop_per_second() -> float:
+    """Multiply matrices on all cores at once, a process and a thread each; FLOP/s of all together."""
+    return sum(on_each_core([sys.executable, "-c", GEMM]))
 
 
 def flop_of(recipe: Recipe) -> float:
