@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
     from study.service.store import Database
 
-POLL = 0.25  # seconds between looks
+POLL = 0.25  # seconds between looks, where few follow
+EACH = 0.005  # seconds for each who follows, where many do
+LONGEST = 1.0  # seconds between looks, however many follow
 SILENCE = 5.0  # seconds after which all who wait are woken
 PING = 8.0  # seconds without an event after which a client is told that we are there
 BATCH = 500  # events that are read at a time
@@ -51,6 +53,7 @@ class Hub:
         self._written: dict[str, frozenset[str]] = {}  # studies of the runs that run
         self._changed = asyncio.Event()
         self._over = False
+        self._clients = 0  # that follow
 
     async def run(self) -> None:
         """Look for new events until the task is cancelled."""
@@ -69,7 +72,7 @@ class Hub:
                 self._wake()
                 woken = time.monotonic()
             if len(found) < BATCH:
-                await asyncio.sleep(POLL)
+                await asyncio.sleep(pace(self._clients))
 
     def _look(self) -> tuple[list[Event], dict[str, frozenset[str]]]:
         """Read new events, and then which studies each run writes: a study is noted before its first event."""
@@ -94,6 +97,14 @@ class Hub:
             run: whose own events are wanted, and those of the studies that it writes.
 
         """
+        self._clients += 1
+        try:
+            async for found in self._follow(after, studies, run):
+                yield found
+        finally:
+            self._clients -= 1
+
+    async def _follow(self, after: int, studies: Collection[str], run: str | None) -> AsyncIterator[list[Told]]:
         spoke = time.monotonic()
         while not self._over:
             changed, found = self._changed, list[Told]()
@@ -117,6 +128,16 @@ class Hub:
                 yield found
             if self._newest <= after and len(found) < BATCH:
                 await changed.wait()
+
+
+def pace(clients: int) -> float:
+    """Give the seconds between two looks: the more follow, the more events each is told of at a time.
+
+    >>> pace(1), pace(100), pace(1000)
+    (0.25, 0.5, 1.0)
+
+    """
+    return min(max(POLL, EACH * clients), LONGEST)
 
 
 def told(event: Event) -> Told:
