@@ -32,16 +32,15 @@ def share(text: str) -> float | str:
         raise typer.BadParameter(f"not a number: {text!r}. Write it as 1, 0.25 or auto") from error
 
 
-Address = Annotated[
-    str,
-    typer.Option(
-        envvar=["STUDY_ADDRESS", "RAY_ADDRESS"],
-        metavar="auto|HOST:PORT",
-        show_default="Ray is started here",
-        rich_help_panel=WHERE,
+def address(without: str) -> Any:
+    """Make the option of a cluster's address, with what happens without it."""
+    return typer.Option(
+        envvar=["STUDY_ADDRESS", "RAY_ADDRESS"], metavar="auto|HOST:PORT", show_default=without, rich_help_panel=WHERE,
         help="Train on the Ray cluster at this address, with --executor ray.",
-    ),
-]
+    )  # fmt: skip
+
+
+Address = Annotated[str, address("Ray is started here")]
 CpusPerTrial = Annotated[
     float,
     typer.Option(

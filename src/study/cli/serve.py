@@ -147,7 +147,7 @@ def serve(
     port: Port = 8765,
     slots: Slots = None,
     executor: Executor = "local",
-    address: cluster.Address = "",
+    address: Annotated[str, cluster.address("none")] = "",
     cpus_per_trial: cluster.CpusPerTrial = 1.0,
     gpus_per_trial: cluster.GpusPerTrial = None,
     shared_home: cluster.SharedHome = False,
