@@ -300,29 +300,39 @@ def test_a_search_through_the_programs_of_compose_is_in_postgresql_and_on_all_pa
     assert PASSWORD not in again.stdout + again.stderr + logs
 
 
+@pytest.fixture
+def short():
+    """A folder for Ray, whose sockets have short paths; what `ray start` leaves ends as it would with its container."""
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+        yield folder
+        for each in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if f"{folder}/".encode() in (each / "cmdline").read_bytes():
+                    os.kill(int(each.name), signal.SIGKILL)
+
+
 @pytest.mark.slow
-def test_a_run_of_the_server_trains_in_the_worker_of_ray(machine, database):
+def test_a_run_of_the_server_trains_in_the_worker_of_ray(machine, database, short):
     machine.services = SERVICES
-    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as short:  # sockets have short paths
-        mlflow = {"STUDY_TRACKING_URI": f"sqlite:///{database}"}  # MLflow's server is in the other test
-        machine.more = {"RAY_TMPDIR": short, "RAY_raylet_start_wait_time_s": "120", **mlflow}
-        machine.start("serve")
-        with signed_in(machine) as client:
-            asked = {"study": "tiny", "file": {"name": "tiny", "content": STUDY}, "trials": 4}
-            run = client.post("/api/v1/runs", json=asked).json()["id"]
-            assert "None is there" in client.get("/machines").text
-            machine.start("ray-worker")
-            done = wait(lambda: (got := client.get(f"/api/v1/runs/{run}").json())["ended"] and got)
-            assert done["status"] == "done", (done, client.get(f"/api/v1/runs/{run}/messages").text)
-            assert done["answer"]["finished"] == 4
-            assert "CPUs used" in client.get("/machines").text
-        _, environment = machine.command("serve")
-        shown = subprocess.run(
-            ["study", "show", "tiny", "--trial", "0"], env=environment, cwd=machine.folder, capture_output=True,
-            text=True, check=True,
-        )  # fmt: skip
-        assert "node" in shown.stdout
-        machine.end()
+    mlflow = {"STUDY_TRACKING_URI": f"sqlite:///{database}"}  # MLflow's server is in the other test
+    machine.more = {"RAY_TMPDIR": short, "RAY_raylet_start_wait_time_s": "120", **mlflow}
+    machine.start("serve")
+    with signed_in(machine) as client:
+        asked = {"study": "tiny", "file": {"name": "tiny", "content": STUDY}, "trials": 4}
+        run = client.post("/api/v1/runs", json=asked).json()["id"]
+        assert "None is there" in client.get("/machines").text
+        machine.start("ray-worker")
+        done = wait(lambda: (got := client.get(f"/api/v1/runs/{run}").json())["ended"] and got)
+        assert done["status"] == "done", (done, client.get(f"/api/v1/runs/{run}/messages").text)
+        assert done["answer"]["finished"] == 4
+        assert "CPUs used" in client.get("/machines").text
+    _, environment = machine.command("serve")
+    shown = subprocess.run(
+        ["study", "show", "tiny", "--trial", "0"], env=environment, cwd=machine.folder, capture_output=True,
+        text=True, check=True,
+    )  # fmt: skip
+    assert "node" in shown.stdout
+    machine.end()
     assert TOKEN not in (machine.folder / "serve.log").read_text()
 
 
