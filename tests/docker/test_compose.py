@@ -250,18 +250,14 @@ def machine(tmp_path, postgres):
     machine.end()
 
 
-def invited(machine):
-    """The link that makes the first admin, as the server has printed it."""
-    return re.search(r"https://localhost(/invitation/\S+)", (machine.folder / "serve.log").read_text()).group(1)
-
-
 @contextlib.contextmanager
 def signed_in(machine):
     """A client of the server, through what Caddy sends, as the first admin."""
     address, https = f"http://localhost:{machine.ports['serve']}", {"X-Forwarded-Proto": "https"}
     with httpx2.Client(base_url=address, headers=https, timeout=60) as client:
         chosen = {"name": "ann", "password": "correct horse battery"}
-        came = client.post(invited(machine), data=chosen, headers={"Origin": address})
+        invited = re.search(r"https://localhost(/invitation/\S+)", (machine.folder / "serve.log").read_text())
+        came = client.post(invited[1], data=chosen, headers={"Origin": address})
         assert came.headers["set-cookie"].startswith("__Host-study=")
         token = client.post("/api/v1/login", json=chosen).json()["token"]
         client.headers["Authorization"] = f"Bearer {token}"
