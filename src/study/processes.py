@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING
 from study.stopping import SIGNALS
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
+    from multiprocessing.connection import Connection
+    from multiprocessing.process import BaseProcess
 
 
 @contextmanager
@@ -31,6 +33,24 @@ def signals_held() -> Generator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def started_apart(main: Callable[..., object], *arguments: object, name: str) -> tuple[Connection, BaseProcess]:
+    """Start a function in a process of its own, of a new interpreter; give our end of its pipe, and the process.
+
+    Args:
+        main: its first argument is the other end of the pipe.
+        arguments: the others, which are pickled.
+        name: of the process.
+
+    """
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=main, args=(theirs, *arguments), name=name, daemon=True)
+    with signals_held(), no_main_module():
+        process.start()
+    theirs.close()
+    return ours, process
 
 
 def ignore_signals() -> None:

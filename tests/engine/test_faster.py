@@ -8,6 +8,7 @@ import pytest
 
 from study import Recipe, Study
 from study.engine import faster
+from study.errors import StudyError
 from study.executors.inline import Inline
 from study.options import Options
 from study.questions import search
@@ -57,3 +58,11 @@ def test_it_is_offered_with_its_factor_and_a_command_that_works(monkeypatch):
             assert "bfloat16 trains 1.7 times as fast here, with other numbers" in notices[0].text
             assert "--set precision=bfloat16 --name some_bf16" in notices[0].text
     assert list(search._offer(study, Options(executor="ray"), Inline())) == []
+
+
+def test_a_measurement_that_fails_ends_no_search(monkeypatch):
+    def fails(_knobs, _device):
+        raise StudyError("the worker has died")
+
+    monkeypatch.setattr(faster, "by_bfloat16", fails)
+    assert list(search._offer(Study(name="some", recipe=RECIPE), Options(), Inline())) == []

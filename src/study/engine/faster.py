@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from study.engine.device import pick
 from study.engine.train import assemble, in_bfloat16, one_pass
 from study.recipe import Recipe
 
@@ -30,14 +31,14 @@ def by_bfloat16(knobs: Mapping[str, Any], device: str) -> float | None:
 
     Args:
         knobs: all of a recipe of ours; its data set is in the cache.
-        device: as torch spells it.
+        device: as for a search.
 
     Returns:
         The median ratio, above 1 where bfloat16 is faster; None where the device has no fast bfloat16, the recipe is
         not in float32, or a round takes too long to measure.
 
     """
-    recipe = Recipe.model_validate(dict(knobs))
+    recipe, device = Recipe.model_validate(dict(knobs)), pick(device)
     cheaper = in_bfloat16(recipe)
     if cheaper is None or not multiplies_bfloat16(device):
         return None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from study.definition import OUR_TRAIN
-from study.errors import Interrupted
+from study.errors import Interrupted, StudyError
 from study.imports import reference_to
 from study.progress import Notice, Preparing, TrialEpoch
 from study.recipe import Recipe
@@ -146,8 +146,10 @@ def _offer(study: Study, options: Options, executor: Executor) -> Iterator[Notic
     """Say how much faster bfloat16 would have trained here, as measured now, if it is worth a word."""
     if options.executor != "local" or reference_to(study.train) != OUR_TRAIN or not isinstance(study.recipe, Recipe):
         return  # elsewhere than on this machine's worker, or something else than our engine
-    device: str = executor.call("study.engine.device:pick", options.device)
-    factor = executor.call("study.engine.faster:by_bfloat16", study.recipe.model_dump(mode="json"), device)
+    factor = None
+    with suppress(StudyError):  # the search is done, whatever becomes of an offer
+        knobs = study.recipe.model_dump(mode="json")
+        factor = executor.call("study.engine.faster:by_bfloat16", knobs, options.device)
     if factor is not None and factor >= FASTER:
         new = f"--set precision=bfloat16 --name {study.name.partition('@')[0]}_bf16"
         yield Notice(f"bfloat16 trains {factor:.1f} times as fast here, with other numbers: `{new}` searches so")

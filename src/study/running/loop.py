@@ -65,9 +65,9 @@ class Loop:
     running: dict[int, Running] = field(default_factory=dict[int, Running])
     prepared: deque[Running] = field(default_factory=deque[Running])  # those of them that wait for a slot
     got: int = 0  # trials that the source gave when it was asked last
+    is_dry: bool = False  # whether it had no more
     is_idle: bool = True  # nothing has happened in the last round
     is_over: bool = False
-    is_dry: bool = False  # whether it had no more
     failures: int = 0
     lost: int = 0  # workers lost through no fault of their trials since the latest epoch
     lost_at: float = -math.inf

@@ -7,21 +7,21 @@ process ends with the coordinator, at once if that is killed, so that nobody els
 from __future__ import annotations
 
 import ctypes
-import multiprocessing
 import os
 import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from study.errors import StudyError
-from study.processes import no_main_module, signals_held
+from study.processes import started_apart
 from study.record import atomic_files
-from study.record.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from multiprocessing.connection import Connection
     from pathlib import Path
+
+    from study.record.journal import Journal
 
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl
 
@@ -42,10 +42,9 @@ class Writer:
     def begin(self, new: Sequence[tuple[int, str, Mapping[str, Any]]], lines: Mapping[Path, bytes]) -> None:
         """Begin to write, as `write` does; `finish` waits for it, before anything else is begun."""
         if self._ours is None:
-            self._start()
-        assert self._ours is not None
+            self._ours, self._process = started_apart(main, self._journal, os.getpid(), name="writer")
         with suppress(BrokenPipeError, ConnectionResetError):  # `finish` says it
-            self._ours.send((new, {os.fspath(path): line for path, line in lines.items()}))
+            self._ours.send((new, lines))
 
     def finish(self) -> None:
         """Wait until everything is on disk.
@@ -71,15 +70,6 @@ class Writer:
             self._process.join()
             self._ours = None
 
-    def _start(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._ours, theirs = context.Pipe()
-        about = (theirs, self._journal.folder, os.getpid())
-        self._process = context.Process(target=main, args=about, name="writer", daemon=True)
-        with signals_held(), no_main_module():
-            self._process.start()
-        theirs.close()
-
 
 def write(journal: Journal, new: Sequence[tuple[int, str, Mapping[str, Any]]], lines: Mapping[Path, bytes]) -> None:
     """Make folders of trials and append lines to logs, and flush them to disk.
@@ -94,18 +84,17 @@ def write(journal: Journal, new: Sequence[tuple[int, str, Mapping[str, Any]]], l
         atomic_files.append_all(lines)
 
 
-def main(connection: Connection, folder: Path, parent: int) -> None:
+def main(connection: Connection, journal: Journal, parent: int) -> None:
     """Write what comes until nothing more comes; the process's main function."""
     with suppress(AttributeError, OSError):  # no Linux: it ends with the connection
         ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
-    journal = Journal(folder)
     while os.getppid() == parent:
         try:
             new, lines = connection.recv()
         except (EOFError, OSError):
             break
         try:
-            write(journal, new, {folder.__class__(path): line for path, line in lines.items()})
+            write(journal, new, lines)
         except StudyError as error:
             connection.send(error)
         else:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import multiprocessing
 import os
 import tempfile
 import threading
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from study import scratch
 from study.background import waits
-from study.processes import no_main_module, signals_held
+from study.processes import started_apart
 from study.record.journal import Journal
 from study.tracking import mirror
 
@@ -75,17 +74,12 @@ class Apart:
         return mirror.pending(self._journal, self._server)
 
     def _start(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._ours, theirs = context.Pipe()
         self._place = None
         with suppress(OSError):  # a full disk; MLflow says so itself
             self._place = scratch.folder("mlflow")  # a killed MLflow leaves folders there
         level = logging.getLogger().level
-        about = (theirs, self._journal.folder, self._settings, self._server, level, self._place)
-        self._process = context.Process(target=main, args=about, name="MLflow", daemon=True)
-        with signals_held(), no_main_module():
-            self._process.start()
-        theirs.close()
+        about = (self._journal.folder, self._settings, self._server, level, self._place)
+        self._ours, self._process = started_apart(main, *about, name="MLflow")
 
     def _send(self, message: object) -> None:
         assert self._ours is not None
