@@ -12,6 +12,7 @@ sides, which is the fastest here, and are not timed. The script's own time is ta
 
     python benchmarks/answer.py --quick                              # digits and MNIST, small, under five minutes
     python benchmarks/answer.py digits mnist cifar --rounds 3        # hours; nothing else may run
+    python benchmarks/answer.py --quick --start                      # all sides begin with the recipe as it is
     python benchmarks/answer.py digits --also "--pruner promotion"   # a fifth side: study with these options
 
 CIFAR-10 must be imported (`study data import cifar10 ARCHIVE`); MNIST is found in STUDY_DATA. Ray Tune's own
@@ -170,11 +171,12 @@ def run(command: list[str], log: Path, **variables: str) -> tuple[float, float]:
     return at, time.perf_counter() - began
 
 
-def search_peer(side: str, work: str, size: Size, seed: int, home: Path, data: Path) -> Side:
+def search_peer(side: str, work: str, size: Size, seed: int, home: Path, data: Path, *, start: bool) -> Side:
     """Search by answer_peer.py."""
     command = [
         sys.executable, str(HERE / "answer_peer.py"), side, "--work", work, "--data", str(data), "--seed", str(seed),
         "--trials", str(size.trials), "--epochs", str(size.epochs), "--home", str(home),
+        *(["--start"] if start else []),
     ]  # fmt: skip
     began, whole = run(command, home.with_suffix(".log"))
     told = [json.loads(line) for line in (home / "trials.jsonl").read_text().splitlines()]
@@ -186,14 +188,14 @@ def search_peer(side: str, work: str, size: Size, seed: int, home: Path, data: P
     return Side(whole, sorted(trials, key=lambda trial: trial.at))
 
 
-def search_study(work: str, size: Size, seed: int, home: Path, words: list[str]) -> Side:
+def search_study(work: str, size: Size, seed: int, home: Path, words: list[str], *, start: bool) -> Side:
     """Search by `study run`."""
     command = [
         sys.executable, "-m", "study", "run", str(HERE / "answer_study.py"), "--home", str(home),
         "--trials", str(size.trials), "--epochs", str(size.epochs), "--seed", str(seed), *words,
     ]  # fmt: skip
     command += ["--set", f"train_size={size.train_size}"] if size.train_size else []
-    began, whole = run(command, home.with_suffix(".log"), ANSWER_WORK=work)
+    began, whole = run(command, home.with_suffix(".log"), ANSWER_WORK=work, ANSWER_START="1" if start else "")
     trials: list[Trial] = []
     for folder in Journal(home / "studies" / f"answer_{work}").trials():
         history = folder.history()
@@ -248,17 +250,17 @@ class Judge:
 def measure(arguments: argparse.Namespace, work: str, size: Size, place: Path) -> list[Round]:
     """Run all rounds of a work, each in another order and with another seed, then judge them."""
     data, rounds = split(work, size, place), list[Round]()
-    for number in range(arguments.rounds):
+    for number in range(arguments.seed, arguments.seed + arguments.rounds):
         names = [*arguments.peers, "study", *(f"study {words}" for words in arguments.also)]
         turn = number % len(names)
         sides: dict[str, Side] = {}
         for name in (*names[turn:], *names[:turn]):
             home = place / f"{number}-{names.index(name)}"
             if name in PEERS:
-                sides[name] = search_peer(name, work, size, number, home, data)
+                sides[name] = search_peer(name, work, size, number, home, data, start=arguments.start)
             else:
-                sides[name] = search_study(work, size, number, home, name.split()[1:])
-            print(f"{work}, round {number + 1}, {name}: {sides[name].whole:.1f} s", file=sys.stderr)
+                sides[name] = search_study(work, size, number, home, name.split()[1:], start=arguments.start)
+            print(f"{work}, seed {number}, {name}: {sides[name].whole:.1f} s", file=sys.stderr)
         rounds.append(Round(sides))
     with ProcessPoolExecutor(cores(), get_context("spawn")) as pool:
         judge = Judge(work, size, arguments.seeds, pool)
@@ -319,7 +321,11 @@ def main() -> None:
     parser.add_argument("works", nargs="*", metavar="WORK", help="digits, mnist, cifar; default: digits and mnist")
     parser.add_argument("--quick", action="store_true", help="fewer trials, epochs and images, one round")
     parser.add_argument("--rounds", type=int, help="default: 3, or 1 with --quick")
+    parser.add_argument(
+        "--start", action="store_true", help="all sides begin with the recipe as it is: a variant, an enqueued trial"
+    )
     parser.add_argument("--trials", type=int, help="of each side, instead of the work's own number")
+    parser.add_argument("--seed", type=int, default=0, help="of the first round's searches; default: 0")
     parser.add_argument("--seeds", type=int, default=5, help="fresh ones, for each configuration that is judged")
     parser.add_argument("--json", type=Path, default=Path("answer.json"), help="where everything is written")
     parser.add_argument(

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import optuna
 import torch
-from answer_space import suggest
+from answer_space import start, suggest
 from optuna.storages import RDBStorage
 from plain import Images, cnn3, evaluate, initialize, make_optimizer, mlp, train_epoch
 from torch.utils.data import DataLoader
@@ -79,6 +79,8 @@ def search(arguments: argparse.Namespace) -> None:
     sampler = optuna.samplers.TPESampler(seed=arguments.seed)
     storage = RDBStorage(f"sqlite:///{arguments.home / 'optuna.db'}")
     study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner, storage=storage)
+    if arguments.start:
+        study.enqueue_trial(start(arguments.work))
 
     def objective(trial: optuna.Trial) -> float:
         params, values = suggest(trial, arguments.work), []
@@ -120,11 +122,12 @@ def tune(arguments: argparse.Namespace) -> None:
     ray.init(num_cpus=os.cpu_count(), include_dashboard=False, log_to_driver=False)
     judged = {"metric": "val_accuracy", "mode": "max"}
     space = partial(suggest, work=arguments.work)  # pickled by Tune, so no function in here
+    points = [start(arguments.work)] if arguments.start else None
     tuner = library.Tuner(
         library.with_resources(library.with_parameters(train, arrays=dict(np.load(arguments.data))), {"cpu": 1}),
         tune_config=library.TuneConfig(
             **judged, num_samples=arguments.trials, reuse_actors=True,
-            search_alg=OptunaSearch(space, **judged, seed=arguments.seed),
+            search_alg=OptunaSearch(space, **judged, points_to_evaluate=points, seed=arguments.seed),
             scheduler=ASHAScheduler(max_t=arguments.epochs, grace_period=1, reduction_factor=3),
         ),
         run_config=library.RunConfig(storage_path=str(arguments.home / "tune"), verbose=0),
@@ -146,6 +149,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, required=True)
     parser.add_argument("--epochs", type=int, required=True)
     parser.add_argument("--seed", type=int, default=0, help="of the sampler")
+    parser.add_argument("--start", action="store_true", help="begin with the settings of answer_space.START")
     parser.add_argument("--home", type=Path, required=True)
     arguments = parser.parse_args()
     arguments.home = arguments.home.absolute()

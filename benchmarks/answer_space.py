@@ -58,6 +58,17 @@ WORKS = {
 }  # fmt: skip
 
 
+START = {  # the settings that a recipe has unless one says otherwise
+    "optimizer": "adam", "lr": 1e-3, "weight_decay": 0.0, "schedule": "constant", "init": "default",
+    "activation": "relu", "normalize": False, "dropout_dense": 0.0,
+}  # fmt: skip
+
+
+def start(work: str) -> dict[str, Any]:
+    """Give the point of the space from which a person would begin."""
+    return {**START, **({"dropout_conv": 0.0} if work == "cifar" else {})}
+
+
 def suggest(trial: optuna.Trial, work: str) -> dict[str, Any]:
     """Suggest what the search may change."""
     params: dict[str, Any] = {

@@ -1,4 +1,7 @@
-"""The search of answer.py as a study; the environment variable ANSWER_WORK says which."""
+"""The search of answer.py as a study.
+
+The environment variable ANSWER_WORK says which; if ANSWER_START is set, its recipe as it is comes first.
+"""
 
 from __future__ import annotations
 
@@ -14,4 +17,5 @@ study = Study(
     name=f"answer_{NAME}",
     recipe=Recipe(dataset=WORKS[NAME].dataset, optimizer="adam", lr=1e-3, **WORKS[NAME].knobs),
     space=partial(suggest, work=NAME),
+    variants={"baseline": {}} if os.environ.get("ANSWER_START") else {},
 )

@@ -61,25 +61,20 @@ def epochs(size: Size, limit: dict[str, float]) -> None:
 
 def ways(size: Size) -> None:
     """Time steps of cnn3: plain or captured, in either order of memory, in either precision."""
-    import torch
-
-    from benchmarks.gpu_steps import WARM, Captured, Plain, batches
+    from benchmarks.gpu_steps import WARM, Plain, batches, captured
     from study.engine.train import assemble
     from study.recipe import Recipe
 
     first = 0.0
-    for captured, channels_last, precision in product((False, True), (True, False), ("float32", "bfloat16")):
+    for is_captured, channels_last, precision in product((False, True), (True, False), ("float32", "bfloat16")):
         order = "channels_last" if channels_last else "contiguous"
-        what = f"step of cnn3, batch 64: {'captured' if captured else 'plain'}, {order}, {precision}"
-        if captured and not torch.cuda.is_available():
-            say(what, "not run", note="no GPU")
-            continue
+        what = f"step of cnn3, batch 64: {'captured' if is_captured else 'plain'}, {order}, {precision}"
         try:
             parts = assemble(
                 Recipe(dataset="cifar10", model="cnn3", lr=1e-3, epochs=1, precision=precision), size.device
             )
             plain = Plain(parts, channels_last=channels_last)
-            step: Callable[[Tensor, Tensor], Tensor] = Captured(plain) if captured else plain
+            step: Callable[[Tensor, Tensor], Tensor] = captured(plain) if is_captured else plain
             some = batches(parts, size.steps)
             for rows, targets in some[: WARM + 1]:
                 step(rows, targets)

@@ -11,25 +11,19 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from benchmarks.lanes import Lanes
-    from study.engine.train import Parts
 
 GOAL = "x50"
 
 
 def alone(size: Size) -> float:
     """Time a step of one network by the engine, and as a graph; gives the former."""
-    import torch
-
-    from benchmarks.gpu_steps import WARM, Captured, Plain, batches
+    from benchmarks.gpu_steps import WARM, Plain, batches, captured
     from benchmarks.lanes import recipe
     from study.engine.train import assemble
 
     first = 0.0
-    for name, make in {"the engine": lambda plain: plain, "the engine's step, captured": Captured}.items():
+    for name, make in {"the engine": lambda plain: plain, "the engine's step, captured": captured}.items():
         what = f"MNIST perceptron, one after the other: {name}"
-        if name != "the engine" and not torch.cuda.is_available():
-            say(what, "not run", note="no GPU")
-            continue
         plain = Plain(assemble(recipe(), size.device))
         step, some = make(plain), batches(plain.parts, size.steps)
         with plain.parts.step.mode():
@@ -44,39 +38,11 @@ def alone(size: Size) -> float:
     return first
 
 
-class CapturedLanes:
-    """A step of lanes as a CUDA graph."""
-
-    def __init__(self, lanes: Lanes, parts: Parts, rows: Tensor) -> None:
-        """Make some steps plainly, on another stream, and capture one."""
-        import torch
-
-        from benchmarks.gpu_steps import WARM
-        from benchmarks.lanes import stacked
-
-        self._rows = rows.clone()
-        stream, usual = torch.cuda.Stream(), torch.cuda.current_stream()
-        stream.wait_stream(usual)
-        with torch.cuda.stream(stream):
-            for _ in range(WARM):
-                lanes.step(*stacked(parts, self._rows))
-        usual.wait_stream(stream)
-        torch.cuda.synchronize()
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
-            self._losses = lanes.step(*stacked(parts, self._rows))
-
-    def __call__(self, rows: Tensor) -> Tensor:
-        """Train each lane on its rows; the losses are good until the next step."""
-        self._rows.copy_(rows)
-        self._graph.replay()
-        return self._losses
-
-
 def together(size: Size, one: float) -> None:
     """Time lanes, their batches their own or shared, plain or captured; and see what a lane's bits depend on."""
     import torch
 
+    from benchmarks.gpu_steps import WARM, Captured
     from benchmarks.lanes import Lanes, independence, networks, recipe, rows_of, stacked
     from study.engine.train import assemble
 
@@ -84,12 +50,9 @@ def together(size: Size, one: float) -> None:
     for count in size.lanes:
         nets = networks(count, size.device)
         for shared in (False, True):
-            for captured in (False, True):
-                how = f"{'shared' if shared else 'own'} batches, {'captured' if captured else 'plain'}"
+            for is_captured in (False, True):
+                how = f"{'shared' if shared else 'own'} batches, {'captured' if is_captured else 'plain'}"
                 what = f"{count} MNIST perceptrons as lanes, {how}"
-                if captured and not torch.cuda.is_available():
-                    say(what, "not run", note="no GPU")
-                    continue
                 rows = rows_of(parts, size.steps, count)
                 rows = rows[:, 0].contiguous() if shared else rows
                 lanes = Lanes(nets, [1e-3] * count, by_kernel=False)
@@ -98,7 +61,9 @@ def together(size: Size, one: float) -> None:
                     return lanes.step(*stacked(parts, some))
 
                 with torch.inference_mode():
-                    step = CapturedLanes(lanes, parts, rows[0]) if captured else plain
+                    step = Captured(plain, size.device) if is_captured else plain
+                    for some in rows[: WARM + 1]:
+                        step(some)
                     each = seconds(lambda step=step, rows=rows: [step(some) for some in rows], size.rounds, size.device)
                 each /= size.steps
                 gain = count * one / each

@@ -17,7 +17,7 @@ from study.engine import step
 from study.engine.train import Parts, inputs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
 
     from torch import Tensor
 
@@ -55,42 +55,86 @@ class Plain:
 
 
 class Captured:
-    """The same as one CUDA graph: the first steps are made plainly, then one is captured, and replayed from then on."""
+    """A function of tensors as one CUDA graph: it is called plainly a few times, captured, and replayed from then on.
 
-    def __init__(self, plain: Plain) -> None:
-        """Take what is to be captured; its optimizer must be a fused Adam."""
-        self._plain = plain
-        self._steps = 0
-        self._graph = torch.cuda.CUDAGraph()
+    Args:
+        function: from tensors, always of the same shapes, to a tensor; what else it changes, it changes in place.
+        device: as torch spells it; without a GPU `Repeated` stands for the graph.
+        generators: from which it draws, beside torch's own.
 
-    def __call__(self, rows: Tensor, targets: Tensor) -> Tensor:
-        """Train on these rows, always equally many; gives the loss, good until the next step."""
-        if self._steps < WARM:
-            self._steps += 1
-            return self._warm(rows, targets)
-        if self._steps == WARM:
-            self._steps += 1
-            self._rows, self._targets = rows.clone(), targets.clone()
-            self._capture()
-        self._rows.copy_(rows)
-        self._targets.copy_(targets)
+    """
+
+    def __init__(
+        self, function: Callable[..., Tensor], device: str, generators: Sequence[torch.Generator] = ()
+    ) -> None:
+        """Capture nothing yet."""
+        self._function, self._calls = function, 0
+        self._graph = Graph(generators) if device.startswith("cuda") else Repeated()
+
+    def __call__(self, *given: Tensor) -> Tensor:
+        """Call the function; what it gives is good until the next call."""
+        self._calls += 1
+        if self._calls <= WARM:
+            return self._graph.warm(lambda: self._function(*given))
+        if self._calls == WARM + 1:
+            self._given = [each.clone() for each in given]
+            self._found = self._graph.capture(lambda: self._function(*self._given))
+        for ours, each in zip(self._given, given, strict=True):
+            ours.copy_(each)
         self._graph.replay()
-        return self._loss
+        return self._found
 
-    def _warm(self, rows: Tensor, targets: Tensor) -> Tensor:
+
+class Graph:
+    """A CUDA graph."""
+
+    def __init__(self, generators: Sequence[torch.Generator]) -> None:
+        """Make an empty one, for a function that draws from these generators beside torch's own."""
+        self._graph, self._generators = torch.cuda.CUDAGraph(), generators
+
+    def warm(self, call: Callable[[], Tensor]) -> Tensor:
+        """Call a function on another stream, as it is captured, so that libraries set themselves up."""
         stream, usual = torch.cuda.Stream(), torch.cuda.current_stream()
         stream.wait_stream(usual)
         with torch.cuda.stream(stream):
-            loss = self._plain(rows, targets)
+            found = call()
         usual.wait_stream(stream)
-        return loss
+        return found
 
-    def _capture(self) -> None:
+    def capture(self, call: Callable[[], Tensor]) -> Tensor:
+        """Capture a call, of which nothing is computed yet; gives the memory of what it will give."""
         torch.cuda.synchronize()
-        self._plain.parts.optimizer.zero_grad()
-        self._graph.register_generator_state(self._plain.generator)
+        for each in self._generators:
+            self._graph.register_generator_state(each)
         with torch.cuda.graph(self._graph):
-            self._loss = self._plain(self._rows, self._targets)
+            return call()
+
+    def replay(self) -> None:
+        """Compute it."""
+        self._graph.replay()
+
+
+class Repeated:
+    """What stands for a graph where there is no GPU: the same call again, on the same memory."""
+
+    def warm(self, call: Callable[[], Tensor]) -> Tensor:
+        """Call a function."""
+        return call()
+
+    def capture(self, call: Callable[[], Tensor]) -> Tensor:
+        """Keep a call, of which nothing is computed yet; gives the memory of what it will give."""
+        self._call, self._found = call, torch.empty(0)
+        return self._found
+
+    def replay(self) -> None:
+        """Compute it."""
+        found = self._call()
+        self._found.resize_(found.shape).copy_(found)
+
+
+def captured(plain: Plain) -> Captured:
+    """Capture a step; its optimizer must be a fused Adam."""
+    return Captured(plain, plain.parts.device, [plain.generator])
 
 
 def batches(parts: Parts, steps: int, seed: int = 0) -> list[tuple[Tensor, Tensor]]:

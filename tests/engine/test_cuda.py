@@ -18,8 +18,8 @@ from unittest import mock
 import numpy as np
 import torch
 
-from benchmarks.gpu_steps import Captured, Plain, batches, waits
-from benchmarks.lanes import independence
+from benchmarks.gpu_steps import Captured, Plain, batches, captured, waits
+from benchmarks.lanes import Lanes, independence, networks, rows_of, stacked, weights_of_first
 from study.data import packed
 from study.engine import checkpoint, train
 from study.engine.train import _seed, _take_up, assemble, judge, order_of
@@ -156,6 +156,43 @@ class OnACpu(unittest.TestCase):
                 assert held["neighbours"], held
                 assert held["place"], held
 
+    def test_a_captured_step_gives_the_bits_of_the_plain_one(self):
+        for name, recipe in self.recipes(optimizer="adam", momentum=None, grad_clip=None, schedule="constant"):
+            with self.subTest(name):
+                outcomes = []
+                for make in (lambda plain: plain, captured):
+                    parts = assemble(recipe, self.device)
+                    step = make(Plain(parts, torch.Generator(self.device).manual_seed(1)))
+                    torch.manual_seed(2)
+                    with parts.step.mode():
+                        losses = [step(rows, targets).clone() for rows, targets in batches(parts, 20)]
+                    outcomes.append({"losses": torch.stack(losses), **parts.model.state_dict()})
+                assert equal(*outcomes)
+
+    def test_captured_lanes_give_the_bits_of_plain_ones(self):
+        recipe = {**PERCEPTRON, "dataset": "dots", "optimizer": "adam"}
+        parts = assemble(Recipe.model_validate(recipe), self.device)
+        with mock.patch("benchmarks.lanes.recipe", lambda **knobs: Recipe.model_validate({**recipe, **knobs})):
+            nets = networks(3, self.device)
+        for shared in (False, True):
+            rows, outcomes = rows_of(parts, 20, 3), []
+            for is_captured in (False, True):
+                lanes = Lanes(nets, [1e-3, 1e-2, 3e-3], by_kernel=False)
+
+                def step(some, lanes=lanes):
+                    return lanes.step(*stacked(parts, some))
+
+                call = Captured(step, self.device) if is_captured else step
+                with torch.inference_mode():
+                    losses = [call(some).clone() for some in (rows[:, 0] if shared else rows)]
+                outcomes.append(
+                    {
+                        "losses": torch.stack(losses),
+                        "weights": torch.cat([w.flatten() for w in weights_of_first(lanes)]),
+                    }
+                )
+            assert equal(*outcomes)
+
 
 @unittest.skipUnless(torch.cuda.is_available(), "no GPU on this machine")
 class OnAGpu(OnACpu):
@@ -173,18 +210,6 @@ class OnAGpu(OnACpu):
                 assert "cross_entropy" in judge(parts, 1, parts.data.val).scores
             counts.append(found.total())
         assert counts[0] == counts[1] > 0
-
-    def test_a_captured_step_gives_the_bits_of_the_plain_one(self):
-        for name, recipe in self.recipes(optimizer="adam", momentum=None, grad_clip=None, schedule="constant"):
-            with self.subTest(name):
-                outcomes = []
-                for make in (lambda plain: plain, Captured):
-                    parts = assemble(recipe, "cuda")
-                    step = make(Plain(parts, torch.Generator("cuda").manual_seed(1)))
-                    torch.manual_seed(2)
-                    losses = [step(rows, targets).clone() for rows, targets in batches(parts, 20)]
-                    outcomes.append({"losses": torch.stack(losses), **parts.model.state_dict()})
-                assert equal(*outcomes)
 
 
 if __name__ == "__main__":

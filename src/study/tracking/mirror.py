@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 50  # trials that are sent in one transaction
 STORE_EVERY = 20  # trials sent between two writes of the cursor
+SHARE = 0.05  # of the time that rounds take while a search goes on; a trial that ends between two of them is sent whole
 
 
 class Refused(StudyError):
@@ -147,7 +148,7 @@ class Mirror:
         self._journal, self._server, self._connect = journal, server, connect
         self._client: Client | None = None
         self._warn = warn
-        self._thread = Background(f"mirror of {journal.folder.name}", self._sync, warn)
+        self._thread = Background(f"mirror of {journal.folder.name}", self._sync, warn, share=SHARE)
 
     def wake(self) -> None:
         """Signal that the folders have changed; returns at once."""
