@@ -44,6 +44,7 @@ Data goes to stdout, everything else to stderr. An option wins over its environm
 | 0 | done |
 | 1 | failed |
 | 2 | something given is wrong, and nothing was written; the line says what, where and what to do |
+| 3 | too few examples to tell, and nothing was changed (`study promote`) |
 | 130 | stopped by Ctrl-C, with everything saved: the same command goes on |
 | 143, 129 | the same by SIGTERM, by SIGHUP |
 | 141 | the reader of the output has gone |
@@ -162,7 +163,7 @@ def _row(parameter: Any, context: Any) -> str:
         name = f"`{_usage(parameter)}`"
     else:
         value = "" if parameter.is_flag or parameter.count else f" {_value(parameter, context)}"
-        name = ", ".join(f"`{each}{value}`" for each in reversed(parameter.opts))
+        name = ", ".join(f"`{each}{value}`" for each in (*reversed(parameter.opts), *parameter.secondary_opts))
     variables = parameter.envvar or []
     named = ", ".join(f"`{each}`" for each in ([variables] if isinstance(variables, str) else variables))
     cells = [name, named, _default(parameter), parameter.help or ""]

@@ -34,8 +34,9 @@ def space(trial: optuna.Trial) -> dict[str, Any]:
 
 study = Study(
     name="NAME",
-    # Where every trial starts from. A model or data set of your own is an import path or an imported data set:
-    # model="mypackage.nets:WideNet", and `study data import NAME FOLDER`.
+    # Where every trial starts from. A network of your own is an import path, model="nets.py:Net": then leave out what its
+    # __init__ does not take, here hidden, activation and dropout_dense. Data of your own is imported by
+    # `study data import NAME PATH`, then dataset="NAME"; for a table, leave out norm_inputs.
     recipe=Recipe(dataset="digits", model="mlp", hidden=(64,), optimizer="adam", lr=1e-3, batch_size=64, epochs=10),
     # What may change. None: nothing, only the variants are run.
     space=space,
@@ -45,9 +46,9 @@ study = Study(
         "norm_inputs": {"normalize": True},
         "wide": {"hidden": (256,)},
     },
-    # The objective: a metric of the last epoch. The test split is never touched by a search.
+    # The objective: a metric of the last epoch. Unset, it is val_accuracy, or val_rmse for a loss of numbers. The test
+    # split is never touched by a search.
     metric="val_accuracy",
-    direction="maximize",
 )
 '''
 

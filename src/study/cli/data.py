@@ -26,9 +26,7 @@ NewName = Annotated[
 ]
 DataPath = Annotated[
     Path,
-    typer.Argument(
-        metavar="PATH", help="A folder, an archive, a table's file, torchvision:NAME, or scikit-learn:NAME."
-    ),
+    typer.Argument(metavar="PATH", help="A folder, an archive, a file, torchvision:NAME, or scikit-learn:NAME."),
 ]
 DataName = Annotated[
     str, typer.Argument(metavar="NAME", autocompletion=completion.data_sets, help="A data set that is here.")
@@ -84,12 +82,12 @@ Category = Annotated[
     list[str] | None,
     typer.Option(
         metavar="COLUMN",
-        help="Take the numbers in this column for categories, those of the label for classes. It can be repeated.",
+        help="Treat the numbers in this column as categories, those of the label as classes. It can be repeated.",
     ),
 ]
 Missing = Annotated[
     list[str] | None,
-    typer.Option(metavar="TEXT", help="Take this text for a missing value. It can be repeated."),
+    typer.Option(metavar="TEXT", help="Treat this text as a missing value. It can be repeated."),
 ]
 Separator = Annotated[
     str | None,
@@ -151,10 +149,11 @@ def import_(
     task: Task = None,
     force: Force = False,
 ) -> None:
-    """Import images or a table.
+    """Import images, a table, arrays or tokens.
 
-    Images are a folder, .tar, .tar.gz, .tar.xz or .zip of train/CLASS/* and test/CLASS/*. A table is a text file such
-    as .csv, or a .parquet, with --label. Under a known name, such as cifar10, the import is used for it from then on.
+    Images are a folder, .tar, .tar.gz, .tar.xz or .zip of train/CLASS/* and test/CLASS/*, or a COCO .json. A table, or
+    a list of images, is a text file such as .csv, or a .parquet, with --label. Arrays and tokens are an .npz file. A
+    Hugging Face data set is its folder. Under a known name, such as cifar10, the import is used for it from then on.
     """
     from study.terminal.starting import reporting
 

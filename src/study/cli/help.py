@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PANELS: Mapping[str, Sequence[str]] = {
     "Search": ("new", "check", "run", "list"),
-    "Believe": ("plan", "compare", "confirm", "ablate"),
+    "Verify": ("plan", "compare", "confirm", "ablate"),
     "Look": ("show", "best", "report", "export"),
     "Registry": ("register", "promote", "rollback", "models", "predict"),
     "Data": ("data",),
@@ -131,7 +131,7 @@ def _name(parameter: Any, context: Any) -> str:
     if parameter.param_type_name == "argument":
         name = parameter.metavar or parameter.name.upper()
         return f"{name}..." if parameter.nargs == -1 and not name.endswith("...") else name
-    names = ", ".join(sorted(parameter.opts, key=len))
+    names = ", ".join([*sorted(parameter.opts, key=len), *parameter.secondary_opts])
     return names if parameter.is_flag or parameter.count else f"{names} {parameter.display_type_rich(ctx=context)}"
 
 

@@ -52,13 +52,15 @@ Margin = Annotated[
     float | None,
     typer.Option(
         metavar="X", show_default="0.005", rich_help_panel=options.WHAT,
-        help="Name the loss that does not matter: of accuracy, 0.005 is half a point; of numbers, in their unit, "
+        help="Accept a model that is worse by up to this: of accuracy, 0.005 is half a point; of numbers, in their unit, "
         "where the default is a hundredth of their standard deviation.",
     ),
 ]  # fmt: skip
 Inputs = Annotated[
     list[Path],
-    typer.Argument(metavar="FILE|FOLDER...", help="Images, a folder of them, or one table (.csv, .parquet)."),
+    typer.Argument(
+        metavar="FILE|FOLDER...", help="Images, a folder of them, one table (.csv, .parquet), or arrays (.npy)."
+    ),
 ]
 VersionNumber = Annotated[
     int | None,

@@ -141,7 +141,7 @@ def confirm(
     storage: options.Storage = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
-    """Run a search's best trials again on fresh seeds. The winner is scored on the test split, opened once."""
+    """Run a search's best trials again on fresh seeds. The winner is scored on the test split, which is used once."""
     if server:
         from study.cli import remote
 

@@ -48,7 +48,7 @@ HostNames = Annotated[
     list[str] | None,
     typer.Option(
         "--host-name", metavar="NAME", rich_help_panel=options.WHERE,
-        help="Answer under this name, too. It can be repeated.",
+        help="Accept this host name, too. It can be repeated.",
     ),
 ]  # fmt: skip
 Public = Annotated[
@@ -62,14 +62,14 @@ BehindProxy = Annotated[
     bool,
     typer.Option(
         "--behind-proxy", rich_help_panel=options.WHERE,
-        help="Believe X-Forwarded-For and X-Forwarded-Proto of a proxy.",
+        help="Trust X-Forwarded-For and X-Forwarded-Proto of a proxy.",
     ),
 ]  # fmt: skip
 ProxyAddress = Annotated[
     str,
     typer.Option(
         metavar="ADDRESS", rich_help_panel=options.WHERE,
-        help="Believe the proxy at this address, or in this network, such as 172.30.8.0/24.",
+        help="Trust the proxy at this address, or in this network, such as 172.30.8.0/24.",
     ),
 ]  # fmt: skip
 WebhookUrl = Annotated[
@@ -82,14 +82,14 @@ WebhookUrl = Annotated[
 
 WeightsDays = Annotated[
     float,
-    typer.Option(min=0, metavar="DAYS", help="Keep the weights of every trial for so many days after its end."),
+    typer.Option(min=0, metavar="DAYS", help="Keep the weights of every trial for this many days after its end."),
 ]
 Best = Annotated[
     int, typer.Option("--best", min=0, metavar="N", help="Keep the weights of each study's best N trials for ever.")
 ]
 LogDays = Annotated[
     float,
-    typer.Option(min=0, metavar="DAYS", help="Keep messages of ended runs and the server's events for so many days."),
+    typer.Option(min=0, metavar="DAYS", help="Keep messages of ended runs and the server's events for this many days."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be removed, and remove nothing.")]
 MailServer = Annotated[
@@ -107,14 +107,14 @@ SsoHeader = Annotated[
     str,
     typer.Option(
         metavar="NAME", show_default="none", rich_help_panel=options.WHERE,
-        help="Believe this header of a login proxy, such as X-Forwarded-Email, if it sends STUDY_SSO_SECRET as well.",
+        help="Trust this header of a login proxy, such as X-Forwarded-Email, if it sends STUDY_SSO_SECRET as well.",
     ),
 ]  # fmt: skip
 SsoRole = Annotated[
     str,
     typer.Option(
         metavar="ROLE", show_default="refused", rich_help_panel=options.WHERE,
-        help="Make people whom single sign-on names and nobody knows with this role.",
+        help="Create an account of this role when somebody first comes by single sign-on.",
     ),
 ]  # fmt: skip
 OidcIssuer = Annotated[
@@ -126,10 +126,11 @@ OidcIssuer = Annotated[
 ]  # fmt: skip
 OidcClient = Annotated[
     str,
-    typer.Option(metavar="ID", rich_help_panel=options.WHERE, help="Be this client of the provider."),
+    typer.Option(metavar="ID", rich_help_panel=options.WHERE, help="Use this client ID at the provider."),
 ]
 OidcClaim = Annotated[
-    str, typer.Option(metavar="NAME", rich_help_panel=options.WHERE, help="Know people by this claim of the provider.")
+    str,
+    typer.Option(metavar="NAME", rich_help_panel=options.WHERE, help="Identify people by this claim of the provider."),
 ]
 
 RunAs = Annotated[

@@ -16,7 +16,7 @@ SCRIPT = """#!/bin/bash
 #SBATCH --nodes={nodes} --ntasks-per-node=1 --cpus-per-task={cpus}{gpus}
 #SBATCH --time={time} --signal=B:USR1@{warning} --requeue --open-mode=append --exclusive
 # Submit it where `study` is on the PATH: sbatch FILE. The home folder and ~/.ray must be on all nodes.
-export RAY_AUTH_MODE=token
+export RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0
 study cluster token > /dev/null || exit
 address=$(hostname -I | cut -d' ' -f1):$((20000 + SLURM_JOB_ID % 10000))
 pid=${{TMPDIR:-/tmp}}/study-$SLURM_JOB_ID.pid
