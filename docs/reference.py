@@ -177,7 +177,7 @@ def _value(parameter: Any, context: Any) -> str:
 def _default(parameter: Any) -> str:
     if isinstance(parameter.show_default, str):
         return parameter.show_default
-    if parameter.default in (None, False, 0, [], ()) and parameter.name != "seed":
+    if parameter.default in (None, False, 0, "", [], ()) and parameter.name != "seed":
         return ""
     return f"`{parameter.default}`"
 

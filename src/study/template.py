@@ -34,8 +34,8 @@ def space(trial: optuna.Trial) -> dict[str, Any]:
 
 study = Study(
     name="NAME",
-    # Where every trial starts from. A network of your own is an import path, model="nets.py:Net": then leave out what its
-    # __init__ does not take, here hidden, activation and dropout_dense. Data of your own is imported by
+    # Where every trial starts from. A network of your own is an import path, model="nets.py:Net": leave out the knobs
+    # that its __init__ does not take, here hidden, activation and dropout_dense. Data of your own is imported by
     # `study data import NAME PATH`, then dataset="NAME"; for a table, leave out norm_inputs.
     recipe=Recipe(dataset="digits", model="mlp", hidden=(64,), optimizer="adam", lr=1e-3, batch_size=64, epochs=10),
     # What may change. None: nothing, only the variants are run.

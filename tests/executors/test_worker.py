@@ -130,6 +130,50 @@ def test_what_is_no_epoch_fails_the_trial_and_says_what_was_wanted(folder, what,
     assert reason in event.reason
 
 
+def returning(recipe, resume):
+    yield Epoch(1, {"score": 0.5}, last=True)
+    return recipe.epoch
+
+
+@pytest.mark.parametrize(
+    ("result", "kept"),
+    [
+        (None, None),
+        ({"test": {"score": np.float32(0.5)}}, {"test": {"score": 0.5}}),
+        ({"test": {"score": torch.tensor(0.5)}}, {"test": {"score": 0.5}}),
+        ({"matrix": np.eye(2), "mean": torch.tensor(3)}, {"matrix": [[1.0, 0.0], [0.0, 1.0]], "mean": 3}),
+        (0.93, "the training returns a float, not a dict or nothing"),
+        ({"test": 0.93}, "the training returns a float as 'test', not a dict of scores"),
+        ({"test": {"score": "good"}}, "metric 'score' is a str, not a number: 'good'"),
+        ({"plot": threading.Lock()}, "what the training returns is not JSON: lock"),
+    ],
+)
+def test_what_a_training_returns_is_kept_as_json_or_fails_its_trial(folder, result, kept):
+    """It ended the whole search with an error of ours, again with each restart."""
+    folder.path.mkdir()
+    study = Study(name="returning", recipe=Odd(epoch=result), train=returning, metric="score")
+    end = list(perform(Job.of(study, 0, {"epoch": result}, folder), "cpu"))[-1]
+    assert isinstance(end, Failed if isinstance(kept, str) else Finished), end
+    assert kept in end.reason if isinstance(kept, str) else end.evaluation == kept
+
+
+def test_a_checkpoint_whose_epochs_lack_the_metric_is_not_gone_on_from(folder):
+    """The study's metric was changed with --accept: the loop ended with a KeyError."""
+    list(perform(job(folder.path, (0.5, 0.9)), "cpu"))
+    study = Study(name="given", recipe=Given(scores=(0.5,)), train=judged_anew, metric="val_f1")
+    started, *events = perform(Job.of(study, 0, {"scores": (0.5,)}, folder), "cpu")
+    assert (started.epochs, started.anew) == (
+        0,
+        "the study is judged by 'val_f1' now, which its epochs do not have",
+    )
+    assert [type(event) for event in events] == [Epoch, Finished]
+
+
+def judged_anew(recipe, resume):
+    assert resume is None
+    yield Epoch(1, {"val_f1": 0.5}, last=True)
+
+
 class Asks(BaseModel):
     """A training that is a script at heart: it reads its command line and logs to MLflow."""
 

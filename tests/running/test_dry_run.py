@@ -58,5 +58,5 @@ def once(recipe, resume):
 
 def test_a_training_of_one_epoch_cannot_be_measured():
     study = replace(TOY, recipe=Short(), train=once, variants={}, space=None)
-    with pytest.raises(StudyError, match="no second epoch"):
+    with pytest.raises(StudyError, match="the training has a single epoch"):
         plan(study, Options(trials=1, executor="inline"), finished=0)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError
 
 from study.errors import InputError
-from study.service import people, store, tables
+from study.service import people, server, store, tables
 from tests.service.conftest import ADMIN, PASSWORD, bearer
 
 
@@ -89,3 +89,14 @@ def test_the_api_tells_a_person_only_their_own_use_and_tokens(here):
     assert here.client.delete(f"/api/v1/tokens/{identity}", headers=bearer(here.tokens["runner"])).status_code == 404
     listed = here.client.get("/api/v1/tokens", headers=bearer(here.tokens["runner"])).json()["items"]
     assert {each["person"] for each in listed} == {"runner"}
+
+
+def test_whoever_starts_the_server_can_replace_a_lost_password(stored):
+    said = []
+    server._invite(stored, "https://study", "", said.append)
+    assert said == []  # there is an admin
+    server._invite(stored, "https://study", "admin", said.append)
+    assert said[0].startswith("admin sets a new password, once, within three days: https://study/invitation/")
+    people.accept(stored, said[0].rpartition("/")[2], "admin", "entirely another password")
+    assert people.log_in(stored, "admin", PASSWORD) is None
+    assert people.log_in(stored, "admin", "entirely another password").role == "admin"

@@ -222,6 +222,17 @@ def test_over_http_mlflow_has_the_same(settings, lasting_server, study_folders, 
     assert there.artifacts(there.of(trial))["best.safetensors"] == trial.best.read_bytes()
 
 
+@pytest.mark.parametrize("variant", ["don't", 'the "wide" one', 'it\'s "both"'])
+def test_a_comparison_whose_variant_has_quotes_in_its_name_is_sent(settings, folders, seen, variant):
+    """MLflow refused the filter that looks for the variant's run, and nothing of the study was ever sent."""
+    trial = folders.trial(epochs=2, variant=variant, grouped=True)
+    for _ in range(2):
+        (report,) = tracking.sync_studies(settings)
+        assert (report.error, report.pending) == (None, 0)
+    parent = seen.client.get_run(seen.of(trial).data.tags["mlflow.parentRunId"])
+    assert (parent.info.run_name, parent.data.tags["study.variant"]) == (variant, variant)
+
+
 def test_trials_sent_at_once_over_http_are_as_those_sent_step_by_step(settings, lasting_server, study_folders, look):
     settings = replace(settings, tracking_uri=lasting_server.uri)
     at_once, in_steps = study_folders("at once"), study_folders("in steps")

@@ -52,8 +52,8 @@ Margin = Annotated[
     float | None,
     typer.Option(
         metavar="X", show_default="0.005", rich_help_panel=options.WHAT,
-        help="Accept a model that is worse by up to this: of accuracy, 0.005 is half a point; of numbers, in their unit, "
-        "where the default is a hundredth of their standard deviation.",
+        help="Accept a model that is worse by up to this: of accuracy, 0.005 is half a point; of numbers, in their "
+        "unit, a hundredth of the standard deviation by default.",
     ),
 ]  # fmt: skip
 Inputs = Annotated[

@@ -133,6 +133,10 @@ OidcClaim = Annotated[
     typer.Option(metavar="NAME", rich_help_panel=options.WHERE, help="Identify people by this claim of the provider."),
 ]
 
+Invite = Annotated[
+    str,
+    typer.Option(metavar="NAME", rich_help_panel=options.OUTPUT, help="Print a link by which NAME sets a password."),
+]
 RunAs = Annotated[
     str,
     typer.Option(
@@ -166,6 +170,7 @@ def serve(
     oidc_client: OidcClient = "",
     oidc_claim: OidcClaim = "email",
     run_as: RunAs = "",
+    invite: Invite = "",
     home: options.Home = None,
     storage: options.Storage = None,
     tracking_uri: options.TrackingUri = None,
@@ -184,6 +189,7 @@ def serve(
         settings.resolve(home, storage, tracking_uri), _say, url=database, host=host, port=port, slots=slots,
         where=Options(**where), names=host_names or (), public=public.rstrip("/"), behind_proxy=behind_proxy,
         proxy_address=proxy_address, tells=senders.of(webhook, mail_server, mail_from), sign_on=sign_on, run_as=run_as,
+        invited=invite,
     )  # fmt: skip
 
 

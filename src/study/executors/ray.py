@@ -81,8 +81,7 @@ class Ray:
                 until = time.monotonic() + TOGETHER
         self._pool.is_strict = False
         if not self.slots:
-            fix = "Do others use all of it? See `ray status`."
-            raise PlaceError(f"the cluster has had no room for a trial within {STARTING:.0f} s", fix=fix)
+            raise _no_room()
 
     def call(self, function: str, *arguments: Any, report: Callable[[str, float | None], None] | None = None) -> Any:
         """Call a function in an idle trainer, or on this machine what makes a file here: see `Call`."""
@@ -91,7 +90,7 @@ class Ray:
 
             with closing(Local()) as here:
                 return here.call(function, *arguments, report=report)
-        slot = next(slot for slot in self._pool.slots if slot.is_idle)
+        slot = self._idle()
         asked = calls.Asked(function, arguments, reports=report is not None)
         what = (asked, str(Path.cwd()), self._porter.pack(function, arguments))
         try:
@@ -109,11 +108,7 @@ class Ray:
     def events(self, timeout: float) -> Sequence[tuple[int, Event]]:
         """Wait for a trainer to send an event or to die; look for new and lost nodes now and then."""
         if not self._closed:
-            for slot, reply in self._pool.wait(0.0 if self._found else timeout):
-                if isinstance(reply, parcel.Reply):
-                    self._take(slot, reply)
-                else:
-                    self._bury(slot, reply)
+            self._hear(0.0 if self._found else timeout)
             self._assign()
         found, self._found = self._found, []
         return found
@@ -142,6 +137,28 @@ class Ray:
         self._queue.clear()
         self._connection.close()
 
+    def _hear(self, timeout: float) -> None:
+        """Wait for what trainers send, and take it."""
+        for slot, reply in self._pool.wait(timeout):
+            if isinstance(reply, parcel.Reply):
+                self._take(slot, reply)
+            else:
+                self._bury(slot, reply)
+
+    def _idle(self) -> Slot:
+        """Wait for a trainer that trains nothing.
+
+        Raises:
+            PlaceError: there is none for too long.
+
+        """
+        until = time.monotonic() + STARTING
+        while (slot := next((slot for slot in self._pool.slots if slot.is_idle), None)) is None:
+            if time.monotonic() > until:
+                raise _no_room()
+            self._hear(LOOK)
+        return slot
+
     def _training(self, number: int) -> list[Slot]:
         return [slot for slot in self._pool.slots if slot.job and slot.job.number == number]
 
@@ -161,7 +178,7 @@ class Ray:
             event = Stuck(error)
         event = self._measured(slot, event, reply.memory)
         if isinstance(event, Started):
-            event = replace(event, chip=slot.about["chip"], host=slot.about["host"], anew=slot.anew)
+            event = replace(event, chip=slot.about["chip"], host=slot.about["host"], anew=slot.anew or event.anew)
             self._pool.ask(slot, slot.actor.next.remote())
         elif isinstance(event, Died):
             self._pool.drop(slot)
@@ -235,6 +252,11 @@ def make(resources: Resources) -> Ray:
         made.wait_for_slots()
         undo.pop_all()
     return made
+
+
+def _no_room() -> PlaceError:
+    fix = "Do others use all of it? See `ray status`."
+    return PlaceError(f"the cluster has had no room for a trial within {STARTING:.0f} s", fix=fix)
 
 
 def _checkpoints(job: Job) -> tuple[Path, Path]:

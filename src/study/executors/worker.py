@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import math
 import multiprocessing
 import os
@@ -72,9 +73,12 @@ def _train(job: Job, device: str) -> Iterator[Event]:
 
         require_same(recipe, *job.data)
     saved, damaged = checkpoint.recover(job.checkpoint)
+    anew = ""
+    if saved and any(job.metric.name not in epoch["metrics"] for epoch in saved["epochs"]):
+        saved, anew = None, f"the study is judged by {job.metric.name!r} now, which its epochs do not have"
     epochs = [Epoch(**epoch, last=False) for epoch in saved["epochs"]] if saved else []
     known = len(epochs)
-    yield Started(known, device, damaged)
+    yield Started(known, device, damaged, anew=anew)
     yield from epochs[:-1]
     weights = saved["state"].get("model") if saved else None  # of the last epoch
     with as_its_own_program(job.train):
@@ -87,7 +91,7 @@ def _train(job: Job, device: str) -> Iterator[Event]:
         taken = steps.take()
         if taken is None:
             _keep_last(job, epochs, weights)
-            yield Finished(_keep_correct(job, steps.result))
+            yield Finished(_report(job, _keep_correct(job, steps.result)))
             return
         epoch, seconds = taken
         epoch = _checked(job, epoch, len(epochs))
@@ -193,6 +197,32 @@ def _keep_last(job: Job, epochs: list[Epoch], weights: Mapping[str, Any] | None)
 
     if weights is not None and not _is_best(job.metric, epochs[:-1], epochs[-1]):
         checkpoint.save_weights(job.last, weights, _about(job, epochs[-1]))
+
+
+def _report(job: Job, result: Any) -> dict[str, Any] | None:
+    """Check what a training returns, less `correct`; arrays and numbers of NumPy and torch become JSON values."""
+    if result is None:
+        return None
+    if not isinstance(result, Mapping):
+        raise StudyError(f"the training returns a {type(result).__name__}, not a dict or nothing")
+    tested = result.get("test")
+    if not isinstance(tested, Mapping | None):
+        raise StudyError(f"the training returns a {type(tested).__name__} as 'test', not a dict of scores")
+    if tested and (value := tested.get(job.metric.measure)) is not None:
+        result = {**result, "test": {**tested, job.metric.measure: _number(job.metric.measure, value)}}
+    try:
+        return json.loads(json.dumps(dict(result), default=_as_json))
+    except (TypeError, ValueError) as error:
+        raise StudyError(f"what the training returns is not JSON: {error}") from error
+
+
+def _as_json(value: Any) -> Any:
+    """Convert an array, a tensor or a number of NumPy or torch, or a mapping."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__}: {value!r}"[:200])
 
 
 def _keep_correct(job: Job, result: Any) -> Any:

@@ -65,8 +65,9 @@ def plan(study: Study, options: Options, finished: int) -> Plan:
     """
     shorter, share = _shortened(study)
     with closing(options.make_executor()) as executor, tempfile.TemporaryDirectory() as folder:
-        seconds, size = _measure(replace(study, recipe=shorter), executor, Path(folder))
-        slots, device = executor.slots, executor.call("study.engine.device:pick", options.device)
+        slots = max(1, executor.slots)
+        seconds, size = _measure(replace(study, recipe=shorter), executor, slots, Path(folder))
+        device = executor.call("study.engine.device:pick", options.device)
     epochs = getattr(study.recipe, "epochs", None)
     left = max(0, options.trials - finished)
     seconds /= share
@@ -127,23 +128,25 @@ class _EachSlot:
         return False
 
 
-def _measure(study: Study, executor: Executor, folder: Path) -> tuple[float, int]:
+def _measure(study: Study, executor: Executor, slots: int, folder: Path) -> tuple[float, int]:
     """Return the seconds of a later epoch with all slots busy, and the bytes that a trial leaves on disk."""
     journal, stop = Journal(folder), threading.Event()
     trials = Trials(study, journal, SimpleQueue(), "random", "none", 0)
     about = {"metric": study.metric, "direction": study.direction}
     deadline = time.monotonic() + MEASURED_SECONDS
     seconds: dict[int, list[float]] = {}
-    for progress in Loop(study, journal, trials, executor, _EachSlot(executor.slots), stop, about, deadline).run():
+    for progress in Loop(study, journal, trials, executor, _EachSlot(slots), stop, about, deadline).run():
         if isinstance(progress, TrialEpoch) and progress.epoch.number > 1:
             seconds.setdefault(progress.trial, []).append(progress.epoch.seconds)
-            if len(seconds) == executor.slots:
+            if len(seconds) == slots:
                 stop.set()
         elif isinstance(progress, TrialEnded) and progress.ended.state == "failed":
             fix = "Run with --debug for the traceback."
             raise StudyError(f"the training failed: {progress.ended.reason}", fix=fix)
     if not seconds:
-        raise StudyError("the training yielded no second epoch in ten minutes")
+        has_ended = any(folder.history().ended for folder in journal.trials())
+        what = "the training has a single epoch" if has_ended else "the training yielded no second epoch in ten minutes"
+        raise StudyError(f"{what}: there is nothing to measure")
     measured = [epoch for epochs in seconds.values() for epoch in epochs]
     first = journal.trial(0)
     passing = {first.last, *first.path.glob(f"{first.checkpoint.name}*")}

@@ -66,6 +66,7 @@ class Loop:
     prepared: deque[Running] = field(default_factory=deque[Running])  # those of them that wait for a slot
     got: int = 0  # trials that the source gave when it was asked last
     is_dry: bool = False  # whether it had no more
+    is_enough: bool = False  # whether it was not asked, because of `most`
     is_idle: bool = True  # nothing has happened in the last round
     is_over: bool = False
     failures: int = 0
@@ -117,7 +118,7 @@ class Loop:
         if not self.running:
             if asked and not self.is_dry:  # what was asked for has ended at once: it repeats other trials
                 return
-            if asked and not self._is_stopping():
+            if asked and not self._is_stopping() and not self.is_enough:
                 yield from self._end_paused()
             self.is_over = True
         elif stopping.is_over(self.stop):
@@ -141,8 +142,9 @@ class Loop:
         return self.time_is_up or self.stop.is_set() or (self.watch is not None and self.watch.over is not None)
 
     def _free(self) -> int:
-        """Count the slots that can take a trial now."""
-        return 0 if self._is_stopping() else max(0, self.executor.slots - len(self.running) + len(self.prepared))
+        """Count the slots that can take a trial now; where none is ready, a first trial waits for one."""
+        slots = max(1, self.executor.slots)
+        return 0 if self._is_stopping() else max(0, slots - len(self.running) + len(self.prepared))
 
     def _wanted(self) -> int:
         """Count the trials to ask for: one for each free slot, and at many slots some ahead of need."""
@@ -157,8 +159,8 @@ class Loop:
         until, self.is_dry = time.monotonic() + ASKING, False
         while len(begun) < count and (not begun or time.monotonic() < until):
             self.trials.refresh()
-            is_enough = self.trials.finished() + len(self.running) >= self.most
-            trial = None if is_enough else self.source.next(self.trials, self.running.keys())
+            self.is_enough = self.trials.finished() + len(self.running) >= self.most
+            trial = None if self.is_enough else self.source.next(self.trials, self.running.keys())
             if trial is None:
                 self.is_dry = True
                 break

@@ -56,6 +56,7 @@ def serve(
     tells: Mapping[str, Callable[[str], Sender]] | None = None,
     sign_on: SignOn | None = None,
     run_as: str = "",
+    invited: str = "",
 ) -> None:
     """Serve until SIGINT or SIGTERM; from the main thread only.
 
@@ -74,6 +75,7 @@ def serve(
         tells: ways in which others are told when a run ends or is paused; each makes its sender for our address.
         sign_on: how people are known without a password; by none if None.
         run_as: name of the user of the system as whom commands run; empty for the server's own.
+        invited: name of a person for whom a link is printed that sets a new password; empty for nobody.
 
     Raises:
         InputError: the address cannot be used, another server serves this home, or commands cannot run as that user.
@@ -104,7 +106,7 @@ def serve(
         try:
             room = f"{plural(machines.slots, 'trial')} at a time" if machines.slots else "runs wait for a node"
             say(f"study serves at {address}, {room}. Ctrl-C stops it.")
-            _invite_first(stored, address, say)
+            _invite(stored, address, invited, say)
             _Server(config, hub).run(sockets=[listener])
         finally:
             conductor.stop()
@@ -116,12 +118,15 @@ def serve(
             stored.close()
 
 
-def _invite_first(stored: store.Database, address: str, say: Callable[[str], None]) -> None:
-    """Print the link that makes the first admin, as long as there is nobody."""
+def _invite(stored: store.Database, address: str, invited: str, say: Callable[[str], None]) -> None:
+    """Print the link that makes the first admin, while there is nobody; or a link for the person who is named."""
     with stored.read() as connection:
-        if people.anybody(connection):
-            return
-    say(f"Make the first admin, once, within three days: {address}/invitation/{people.invite(stored, 'serve')}")
+        is_first = not people.anybody(connection)
+    if is_first:
+        say(f"Make the first admin, once, within three days: {address}/invitation/{people.invite(stored, 'serve')}")
+    elif invited:
+        link = f"{address}/invitation/{people.invite(stored, 'serve', invited)}"
+        say(f"{invited} sets a new password, once, within three days: {link}")
 
 
 def _opened(url: str, places: Settings) -> store.Database:

@@ -6,6 +6,7 @@ This module is independent of MLflow. Tags with a meaning for MLflow and other t
 
 from __future__ import annotations
 
+import hashlib
 import json
 import posixpath
 import re
@@ -90,6 +91,11 @@ def run_name(about: Mapping[str, Any], number: int) -> str:
     return f"{storable(variant)[: LONGEST_NAME - len(end)]}{end}" if variant else f"trial {number}"
 
 
+def group_name(variant: str) -> str:
+    """Name the run of a variant, the parent of its runs on the seeds."""
+    return storable(variant)[:LONGEST_NAME]
+
+
 def tags_of_study(definition: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, str]:
     """Make the tags of a study that are known from its start; its uid is made from the uid of its first trial."""
     tags: dict[str, Any] = {
@@ -111,8 +117,12 @@ def tags_of_experiment(summary: StudySnapshot) -> dict[str, str]:
 
 
 def tags_of_group(parent: str, variant: str) -> dict[str, str]:
-    """Make the tags of the run of a variant, which is the parent of its runs on the seeds."""
-    return _written({"study.uid": f"{parent}-{variant}", "mlflow.parentRunId": parent, "study.variant": variant})
+    """Make the tags of the run of a variant, which is the parent of its runs on the seeds.
+
+    MLflow finds it by its uid, in a filter that has no way to write a quote.
+    """
+    known = hashlib.sha256(variant.encode(errors="replace")).hexdigest() if {*variant} & {*"'\""} else variant
+    return _written({"study.uid": f"{parent}-{known}", "mlflow.parentRunId": parent, "study.variant": variant})
 
 
 def dataset(data: Mapping[str, Any] | None) -> dict[str, str] | None:

@@ -194,7 +194,9 @@ class Runs:
         uid = tags["study.uid"]
         if uid not in self._groups:
             found = self._of_uid(uid)
-            self._groups[uid] = found[0].info.run_id if found else self._make(variant, time.time(), tags)
+            self._groups[uid] = (
+                found[0].info.run_id if found else self._make(fields.group_name(variant), time.time(), tags)
+            )
             self._log(self._groups[uid], tags=tags)
         return self._groups[uid]
 
