@@ -25,8 +25,8 @@ PACE = 1.0  # seconds between two rounds: ten epochs a second are sent in batche
 LONGEST_REST = 10.0  # seconds between two rounds, where rounds take long
 LONGEST_PAUSE = 60.0  # seconds between two tries while the other program is away
 LAST_WORDS = 60.0  # seconds that the end of a search waits at most for the other program to hear the rest
-TICK = 0.1  # seconds: how soon a wait is shortened
 LAST_TRY = 5.0  # the same, where the program was in trouble before
+TICK = 0.1  # seconds: how soon a wait is shortened
 
 
 class Background:
