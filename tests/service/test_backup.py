@@ -52,6 +52,36 @@ def test_a_backup_that_was_changed_is_refused_and_nothing_is_left(study, made):
     assert not list(Path().glob(".restoring-*"))
 
 
+def test_a_file_that_is_no_database_is_archived_as_it_is(study, made):
+    contents = {"a.db": b"no database", "b.db": b"SQLite format 3\0 and no more of it", "c.db": b""}
+    for name, content in contents.items():
+        Path("mlruns", name).write_bytes(content)
+    assert study("backup", "b.tar.gz").code == 0
+    assert sorted(path.name for path in Path().iterdir()) == ["b.tar.gz", "mlruns"]
+    assert study("restore", "b.tar.gz", "--home", "new").code == 0
+    assert {name: Path("new", name).read_bytes() for name in contents} == contents
+
+
+def test_an_archive_with_a_flipped_byte_is_one_line_and_nothing_is_left(study, made):
+    assert study("backup", "b.tar.gz").code == 0
+    whole = Path("b.tar.gz").read_bytes()
+    for place in range(20, len(whole) - 200, len(whole) // 25):  # what ends it is of no file
+        Path("b.tar.gz").write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        answer = study("restore", "b.tar.gz", "--home", "new")
+        assert (answer.code in {1, 2}, answer.err.count("\n"), Path("new").exists()) == (True, 1, False), place
+        assert "bug" not in answer.err
+    assert not list(Path().glob(".restoring-*"))
+
+
+@pytest.mark.parametrize("home", ["file", "file/new", "/proc/new"])
+def test_a_place_that_cannot_be_restored_into_is_one_line(study, made, home):
+    assert study("backup", "b.tar.gz").code == 0
+    Path("file").write_text("")
+    answer = study("restore", "b.tar.gz", "--home", home)
+    assert (answer.code, answer.err.count("\n")) == (2, 1)
+    assert f"{home}: cannot be written: " in answer.err
+
+
 @pytest.mark.parametrize("content", [b"", b"nonsense"])
 def test_what_is_no_backup_is_one_line(study, content):
     Path("b").write_bytes(content)
