@@ -93,25 +93,6 @@ def kinds(each):
     return [record["kind"] for record in each.records()]
 
 
-class Late(Inline):
-    """Has no slot ready at first: a trainer of a cluster is still being started."""
-
-    slots, looks = 0, 0
-
-    def events(self, timeout):
-        self.looks += 1
-        if self.looks < 4:
-            return ()
-        self.slots = 1
-        return super().events(timeout)
-
-
-def test_a_search_waits_for_its_first_slot(tmp_path):
-    """It ended at once, as if it were done."""
-    ended = [each for each in run(loop(tmp_path, Listed([{}, {}]), executor=Late())) if isinstance(each, TrialEnded)]
-    assert [each.ended.state for each in ended] == ["complete", "complete"]
-
-
 def test_each_step_is_in_the_folder_before_anyone_is_told(tmp_path):
     each = loop(tmp_path, Listed([{}]))
     with closing(each.executor):

@@ -224,7 +224,6 @@ def test_over_http_mlflow_has_the_same(settings, lasting_server, study_folders, 
 
 @pytest.mark.parametrize("variant", ["don't", 'the "wide" one', 'it\'s "both"'])
 def test_a_comparison_whose_variant_has_quotes_in_its_name_is_sent(settings, folders, seen, variant):
-    """MLflow refused the filter that looks for the variant's run, and nothing of the study was ever sent."""
     trial = folders.trial(epochs=2, variant=variant, grouped=True)
     for _ in range(2):
         (report,) = tracking.sync_studies(settings)
