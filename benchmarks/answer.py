@@ -11,6 +11,8 @@ trials reaches the target with its mean on the same number of fresh seeds. These
 sides, which is the fastest here, and are not timed. The script's own time is taken in the same way.
 
     python benchmarks/answer.py --quick                              # digits and MNIST, small, under five minutes
+    python benchmarks/answer.py cifar --quick                        # CIFAR-10 likewise
+    python benchmarks/answer.py cifar --trials 32 --epochs 4 --train-size 11250
     python benchmarks/answer.py digits mnist cifar --rounds 3        # hours; nothing else may run
     python benchmarks/answer.py --quick --start                      # all sides begin with the recipe as it is
     python benchmarks/answer.py digits --also "--pruner promotion"   # a fifth side: study with these options
@@ -251,6 +253,8 @@ def main() -> None:
         "--start", action="store_true", help="all sides begin with the recipe as it is: a variant, an enqueued trial"
     )
     parser.add_argument("--trials", type=int, help="of each side, instead of the work's own number")
+    parser.add_argument("--epochs", type=int, help="of a full trial, instead of the work's own number")
+    parser.add_argument("--train-size", type=int, help="images to train on, instead of the work's own number")
     parser.add_argument("--seed", type=int, default=0, help="of the first round's searches; default: 0")
     parser.add_argument("--seeds", type=int, default=5, help="fresh ones, for each configuration that is judged")
     parser.add_argument("--json", type=Path, default=Path("answer.json"), help="where everything is written")
@@ -270,7 +274,9 @@ def main() -> None:
     print(kept["machine"])
     for work in works:
         size = WORKS[work].quick if arguments.quick else WORKS[work].full
-        size = Size(arguments.trials or size.trials, size.epochs, size.train_size)
+        size = Size(
+            arguments.trials or size.trials, arguments.epochs or size.epochs, arguments.train_size or size.train_size
+        )  # fmt: skip
         with tempfile.TemporaryDirectory() as place:
             rounds = measure(arguments, work, size, Path(place))
         kept[work] = {"size": asdict(size), "rounds": [asdict(each) for each in rounds]}

@@ -53,7 +53,7 @@ WORKS = {
         "mnist", {"model": "mlp", "hidden": (100,), "batch_size": 100}, Size(100, 10), Size(8, 3, 4000)
     ),
     "cifar": Work(
-        "cifar10", {"model": "cnn3", "batch_size": 64}, Size(100, 10), Size(16, 4, 11250)
+        "cifar10", {"model": "cnn3", "batch_size": 64}, Size(100, 10), Size(3, 2, 11250)
     ),
 }  # fmt: skip
 

@@ -23,7 +23,7 @@ from study.settings import studies_folder
 POLL = 0.02  # seconds
 TICK = os.sysconf("SC_CLK_TCK")
 EPOCHS = 10
-SIZES = {1.0: (12, 400, 50_000), 0.5: (24, 100, 50_000), 0.1: (80, 100, 10_000)}  # trials, units, images
+SIZES = {1.0: (12, 400, 50_000), 0.5: (24, 170, 50_000), 0.1: (80, 100, 10_000)}  # trials, units, images
 STUDY = """
 from study import Recipe, Study
 

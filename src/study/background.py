@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
     from study.progress import Progress
 
-PACE = 1.0  # seconds between two rounds: ten epochs a second are sent in batches
+PACE = 2.0  # seconds between two rounds: what happens meanwhile is sent together, a trial whole if it can be
 LONGEST_REST = 10.0  # seconds between two rounds, where rounds take long
 LONGEST_PAUSE = 60.0  # seconds between two tries while the other program is away
 LAST_WORDS = 60.0  # seconds that the end of a search waits at most for the other program to hear the rest
-TICK = 0.1  # seconds: how soon a wait is shortened
 LAST_TRY = 5.0  # the same, where the program was in trouble before
+TICK = 0.1  # seconds: how soon a wait is shortened
 
 
 class Background:
@@ -106,7 +106,7 @@ def rest(took: float, share: float) -> float:
     """Give the seconds to wait after a round that took so many, so that rounds take no more than a share of the time.
 
     >>> rest(0.1, 0.2), rest(2.0, 0.2), rest(60.0, 0.2), rest(60.0, 1.0)
-    (1.0, 8.0, 10.0, 1.0)
+    (2.0, 8.0, 10.0, 2.0)
 
     """
     return max(PACE, min(took * (1 / share - 1), LONGEST_REST))

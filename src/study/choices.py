@@ -23,7 +23,7 @@ class Choice:
     Args:
         help: what it is, in a few words.
         factory: import path of the function or class that makes it, `package.module:name`.
-        extra: the extra of this package that installs what it needs, as in `studytune[ray]`; empty if none.
+        extra: the extra of this package that installs what it needs, such as `ray`; empty if none.
 
     """
 
@@ -44,9 +44,17 @@ class Choice:
         except ModuleNotFoundError as error:
             if not self.extra:
                 raise
-            raise InputError(
-                f"{error.name} is not installed", fix=f'Run `pip install "studytune[{self.extra}]"`.'
-            ) from error
+            raise not_installed(error.name or name, self.extra) from error
+
+
+def not_installed(package: str, extra: str, where: str = "") -> InputError:
+    """Make the error of a package that an extra of this one installs; `where` is the option that needs it."""
+    return InputError(f"{package} is not installed", where=where, fix=to_install(extra))
+
+
+def to_install(extra: str) -> str:
+    """Say in one sentence how to install what an extra of this package needs: `Run ... in the clone of study.`."""
+    return f"Run `uv sync --extra {extra}` or `uv pip install '.[{extra}]'` in the clone of study."
 
 
 def check(what: str, name: str, table: Mapping[str, Choice]) -> None:

@@ -1,7 +1,7 @@
 """What a knob of the Recipe is made of: its choices, and when it has an effect.
 
 A knob says both at its field, by a `Choice` and an `Effect` within `Annotated`; `idle_knob` reads them. So a new knob
-says in one place what gives it no effect, and a knob that forgets to fails tests/test_knobs.py.
+says in one place what gives it no effect, and a knob that forgets to fails tests/engine/test_knobs.py.
 """
 
 from __future__ import annotations

@@ -121,6 +121,10 @@ def test_a_search_whose_trials_all_fail_ends_with_1_and_says_why(study, ready):
     assert answer.code == 1
     assert "ValueError: boom" in answer.err.splitlines()[-1]
     assert lines(answer)[-1]["status"] == "failed"
+    shown = study("show", "toy", "--trial", "4").out  # as its last line says
+    raised = shown[shown.index("Traceback (most recent call last):") :].splitlines()
+    assert "toy.py" in raised[1]  # none of our own frames
+    assert "ValueError: boom" in raised
 
 
 def test_the_best_recipe_is_repeated_and_compared(study, ready):

@@ -150,7 +150,7 @@ def test_show_a_trial_as_json_has_these_keys(study, made):
     shown = study("show", "made", "--trial", "0", "-f", "json").json
     assert list(shown) == [
         "type", "version", "study", "metric", "direction", "in_percent", *ROW, "folder", "recipe", "history",
-        "evaluation", "deaths", "node", "chip", "environment", "repeats", "audited",
+        "evaluation", "deaths", "traceback", "node", "chip", "environment", "repeats", "audited",
     ]  # fmt: skip
     assert shown["history"][0] == {"epoch": 1, "val_accuracy": 0.5, "val_loss": 0.5, "seconds": 0.5}
 

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import re
-import shlex
 import signal
 import socket
 import subprocess
@@ -338,13 +337,3 @@ def wait(true, seconds=180):
         assert time.monotonic() < deadline
         time.sleep(0.5)
     return found
-
-
-def test_the_readmes_commands_name_services_and_files_that_are_there():
-    text = (FOLDER / "README.md").read_text()
-    used = [shlex.split(line)[4] for line in re.findall(r"docker compose run --rm \w+ [\w ]+", text)]
-    used += re.findall(r"--scale ([\w-]+)=", text)
-    assert {"study", "ray-worker"} <= set(used) <= set(SERVICES)
-    files = set(re.findall(r"-f (\S+)", text))
-    assert {"compose.yaml", "compose.ray.yaml"} == files
-    assert all((FOLDER / name).exists() for name in files)

@@ -1,8 +1,9 @@
 """Every code block of README.md and docs/ runs: those of a page one after the other, in one empty folder.
 
 A Python block whose first line is a comment with a path is that file. Other Python blocks are executed, those with
-prompts as doctests. Lines of a shell block that call `study` run in this process, others in bash. JSON and YAML are
-parsed. `<!-- not run: REASON -->` above a block leaves it out; `# exit code 1` after a command is what it ends with.
+prompts as doctests. Lines of a shell block that call `study` run in this process, others in bash. JSON, YAML and
+INI are parsed. `<!-- not run: REASON -->` above a block leaves it out; `# exit code 1` after a command is what it ends
+with.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import re
 import shlex
 import shutil
 import subprocess
+from configparser import ConfigParser
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,10 +134,12 @@ def test_the_blocks_of_a_page_run_in_order(page, folder, study, request):
                 json.loads(block.code)
             case "yaml":
                 yaml.safe_load(block.code)
+            case "ini":
+                ConfigParser(interpolation=None).read_string(block.code)
             case "text":  # what is printed
                 pass
             case other:
-                pytest.fail(f"a block in {other!r}: use sh, python, json, yaml, or text for what is printed")
+                pytest.fail(f"a block in {other!r}: use sh, python, json, yaml, ini, or text for what is printed")
 
 
 def test_blocks_that_do_not_run_are_few_and_say_why():

@@ -197,7 +197,7 @@ def test_a_measured_share_of_a_gpu_lets_several_trials_train_on_it_and_one_witho
         executor.answer(0, go_on=False)
         assert isinstance(caller.next()[1], Stopped)
         assert executor.slots == 0  # its trainer takes all of the GPU
-        assert executor.call("tests.executors.work:half_done", 21) == 42  # another one is waited for
+        assert executor.call("work:half_done", 21) == 42  # another one is waited for
         wait_for(lambda: list(executor.events(0.1)) == [] and executor.slots == 2)
         assert {slot.gpus for slot in executor._pool.slots} == {0.5}
         executor.submit(caller.job(fault="memory"))

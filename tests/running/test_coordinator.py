@@ -119,7 +119,9 @@ def test_a_changed_definition_is_refused_unless_it_is_accepted_and_that_is_kept(
 
 def test_trials_that_count_and_have_no_folder_here_are_said():
     list(conducted(2))
-    with storage.opened(settings.resolve().storage) as database:
-        optuna.load_study(study_name="toy", storage=database).add_trial(optuna.trial.create_trial(value=0.5))
-    notices = [each.text for each in conducted(4) if isinstance(each, Notice)]
-    assert notices[0].startswith("of the trials that count, 1 has no folder here")
+    for trials, said in ((4, "1 finished trial has no folder here"), (5, "2 finished trials have no folder here")):
+        with storage.opened(settings.resolve().storage) as database:
+            optuna.load_study(study_name="toy", storage=database).add_trial(optuna.trial.create_trial(value=0.5))
+        notices = [each.text for each in conducted(trials) if isinstance(each, Notice)]
+        assert notices[0].startswith(said)
+        assert notices[0].endswith("and `study remove toy` deletes the whole study")

@@ -1,7 +1,8 @@
 """The command line: parse, call one function, show. Data goes to stdout, all else to stderr.
 
-Exit codes: 0 done, 1 failed, 2 something given is wrong, 129, 130 and 143 stopped by SIGHUP, Ctrl-C and SIGTERM,
-141 the reader of the output has gone; 75 and 69 for `study serve` alone, see `study.errors`.
+Exit codes: 0 done, 1 failed, 2 something given is wrong, 3 too few examples to tell (`study promote`), 129, 130 and 143
+stopped by SIGHUP, Ctrl-C and SIGTERM, 141 the reader of the output has gone; 75 and 69 for `study serve` alone, see
+`study.errors`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`study cluster`, which makes its token; and the options of a search on a cluster."""
+"""`study cluster`, which makes its token and a batch file for Slurm; and the options of a search on a cluster."""
 
 from __future__ import annotations
 

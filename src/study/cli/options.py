@@ -1,4 +1,8 @@
-"""Every option of the commands, each with its environment twin; the twin of a tool's own comes second."""
+"""Options that several commands share, and those of `study run`, `show` and `export`.
+
+Each has an environment variable: `STUDY_` and its name, unless `envvar` gives another. Where Optuna or MLflow have one
+of their own for the same thing, such as OPTUNA_STORAGE, ours comes first.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`study serve` and `study upgrade`: the service of a team, on this machine."""
+"""`study serve`, `upgrade` and `gc`: the service of a team, on this machine."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
+from study.choices import to_install
 from study.cli import cluster, options
 from study.errors import PlaceError
 
 log = logging.getLogger("study")
 PARTS = ("a2wsgi", "alembic", "authlib", "fastapi", "httpx2", "prometheus_client", "pwdlib", "uvicorn")
-INSTALL = "`uv sync --extra serve`, or `uv pip install 'studytune[serve]'`"
 
 Database = Annotated[
     str | None,
@@ -246,7 +246,7 @@ def require_extra() -> None:
     from importlib.util import find_spec
 
     if missing := [name for name in PARTS if find_spec(name) is None]:
-        raise PlaceError(f"`study serve` needs {', '.join(missing)}", fix=f"Install them: {INSTALL}.")
+        raise PlaceError(f"`study serve` needs {', '.join(missing)}", fix=to_install("serve"))
 
 
 def _say(line: str) -> None:

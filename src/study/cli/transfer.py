@@ -1,4 +1,4 @@
-"""`study export`: the trial folders' content, given to other programs."""
+"""`study export`, which gives trials to other programs, and `study backup` and `study restore` of the home folder."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def score_of(name: str, task: Task, classes: int) -> Callable[[Tensor, Tensor], 
     """Make the function from outputs and targets, on the CPU, to a metric.
 
     Args:
-        name: one of `study.knobs.METRICS`.
+        name: one of `study.objectives.METRICS`.
         task: of the data set.
         classes: or labels, of the data set.
 

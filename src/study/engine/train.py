@@ -94,8 +94,8 @@ def train(
     Yields:
         Epochs with train_loss and train_accuracy (means over the epoch, in training mode), lr (of the last step), and,
         if there are validation examples, val_loss, val_accuracy and the recipe's own metric; other tasks than
-        classification have other scores (`study.knobs.SCORES`). An epoch with a loss that is not finite is the last,
-        and its other metrics are NaN.
+        classification have other scores (`study.objectives.SCORES`). An epoch with a loss that is not finite is the
+        last, and its other metrics are NaN.
 
     Returns:
         The report on the last epoch's model over the validation examples, under "test" that over the test split if

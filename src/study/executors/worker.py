@@ -53,7 +53,7 @@ def _failure(error: BaseException) -> Failed | Died:
     """Describe what a training raised: its trial fails, or this process can use its device no more."""
     from study.engine import device  # noqa: PLC0415 - torch, which the coordinator's process does not load
 
-    trace = traceback.format_exc()
+    trace = _traceback(error)
     line = _line(error)
     if device.has_failed(error):
         sys.stderr.write(trace)  # a worker's is the trial's output.log
@@ -61,6 +61,14 @@ def _failure(error: BaseException) -> Failed | Died:
     if isinstance(error, SystemExit):
         return Failed(f"the training called sys.exit({'' if error.code is None else repr(error.code)})", trace)
     return Failed(str(error) if isinstance(error, StudyError) else line, trace)
+
+
+def _traceback(error: BaseException) -> str:
+    """Write the traceback of what a training raised, from its own code on."""
+    step = error.__traceback__
+    while step is not None and step.tb_frame.f_code.co_filename == __file__:
+        step = step.tb_next
+    return "".join(traceback.format_exception(type(error), error, step or error.__traceback__))
 
 
 def _train(job: Job, device: str) -> Iterator[Event]:
@@ -285,8 +293,8 @@ def events(job: Job, device: str) -> Iterator[Event]:
     """Run a job in a process that gets no Ctrl-C: if there is a KeyboardInterrupt, the training has raised it."""
     try:
         yield from perform(job, device)
-    except KeyboardInterrupt:
-        yield Failed("KeyboardInterrupt: raised by the training", traceback.format_exc())
+    except KeyboardInterrupt as error:
+        yield Failed("KeyboardInterrupt: raised by the training", _traceback(error))
 
 
 def call_function(asked: Asked, send: Callable[[Told], None]) -> Returned | Raised:

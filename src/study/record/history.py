@@ -25,6 +25,7 @@ class Ended:
         evaluation: evaluation of the final model by the training.
         time: seconds since 1970.
         repeats: trial of the same recipe and seed whose values were copied; None if this trial was trained.
+        traceback: of what the training raised; empty if it raised nothing.
 
     """
 
@@ -34,6 +35,7 @@ class Ended:
     evaluation: Mapping[str, Any] | None
     time: float
     repeats: int | None = None
+    traceback: str = ""
 
 
 @dataclass(slots=True)

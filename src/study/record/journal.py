@@ -7,7 +7,7 @@ to its log; only the worker replaces its checkpoint and its best weights.
         recipe.json         all knobs of the training
         trial.json          what else Optuna and MLflow need: parameters, distributions, variant, environment
         log.jsonl           one line per event, with a checksum: started, epoch, audited, paused, died, restarted, anew,
-                            ended
+                            restored, ended
         checkpoint.pt       state after the latest whole epoch, until the trial ends; checkpoint.pt.before: the previous
         best.safetensors    weights of the best epoch so far
         last.safetensors    weights of the last epoch of a complete trial, unless it is the best epoch

@@ -48,6 +48,7 @@ class OneTrial(Shown):
             history=self.rows(),
             evaluation=dict(history.evaluation) or None,
             deaths=list(history.deaths),
+            traceback=history.ended.traceback if history.ended else "",
             node=history.host,
             chip=history.chip,
             environment=self.trial.about.get("environment"),

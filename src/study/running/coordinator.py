@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from study import environment
 from study.errors import AllowanceUsed, Interrupted
+from study.formatting import plural
 from study.progress import Notice, Progress, SearchStarted
 from study.record.atomic_files import require_room
 from study.record.journal import Journal
@@ -114,10 +115,10 @@ def _require_done(loop: Loop) -> None:
 
 
 def _without_folder(count: int, name: str) -> Notice:
-    return Notice(
-        f"of the trials that count, {count} {'has' if count == 1 else 'have'} no folder here: another machine's, "
-        f"added by hand, or deleted; `study remove {name}` forgets all of the study's"
-    )
+    why = "has no folder here: it ran on another machine, was added by hand, or lost its folder; it counts"
+    if count > 1:
+        why = "have no folder here: they ran on another machine, were added by hand, or lost their folders; they count"
+    return Notice(f"{plural(count, 'finished trial')} {why}, and `study remove {name}` deletes the whole study")
 
 
 def _settle_definition(journal: Journal, definition: Mapping[str, Any], *, accept: bool) -> None:

@@ -11,7 +11,6 @@ import shutil
 import sqlite3
 import tempfile
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from study import settings

@@ -47,6 +47,7 @@ class TrialDetails(Trial, Measured, Answer):
     history: list[dict[str, int | float]] = Field(description="`epoch`, the metrics and `seconds` of each epoch")
     evaluation: dict[str, Any] | None = Field(description="evaluation of the final model by the training")
     deaths: list[str] = Field(description="why workers that trained it died")
+    traceback: str = Field(description="traceback of what a failed trial's training raised; empty otherwise")
     node: str = Field(description="node of a cluster on which it last started; empty on a single machine")
     chip: str = Field(description="processor or GPU of that node; empty on a single machine")
     environment: dict[str, Any] | None = Field(description="versions and machine at the first start")

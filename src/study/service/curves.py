@@ -45,7 +45,8 @@ def draw(
         return Markup("")
     low, high = min(min(values) for _, values, _ in lines), max(max(values) for _, values, _ in lines)
     if low == high:
-        low, high = low - 0.5, high + 0.5
+        margin = 0.05 * (abs(high) or 1.0)
+        low, high = low - margin, high + margin
     length = max(2, *(len(values) for _, values, _ in lines), 2)
     drawn = "".join(
         _line(name, values, low, high, length, kind=kind)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from study import choices
 from study.errors import InputError, PlaceError
 from study.executors import Resources
 from study.formatting import plural
@@ -86,7 +87,7 @@ def of(options: Options, places: Settings, slots: int | None) -> Machines:
         what = "a service has to know how many trials a GPU takes"
         raise InputError(what, where=f"--gpus-per-trial {gpus}", fix="Write a number, such as 0.25.")
     if find_spec("ray") is None:
-        raise InputError("ray is not installed", where=where, fix='Run `pip install "studytune[ray]"`.')
+        raise choices.not_installed("ray", "ray", where)
     taken = Resources("auto", None, options.address, options.cpus_per_trial, gpus, options.shared_home)
     return Cluster(places, taken, slots)
 

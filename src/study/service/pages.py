@@ -27,6 +27,7 @@ from study.service.api_studies import home_of, require
 from study.service.web import Reader, person, role, router, service
 from study.study_files import available
 from study.text import answers
+from study.text.search import state
 from study.text.table import text_of
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ _templates = jinja2.Environment(
     trim_blocks=True, lstrip_blocks=True,
 )  # fmt: skip
 _filters = cast(dict[str, Any], _templates.filters)
-_filters |= {"number": number, "knob": knob, "knobs": knobs, "duration": duration}
+_filters |= {"number": number, "knob": knob, "knobs": knobs, "duration": duration, "state": state}
 _filters["coded"] = lambda text: Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped
 _filters["when"] = lambda text: (text or "")[:16].replace("T", " ")
 

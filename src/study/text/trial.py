@@ -22,7 +22,8 @@ def details(found: TrialDetails) -> list[Block]:
     blocks = [Block(_head(found)), _knobs(found)]
     if found.history:
         blocks.append(_epochs(found.history))
-    return [*blocks, *_evaluation(found.evaluation or {}), Block([f"Folder: {found.folder}"])]
+    raised = [Block(found.traceback.splitlines())] if found.traceback else []
+    return [*blocks, *_evaluation(found.evaluation or {}), *raised, Block([f"Folder: {found.folder}"])]
 
 
 def _head(found: TrialDetails) -> list[str]:
