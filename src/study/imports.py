@@ -19,7 +19,7 @@ import importlib
 import importlib.util
 import sys
 import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from hashlib import sha256
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -162,10 +162,17 @@ def without_arguments(program: str) -> Generator[None]:
         sys.argv = before
 
 
+@contextmanager
+def _importing(program: str) -> Generator[None]:
+    """Run a module of a person's own without our arguments; what it prints goes to stderr: stdout is for data."""
+    with without_arguments(program), redirect_stdout(sys.stderr):
+        yield
+
+
 def _import_module(name: str) -> ModuleType:
     if name not in sys.modules:
         importlib.invalidate_caches()  # a file made within the last second may not be in the folder's cached listing
-    with without_arguments(name):
+    with _importing(name):
         module = importlib.import_module(name)
     with _lock:
         _own.note(module)
@@ -192,7 +199,7 @@ def _execute(name: str, path: Path) -> None:
     sys.modules[name] = module
     importlib.invalidate_caches()  # as above
     try:
-        with without_arguments(str(path)):
+        with _importing(str(path)):
             loader.exec_module(module)
     except SyntaxError as error:
         del sys.modules[name]

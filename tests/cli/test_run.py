@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from study.service import describing
+from study.settings import resolve
 from tests.conftest import WITHOUT_MLFLOW
 
 TOY = Path(__file__).parents[1] / "toy.py"
@@ -258,3 +260,16 @@ def test_a_new_study_runs_as_it_is(study, untracked):
     answer = study("run", "mine", "--trials", "3", "--executor", "inline", "--epochs", "2")
     assert answer.code == 0
     assert ["norm_inputs", "1", "complete"] in [line.split()[:3] for line in answer.out.splitlines()]
+
+
+def test_what_a_study_file_prints_as_it_is_imported_or_suggests_is_no_data(study, ready):
+    Path("own_printing_module.py").write_text("print('of the module')\n")
+    file = Path("studies/toy.py")
+    text = file.read_text().replace('    return {"x"', '    print("of the space")\n    return {"x"')
+    file.write_text(f"print('of the file')\nimport own_printing_module\n{text.replace('from __future__', '# ')}")
+    answer = study("check", "toy", "--json")
+    assert answer.json["study"] == "toy"
+    assert "of the file\nof the module\nof the space\n" in answer.err
+    file.write_text(f"{file.read_text()}\n")  # it is imported again
+    assert {line["study"] for line in lines(study("run", "toy", "--trials", "1", *QUICK, "--json"))} == {"toy"}
+    assert describing.describe("toy", resolve())["metric"] == "score"

@@ -58,6 +58,17 @@ def test_bad_input_is_one_clear_line_and_nothing_is_written(study, arguments, co
     assert list((tmp_path / "work").iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "arguments", [["run", "x"], ["show", "x"], ["register", "x"], ["promote", "x"], ["rollback", "x"], ["models"]]
+)
+def test_with_a_server_only_what_was_typed_about_this_machine_is_refused(study, monkeypatch, arguments):
+    server = ["--server", "http://127.0.0.1:9"]
+    for name in ("STUDY_HOME", "STUDY_STORAGE", "OPTUNA_STORAGE", "MLFLOW_TRACKING_URI", "RAY_ADDRESS"):
+        monkeypatch.setenv(name, "sqlite:///there.db")  # for other commands
+    assert "http://127.0.0.1:9: does not answer" in study(*arguments, *server).err
+    assert "--home is about this machine" in study(*arguments, *server, "--home", "here").err
+
+
 def test_without_a_command_the_help_is_shown_on_stderr(study):
     answer = study()
     assert (answer.code, answer.out) == (2, "")

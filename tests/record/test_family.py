@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from study.errors import StudyError
-from study.record import family
+from study.record import family, owner
 from study.record.family import Family
 from study.record.journal import Journal
 
@@ -90,7 +90,10 @@ def test_a_definition_is_found_wherever_the_family_has_one(home):
 @pytest.mark.parametrize(
     ("who", "runs"),
     [
-        ({"pid": os.getpid(), "host": socket.gethostname()}, True),
+        (owner.this_process("study run mine"), True),
+        ({**owner.this_process("study run mine"), "started": "1"}, False),  # another process has its number by now
+        ({**owner.this_process("study run mine"), "machine": "before the machine was started again"}, False),
+        ({"pid": os.getpid(), "host": socket.gethostname()}, True),  # of an older version
         ({"pid": os.getpid(), "host": "elsewhere"}, False),
         ({"pid": 2**22 + 1, "host": socket.gethostname()}, False),
         ("torn", False),

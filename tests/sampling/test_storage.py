@@ -147,6 +147,22 @@ def test_a_lock_file_that_a_suspended_process_holds_is_said_and_given_up(monkeyp
         pass
 
 
+@pytest.mark.parametrize("place", ["toy", "toy/lock"])
+def test_a_folder_that_cannot_be_made_or_written_is_one_line(tmp_path, place):
+    (tmp_path / "toy").mkdir()
+    if place == "toy":
+        (tmp_path / "toy").rmdir()
+        (tmp_path / "toy").write_text("")
+    else:
+        (tmp_path / "toy" / "lock").mkdir()
+    with (
+        storage.opened(f"sqlite:///{tmp_path / 'optuna.db'}") as database,
+        pytest.raises(PlaceError, match="toy/lock: cannot be written: "),
+        storage.held("toy", tmp_path / "toy", database),
+    ):
+        pass
+
+
 @pytest.mark.parametrize("call", ["write", "ftruncate"])
 def test_a_full_disk_at_the_lock_is_told_and_at_its_release_it_does_not_matter(tmp_path, monkeypatch, call):
     def full(handle, what):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 import threading
 from pathlib import Path
@@ -50,6 +51,38 @@ def test_a_backup_that_was_changed_is_refused_and_nothing_is_left(study, made):
         answer = study("restore", "b.tar.gz", "--home", "new")
         assert (answer.code, Path("new").exists()) == (2, False)
     assert not list(Path().glob(".restoring-*"))
+
+
+def test_a_file_that_is_no_database_is_archived_as_it_is(study, made):
+    contents = {"a.db": b"no database", "b.db": b"SQLite format 3\0 and no more of it", "c.db": b""}
+    for name, content in contents.items():
+        Path("mlruns", name).write_bytes(content)
+    assert study("backup", "b.tar.gz").code == 0
+    assert sorted(path.name for path in Path().iterdir()) == ["b.tar.gz", "mlruns"]
+    assert study("restore", "b.tar.gz", "--home", "new").code == 0
+    assert {name: Path("new", name).read_bytes() for name in contents} == contents
+
+
+def test_a_damaged_archive_is_one_line_and_nothing_is_left(study, made):
+    Path("mlruns/weights").write_bytes(random.Random(0).randbytes(200_000))
+    assert study("backup", "b.tar.gz").code == 0
+    whole = Path("b.tar.gz").read_bytes()
+    flipped = range(20, len(whole) - 200, len(whole) // 10)  # what ends it is of no file
+    for first, last in (*((place, place + 1) for place in flipped), (len(whole) - 150_000, len(whole) - 100_000)):
+        Path("b.tar.gz").write_bytes(whole[:first] + bytes(each ^ 0xFF for each in whole[first:last]) + whole[last:])
+        answer = study("restore", "b.tar.gz", "--home", "new")
+        assert (answer.code in {1, 2}, answer.err.count("\n"), Path("new").exists()) == (True, 1, False), first
+        assert "bug" not in answer.err
+    assert not list(Path().glob(".restoring-*"))
+
+
+@pytest.mark.parametrize("home", ["file", "file/new", "/proc/new"])
+def test_a_place_that_cannot_be_restored_into_is_one_line(study, made, home):
+    assert study("backup", "b.tar.gz").code == 0
+    Path("file").write_text("")
+    answer = study("restore", "b.tar.gz", "--home", home)
+    assert (answer.code, answer.err.count("\n")) == (2, 1)
+    assert f"{home}: cannot be written: " in answer.err
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import subprocess
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +15,8 @@ import optuna
 import pytest
 
 from study.service import people, store
+from study.service.neighbours import Program
+from study.settings import resolve
 from tests.service.conftest import PASSWORD, bearer, until
 
 pytestmark = pytest.mark.slow
@@ -65,6 +69,21 @@ def programs(serving):
         except OSError:
             continue
     return found
+
+
+def test_the_folder_of_a_server_that_was_killed_goes_when_the_next_begins(tmp_path, monkeypatch):
+    begin = "from study.service.neighbours import Program; from study.settings import resolve; "
+    begin += "print(Program('Optuna', 'optuna', '/', resolve()).socket.parent, flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", begin], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as server:
+        folder = Path(server.stdout.readline().strip())
+        server.kill()
+    assert folder.is_dir()
+    after = Program("Optuna", "optuna", "/", resolve())
+    assert (folder.exists(), after.socket.parent.stat().st_mode & 0o777) == (False, 0o700)
+    after.stop()
+    assert not after.socket.parent.exists()
 
 
 def test_both_are_read_behind_the_login_written_by_admins_alone_and_end_with_the_server(serving, beside):

@@ -106,6 +106,29 @@ def test_a_place_that_is_away_when_a_run_begins_is_tried_again(conductor):
     assert "secret" not in found.reason
 
 
+def test_a_run_that_cannot_begin_is_tried_again_or_fails_and_keeps_no_other_from_beginning(conductor, monkeypatch):
+    monkeypatch.setattr(queue, "BACKOFF", 0.01)
+    first = ask(conductor, trials=3, workers=1)
+    later, last = (
+        queue.submit(conductor.database, RUNNER, Submitted(study=name, workers=1))[0].id for name in ("two", "three")
+    )
+    with conductor.database.write() as connection:
+        mine = sa.update(tables.runs).where(tables.runs.c.id == later)
+        connection.execute(mine.values(asked='{"study": "two", "file": null, "of_a_later_version": 1}'))
+    folder = conductor.run_folder(first)
+    folder.parent.mkdir(parents=True)
+    folder.write_text("")  # where a folder cannot be made
+    conductor.step()
+    found = [queue.get(conductor.database, run) for run in (first, later, last)]
+    assert [run.status for run in found] == ["queued", "failed", "running"]
+    assert found[0].failures == 1
+    assert found[0].reason == f"tries again; cannot begin: File exists: {folder}"
+    assert found[1].reason.startswith("this version cannot do what was asked: of_a_later_version: ")
+    assert process(conductor, last)
+    folder.unlink()
+    assert become(conductor, first, "running").attempt == 2
+
+
 def test_what_ray_says_as_it_ends_a_command_is_told_in_plain_words():
     said = (
         "[2026-11-30 07:34:14,244 E 28691 28792] rpc_client.h:204: Failed to connect to GCS within 60 seconds. GCS may"

@@ -23,6 +23,22 @@ def test_an_invitation_works_once_and_the_first_admins_only_while_there_is_nobod
     assert people.log_in(stored, "second", PASSWORD) is None
 
 
+def test_somebody_who_is_refused_comes_back_by_a_new_invitation_alone(stored):
+    before = [people.invite(stored, "admin", "runner") for _ in range(3)]
+    people.accept(stored, before.pop(), "runner", PASSWORD)
+    with pytest.raises(InputError, match="used already"):
+        people.accept(stored, before.pop(), "runner", "another good password")
+    before.append(people.invite(stored, "admin", "runner"))
+    people.change(stored, ADMIN, "runner", disabled=True)
+    for secret in before:
+        assert people.invited(stored, secret) is None
+        with pytest.raises(InputError, match="used already"):
+            people.accept(stored, secret, "runner", PASSWORD)
+    assert people.log_in(stored, "runner", PASSWORD) is None
+    people.accept(stored, people.invite(stored, "admin", "runner"), "runner", PASSWORD)
+    assert people.log_in(stored, "runner", PASSWORD).role == "runner"
+
+
 def test_a_new_password_ends_all_sessions(stored):
     who = people.log_in(stored, "viewer", PASSWORD)
     cookie = people.begin_session(stored, who)

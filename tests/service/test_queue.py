@@ -124,7 +124,7 @@ def test_a_run_that_waits_for_a_node_says_so_to_those_who_follow_it(stored):
     assert told == ["", "waits for a node of the cluster with room for a trial"]
 
 
-def test_what_an_older_lease_writes_is_not_written(stored):
+def test_what_is_written_with_an_older_token_is_not_written(stored):
     run = submit(stored)
     old = queue.claim(stored, 1)[0][0]["lease_token"]
     new = queue.left_running(stored)[0]["lease_token"]

@@ -77,6 +77,7 @@ AsCsv = Annotated[bool, typer.Option("--csv", rich_help_panel=options.OUTPUT, he
 
 
 def register(
+    context: typer.Context,
     name: options.StudyName,
     trial: Trial = None,
     model: ModelName = None,
@@ -87,9 +88,9 @@ def register(
 ) -> None:
     """Register the confirmed winner, or a trial, in MLflow's model registry."""
     if server:
-        from study.cli import remote_models
+        from study.cli import remote, remote_models
 
-        remote_models.refuse_places(home=home, tracking_uri=tracking_uri)
+        remote.refuse(context, "home", "tracking_uri")
         version = remote_models.register(server, name, trial, model, as_json=as_json)
         named, aliases = version.model, version.aliases
     else:
@@ -101,6 +102,7 @@ def register(
 
 
 def promote(
+    context: typer.Context,
     name: Model,
     number: Annotated[
         int | None, typer.Argument(metavar="VERSION", min=1, show_default="the newest", help="The version to promote.")
@@ -115,9 +117,9 @@ def promote(
 ) -> None:
     """Make a version the champion if it is surely no worse on the same test examples. Exits with 3 if too few tell."""
     if server:
-        from study.cli import remote_models
+        from study.cli import remote, remote_models
 
-        remote_models.refuse_places(home=home, tracking_uri=tracking_uri)
+        remote.refuse(context, "home", "tracking_uri")
         wanted = {"version": number, "force": force, "reason": reason, "margin": margin}
         remote_models.promote(server, name, wanted, as_json=as_json)
         return
@@ -128,6 +130,7 @@ def promote(
 
 
 def rollback(
+    context: typer.Context,
     name: Model,
     as_json: options.AsJson = False,
     server: options.Server = None,
@@ -136,15 +139,16 @@ def rollback(
 ) -> None:
     """Restore the previous champion. Repeated, it goes further back."""
     if server:
-        from study.cli import remote_models
+        from study.cli import remote, remote_models
 
-        remote_models.refuse_places(home=home, tracking_uri=tracking_uri)
+        remote.refuse(context, "home", "tracking_uri")
         remote_models.rollback(server, name, as_json=as_json)
         return
     show(api.rollback(name, home=home, tracking_uri=tracking_uri), as_json=as_json)
 
 
 def models(
+    context: typer.Context,
     name: Annotated[
         str | None,
         typer.Argument(metavar="NAME", show_default=False, help="A registered model. Without one, all are listed."),
@@ -156,9 +160,9 @@ def models(
 ) -> None:
     """List the versions of registered models with their scores."""
     if server:
-        from study.cli import remote_models
+        from study.cli import remote, remote_models
 
-        remote_models.refuse_places(home=home, tracking_uri=tracking_uri)
+        remote.refuse(context, "home", "tracking_uri")
         remote_models.models(server, name, as_json=as_json)
         return
     found = api.models(name, home=home, tracking_uri=tracking_uri)

@@ -37,7 +37,8 @@ def login(
     """Log in to a server. The password is asked for, or read from stdin."""
     import getpass
 
-    from study.service.client import checked, log_in, tokens_file
+    from study.service import kept_tokens
+    from study.service.client import checked, log_in
 
     server = checked(server)
     here = sys.stdin.isatty()
@@ -48,7 +49,7 @@ def login(
         name = sys.stdin.readline().strip()
     password = getpass.getpass("Password: ") if here else sys.stdin.readline().rstrip("\n")
     made = log_in(server, str(name), password)
-    log.info("logged in as %s until %s; the token is in %s", made.person, (made.expires or "")[:10], tokens_file())
+    log.info("logged in as %s until %s; the token is in %s", made.person, (made.expires or "")[:10], kept_tokens.file())
 
 
 def attach(
@@ -95,9 +96,10 @@ def priority(run: RunName, to: Priority, server: options.Server = None) -> None:
 
 
 def _client(server: str | None) -> Client:
-    from study.service.client import Client, known_tokens
+    from study.service import kept_tokens
+    from study.service.client import Client
 
-    known = known_tokens()
+    known = kept_tokens.known()
     if server is None and len(known) == 1:
         server = next(iter(known))
     return Client(server)

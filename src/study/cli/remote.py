@@ -47,11 +47,7 @@ def ask(context: typer.Context, server: str, question: str, name: str | None, *,
 
     """
     given = {each: value for each, value in context.params.items() if _is_given(context, each)}
-    unfit = [each for each in HERE_ONLY if each in given]
-    unfit += [each for each in OF_RAY if typed(context, each)]  # RAY_ADDRESS may be meant for other commands
-    if unfit:
-        option = unfit[0].replace("_", "-").replace("as-csv", "csv").replace("show-only", "show")
-        raise InputError(f"--{option} is about this machine", where="--server", fix="Leave one of them out.")
+    refuse(context, *HERE_ONLY, *OF_RAY)
     if name is None:
         raise InputError("which study?", where=f"study {question}", fix=f"`study list` on {server} shows them.")
     asked = {each: given[each] for each in SAME if each in given}
@@ -74,6 +70,18 @@ def ask(context: typer.Context, server: str, question: str, name: str | None, *,
         raise InputError(first["msg"], where=".".join(str(each) for each in first["loc"])) from error
     log.info("run %s of %s on %s", run.id, run.study, client.server)
     watch(client, run, context.ensure_object(Terminal), as_json=as_json)
+
+
+def refuse(context: typer.Context, *of_this_machine: str) -> None:
+    """Refuse options that mean this machine where they were typed; variables such as STUDY_HOME are for other commands.
+
+    Raises:
+        InputError: one was.
+
+    """
+    if unfit := [each for each in of_this_machine if typed(context, each)]:
+        option = unfit[0].replace("_", "-").replace("as-csv", "csv").replace("show-only", "show")
+        raise InputError(f"--{option} is about this machine", where="--server", fix="Leave one of them out.")
 
 
 def _is_given(context: typer.Context, parameter: str) -> bool:
@@ -116,10 +124,7 @@ def show(context: typer.Context, server: str, name: str, trial: int | None, *, a
         InputError: an option that the server does not have, or no such study or trial.
 
     """
-    here = ("importance", "pruning", "sort_by", "top", "home")
-    if unfit := [each for each in here if _is_given(context, each)]:
-        option = unfit[0].replace("_", "-")
-        raise InputError(f"--{option} is about this machine", where="--server", fix="Leave one of them out.")
+    refuse(context, "importance", "pruning", "sort_by", "top", "home")
     client = Client(server)
     found = client.show(name) if trial is None else client.show_trial(name, trial)
     if as_json:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from study.errors import InputError
 from study.schemas.models import ModelVersion
 from study.service.client import Client
 from study.terminal.console import width
@@ -13,22 +12,9 @@ from study.text.table import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from study.schemas import Record
     from study.text.table import Block
-
-
-def refuse_places(**given: Path | str | None) -> None:
-    """Refuse an option that means this machine.
-
-    Raises:
-        InputError: one is given.
-
-    """
-    if unfit := next((name for name, value in given.items() if value is not None), None):
-        option = unfit.replace("_", "-")
-        raise InputError(f"--{option} is about this machine", where="--server", fix="Leave one of them out.")
 
 
 def models(server: str, name: str | None, *, as_json: bool) -> None:

@@ -197,10 +197,11 @@ def upgrade(database: Database = None, home: options.Home = None) -> None:
     """Bring the tables of `study serve` to this version, after a copy of a SQLite database."""
     require_extra()
     from study import settings
+    from study.record import atomic_files
     from study.service import server, store
 
     places = settings.resolve(home)
-    places.home.mkdir(parents=True, exist_ok=True)
+    atomic_files.make_folder(places.home, places.home)
     before, now, copy = store.upgrade(database or server.default_url(places), places.home / "backups")
     if copy is not None:
         log.info("a copy of the version before: %s", copy)

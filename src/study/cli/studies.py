@@ -107,6 +107,7 @@ def plan(
 
 
 def report(
+    context: typer.Context,
     name: options.StudyName,
     output: ReportPlace = None,
     as_json: options.AsJson = False,
@@ -118,6 +119,7 @@ def report(
     if server:
         from study.cli import remote
 
+        remote.refuse(context, "home", "tracking_uri")
         print(remote.report(server, name, output))
         return
     written = api.write_report(name, output, home=home, tracking_uri=tracking_uri)

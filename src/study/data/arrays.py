@@ -21,13 +21,12 @@ from study.data.pixels import Decoded
 from study.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from study.data.forms import Kind
     from study.data.packed import Pack
-
-    Report = Callable[[str, float | None], None]
+    from study.data.reports import Report
 
 TOKENS = frozenset({"tokens", "ids"})  # words of the names of sequences, such as input_ids
 EXAMPLES = frozenset({"x", "data", "images", "image", "features", "inputs", "arr_0", "tokens", "input_ids"})

@@ -15,10 +15,10 @@ from study.errors import PlaceError
 from study.record import atomic_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    Report = Callable[[str, float | None], None]
+    from study.data.reports import Report
 
 ANSWER = 8.0  # seconds in which the servers must respond, all together: name look-up and redirects included
 STALL = 30.0  # seconds without data after which a connection counts as dead

@@ -15,10 +15,10 @@ from study.errors import DataError
 from study.formatting import size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    Report = Callable[[str, float | None], None]
+    from study.data.reports import Report
 
 CATEGORIES = 1000  # a column with more distinct texts holds names or sentences, unless each is frequent
 FREQUENT = 10  # rows of a category, on average

@@ -27,12 +27,11 @@ from study.data.targets import SEPARATORS
 from study.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from study.data.packed import Pack
-
-    Report = Callable[[str, float | None], None]
+    from study.data.reports import Report
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,15 +15,14 @@ from study.data.pixels import Decoded, Levels
 from study.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from study.data.archives import Parts
     from study.data.forms import Task
     from study.data.packed import Pack
+    from study.data.reports import Report
     from study.data.targets import Number
-
-    Report = Callable[[str, float | None], None]
 
 LEAST_BRIGHT = 64  # of 255; images of 16 bits a colour that stay below it use less than 14 bits
 

@@ -20,16 +20,15 @@ from study.data.known import KNOWN, known_number
 from study.data.layout import FIX, Slot, may_hold_image, printable, slots, without_image
 from study.data.memory import require_room
 from study.data.pixels import UNREADABLE, decode
+from study.data.reports import Report, silent
 from study.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from concurrent.futures import Future
     from pathlib import Path
 
     from study.data.packed import Pack
-
-    Report = Callable[[str, float | None], None]
 
 BATCH = 64  # images that a thread decodes at a time; with fewer, the threads wait for each other
 
@@ -55,15 +54,11 @@ def import_images(
 
     """
     packed.file_of(name)
-    tell = report or _silent
+    tell = report or silent
     pictures, found = _pictures(path, size, tell)
     classes, numbers = _classes(name, path, found, tell)
     made = Made(path, classes, numbers, _digest(path), size)
     return store(name, made, pictures, found, test_fraction=test_fraction, report=tell)
-
-
-def _silent(_text: str, _share: float | None) -> None:
-    """Report nothing."""
 
 
 def _digest(path: Path) -> str:

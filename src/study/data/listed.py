@@ -18,13 +18,12 @@ from study.data.targets import SEPARATORS
 from study.errors import DataError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from study.data.dialects import Reading
     from study.data.packed import Pack
-
-    Report = Callable[[str, float | None], None]
+    from study.data.reports import Report
 
 FILE, LABEL = "file", "label"  # columns
 LOOKED_AT = 50  # rows that tell whether a column names images

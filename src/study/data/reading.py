@@ -15,12 +15,11 @@ from study.data.numerals import Column
 from study.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from study.data.numerals import Decimal
-
-    Report = Callable[[str, float | None], None]
+    from study.data.reports import Report
 
 UNREADABLE = (ValueError, OSError, EOFError, csv.Error)  # ValueError: also pandas' and Arrow's own
 PARQUET, FEATHER = b"PAR1", b"ARROW1"  # first bytes of these files

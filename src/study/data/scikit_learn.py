@@ -17,11 +17,10 @@ from study.formatting import nearest, reason
 from study.knobs import SCIKIT_LEARN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from study.data.packed import Pack
-
-    Report = Callable[[str, float | None], None]
+    from study.data.reports import Report
 
 # Of no data set of their own, or in a form that no import reads.
 OTHERS = {

@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 
     from study.data.kinds import Kind
     from study.data.packed import Pack
+    from study.data.reports import Report
     from study.text.table import Block
-
-    Report = Callable[[str, float | None], None]
 
 log = logging.getLogger("study")
 TO_COME = {"torchvision": "torchvision, when first used", "scikit-learn": "scikit-learn, when first used"}

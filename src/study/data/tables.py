@@ -14,16 +14,15 @@ from study.data.dialects import Reading
 from study.data.encoding import encode
 from study.data.known import TEST_SEED, TEST_SHARE, hold_out
 from study.data.reading import read_table
+from study.data.reports import Report, silent
 from study.data.targets import joined, target_of
 from study.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from study.data.packed import Pack
-
-    Report = Callable[[str, float | None], None]
 
 
 def import_table(
@@ -65,7 +64,7 @@ def import_table(
 
     """
     packed.file_of(name)
-    tell, how = report or _silent, reading or Reading()
+    tell, how = report or silent, reading or Reading()
     whole = read_table(path, (), how, label=label, report=tell) if read is None else read
     frames, paths = {"train": _features_checked(path, whole, label, drop, how, tell)}, {"train": path}
     if test is not None:
@@ -154,10 +153,6 @@ def _store(
         task=target.task,
         categories=columns.categories,
     )
-
-
-def _silent(_text: str, _share: float | None) -> None:
-    """Report nothing."""
 
 
 def _digest(path: Path) -> str:

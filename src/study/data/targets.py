@@ -14,13 +14,12 @@ from study.data.numerals import Column, Decimal, numeral
 from study.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from study.data.forms import Task
-
-    Report = Callable[[str, float | None], None]
+    from study.data.reports import Report
 
 SEPARATORS = ("\x1f", "|", ";", ",")  # of several labels; the first one joins names that may hold the others
 Number = float | tuple[int, ...]

@@ -14,6 +14,7 @@ import torch
 
 from study.data import arrays, packed
 from study.data.dialects import Reading
+from study.data.reports import Report, silent
 from study.engine.own import parameters, running
 from study.engine.sources import unknown
 from study.errors import DataError
@@ -22,12 +23,8 @@ from study.imports import import_object
 from study.knobs import SCIKIT_LEARN, TORCHVISION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from study.data.forms import Kind
     from study.data.packed import Pack
-
-    Report = Callable[[str, float | None], None]
 
 FIX = "Return {'x': ..., 'y': ...}, or {'x_train': ..., 'y_train': ..., 'x_test': ..., 'y_test': ...}."
 PARTS = ("x", "y", "tokens")
@@ -70,7 +67,7 @@ def make(name: str, report: Report | None = None) -> Pack:
     how = Reading(task="regression" if splits["train"][1].dtype.kind == "f" else "classification")
     named = {split: (x, _with_names(name, y, classes)) for split, (x, y) in splits.items()}
     return arrays.written(
-        name, Path(name), named, kind, f"made by {name}", test_fraction=None, reading=how, report=report or _silent,
+        name, Path(name), named, kind, f"made by {name}", test_fraction=None, reading=how, report=report or silent,
         classes=classes, keep=True,
     )  # fmt: skip
 
@@ -86,10 +83,6 @@ def require_same_again(name: str) -> None:
     if make(name).sha256 != before:
         what = "gives other data each time that it is called"
         raise DataError(what, where=name, fix="Seed its random numbers: a search that goes on needs the same data.")
-
-
-def _silent(_text: str, _share: float | None) -> None:
-    """Tell nobody."""
 
 
 def _named(name: str, returned: Any) -> dict[str, Any]:

@@ -19,17 +19,16 @@ from study.data import packed
 from study.data.download import fetch, intact
 from study.data.forms import LABELS
 from study.data.known import KNOWN, TEST_SEED, TEST_SHARE, Known, hold_out
+from study.data.reports import Report, silent
 from study.errors import DataError, DataMissing, PlaceError
 from study.formatting import nearest
 from study.knobs import SCIKIT_LEARN, TORCHVISION, is_own
 from study.settings import cache_folder, data_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from study.data.packed import Pack
-
-    Report = Callable[[str, float | None], None]
 
 ABANDONED = 86400.0  # seconds after which a folder of files on their way is nobody's
 # What torchvision raises for files that are missing, cut short or not what they should be.
@@ -133,7 +132,7 @@ def _from_torchvision(name: str, known: Known, report: Report | None) -> Pack:
             looked.append(f"{root}, where its files are incomplete or damaged" if damaged else str(root))
         else:
             return _write(name, known, arrays, classes, f"files in {root}")
-    tell = report or _silent
+    tell = report or silent
     try:
         return _download(name, known, reader, roots, tell)
     except ConnectionError as error:
@@ -142,10 +141,6 @@ def _from_torchvision(name: str, known: Known, report: Report | None) -> Pack:
             f"Set STUDY_DATA to the folder of torchvision's files, or import your own: `study data import {name} FILE`."
         )
         raise DataMissing(what, fix=fix) from error
-
-
-def _silent(_text: str, _share: float | None) -> None:
-    """Tell nobody."""
 
 
 def _download(name: str, known: Known, reader: Any, roots: Sequence[Path], report: Report) -> Pack:

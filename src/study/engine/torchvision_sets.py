@@ -21,11 +21,10 @@ from study.knobs import TORCHVISION
 from study.settings import data_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from study.data.packed import Pack
-
-    Report = Callable[[str, float | None], None]
+    from study.data.reports import Report
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "trainval": "train", "test": "test"}  # by torchvision's names
 OURS = {"root", "train", "transform", "target_transform", "download", "loader"}  # arguments that are not a person's

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from study import tracking
 from study.plots import figures
-from study.progress import Notice, Written
+from study.progress import Written
 from study.record import atomic_files
 from study.record.family import Family
 
@@ -94,13 +94,20 @@ def publish(
     Yields:
         The written files, and a notice if the tracking server did not receive everything.
 
+    Raises:
+        PlaceError: the disk is full or not writable.
+
     """
     for journal, by_recipe in groups.items():
         journal.store_groups(by_recipe)
     folder = next(iter(groups)).artifacts
-    drawn = [path for name, each in (pictures or {}).items() for path in figures.write(each, folder, name)]
+    try:
+        drawn = [path for name, each in (pictures or {}).items() for path in figures.write(each, folder, name)]
+        if texts:
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise atomic_files.cannot_write(folder, error) from error
     for name, content in (texts or {}).items():
-        folder.mkdir(parents=True, exist_ok=True)
         atomic_files.replace(folder / name, [content.encode(errors="backslashreplace")])
     shown = [path for path in drawn if path.suffix == ".png"]
     if shown:
@@ -109,5 +116,4 @@ def publish(
         names = [journal.folder.name for journal in groups]
         search = Family.of(names[0], settings.home).search  # its description says what was confirmed
         names += [search.folder.name] if search.definition() and search.folder.name not in names else []
-        for trouble in tracking.try_sync(settings, names):
-            yield Notice(f"MLflow does not have all of it yet: {trouble}; `study sync {' '.join(names)}` sends it")
+        yield from tracking.sent(settings, names)

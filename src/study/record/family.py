@@ -17,6 +17,7 @@ from study.differences import settings
 from study.errors import InputError, StudyError
 from study.formatting import nearest
 from study.recipe import Recipe
+from study.record import atomic_files, owner
 from study.record.journal import LOCK, Journal
 from study.settings import studies_folder, study_folder
 
@@ -232,13 +233,13 @@ def find(name: str, home: Path) -> Journal:
 def held_by(ran: Journal) -> dict[str, Any] | None:
     """Return the process that is running a study; None if there is none, or if it is on another machine."""
     who = last_held_by(ran)
-    try:
-        if who is None or who["host"] != socket.gethostname():
-            return None
-        os.kill(who["pid"], 0)
-    except (OSError, KeyError, TypeError):
+    if who is None or not isinstance(who.get("pid"), int):
         return None
-    return who
+    if {"machine", "started"} <= who.keys():
+        runs = owner.is_here(who) and not owner.is_dead(who)
+    else:  # of an older version
+        runs = who.get("host") == socket.gethostname() and atomic_files.is_alive(who["pid"])
+    return who if runs else None
 
 
 def last_held_by(ran: Journal) -> dict[str, Any] | None:

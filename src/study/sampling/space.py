@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 import traceback
+from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -94,14 +96,15 @@ def _require_storable(study: Study, overrides: Overrides) -> None:
 
 
 def suggest(study: Study, trial: optuna.Trial) -> Overrides:
-    """Run the space on a trial.
+    """Run the space on a trial; what it prints goes to stderr: stdout is for data.
 
     Raises:
         StudyFileError: the space raises, or returns no dict.
 
     """
     try:
-        overrides = study.suggest(trial)
+        with redirect_stdout(sys.stderr):
+            overrides = study.suggest(trial)
     except (Exception, SystemExit) as error:  # a person's function may raise anything; the error gives its line
         file = getattr(getattr(study.space, "__code__", None), "co_filename", None)
         lines = [step.lineno for step in traceback.extract_tb(error.__traceback__) if step.filename == file]

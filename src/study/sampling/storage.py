@@ -133,8 +133,12 @@ def held(study: str, folder: Path, storage: RDBStorage) -> Generator[lease.Lease
         PlaceError: the disk is full or the folder cannot be written.
 
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("a+") as file:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / LOCK).open("a+")
+    except OSError as error:  # as of another person's folder
+        raise cannot_write(folder / LOCK, error) from error
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

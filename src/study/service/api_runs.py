@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Header, Query, Request
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.concurrency import run_in_threadpool
 
 from study.errors import InputError
 from study.record import family
@@ -162,7 +163,8 @@ async def run_events(
     request: Request, run: str, last_event_id: LastEvent = None, after: Annotated[int, Query(ge=0)] = 0
 ) -> Response:
     """Follow a run and the studies that it writes, from its first event or after `Last-Event-ID`."""
-    return _events(request, service(request).hub.follow(_after(last_event_id, after), (), run))
+    known = await run_in_threadpool(found, request, run)
+    return _events(request, service(request).hub.follow(_after(last_event_id, after), (), known.id))
 
 
 @routes.get("/events", response_class=Events, openapi_extra=role("viewer"))

@@ -6,6 +6,7 @@ are replaced as a whole; of a SQLite database SQLite itself makes a copy. The la
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -14,6 +15,7 @@ import shutil
 import sqlite3
 import tarfile
 import tempfile
+import zlib
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,9 +70,10 @@ def backup(home: Path, file: Path) -> Done:
         made.replace(file)
         atomic_files.sync_folder(file.absolute().parent)
     except OSError as error:
+        raise atomic_files.cannot_write(file, error, "Choose another file.") from error
+    finally:  # Ctrl-C too
         with suppress(OSError):
             made.unlink()
-        raise PlaceError(f"cannot be written: {error.strerror or error}", where=str(file)) from error
     return Done(len(sums), size)
 
 
@@ -83,12 +86,15 @@ def restore(file: Path, home: Path) -> Done:
         PlaceError: it cannot be read or written.
 
     """
-    if home.exists() and any(home.iterdir()):
-        raise InputError("the folder is not empty", where=str(home), fix="Give a --home that is not there yet.")
-    home.parent.mkdir(parents=True, exist_ok=True)
-    making = Path(tempfile.mkdtemp(prefix=".restoring-", dir=home.parent))
     try:
-        with tarfile.open(file) as archive:
+        if home.exists() and any(home.iterdir()):
+            raise InputError("the folder is not empty", where=str(home), fix="Give a --home that is not there yet.")
+        home.parent.mkdir(parents=True, exist_ok=True)
+        making = Path(tempfile.mkdtemp(prefix=".restoring-", dir=home.parent))
+    except OSError as error:
+        raise atomic_files.cannot_write(home, error) from error
+    try:
+        with tarfile.open(file, "r:gz") as archive:
             archive.extractall(making, filter="data")
         done = _compare(making, file)
         (making / MANIFEST).unlink()
@@ -96,7 +102,7 @@ def restore(file: Path, home: Path) -> Done:
         with suppress(FileNotFoundError):
             home.rmdir()
         making.rename(home)
-    except (tarfile.TarError, EOFError) as error:
+    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise InputError("not a whole archive of `study backup`", where=str(file)) from error
     except OSError as error:
         raise PlaceError(f"cannot be restored: {error.strerror or error}", where=str(file)) from error
@@ -107,7 +113,7 @@ def restore(file: Path, home: Path) -> Done:
 
 def _files(home: Path, but: Path) -> Iterator[Path]:
     """List the files in an order in which what is derived comes after what it is derived from."""
-    for root, folders, names in os.walk(home):
+    for root, folders, names in os.walk(home, onerror=_require_gone):
         folders[:] = sorted(
             each for each in folders if each not in FOLDERS_LEFT_OUT and not each.startswith(".making-")
         )
@@ -122,18 +128,42 @@ def _files(home: Path, but: Path) -> Iterator[Path]:
                 yield path
 
 
+def _require_gone(error: OSError) -> None:
+    """Raise what keeps a folder from being listed, unless it has gone meanwhile."""
+    if not isinstance(error, FileNotFoundError):
+        raise PlaceError(f"cannot be read: {error.strerror}", where=str(error.filename))
+
+
 def _content(path: Path) -> bytes | None:
-    """Read a file; None if it has gone meanwhile."""
-    if path.suffix == ".db":
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder, path.name)
-            with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
-                source.backup(target)
-            return copy.read_bytes()
+    """Read a file; None if it has gone meanwhile.
+
+    Raises:
+        PlaceError: it cannot be read.
+
+    """
     try:
-        return path.read_bytes()
+        content = _copied(path) if path.suffix == ".db" and path.stat().st_size else None
+        return path.read_bytes() if content is None else content
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise PlaceError(f"cannot be read: {error.strerror or error}", where=str(path)) from error
+    except sqlite3.OperationalError as error:
+        raise PlaceError(f"cannot be read: {error}", where=str(path)) from error
+
+
+def _copied(path: Path) -> bytes | None:
+    """Have SQLite copy a database; None of a file that is none, or a damaged one, which is kept as it is."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, path.name)
+        try:
+            with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
+                source.backup(target)
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError:
+            return None
+        return copy.read_bytes()
 
 
 def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:

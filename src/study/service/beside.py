@@ -6,7 +6,6 @@ pipe of the service: it closes when the service ends, however that ends, and the
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
@@ -38,17 +37,10 @@ def _optuna(socket: str) -> int:
 
 
 def _mlflow(socket: str) -> int:
-    """Run MLflow without job execution, which `study` does not use and which takes 2 GB of memory."""
-    places = settings.resolve()
-    tracking.prepare(places)
-    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--static-prefix", PREFIX]
-    command += ["--uvicorn-opts", f"--uds {socket}", "--artifacts-destination", places.artifacts.as_uri()]
-    environment = {
-        "MLFLOW_BACKEND_STORE_URI": places.tracking_uri,
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-    }
-    return subprocess.run(command, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, check=False).returncode  # noqa: S603 - MLflow's own program
+    options = ("--static-prefix", PREFIX, "--uvicorn-opts", f"--uds {socket}")
+    tracking.prepare(places := settings.resolve())
+    command, environment = tracking.server(places, *options)
+    return subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, check=False).returncode  # noqa: S603 - MLflow's own program
 
 
 if __name__ == "__main__":

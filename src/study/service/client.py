@@ -14,17 +14,16 @@ import os
 import ssl
 import time
 import uuid
-from contextlib import closing, suppress
-from pathlib import Path
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from study.errors import InputError, PlaceError, StudyError, Undecided
-from study.record import atomic_files
 from study.schemas.models import ModelVersion, Promotion, RegisteredVersion
 from study.schemas.search import Overview
 from study.schemas.service import Event, MadeToken, Page, Run, Submitted
 from study.schemas.trial import TrialDetails
+from study.service import kept_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,6 +32,7 @@ TIMEOUT = 30.0  # seconds for an answer; the server sends a line each 15 s while
 LONG = 660.0  # seconds for an answer about models, which are loaded for it
 PATIENCE = 120.0  # seconds for which a server that has answered before is tried again
 ENDED = {"done", "failed", "cancelled", "paused"}
+PING = b":"  # begins the line that a server sends while there is no event
 
 
 class Client:
@@ -47,7 +47,7 @@ class Client:
 
     def __init__(self, server: str | None = None, token: str | None = None, patience: float = PATIENCE) -> None:  # noqa: D107
         self.server = checked(server or os.environ.get("STUDY_SERVER") or "")
-        self._token = token or os.environ.get("STUDY_TOKEN") or known_tokens().get(self.server)
+        self._token = token or os.environ.get("STUDY_TOKEN") or kept_tokens.known().get(self.server)
         self._patience, self._reached = patience, False
 
     def submit(self, study: str, question: str = "run", *, key: str | None = None, **asked: Any) -> Run:
@@ -102,13 +102,25 @@ class Client:
         return Run.model_validate(self._json("PUT", f"/runs/{identity}/priority", {"priority": priority}))
 
     def wait(self, run: str) -> Run:
-        """Wait until a run has ended or is paused."""
-        for event in self.events(run):
-            if event.kind == "run" and event.run == run and event.data["status"] in ENDED:
-                found = self.run(run)
-                if found.status in ENDED:
-                    return found
-        raise AssertionError("events end only with the run")
+        """Wait until a run has ended or is paused.
+
+        Args:
+            run: its id, or a study's name for the study's newest run.
+
+        Raises:
+            InputError: there is none.
+            PlaceError: the server does not answer any more.
+
+        """
+        found = self.run(run)
+        if found.status in ENDED:
+            return found
+        for event in self.events(found.id):
+            if event.kind == "run" and event.run == found.id and event.data["status"] in ENDED:
+                latest = self.run(found.id)
+                if latest.status in ENDED:
+                    return latest
+        return self.run(found.id)
 
     def show(self, study: str) -> Overview:
         """Give a study with its trials."""
@@ -160,17 +172,31 @@ class Client:
     def events(self, run: str, after: int = 0) -> Iterator[Event]:
         """Follow a run and its trials, old events first; a lost connection is made again and loses none.
 
+        It ends some seconds after the last event of a run that has ended or is paused.
+
         Args:
-            run: its id.
+            run: its id, or a study's name for the study's newest run.
             after: id of the event after which to begin.
 
+        Raises:
+            InputError: there is none.
+            PlaceError: the server does not answer, for as long as `patience`.
+
         """
-        lost = 0.0
+        found = self.run(run)
+        over, lost = found.status in ENDED, 0.0
         while True:
             try:
-                for event in self._stream(f"/runs/{quote(run, safe='')}/events", after):
-                    after, lost = event.id, 0.0
-                    yield event
+                for line in self._stream(f"/runs/{found.id}/events", after):
+                    lost = 0.0
+                    if line.startswith(PING) and over:
+                        return
+                    if line.startswith(b"data: "):
+                        event = Event.model_validate_json(line[6:])
+                        if event.kind == "run" and event.run == found.id:
+                            over = event.data["status"] in ENDED
+                        after = event.id
+                        yield event
             except PlaceError:
                 lost = lost or time.monotonic()
                 if time.monotonic() - lost > self._patience:
@@ -197,16 +223,17 @@ class Client:
                 return found
             time.sleep(1)
 
-    def _stream(self, path: str, after: int) -> Iterator[Event]:
+    def _stream(self, path: str, after: int) -> Iterator[bytes]:
+        """Give the lines of one connection, after an empty one as soon as the server has answered."""
         headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after), **_bearer(self._token)}
         try:
             with closing(_connect(self.server)) as connection:
                 connection.request("GET", _path(self.server, path), headers=headers)
                 answer = connection.getresponse()
                 _require_fine(self.server, answer.status, b"" if answer.status == 200 else answer.read())
+                yield b""
                 while line := answer.readline():
-                    if line.startswith(b"data: "):
-                        yield Event.model_validate_json(line[6:])
+                    yield line
         except (OSError, http.client.HTTPException) as error:
             raise _away(self.server, error) from error
 
@@ -216,38 +243,15 @@ def log_in(server: str, name: str, password: str) -> MadeToken:
 
     Raises:
         InputError: the name or the password is wrong.
-        PlaceError: the server does not answer.
+        PlaceError: the server does not answer, or the file of tokens cannot be written.
 
     """
     server = checked(server)
     label = f"study login, {os.uname().nodename}"[:100]
     given = {"name": name, "password": password, "label": label}
     made = MadeToken.model_validate_json(_answer(server, "POST", "/login", given, None))
-    file = tokens_file()
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    written = json.dumps({**known_tokens(), server: made.token}).encode()
-    with suppress(FileNotFoundError):
-        file.with_suffix(".new").unlink()
-    with os.fdopen(os.open(file.with_suffix(".new"), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as new:
-        new.write(written)
-    file.with_suffix(".new").replace(file)
-    atomic_files.sync_folder(file.parent)
+    kept_tokens.keep(server, made.token)
     return made
-
-
-def tokens_file() -> Path:
-    """File with the token of each server that one has logged in to."""
-    root = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config").expanduser()
-    return root / "study" / "servers.json"
-
-
-def known_tokens() -> dict[str, str]:
-    """Read the tokens by server."""
-    try:
-        found = json.loads(tokens_file().read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def checked(server: str) -> str:

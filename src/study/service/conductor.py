@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from study import processes
@@ -25,8 +22,9 @@ from study.errors import UNAVAILABLE, AllowanceUsed, StudyError
 from study.formatting import plural, without_password
 from study.record import family
 from study.record.owner import is_dead, is_here, known
-from study.schemas.service import Asked
-from study.service import asking, commands, queue, yielding
+from study.service import child as command
+from study.service import queue, yielding
+from study.service.child import Child
 from study.service.following import Follower, ended_since
 
 if TYPE_CHECKING:
@@ -39,44 +37,12 @@ if TYPE_CHECKING:
 
 TICK = 0.3  # seconds between looks at the queue and the children
 OTHERS = 2.0  # seconds between looks at the studies that no child runs
-RENEW = 5.0  # seconds between renewals of the leases
+SHARES = 5.0  # seconds between looks at the quotas and the free slots of what runs
 LAST_PATIENCE = 60.0  # seconds after a cancel, after which a child is killed
 WAIT_FOR_STUDY = 5.0  # seconds until a study that another process runs is tried again
 SIGNALLED = {128 + number for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)}
 GENTLE = {"stop", "yield"}  # wishes that wait for the epochs under way; a second signal would not
 log = logging.getLogger("study")
-
-
-@dataclass(slots=True)
-class Child:
-    """A running attempt of a run.
-
-    Args:
-        row: of the run, with its lease.
-        who: the process: machine, number, start.
-        process: None for a child that a killed server has started.
-        studies: that it was seen to run.
-        sent: the wish that was sent to it, and when.
-
-    """
-
-    row: dict[str, Any]
-    who: Mapping[str, Any]
-    process: subprocess.Popen[bytes] | None = None
-    studies: list[str] = field(default_factory=list[str])
-    sent: tuple[str, float] = ("", 0.0)
-
-    def ended(self) -> tuple[bool, int | None]:
-        """Tell whether it has ended, and with which exit code, if that can be known."""
-        if self.process is not None:
-            code = self.process.poll()
-            return code is not None, code
-        return is_dead(self.who), None
-
-    def signal(self, number: int) -> None:
-        """Send a signal to the whole group."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.who["pid"], number)
 
 
 class Conductor:
@@ -98,7 +64,8 @@ class Conductor:
         self.follower = Follower(database, places.home)
         self._children: dict[str, Child] = {}
         self._over = threading.Event()
-        self._renewed = 0.0
+        self._claimed: list[dict[str, Any]] = []  # rows of runs that are to begin
+        self._shared = 0.0  # when quotas and free slots were looked at last
         self._locks: dict[str, int] = {}  # when the lock of a study was written last, as far as it was looked at
         self._thread = threading.Thread(target=self._loop, name="queue")
         self._others = threading.Thread(target=self._follow_others, name="studies", daemon=True)
@@ -151,17 +118,17 @@ class Conductor:
     def step(self) -> None:
         """Look once at children, wishes and the queue."""
         self._look()
-        leases = {child.row["id"]: child.row["lease_token"] for child in self._children.values()}
-        if leases and time.monotonic() - self._renewed > RENEW:
-            self._renewed = time.monotonic()
-            queue.renew(self.database, leases)
+        tokens = {child.row["id"]: child.row["lease_token"] for child in self._children.values()}
+        if tokens and time.monotonic() - self._shared > SHARES:
+            self._shared = time.monotonic()
             yielding.overdrawn(self.database)
             yielding.widen(self.database, self.machines.slots)
-        for identity, wish in queue.wishes(self.database, leases).items() if leases else ():
+        for identity, wish in queue.wishes(self.database, tokens).items() if tokens else ():
             self._heed(self._children[identity], wish)
         claimed, late = queue.claim(self.database, self.machines.slots)
-        for row in claimed:
-            self._begin(row)
+        self._claimed += claimed
+        while self._claimed:  # one that the database, away again, has kept from beginning begins at the next look
+            self._begin(self._claimed[0])
         if claimed or late:
             self._told()
 
@@ -226,32 +193,25 @@ class Conductor:
         )
 
     def _begin(self, row: dict[str, Any]) -> None:
-        folder = self.run_folder(row["id"])
-        folder.mkdir(parents=True, exist_ok=True)
-        asked = Asked.model_validate_json(row["asked"])
-        file = None
-        if asked.file is not None:
-            file = folder / f"{asked.file.name}.py"
-            file.write_text(asked.file.content, encoding="utf-8")
-        command = [
-            sys.executable,
-            "-m",
-            "study",
-            *asking.words(asked, row["slots"], file),
-            *self.machines.words(asked.device),
-        ]
-        started = commands.started(self.places)
-        started["env"]["STUDY_SERVED"] = "1"
-        if row["allowance"] is not None:
-            started["env"]["STUDY_ALLOWANCE"] = str(row["allowance"])
-        with (folder / "answer.jsonl").open("wb") as answer, (folder / "messages.log").open("ab") as messages:
-            process = subprocess.Popen(  # noqa: S603 - our own program, its words checked one by one
-                command, stdin=subprocess.DEVNULL, stdout=answer, stderr=messages, start_new_session=True, **started,
-            )  # fmt: skip
-        child = Child(row, known(process.pid), process)
-        self._children[row["id"]] = child
+        """Begin a claimed run; one that cannot begin is tried again, as one that has failed."""
+        child = Child(row, {})
+        try:
+            child.process = command.begin(row, self.run_folder(row["id"]), self.places, self.machines)
+        except OSError as error:
+            self._fail(child, f"cannot begin: {error.strerror or error}: {error.filename or row['study']}")
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(each) for each in first["loc"])
+            what = f"this version cannot do what was asked: {where}: {first['msg']}"
+            self._end(child, {"status": "failed", "reason": what})
+        else:
+            child.who = known(child.process.pid)
+            self._children[row["id"]] = child
+        self._claimed.remove(row)
+        if child.process is None:
+            return
         queue.note(self.database, row["id"], row["lease_token"], process=json.dumps(child.who))
-        what, slots = f"study {asked.question} {row['study']}", plural(row["slots"], "slot")
+        what, slots = f"study {row['question']} {row['study']}", plural(row["slots"], "slot")
         log.info("run %s of %s: %s, %s", row["id"], row["person"], what, slots)
 
     def run_folder(self, identity: str) -> Path:
@@ -282,13 +242,14 @@ class Conductor:
         elif code == 2:
             self._end(child, {"status": "failed", "reason": self._said(row["id"])})
         elif code == UNAVAILABLE:
-            self._fail(child, "")
+            self._fail(child, self._said(row["id"]))
         else:
-            self._fail(child, f"exit code {code}: " if code > 0 else f"killed by signal {-code}: ")
+            how = f"exit code {code}" if code > 0 else f"killed by signal {-code}"
+            self._fail(child, f"{how}: {self._said(row['id'])}")
 
     def _note_answer(self, child: Child) -> dict[str, Any] | None:
         """Give a command's answer, and note the studies that it names: the command may have let go of a lock unseen."""
-        row, answer = child.row, self._answer(child.row["id"])
+        row, answer = child.row, command.answer(self.run_folder(child.row["id"]))
         named = [each.get("study") for each in (answer or {}).get("comparisons", [answer or {}])]
         if row["question"] != "run":  # which wrote the study that is made of the one it names
             named = [name and family.name_of(name, row["question"]) for name in named]
@@ -297,11 +258,11 @@ class Conductor:
             queue.note(self.database, row["id"], row["lease_token"], studies=json.dumps(child.studies))
         return answer
 
-    def _fail(self, child: Child, how: str) -> None:
+    def _fail(self, child: Child, said: str) -> None:
+        """Put a run back into the queue for later; after failures in a row it is paused."""
         row = child.row
         ended = child.studies and ended_since(self.database, child.studies, row["started"] or 0.0)
         failures = 1 if ended else row["failures"] + 1
-        said = f"{how}{self._said(row['id'])}"
         if failures >= queue.FAILURES:
             said = f"{failures} failures in a row, the last with {said}"
             self._end(child, {"status": "paused", "failures": failures, "reason": said})
@@ -326,21 +287,8 @@ class Conductor:
         said = self._said(row["id"])
         return " runs it since " in said or "another process runs it" in said
 
-    def _answer(self, identity: str) -> dict[str, Any] | None:
-        """Read the last line of JSON that a command has printed."""
-        try:
-            lines = (self.run_folder(identity) / "answer.jsonl").read_text(encoding="utf-8").splitlines()
-            return json.loads(lines[-1]) if lines else None
-        except (OSError, ValueError):
-            return None
-
     def _said(self, identity: str) -> str:
-        """Read what a command said last: its error, which may have several lines, else its last line."""
-        try:
-            text = (self.run_folder(identity) / "messages.log").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return "it said nothing"
-        return commands.last_error(text)
+        return command.said(self.run_folder(identity))
 
 
 def _process(who: Mapping[str, Any]) -> tuple[Any, Any, Any]:

@@ -7,21 +7,19 @@ service's login. A program that has died is started again by the next request.
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx2
 
+from study import scratch
 from study.formatting import without_password
 from study.service import commands
 
@@ -67,9 +65,7 @@ class Program:
 
     def __init__(self, name: str, kind: str, health: str, places: Settings) -> None:  # noqa: D107 - see the class
         self._name, self._kind, self._health, self._places = name, kind, health, places
-        self._folder = Path(
-            tempfile.mkdtemp(prefix="study-")
-        )  # of mode 0700; its path is short, as a socket's has to be
+        self._folder = scratch.folder("ui")  # the path of a socket has to be short
         if user := commands.user_of(places):
             os.chown(self._folder, user.uid, user.gid)
         self.socket = self._folder / kind
@@ -104,7 +100,7 @@ class Program:
                 self._process.wait()
                 assert self._process.stdin
                 self._process.stdin.close()
-            shutil.rmtree(self._folder, ignore_errors=True)
+            scratch.remove(self._folder)
 
     def _start(self) -> None:
         self.log.parent.mkdir(parents=True, exist_ok=True)

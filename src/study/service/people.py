@@ -97,7 +97,7 @@ def invited(database: Database, secret: str) -> dict[str, Any] | None:
 
 
 def accept(database: Database, secret: str, name: str, password: str) -> Person:
-    """Set the password of an invited person; the invitation is used up.
+    """Set the password of an invited person; the invitation is used up, and so are others of the person.
 
     Raises:
         InputError: the invitation is used or has expired, or a name or password that cannot be.
@@ -119,7 +119,7 @@ def accept(database: Database, secret: str, name: str, password: str) -> Person:
             set_to = {"password": hashed, "disabled": None}
             connection.execute(sa.update(tables.people).where(tables.people.c.name == name).values(set_to))
             _end_sessions(connection, name)
-        connection.execute(sa.delete(table).where(table.c.person.is_(None)))
+        connection.execute(sa.delete(table).where(sa.or_(table.c.person.is_(None), table.c.person == name)))
         append_audit(connection, name, "accept", name)
         return Person(name, str((row_of(connection, name) or {})["role"]))
 
@@ -274,8 +274,8 @@ def change(database: Database, by: Person, name: str, **to: Any) -> bool:
         database: of the service.
         by: who does it.
         name: of the person.
-        to: `role`, `disabled` as a boolean, `max_slots`, `max_hours`, `max_trials`, `group`, `identity`,
-            `email`.
+        to: `role`, `disabled` as a boolean, which ends sessions and open invitations, `max_slots`, `max_hours`,
+            `max_trials`, `group`, `identity`, `email`.
 
     Raises:
         InputError: no such role, or the last admin would be gone.
@@ -309,6 +309,7 @@ def change(database: Database, by: Person, name: str, **to: Any) -> bool:
         connection.execute(sa.update(table).where(table.c.name == name).values(written))
         if to.get("disabled"):
             _end_sessions(connection, name)
+            connection.execute(sa.delete(tables.invitations).where(tables.invitations.c.person == name))
         said = ", ".join(f"{each}={value}" for each, value in to.items())
         append_audit(connection, by.name, "change", name, said)
     return True

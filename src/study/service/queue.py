@@ -1,7 +1,8 @@
-"""The queue: one table, in which runs are accepted, claimed by lease, ended, and moved by people's wishes.
+"""The queue: one table, in which runs are accepted, claimed, ended, and moved by people's wishes.
 
-A run is accepted in one transaction with its idempotency key, so that a repeated submit is the same run. A claim writes
-a lease; what an older lease writes later is not written. The server keeps no state of a trial: the command that a run
+A run is accepted in one transaction with its idempotency key, so that a repeated submit is the same run. Each claim has
+a token; what is written with the token of an older claim is not written. A claim does not expire: it ends with its
+attempt, or the next server takes it over as it starts. The server keeps no state of a trial: the command that a run
 is goes on where it was stopped, so that an attempt may be ended at any time and begun again.
 """
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from study.service.quotas import Allowance
     from study.service.store import Database
 
-LEASE = 30.0  # seconds
 FAILURES = 5  # in a row, after which a run is paused
 NO_NODE = "waits for a node of the cluster with room for a trial"
 BACKOFF = 2.0  # seconds after the first failure, doubled with each
@@ -169,7 +169,7 @@ def claim(database: Database, slots: int) -> tuple[list[Row], list[str]]:
         slots: of the machine.
 
     Returns:
-        The rows of the runs that were claimed, with their new lease and the trials that a quota allows, and the ids of
+        The rows of the runs that were claimed, with their new token and the trials that a quota allows, and the ids of
         those that are to yield.
 
     """
@@ -250,26 +250,17 @@ def _because(connection: Connection, row: Row, reason: str) -> None:
 def _start(connection: Connection, row: Row, slots: int, now: float) -> None:
     to = {
         "status": "running", "slots": slots, "reason": "", "wish": "", "attempt": row["attempt"] + 1, "started": now,
-        "lease_token": secrets.token_hex(16), "lease_until": now + LEASE, "process": None, "ended": None,
-        "reserved": row["reserved"],
+        "lease_token": secrets.token_hex(16), "process": None, "ended": None, "reserved": row["reserved"],
     }  # fmt: skip
     connection.execute(sa.update(RUNS).where(RUNS.c.id == row["id"]).values(to))
     _tell(connection, row["id"])
 
 
-def renew(database: Database, leases: Mapping[str, str]) -> None:
-    """Renew leases, given by run."""
-    with database.write() as connection:
-        for identity, token in leases.items():
-            mine = sa.update(RUNS).where(RUNS.c.id == identity, RUNS.c.lease_token == token)
-            connection.execute(mine.values(lease_until=time.time() + LEASE))
-
-
-def wishes(database: Database, leases: Mapping[str, str]) -> dict[str, str]:
-    """Give the wish of each run whose lease is still ours."""
+def wishes(database: Database, tokens: Mapping[str, str]) -> dict[str, str]:
+    """Give the wish of each run whose claim, given by its token, is still ours."""
     chosen = sa.select(RUNS.c.id, RUNS.c.wish, RUNS.c.lease_token).where(RUNS.c.status == "running")
     with database.read() as connection:
-        return {row.id: row.wish for row in connection.execute(chosen) if leases.get(row.id) == row.lease_token}
+        return {row.id: row.wish for row in connection.execute(chosen) if tokens.get(row.id) == row.lease_token}
 
 
 def note(database: Database, identity: str, token: str, **to: Any) -> None:
@@ -279,31 +270,23 @@ def note(database: Database, identity: str, token: str, **to: Any) -> None:
 
 
 def left_running(database: Database) -> list[Row]:
-    """Take over the runs that an ended server has left running: each gets a new lease. Its children may live."""
+    """Take over the runs that an ended server has left running: each gets a new token. Its children may live."""
     with database.write() as connection:
         rows = connection.execute(sa.select(RUNS).where(RUNS.c.status == "running")).mappings().all()
         for row in rows:
-            to = {"lease_token": secrets.token_hex(16), "lease_until": time.time() + LEASE}
+            to = {"lease_token": secrets.token_hex(16)}
             connection.execute(sa.update(RUNS).where(RUNS.c.id == row["id"]).values(to))
         return [_row(connection, row["id"]) or {} for row in rows]
 
 
 def end(database: Database, identity: str, token: str, to: Row, device: str = "cpu") -> Row | None:
-    """Write how an attempt ended, and its use of a device; None if the lease is another's by now."""
+    """Write how an attempt ended, and its use of a device; None if the claim is another's by now."""
     with database.write() as connection:
         row = _row(connection, identity)
         if row is None or row["lease_token"] != token or row["status"] != "running":
             return None
         seconds = (time.time() - (row["started"] or time.time())) * row["slots"]
-        written = {
-            "lease_token": None,
-            "lease_until": None,
-            "process": None,
-            "wish": "",
-            "slots": 0,
-            "reserved": None,
-            **to,
-        }
+        written = {"lease_token": None, "process": None, "wish": "", "slots": 0, "reserved": None, **to}
         written |= {"slot_seconds": row["slot_seconds"] + seconds}
         written |= {"ended": time.time()} if to["status"] in {"done", "failed", "cancelled"} else {}
         connection.execute(sa.update(RUNS).where(RUNS.c.id == identity).values(written))

@@ -15,6 +15,7 @@ import uvicorn
 from study.errors import InputError, PlaceError
 from study.formatting import plural
 from study.options import Options
+from study.record import atomic_files
 from study.service import app, commands, neighbours, people, store
 from study.service import machines as trained_on
 from study.service.conductor import Conductor
@@ -79,7 +80,7 @@ def serve(
 
     Raises:
         InputError: the address cannot be used, another server serves this home, or commands cannot run as that user.
-        PlaceError: the database cannot be used.
+        PlaceError: the database or the home folder cannot be used.
 
     """
     sign_on = sign_on or SignOn()
@@ -181,8 +182,12 @@ class _Server(uvicorn.Server):
 @contextmanager
 def _alone(places: Settings) -> Generator[None]:
     """Make the home folder, and be its one server until the block ends, or this process does."""
-    _prepare(places)
-    with (places.home / "service.lock").open("a+") as file:
+    try:
+        _prepare(places)
+        file = (places.home / "service.lock").open("a+")
+    except OSError as error:
+        raise atomic_files.cannot_write(places.home, error) from error
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

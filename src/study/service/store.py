@@ -21,6 +21,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
 from study.errors import PlaceError
+from study.record import atomic_files
 from study.service import tables
 from study.settings import sqlite_file
 from study.waiting import first_line
@@ -155,7 +156,7 @@ def upgrade(url: str, backups: Path) -> tuple[str | None, str, Path | None]:
         The version before, the version now, and the copy; None for PostgreSQL, of which `pg_dump` makes one.
 
     Raises:
-        PlaceError: the database cannot be used.
+        PlaceError: the database cannot be used, or the copy cannot be written.
 
     """
     database = Database(url)
@@ -172,6 +173,8 @@ def upgrade(url: str, backups: Path) -> tuple[str | None, str, Path | None]:
     except SQLAlchemyError as error:
         what = f"cannot be used: {first_line(error)}"
         raise PlaceError(what, where=_where(database), fix="Check --database (or STUDY_DATABASE).") from error
+    except OSError as error:
+        raise atomic_files.cannot_write(backups, error) from error
     finally:
         database.close()
 

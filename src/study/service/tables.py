@@ -85,8 +85,8 @@ runs = sa.Table(
     sa.Column("failures", sa.Integer, nullable=False, server_default="0"),  # in a row
     sa.Column("not_before", sa.Float, nullable=False, server_default="0"),  # of the next attempt
     sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("lease_token", sa.String(32)),
-    sa.Column("lease_until", sa.Float),
+    sa.Column("lease_token", sa.String(32)),  # of the current claim
+    sa.Column("lease_until", sa.Float),  # not used: earlier versions wrote it, none has read it
     sa.Column("process", sa.Text),  # of the child, as JSON: machine, pid, start
     sa.Column("studies", sa.Text, nullable=False, server_default="[]"),  # that it writes, as JSON
     sa.Column("answer", sa.Text),  # its last line of JSON

@@ -10,7 +10,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import sysconfig
 import tempfile
 import threading
@@ -155,23 +154,17 @@ def _dashboard(settings: Settings, folder: Path, port: int | None) -> Generator[
         "server = 'wsgiref'\nquiet = true\n"
     )
     command = [_script("optuna-dashboard"), "--from-config", str(config)]
-    with _started("Optuna dashboard", command, {}, folder / "dashboard.log", port, "/dashboard") as server:
+    with _started("Optuna dashboard", command, os.environ, folder / "dashboard.log", port, "/dashboard") as server:
         yield server
 
 
 @contextlib.contextmanager
 def _mlflow(settings: Settings, folder: Path, port: int | None) -> Generator[Server]:
-    """Start MLflow's server without job execution, which `study` does not use and which takes 2 GB of memory."""
+    """Start MLflow's server."""
     tracking.prepare(settings)
     port = _free(port)
-    command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"]
-    command += ["--allowed-hosts", f"localhost:{port},{HOST}:{port}"]
-    command += ["--artifacts-destination", settings.artifacts.as_uri()]
-    environment = {
-        "MLFLOW_BACKEND_STORE_URI": settings.tracking_uri,
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-    }
+    options = ("--host", HOST, "--port", str(port), "--allowed-hosts", f"localhost:{port},{HOST}:{port}")
+    command, environment = tracking.server(settings, *options)
     with _started("MLflow", command, environment, folder / "mlflow.log", port, "/health") as server:
         yield replace(server, page_of=tracking.runs_table)
 
@@ -183,7 +176,7 @@ def _started(
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 - our own two programs
             command,
-            env={**os.environ, **environment},
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

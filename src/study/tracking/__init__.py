@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
+from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
 
     from study.progress import Progress
     from study.settings import Settings
-    from study.tracking.mirror import Client, Report
+    from study.tracking.mirror import Report
+    from study.tracking.mlflow import Runs
     from study.tracking.registry import Registry
 
 log = logging.getLogger("study")
@@ -45,7 +48,7 @@ def tracked(
 
     """
     notices: SimpleQueue[str] = SimpleQueue()
-    copy = Apart(journal, settings, server_name(settings), notices.put)
+    copy = Apart(journal, partial(connect, settings), server_name(settings), notices.put)
     yield from follow(progress, copy, notices, "MLflow", journal.folder.name, stop)
 
 
@@ -56,11 +59,19 @@ def told(journal: Journal, settings: Settings) -> Iterator[Progress]:
         A notice if MLflow does not have everything.
 
     """
-    name = journal.folder.name
-    if is_made(settings) and mirror.is_told(journal, server_name(settings)):
-        return
-    for trouble in try_sync(settings, [name]):
-        yield Notice(f"MLflow does not have all of it yet: {trouble}; `study sync {name}` sends it")
+    if not (is_made(settings) and mirror.is_told(journal, server_name(settings))):
+        yield from sent(settings, [journal.folder.name])
+
+
+def sent(settings: Settings, names: Sequence[str]) -> Iterator[Progress]:
+    """Make MLflow equal to the folders of the studies if it can be reached.
+
+    Yields:
+        A notice if MLflow does not have everything.
+
+    """
+    for trouble in try_sync(settings, names):
+        yield Notice(f"MLflow does not have all of it yet: {trouble}; `study sync {' '.join(names)}` sends it")
 
 
 def sync_studies(settings: Settings, names: Sequence[str] = ()) -> list[Report]:
@@ -114,13 +125,11 @@ def forget(settings: Settings, names: Sequence[str]) -> int:
     """
     if not is_made(settings):
         return 0
-    from study.tracking.mlflow import Runs  # noqa: PLC0415 - loads mlflow
-
-    runs = Runs(settings.tracking_uri, server_name(settings), settings.artifacts)
+    runs = connect(settings)
     return sum(runs.forget(name) for name in names)
 
 
-def connect(settings: Settings) -> Client:
+def connect(settings: Settings) -> Runs:
     """Import MLflow, which takes seconds, and connect to it.
 
     Raises:
@@ -173,6 +182,26 @@ def prepare(settings: Settings) -> None:
     """
     if not (sqlite_file(settings.tracking_uri) and is_made(settings)):
         connect(settings)  # MLflow's server would try for minutes
+
+
+def server(settings: Settings, *options: str) -> tuple[list[str], dict[str, str]]:
+    """Give the command of MLflow's server and its environment, for a database that `prepare` has made.
+
+    It does not execute jobs, which `study` does not use and which take 2 GB of memory.
+
+    Args:
+        settings: where MLflow is.
+        options: further ones of `mlflow server`, such as where it listens.
+
+    """
+    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", *options]
+    command += ["--artifacts-destination", settings.artifacts.as_uri()]
+    return command, {
+        **os.environ,
+        "MLFLOW_BACKEND_STORE_URI": settings.tracking_uri,
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
 
 
 def check(settings: Settings) -> str:

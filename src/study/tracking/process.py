@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.connection import Connection
 
-    from study.settings import Settings
+    Connect = Callable[[], mirror.Client]
 
 GRACE = 2.0  # seconds that the process has for its answer after its time is up
 BEHIND_TRAINING = 10  # niceness: workers get the processor first
@@ -34,17 +34,17 @@ BEHIND_TRAINING = 10  # niceness: workers get the processor first
 class Apart:
     """Keeps MLflow equal to a study's folders, from another process; a `study.background.Copy`."""
 
-    def __init__(self, journal: Journal, settings: Settings, server: str, warn: Callable[[str], None]) -> None:
+    def __init__(self, journal: Journal, connect: Connect, server: str, warn: Callable[[str], None]) -> None:
         """Start nothing yet.
 
         Args:
             journal: the study's folders.
-            settings: where MLflow is.
+            connect: connects to MLflow, in the process.
             server: MLflow's name in the cursor.
             warn: called once, from `wake` or `close`, with a line that says why MLflow cannot be updated.
 
         """
-        self._journal, self._settings, self._server, self._warn = journal, settings, server, warn
+        self._journal, self._connect, self._server, self._warn = journal, connect, server, warn
         self._ours: Connection | None = None
         self._place: Path | None = None
 
@@ -78,7 +78,7 @@ class Apart:
         with suppress(OSError):  # a full disk; MLflow says so itself
             self._place = scratch.folder("mlflow")  # a killed MLflow leaves folders there
         level = logging.getLogger().level
-        about = (self._journal.folder, self._settings, self._server, level, self._place)
+        about = (self._journal.folder, self._connect, self._server, level, self._place)
         self._ours, self._process = started_apart(main, *about, name="MLflow")
 
     def _send(self, message: object) -> None:
@@ -100,7 +100,7 @@ class Apart:
         return said is not None
 
 
-def main(connection: Connection, folder: Path, settings: Settings, server: str, level: int, place: Path | None) -> None:
+def main(connection: Connection, folder: Path, connect: Connect, server: str, level: int, place: Path | None) -> None:
     """Mirror until told to end; the process's main function.
 
     Messages in: "wake", or the seconds that are left, once. Messages out: a line that warns; log records; None at the
@@ -116,7 +116,7 @@ def main(connection: Connection, folder: Path, settings: Settings, server: str, 
     logging.getLogger().handlers[:] = [said]
     logging.getLogger().setLevel(level)
     logging.captureWarnings(capture=True)
-    copy = mirror.Mirror(Journal(folder), server, lambda: _connect(settings, server), said.send)
+    copy = mirror.Mirror(Journal(folder), server, connect, said.send)
     while True:
         try:
             message = connection.recv()
@@ -136,12 +136,6 @@ def _no_longer_behind(usual: int) -> None:
     with suppress(OSError):  # no right to, or not Linux: then it stays behind
         for thread in Path("/proc/self/task").iterdir():
             os.setpriority(os.PRIO_PROCESS, int(thread.name), usual)
-
-
-def _connect(settings: Settings, server: str) -> mirror.Client:
-    from study.tracking.mlflow import Runs  # noqa: PLC0415 - loads mlflow, in the thread
-
-    return Runs(settings.tracking_uri, server, settings.artifacts)
 
 
 class _Saying(logging.Handler):

@@ -1,0 +1,97 @@
+"""The command that is an attempt of a run: how it begins, is told to end, and what it has said in the run's folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from study.record.owner import is_dead
+from study.schemas.service import Asked
+from study.service import asking, commands
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from study.service.machines import Machines
+    from study.settings import Settings
+
+
+@dataclass(slots=True)
+class Child:
+    """A running attempt of a run.
+
+    Args:
+        row: of the run, with the token of its claim.
+        who: the process: machine, number, start; empty before it has begun.
+        process: None for a child that a killed server has started.
+        studies: that it was seen to run.
+        sent: the wish that was sent to it, and when.
+
+    """
+
+    row: dict[str, Any]
+    who: Mapping[str, Any]
+    process: subprocess.Popen[bytes] | None = None
+    studies: list[str] = field(default_factory=list[str])
+    sent: tuple[str, float] = ("", 0.0)
+
+    def ended(self) -> tuple[bool, int | None]:
+        """Tell whether it has ended, and with which exit code, if that can be known."""
+        if self.process is not None:
+            code = self.process.poll()
+            return code is not None, code
+        return is_dead(self.who), None
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the whole group."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.who["pid"], number)
+
+
+def begin(row: Mapping[str, Any], folder: Path, places: Settings, machines: Machines) -> subprocess.Popen[bytes]:
+    """Start the command of a run, whose answer and messages go into a folder.
+
+    Raises:
+        OSError: a full disk, or no process more.
+        ValidationError: what was asked, by an older version of ours, is no more what can be asked.
+
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    asked = Asked.model_validate_json(row["asked"])
+    file = None
+    if asked.file is not None:
+        file = folder / f"{asked.file.name}.py"
+        file.write_text(asked.file.content, encoding="utf-8")
+    command = [sys.executable, "-m", "study", *asking.words(asked, row["slots"], file), *machines.words(asked.device)]
+    started = commands.started(places)
+    started["env"]["STUDY_SERVED"] = "1"
+    if row["allowance"] is not None:
+        started["env"]["STUDY_ALLOWANCE"] = str(row["allowance"])
+    with (folder / "answer.jsonl").open("wb") as answer, (folder / "messages.log").open("ab") as messages:
+        return subprocess.Popen(  # noqa: S603 - our own program, its words checked one by one
+            command, stdin=subprocess.DEVNULL, stdout=answer, stderr=messages, start_new_session=True, **started,
+        )  # fmt: skip
+
+
+def answer(folder: Path) -> dict[str, Any] | None:
+    """Read the last line of JSON that a command has printed."""
+    try:
+        lines = (folder / "answer.jsonl").read_text(encoding="utf-8").splitlines()
+        return json.loads(lines[-1]) if lines else None
+    except (OSError, ValueError):
+        return None
+
+
+def said(folder: Path) -> str:
+    """Read what a command said last: its error, which may have several lines, else its last line."""
+    try:
+        text = (folder / "messages.log").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return "it said nothing"
+    return commands.last_error(text)

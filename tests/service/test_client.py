@@ -1,0 +1,104 @@
+"""The client against a service on a port: runs by id and by a study's name, and connections that are lost."""
+
+from __future__ import annotations
+
+import io
+import socket
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+import uvicorn
+
+from study.errors import InputError
+from study.schemas.service import Submitted
+from study.service import hub, queue, tables
+from study.service.client import Client
+from tests.service.conftest import PASSWORD, RUNNER, bearer, service_at, until
+
+PATIENCE = 4.0  # seconds
+
+
+@contextmanager
+def listening(at, port=0):
+    """Serve on a port of this machine; gives it."""
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        server = uvicorn.Server(uvicorn.Config(at.app, log_config=None))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            until(lambda: server.started)
+            yield listener.getsockname()[1]
+        finally:
+            at.service.hub.close()
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.fixture
+def swift(monkeypatch):
+    """A service that tells soon that there is no event."""
+    monkeypatch.setattr(hub, "SILENCE", 0.1)
+    monkeypatch.setattr(hub, "PING", 0.2)
+
+
+def test_who_waits_by_name_or_for_what_has_ended_or_is_not_there_gets_an_answer(here, swift):
+    run, _ = queue.submit(here.database, RUNNER, Submitted(study="mnist_cnn"))
+    with listening(here) as port, ThreadPoolExecutor() as threads:
+        client = Client(f"http://localhost:{port}", here.tokens["viewer"])
+        waiting = threads.submit(client.wait, "mnist_cnn")
+        until(lambda: here.service.hub._clients)
+        queue.wish(here.database, RUNNER, run.id, "cancel")
+        assert waiting.result(30).status == "cancelled"
+        followed = threads.submit(lambda: [event.data["status"] for event in client.events("mnist_cnn")])
+        assert followed.result(30) == ["queued", "cancelled"]
+        with here.database.write() as connection:  # as `study gc` does
+            connection.execute(sa.delete(tables.events).where(tables.events.c.run == run.id))
+        assert threads.submit(client.wait, run.id).result(30).status == "cancelled"
+        assert threads.submit(lambda: list(client.events(run.id))).result(30) == []
+        for ask in (client.wait, lambda name: next(client.events(name))):
+            with pytest.raises(InputError, match="no run 'nothing'"):
+                threads.submit(ask, "nothing").result(30)
+        refused = here.client.get("/api/v1/runs/nothing/events", headers=bearer(here.tokens["viewer"]))
+        assert refused.status_code == 404
+
+
+def test_connections_that_are_lost_far_apart_do_not_end_a_watch_although_nothing_happened_between(here, swift):
+    run, _ = queue.submit(here.database, RUNNER, Submitted(study="mnist_cnn"))
+    told = []
+
+    def follow(client):
+        for event in client.events(run.id):
+            told.append(event.data["status"])  # noqa: PERF401 - one after the other
+
+    with ThreadPoolExecutor() as threads:
+        with listening(here) as port:
+            client = Client(f"http://localhost:{port}", here.tokens["viewer"], patience=PATIENCE)
+            following = threads.submit(follow, client)
+            until(lambda: told)
+        for after in (PATIENCE, 0):
+            time.sleep(1)  # it finds nobody there
+            again = service_at(here.database, here.home)
+            with listening(again, port):
+                until(lambda again=again: following.done() or again.service.hub._clients)
+                time.sleep(after)
+                if not after:
+                    queue.wish(here.database, RUNNER, run.id, "cancel")
+                    following.result(30)
+            again.client.close()
+    assert told == ["queued", "cancelled"]
+
+
+def test_a_token_that_cannot_be_kept_is_one_line(study, here, monkeypatch):
+    Path("file").write_text("")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(Path("file").absolute()))
+    with listening(here) as port:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(f"{PASSWORD}\n"))
+        answer = study("login", f"http://localhost:{port}", "--name", "viewer")
+    assert (answer.code, answer.err.count("\n")) == (2, 1), answer.err
+    assert "servers.json: cannot be written: " in answer.err
