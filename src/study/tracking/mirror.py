@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 50  # trials that are sent in one transaction
 STORE_EVERY = 20  # trials sent between two writes of the cursor
-SHARE = 0.05  # of the time that rounds take while a search goes on; a trial that ends between two of them is sent whole
+SHARE = 0.01  # of the time that rounds take while a search goes on; a trial that ends between two of them is sent whole
 
 
 class Refused(StudyError):
