@@ -125,12 +125,10 @@ OidcIssuer = Annotated[
     ),
 ]  # fmt: skip
 OidcClient = Annotated[
-    str,
-    typer.Option(metavar="ID", rich_help_panel=options.WHERE, help="Use this client ID at the provider."),
+    str, typer.Option(metavar="ID", rich_help_panel=options.WHERE, help="Use this client ID at the provider.")
 ]
 OidcClaim = Annotated[
-    str,
-    typer.Option(metavar="NAME", rich_help_panel=options.WHERE, help="Identify people by this claim of the provider."),
+    str, typer.Option(metavar="NAME", rich_help_panel=options.WHERE, help="Identify people by this claim.")
 ]
 
 Invite = Annotated[
