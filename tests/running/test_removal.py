@@ -114,7 +114,7 @@ def test_a_search_says_which_finished_trials_have_no_folder(places):
     shutil.rmtree(places.home / "studies" / "one" / "trials" / "00001")
     told = run("one", places, Options(trials=3, executor="inline", sampler="random", pruner="none", track=False))
     notice = next(each for each in told if isinstance(each, Notice))
-    assert notice.text.startswith("of the trials that count, 1 has no folder here")
+    assert notice.text.startswith("1 finished trial has no folder here")
     assert next(each for each in told if isinstance(each, SearchStarted)).finished == 2
 
 
@@ -122,7 +122,9 @@ def test_trials_that_somebody_added_to_the_database_count_and_are_named(places):
     with storage.opened(places.storage) as database:
         optuna.load_study(study_name="one", storage=database).add_trial(optuna.trial.create_trial(value=0.5))
     told = run("one", places, Options(trials=4, executor="inline", sampler="random", pruner="none", track=False))
-    assert next(each for each in told if isinstance(each, Notice)).text.startswith("of the trials that count, 1 has no")
+    assert next(each for each in told if isinstance(each, Notice)).text.startswith(
+        "1 finished trial has no folder here"
+    )
     assert in_optuna(places)["one"] == 4
 
 

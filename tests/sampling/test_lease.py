@@ -96,6 +96,19 @@ def test_a_holder_learns_within_a_renewal_that_it_has_lost_the_study(swift, data
         wait_for(lambda: mine.lost)
 
 
+def test_a_lease_that_comes_when_nobody_waits_for_it_any_more_is_nobodys(database, tmp_path):
+    """For a moment it was held: a search of the same process that began then was refused."""
+    with storage.held("toy", tmp_path / "one", database) as first:
+        pass
+    late = lease.Lease(database.engine, "toy", owner.this_process("study run toy"))
+    late._ending.set()
+    held = lease.HELD.copy()
+    assert late._taken(late._read())
+    assert held == lease.HELD
+    assert late._fence > first._fence
+    assert (row(database).renewed, row(database).holder) == (0, "")
+
+
 def test_a_holder_on_another_machine_is_refused_while_its_lease_is_fresh(database, tmp_path):
     leave_behind(database, tmp_path / "s", 2)
     with pytest.raises(StudyLocked, match=r"far.example.* heard from . s ago.* free in 5. s"), storage.held("s", tmp_path / "s", database):  # fmt: skip  # noqa: E501

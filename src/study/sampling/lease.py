@@ -60,6 +60,7 @@ NOW = {  # milliseconds since 1970 by the database's clock, also within a transa
     "mariadb": "CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED)",
 }
 HELD: set[int] = set()  # fencing numbers of this process: what it has given up is free at once, released or not
+_holding = threading.Lock()  # between the end of a lease and its becoming one of HELD
 log = logging.getLogger("study")
 
 
@@ -191,8 +192,9 @@ class Lease:
 
     def release(self) -> None:
         """Give the study back; a database that is away keeps the lease, which then expires."""
-        self._ending.set()
-        HELD.discard(self._fence)
+        with _holding:
+            self._ending.set()
+            HELD.discard(self._fence)
         if self._thread.is_alive():
             self._thread.join(RELEASE)
 
@@ -231,7 +233,9 @@ class Lease:
         except IntegrityError:  # another process was faster
             return False
         self._fence, self._renewed = fence, time.monotonic()
-        HELD.add(fence)
+        with _holding:
+            if not self._ending.is_set():
+                HELD.add(fence)
         if self._ending.is_set():  # the database answers so late that nobody waits for the lease any more
             self._release()
         return True
