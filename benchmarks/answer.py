@@ -256,7 +256,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, help="of a full trial, instead of the work's own number")
     parser.add_argument("--train-size", type=int, help="images to train on, instead of the work's own number")
     parser.add_argument("--seed", type=int, default=0, help="of the first round's searches; default: 0")
-    parser.add_argument("--seeds", type=int, default=5, help="fresh ones, for each configuration that is judged")
+    parser.add_argument("--seeds", type=int, help="fresh ones, for each configuration; default: 5, or 3 with --quick")
     parser.add_argument("--json", type=Path, default=Path("answer.json"), help="where everything is written")
     parser.add_argument(
         "--peers", nargs="+", choices=PEERS, default=list(PEERS), help="default: all; script is always among them"
@@ -266,6 +266,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     arguments.peers = list(dict.fromkeys(["script", *arguments.peers]))
+    arguments.seeds = arguments.seeds or (3 if arguments.quick else 5)
     arguments.rounds = arguments.rounds or (1 if arguments.quick else 3)
     works = arguments.works or ["digits", "mnist"]
     if unknown := set(works) - set(WORKS):
