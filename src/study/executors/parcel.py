@@ -50,7 +50,7 @@ class Reply:
 
 
 def encode(event: Event) -> str:
-    """Write an event as JSON. Raises TypeError or ValueError if a training's report is none."""
+    """Write an event as JSON, which a training's report is."""
     match event:
         case Epoch(number, metrics, seconds, last=last):
             values: dict[str, Any] = {"number": number, "metrics": dict(metrics), "seconds": seconds, "last": last}

@@ -162,11 +162,7 @@ class Trainer:
 
     def _step(self) -> Reply:
         with worker.output_to(self._folder / OUTPUT):
-            event = next(self._events)
-            try:
-                text = encode(event)
-            except (TypeError, ValueError) as error:
-                text = encode(Failed(f"what the training returns is not JSON: {error}", ""))
+            text = encode(next(self._events))
         files = dict(self._changed())
         moved = tuple(files.keys() - {OUTPUT}) if self._place != self._folder else ()
         sent = {name: content for name, content in files.items() if name not in moved}
