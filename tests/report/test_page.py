@@ -147,7 +147,7 @@ def test_one_trial_is_enough_for_an_answer(searched):
 
 def test_a_half_done_search_says_so_and_shows_what_there_is(made):
     _, text = written("made")
-    assert "The search is not over: 1 trial of 7 are unfinished" in text
+    assert "The search is not over: 1 of 7 trials unfinished." in text
     assert "(trial 2) looks best" in text
     assert "norm_inputs" in text
     assert "1 failed, 1 unfinished" in text

@@ -64,8 +64,8 @@ def answer(found: Found, chart: Sequence[Part]) -> Section:
     if scores := [*_scores(found)]:
         parts.append(Facts(scores, large=True))
     if found.count("running"):
-        state = f"{plural(found.count('running'), 'trial')} of {len(found.trials)}"
-        parts.append(Text(f"The search is not over: {state} are unfinished, `study run {found.name}` resumes it."))
+        state = f"{found.count('running')} of {plural(len(found.trials), 'trial')} unfinished"
+        parts.append(Text(f"The search is not over: {state}. `study run {found.name}` resumes it."))
     return Section("answer", "Answer", [*parts, *chart])
 
 

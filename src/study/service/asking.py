@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from study.choices import check
 from study.errors import InputError
+from study.knobs import is_own
 from study.sampling.table import PRUNERS, SAMPLERS
 from study.schemas.service import Asked
 from study.study_files import available
@@ -25,7 +26,6 @@ OPTIONS = {  # the fields that each command has, besides those that every one ha
     "confirm": {"name", "seeds", "top", "resplit"},
     "ablate": {"name", "seeds", "smallest"},
 }
-IMPORT_PATH = re.compile(r"[\w./~-]+:[\w.]+")  # a callable of a module, or of a file
 KNOB = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -93,23 +93,19 @@ def words(asked: Asked, slots: int, file: Path | None) -> list[str]:
         str(file) if file else asked.study,
         *(f"--{name}={value}" for name, value in given.items() if value is not None),
         *(f"--{name}" for name, wanted in flags.items() if wanted),
-        *(f"--set={knob}={_text(value)}" for knob, value in asked.fixed.items()),
+        *(f"--set={knob}={json.dumps(value)}" for knob, value in asked.fixed.items()),
         "--json",
         "--no-progress",
     ]
 
 
-def _text(value: Any) -> str:
-    """Write a knob's value as JSON; a text that no JSON is stays as it is."""
-    return json.dumps(value)
-
-
 def _import_paths(value: Any) -> Iterator[str]:
+    """Yield the texts in a knob's value that may name code of a person's own: `module:name`, or a file."""
     if isinstance(value, dict):
         for each in value.values():
             yield from _import_paths(each)
     elif isinstance(value, list):
         for each in value:
             yield from _import_paths(each)
-    elif isinstance(value, str) and (IMPORT_PATH.fullmatch(value.strip()) or value.strip().endswith(".py")):
+    elif isinstance(value, str) and (is_own(value.strip()) or value.strip().endswith(".py")):
         yield value

@@ -96,9 +96,9 @@ def pruning(found: Pruning) -> list[Block]:
         [str(row.trial), str(row.pruned_after), str(row.epochs), state(row.state), metric.cell(row.value)]
         for row in found.audited
     ]
-    them = "it" if len(found.audited) == 1 else "them"
+    were, them = ("was", "it") if len(found.audited) == 1 else ("were", "them")
     lines.append(
-        f"Audit: {plural(len(found.audited), 'trial')} were trained on although the pruner would have stopped {them}"
+        f"Audit: {plural(len(found.audited), 'trial')} {were} trained on although the pruner would have stopped {them}"
     )
     blocks = [Block(lines), Block(headings=["Trial", "Pruned after", "Epochs", "State", metric.heading], rows=cells)]
     good, best = found.lost_good, found.lost_best
