@@ -54,7 +54,7 @@ LARGEST_BODY = 1_000_000  # bytes
 SILENT = 30.0  # seconds without a look at the queue, after which the service is not ready
 ASSETS = {"htmx.min.js": "text/javascript", "page.js": "text/javascript", "style.css": "text/css"}
 own = router()
-log = logging.getLogger("study")
+log = logging.getLogger("study.service")
 
 
 def make(

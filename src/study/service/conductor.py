@@ -42,7 +42,7 @@ LAST_PATIENCE = 60.0  # seconds after a cancel, after which a child is killed
 WAIT_FOR_STUDY = 5.0  # seconds until a study that another process runs is tried again
 SIGNALLED = {128 + number for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)}
 GENTLE = {"stop", "yield"}  # wishes that wait for the epochs under way; a second signal would not
-log = logging.getLogger("study")
+log = logging.getLogger("study.service")
 
 
 class Conductor:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 STARTING = 60.0  # seconds in which a cluster must have told of its nodes: Ray is loaded, and connects
 AGAIN = 5.0  # seconds after which a cluster that has gone is looked for again
-log = logging.getLogger("study")
+log = logging.getLogger("study.service")
 
 
 class Machines(Protocol):

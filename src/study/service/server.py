@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from study.settings import Settings
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
-log = logging.getLogger("study")
+log = logging.getLogger("study.service")
 
 
 def default_url(places: Settings) -> str:

@@ -33,7 +33,7 @@ PATIENCE = 10.0  # seconds for the message under way as the server ends
 LONGEST = 3600.0  # seconds between two tries
 GIVE_UP = 3 * 86400.0  # seconds after which a message is left
 TABLE = tables.deliveries
-log = logging.getLogger("study")
+log = logging.getLogger("study.service")
 
 
 def note(connection: Connection, run: dict[str, Any], ways: Collection[str]) -> None:

@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from study.errors import PlaceError
 from study.formatting import fitted, without_password, wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
     from pathlib import Path
 
     from rich.console import Console
@@ -76,9 +77,8 @@ def open_terminal(verbose: int, *, quiet: bool, progress: bool, log_file: Path |
     here = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     terminal = Terminal(live=here and progress and not quiet, quiet=quiet, color=wants_color(here=here))
     shown = _Stderr()
-    shown.setFormatter(_Lines())
-    level = logging.DEBUG if verbose else logging.WARNING if terminal.live else logging.INFO
-    shown.setLevel(logging.ERROR if quiet else level)
+    shown.setFormatter(_Lines(bare=terminal.live and not verbose))
+    shown.setLevel(logging.ERROR if quiet else logging.DEBUG if verbose else logging.INFO)
     shown.addFilter(lambda record: record.name.startswith("study") or verbose > 1)
     handlers: list[logging.Handler] = [shown]
     if log_file is not None:
@@ -89,6 +89,19 @@ def open_terminal(verbose: int, *, quiet: bool, progress: bool, log_file: Path |
     log.setLevel(logging.DEBUG)
     logging.captureWarnings(True)
     return terminal
+
+
+@contextmanager
+def hiding_news() -> Generator[None]:
+    """Show nothing less than warnings on stderr meanwhile, since a live view shows the rest; `--verbose` does."""
+    shown = [each for each in logging.getLogger().handlers if isinstance(each, _Stderr) and each.level == logging.INFO]
+    for each in shown:
+        each.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        for each in shown:
+            each.setLevel(logging.INFO)
 
 
 def wants_color(*, here: bool) -> bool:
@@ -130,10 +143,20 @@ class _Stderr(logging.Handler):
 
 
 class _Lines(logging.Formatter):
-    """`[I 2026-11-21 06:00:00,000] Trial 12 finished ...`, as Optuna writes its own."""
+    """`[I 2026-11-21 06:00:00,000] Trial 12 finished ...`, as Optuna writes its own; as `bare`, news without the time.
+
+    The server's news always has its time.
+    """
+
+    def __init__(self, *, bare: bool = False) -> None:
+        super().__init__()
+        self._bare = bare
 
     def format(self, record: logging.LogRecord) -> str:
-        return f"[{record.levelname[0]} {self.formatTime(record)}] {without_password(record.getMessage())}"
+        message = without_password(record.getMessage())
+        if self._bare and record.name == log.name and record.levelno == logging.INFO:
+            return message
+        return f"[{record.levelname[0]} {self.formatTime(record)}] {message}"
 
 
 def _file(path: Path) -> logging.Handler:

@@ -21,6 +21,7 @@ from study.progress import (
     TrialStarted,
     Written,
 )
+from study.terminal.console import hiding_news
 from study.terminal.frame import Frame
 from study.text.table import clip
 
@@ -60,7 +61,7 @@ def shown(terminal: Terminal, board: Board) -> Generator[Callable[[Progress], No
             view.refresh()
         tell(progress, board)
 
-    with view:
+    with view, hiding_news():
         yield show
         view.refresh()
 
