@@ -10,7 +10,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import create_trial
 
 from study.insight.importance import NEEDED, NEEDED_BEST, assess, widest
-from study.insight.repeats import Noise
+from study.insight.seed_noise import Noise
 from study.metric import Metric
 
 SPACE = {

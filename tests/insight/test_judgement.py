@@ -16,7 +16,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, dis
 from study.insight import evidence
 from study.insight.evidence import Evidence
 from study.insight.judgement import remarks
-from study.insight.repeats import Noise
+from study.insight.seed_noise import Noise
 from study.metric import Metric
 from study.record.journal import Journal
 from study.record.trial import TrialRow

@@ -22,7 +22,7 @@ from study.executors.inline import Inline
 from study.executors.local import Local
 from study.progress import Notice, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
 from study.record.journal import Journal
-from study.running import clock
+from study.running import hangs
 from study.running.loop import Loop
 from study.sampling.trials import Trials
 from study.study_files import load
@@ -287,7 +287,7 @@ def test_workers_that_die_with_their_server_use_up_no_retry(tmp_path, work):
 
 def test_a_hanging_epoch_is_killed_and_trained_again(tmp_path, work, monkeypatch):
     study, executor = work
-    monkeypatch.setattr(clock, "LEAST", 3.0)  # seconds; an epoch takes milliseconds
+    monkeypatch.setattr(hangs, "LEAST", 3.0)  # seconds; an epoch takes milliseconds
     each = loop(tmp_path, Listed([{"fault": "hangs"}]), study, executor=executor, hang=10.0)
     notices = [progress.text for progress in run(each) if isinstance(progress, Notice)]
     history = each.journal.trial(0).history()
@@ -300,7 +300,7 @@ def test_a_hanging_epoch_is_killed_and_trained_again(tmp_path, work, monkeypatch
 
 def test_a_first_epoch_that_hangs_does_not_keep_a_stopped_search_for_ever(tmp_path, work, monkeypatch):
     study, executor = work
-    monkeypatch.setattr(clock, "LEAST", 3.0)
+    monkeypatch.setattr(hangs, "LEAST", 3.0)
     stop = threading.Event()
     each = loop(tmp_path, Listed([{"fault": "hangs", "at": 1}]), study, stop, executor=executor, hang=10.0)
     with closing(executor):
@@ -313,15 +313,15 @@ def test_a_first_epoch_that_hangs_does_not_keep_a_stopped_search_for_ever(tmp_pa
 def test_a_suspended_search_takes_no_epoch_for_a_hanging_one(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    each = clock.Clock(10.0)
+    each = hangs.HangDetector(10.0)
     each.learn(1.0)
     each.begins(0)
     now[0] += 1e6
     assert each.hanging(is_stopping=False) == {}
     for _ in range(100):
-        now[0] += clock.STEP
+        now[0] += hangs.STEP
         found = each.hanging(is_stopping=False)
-    assert found == {0: 101 * clock.STEP}
+    assert found == {0: 101 * hangs.STEP}
     each.ends(0)
     assert each.hanging(is_stopping=False) == {}
 

@@ -13,7 +13,7 @@ from study import api
 from study.record import log_lines
 from study.record.trial import STATES
 from study.schemas.service import Submitted
-from study.service import hub, people, queue, shelf, store, tables, web
+from study.service import hub, people, queue, store, study_queries, tables, web
 from study.service.following import Follower
 from tests.service.conftest import ADMIN, RUNNER, bearer
 
@@ -74,7 +74,7 @@ def test_a_stream_begins_after_the_last_event_and_ends_when_the_token_is_revoked
 def test_pages_show_of_a_study_what_its_folders_tell(here, made):
     home = Path("mlruns").absolute()
     Follower(here.database, home).follow("made")
-    told, shown = api.show("made").record(), shelf.overview(here.database, home, "made")
+    told, shown = api.show("made").record(), study_queries.overview(here.database, home, "made")
     assert [json.loads(each.to_json()) for each in told.trials] == shown["trials"]
     assert shown["best"]["trial"] == told.best.trial
     assert shown["counts"] == {state: getattr(told, state) for state in STATES}
@@ -83,8 +83,8 @@ def test_pages_show_of_a_study_what_its_folders_tell(here, made):
     made.trial(6).append("ended", state="complete", value=0.99, reason="", evaluation={})
     follower = Follower(here.database, home)  # of the next server
     assert follower.follow("made") == 1
-    assert (shelf.finished(here.database, "made"), follower.follow("made", whole=True)) == (6, 0)
-    assert shelf.overview(here.database, home, "made")["best"]["trial"] == 6
+    assert (study_queries.finished(here.database, "made"), follower.follow("made", whole=True)) == (6, 0)
+    assert study_queries.overview(here.database, home, "made")["best"]["trial"] == 6
 
 
 def test_a_trial_that_grows_after_its_end_is_seen_when_its_study_is_read_whole(here, made):
@@ -138,9 +138,9 @@ def test_a_database_of_the_first_version_keeps_its_events_and_learns_what_pages_
     database.close()
     assert store.upgrade(url, tmp_path)[:2] == ("0001", store.newest_version())
     database = store.opened(url)
-    assert shelf.finished(database, "made") == 0
+    assert study_queries.finished(database, "made") == 0
     assert Follower(database, home).follow("made") == 0
-    assert (shelf.finished(database, "made"), kinds(database)) == (5, told)
+    assert (study_queries.finished(database, "made"), kinds(database)) == (5, told)
     with database.read() as connection:
         assert connection.execute(sa.select(tables.usage)).all() == [("ann", "2026-10", "", 7200.0, 0)]
         assert connection.execute(sa.select(tables.runs.c.reserved)).all() == []

@@ -12,8 +12,8 @@ from aiosmtpd.smtp import AuthResult
 
 from study.errors import InputError
 from study.schemas.service import Submitted
-from study.service import mail, people, queue, telling
-from study.service.telling import Teller
+from study.service import mail, notifications, people, queue
+from study.service.notifications import Notifier
 from tests.service.conftest import ADMIN, AUTHOR, RUNNER
 
 
@@ -45,13 +45,15 @@ def box():
 
 
 def test_whose_run_it_is_gets_mail_once_the_mail_server_takes_it(stored, box, monkeypatch):
-    stored.tells = {telling.MAIL}
+    stored.tells = {notifications.MAIL}
     people.change(stored, ADMIN, "runner", email="ann@example.org")
     people.change(stored, ADMIN, "author", identity="cleo@example.org")
     for who, study in ((RUNNER, "mnist_cnn"), (AUTHOR, "two"), (ADMIN, "nobody_asked")):
         run, _ = queue.submit(stored, who, Submitted(study=study))
         queue.wish(stored, who, run.id, "stop")
-    teller = Teller(stored, telling.MAIL, mail.sender(box.url, "study@example.org", "https://study.example.org"))
+    teller = Notifier(
+        stored, notifications.MAIL, mail.sender(box.url, "study@example.org", "https://study.example.org")
+    )
     assert (teller.send_due(), box.kept) == (0, [])
     box.fine = True
     now = time.time()

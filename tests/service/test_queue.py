@@ -11,9 +11,9 @@ import sqlalchemy as sa
 
 from study.errors import InputError
 from study.schemas.service import Submitted
-from study.service import groups, hub, people, queue, tables, yielding
-from study.service.asking import Forbidden
-from study.service.shares import Claim, share
+from study.service import groups, hub, people, preemption, queue, tables
+from study.service.errors import Forbidden
+from study.service.scheduling import Claim, share
 from tests.service.conftest import ADMIN, AUTHOR, RUNNER
 
 
@@ -76,23 +76,23 @@ def test_a_lower_run_gives_slots_up_when_somebody_waits(stored):
 def test_a_run_begins_again_with_slots_that_have_fallen_free_once_nobody_waits(stored, monkeypatch):
     first, second = submit(stored, study="a", workers=3), submit(stored, AUTHOR, "b", workers=1)
     assert [row["slots"] for row in queue.claim(stored, 2)[0]] == [1, 1]
-    assert yielding.widen(stored, 4) == []  # they have hardly begun
-    monkeypatch.setattr(yielding, "YOUNG", -1.0)
-    assert yielding.widen(stored, 2) == []
+    assert preemption.widen(stored, 4) == []  # they have hardly begun
+    monkeypatch.setattr(preemption, "YOUNG", -1.0)
+    assert preemption.widen(stored, 2) == []
     third = submit(stored, AUTHOR, "c")
-    assert yielding.widen(stored, 4) == []  # somebody waits, who gets them
+    assert preemption.widen(stored, 4) == []  # somebody waits, who gets them
     queue.wish(stored, AUTHOR, third.id, "cancel")
-    assert yielding.widen(stored, 4) == [first.id]  # the other has all that it wants
-    assert yielding.widen(stored, 4) == []
+    assert preemption.widen(stored, 4) == [first.id]  # the other has all that it wants
+    assert preemption.widen(stored, 4) == []
     leases = {row["id"]: row["lease_token"] for row in queue.left_running(stored)}
     queue.end(stored, first.id, leases[first.id], {"status": "queued"})
     assert [(row["id"], row["slots"]) for row in queue.claim(stored, 4)[0]] == [(first.id, 3)]
     queue.end(stored, second.id, leases[second.id], {"status": "done"})
-    assert yielding.widen(stored, 4) == []  # it has what it wants
+    assert preemption.widen(stored, 4) == []  # it has what it wants
 
 
 def test_a_run_that_cannot_start_whatever_is_free_keeps_no_slot_from_those_that_run(stored, monkeypatch):
-    monkeypatch.setattr(yielding, "YOUNG", -1.0)
+    monkeypatch.setattr(preemption, "YOUNG", -1.0)
     first, second = submit(stored, study="a"), submit(stored, AUTHOR, "b", workers=1)
     assert len(queue.claim(stored, 2)[0]) == 2
     submit(stored, study="a")  # follows the first
@@ -102,18 +102,18 @@ def test_a_run_that_cannot_start_whatever_is_free_keeps_no_slot_from_those_that_
     submit(stored, AUTHOR, "d")  # for which the author has no slot left
     queue.claim(stored, 2)
     assert [run.reason.partition(" ")[0] for run in queue.waiting(stored)][2:] == ["waits", "waits:", "waits:"]
-    assert yielding.widen(stored, 4) == [first.id]
+    assert preemption.widen(stored, 4) == [first.id]
     stop(stored, second, "done")
-    assert yielding.widen(stored, 4) == []  # the author's other run takes its place
+    assert preemption.widen(stored, 4) == []  # the author's other run takes its place
 
 
 def test_a_run_takes_no_slots_for_which_it_has_no_trials_left(stored, monkeypatch):
-    monkeypatch.setattr(yielding, "YOUNG", -1.0)
+    monkeypatch.setattr(preemption, "YOUNG", -1.0)
     run = submit(stored, study="a", trials=3)
     token = queue.claim(stored, 1)[0][0]["lease_token"]
     queue.note(stored, run.id, token, studies='["a"]')
     ended(stored, "a", [0, 1])
-    assert yielding.widen(stored, 4) == []
+    assert preemption.widen(stored, 4) == []
 
 
 def test_a_run_that_waits_for_a_node_says_so_to_those_who_follow_it(stored):
@@ -166,11 +166,11 @@ def test_a_running_run_gives_its_slots_up_when_the_hours_are_used_up(stored):
     people.change(stored, ADMIN, "author", group="team")
     mine, other = submit(stored, study="a", workers=1), submit(stored, AUTHOR, "b", workers=1)
     tokens = {row["id"]: row["lease_token"] for row in queue.claim(stored, 2)[0]}
-    assert yielding.overdrawn(stored) == []
+    assert preemption.overdrawn(stored) == []
     for run in (mine, other):  # together they have used more than the team may
         queue.note(stored, run.id, tokens[run.id], started=time.time() - 6000)
-    assert sorted(yielding.overdrawn(stored)) == sorted((mine.id, other.id))
-    assert yielding.overdrawn(stored) == []
+    assert sorted(preemption.overdrawn(stored)) == sorted((mine.id, other.id))
+    assert preemption.overdrawn(stored) == []
     stop(stored, mine)
     assert queue.claim(stored, 2)[0] == []
     assert queue.get(stored, mine.id).reason == "waits: @team has used up the hours of this month"
@@ -218,12 +218,12 @@ def test_a_run_without_a_number_of_trials_counts_as_the_number_that_it_ends_with
 def test_a_quota_that_comes_while_a_question_runs_holds_from_then_on(stored):
     run = submit(stored, question="compare")
     assert queue.claim(stored, 1)[0][0]["allowance"] is None
-    assert yielding.overdrawn(stored) == []
+    assert preemption.overdrawn(stored) == []
     people.change(stored, ADMIN, "runner", max_trials=7)
-    assert yielding.overdrawn(stored) == [run.id]
+    assert preemption.overdrawn(stored) == [run.id]
     stop(stored, run)
     assert [row["allowance"] for row in queue.claim(stored, 1)[0]] == [7]
-    assert yielding.overdrawn(stored) == []
+    assert preemption.overdrawn(stored) == []
 
 
 def test_the_people_of_a_group_share_its_slots(stored):

@@ -12,8 +12,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from study.schemas.service import Submitted
-from study.service import queue, telling, webhook
-from study.service.telling import Teller
+from study.service import notifications, queue, webhook
+from study.service.notifications import Notifier
 from tests.service.conftest import RUNNER
 
 
@@ -42,11 +42,11 @@ def listener():
 
 
 def test_a_message_is_sent_until_it_is_taken_and_then_no_more(stored, listener, monkeypatch):
-    stored.tells = {telling.WEBHOOK}
+    stored.tells = {notifications.WEBHOOK}
     run, _ = queue.submit(stored, RUNNER, Submitted(study="mnist_cnn"))
     queue.wish(stored, RUNNER, run.id, "stop")
     url = f"http://127.0.0.1:{listener.server_port}/hook?key=planted"
-    hook = Teller(stored, telling.WEBHOOK, webhook.sender(url, "secret"))
+    hook = Notifier(stored, notifications.WEBHOOK, webhook.sender(url, "secret"))
     assert hook.send_due() == 0
     listener.fine = True
     assert hook.send_due() == 0  # not before its time
@@ -67,5 +67,5 @@ def test_nobody_is_told_without_a_webhook(stored, listener):
     run, _ = queue.submit(stored, RUNNER, Submitted(study="mnist_cnn"))
     queue.wish(stored, RUNNER, run.id, "stop")
     send = webhook.sender(f"http://127.0.0.1:{listener.server_port}", "")
-    assert Teller(stored, telling.WEBHOOK, send).send_due() == 0
+    assert Notifier(stored, notifications.WEBHOOK, send).send_due() == 0
     assert listener.told == []

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 from study.errors import PlaceError, StudyError
 from study.events import Died, Epoch, Event, Failed, Started, Stuck
-from study.executors import calls, cluster, parcel
+from study.executors import calls, cluster, wire
 from study.executors.cluster import RayError, ray
-from study.executors.luggage import Porter
+from study.executors.object_store import Uploader
 from study.executors.pool import LOOK, Pool, Slot, cause, is_lost
 from study.executors.shares import OUT_OF_MEMORY
 from study.executors.trainer import Order
@@ -54,7 +54,7 @@ class Ray:
         """
         self._connection = connection
         self._pool, self._is_shared = Pool(resources), resources.shared_home
-        self._porter = Porter(ray.put, ray.get_runtime_context().get_node_id())
+        self._uploader = Uploader(ray.put, ray.get_runtime_context().get_node_id())
         self._queue: deque[tuple[float, Job]] = deque()  # with the moment until which it waits
         self._found: list[tuple[int, Event]] = []
         self._attempts: dict[int, int] = {}
@@ -92,7 +92,7 @@ class Ray:
                 return here.call(function, *arguments, report=report)
         slot = self._idle()
         asked = calls.Asked(function, arguments, reports=report is not None)
-        what = (asked, str(Path.cwd()), self._porter.pack(function, arguments))
+        what = (asked, str(Path.cwd()), self._uploader.upload(function, arguments))
         try:
             sent = slot.actor.call.options(num_returns="streaming").remote(*what)
             return calls.result_of(map(ray.get, sent), function, report)
@@ -140,7 +140,7 @@ class Ray:
     def _hear(self, timeout: float) -> None:
         """Wait for what trainers send, and take it."""
         for slot, reply in self._pool.wait(timeout):
-            if isinstance(reply, parcel.Reply):
+            if isinstance(reply, wire.Reply):
                 self._take(slot, reply)
             else:
                 self._bury(slot, reply)
@@ -162,16 +162,16 @@ class Ray:
     def _training(self, number: int) -> list[Slot]:
         return [slot for slot in self._pool.slots if slot.job and slot.job.number == number]
 
-    def _take(self, slot: Slot, reply: parcel.Reply) -> None:
+    def _take(self, slot: Slot, reply: wire.Reply) -> None:
         job = slot.job
         if job is None or reply.attempt != slot.attempt:
             return
         try:
-            event = parcel.decode(reply.event)
-            parcel.write(job, reply.files)
+            event = wire.decode(reply.event)
+            wire.write(job, reply.files)
             if slot.place is not None:
-                parcel.take(job, reply.moved, slot.place)
-        except parcel.Unfit as error:
+                wire.take(job, reply.moved, slot.place)
+        except wire.BadMessage as error:
             event = Died(f"the worker sent {error}")
         except PlaceError as error:
             self._pool.drop(slot)
@@ -226,15 +226,15 @@ class Ray:
         if moved:
             slot.anew = f"it was begun on {job.chip}, of which no node is left, and is on {chip} now"
         slot.attempt = self._attempts[job.number] = self._attempts.get(job.number, 0) + 1
-        luggage = self._porter.pack(job.train, job.recipe_type, dict(job.recipe))
+        inputs = self._uploader.upload(job.train, job.recipe_type, dict(job.recipe))
         saved, slot.place = [] if moved else saved, None
         if self._is_shared:
             slot.place = job.checkpoint.absolute().with_name(f"{ATTEMPT}{uuid.uuid4().hex}")
             paths = tuple(map(str, saved))
-            order = Order(job, slot.attempt, {}, str(Path.cwd()), luggage, str(slot.place), paths)
+            order = Order(job, slot.attempt, {}, str(Path.cwd()), inputs, str(slot.place), paths)
         else:
             files = {place.name: place.read_bytes() for place in saved}
-            order = Order(job, slot.attempt, files, str(Path.cwd()), luggage)
+            order = Order(job, slot.attempt, files, str(Path.cwd()), inputs)
         self._pool.ask(slot, slot.actor.start.remote(order))
 
 

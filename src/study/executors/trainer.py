@@ -21,8 +21,8 @@ from study import environment, scratch
 from study.errors import PlaceError, StudyError
 from study.events import Failed, Stopped, Stuck
 from study.executors import calls, worker
-from study.executors.luggage import Guest
-from study.executors.parcel import OUTPUT, Reply, encode, places_of
+from study.executors.object_store import Downloader
+from study.executors.wire import OUTPUT, Reply, encode, places_of
 from study.record import atomic_files
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from study.events import Event
     from study.executors import Job
-    from study.executors.luggage import Luggage
+    from study.executors.object_store import Inputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Order:
         folder: the coordinator's working folder, which the training sees too if this node has it.
         shared: folder of this attempt alone that the coordinator sees, too; empty to send files.
         resumed: paths of its checkpoints, which it sees as well.
-        luggage: data and code that the training needs.
+        inputs: data and code that the training needs.
 
     """
 
@@ -52,7 +52,7 @@ class Order:
     attempt: int
     files: Mapping[str, bytes]
     folder: str
-    luggage: Luggage
+    inputs: Inputs
     shared: str = ""
     resumed: tuple[str, ...] = ()
 
@@ -79,7 +79,7 @@ class Trainer:
         top = scratch.folder("trainer")
         self._folder = top / "trial"
         self._folder.mkdir()
-        self._guest = Guest(ray.get, ray.get_runtime_context().get_node_id(), top)
+        self._downloader = Downloader(ray.get, ray.get_runtime_context().get_node_id(), top)
         self._attempt, self._place = 0, self._folder  # where the job's files are written
         self._events: Iterator[Event] = iter(())
         self._names: set[str] = set()  # of the job's files
@@ -121,7 +121,7 @@ class Trainer:
         os.chdir(order.folder if Path(order.folder).is_dir() else self._folder)
         self._names = {place.name for place in here.values()}
         self._known = self._marks()
-        self._events = self._run(replace(job, **here), order.luggage)
+        self._events = self._run(replace(job, **here), order.inputs)
         self._forget_memory(self._device)
         return self._step()
 
@@ -135,12 +135,12 @@ class Trainer:
         return self._step()
 
     def call(
-        self, asked: calls.Asked, folder: str, luggage: Luggage
+        self, asked: calls.Asked, folder: str, inputs: Inputs
     ) -> Iterator[calls.Told | calls.Returned | calls.Raised]:
         """Call a function; gives how far it is, and last what it returned or raised."""
         if Path(folder).is_dir():
             os.chdir(folder)
-        self._guest.unpack(luggage)
+        self._downloader.download(inputs)
         told: queue.SimpleQueue[Any] = queue.SimpleQueue()
         end = threading.Thread(target=lambda: told.put(worker.call_function(asked, told.put)), daemon=True)
         end.start()
@@ -150,9 +150,9 @@ class Trainer:
             if not isinstance(message, calls.Told):
                 return
 
-    def _run(self, job: Job, luggage: Luggage) -> Iterator[Event]:
+    def _run(self, job: Job, inputs: Inputs) -> Iterator[Event]:
         try:
-            self._guest.unpack(luggage)
+            self._downloader.download(inputs)
         except PlaceError as error:
             yield Stuck(error)
         except StudyError as error:

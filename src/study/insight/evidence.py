@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from study.data.counts import examples
 from study.definition import OUR_TRAIN
-from study.insight import repeats
+from study.insight import seed_noise
 from study.recipe import Recipe
 from study.record import results
 from study.record.family import Family, held_by
@@ -19,7 +19,7 @@ from study.record.trial import base_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from study.insight.repeats import Noise
+    from study.insight.seed_noise import Noise
     from study.metric import Metric
     from study.record.journal import Journal
     from study.record.trial import Trial, TrialRow
@@ -84,7 +84,7 @@ def read(journal: Journal, trials: Sequence[Trial] | None = None) -> Evidence:
         rows=[trial.row for trial in trials],
         definition=definition,
         recipes={trial.number: json.dumps(trial.recipe, sort_keys=True) for trial in ended},
-        noise=repeats.noise(family, trials),
+        noise=seed_noise.noise(family, trials),
         examples=_examples(definition, metric),
         openings=family.looks(),
         coordinator=held_by(journal),

@@ -26,7 +26,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import TrialState, create_trial
 
-from study.insight import repeats
+from study.insight import seed_noise
 from study.plots import interactive
 from study.record import results
 from study.record.family import Family
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
-    from study.insight.repeats import Noise
+    from study.insight.seed_noise import Noise
     from study.metric import Metric
     from study.record.journal import Journal
     from study.text.table import Block
@@ -161,7 +161,7 @@ def read(journal: Journal) -> Importance:
     searched, name = results.read(journal), journal.folder.name
     trials = [storage.frozen(trial) for trial in searched]
     trials = [each for each in trials if each.state == TrialState.COMPLETE and each.params and _is_finite(each.value)]
-    noise = repeats.noise(Family(name, journal.home), searched)
+    noise = seed_noise.noise(Family(name, journal.home), searched)
     return replace(assess(trials, results.metric_of(journal, searched), noise=noise), study=name)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from study.errors import InputError
-from study.insight import repeats
+from study.insight import seed_noise
 from study.record import family, results
 from study.record.family import Family
 from study.schemas import insight as schemas
@@ -17,7 +17,7 @@ from study.text.shown import Shown
 
 if TYPE_CHECKING:
     from study.definition import Study
-    from study.insight.repeats import Noise
+    from study.insight.seed_noise import Noise
     from study.metric import Metric
     from study.settings import Settings
     from study.text.table import Block
@@ -106,7 +106,7 @@ def plan(study: Study, places: Settings, difference: float, sd: float | None, wo
     if not (0 < difference < math.inf and (sd is None or 0 < sd < math.inf)):
         raise InputError("--difference and --sd must be above 0")
     ours = Family(study.name, places.home)
-    noise = repeats.noise(ours) if sd is None and ours.search.folder.parent.exists() else None
+    noise = seed_noise.noise(ours) if sd is None and ours.search.folder.parent.exists() else None
     if sd is None and noise is None:
         raise InputError(
             f"{study.name}: no recipe has been trained on two seeds, so the noise between seeds is not known",

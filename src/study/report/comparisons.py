@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from study.formatting import duration, knobs
-from study.insight import repeats
+from study.insight import seed_noise
 from study.insight.importance import assess
 from study.plots import figures
 from study.report.parts import Bar, Picture, Section, Table, Text
@@ -187,7 +187,7 @@ def _importance(found: Found) -> Iterator[Part]:
         return
     some = min(len(trials), WEIGHED)
     drawn = [trials[index * len(trials) // some] for index in range(some)]
-    noise = repeats.noise(found.family, found.trials)
+    noise = seed_noise.noise(found.family, found.trials)
     weighed = weigh(found, drawn, noise)
     record = weighed.record()
     if weighed.lacking:
@@ -206,7 +206,7 @@ def _importance(found: Found) -> Iterator[Part]:
         yield Text("The grey band is the noise between seeds.")
 
 
-def weigh(found: Found, trials: Sequence[Trial], noise: repeats.Noise | None) -> Importance:
+def weigh(found: Found, trials: Sequence[Trial], noise: seed_noise.Noise | None) -> Importance:
     """Compute the importance of the knobs from some of the search's complete trials."""
     finite = [each for each in map(frozen, trials) if each.value is not None and math.isfinite(each.value)]
     return replace(assess(finite, found.metric, noise=noise), study=found.name)

@@ -19,9 +19,9 @@ from study.executors import Job
 from study.formatting import duration
 from study.progress import Notice, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialPlaced, TrialStarted
 from study.running.batch import Batch
-from study.running.clock import Clock
-from study.running.comparing import compared
+from study.running.hangs import HangDetector
 from study.running.making import Maker, Running
+from study.running.repeated_epochs import compared
 from study.running.twins import Twins
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Loop:
     failures: int = 0
     lost: int = 0  # workers lost through no fault of their trials since the latest epoch
     lost_at: float = -math.inf
-    clock: Clock = field(init=False)
+    clock: HangDetector = field(init=False)
     time_is_up: bool = False
     twins: Twins = field(init=False)
     batch: Batch = field(init=False)
@@ -80,7 +80,7 @@ class Loop:
 
     def __post_init__(self) -> None:
         """Create the clock, the batch and the twins."""
-        self.clock, self.batch = Clock(self.hang), Batch(self.journal)
+        self.clock, self.batch = HangDetector(self.hang), Batch(self.journal)
         self.twins = Twins(self.study, self.journal, self.about)
         self.maker = Maker(self.study, self.journal, self.trials, self.about, self.twins, self.batch)
 

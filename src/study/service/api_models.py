@@ -10,13 +10,16 @@ from fastapi.responses import Response
 from study.schemas.models import ModelVersion, Promotion, RegisteredVersion
 from study.schemas.service import Page, Promoted, Registering, Trouble
 from study.service import commands
-from study.service.api_runs import REFUSED, NoSuch, answer
+from study.service.api_runs import REFUSED, answer
 from study.service.api_studies import home_of
-from study.service.asking import Forbidden
+from study.service.errors import Forbidden, NoSuch
 from study.service.store import append_audit
 from study.service.web import API, person, role, router, service
 
-ALSO = {409: {"model": Trouble, "description": "Refused"}, 422: {"model": Trouble, "description": "Too few examples"}}
+ALSO = {
+    409: {"model": Trouble, "description": "Refused"},
+    422: {"model": Trouble, "description": "Too few examples"},
+}
 routes = router(prefix=API, tags=["models"], responses=REFUSED | ALSO)
 
 

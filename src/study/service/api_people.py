@@ -25,7 +25,8 @@ from study.schemas.service import (
     Usage,
 )
 from study.service import groups, people, tables
-from study.service.api_runs import REFUSED, Cursor, Limit, NoSuch, answer
+from study.service.api_runs import REFUSED, Cursor, Limit, answer
+from study.service.errors import NoSuch
 from study.service.web import ANYONE, API, person, refuse, role, router, service
 
 routes = router(prefix=API, tags=["people"], responses=REFUSED)

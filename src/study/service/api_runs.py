@@ -9,11 +9,11 @@ from fastapi import Header, Query, Request
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from study.errors import InputError
 from study.record import family
 from study.schemas import Record
 from study.schemas.service import Page, Run, Submitted, Trouble, Wish
-from study.service import asking, queue
+from study.service import queue, run_request
+from study.service.errors import NoSuch
 from study.service.hub import Told
 from study.service.web import API, Admission, person, role, router, service
 
@@ -34,10 +34,6 @@ Cursor = Annotated[str | None, Query(pattern=r"^\d{1,18}$", description="`next` 
 LastEvent = Annotated[str | None, Header(alias="Last-Event-ID", description="continue after this event")]
 
 
-class NoSuch(InputError):
-    """Something that was asked for by name, and is not here."""
-
-
 def answer(record: Record, status: int = 200) -> Response:
     """Answer with a record as strict JSON."""
     return Response(record.to_json(), status, media_type="application/json")
@@ -56,7 +52,7 @@ def submit(
     here, who = service(request), person(request)
     if idempotency_key:
         wanted = wanted.model_copy(update={"key": idempotency_key})
-    asking.check_asked(wanted, who, set(family.studies(here.places.home)))
+    run_request.check_asked(wanted, who, set(family.studies(here.places.home)))
     run, new = queue.submit(here.database, who, wanted)
     return answer(run, 201 if new else 200)
 

@@ -15,7 +15,8 @@ from study.schemas.service import NewNote, Note, Page
 from study.schemas.studies import ListedStudy
 from study.schemas.trial import RepeatableRecipe, Trial, TrialDetails
 from study.service import notes
-from study.service.api_runs import REFUSED, Cursor, Limit, NoSuch, answer
+from study.service.api_runs import REFUSED, Cursor, Limit, answer
+from study.service.errors import NoSuch
 from study.service.web import API, person, role, router, service
 
 if TYPE_CHECKING:

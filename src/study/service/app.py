@@ -30,17 +30,15 @@ from study.service import (
     api_runs,
     api_studies,
     pages,
-    pages_beside,
+    pages_dashboards,
     pages_models,
     pages_people,
     pages_sign_on,
     tables,
 )
-from study.service.answers import Answers
-from study.service.api_runs import NoSuch
-from study.service.asking import Conflict, Forbidden
-from study.service.commands import Refused
+from study.service.errors import Conflict, Forbidden, NoSuch, Refused
 from study.service.guard import Guard
+from study.service.response_cache import ResponseCache
 from study.service.web import ANYONE, API, Guarded, refuse, role, router, service
 
 if TYPE_CHECKING:
@@ -81,7 +79,7 @@ def make(
         pages,
         pages_models,
         pages_people,
-        pages_beside,
+        pages_dashboards,
         pages_sign_on,
     ):
         app.include_router(each.routes)
@@ -91,7 +89,7 @@ def make(
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _fault)
-    return Guard(Answers(RequestBodyLimitMiddleware(app, LARGEST_BODY), given), hosts, per_second, logins, header)
+    return Guard(ResponseCache(RequestBodyLimitMiddleware(app, LARGEST_BODY), given), hosts, per_second, logins, header)
 
 
 def guarded_routes(app: FastAPI) -> list[Guarded]:
@@ -119,7 +117,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-        for each in given.neighbours.values():
+        for each in given.dashboards.values():
             await each.client.aclose()
 
 

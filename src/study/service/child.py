@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from study.record.owner import is_dead
 from study.schemas.service import Asked
-from study.service import asking, commands
+from study.service import commands, run_request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,7 +68,13 @@ def begin(row: Mapping[str, Any], folder: Path, places: Settings, machines: Mach
     if asked.file is not None:
         file = folder / f"{asked.file.name}.py"
         file.write_text(asked.file.content, encoding="utf-8")
-    command = [sys.executable, "-m", "study", *asking.words(asked, row["slots"], file), *machines.words(asked.device)]
+    command = [
+        sys.executable,
+        "-m",
+        "study",
+        *run_request.words(asked, row["slots"], file),
+        *machines.words(asked.device),
+    ]
     started = commands.started(places)
     started["env"]["STUDY_SERVED"] = "1"
     if row["allowance"] is not None:

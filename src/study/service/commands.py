@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from study.errors import InputError, StudyError, Undecided
+from study.service.errors import Refused
 from study.service.run_as import Places
 
 if TYPE_CHECKING:
@@ -26,10 +27,6 @@ FRESH = 30.0  # seconds for which the list of models is not asked for again
 RAY_ENDS = "Failed to connect to GCS"  # in the last line of a process that Ray ends when its cluster has gone
 _one = threading.Lock()  # a registry is changed by one at a time
 _listed: dict[str, tuple[float, list[dict[str, Any]]]] = {}
-
-
-class Refused(StudyError):
-    """A command refused, for what is so and not for how it was asked."""
 
 
 def environment(places: Settings) -> dict[str, str]:

@@ -23,7 +23,7 @@ from study.formatting import plural, without_password
 from study.record import family
 from study.record.owner import is_dead, is_here, known
 from study.service import child as command
-from study.service import queue, yielding
+from study.service import preemption, queue
 from study.service.child import Child
 from study.service.following import Follower, ended_since
 
@@ -121,8 +121,8 @@ class Conductor:
         tokens = {child.row["id"]: child.row["lease_token"] for child in self._children.values()}
         if tokens and time.monotonic() - self._shared > SHARES:
             self._shared = time.monotonic()
-            yielding.overdrawn(self.database)
-            yielding.widen(self.database, self.machines.slots)
+            preemption.overdrawn(self.database)
+            preemption.widen(self.database, self.machines.slots)
         for identity, wish in queue.wishes(self.database, tokens).items() if tokens else ():
             self._heed(self._children[identity], wish)
         claimed, late = queue.claim(self.database, self.machines.slots)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from study.errors import InputError
 
 if TYPE_CHECKING:
-    from study.service.telling import Sender
+    from study.service.notifications import Sender
 
 TIMEOUT = 20.0  # seconds for an answer
 

@@ -21,9 +21,10 @@ from study.errors import InputError, StudyError
 from study.formatting import duration, knob, knobs, number
 from study.record import family, results
 from study.schemas.service import Submitted
-from study.service import asking, curves, describing, notes, queue, shelf
-from study.service.api_runs import NoSuch, found
+from study.service import curves, describing, notes, queue, run_request, study_queries
+from study.service.api_runs import found
 from study.service.api_studies import home_of, require
+from study.service.errors import NoSuch
 from study.service.web import Reader, person, role, router, service
 from study.study_files import available
 from study.text import answers
@@ -119,7 +120,7 @@ def _standing(request: Request, run: Run) -> dict[str, Any]:
     if not run.studies:
         return {"text": "starting", "share": 0.0}
     here = service(request)
-    done = shelf.finished(here.database, run.studies[-1])
+    done = study_queries.finished(here.database, run.studies[-1])
     try:
         target = (family.journal(run.studies[-1], here.places.home).question("run") or {}).get("trials")
     except StudyError as error:
@@ -194,7 +195,7 @@ def _answer(run: Run) -> str:
 @routes.get("/studies", openapi_extra=READER)
 def studies(request: Request) -> Response:
     """List the studies."""
-    found, others = shelf.listed(service(request).database, service(request).places.home)
+    found, others = study_queries.listed(service(request).database, service(request).places.home)
     return page(request, "studies", studies=found, others=others)
 
 
@@ -223,7 +224,7 @@ def _note(request: Request, study: str, trial: int | None = None) -> Note:
 
 def _study(request: Request, study: str) -> dict[str, Any]:
     home, database = home_of(request, study), service(request).database
-    seen = shelf.overview(database, home, study)
+    seen = study_queries.overview(database, home, study)
     best = f"trial {seen['best']['trial']}" if seen["best"] else ""
     made = [each.folder.name for each in family.Family.of(study, home).all() if each.definition() is not None]
     drawn = [(f"trial {number}", values) for number, values in seen["curves"].items()]
@@ -265,7 +266,7 @@ def check(request: Request, form: Form) -> Response:
     try:
         wanted = _wanted(form)
         described = describing.describe(wanted.study, service(request).places)
-        asking.check_asked(wanted, person(request), set())
+        run_request.check_asked(wanted, person(request), set())
     except StudyError as error:
         return page(request, "part_check", trouble=str(error), described=None)
     trouble = describing.check_knobs(described, wanted.fixed)
@@ -278,7 +279,7 @@ def submit(request: Request, form: Form) -> Response:
     here = service(request)
     try:
         wanted = _wanted(form)
-        asking.check_asked(wanted, person(request), set(family.studies(here.places.home)))
+        run_request.check_asked(wanted, person(request), set(family.studies(here.places.home)))
         if trouble := describing.check_knobs(describing.describe(wanted.study, here.places), wanted.fixed):
             raise InputError(trouble)
         run, _ = queue.submit(here.database, person(request), wanted)

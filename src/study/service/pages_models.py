@@ -17,7 +17,7 @@ from study.formatting import number as plain
 from study.formatting import size
 from study.schemas.models import ModelVersion
 from study.schemas.service import NewNote, Promoted, Registering
-from study.service import commands, curves, notes, queue, shelf
+from study.service import commands, curves, notes, queue, study_queries
 from study.service.api_models import promoted, registered, rolled_back
 from study.service.api_studies import home_of, require
 from study.service.pages import Form, page
@@ -106,7 +106,7 @@ def compare(
     database, home = service(request).database, service(request).places.home
     columns: list[dict[str, Any]] = []
     for name in study or ():
-        seen = shelf.overview(database, home_of(request, name) and home, name, 1)
+        seen = study_queries.overview(database, home_of(request, name) and home, name, 1)
         if seen["best"] is not None:
             columns.append({"title": name, "study": name, "number": seen["best"]["trial"], "counts": seen["counts"]})
     for chosen in trial or ():

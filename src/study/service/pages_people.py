@@ -12,8 +12,8 @@ from study.errors import InputError, StudyError
 from study.schemas.service import ChangedGroup, ChangedPerson
 from study.service import groups, people, quotas
 from study.service.api_people import audit_lines, described, described_token, invitation, used
-from study.service.api_runs import NoSuch
-from study.service.known import cookie_of
+from study.service.authentication import cookie_of
+from study.service.errors import NoSuch
 from study.service.pages import Form, page
 from study.service.people import ROLES, Person
 from study.service.web import ANYONE, person, role, router, service

@@ -10,8 +10,7 @@ from typing import Annotated
 from fastapi import Query, Request
 from fastapi.responses import RedirectResponse, Response
 
-from study.service.api_runs import NoSuch
-from study.service.asking import Forbidden
+from study.service.errors import Forbidden, NoSuch
 from study.service.pages_people import inside, logged_in
 from study.service.web import ANYONE, Service, role, router, service
 

@@ -15,7 +15,7 @@ from pwdlib import PasswordHash
 
 from study.errors import InputError
 from study.service import tables
-from study.service.asking import Conflict
+from study.service.errors import Conflict
 from study.service.store import append_audit
 
 if TYPE_CHECKING:

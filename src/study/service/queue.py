@@ -17,9 +17,9 @@ import sqlalchemy as sa
 
 from study.formatting import moment, to_json
 from study.schemas.service import LIVE, Asked, Run
-from study.service import quotas, tables, telling
-from study.service.asking import Conflict, Forbidden
-from study.service.shares import Claim, share
+from study.service import notifications, quotas, tables
+from study.service.errors import Conflict, Forbidden
+from study.service.scheduling import Claim, share
 from study.service.store import TELLS, append_audit
 
 if TYPE_CHECKING:
@@ -306,7 +306,7 @@ def _tell(connection: Connection, identity: str) -> Row:
     data = {name: row[name] for name in ("status", "reason", "question", "study", "person", "attempt", "priority")}
     event = {"time": time.time(), "kind": "run", "run": identity, "data": to_json(data)}
     connection.execute(sa.insert(tables.events).values(event))
-    telling.note(connection, row, connection.get_execution_options().get(TELLS, ()))
+    notifications.note(connection, row, connection.get_execution_options().get(TELLS, ()))
     return row
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from study.service import mail, telling, webhook
+from study.service import mail, notifications, webhook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from study.service.telling import Sender
+    from study.service.notifications import Sender
 
 
 def of(webhook_url: str, mail_server: str, mail_from: str) -> dict[str, Callable[[str], Sender]]:
@@ -20,7 +20,7 @@ def of(webhook_url: str, mail_server: str, mail_from: str) -> dict[str, Callable
     )
     found: dict[str, Callable[[str], Sender]] = {}
     if webhook_url:
-        found[telling.WEBHOOK] = lambda _: webhook.sender(webhook_url, secret)
+        found[notifications.WEBHOOK] = lambda _: webhook.sender(webhook_url, secret)
     if mail_server:
-        found[telling.MAIL] = lambda public: mail.sender(mail_server, mail_from, public, user, password)
+        found[notifications.MAIL] = lambda public: mail.sender(mail_server, mail_from, public, user, password)
     return found

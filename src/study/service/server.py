@@ -16,20 +16,20 @@ from study.errors import InputError, PlaceError
 from study.formatting import plural
 from study.options import Options
 from study.record import atomic_files
-from study.service import app, commands, neighbours, people, store
+from study.service import app, commands, dashboards, people, store
 from study.service import machines as trained_on
 from study.service.conductor import Conductor
 from study.service.hub import Hub
+from study.service.notifications import Notifier
 from study.service.run_as import Places, User, hide, require_able
 from study.service.sign_on import SignOn
-from study.service.telling import Teller
 from study.service.web import Service
 from study.settings import sqlite_url, studies_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
 
-    from study.service.telling import Sender
+    from study.service.notifications import Sender
     from study.settings import Settings
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
@@ -93,16 +93,16 @@ def serve(
         address = public or f"http://{'localhost' if host in {*LOOPBACK, '0.0.0.0', '::'} else host}:{port}"  # noqa: S104
         hub = Hub(stored)
         conductor = Conductor(stored, places, machines)
-        given = Service(stored, places, conductor, hub, address, neighbours.beside(places), sign_on)
+        given = Service(stored, places, conductor, hub, address, dashboards.dashboards_of(places), sign_on)
         config = uvicorn.Config(
             app.make(given, _hosts(host, names, public), header=sign_on.header), log_config=None, access_log=False,
             server_header=False, proxy_headers=behind_proxy, forwarded_allow_ips=proxy_address,
             timeout_graceful_shutdown=2,
         )  # fmt: skip
-        tellers = [Teller(stored, way, send(address)) for way, send in (tells or {}).items()]
-        stored.tells = frozenset(each.way for each in tellers)
+        notifiers = [Notifier(stored, way, send(address)) for way, send in (tells or {}).items()]
+        stored.tells = frozenset(each.way for each in notifiers)
         conductor.start()
-        for teller in tellers:
+        for teller in notifiers:
             teller.start()
         try:
             room = f"{plural(machines.slots, 'trial')} at a time" if machines.slots else "runs wait for a node"
@@ -111,10 +111,10 @@ def serve(
             _Server(config, hub).run(sockets=[listener])
         finally:
             conductor.stop()
-            for each in given.neighbours.values():
+            for each in given.dashboards.values():
                 if each.program:
                     each.program.stop()
-            for teller in tellers:
+            for teller in notifiers:
                 teller.stop()
             stored.close()
 

@@ -17,7 +17,7 @@ from requests import RequestException
 
 from study.errors import InputError
 from study.service import identities, people
-from study.service.asking import Forbidden
+from study.service.errors import Forbidden
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,8 +12,8 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from fastapi.routing import APIRoute
 
 from study.schemas.service import Trouble, TroubleKind
-from study.service.asking import Forbidden
-from study.service.known import Known
+from study.service.authentication import Authentication
+from study.service.errors import Forbidden
 from study.service.people import ROLES, Person
 from study.service.sign_on import SignOn
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from fastapi import Request
 
     from study.service.conductor import Conductor
+    from study.service.dashboards import Dashboard
     from study.service.hub import Hub
-    from study.service.neighbours import Neighbour
     from study.service.store import Database
     from study.settings import Settings
 
@@ -43,7 +43,7 @@ class Service:
         conductor: runs the queue.
         hub: tells clients of new events.
         public: address under which people reach the service.
-        neighbours: servers whose pages are shown behind our login, by their kind: optuna, mlflow.
+        dashboards: servers whose pages are shown behind our login, by their kind: optuna, mlflow.
         sign_on: how people are known without a password of ours.
 
     """
@@ -53,13 +53,13 @@ class Service:
     conductor: Conductor
     hub: Hub
     public: str = ""
-    neighbours: Mapping[str, Neighbour] = field(default_factory=dict[str, "Neighbour"])
+    dashboards: Mapping[str, Dashboard] = field(default_factory=dict[str, "Dashboard"])
     sign_on: SignOn = field(default_factory=SignOn)
-    known: Known = field(init=False)
+    authentication: Authentication = field(init=False)
 
     def __post_init__(self) -> None:
         """Begin to remember who asks."""
-        self.known = Known(self.database, self.sign_on)
+        self.authentication = Authentication(self.database, self.sign_on)
 
 
 def role(least: str) -> dict[str, Any]:
@@ -150,10 +150,10 @@ class Admission:
 
 
 async def _identify(request: Request) -> Person | None:
-    """Find out who asks, unless `answers` just did; None for nobody. Raises Forbidden as `Known.who`."""
+    """Find out who asks, unless `answers` just did; None for nobody. Raises Forbidden as `Authentication.who`."""
     if "who" in request.scope.get("state", {}):
         return request.scope["state"].pop("who")
-    return await service(request).known.who(request.scope)
+    return await service(request).authentication.who(request.scope)
 
 
 def trouble(status: int, what: str, fix: str = "", kind: TroubleKind | None = None) -> dict[str, str]:

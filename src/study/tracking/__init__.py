@@ -15,7 +15,7 @@ from study.progress import Notice
 from study.record import family
 from study.record.journal import Journal
 from study.settings import hide_password, sqlite_file
-from study.tracking import cursor, look, mirror
+from study.tracking import cursor, mirror, sqlite_check
 from study.tracking.pages import runs_table as runs_table
 from study.tracking.process import Apart
 
@@ -213,7 +213,7 @@ def check(settings: Settings) -> str:
     """
     name = server_name(settings)
     if file := sqlite_file(settings.tracking_uri):
-        return look.check(file, name)
+        return sqlite_check.check(file, name)
     from study.tracking import mlflow  # noqa: PLC0415 - loads mlflow
 
     return mlflow.check(settings.tracking_uri, name, settings.artifacts)

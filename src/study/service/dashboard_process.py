@@ -1,7 +1,7 @@
 """Runs Optuna dashboard or MLflow's server beside the service, on a socket in a folder that nobody else can open.
 
-`python -m study.service.beside optuna|mlflow SOCKET` is started by `study.service.neighbours`. Its standard input is a
-pipe of the service: it closes when the service ends, however that ends, and then the whole group ends.
+`python -m study.service.dashboard_process optuna|mlflow SOCKET` is started by `study.service.dashboards`. Its standard
+input is a pipe of the service: it closes when the service ends, however that ends, and then the whole group ends.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import threading
 
 from study import processes, settings, tracking
 from study.sampling import storage
-from study.service.neighbours import PREFIX
+from study.service.dashboards import PREFIX
 
 
 def main(kind: str, socket: str) -> int:

@@ -60,7 +60,7 @@ def _address(connection: Connection, person: str) -> str | None:
     return row.identity if row.identity and "@" in row.identity else None
 
 
-class Teller:
+class Notifier:
     """Sends what is to be told in one way, in a thread of its own.
 
     Args:

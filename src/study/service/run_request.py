@@ -11,6 +11,7 @@ from study.errors import InputError
 from study.knobs import is_own
 from study.sampling.table import PRUNERS, SAMPLERS
 from study.schemas.service import Asked
+from study.service.errors import Forbidden
 from study.study_files import available
 
 if TYPE_CHECKING:
@@ -59,14 +60,6 @@ def check_asked(asked: Asked, person: Person, results: set[str]) -> None:
     known = {*available(), *results}
     if asked.file is None and asked.study not in known and asked.study.partition("@")[0] not in known:
         raise InputError(f"no study {asked.study!r} is installed here", fix="The list of studies has their names.")
-
-
-class Forbidden(InputError):
-    """The person's role does not allow it."""
-
-
-class Conflict(InputError):
-    """It does not go with what is there already, such as a run that has ended."""
 
 
 def words(asked: Asked, slots: int, file: Path | None) -> list[str]:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from study.service import quotas
 from study.service.queue import RUNS, claim_of, hindrance
-from study.service.shares import share
+from study.service.scheduling import share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

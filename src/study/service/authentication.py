@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from study.service.store import Database
 
 
-class Known:
+class Authentication:
     """Knows who sends a request.
 
     Args:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.datastructures import Headers
 
-from study.service.asking import Forbidden
+from study.service.errors import Forbidden
 from study.service.guard import UNSAFE
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ KINDS = (b"text/html", b"application/json")
 ONCE = {b"set-cookie", b"content-disposition"}  # headers of answers that are for one time
 
 
-class Answers:
+class ResponseCache:
     """Answers a GET as it was answered within the last second, if whoever asks may have that answer.
 
     Args:
@@ -51,7 +51,7 @@ class Answers:
         key = (scope["scheme"], scope["path"], scope["query_string"], *(headers.get(name) for name in VARY))
         asked: dict[str, Any] = scope.setdefault("state", {})  # that of the request
         with suppress(Forbidden):  # which the route says
-            asked["who"] = await self._given.known.who(scope)
+            asked["who"] = await self._given.authentication.who(scope)
         person = asked.get("who")
         for whose in (person.role, person) if person else ():
             since, *messages = self._kept.get((whose, *key), (0.0,))

@@ -9,7 +9,7 @@ LEAST = 300.0  # seconds that every epoch may take: the first one may load data 
 STEP = 5.0  # longest time in seconds between two checks; a longer gap means that this process was suspended
 
 
-class Clock:
+class HangDetector:
     """Measures running epochs and reports the trials that hang."""
 
     def __init__(self, factor: float) -> None:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Luggage:
-    """References into the object store.
+class Inputs:
+    """What a training needs, as references into the object store.
 
     Args:
         node: the coordinator's, where its own cache folder is used.
@@ -49,8 +49,8 @@ class Luggage:
     weights: dict[str, tuple[str, list[Any]]] = field(default_factory=dict[str, tuple[str, list[Any]]])
 
 
-class Porter:
-    """Packs, for the coordinator."""
+class Uploader:
+    """Puts inputs into the object store, for the coordinator."""
 
     def __init__(self, put: Any, node: str) -> None:
         """Keep Ray's function that puts an object into its store, and the id of the coordinator's node."""
@@ -59,8 +59,8 @@ class Porter:
         self._files: dict[tuple[str, ...], Code] = {}
         self._weights: dict[tuple[str, int, int], tuple[str, list[Any]]] = {}  # by name, time and size
 
-    def pack(self, *values: Any) -> Luggage:
-        """Pack what a job or a call with these values needs.
+    def upload(self, *values: Any) -> Inputs:
+        """Put what a job or a call with these values needs into the store, unless it is there.
 
         Raises:
             InputError: the data set is damaged, or the code is too large to travel.
@@ -69,7 +69,7 @@ class Porter:
         code = own_code.collect(values)
         digest = code.digest if code.files else ""
         pack = next((found for name in _named(values, "dataset") if (found := packed.find(name))), None)
-        return Luggage(
+        return Inputs(
             node=self._node,
             cache=str(cache_folder()),
             pack=(pack.name, pack.sha256) if pack else (),
@@ -95,8 +95,8 @@ class Porter:
         return self._sent[key]
 
 
-class Guest:
-    """Unpacks, for a trainer, which stays on its node."""
+class Downloader:
+    """Takes inputs from the object store, for a trainer, which stays on its node."""
 
     def __init__(self, get: Any, node: str, folder: Path) -> None:
         """Keep Ray's function that gets an object, the id of this node, and a folder for code."""
@@ -104,7 +104,7 @@ class Guest:
         self._own_cache = cache_folder()
         self._unpacked: set[str] = set()
 
-    def unpack(self, luggage: Luggage) -> None:
+    def download(self, inputs: Inputs) -> None:
         """Put code where it is imported from, and data where they are looked for.
 
         Raises:
@@ -113,11 +113,11 @@ class Guest:
         """
         from study.engine.pretrained import carry  # noqa: PLC0415 - torch, which the coordinator's process does not load
 
-        if luggage.digest and luggage.digest not in self._unpacked:
-            own_code.unpack(self._get(luggage.code[0]), self._folder / luggage.digest)
-            self._unpacked.add(luggage.digest)
-        carry({file: self._copy(*weights) for file, weights in luggage.weights.items() if luggage.node != self._node})
-        os.environ["STUDY_CACHE"] = str(self._cache(luggage))
+        if inputs.digest and inputs.digest not in self._unpacked:
+            own_code.unpack(self._get(inputs.code[0]), self._folder / inputs.digest)
+            self._unpacked.add(inputs.digest)
+        carry({file: self._copy(*weights) for file, weights in inputs.weights.items() if inputs.node != self._node})
+        os.environ["STUDY_CACHE"] = str(self._cache(inputs))
 
     def _copy(self, digest: str, content: list[Any]) -> Path:
         """Write a file of weights, unless it is here."""
@@ -128,17 +128,17 @@ class Guest:
             atomic_files.replace(file, [memoryview(whole)], packed.CACHE_FIX)
         return file
 
-    def _cache(self, luggage: Luggage) -> Path:
-        if not luggage.pack:
+    def _cache(self, inputs: Inputs) -> Path:
+        if not inputs.pack:
             return self._own_cache
-        if luggage.node == self._node:
-            return Path(luggage.cache)
-        name, sha256 = luggage.pack
+        if inputs.node == self._node:
+            return Path(inputs.cache)
+        name, sha256 = inputs.pack
         cache = self._own_cache / "cluster" / sha256
         file = cache / "packs" / pack_file.file_name(name)
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
-            content: Any = self._get(luggage.data[0])
+            content: Any = self._get(inputs.data[0])
             atomic_files.replace(file, [memoryview(content)], packed.CACHE_FIX)
         return cache
 

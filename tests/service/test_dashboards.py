@@ -15,7 +15,7 @@ import optuna
 import pytest
 
 from study.service import people, store
-from study.service.neighbours import Program
+from study.service.dashboards import Program
 from study.settings import resolve
 from tests.service.conftest import PASSWORD, bearer, until
 
@@ -72,7 +72,7 @@ def programs(serving):
 
 
 def test_the_folder_of_a_server_that_was_killed_goes_when_the_next_begins(tmp_path, monkeypatch):
-    begin = "from study.service.neighbours import Program; from study.settings import resolve; "
+    begin = "from study.service.dashboards import Program; from study.settings import resolve; "
     begin += "print(Program('Optuna', 'optuna', '/', resolve()).socket.parent, flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", begin], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -9,7 +9,7 @@ from study import Recipe
 from study.engine import pretrained
 from study.engine.sources import ensure
 from study.engine.train import assemble
-from study.executors.luggage import Guest, Porter
+from study.executors.object_store import Downloader, Uploader
 from study.settings import cache_folder
 
 
@@ -23,16 +23,16 @@ def test_weights_and_data_travel_to_another_node_once(tmp_path, monkeypatch):
     given = {name: torch.randn_like(each) for name, each in model.state_dict().items()}
     save_file(given, recipe.weights)
     sent = []
-    porter = Porter(lambda thing: sent.append(thing) or len(sent) - 1, "one")
-    jobs = [porter.pack({"recipe": recipe.model_dump(mode="json")}) for _ in range(3)]
+    uploader = Uploader(lambda thing: sent.append(thing) or len(sent) - 1, "one")
+    jobs = [uploader.upload({"recipe": recipe.model_dump(mode="json")}) for _ in range(3)]
     assert len(sent) == 2  # the data and the weights, for all of them
     shutil.rmtree(here)
     shutil.rmtree(cache_folder())
     monkeypatch.setenv("STUDY_CACHE", str(tmp_path / "node"))
-    guest = Guest(sent.__getitem__, "two", tmp_path / "code")
+    downloader = Downloader(sent.__getitem__, "two", tmp_path / "code")
     try:
         for each in jobs:
-            guest.unpack(each)
+            downloader.download(each)
         found = assemble(recipe, "cpu").model.state_dict()
     finally:
         pretrained.carry({})

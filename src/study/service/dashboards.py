@@ -33,7 +33,7 @@ TIMEOUT = 120.0  # seconds for an answer: MLflow's searches of many runs are slo
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbour:
+class Dashboard:
     """A server whose pages are shown behind our login.
 
     Args:
@@ -57,7 +57,7 @@ class Program:
 
     Args:
         name: for people.
-        kind: optuna or mlflow, as `study.service.beside` knows it.
+        kind: optuna or mlflow, as `study.service.dashboard_process` knows it.
         health: path that it answers when it is ready.
         places: where results are.
 
@@ -107,7 +107,7 @@ class Program:
         self.socket.unlink(missing_ok=True)
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own program
-                [sys.executable, "-m", "study.service.beside", self._kind, str(self.socket)],
+                [sys.executable, "-m", "study.service.dashboard_process", self._kind, str(self.socket)],
                 stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True,
                 **commands.started(self._places),
             )  # fmt: skip
@@ -127,21 +127,21 @@ class Program:
         return without_password(next((line for line in reversed(lines) if line), "it said nothing"))
 
 
-def beside(places: Settings) -> dict[str, Neighbour]:
-    """Give a service's neighbours by their kind: Optuna dashboard, and MLflow on its database or under `/mlflow`."""
+def dashboards_of(places: Settings) -> dict[str, Dashboard]:
+    """Give a service's dashboards by their kind: Optuna dashboard, and MLflow on its database or under `/mlflow`."""
     found = {"optuna": _launched("Optuna dashboard", "optuna", "/dashboard", places)}
     remote = urlsplit(places.tracking_uri)
     if remote.scheme not in {"http", "https"}:
         found["mlflow"] = _launched("MLflow", "mlflow", f"{PREFIX}/health", places)
     elif remote.path.rstrip("/") == PREFIX:
         address = places.tracking_uri.rstrip("/").removesuffix(PREFIX)
-        found["mlflow"] = Neighbour("MLflow", httpx2.AsyncClient(base_url=address, timeout=TIMEOUT, trust_env=False))
+        found["mlflow"] = Dashboard("MLflow", httpx2.AsyncClient(base_url=address, timeout=TIMEOUT, trust_env=False))
     return found
 
 
-def _launched(name: str, kind: str, health: str, places: Settings) -> Neighbour:
+def _launched(name: str, kind: str, health: str, places: Settings) -> Dashboard:
     program = Program(name, kind, health, places)
     transport = httpx2.AsyncHTTPTransport(uds=str(program.socket))
-    return Neighbour(
+    return Dashboard(
         name, httpx2.AsyncClient(transport=transport, base_url="http://localhost", timeout=TIMEOUT), program
     )

@@ -16,8 +16,8 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response, Streamin
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 
-from study.service.api_runs import NoSuch
-from study.service.neighbours import PREFIX, Neighbour
+from study.service.dashboards import PREFIX, Dashboard
+from study.service.errors import NoSuch
 from study.service.store import append_audit
 from study.service.web import person, refuse, role, router, service
 from study.tracking.pages import MODE
@@ -148,8 +148,8 @@ def _check_mlflow(path: str) -> None:
         raise NoSuch("MLflow's pages have no such path here")
 
 
-def _neighbour(request: Request, kind: str) -> Neighbour:
-    known = service(request).neighbours.get(kind)
+def _dashboard(request: Request, kind: str) -> Dashboard:
+    known = service(request).dashboards.get(kind)
     if known is None:
         raise NoSuch("this server shows no such pages", fix="docs/service.md says which it shows.")
     return known
@@ -157,7 +157,7 @@ def _neighbour(request: Request, kind: str) -> Neighbour:
 
 async def _changed(request: Request, kind: str) -> Response:
     """Pass a change on, and write in the audit log who asked for it."""
-    _neighbour(request, kind)
+    _dashboard(request, kind)
     who, what = person(request).name, f"{request.method} {request.url.path}"
 
     def write() -> None:
@@ -169,13 +169,13 @@ async def _changed(request: Request, kind: str) -> Response:
 
 
 async def _passed_on(request: Request, kind: str, policy: str) -> Response:
-    neighbour, path = _neighbour(request, kind), request.url.path
+    dashboard, path = _dashboard(request, kind), request.url.path
     if not PLAIN.fullmatch(path.strip("/") or "-") or {".", ".."} & {*path.split("/")}:
         raise NoSuch("no such path")
     headers = {name: request.headers[name] for name in PASSED_ON if name in request.headers}
     query = f"?{request.url.query}" if request.url.query else ""
     content = await request.body() if request.method in CHANGES else None
-    answer = await _ask(request, neighbour, request.method, path + query, headers, content)
+    answer = await _ask(request, dashboard, request.method, path + query, headers, content)
     if isinstance(answer, Response):
         return answer
     back = {name: answer.headers[name] for name in PASSED_BACK if name in answer.headers}
@@ -184,7 +184,7 @@ async def _passed_on(request: Request, kind: str, policy: str) -> Response:
 
 
 async def _asked(request: Request, kind: str, path: str) -> dict[str, Any] | Response:
-    answer = await _ask(request, _neighbour(request, kind), "GET", path, {}, None)
+    answer = await _ask(request, _dashboard(request, kind), "GET", path, {}, None)
     if isinstance(answer, Response):
         return answer
     await answer.aread()
@@ -192,16 +192,16 @@ async def _asked(request: Request, kind: str, path: str) -> dict[str, Any] | Res
 
 
 async def _ask(
-    request: Request, neighbour: Neighbour, method: str, path: str, headers: dict[str, str], content: bytes | None
+    request: Request, dashboard: Dashboard, method: str, path: str, headers: dict[str, str], content: bytes | None
 ) -> httpx2.Response | Response:
-    """Ask a neighbour; while it does not answer, say so on a page that asks again by itself."""
-    trouble = await run_in_threadpool(neighbour.trouble)
+    """Ask a dashboard; while it does not answer, say so on a page that asks again by itself."""
+    trouble = await run_in_threadpool(dashboard.trouble)
     if not trouble:
         try:
-            asked = neighbour.client.build_request(method, path, headers=headers, content=content)
-            return await neighbour.client.send(asked, stream=True)
+            asked = dashboard.client.build_request(method, path, headers=headers, content=content)
+            return await dashboard.client.send(asked, stream=True)
         except httpx2.TransportError as error:
-            trouble = f"{neighbour.name} does not answer: {type(error).__name__}"
+            trouble = f"{dashboard.name} does not answer: {type(error).__name__}"
     refused = refuse(request, 503, trouble, "This page asks again by itself.")
     refused.headers["retry-after"] = "2"
     if request.method == "GET":

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from study.service import answers, known, people, store
+from study.service import authentication, people, response_cache, store
 from study.service.machines import Here
 from study.service.people import Person
 from tests.service.conftest import ADMIN, PASSWORD, bearer
@@ -18,7 +18,7 @@ from tests.service.conftest import ADMIN, PASSWORD, bearer
 @pytest.fixture
 def forever(here, monkeypatch):
     """The service, whose answers do not grow old by themselves."""
-    monkeypatch.setattr(answers, "AGE", math.inf)
+    monkeypatch.setattr(response_cache, "AGE", math.inf)
     return here
 
 
@@ -36,13 +36,13 @@ def is_given_again(here, path, who):
 
 
 def test_an_answer_is_given_again_for_a_second_and_no_longer(here, monkeypatch):
-    assert answers.AGE == 1
+    assert response_cache.AGE == 1
     assert not is_given_again(here, "/parts/home", "viewer")
-    monkeypatch.setattr(answers, "AGE", math.inf)
+    monkeypatch.setattr(response_cache, "AGE", math.inf)
     assert is_given_again(here, "/parts/home", "viewer")
     headers = here.client.get("/parts/home", headers=bearer(here.tokens["viewer"])).headers
     assert (headers["cache-control"], headers["x-frame-options"]) == ("no-store", "DENY")
-    monkeypatch.setattr(answers, "AGE", 0.0)
+    monkeypatch.setattr(response_cache, "AGE", 0.0)
     assert not is_given_again(here, "/parts/home", "viewer")
 
 
@@ -97,8 +97,8 @@ def test_a_role_that_is_changed_and_a_token_that_is_revoked_count_at_once(foreve
 def test_a_token_ends_in_its_time_although_it_is_known(forever, monkeypatch):
     token = people.make_token(forever.database, "viewer", "short", days=1)[1]
     assert seen(forever, "/parts/home", token)
-    later = known.time.time() + 1.01 * people.DAY
-    monkeypatch.setattr(known.time, "time", lambda: later)
+    later = authentication.time.time() + 1.01 * people.DAY
+    monkeypatch.setattr(authentication.time, "time", lambda: later)
     assert forever.client.get("/parts/home", headers=bearer(token)).status_code == 401
 
 
@@ -124,7 +124,7 @@ def test_what_was_read_before_a_write_is_not_kept_after_it(forever):
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/html")]})
         await send({"type": "http.response.body", "body": b"%d" % times[-1]})
 
-    wrapped = answers.Answers(slow, forever.service)
+    wrapped = response_cache.ResponseCache(slow, forever.service)
     headers = [(b"authorization", f"Bearer {forever.tokens['viewer']}".encode())]
     scope = {"type": "http", "method": "GET", "scheme": "http", "path": "/", "query_string": b"", "headers": headers}
     got = []

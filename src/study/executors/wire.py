@@ -25,7 +25,7 @@ KINDS = {each.__name__: each for each in (Started, Epoch, Finished, Stopped, Fai
 Text = dict[str, str]
 
 
-class Unfit(ValueError):
+class BadMessage(ValueError):
     """What a trainer has sent is no event or no file of ours; nothing of it was written."""
 
 
@@ -65,7 +65,7 @@ def decode(text: str) -> Event:
     """Read an event.
 
     Raises:
-        Unfit: it is no event.
+        BadMessage: it is no event.
 
     """
     try:
@@ -81,9 +81,9 @@ def decode(text: str) -> Event:
             return Epoch(int(values["number"]), metrics, float(values["seconds"]), last=last)
         event = kind(**values)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise Unfit(f"no event: {type(error).__name__}: {error}"[:200]) from error
+        raise BadMessage(f"no event: {type(error).__name__}: {error}"[:200]) from error
     if isinstance(event, Finished) and not isinstance(event.evaluation, dict | None):
-        raise Unfit(f"the training returns a {type(event.evaluation).__name__}, not a report")
+        raise BadMessage(f"the training returns a {type(event.evaluation).__name__}, not a report")
     return event
 
 
@@ -96,16 +96,16 @@ def write(job: Job, files: Mapping[str, bytes]) -> None:
     """Write what a trainer has sent into the job's folder; all of it is checked first.
 
     Raises:
-        Unfit: a file is not ours, or not as it was written; nothing is written.
+        BadMessage: a file is not ours, or not as it was written; nothing is written.
         PlaceError: the disk is full or cannot be written.
 
     """
     places = {each.name: each for each in places_of(job).values()}
     for name, content in files.items():
         if name not in places and name != OUTPUT:
-            raise Unfit(f"a file {name!r}")
+            raise BadMessage(f"a file {name!r}")
         if name != OUTPUT and not _is_whole(name, content):
-            raise Unfit(f"{name} is not as it was written")
+            raise BadMessage(f"{name} is not as it was written")
     if output := files.get(OUTPUT):
         atomic_files.append(job.checkpoint.with_name(OUTPUT), output)
     for name, place in places.items():
@@ -118,16 +118,16 @@ def take(job: Job, names: Collection[str], folder: Path) -> None:
     """Take files that a trainer has written beside the job's into their places; only the small one is read.
 
     Raises:
-        Unfit: a file is not ours, or not there; nothing is taken.
+        BadMessage: a file is not ours, or not there; nothing is taken.
         PlaceError: the folder cannot be written.
 
     """
     places = {each.name: each for each in places_of(job).values()}
     for name in names:
         if name not in places or not (folder / name).is_file():
-            raise Unfit(f"no file {name!r}")
+            raise BadMessage(f"no file {name!r}")
         if name.endswith(".json") and not _is_checked((folder / name).read_bytes()):
-            raise Unfit(f"{name} is not as it was written")
+            raise BadMessage(f"{name} is not as it was written")
     try:
         for name, place in places.items():
             if name not in names:
