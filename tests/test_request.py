@@ -106,7 +106,7 @@ def test_a_name_that_cannot_be_a_folder_is_refused(name):
 @pytest.mark.parametrize(
     ("name", "changes", "complaint"),
     [
-        (None, {}, "study run: which study?"),
+        (None, {}, "study run: no study given"),
         ("cifar_trick", {}, "Did you mean 'cifar_tricks'"),
         ("missing.py", {}, "missing.py: no such study file"),
         ("cifar_tricks", {"fixed": {"lrr": 1}}, "--set: unknown knob 'lrr'. Did you mean 'lr'?"),

@@ -283,6 +283,6 @@ def test_a_second_look_at_picked_variants_is_told_everywhere(tmp_path, monkeypat
     typed("report", "small", "-o", "report.md")
     (row,) = [each for each in found["variants"] if each["variant"] == "single"]
     for text in (said, Path("report.md").read_text()):
-        assert "Look 2 at these variants: judged by the test that holds at any time." in text
+        assert "Look 2 at these variants: judged by the sequential test, which holds at any time." in text
         assert "1 other recipe had been looked at before: all 2 share the error." in text
         assert row["says"] in text

@@ -75,7 +75,7 @@ class Undecided(StudyError):
 
 
 class Damaged(StudyError):
-    """A file of ours is not as it was written: its checksum is another one."""
+    """A file of ours is not as it was written: its checksum does not match."""
 
 
 class InputError(StudyError):

@@ -87,7 +87,7 @@ def read(
     elif name is not None:
         asked = Asked(load(name))
     else:
-        raise InputError("which study?", where="study run", fix="`study list` shows those that can be run.")
+        raise InputError("no study given", where="study run", fix="`study list` shows those that can be run.")
     study = asked.study
     try:
         study = study.fix(fixed) if fixed else study

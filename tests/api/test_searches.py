@@ -144,7 +144,7 @@ def test_what_a_search_came_to_shows_itself(searched):
     found = study.run(SMALL, 5, executor="inline", track=False)
     text = found.text()
     assert text.startswith("small: 5 finished (")
-    assert "One seed decides nothing" in text
+    assert "These are single-seed results" in text
     assert "study confirm small" in text
     record = found.record().plain()
     assert (record["type"], record["version"], record["finished"], record["has_seed"]) == ("search", 1, 5, True)

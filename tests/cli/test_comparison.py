@@ -127,7 +127,7 @@ def test_what_became_of_diverged_trainings_is_said(compare, untracked, metric):
     diverging = file.read_text().replace('{"activation": "softmax"}', '{"lr": 1e30}')
     file.write_text(diverging.replace('name="tricks"', f'name="tricks"{metric}'))
     _, out, _ = compare("--executor", "inline", "--seeds", "2", "--variants", "softmax")
-    assert "Failed: baseline 0 of 2 (below 78 %), softmax 2 of 2. All figures are of the trainings that ended." in out
+    assert "Failed: baseline 0 of 2 (below 78 %), softmax 2 of 2. All figures are of the completed trainings." in out
 
 
 TABLES = """

@@ -315,7 +315,7 @@ def test_a_run_of_the_server_trains_in_the_worker_of_ray(machine, database, shor
     with signed_in(machine) as client:
         asked = {"study": "tiny", "file": {"name": "tiny", "content": STUDY}, "trials": 4}
         run = client.post("/api/v1/runs", json=asked).json()["id"]
-        assert "None is there" in client.get("/machines").text
+        assert "No nodes" in client.get("/machines").text
         machine.start("ray-worker")
         done = wait(lambda: (got := client.get(f"/api/v1/runs/{run}").json())["ended"] and got)
         assert done["status"] == "done", (done, client.get(f"/api/v1/runs/{run}/messages").text)

@@ -46,7 +46,7 @@ def test_a_second_look_is_judged_at_any_time_and_picked_variants_share_the_error
     )
     assert again[1].comparison == at_any_time[0]
     text = text_of(again.blocks(), 200)
-    assert "Look 2 at these variants: judged by the test that holds at any time." in text
+    assert "Look 2 at these variants: judged by the sequential test, which holds at any time." in text
     assert "2 other recipes had been looked at before: all 3 share the error." in text
     assert comparison.of(study, places.resolve(), every).record() == first.record()
     other = comparison.ask(study.fix({"epochs": 2}), ["softmax"], seeds=5)
@@ -66,7 +66,10 @@ def test_a_variant_that_the_search_found_is_compared_without_the_seed_that_chose
     assert record.found_by_search == {"found": 2}
     assert {each.recipe()["seed"] for each in trials()} == {1, 2}
     text = text_of(comparison.of(found, places.resolve(), question).blocks(), 200)
-    assert "Found by the search: found (trial 2). Its seed chose them, so it is left out here." in text
+    assert (
+        "Found by the search: found (trial 2). The search selected them on its own seed, which is left out here."
+        in text
+    )
     mine = comparison.ask(found, ["mine"], seeds=2)
     list(run(found, mine))
     again = comparison.of(found, places.resolve(), mine).record()
@@ -94,4 +97,6 @@ def test_a_verdict_on_differences_with_a_long_tail_says_so():
     found = comparison.of(study, places.resolve(), question)
     (row,) = [each for each in found.record().variants if each.variant == "tail"]
     assert (row.verdict, row.looks, round(row.p_flipped, 3)) == ("helps", "skewed", 0.002)
-    assert "tail: the differences look skewed, which a t test of few seeds takes badly" in text_of(found.blocks(), 200)
+    assert "tail: the differences look skewed, for which a t test of few seeds is unreliable" in text_of(
+        found.blocks(), 200
+    )

@@ -68,7 +68,7 @@ def test_a_damaged_file_of_a_study_is_named_and_cured_after_a_copy(home, name):
     definition = journal.definition()
     flip(journal.folder / name, -9)
     damaged = (journal.folder / name).read_bytes()
-    assert broken(home) == [f"small: {name}: damaged: its checksum is another one"]
+    assert broken(home) == [f"small: {name}: damaged: its checksum does not match"]
     told = looked(home, repair=True)
     assert [each.ok for each in told] == [True, True]
     (copy,) = (home / "backups").rglob(name)

@@ -145,7 +145,7 @@ def test_a_search_whose_study_was_taken_ends_and_writes_nothing_more(swift, url)
     assert len(stored(url).trials) == seen
     assert len(trained()) < 200
     assert "the same command goes on later" in str(caught.value)
-    assert said[0].endswith("running trials end after their present epoch")
+    assert said[0].endswith("running trials stop after the current epoch")
 
 
 def test_a_database_that_is_frozen_at_the_start_is_said_and_given_up_in_the_end(monkeypatch, url, caplog):

@@ -81,7 +81,7 @@ def test_what_a_registry_refuses_is_said_and_a_runner_forces_nothing(here, made,
 def test_a_cluster_without_room_says_what_it_waits_for_and_shows_the_nodes_that_are_too_small(here, seen):
     cluster = Cluster(here.service.places, Resources(address="head:6379", cpus=4.0))
     here.service.conductor.machines = cluster
-    assert "None is there. Runs wait for one." in seen("/machines")
+    assert "No nodes. Runs wait until one joins." in seen("/machines")
     node = {"host": "small", "slots": 0, "used": "0 of 2 CPUs used", "gpu": ""}
     cluster._take({"slots": 0, "nodes": [node]})
     text = seen("/machines?again")

@@ -66,7 +66,7 @@ def promote(
     home: str | Path | None = None,
     tracking_uri: str | None = None,
 ) -> Promotion:
-    """Make a version the champion if it is surely no worse than the current and the first one on the test examples.
+    """Make a version the champion if it is shown to be no worse than the current and the first one on the test data.
 
     Args:
         name: of the model.

@@ -46,7 +46,7 @@ CpusPerTrial = Annotated[
     typer.Option(
         metavar="N",
         rich_help_panel=WHERE,
-        help="Take this many of a node's CPUs for each trial, with --executor ray.",
+        help="CPUs of a node for each trial, with --executor ray.",
     ),
 ]
 GpusPerTrial = Annotated[
@@ -56,7 +56,7 @@ GpusPerTrial = Annotated[
         parser=share,
         show_default="1 if there are any",
         rich_help_panel=WHERE,
-        help="Take this many of a node's GPUs for each trial, such as 0.25, or as memory allows, with --executor ray.",
+        help="GPUs of a node for each trial, such as 0.25; auto: as memory allows. With --executor ray.",
     ),
 ]
 
@@ -66,7 +66,7 @@ SharedHome = Annotated[
     typer.Option(
         "--shared-home",
         rich_help_panel=WHERE,
-        help="Let each node write checkpoints and weights into the home folder, which all see, with --executor ray.",
+        help="Write checkpoints and weights from each node to the home folder, which all mount, with --executor ray.",
     ),
 ]
 
@@ -113,7 +113,7 @@ def _useless(executor: str, given: Mapping[str, Any]) -> dict[str, tuple[str, st
 
 Words = Annotated[
     list[str],
-    typer.Argument(metavar="STUDY [OPTION]...", help="What `study run` is to be given; options of it follow `--`."),
+    typer.Argument(metavar="STUDY [OPTION]...", help="Arguments for `study run`; its options follow `--`."),
 ]
 Nodes = Annotated[
     int, typer.Option("--nodes", envvar="STUDY_SLURM_NODES", min=1, metavar="N", help="Ask Slurm for this many nodes.")

@@ -119,8 +119,8 @@ Task = Annotated[
     typer.Option(
         metavar="TASK",
         show_default="found",
-        help="What the label is: classification, of classes; regression, of numbers; or multilabel, of several labels "
-        "in a field, such as cat|dog.",
+        help="Task of the label: classification; regression, of numbers; or multilabel, of several labels in a field, "
+        "such as cat|dog.",
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace a data set of this name.")]
@@ -172,7 +172,7 @@ def import_(
 
 @app.command("list")
 def list_(as_json: options.AsJson = False, form: options.ShowFormat = "table") -> None:
-    """List the data sets that are here, and the known ones. Those are fetched when first used."""
+    """List local and built-in data sets. Built-in ones are fetched on first use."""
     found = api.list_data()
     if form == "csv" and not as_json:
         print(found.to_csv(), end="")

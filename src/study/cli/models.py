@@ -52,8 +52,8 @@ Margin = Annotated[
     float | None,
     typer.Option(
         metavar="X", show_default="0.005", rich_help_panel=options.WHAT,
-        help="Accept a model that is worse by up to this: of accuracy, 0.005 is half a point; of numbers, in their "
-        "unit, a hundredth of the standard deviation by default.",
+        help="Largest loss to accept: of accuracy, 0.005 is half a point; of numbers, in their unit, by default a "
+        "hundredth of their standard deviation.",
     ),
 ]  # fmt: skip
 Inputs = Annotated[
@@ -115,7 +115,7 @@ def promote(
     home: options.Home = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
-    """Make a version the champion if it is surely no worse on the same test examples. Exits with 3 if too few tell."""
+    """Promote a version that is shown to be no worse on the same test examples. Exits with 3 if there are too few."""
     if server:
         from study.cli import remote, remote_models
 

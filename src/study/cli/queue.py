@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("study")
 
-RunName = Annotated[str, typer.Argument(metavar="RUN|STUDY", help="A run, or the study of the newest run of it.")]
+RunName = Annotated[str, typer.Argument(metavar="RUN|STUDY", help="A run's ID, or a study's name for its newest run.")]
 Priority = Annotated[
     int,
     typer.Argument(metavar="PRIORITY", min=-100, max=100, help="Higher ones go first; above 0 for admins alone."),
@@ -43,7 +43,7 @@ def login(
     server = checked(server)
     here = sys.stdin.isatty()
     if name is None and not here:
-        raise InputError("who?", where="study login", fix="Say --name NAME.")
+        raise InputError("no user name", where="study login", fix="Say --name NAME.")
     if name is None:
         print("Name: ", end="", file=sys.stderr, flush=True)
         name = sys.stdin.readline().strip()
@@ -91,7 +91,7 @@ def cancel(run: RunName, server: options.Server = None) -> None:
 
 
 def priority(run: RunName, to: Priority, server: options.Server = None) -> None:
-    """Give a run another place in a server's queue."""
+    """Change a run's priority in a server's queue."""
     _say(_client(server).priority(run, to).plain())
 
 

@@ -49,7 +49,7 @@ def ask(context: typer.Context, server: str, question: str, name: str | None, *,
     given = {each: value for each, value in context.params.items() if _is_given(context, each)}
     refuse(context, *HERE_ONLY, *OF_RAY)
     if name is None:
-        raise InputError("which study?", where=f"study {question}", fix=f"`study list` on {server} shows them.")
+        raise InputError("no study given", where=f"study {question}", fix=f"`study list` on {server} shows them.")
     asked = {each: given[each] for each in SAME if each in given}
     epochs = [f"epochs={given['epochs']}"] if "epochs" in given else []
     fixed = request.overrides([*given.get("assignments", ()), *epochs])

@@ -192,7 +192,7 @@ def serve(
 
 
 def upgrade(database: Database = None, home: options.Home = None) -> None:
-    """Bring the tables of `study serve` to this version, after a copy of a SQLite database."""
+    """Upgrade the server's database to this version. A SQLite database is copied first."""
     require_extra()
     from study import settings
     from study.record import atomic_files
@@ -218,7 +218,7 @@ def gc(
     storage: options.Storage = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
-    """Remove old weights, messages and events. Results, registered models and what is evidence for them stay."""
+    """Remove old weights, messages and events. Results, registered models and the weights behind them are kept."""
     from study import settings
     from study.cli.consent import require_consent
     from study.formatting import size

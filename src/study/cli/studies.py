@@ -153,7 +153,7 @@ def remove(
     storage: options.Storage = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
-    """Delete a study's results. They are folders, trials in Optuna and runs in MLflow. Its file and models stay."""
+    """Delete a study's results: folders, Optuna trials, MLflow runs. The study file and registered models are kept."""
 
     def ask(found: Removal) -> None:
         from study.text.studies import studies_of
@@ -176,7 +176,7 @@ def doctor(
 ) -> None:
     """Check devices, places, databases, data and results, and suggest fixes."""
     if run_again and not repair:
-        raise InputError("--run-again says how to repair", fix="Give --repair, too.")
+        raise InputError("--run-again requires --repair", fix="Give both.")
     from study.text.machine import finding
 
     watch = None if as_json else lambda found: print(finding(found), flush=True)

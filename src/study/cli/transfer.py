@@ -29,7 +29,9 @@ def export(
 
     form = form or (format_of(output) if output else "csv")
     if form == "parquet" and output is None and sys.stdout.isatty():
-        raise InputError("Parquet is no text", where="--format", fix="Give a file with -o, or pipe it.")
+        raise InputError(
+            "Parquet is binary and cannot be printed", where="--format", fix="Give a file with -o, or pipe it."
+        )
     found = api.export(name, per_epoch=per_epoch, home=home)
     if output is None:
         sys.stdout.buffer.write(found.encode(form))

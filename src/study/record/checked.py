@@ -99,7 +99,7 @@ def decode(content: bytes) -> Any:
     rest = content[head.end(2) :]
     crc = zlib.crc32(rest, zlib.crc32(content[: head.start(2)]))
     if f"{crc:08x}".encode() != head[3]:
-        raise ValueError("its checksum is another one")
+        raise ValueError("its checksum does not match")
     if int(head[1]) > FORMAT:
         raise Newer(f"a newer version of study has written it, in format {int(head[1])}")
     return json.loads(f"{{{rest.removeprefix(b',').decode()}")

@@ -78,4 +78,4 @@ def _check(content: bytes) -> None:
     total.update(PLACE.encode())
     total.update(whole[at + len(stored) :])
     if total.hexdigest().encode() != stored:
-        raise ValueError("its sha256 is another one")
+        raise ValueError("its SHA-256 does not match")

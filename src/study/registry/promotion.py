@@ -29,7 +29,7 @@ FORCE = "--force --reason TEXT promotes it anyway."
 
 
 def promote(settings: Settings, model: str, number: int | None = None, margin: float | None = None) -> Promotion:
-    """Make a version champion if it is surely no worse than the present and the first one, on the same test examples.
+    """Make a version champion if it is shown to be no worse than the present and the first one on the same test data.
 
     Args:
         settings: where the registry is.

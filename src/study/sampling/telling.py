@@ -72,10 +72,10 @@ class Telling:
                 where=self._name,
                 fix="Everything is saved; with the storage back, the same command goes on.",
             )
-            yield Notice(f"{self.over.what}: running trials end after their present epoch")
+            yield Notice(f"{self.over.what}: running trials stop after the current epoch")
         if self.over is None and self._lease.lost:
             self.over = self._lease.loss()
-            yield Notice(f"{self.over.what}: running trials end after their present epoch")
+            yield Notice(f"{self.over.what}: running trials stop after the current epoch")
 
     def wake(self) -> None:
         """Say that the folders have changed."""

@@ -42,7 +42,7 @@ def register(request: Request, wanted: Registering) -> Response:
 
 @routes.post("/models/{model}/promote", response_model=Promotion, openapi_extra=role("runner"))
 def promote(request: Request, model: str, wanted: Promoted) -> Response:
-    """Make a version the champion if it is surely no worse on the test examples; an admin may force it."""
+    """Make a version the champion if it is shown to be no worse on the test examples; an admin may force it."""
     return answer(Promotion.model_validate(promoted(request, model, wanted)))
 
 

@@ -93,7 +93,7 @@ def messages(request: Request, run: str) -> Response:
 
 @routes.put("/runs/{run}/priority", response_model=Run, openapi_extra=role("runner"))
 def set_priority(request: Request, run: str, wanted: Wish) -> Response:
-    """Give a run another place in the queue."""
+    """Change a run's priority in the queue."""
     return _moved(request, run, "priority", wanted.priority)
 
 

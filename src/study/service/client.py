@@ -97,7 +97,7 @@ class Client:
         return self._move(run, "cancel")
 
     def priority(self, run: str, priority: int) -> Run:
-        """Give a run another place in the queue; higher ones go first."""
+        """Change a run's priority in the queue; higher ones go first."""
         identity = quote(self.run(run).id, safe="")
         return Run.model_validate(self._json("PUT", f"/runs/{identity}/priority", {"priority": priority}))
 

@@ -119,10 +119,10 @@ def comparison_notes(found: Comparison) -> list[str]:
     if found.fixed and any(row.published is not None for row in found.variants):
         notes.append(f"The published values are of other settings: here {knobs(found.fixed)}")
     if found.look > 1 and not found.until_sure:
-        notes.append(f"Look {found.look} at these variants: judged by the test that holds at any time.")
+        notes.append(f"Look {found.look} at these variants: judged by the sequential test, which holds at any time.")
     if found.found_by_search:
         named = ", ".join(f"{name} (trial {trial})" for name, trial in found.found_by_search.items())
-        notes.append(f"Found by the search: {named}. Its seed chose them, so it is left out here.")
+        notes.append(f"Found by the search: {named}. The search selected them on its own seed, which is left out here.")
     if (others := found.family - len(found.variants) + 1) > 0:
         notes.append(f"{plural(others, 'other recipe')} had been looked at before: all {found.family} share the error.")
     notes += spread(found.spread, metric)
@@ -147,7 +147,7 @@ def shape(row: Compared) -> str:
     if row.looks is None or row.verdict not in {"helps", "hurts"}:
         return ""
     flipped = f"Flipping signs gives p = {row.p_flipped:.2g} for it alone"
-    return f"{row.variant}: the differences look {row.looks}, which a t test of few seeds takes badly. {flipped}."
+    return f"{row.variant}: the differences look {row.looks}, for which a t test of few seeds is unreliable. {flipped}."
 
 
 def failures(rows: Mapping[str, Averaged]) -> list[str]:
@@ -157,7 +157,7 @@ def failures(rows: Mapping[str, Averaged]) -> list[str]:
         return []
     if any(row.failed for row in there.values()) or len({row.n for row in there.values()}) > 1:
         named = [f"{name} {failed(row)}" for name, row in there.items()]
-        return [f"Failed: {', '.join(named)}. All figures are of the trainings that ended."]
+        return [f"Failed: {', '.join(named)}. All figures are of the completed trainings."]
     first = next(iter(there.values()))
     return [
         f"No training failed: of {first.n} each, a share of failures below {100 * first.failed_high:.0f} % is possible."

@@ -90,8 +90,8 @@ def closing(found: Counts) -> list[Block]:
     blocks = [Block([f"{found.study}: {counts(found)}", *best(found)])]
     if found.variants:
         listed = variants(found)
-        once = ["One seed decides nothing: differences of this size can be luck."]
-        once += [f"Ten seeds: study compare {found.study}"] if found.has_seed else []
+        once = ["These are single-seed results: differences of this size can be noise."]
+        once += [f"Compare on ten seeds: study compare {found.study}"] if found.has_seed else []
         blocks.append(Block((), listed.headings, listed.rows, once if len(found.variants) > 1 else ()))
     ways = [f"Look closer:  study show {found.study}"]
     ways += [f"Confirm it:   study confirm {found.study}"] if found.has_seed and found.complete > 1 else []
