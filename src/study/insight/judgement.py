@@ -193,7 +193,7 @@ def top_apart(evidence: Evidence) -> Iterator[Remark]:
     if noise is None:
         yield Remark("top", f"{apart}; the noise between seeds has not been measured", fix)
         return
-    runs = plural(noise.freedom + noise.recipes, "run")
+    runs = plural(noise.runs, "run")
     seeds = f"the noise between seeds is {evidence.metric.size(noise.sd)} (standard deviation; {runs} in "
     seeds += f"{noise.source})"
     ratio = float(values.var(ddof=1)) / noise.sd**2 if noise.sd else math.inf
