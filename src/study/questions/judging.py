@@ -84,8 +84,10 @@ def contrasts(
     before: Earlier,
     failed: Mapping[str, NDArray[np.bool_]] | None = None,
     unit: Unit | None = None,
+    *,
+    complete: bool = True,
 ) -> dict[str, Contrast]:
-    """Compare the others with the baseline: for a fixed number of seeds at the first look, else at any time.
+    """Compare the others with the baseline: for a fixed number of seeds, all run, at the first look; else at any time.
 
     Args:
         question: of the comparison.
@@ -94,12 +96,14 @@ def contrasts(
         before: what was looked at before.
         failed: which trainings failed; None if that is no outcome here.
         unit: of the values; None for the metric on the test split.
+        complete: whether all trainings have run: whoever looks before, and goes on, looks more than once.
 
     """
     others = [name for name in question.variants if name != question.against]
     known = {name: fingerprint(finals.recipe_for(finals.variants[name])) for name in question.variants}
     step = unit.step if unit else resolution(finals, np.concatenate([*values.values()]), test=True)
-    test = sequential.compare if question.until_sure or before.looks else verdicts.compare
+    at_any_time = question.until_sure or before.looks or not complete
+    test = sequential.compare if at_any_time else verdicts.compare
     found = test(
         np.array([values[name] for name in others]),
         values[question.against],

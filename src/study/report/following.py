@@ -36,7 +36,7 @@ def _search(found: Found) -> Iterator[tuple[str, str]]:
 
 def _variants(found: Found) -> Iterator[tuple[str, str]]:
     if found.compared:
-        if not all(row.mean and row.mean.n >= found.compared.question.seeds for row in found.compared.rows):
+        if not found.compared.found.complete:
             yield f"study compare {found.name}", "resumes the comparison of the variants."
     elif len(found.definition.get("variants") or ()) > 1:
         yield f"study compare {found.name}", "says which variants help, on equal seeds and on the test split."

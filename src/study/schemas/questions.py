@@ -122,6 +122,7 @@ class Comparison(Measured, Answer):
     against: str = Field(description="name of the baseline")
     seeds: int = Field(description="number of seeds per variant; a maximum with until_sure")
     until_sure: bool = Field(description="whether seeds were added until each verdict was settled")
+    complete: bool = Field(default=True, description="whether all trainings have run")
     look: int = Field(default=1, description="1 if it was fixed in advance; more after looks at fewer or more seeds")
     family: int = Field(
         default=0, description="comparisons that share the error: all variants ever looked at; 0 unknown"
