@@ -21,7 +21,7 @@ from study.formatting import duration, knob, plural
 from study.insight import edges, savings
 from study.metric import Ends
 from study.schemas import search as schemas
-from study.stats import expected, intervals
+from study.stats import expected, failures, intervals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -142,14 +142,15 @@ def lost(evidence: Evidence) -> Iterator[Remark]:
         for said, fix, group in groups:
             hits = sum(_is_lost(row) for row in group)
             elsewhere, others = all_hits - hits, len(ended) - len(group)
-            share = intervals.share(hits, len(group))
-            if hits < FEWEST or share.interval.low <= (elsewhere / others if others else 0.0):
+            if hits < FEWEST or not others:
+                continue
+            if failures.fisher(failures.of(hits, len(group)), failures.of(elsewhere, others)) > 0.05:
                 continue
             text = (
                 f"{name} {said}: {hits} of {plural(len(group), 'trial')} diverged or failed "
                 f"({elsewhere} of {others} elsewhere)"
             )
-            found.append((-share.value, Remark("lost", text, f"{fix}: {_line(evidence, name)}")))
+            found.append((-hits / len(group), Remark("lost", text, f"{fix}: {_line(evidence, name)}")))
     yield from (remark for _, remark in sorted(found, key=lambda each: each[0])[:SHOWN])
 
 
