@@ -62,8 +62,8 @@ class Contrast:
         difference: mean of variant - baseline over their common seeds, in the metric's unit; NaN if there are none.
         interval: of that difference, simultaneous over the family.
         p: two-sided p value of this variant alone; 1 below two pairs.
-        p_adjusted: p value adjusted by Holm over the family; at most 1 - level exactly if the verdict is helps or
-            hurts.
+        p_adjusted: p value adjusted by Holm over the family; without `fails_more`, at most 1 - level exactly if the
+            verdict is helps or hurts.
         sd: standard deviation of the differences, not below `step`; NaN if unknown, 0 for the same recipe.
         n: number of pairs.
         wins: share of pairs in which the variant is better; a tie counts half.
