@@ -192,8 +192,7 @@ def ask(
     if len(names) < 2:
         raise InputError(f"{study.name}: there is nothing to compare with {baseline!r}")
     number = seeds if seeds is not None else CAP if until_sure else 10
-    if number < 2:
-        raise InputError(f"--seeds must be 2 or more, not {number}", fix="One seed is not enough.")
+    judging.require_seeds(number)
     replicates.require_seed(study)
     judging.require_smallest(study, smallest)
     reaching.require(study, target)

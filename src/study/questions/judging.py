@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,13 +31,26 @@ if TYPE_CHECKING:
     from study.stats.verdicts import Contrast
 
 
-def require_smallest(study: Study, smallest: float) -> None:
-    """Check that the smallest difference of interest is in the metric's unit.
+def require_seeds(seeds: int) -> None:
+    """Check that there are seeds enough to tell how much they differ.
 
     Raises:
-        InputError: it covers the whole range of an accuracy; it was probably meant in points.
+        InputError: fewer than two.
 
     """
+    if seeds < 2:
+        raise InputError(f"--seeds must be 2 or more, not {seeds}", fix="One seed is not enough.")
+
+
+def require_smallest(study: Study, smallest: float) -> None:
+    """Check that the smallest difference of interest is a size, in the metric's unit.
+
+    Raises:
+        InputError: it is no size, or it covers the whole range of an accuracy; it was probably meant in points.
+
+    """
+    if not 0 <= smallest < math.inf:
+        raise InputError(f"--smallest must be 0 or more, not {smallest:g}")
     if study.train == OUR_TRAIN and smallest >= study.objective.whole:
         fix = f"An accuracy lies between 0 and 1: {smallest:g} points are --smallest {smallest / 100:g}."
         raise InputError(f"--smallest {smallest:g} is the whole range of an accuracy", fix=fix)
