@@ -146,8 +146,10 @@ class Options:
         for name, number in (("trials", self.trials), ("workers", self.workers)):
             if number is not None and number < 1:
                 raise InputError(f"--{name} must be 1 or more, not {number}")
-        if self.hang < 0:
-            raise InputError(f"--hang must be 0 or more, not {self.hang:g}", fix="0 waits for ever.")
+        if not 0 <= self.hang < math.inf:
+            raise InputError(f"--hang must be a number, 0 or more, not {self.hang:g}", fix="0 waits for ever.")
+        if self.timeout is not None and not 0 < self.timeout <= math.inf:
+            raise InputError(f"--timeout must be above 0, not {self.timeout:g}")
         if isinstance(self.gpus_per_trial, str) and self.gpus_per_trial != "auto":
             raise InputError(f"--gpus-per-trial must be a number or auto, not {self.gpus_per_trial!r}")
         for name, share in (("cpus", self.cpus_per_trial), ("gpus", self.gpus_per_trial)):

@@ -50,6 +50,15 @@ def test_old_weights_go_but_for_the_best_ones_and_those_of_what_runs(study, old)
     assert study("doctor", "--json").json is not None
 
 
+@pytest.mark.parametrize("option", ["--weights-days", "--log-days"])
+@pytest.mark.parametrize("days", ["nan", "-1"])
+def test_days_that_are_no_number_let_nothing_go(study, old, option, days):
+    before = listed()
+    answer = study("gc", option, days, "--best", "0", "--yes")
+    assert (answer.code, listed()) == (2, before)
+    assert option in answer.err
+
+
 def test_the_family_of_a_registered_model_keeps_all_its_weights(study, registry_home):
     assert study("register", "little").code == 0
     assert study("promote", "little").code == 0

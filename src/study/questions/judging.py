@@ -50,7 +50,7 @@ def require_smallest(study: Study, smallest: float) -> None:
 
     """
     if not 0 <= smallest < math.inf:
-        raise InputError(f"--smallest must be 0 or more, not {smallest:g}")
+        raise InputError(f"--smallest must be a number, 0 or more, not {smallest:g}")
     if study.train == OUR_TRAIN and smallest >= study.objective.whole:
         fix = f"An accuracy lies between 0 and 1: {smallest:g} points are --smallest {smallest / 100:g}."
         raise InputError(f"--smallest {smallest:g} is the whole range of an accuracy", fix=fix)
