@@ -171,7 +171,7 @@ def test_another_number_is_shown_of_what_it_asks_for_and_without_any_the_last_qu
     found, home = ablated(study), places.resolve()
     assert ablation.shown(study, home) == found
     fewer, more = (ablation.shown(study, home, seeds=seeds) for seeds in (4, 8))
-    assert (fewer.complete, fewer.winner.values) == (True, found.winner.values[:4])
+    assert fewer.winner.values == found.winner.values[:4]
     assert (more.complete, more.question.seeds, more.simplest) == (False, 8, None)
     wide = ablation.shown(study, home, smallest=0.9)
     assert wide.record().smallest == 0.9

@@ -313,10 +313,9 @@ def shown(study: Study, settings: Settings, **asked: Any) -> Comparison:
 
 def judged(study: Study, question: ComparisonQuestion, found: Pairs) -> Comparison:
     """Judge the trials of a comparison so far."""
-    values = found.values()
+    complete, values = found.complete(), found.values()  # in this order: another process may be training
     finals = found.design.study
     before = _before(found.design, question, found.results.journal)
-    complete = found.complete()
     judge = partial(judging.contrasts, question, finals=finals, before=before, complete=complete)
     contrasts, step = judge(values, failed=found.failed()), found.step()
     measured = finals.objective.seen(np.concatenate(list(values.values())).tolist())
