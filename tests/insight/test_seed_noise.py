@@ -83,8 +83,8 @@ def train_on_a_split(recipe, resume, *, test=False):
 
 def test_fresh_seeds_with_splits_of_their_own_tell_the_noise_on_one_split():
     study = Study(
-        name="plain", recipe=Split(), train=train_on_a_split, metric="score", variants={"baseline": {}, "more": {"x": 1}},
-        space=lambda trial: {"x": trial.suggest_float("x", 0.5, 0.501)},
+        name="plain", recipe=Split(), train=train_on_a_split, metric="score",
+        variants={"baseline": {}, "more": {"x": 1}}, space=lambda trial: {"x": trial.suggest_float("x", 0.5, 0.501)},
     )  # fmt: skip
     home, how = places.resolve(), Options(trials=6, sampler="random", executor="inline", track=False)
     list(run(study, home, how, threading.Event()))

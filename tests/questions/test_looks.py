@@ -113,15 +113,20 @@ def train_with_wide_gains(recipe, resume):
     yield Epoch(1, {"score": 1 + recipe.better * WIDE[recipe.seed]})
 
 
+def stop_after(trials, study, question):
+    stop, ended = threading.Event(), 0
+    for each in comparison.run(study, places.resolve(), INLINE, question, stop):
+        ended += isinstance(each, TrialEnded)
+        if ended == trials:
+            stop.set()
+
+
 def test_a_comparison_that_is_not_complete_is_judged_at_any_time_says_so_and_publishes_nothing():
     variants = {"plain": {}, "wide": {"better": True}}
     study = Study(name="wide", recipe=Tail(), train=train_with_wide_gains, metric="score", variants=variants)
-    question, stop, ended = comparison.ask(study, seeds=10), threading.Event(), 0
+    question = comparison.ask(study, seeds=10)
     with pytest.raises(Interrupted):
-        for each in comparison.run(study, places.resolve(), INLINE, question, stop):
-            ended += isinstance(each, TrialEnded)
-            if ended == 8:
-                stop.set()
+        stop_after(8, study, question)
     timed = replace(INLINE, timeout=1e-6)
     found = finish(comparison.run(study, places.resolve(), timed, question, threading.Event()), lambda _: None)
     record = found.record()

@@ -85,7 +85,12 @@ def test_ranks_are_means_over_data_sets():
 def test_the_baseline_s_recipe_under_another_name_makes_no_difference_whatever_the_metric_shows():
     base = [np.array([0.3, 0.4]), np.array([0.1, 0.2])]
     (found,) = averages([each[None] for each in base], base, [0.0, 0.0], "minimize", same=[True])
-    assert (found.verdict, found.difference, found.interval, found.p_adjusted) == ("no difference", 0, Interval(0, 0), 1)
+    assert (found.verdict, found.difference, found.interval, found.p_adjusted) == (
+        "no difference",
+        0,
+        Interval(0, 0),
+        1,
+    )
 
 
 def test_those_that_are_not_here_share_the_error():
