@@ -23,6 +23,7 @@ from study.events import Failed, Stopped, Stuck
 from study.executors import calls, worker
 from study.executors.luggage import Guest
 from study.executors.parcel import OUTPUT, Reply, encode, places_of
+from study.executors.printed import output_to
 from study.record import atomic_files
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ class Trainer:
             yield from worker.events(job, self._device)
 
     def _step(self) -> Reply:
-        with worker.output_to(self._folder / OUTPUT):
+        with output_to(self._folder / OUTPUT):
             text = encode(next(self._events))
         files = dict(self._changed())
         moved = tuple(files.keys() - {OUTPUT}) if self._place != self._folder else ()
