@@ -23,6 +23,8 @@ STUDY = [sys.executable, "-m", "study"]
         (["run", "x", "--trials", "x"], "study run: invalid value for '--trials' / '-n': Input should be a valid int"),
         (["run", "x", "--sampler", "best"], "'best' is not one of 'tpe', 'random'"),
         (["run", "x", "--timeout"], "'--timeout' requires an argument"),
+        (["data", "remove", "x", "--yes", "--log-file"], "study: option '--log-file' requires an argument"),
+        (["data", "list", "-C"], "study: option '-C' requires an argument"),
         (["show"], "study show: missing argument 'NAME'"),
         (["run", "cifar_trick"], "no study 'cifar_trick'. Did you mean 'cifar_tricks'?"),
         (
@@ -87,7 +89,7 @@ def test_a_variable_with_a_bad_value_is_named(study, monkeypatch):
         (["run", "--log-file", "f", "x", "-C", "d"], ["--log-file", "f", "-C", "d", "run", "x"]),
         (["run", "--env-file=f", "x"], ["--env-file=f", "run", "x"]),
         (["run", "--", "-v"], ["run", "--", "-v"]),
-        (["run", "x", "--log-file"], ["--log-file", "run", "x"]),
+        (["run", "x", "--log-file"], ["--log-file"]),
         (["run", "x", "--set", "a=b"], ["run", "x", "--set", "a=b"]),
     ],
 )

@@ -163,8 +163,9 @@ def hoist(arguments: Sequence[str]) -> list[str]:
         if word in GLOBAL_FLAGS or ("=" in word and word.partition("=")[0] in GLOBAL_OPTIONS):
             front.append(word)
         elif word in GLOBAL_OPTIONS:
-            front += [word, *remaining[:1]]
-            del remaining[:1]
+            if not remaining:  # its value is missing, which must not be taken from the command
+                return [word]
+            front += [word, remaining.pop(0)]
         else:
             rest.append(word)
     return front + rest
