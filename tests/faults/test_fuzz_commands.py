@@ -12,7 +12,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 import study
-from study import Recipe, cli, settings
+from study import Recipe, cli, formatting
 from study.definition import override
 from study.errors import InputError, PlaceError, StudyError
 from study.recipe import fingerprint, to_json
@@ -101,7 +101,7 @@ URLS = st.builds(
 def test_a_storage_url_of_any_text(url):
     with suppress(PlaceError), storage.opened(url):
         pass
-    assert isinstance(settings.hide_password(url), str)
+    assert isinstance(formatting.without_password(url), str)
 
 
 LINES = TEMPLATE.replace("NAME", "mine").encode()
