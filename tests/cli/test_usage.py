@@ -3,14 +3,17 @@
 import errno
 import logging
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from study import cli
 
 STUDY = [sys.executable, "-m", "study"]
+TOY = Path(__file__).parents[1] / "toy.py"
 
 
 @pytest.mark.parametrize(
@@ -145,6 +148,32 @@ def test_a_full_disk_is_one_line_wherever_it_is_met(study, monkeypatch):
     answer = study("list")
     assert answer.code == 2
     assert answer.err == "error: some/file: the disk is full. Free some space and run the same command again.\n"
+
+
+AS_ANYBODY = ["setpriv", "--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search"]  # else root enters all
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="root may enter every folder")
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(["list"], 2), (["show", "x"], 2), (["best", "x"], 2), (["run", TOY], 2), (["sync"], 2), (["doctor"], 1)],
+)
+def test_a_home_that_one_may_not_enter_is_named(arguments, code, tmp_path):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    command = [*(AS_ANYBODY if os.geteuid() == 0 else ()), *STUDY, *arguments, "--home", closed / "home"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert f"{closed}/home" in (said := done.stdout + done.stderr)
+    assert "ermission denied" in said
+    assert "bug" not in said
+    assert done.stderr.count("\n") <= 2
+
+
+def test_a_home_whose_name_is_too_long_is_named(study):
+    answer = study("list", "--home", "a" * 300)
+    assert answer.code == 2
+    assert answer.complaint.endswith("aaa/studies: cannot be used: File name too long\n")
 
 
 @pytest.mark.parametrize("arguments", [["list", "--debug"], ["--debug", "list"]])

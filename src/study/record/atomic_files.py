@@ -211,6 +211,12 @@ def cannot_write(path: Path, error: OSError, fix: str = HOME_FIX) -> PlaceError:
     return PlaceError(f"cannot be written: {error.strerror or error}", where=str(path), fix=fix)
 
 
+def cannot_use(error: OSError) -> PlaceError:
+    """Create the error for a place that cannot be used, such as a folder that its owner keeps to himself."""
+    fix = "Choose another place, or have its owner let you in." if isinstance(error, PermissionError) else ""
+    return PlaceError(f"cannot be used: {error.strerror or error}", where=str(error.filename or ""), fix=fix)
+
+
 def require_room(home: Path) -> None:
     """Check that the folder of all results can be created and has room; leave nothing behind.
 
@@ -218,9 +224,10 @@ def require_room(home: Path) -> None:
         PlaceError: the folder cannot be created or written, or the disk is full.
 
     """
-    made = [folder for folder in (home, *home.parents) if not folder.exists()]
+    made: list[Path] = []
     probe = home / f".room.{os.getpid()}"
     try:
+        made += [folder for folder in (home, *home.parents) if not folder.exists()]
         home.mkdir(parents=True, exist_ok=True)
         sweep(home)
         write(probe, [b"\0" * ROOM])
