@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from study import cli
+from study.service import kept_tokens
 
 STUDY = [sys.executable, "-m", "study"]
 TOY = Path(__file__).parents[1] / "toy.py"
@@ -47,6 +48,13 @@ TOY = Path(__file__).parents[1] / "toy.py"
         (["confirm", "x", "--executor", "inline", "-j", "2"], "--workers: has no effect with --executor inline."),
         (["ablate", "x", "--executor", "inline", "--hang", "3"], "--hang: has no effect with --executor inline."),
         (["run", "x", "--server", "http://a", "--address", "auto"], "--address is about this machine"),
+        (["show", "x", "--server", "http://host:80x"], "not the address of a server: 'http://host:80x'. Write it as"),
+        (["queue", "--server", "http://host:99999"], "not the address of a server: 'http://host:99999'"),
+        (["login", "http://["], "not the address of a server: 'http://['"),
+        (["login", f"http://{'a' * 70}"], "not the address of a server"),
+        (["models", "--server", "http://h/\u00fc"], "not the address of a server"),
+        (["queue"], "no server given. `study login URL` first, or give --server URL."),
+        (["login", "http://127.0.0.1:9", "--name", ""], "study login: no user name. Say --name NAME."),
         (["-C", "nowhere", "list"], "nowhere: cannot go there: No such file or directory"),
         (["--env-file", "nowhere", "list"], "--env-file: cannot be read"),
         (["--log-file", "no/where", "list"], "no/where: cannot be written"),
@@ -228,3 +236,17 @@ def test_a_new_study_is_a_file_that_is_never_overwritten(study, tmp_path):
     assert answer.code == 2
     assert "studies/mine.py: exists already" in answer.err
     assert file.read_text() == "mine = 1\n"
+
+
+def test_which_server_is_meant_is_asked_where_one_is_logged_in_to_two(study):
+    for server in ("https://one", "https://two"):
+        kept_tokens.keep(server, "x")
+    assert study("stop", "made").err == "error: no server given. Give --server: https://one or https://two.\n"
+
+
+def test_a_study_file_that_is_no_text_is_not_sent(study, tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_bytes(b"# coding: latin-1\n# \xfc\n")
+    answer = study("run", file, "--server", "http://127.0.0.1:9")
+    assert (answer.code, answer.err.count("\n")) == (2, 1)
+    assert f"{file}: cannot be sent: UnicodeDecodeError: 'utf-8' codec" in answer.err

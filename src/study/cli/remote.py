@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from study import request, study_files
 from study.cli.cluster import OF_RAY
 from study.cli.options import typed
-from study.errors import InputError, Interrupted, StudyError
+from study.errors import InputError, Interrupted, StudyError, StudyFileError
+from study.formatting import reason
 from study.record import atomic_files
 from study.running.board import Board
 from study.schemas.search import Overview
@@ -60,7 +61,7 @@ def ask(context: typer.Context, server: str, question: str, name: str | None, *,
         asked["variants"] = [each.strip() for each in given["variants"].split(",") if each.strip()]
     file = Path(name) if name.endswith(".py") else study_files.available().get(name)
     if file is not None and (name.endswith(".py") or not study_files.is_bundled(file)):
-        asked["file"] = {"name": file.stem, "content": study_files.find(str(file)).read_text(encoding="utf-8")}
+        asked["file"] = {"name": file.stem, "content": _text(study_files.find(str(file)))}
         name = file.stem
     client = Client(server)
     try:
@@ -70,6 +71,13 @@ def ask(context: typer.Context, server: str, question: str, name: str | None, *,
         raise InputError(first["msg"], where=".".join(str(each) for each in first["loc"])) from error
     log.info("run %s of %s on %s", run.id, run.study, client.server)
     watch(client, run, context.ensure_object(Terminal), as_json=as_json)
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StudyFileError(f"cannot be sent: {reason(error)}", where=str(file)) from error
 
 
 def refuse(context: typer.Context, *of_this_machine: str) -> None:
