@@ -25,6 +25,7 @@ else:  # Typer offers the names of a Literal as choices
 
 
 WHAT, LONG, WHERE, OUTPUT = ORDER[:4]  # the panels of `--help`
+NUMBER = r"(\d+(?:\.\d+)?)"
 
 
 def seconds(text: str) -> float:
@@ -34,9 +35,9 @@ def seconds(text: str) -> float:
         BadParameter: it is none of these, or nothing.
 
     """
-    match = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", text.strip())
-    parts = [float(part or 0) for part in match.groups()] if match else [0.0, 0.0, 0.0]
-    total = sum(part * unit for part, unit in zip(parts, (3600, 60, 1), strict=True))
+    match = re.fullmatch(f"(?:{NUMBER}h)?(?:{NUMBER}m)?(?:{NUMBER}s)?|{NUMBER}", text.strip())
+    parts = [float(part or 0) for part in match.groups()] if match else [0.0] * 4
+    total = sum(part * unit for part, unit in zip(parts, (3600, 60, 1, 1), strict=True))
     if total <= 0:
         raise typer.BadParameter(f"not a duration: {text!r}. Write it as 2h, 30m, 90s or 1h30m")
     return total
