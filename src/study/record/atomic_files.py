@@ -177,14 +177,14 @@ def make_folder(folder: Path, top: Path) -> None:
         raise cannot_write(folder, error) from error
 
 
-def sweep(folder: Path) -> None:
-    """Delete the temporary files of killed processes. Raises OSError.
+def sweep(folder: Path, start: str = ".") -> None:
+    """Delete the temporary files of killed processes whose names start so. Raises OSError.
 
     Call this only if no process on another machine writes to the folder at the same time.
     """
     for left in folder.glob(".*"):
         process = left.suffix.removeprefix(".")
-        if process.isdecimal() and not is_alive(int(process)):
+        if left.name.startswith(start) and process.isdecimal() and not is_alive(int(process)):
             left.unlink(missing_ok=True)
 
 
