@@ -15,6 +15,7 @@ import typer
 from study.choices import described
 from study.cli import completion
 from study.cli.help import ORDER
+from study.errors import InputError
 from study.executors.table import EXECUTORS
 from study.sampling.table import PRUNERS, SAMPLERS
 
@@ -326,3 +327,14 @@ def typed(context: typer.Context, parameter: str) -> bool:
     """Tell whether an option was typed: a variable of the environment may be meant for other commands."""
     source = context.get_parameter_source(parameter)
     return source is not None and source.name == "COMMANDLINE"
+
+
+def require_one_form(*, as_json: bool, as_csv: bool) -> None:
+    """Refuse to print an answer in two forms.
+
+    Raises:
+        InputError: both are asked for.
+
+    """
+    if as_json and as_csv:
+        raise InputError("--json and --csv exclude each other", fix="Give one of them.")
