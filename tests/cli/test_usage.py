@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from study import cli
+from study import cli, template
 from study.service import kept_tokens
 
 STUDY = [sys.executable, "-m", "study"]
@@ -60,6 +60,9 @@ TOY = Path(__file__).parents[1] / "toy.py"
         (["--log-file", "no/where", "list"], "no/where: cannot be written"),
         (["new", "two words"], "study new: not a name for a study: 'two words'"),
         (["new", "class"], "study new: not a name for a study: 'class'"),
+        (["new", "gr\u00f6\u00dfe"], "study new: not a name for a study: 'gr\u00f6\u00dfe'. Use up to 200 letters"),
+        (["new", "a" * 201], "study new: not a name for a study"),
+        (["new", "_x"], "study new: not a name for a study: '_x'"),
     ],
 )
 def test_bad_input_is_one_clear_line_and_nothing_is_written(study, arguments, complaint, tmp_path):
@@ -226,6 +229,19 @@ def test_a_reader_that_leaves_ends_the_command_with_141(made, tmp_path):
         complaint = process.stderr.read()
         assert process.wait(30) == 141
     assert complaint == b""
+
+
+def test_a_new_study_of_the_longest_name_can_be_searched(study):
+    name = "a" * template.LONGEST
+    assert study("new", name).code == 0
+    assert study("check", name).code == 0
+
+
+def test_a_file_in_place_of_the_folder_of_studies_is_named(study, tmp_path):
+    (tmp_path / "work" / "studies").write_text("")
+    answer = study("new", "mine")
+    assert answer.code == 2
+    assert answer.err == "error: studies: is not a folder. Rename it, or choose another -C.\n"
 
 
 def test_a_new_study_is_a_file_that_is_never_overwritten(study, tmp_path):
