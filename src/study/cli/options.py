@@ -180,8 +180,14 @@ Pruner = Annotated[
     ),
 ]
 Seed = Annotated[
-    int,
-    typer.Option(min=0, metavar="N", rich_help_panel=WHAT, help="Seed the sampler and the trainings."),
+    int | None,
+    typer.Option(
+        min=0,
+        metavar="N",
+        show_default="0, and what a recipe says",
+        rich_help_panel=WHAT,
+        help="Seed the sampler and the trainings.",
+    ),
 ]
 
 # study run: what to search
