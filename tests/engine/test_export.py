@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from study.data import packed
+from study.data.dialects import Reading
 from study.data.tables import import_table
 from study.engine import checkpoint, data, models, serving, train
 from study.engine.evaluate import evaluate
@@ -189,6 +190,18 @@ def test_a_tables_raw_rows_are_encoded_as_at_the_import(tmp_path):
     np.testing.assert_array_equal(served.examples(again).numpy(), arrays["test_x"])
     assert list(served.predict(frame.assign(colour="violet")).columns) == ["label", "probability_no", "probability_yes"]
     assert served.predict(frame.iloc[:0]).empty
+
+
+@pytest.mark.parametrize("number", [int, float])
+def test_a_category_of_numbers_is_found_in_rows_of_whole_numbers_and_of_floats(tmp_path, number):
+    frame = pd.DataFrame({"zip": [53111, 53113, 89073] * 8, "x": range(24), "label": ["no", "yes"] * 12})
+    frame.to_parquet(tmp_path / "t.parquet")
+    pack = import_table("zips", tmp_path / "t.parquet", "label", reading=Reading(category=("zip",)))
+    assert pack.columns == ("zip=53111", "zip=53113", "zip=89073", "x")
+    recipe = Recipe(dataset="zips", model="logistic", epochs=1, batch_size=4, val_fraction=0)
+    served = serving.Served(export(recipe, trained(recipe, tmp_path)[0], tmp_path).data)
+    rows = pd.DataFrame({"zip": [number(53113), None, number(53111)], "x": 0}, dtype=object if number is int else None)
+    assert served.examples(rows)[:, :3].tolist() == [[0, 1, 0], [0, 0, 0], [1, 0, 0]]
 
 
 @pytest.mark.parametrize(("base", "step"), [(1_700_000_000_000, 137), (1_700_000_000_000_000_000, 1)])
