@@ -40,6 +40,7 @@ class Encoded:
         others: likewise in the rows of each other split.
         offsets: what was subtracted from a column, in 64 bits, because float32 cannot hold its values.
         categories: of each stored column, as of `Pack`.
+        raw_columns: as of `Pack`.
 
     """
 
@@ -48,6 +49,7 @@ class Encoded:
     others: tuple[np.ndarray, ...]
     offsets: Mapping[str, float]
     categories: tuple[int, ...]
+    raw_columns: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,8 @@ def encode(
     if needed > LARGE:
         report(f"{len(stored):,} columns take {size(needed)}", None)
     arrays = [_array(path, plans, frame, len(stored)) for frame in (train, *others)]
-    return Encoded(names, arrays[0], tuple(arrays[1:]), offsets, stored if any(stored) else ())
+    raw_columns = tuple((plan.name, len(plan.texts or ())) for plan in plans)
+    return Encoded(names, arrays[0], tuple(arrays[1:]), offsets, stored if any(stored) else (), raw_columns)
 
 
 def _some(texts: Sequence[str]) -> str:

@@ -152,6 +152,7 @@ def _store(
         offsets=columns.offsets,
         task=target.task,
         categories=columns.categories,
+        raw_columns=columns.raw_columns,
     )
 
 
