@@ -129,8 +129,9 @@ def splits(where: str, arrays: Mapping[str, np.ndarray], fix: str) -> Splits:
     if any(set(pair) != {"x", "y"} for pair in found.values()) or "train" not in found:
         raise DataError(f"has no examples with labels: it holds {listed}", where=where, fix=fix)
     pairs: Splits = {}
+    marked = all(_marks_classes(pair["y"]) for pair in found.values() if pair["y"].ndim == 2 and pair["y"].shape[1] > 1)
     for split, pair in found.items():
-        x, y = pair["x"], _flat(pair["y"]) if pair["y"].size else pair["y"]
+        x, y = pair["x"], _flat(pair["y"], marked=marked)
         if (
             not (x.size and y.size)
             or x.ndim < 2
@@ -222,13 +223,16 @@ def _role(key: str) -> tuple[str, str] | None:
     return ((splits or ["train"])[0], role) if role else None
 
 
-def _flat(y: np.ndarray) -> np.ndarray:
-    """Give labels one axis: of [N, 1], or of classes that are marked by a 1 in their column."""
+def _marks_classes(y: np.ndarray) -> bool:
+    """Tell whether each row of labels [N, classes] has a single 1; by chance so may one split of several labels."""
+    return y.dtype.kind in "biuf" and bool(((y == 0) | (y == 1)).all() and (y.sum(1) == 1).all())
+
+
+def _flat(y: np.ndarray, *, marked: bool) -> np.ndarray:
+    """Give labels one axis: of [N, 1], or of classes that are marked by a 1 in their column, in all splits."""
     if y.ndim == 2 and y.shape[1] == 1:
         return y[:, 0]
-    if y.ndim == 2 and y.dtype.kind in "biuf" and bool(((y == 0) | (y == 1)).all() and (y.sum(1) == 1).all()):
-        return y.argmax(1)
-    return y
+    return y.argmax(1) if y.ndim == 2 and y.size and marked else y
 
 
 def _bytes(path: Path, x: np.ndarray) -> np.ndarray:
