@@ -212,6 +212,18 @@ def test_a_column_tells_the_split_of_listed_images(tmp_path, listing):
     np.testing.assert_array_equal(found["train_x"][..., 0], PIXELS[:24])
 
 
+def test_further_columns_of_a_listing_may_have_any_names_and_a_dropped_split_is_none(tmp_path, listing):
+    """Two columns called `label` or `file` ended in an AttributeError."""
+    more = listing.rename(columns={"file": "filename", "label": "label_name"})
+    more = more.assign(label=range(30), file="nothing", split=["train"] * 20 + ["test"] * 10)
+    more.to_csv(tmp_path / "more.csv", index=False)
+    pack, found, _ = imported(tmp_path / "more.csv", label="label_name")
+    assert (pack.classes, pack.train, pack.test) == (("c0", "c1", "c2"), 20, 10)
+    np.testing.assert_array_equal(found["train_x"][..., 0], PIXELS[:20])
+    np.testing.assert_array_equal(found["test_y"], LABELS[20:])
+    assert imported(tmp_path / "more.csv", label="label_name", drop=["split"])[0].test == 6
+
+
 def test_listed_images_that_are_not_there_are_named(tmp_path, listing):
     (tmp_path / "pictures" / "7.png").unlink()
     refused(tmp_path / "labels.csv", "labels.csv: lists 7.png, which is not there", label="label")
