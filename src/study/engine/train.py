@@ -23,7 +23,7 @@ from study.engine.augment import Augment, augmentation
 from study.engine.data import Data, open_data, open_test, order_of, preparation
 from study.engine.device import losses_read
 from study.engine.evaluate import BATCH, Evaluation, evaluate, metric_of, report
-from study.engine.losses import Loss, class_weights, loss_of, outputs_of, penalty_of, task_of
+from study.engine.losses import Loss, OwnLoss, class_weights, loss_of, outputs_of, penalty_of, task_of
 from study.engine.schedules import Schedule
 from study.errors import RecipeError
 from study.events import Epoch
@@ -281,6 +281,8 @@ def judging(parts: Parts) -> dict[str, Any]:
 def _state(parts: Parts, number: int) -> dict[str, Any]:
     """Copy the state needed to resume after an epoch that cannot be derived from the recipe."""
     state = {"model": parts.model.state_dict(), "optimizer": parts.optimizer.state_dict()}
+    if module := _module_of(parts.loss):
+        state["loss"] = module.state_dict()
     return {"epoch": number, **copy.deepcopy(state), "schedule": parts.schedule.state_dict()}
 
 
@@ -289,7 +291,13 @@ def _take_up(parts: Parts, state: Mapping[str, Any]) -> int:
     parts.model.load_state_dict(state["model"])
     parts.optimizer.load_state_dict(state["optimizer"])
     parts.schedule.load_state_dict(state["schedule"])
+    if (module := _module_of(parts.loss)) and "loss" in state:  # which checkpoints lacked before
+        module.load_state_dict(state["loss"])
     return state["epoch"]
+
+
+def _module_of(loss: Loss) -> nn.Module | None:
+    return loss.module if isinstance(loss, OwnLoss) else None
 
 
 def in_bfloat16(recipe: Recipe) -> Recipe | None:
