@@ -179,7 +179,8 @@ def assemble(recipe: Recipe, device: str) -> Parts:
     shape = (data.shape[0], *(side * upscaling for side in data.shape[1:]))
     with isolated_rng(device):
         torch.manual_seed(_seed(recipe, 0, "init"))
-        model = models.build(recipe, shape, outputs_of(recipe, len(data.classes), task.name))
+        of_input = torch.int64 if data.kind == "tokens" else torch.float32
+        model = models.build(recipe, shape, outputs_of(recipe, len(data.classes), task.name), of_input)
     pretrained.prepare(recipe, model)
     dtype = torch.float64 if recipe.precision == "float64" else torch.float32
     model.to(device, dtype)
@@ -292,7 +293,7 @@ def _take_up(parts: Parts, state: Mapping[str, Any]) -> int:
     parts.optimizer.load_state_dict(state["optimizer"])
     parts.schedule.load_state_dict(state["schedule"])
     if (module := _module_of(parts.loss)) and "loss" in state:  # which checkpoints lacked before
-        module.load_state_dict(state["loss"])
+        module.to(next(parts.model.parameters())).load_state_dict(state["loss"])
     return state["epoch"]
 
 
