@@ -74,12 +74,28 @@ def loss_of(recipe: Recipe, *, training: bool, task: Name = "classification", we
     if recipe.loss in OF_NUMBERS:
         return _of_numbers(recipe)
     smoothing = recipe.label_smoothing if training else 0.0
+    without = weights is not None and bool((weights == 0).any())
 
     def cross_entropy(logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
         weight = None if weights is None else weights.to(logits.dtype)
+        if without and weight is not None and reduction == "mean":
+            return weighted_mean(cross_entropy(logits, targets, "sum"), weight, targets)
         return F.cross_entropy(logits, targets, weight, reduction=reduction, label_smoothing=smoothing)
 
     return cross_entropy
+
+
+def weighted_mean(total: Tensor, weights: Tensor, targets: Tensor) -> Tensor:
+    """Divide the sum of some examples' weighted losses by the weights; 0, not 0/0, if no class of theirs has a weight.
+
+    Args:
+        total: the sum, a scalar.
+        weights: of the classes.
+        targets: classes of all examples by which the mean is taken, int64 (N,).
+
+    """
+    whole = weights.index_select(0, targets).sum()
+    return total * (whole > 0) / whole.where(whole > 0, 1)
 
 
 def with_gradient(recipe: Recipe) -> LossWithGradient | None:

@@ -193,7 +193,9 @@ def assemble(recipe: Recipe, device: str) -> Parts:
     steps = recipe.steps or (recipe.epochs or 0) * steps_per_epoch
     forward = _forward(recipe, model, device)
     optimizer = optim.build(recipe, pretrained.groups(recipe, model))
-    loss = loss_of(recipe, training=True, task=task.name, weights=class_weights(recipe, data))
+    weights = class_weights(recipe, data)
+    loss = loss_of(recipe, training=True, task=task.name, weights=weights)
+    weights = weights if recipe.loss == "cross_entropy" else None  # torch divides others by the number of examples
     return Parts(
         recipe=recipe,
         device=device,
@@ -204,7 +206,7 @@ def assemble(recipe: Recipe, device: str) -> Parts:
         optimizer=optimizer,
         schedule=Schedule(recipe, steps, steps_per_epoch),
         loss=loss,
-        step=step.choose(step.Training(recipe, device, model, forward, loss, optimizer, batch, task.predict)),
+        step=step.choose(step.Training(recipe, device, model, forward, loss, optimizer, batch, task.predict, weights)),
         augment=augmentation(recipe, data),
         batch=batch,
         steps_per_epoch=steps_per_epoch,
