@@ -94,7 +94,7 @@ def weighted_mean(total: Tensor, weights: Tensor, targets: Tensor) -> Tensor:
         targets: classes of all examples by which the mean is taken, int64 (N,).
 
     """
-    whole = weights.index_select(0, targets).sum()
+    whole = weights.index_select(0, targets).sum().to(total.dtype)
     return total * (whole > 0) / whole.where(whole > 0, 1)
 
 
