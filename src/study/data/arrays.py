@@ -17,6 +17,7 @@ from study.data.dialects import Reading
 from study.data.image_packs import Made, Picture
 from study.data.known import TEST_SEED, TEST_SHARE, hold_out
 from study.data.layout import SPLITS, Slot
+from study.data.memory import require_room
 from study.data.pixels import Decoded
 from study.errors import DataError
 
@@ -103,6 +104,8 @@ def _columns(x: np.ndarray) -> list[str]:
 def _read(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as content:
+            whole = sum(each.file_size for each in content.zip.infolist())
+            require_room(whole, "its arrays", str(path), "Save fewer examples, or a smaller type such as uint8.")
             return {key: content[key] for key in content.files}
     except (ValueError, EOFError, zlib.error, *ZIP_DAMAGE) as error:
         reason = "an array holds objects" if "allow_pickle" in str(error) else " ".join(str(error).split())
