@@ -1,4 +1,4 @@
-"""Evaluation of a network over a split: in large batches, whose results the host reads at the end, and a report for people."""
+"""Evaluation of a network over a split: in large batches, read by the host at the end, and a report for people."""
 
 from __future__ import annotations
 
