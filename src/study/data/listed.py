@@ -73,7 +73,7 @@ def import_listing(
     if left := [column for column in frame.columns if column not in {image, label, *drop}]:
         report(f"{image} names the images; left out: {', '.join(left[:10])}", None)
     kept = {image, label, *(column for column in frame.columns if column.lower() in OF_SPLITS and column not in drop)}
-    listed = {split: each[[column for column in each.columns if column in kept]].rename(
+    listed = {split: each.drop(columns=[column for column in each.columns if column not in kept]).rename(
         columns={image: FILE, label: LABEL}) for split, each in rows.items()}  # fmt: skip
     return _store(name, path, listed, f"label {label}", report, reading=how, size=size, test_fraction=test_fraction)
 
