@@ -97,7 +97,9 @@ def test_a_split_in_which_each_row_has_one_label_by_chance_has_several_labels_al
     """It became classes on its own, and the other split did not."""
     rows = {split: np.eye(3, dtype=np.int64)[[0, 1, 2] * 4] if split == single else ROWS for split in ("train", "test")}
     x = {split: np.arange(len(y) * np.prod(shape), dtype=np.uint8).reshape(-1, *shape) for split, y in rows.items()}
-    np.savez(tmp_path / "d.npz", **{f"x_{split}": x[split] for split in x}, **{f"y_{split}": rows[split] for split in x})
+    np.savez(
+        tmp_path / "d.npz", **{f"x_{split}": x[split] for split in x}, **{f"y_{split}": rows[split] for split in x}
+    )
     pack, found = imported(tmp_path / "d.npz")
     assert len(pack.classes) == 3
     for split, y in rows.items():
