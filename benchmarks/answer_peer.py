@@ -53,6 +53,12 @@ def loaders(arrays: Arrays, work: str, *, normalize: bool) -> tuple[DataLoader, 
     return DataLoader(train, batch_size=BATCH[work], shuffle=True), DataLoader(val, batch_size=256)
 
 
+def pairs_of(arguments: argparse.Namespace) -> dict[bool, tuple[DataLoader, DataLoader]]:
+    """Make the loaders once for all trials, without and with standardised images."""
+    arrays = dict(np.load(arguments.data))
+    return {each: loaders(arrays, arguments.work, normalize=each) for each in (False, True)}
+
+
 def training(
     params: dict[str, Any], pair: tuple[DataLoader, DataLoader], work: str, epochs: int, seed: int
 ) -> Iterator[float]:
@@ -72,8 +78,7 @@ def training(
 
 def search(arguments: argparse.Namespace) -> None:
     """Search with Optuna, one trial after the other."""
-    arrays = dict(np.load(arguments.data))
-    pairs = {each: loaders(arrays, arguments.work, normalize=each) for each in (False, True)}
+    pairs = pairs_of(arguments)
     is_script = arguments.side == "script"
     pruner = optuna.pruners.NopPruner() if is_script else optuna.pruners.MedianPruner()
     sampler = optuna.samplers.TPESampler(seed=arguments.seed)
@@ -113,18 +118,19 @@ def tune(arguments: argparse.Namespace) -> None:
     except ImportError as error:
         sys.exit(f"Ray Tune is not here ({error}): uv pip install 'ray[tune]'")
 
-    def train(config: dict[str, Any], arrays: Arrays) -> None:
+    def train(config: dict[str, Any], pairs: Mapping[bool, tuple[DataLoader, DataLoader]]) -> None:
         torch.set_num_threads(1)
-        pair = loaders(arrays, arguments.work, normalize=config["normalize"])
-        for value in training(config, pair, arguments.work, arguments.epochs, zlib.crc32(str(config).encode())):
+        pair, seed = pairs[config["normalize"]], zlib.crc32(str(config).encode())
+        for value in training(config, pair, arguments.work, arguments.epochs, seed):
             library.report({"val_accuracy": value, "at": time.time()})
 
     ray.init(num_cpus=os.cpu_count(), include_dashboard=False, log_to_driver=False)
     judged = {"metric": "val_accuracy", "mode": "max"}
+    pairs = pairs_of(arguments)
     space = partial(suggest, work=arguments.work)  # pickled by Tune, so no function in here
     points = [start(arguments.work)] if arguments.start else None
     tuner = library.Tuner(
-        library.with_resources(library.with_parameters(train, arrays=dict(np.load(arguments.data))), {"cpu": 1}),
+        library.with_resources(library.with_parameters(train, pairs=pairs), {"cpu": 1}),
         tune_config=library.TuneConfig(
             **judged, num_samples=arguments.trials, reuse_actors=True,
             search_alg=OptunaSearch(space, **judged, points_to_evaluate=points, seed=arguments.seed),

@@ -154,8 +154,11 @@ def true_of(recipe: BaseModel, truths: Mapping[str, float] | None) -> float:
     return truths[f"val {key(recipe)}"] if truths is not None else truth(recipe.x, recipe.y)  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def grid_truths(seeds: int, workers: int) -> dict[str, float]:
-    """Train every perceptron of the grid on many seeds of their own; its mean on validation and on test data."""
+def grid_truths(seeds: int, workers: int) -> tuple[dict[str, float], float]:
+    """Train every perceptron of the grid on many seeds of their own; its mean on validation and on test data.
+
+    Also gives the standard error of such a mean on test data, from the pooled variance between seeds.
+    """
     arms = {repr(list(values)): dict(zip(GRID, values, strict=True)) for values in itertools.product(*GRID.values())}
     plan = replicates.Design(
         study=replace(mnist, name="truth", space=None), arms=arms, seeds=seeds, first=5_000, test=True
@@ -169,7 +172,8 @@ def grid_truths(seeds: int, workers: int) -> dict[str, float]:
         values = found.values()
         val = {arm: [rows[number].metrics["val_accuracy"] for number in found.trials(arm)] for arm in arms}
     truths = {f"test {arm}": float(values[arm].mean()) for arm in arms}
-    return truths | {f"val {arm}": float(np.mean(each)) for arm, each in val.items()}
+    variance = np.mean([values[arm].var(ddof=1) for arm in arms])
+    return truths | {f"val {arm}": float(np.mean(each)) for arm, each in val.items()}, float((variance / seeds) ** 0.5)
 
 
 def show(found: list[dict[str, float]], truth_error: float) -> None:
@@ -180,7 +184,7 @@ def show(found: list[dict[str, float]], truth_error: float) -> None:
         whole = name in {"covered", "single is close", "confirmed is close", "trainings"}
         unit = "%" if whole else "points"
         print(f"{name:24} {100 * values.mean():8.3f} +- {100 * error:.3f} {unit}", flush=True)
-    print(f"n = {len(found)} searches; the truth itself is known to {100 * truth_error:.3f} points")
+    print(f"n = {len(found)} searches; standard error of the truth itself: {100 * truth_error:.3f} points")
 
 
 def main() -> None:
@@ -195,11 +199,11 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args()
     size = (given.trials, given.top, given.seeds)
-    truths = grid_truths(given.truth_seeds, given.workers) if given.kind == "mnist" else None
+    truths, error = grid_truths(given.truth_seeds, given.workers) if given.kind == "mnist" else (None, 0.0)
     with ProcessPoolExecutor(given.workers, mp_context=get_context("spawn")) as pool:
         jobs = [pool.submit(one, given.kind, seed, size, truths) for seed in range(given.searches)]
         found = [job.result() for job in jobs]
-    show(found, 0.003 / given.truth_seeds**0.5 if truths else 0.0)
+    show(found, error)
 
 
 if __name__ == "__main__":

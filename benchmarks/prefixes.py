@@ -10,6 +10,7 @@ once already. Nothing is trained here.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import takewhile
 from typing import Any
 
@@ -17,6 +18,7 @@ import optuna
 
 from study import Recipe, Study
 from study.engine.schedules import Schedule
+from study.errors import RecipeError
 from study.recipe import fingerprint
 from study.sampling import space
 from study.study_files import available, load
@@ -70,7 +72,11 @@ def sampled(study: Study) -> list[Recipe]:
     """Draw random trials of a study's space; a trial that its recipe refuses is left out."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     drawn = optuna.create_study(sampler=optuna.samplers.RandomSampler(0))
-    return [study.recipe_for(space.suggest(study, drawn.ask())) for _ in range(TRIALS)]
+    found = list[Recipe]()
+    for _ in range(TRIALS):
+        with suppress(RecipeError):
+            found.append(study.recipe_for(space.suggest(study, drawn.ask())))
+    return found
 
 
 def main() -> None:

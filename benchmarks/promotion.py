@@ -307,13 +307,17 @@ def main() -> None:
     how = parser.parse_args()
     vars(how).update(QUICK if how.quick else {})
     size = Size(how.trials, how.epochs, how.train_size)
-    file = how.curves or Path(tempfile.gettempdir()) / f"curves-{how.work}-{how.trials}-{how.epochs}.json"
+    images = f"{how.train_size} images" if how.train_size else "all images"
+    called = f"curves-{how.work}-{how.trials}-{how.epochs}-{images.replace(' ', '-')}.json"
+    file = how.curves or Path(tempfile.gettempdir()) / called
     if not file.exists():
         curves, noise = record(how.work, size)
-        file.write_text(json.dumps({"curves": curves.tolist(), "noise": noise}))
+        about = {"work": how.work, "images": images}
+        file.write_text(json.dumps({**about, "curves": curves.tolist(), "noise": noise}))
     kept = json.loads(file.read_text())
     curves, noise = np.array(kept["curves"]), kept["noise"]
-    print(f"{how.work}: {len(curves)} trials x {curves.shape[1]} epochs, {how.workers} workers, n={how.orders} orders")
+    print(f"{kept.get('work', how.work)}, {kept.get('images', 'how many images is not known')}: {len(curves)} trials x "
+          f"{curves.shape[1]} epochs, {how.workers} workers, n={how.orders} orders")  # fmt: skip
     print(f"best {100 * curves[:, -1].max():.2f} %, noise of its seeds {100 * noise:.2f}\n")
     print("| rule | share of the epochs | lost, points | share until an answer | answers | full trials |")
     print("|---|---:|---:|---:|---:|---:|")

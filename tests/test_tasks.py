@@ -31,6 +31,10 @@ class Words(nn.Module):
     def forward(self, tokens):
         known = (tokens > 0).unsqueeze(2)
         return self.out((self.embedding(tokens) * known).sum(1) / known.sum(1).clamp(min=1))
+
+
+def lazy(num_classes, vocabulary):
+    return nn.Sequential(nn.Embedding(vocabulary, 4), nn.Flatten(), nn.LazyLinear(num_classes))
 """
 
 
@@ -152,5 +156,6 @@ def test_tokens_are_classified_by_a_network_of_ones_own(tmp_path):
         batch_size=32,
     )  # fmt: skip
     assert epochs(recipe)[-1]["val_accuracy"] > 0.9
+    check(recipe.model_copy(update={"model": f"{tmp_path}/words.py:lazy"}))
     with pytest.raises(RecipeError, match="model=cnn3 needs images"):
         assemble(Recipe(dataset="texts", model="cnn3"), "cpu")

@@ -56,7 +56,7 @@ class Options:
     Args:
         trials: finished trials, complete or pruned, that the study has in the end.
         workers: jobs at a time; one a core, or one a GPU, if None.
-        device: auto, cpu, cuda, cuda:1, mps.
+        device: auto, cpu, cuda, cuda:1.
         executor: a name in `study.executors.table.EXECUTORS`.
         sampler: a name in `study.sampling.table.SAMPLERS`.
         pruner: a name in `study.sampling.table.PRUNERS`; a study's variants are never pruned.

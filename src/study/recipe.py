@@ -283,7 +283,9 @@ class Recipe(BaseModel):
         default=0, ge=0, lt=2**63, description="decides initial weights, order, dropout and augmentation"
     )
     precision: Annotated[Literal["float32", "bfloat16", "float64"], ALWAYS] = Field(
-        default="float32", description="of the computation; bfloat16 is torch.autocast over float32 weights"
+        default="float32",
+        description="of the computation; bfloat16 is torch.autocast over float32 weights; float32 on NVIDIA GPUs since "
+        "Ampere is TF32 in convolutions, not in matrix products, which is torch's default",
     )
 
     # Your own parts: arguments for the import paths above, and a further metric

@@ -180,6 +180,48 @@ def test_a_data_set_whose_files_are_cut_short_or_whose_label_is_unknown_is_refus
     refused(tmp_path, "train.parquet: cannot be read")
 
 
+def test_a_folder_that_is_called_like_a_file_is_a_split_in_parts_as_spark_and_dask_write_it(tmp_path):
+    frame = pd.DataFrame({"a": range(30), "label": LABELS})
+    for split, rows in (("train", slice(0, 20)), ("test", slice(20, 30))):
+        (tmp_path / f"{split}.parquet").mkdir()
+        frame[rows].to_parquet(tmp_path / f"{split}.parquet" / "part-0.parquet")
+    pack, found, _ = imported(tmp_path, label="label")
+    assert (pack.train, pack.test) == (20, 10)
+    np.testing.assert_array_equal(found["test_x"][:, 0], range(20, 30))
+
+
+ABOUT_CLASSES = '{"info": {"features": {"label": {"names": ["cat", "dog"], "_type": "ClassLabel"}}}}'
+
+
+@pytest.mark.parametrize(
+    ("about", "message"),
+    [
+        ("{", "what its files say about their columns is damaged"),
+        ("[]", "what its files say about their columns is damaged"),
+        (ABOUT_CLASSES.replace('"names"', '"nouns"'), r"is damaged \(KeyError\('names'\)\)"),
+        (ABOUT_CLASSES, "column 'label' holds 2, which is none of its 2 classes, counted from 0"),
+    ],
+)
+def test_what_a_data_set_says_wrongly_of_its_columns_is_refused(tmp_path, about, message):
+    table = pa.table({"a": range(30), "label": LABELS}).replace_schema_metadata({"huggingface": about})
+    parquet.write_table(table, tmp_path / "train.parquet")
+    refused(tmp_path, message, label="label")
+
+
+@pytest.mark.parametrize(
+    ("test", "message"),
+    [
+        (pa.table({"a": range(9)}), "has no column label in its split test. Remove the files of that split"),
+        (pa.table({"a": list("abcdefghi"), "label": LABELS[:9]}), "has files of a split with different columns"),
+    ],
+)
+def test_splits_and_parts_of_a_data_set_with_other_columns_are_refused(tmp_path, test, message):
+    parquet.write_table(pa.table({"a": range(9), "label": LABELS[:9]}), tmp_path / "train.parquet")
+    split = "test" if "split test" in message else "train"
+    parquet.write_table(test, tmp_path / f"{split}-2.parquet")
+    refused(tmp_path, message, label="label")
+
+
 @pytest.fixture
 def listing(tmp_path):
     """Images in a folder, and a table that lists them."""
@@ -210,6 +252,18 @@ def test_a_column_tells_the_split_of_listed_images(tmp_path, listing):
     pack, found, _ = imported(tmp_path / "all.csv", label="label")
     assert (pack.train, pack.validation, pack.test) == (24, 6, 6)
     np.testing.assert_array_equal(found["train_x"][..., 0], PIXELS[:24])
+
+
+def test_further_columns_of_a_listing_may_have_any_names_and_a_dropped_split_is_none(tmp_path, listing):
+    """Two columns called `label` or `file` ended in an AttributeError."""
+    more = listing.rename(columns={"file": "filename", "label": "label_name"})
+    more = more.assign(label=range(30), file="nothing", split=["train"] * 20 + ["test"] * 10)
+    more.to_csv(tmp_path / "more.csv", index=False)
+    pack, found, _ = imported(tmp_path / "more.csv", label="label_name")
+    assert (pack.classes, pack.train, pack.test) == (("c0", "c1", "c2"), 20, 10)
+    np.testing.assert_array_equal(found["train_x"][..., 0], PIXELS[:20])
+    np.testing.assert_array_equal(found["test_y"], LABELS[20:])
+    assert imported(tmp_path / "more.csv", label="label_name", drop=["split"])[0].test == 6
 
 
 def test_listed_images_that_are_not_there_are_named(tmp_path, listing):

@@ -4,6 +4,8 @@ import bz2
 import gzip
 import lzma
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -11,6 +13,7 @@ import pytest
 
 from study import import_data
 from study.data import packed
+from study.data.arrays import import_arrays
 from study.data.dialects import Reading, is_header, open_text
 from study.data.numerals import numeral
 from study.data.reading import read_table
@@ -293,3 +296,27 @@ def test_more_than_half_of_the_memory_is_refused_before_it_is_filled(tmp_path, m
     ):
         import_table("t", path, "y")
     assert import_table("t", path, "y", max_categories=5).shape == (6,)
+
+
+def test_arrays_of_more_than_half_of_the_memory_are_refused_before_they_are_read(tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / "d.npz", x=np.zeros((100, 50)), y=np.arange(100) % 2)
+    assert (tmp_path / "d.npz").stat().st_size < 2000
+    monkeypatch.setattr("os.sysconf", lambda name: {"SC_PAGE_SIZE": 1, "SC_PHYS_PAGES": 4000}[name])
+    with pytest.raises(DataError, match=r"d.npz: its arrays would take 41.1 kB, more than half of the memory"):
+        import_arrays("t", tmp_path / "d.npz", lambda *_: None)
+
+
+def test_a_small_file_of_a_table_that_does_not_fit_the_memory_is_refused_in_a_line(tmp_path):
+    """A gigabyte in a megabyte: it ended in a MemoryError's traceback."""
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"1,2,3,4\n" * 2**23) * 16)
+    code = f"""
+import resource
+from pathlib import Path
+from study.data.reading import read_table
+here = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (here + 2**29, here + 2**29))
+read_table(Path({str(tmp_path / "t.csv.gz")!r}))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "study.errors.DataError" in done.stderr
+    assert "t.csv.gz: is a table that takes more memory than there is. Import fewer rows" in done.stderr

@@ -91,6 +91,21 @@ def test_images_of_an_archive_of_arrays_have_several_labels(tmp_path):
     np.testing.assert_array_equal(found["train_y"], ROWS[found["train_x"][:, 0, 0, 0] // 10])
 
 
+@pytest.mark.parametrize("single", ["train", "test"])
+@pytest.mark.parametrize("shape", [(4,), (4, 4)])
+def test_a_split_in_which_each_row_has_one_label_by_chance_has_several_labels_all_the_same(tmp_path, single, shape):
+    """It became classes on its own, and the other split did not."""
+    rows = {split: np.eye(3, dtype=np.int64)[[0, 1, 2] * 4] if split == single else ROWS for split in ("train", "test")}
+    x = {split: np.arange(len(y) * np.prod(shape), dtype=np.uint8).reshape(-1, *shape) for split, y in rows.items()}
+    np.savez(
+        tmp_path / "d.npz", **{f"x_{split}": x[split] for split in x}, **{f"y_{split}": rows[split] for split in x}
+    )
+    pack, found = imported(tmp_path / "d.npz")
+    assert len(pack.classes) == 3
+    for split, y in rows.items():
+        np.testing.assert_array_equal(found[f"{split}_y"], y)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "how", "message"),
     [

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from study.data import packed
+from study.data.dialects import Reading
 from study.data.tables import import_table
 from study.errors import DataError
 
@@ -92,6 +93,23 @@ def test_categories_are_those_of_the_training_rows_only(tmp_path):
     pack = import_table("pets", path, "kind", test=saved(test, tmp_path / "test.csv"))
     coats = [column for column in pack.columns if column.startswith("coat")]
     assert rows(pack)[1][coats].to_numpy().tolist() == [[0, 0, 0], [0, 1, 0]]
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+@pytest.mark.parametrize(
+    ("train", "test", "expected"),
+    [
+        ([1, 2, 3] * 4, [1, None, 3, 4], [[1, 0, 0], [0, 0, 0], [0, 0, 1], [0, 0, 0]]),
+        ([1, 2, None] * 4, [2, 1], [[0, 1], [1, 0]]),
+        ([0.5, 1, 2] * 4, [1, 2], [[0, 1, 0], [0, 0, 1]]),
+    ],
+)
+def test_a_number_is_the_same_category_whether_it_is_written_1_or_1_0(tmp_path, ending, train, test, expected):
+    frames = [pd.DataFrame({"zip": each}) for each in (train, test)]
+    paths = [saved(each.assign(n=range(len(each)), kind=(["a", "b"] * 6)[: len(each)]), tmp_path / f"{at}{ending}")
+             for at, each in enumerate(frames)]  # fmt: skip
+    pack = import_table("pets", paths[0], "kind", test=paths[1], reading=Reading(category=("zip",)))
+    assert packed.read(pack)["test_x"][:, :-1].tolist() == expected
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from study.data import packed
+from study.data import encoding, packed
+from study.data.dialects import Reading
 from study.data.tables import import_table
 from study.engine import checkpoint, data, models, serving, train
 from study.engine.evaluate import evaluate
@@ -191,6 +193,18 @@ def test_a_tables_raw_rows_are_encoded_as_at_the_import(tmp_path):
     assert served.predict(frame.iloc[:0]).empty
 
 
+@pytest.mark.parametrize("number", [int, float])
+def test_a_category_of_numbers_is_found_in_rows_of_whole_numbers_and_of_floats(tmp_path, number):
+    frame = pd.DataFrame({"zip": [53111, 53113, 89073] * 8, "x": range(24), "label": ["no", "yes"] * 12})
+    frame.to_parquet(tmp_path / "t.parquet")
+    pack = import_table("zips", tmp_path / "t.parquet", "label", reading=Reading(category=("zip",)))
+    assert pack.columns == ("zip=53111", "zip=53113", "zip=89073", "x")
+    recipe = Recipe(dataset="zips", model="logistic", epochs=1, batch_size=4, val_fraction=0)
+    served = serving.Served(export(recipe, trained(recipe, tmp_path)[0], tmp_path).data)
+    rows = pd.DataFrame({"zip": [number(53113), None, number(53111)], "x": 0}, dtype=object if number is int else None)
+    assert served.examples(rows)[:, :3].tolist() == [[0, 1, 0], [0, 0, 0], [1, 0, 0]]
+
+
 @pytest.mark.parametrize(("base", "step"), [(1_700_000_000_000, 137), (1_700_000_000_000_000_000, 1)])
 def test_what_the_import_subtracted_is_subtracted_when_served(tmp_path, base, step):
     file = tmp_path / "events.csv"
@@ -204,6 +218,38 @@ def test_what_the_import_subtracted_is_subtracted_when_served(tmp_path, base, st
     again = raw(pack, arrays["train_x"], arrays["test_x"])
     assert again["at"].tolist() == frame["at"].tolist()
     np.testing.assert_array_equal(served.examples(again).numpy(), arrays["test_x"])
+
+
+ODD_NAMES = pd.DataFrame({
+    "city=Bonn": [1, 0, 0, 1] * 6, "city=Ulm": [0, 1, 0, 0] * 6, "a=b": ["x=y", "z", None, "z"] * 6,
+    "label": ["no", "yes"] * 12,
+})  # fmt: skip
+
+
+@pytest.mark.parametrize("coded", [0, 32])
+def test_columns_with_an_equals_sign_in_their_names_keep_them(tmp_path, monkeypatch, coded):
+    """The columns before the import were told by splitting the names: numbers became categories of `city`."""
+    monkeypatch.setattr(encoding, "CODED", coded)
+    ODD_NAMES.to_csv(tmp_path / "t.csv", index=False)
+    pack = import_table("odd", tmp_path / "t.csv", "label", test=tmp_path / "t.csv")
+    arrays = packed.read(pack)
+    assert raw_columns(pack, arrays["train_x"]) == [
+        {"name": "city=Bonn"}, {"name": "city=Ulm"}, {"name": "a=b", "categories": ["x=y", "z"]},
+    ]  # fmt: skip
+    recipe = Recipe(dataset="odd", model="logistic", epochs=1, batch_size=4, val_fraction=0)
+    exported = export(recipe, trained(recipe, tmp_path)[0], tmp_path)
+    assert exported.columns == ("city=Bonn", "city=Ulm", "a=b")
+    again = raw(pack, arrays["train_x"], arrays["test_x"])
+    pd.testing.assert_frame_equal(again, ODD_NAMES.drop(columns="label"), check_dtype=False)
+    assert len(serving.Served(exported.data).predict(ODD_NAMES)) == len(ODD_NAMES)
+
+
+def test_a_pack_that_does_not_tell_its_raw_columns_is_split_by_their_names(tmp_path):
+    (tmp_path / "people.csv").write_text(TABLE)
+    pack = import_table("people", tmp_path / "people.csv", "label")
+    train_x = packed.read(pack)["train_x"]
+    assert pack.raw_columns == (("age", 0), ("colour", 3), ("smokes", 0))
+    assert raw_columns(replace(pack, raw_columns=()), train_x) == raw_columns(pack, train_x)
 
 
 WRONG_ROWS = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from study.engine import check, own
+from study.engine import check, own, train
 from study.engine.train import assemble
 from study.errors import RecipeError, StudyFileError
 from study.knobs import has_own_code, own_parts
@@ -19,6 +19,7 @@ OWN = {
     "activation": {"activation": f"{PARTS}:Snake", "activation_args": {"frequency": 3.0}},
     "loss": {"loss": f"{PARTS}:focal", "loss_args": {"power": 1.0}},
     "loss as a class": {"loss": "torch.nn:MultiMarginLoss", "loss_args": {"margin": 0.5}},
+    "loss with a state": {"loss": f"{PARTS}:Drifting", "precision": "float64"},
     "optimizer": {"optimizer": f"{PARTS}:Lion", "optimizer_args": {"betas": [0.8, 0.9]}, "weight_decay": 0.1},
     "optimizer of torch": {"optimizer": "torch.optim:SGD", "momentum": 0.9},
     "schedule": {"schedule": f"{PARTS}:halving", "schedule_args": {"floor": 0.1}, "schedule_interval": "batch"},
@@ -67,6 +68,19 @@ def test_a_loss_that_gives_one_value_per_example_is_averaged(small):
     logits, targets = torch.randn(6, 10), torch.arange(6)
     mean, total = parts.loss(logits, targets), parts.loss(logits, targets, "sum")
     assert mean.item() == pytest.approx(total.item() / 6)
+
+
+def test_a_checkpoint_from_before_the_state_of_a_loss_was_kept_is_resumed(small, run):
+    recipe = small(loss=f"{PARTS}:Drifting", epochs=2)
+    state = run(small(loss=f"{PARTS}:Drifting", epochs=1))[1]
+    assert state.pop("loss")["mean"] != 1
+    assert len(run(recipe, state)[0]) == 1
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
+def test_a_loss_with_buffers_trains_on_a_gpu(small):
+    (epoch,) = train(small(loss=f"{PARTS}:Drifting", epochs=1), device="cuda")
+    assert epoch.state()["loss"]["mean"].is_cuda
 
 
 def test_a_metric_of_ones_own_is_in_every_epoch_and_in_the_report(small, run):

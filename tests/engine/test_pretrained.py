@@ -59,6 +59,16 @@ def test_frozen_layers_keep_weights_and_statistics_and_resume_to_the_bit(small, 
     assert (resumed[0], digest(resumed[1])) == (metrics[1:], digest(state))
 
 
+def test_one_example_left_over_is_refused_only_where_a_batch_norm_in_training_meets_it(small, run):
+    frozen = small(model="tests.engine.test_pretrained:Net", freeze=("1.*", "2.*"), batch_size=33)
+    ended = small(batch_norm=True, batch_size=33, steps=3)
+    for recipe in (frozen, ended):
+        check(recipe)
+        assert run(recipe)[2] is not None
+    with pytest.raises(RecipeError, match="a batch_size that leaves no single example over"):
+        check(small(batch_norm=True, batch_size=33, steps=4))
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "sgd", "torch.optim:SGD"])
 def test_a_group_has_its_own_learning_rate_at_each_step(small, optimizer):
     knobs = {"schedule": "cosine", "optimizer": optimizer, "lr": 0.1, "lr_factors": {"1.*": 0.5, "3.*": 2.0}}

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from study.engine import optim, step
-from study.engine.train import assemble
+from study.engine.train import assemble, inputs
 
 WRITTEN_OUT = {
     "one hidden layer": {},
@@ -107,6 +107,45 @@ def test_a_batch_in_microbatches_is_left_to_autograd(small, monkeypatch):
     monkeypatch.setattr(step, "MICROBATCH", 31)
     assert assemble(small(batch_size=32), "cpu").step.gradient_way == "plain"
     assert assemble(small(batch_size=31), "cpu").step.gradient_way == "written_out"
+
+
+WEIGHTED = {
+    "cross_entropy": {"class_weight": (9.0, 1.0)},
+    "balanced": {"class_weight": "balanced", "label_smoothing": 0.1},
+    "a class without weight": {"class_weight": (1.0, 0.0)},
+    "bce": {"class_weight": (9.0, 1.0), "loss": "bce"},
+}
+
+
+@pytest.mark.parametrize("name", WEIGHTED)
+def test_microbatches_have_the_loss_and_the_gradient_of_the_whole_batch_with_weights_of_classes_too(
+    small, monkeypatch, name
+):
+    """The mean of each part was divided by its own weights, and weighted by its number of examples."""
+    recipe, outcomes = small(dataset="breast_cancer", batch_size=80, precision="float64", **WEIGHTED[name]), []
+    for size in (80, 7):
+        monkeypatch.setattr(step, "MICROBATCH", size)
+        parts = assemble(recipe, "cpu")
+        rows = parts.data.train.rows[:80]
+        targets = parts.data.train.y.index_select(0, rows).sort().values  # whole parts are of one class
+        loss, _ = parts.step.gradient(lambda some, parts=parts: inputs(parts, torch.Generator(), some), rows, targets)
+        outcomes.append([loss, *(each.grad for each in parts.model.parameters())])
+    for whole, in_parts in zip(*outcomes, strict=True):
+        torch.testing.assert_close(in_parts, whole)
+
+
+def test_a_batch_of_nothing_but_classes_without_weight_changes_nothing(small, run):
+    """It was 0/0, so that the training had diverged."""
+    recipe = small(dataset="breast_cancer", batch_size=1, class_weight=(1.0, 0.0), epochs=1)
+    parts = assemble(recipe, "cpu")
+    logits = torch.randn(3, 2, requires_grad=True)
+    loss = parts.loss(logits, torch.tensor([1, 1, 1]))
+    loss.backward()
+    assert loss == 0
+    assert not logits.grad.any()
+    expected = torch.nn.functional.cross_entropy(logits[:1], torch.tensor([0]))
+    torch.testing.assert_close(parts.loss(logits, torch.tensor([0, 1, 1])), expected)
+    assert all(map(torch.isfinite, map(torch.tensor, run(recipe)[0][0].values())))
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw"])

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import sys
 
+import pandas as pd
 import pytest
 import torch
 from torch import nn
 
+from study.data.tables import import_table
 from study.engine import checkpoint, step, train
 from study.engine.data import open_data
 from study.errors import RecipeError
@@ -160,6 +162,32 @@ def test_a_diverging_training_ends_with_an_epoch_that_says_so(small, run):
     assert not math.isfinite(metrics[0]["train_loss"])
     assert math.isnan(metrics[0]["val_accuracy"])
     assert evaluation is None
+
+
+@pytest.mark.parametrize("split", ["val", "train"])
+@pytest.mark.parametrize("knobs", [{}, {"metric": "roc_auc"}, {"epochs": 2}, {"epochs": 2, "metric": "roc_auc"}])
+def test_a_network_that_an_epochs_last_update_ruins_has_diverged_in_that_epoch(small, run, knobs, split):
+    """Its loss is taken before that update: the trial was complete with the share of class 0, or roc_auc raised."""
+    steps = {"dataset": "breast_cancer", "optimizer": "sgd", "lr": 1e30, "batch_size": "full", "epochs": 1}
+    metrics, _, evaluation = run(small(**{**steps, **knobs}, **({"val_fraction": 0} if split == "train" else {})))
+    expected = {"train_loss", "train_accuracy", "val_loss" if split == "val" else "train_loss", f"{split}_accuracy"}
+    expected |= {f"{split}_roc_auc"} if "metric" in knobs else set()
+    assert {name for name, value in metrics[-1].items() if not math.isfinite(value)} == expected
+    assert set(metrics[-1]) == {*expected, "lr"}
+    assert len(metrics) == (2 if split == "train" and knobs == {"epochs": 2} else 1)  # nobody looks after the first
+    assert evaluation is None
+
+
+def test_outputs_that_are_not_finite_on_the_test_split_alone_are_no_result(small, tmp_path):
+    rows = pd.DataFrame({"x": [-1.5, -0.5, 0.5, 1.5] * 10, "y": [0, 0, 1, 1] * 10})
+    rows.to_csv(tmp_path / "train.csv", index=False)
+    rows.assign(x=3e38).to_csv(tmp_path / "test.csv", index=False)
+    import_table("overflowing", tmp_path / "train.csv", "y", test=tmp_path / "test.csv")
+    training = train(small(dataset="overflowing", train_size=None, init="normal", init_scale=30, epochs=1), test=True)
+    assert all(map(math.isfinite, next(training).metrics.values()))
+    with pytest.raises(StopIteration) as ended:
+        next(training)
+    assert ended.value.value is None
 
 
 def test_a_loss_that_is_lost_within_a_long_epoch_ends_it(small, monkeypatch):

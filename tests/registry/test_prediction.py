@@ -78,6 +78,13 @@ def test_a_table_gives_the_model_s_columns_whatever_else_it_has(tmp_path):
     pd.testing.assert_frame_equal(examples(TABLE, [tmp_path / "t.parquet"])[1], found)
 
 
+def test_a_category_that_a_file_holds_as_numbers_is_given_as_text(tmp_path):
+    pd.DataFrame({"age": [1, 2], "colour": [53111, None]}).to_parquet(tmp_path / "t.parquet")
+    colours = examples(TABLE, [tmp_path / "t.parquet"])[1]["colour"]
+    assert isinstance(colours.dtype, pd.StringDtype)
+    assert colours.dropna().tolist() == ["53111"]
+
+
 WRONG_TABLES = {
     "a column missing": ("age\n1\n", "lacks the columns colour. It has: age"),
     "text for a number": ("age,colour\n1,red\nold,red\n", "column 'age' holds 'old' in row 2"),

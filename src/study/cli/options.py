@@ -148,7 +148,7 @@ Device = Annotated[
     typer.Option(
         metavar="DEVICE",
         rich_help_panel=WHERE,
-        help="Train on this device: auto, cpu, cuda, cuda:1 or mps.",
+        help="Train on this device: auto, cpu, cuda or cuda:1.",
     ),
 ]
 Executor = Annotated[

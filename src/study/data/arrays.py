@@ -17,6 +17,7 @@ from study.data.dialects import Reading
 from study.data.image_packs import Made, Picture
 from study.data.known import TEST_SEED, TEST_SHARE, hold_out
 from study.data.layout import SPLITS, Slot
+from study.data.memory import require_room
 from study.data.pixels import Decoded
 from study.errors import DataError
 
@@ -103,6 +104,8 @@ def _columns(x: np.ndarray) -> list[str]:
 def _read(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as content:
+            whole = sum(each.file_size for each in content.zip.infolist())
+            require_room(whole, "its arrays", str(path), "Save fewer examples, or a smaller type such as uint8.")
             return {key: content[key] for key in content.files}
     except (ValueError, EOFError, zlib.error, *ZIP_DAMAGE) as error:
         reason = "an array holds objects" if "allow_pickle" in str(error) else " ".join(str(error).split())
@@ -129,8 +132,9 @@ def splits(where: str, arrays: Mapping[str, np.ndarray], fix: str) -> Splits:
     if any(set(pair) != {"x", "y"} for pair in found.values()) or "train" not in found:
         raise DataError(f"has no examples with labels: it holds {listed}", where=where, fix=fix)
     pairs: Splits = {}
+    marked = all(_marks_classes(pair["y"]) for pair in found.values() if pair["y"].ndim == 2 and pair["y"].shape[1] > 1)
     for split, pair in found.items():
-        x, y = pair["x"], _flat(pair["y"]) if pair["y"].size else pair["y"]
+        x, y = pair["x"], _flat(pair["y"], marked=marked)
         if (
             not (x.size and y.size)
             or x.ndim < 2
@@ -222,13 +226,16 @@ def _role(key: str) -> tuple[str, str] | None:
     return ((splits or ["train"])[0], role) if role else None
 
 
-def _flat(y: np.ndarray) -> np.ndarray:
-    """Give labels one axis: of [N, 1], or of classes that are marked by a 1 in their column."""
+def _marks_classes(y: np.ndarray) -> bool:
+    """Tell whether each row of labels [N, classes] has a single 1; by chance so may one split of several labels."""
+    return y.dtype.kind in "biuf" and bool(((y == 0) | (y == 1)).all() and (y.sum(1) == 1).all())
+
+
+def _flat(y: np.ndarray, *, marked: bool) -> np.ndarray:
+    """Give labels one axis: of [N, 1], or of classes that are marked by a 1 in their column, in all splits."""
     if y.ndim == 2 and y.shape[1] == 1:
         return y[:, 0]
-    if y.ndim == 2 and y.dtype.kind in "biuf" and bool(((y == 0) | (y == 1)).all() and (y.sum(1) == 1).all()):
-        return y.argmax(1)
-    return y
+    return y.argmax(1) if y.ndim == 2 and y.size and marked else y
 
 
 def _bytes(path: Path, x: np.ndarray) -> np.ndarray:

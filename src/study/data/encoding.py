@@ -26,6 +26,7 @@ CODED = 32  # a column of more categories is stored as their numbers, which a tr
 PRECISION = 1e-4  # of a column's standard deviation; float32 must round to less than this
 COUNTED = 100_000  # rows in which the values that float32 keeps apart are counted
 KEPT = 0.9  # share of the values below which that is said
+EXACT = 2**53  # below it a float holds every whole number
 LARGE = 2**30  # bytes that are worth a word
 
 
@@ -39,6 +40,7 @@ class Encoded:
         others: likewise in the rows of each other split.
         offsets: what was subtracted from a column, in 64 bits, because float32 cannot hold its values.
         categories: of each stored column, as of `Pack`.
+        raw_columns: as of `Pack`.
 
     """
 
@@ -47,6 +49,7 @@ class Encoded:
     others: tuple[np.ndarray, ...]
     offsets: Mapping[str, float]
     categories: tuple[int, ...]
+    raw_columns: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +128,8 @@ def encode(
     if needed > LARGE:
         report(f"{len(stored):,} columns take {size(needed)}", None)
     arrays = [_array(path, plans, frame, len(stored)) for frame in (train, *others)]
-    return Encoded(names, arrays[0], tuple(arrays[1:]), offsets, stored if any(stored) else ())
+    raw_columns = tuple((plan.name, len(plan.texts or ())) for plan in plans)
+    return Encoded(names, arrays[0], tuple(arrays[1:]), offsets, stored if any(stored) else (), raw_columns)
 
 
 def _some(texts: Sequence[str]) -> str:
@@ -196,7 +200,7 @@ def _array(path: Path, plans: Sequence[ColumnPlan], frame: pd.DataFrame, width: 
     for plan in plans:
         column = cast("pd.Series", frame[plan.name])
         if plan.texts is not None:
-            codes = pd.Index(list(plan.texts)).get_indexer(column.astype(str).where(column.notna()))
+            codes = _codes(column, plan.texts)
             if plan.is_coded:
                 found[:, first] = np.where(codes >= 0, codes, np.nan)
             else:
@@ -218,6 +222,29 @@ def _array(path: Path, plans: Sequence[ColumnPlan], frame: pd.DataFrame, width: 
                 )
         first += len(plan.stored)
     return found
+
+
+def as_text(column: pd.Series) -> pd.Series:
+    """Write numbers as categories; 1 and 1.0 are one."""
+    if types.is_float_dtype(column.dtype):
+        known = column.dropna()
+        if bool(((known % 1 == 0) & (known.abs() < EXACT)).all()):
+            column = column.astype("Int64")
+    return column.astype("str").where(column.notna())
+
+
+def _codes(column: pd.Series, texts: Sequence[str]) -> np.ndarray:
+    """Number the category of each row, -1 for a missing or a new one.
+
+    1 is found as 1.0 and the other way round, since one missing value turns whole numbers into floats.
+    """
+    known, written = pd.Index(list(texts)), column.astype("str").where(column.notna())
+    codes = known.get_indexer(written)
+    if len(lost := np.flatnonzero((codes < 0) & written.notna())):
+        rest = written.iloc[lost]
+        whole = rest.str.removesuffix(".0")
+        codes[lost] = known.get_indexer(whole.where(whole != rest, rest + ".0"))
+    return codes
 
 
 def _numbers(path: Path, column: pd.Series) -> np.ndarray | None:

@@ -78,10 +78,14 @@ def import_dataset(
     splits = {split: [_opened(file) for file in files] for split, files in _files(path).items()}
     if "train" not in splits:
         raise DataError("has no split called train", where=str(path), fix=f"It has {', '.join(splits)}.")
-    features = _features(splits["train"][0].schema)
+    features = _features(path, splits["train"][0].schema)
     chosen = label or _label(path, features)
     if chosen not in features.columns:
         raise DataError(f"has no column {chosen!r}", where=str(path), fix=f"It has {', '.join(features.columns)}.")
+    for split, part in ((split, part) for split, parts in splits.items() for part in parts):
+        if lacking := {chosen, features.image or chosen} - {*part.column_names}:
+            what = f"has no column {', '.join(sorted(lacking))} in its split {split}"
+            raise DataError(what, where=str(path), fix="Remove the files of that split.")
     origin = f"Hugging Face, label {chosen}, sha256 {_digest(path)}"
     how = reading or Reading()
     if several := chosen in features.lists:
@@ -107,7 +111,7 @@ def import_dataset(
 def _files(path: Path) -> dict[str, list[Path]]:
     """List the files of each split, by the first word of their name or of a folder that is called like one."""
     found: dict[str, list[Path]] = {}
-    for file in sorted(each for each in path.rglob("*") if each.suffix.lower() in COLUMNAR):
+    for file in sorted(each for each in path.rglob("*") if each.suffix.lower() in COLUMNAR and each.is_file()):
         words = [re.split(r"[-_.]", part)[0].lower() for part in reversed(file.relative_to(path).parts)]
         split = next((SPLITS[word] for word in words if word in SPLITS), "train")
         if not file.name.startswith(("cache-", ".")):
@@ -129,12 +133,17 @@ def _opened(file: Path) -> pa.Table:
         raise DataError(f"cannot be read ({reason})", where=str(file), fix="Download it again.") from error
 
 
-def _features(schema: pa.Schema) -> Features:
+def _features(path: Path, schema: pa.Schema) -> Features:
     """Read what Hugging Face has stored about the columns; without that, take a struct of bytes and path for images."""
-    about: dict[str, Any] = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-    features: dict[str, Any] = about.get("info", {}).get("features", {})
-    inner = {name: _inner(each) for name, each in features.items()}
-    names = {name: tuple(map(str, each["names"])) for name, each in inner.items() if each.get("_type") == "ClassLabel"}
+    try:
+        about: dict[str, Any] = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        features: dict[str, Any] = about.get("info", {}).get("features", {})
+        inner = {name: _inner(each) for name, each in features.items() if name in schema.names}
+        names = {name: tuple(map(str, each["names"])) for name, each in inner.items()
+                 if each.get("_type") == "ClassLabel"}  # fmt: skip
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        what = f"what its files say about their columns is damaged ({error!r})"
+        raise DataError(what, where=str(path), fix="Download it again.") from error
     image = next((field.name for field in schema if pa.types.is_struct(field.type)
                   and {"bytes", "path"} <= {part.name for part in field.type}), None)  # fmt: skip
     lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
@@ -191,13 +200,21 @@ def _contents(path: Path, splits: Mapping[str, Sequence[pa.Table]], image: str) 
 
 
 def _frame(path: Path, parts: Sequence[pa.Table], features: Features, label: str) -> pd.DataFrame:
-    frame = pa.concat_tables(parts).to_pandas()
+    try:
+        frame = pa.concat_tables(parts).to_pandas()
+    except pa.ArrowException as error:
+        what = f"has files of a split with different columns ({' '.join(str(error).split())[:200]})"
+        raise DataError(what, where=str(path), fix="Import one kind at a time.") from error
     if label in features.lists:
         texts = ["" if each is None else _text(path, each, features.names.get(label)) for each in frame[label]]
         frame[label] = pd.Series(texts, index=frame.index, dtype="str")
     for name, names in features.names.items():
-        if name in features.lists:
+        if name in features.lists or name not in frame:
             continue
+        known = [value for value in frame[name].unique() if not pd.isna(value)]
+        if wrong := [value for value in known if isinstance(value, str) or value >= len(names)]:
+            what = f"column {name!r} holds {wrong[0]}, which is none of its {len(names)} classes, counted from 0"
+            raise DataError(what, where=str(path), fix="Download it again.")
         frame[name] = frame[name].map(lambda value, names=names: names[int(value)] if value >= 0 else None)
     return frame
 

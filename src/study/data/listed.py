@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from study.data.reports import Report
 
 FILE, LABEL = "file", "label"  # columns
+OF_SPLITS = {"split", "set", "subset"}  # likewise
 LOOKED_AT = 50  # rows that tell whether a column names images
 
 
@@ -71,7 +72,9 @@ def import_listing(
             raise DataError(f"lacks the columns {', '.join(lacking)}", where=str(test))
     if left := [column for column in frame.columns if column not in {image, label, *drop}]:
         report(f"{image} names the images; left out: {', '.join(left[:10])}", None)
-    listed = {split: each.rename(columns={image: FILE, label: LABEL}) for split, each in rows.items()}
+    kept = {image, label, *(column for column in frame.columns if column.lower() in OF_SPLITS and column not in drop)}
+    listed = {split: each.drop(columns=[column for column in each.columns if column not in kept]).rename(
+        columns={image: FILE, label: LABEL}) for split, each in rows.items()}  # fmt: skip
     return _store(name, path, listed, f"label {label}", report, reading=how, size=size, test_fraction=test_fraction)
 
 
@@ -152,7 +155,7 @@ def _is_image(value: object) -> bool:
 
 def _splits(rows: pd.DataFrame, split: str) -> list[str]:
     for name in rows.columns:
-        if name.lower() in {"split", "set", "subset"}:
+        if name.lower() in OF_SPLITS:
             values = [str(value).lower() for value in rows[name]]
             if all(value in SPLITS for value in values):
                 return [SPLITS[value] for value in values]

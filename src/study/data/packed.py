@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
@@ -61,6 +61,8 @@ class Pack:
         vocabulary: number of different tokens, which are counted from 0; 0 for data of another kind.
         categories: of each stored column of a table: how many categories it holds the numbers of, from 0 on, NaN for
             none; 0 for a column that is an input as it is. Empty if all are.
+        raw_columns: names of an imported table's columns before encoding, each with the number of `columns` that are
+            its categories, 0 if it holds numbers. Empty for other data, and for packs made before this was stored.
 
     """
 
@@ -83,6 +85,7 @@ class Pack:
     task: Task = "classification"
     vocabulary: int = 0
     categories: tuple[int, ...] = ()
+    raw_columns: tuple[tuple[str, int], ...] = ()
 
     def held_out(self, fraction: float) -> int:
         """Count the examples that validate: those brought for it, else a fraction; 0 if the fraction is."""
@@ -209,6 +212,7 @@ def write(
     task: Task = "classification",
     keep: bool = False,
     categories: Sequence[int] = (),
+    raw_columns: Sequence[tuple[str, int]] = (),
 ) -> Pack:
     """Write a pack atomically, replacing an older one of the same name.
 
@@ -226,6 +230,7 @@ def write(
         task: what is predicted.
         keep: whether an older one stays if it holds the same.
         categories: as of `Pack`.
+        raw_columns: as of `Pack`.
 
     Raises:
         DataError: types, shapes or labels of the arrays do not fit together.
@@ -250,6 +255,7 @@ def write(
         "task": task,
         "vocabulary": json.dumps(forms.vocabulary(whole) if kind == "tokens" else 0),
         **({"categories": json.dumps(list(categories))} if any(categories) else {}),
+        **({"raw_columns": json.dumps(list(raw_columns))} if raw_columns else {}),
     }
     if keep and (pack := _same(name, about)):
         return pack
@@ -288,11 +294,6 @@ def remove(name: str) -> None:
         raise PlaceError(f"cannot be deleted: {error.strerror}", where=str(path)) from error
 
 
-def to_json(pack: Pack) -> dict[str, Any]:
-    """Everything about a pack, as JSON values with keys that do not change."""
-    return {**asdict(pack), "path": str(pack.path)}
-
-
 def _from_metadata(name: str, path: Path, size: int, about: dict[str, str], shapes: dict[str, tuple[int, ...]]) -> Pack:
     levels = json.loads(about.get("levels", "null"))
     columns, categories = (tuple(json.loads(about.get(each, "[]"))) for each in ("columns", "categories"))
@@ -316,6 +317,7 @@ def _from_metadata(name: str, path: Path, size: int, about: dict[str, str], shap
         task=cast("Task", _known(about.get("task", "classification"), forms.LABELS)),
         vocabulary=json.loads(about.get("vocabulary", "0")),
         categories=categories,
+        raw_columns=tuple((name, count) for name, count in json.loads(about.get("raw_columns", "[]"))),
     )
 
 

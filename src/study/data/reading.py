@@ -56,6 +56,9 @@ def read_table(
         reason = (getattr(error, "strerror", None) or " ".join(str(error).split()))[:200]
         raise DataError(f"cannot be read as a table ({reason})", where=str(path),
                         fix="Give a .csv with a header line, or a .parquet file.") from error  # fmt: skip
+    except MemoryError as error:
+        fix = "Import fewer rows or columns."
+        raise DataError("is a table that takes more memory than there is", where=str(path), fix=fix) from error
 
 
 class Rows:

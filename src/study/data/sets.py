@@ -115,6 +115,7 @@ def described(pack: Pack) -> DataSet:
     """Describe a data set that is here."""
     known: dict[str, Any] = {**asdict(pack), "path": str(pack.path), "created": moment(pack.created),
                              "offsets": dict(pack.offsets)}  # fmt: skip
+    del known["raw_columns"]
     return DataSet(**known, here=True)
 
 

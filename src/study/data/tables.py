@@ -11,7 +11,7 @@ from pandas.api import types
 
 from study.data import packed
 from study.data.dialects import Reading
-from study.data.encoding import encode
+from study.data.encoding import as_text, encode
 from study.data.known import TEST_SEED, TEST_SHARE, hold_out
 from study.data.reading import read_table
 from study.data.reports import Report, silent
@@ -152,6 +152,7 @@ def _store(
         offsets=columns.offsets,
         task=target.task,
         categories=columns.categories,
+        raw_columns=columns.raw_columns,
     )
 
 
@@ -188,14 +189,7 @@ def _features_checked(
     if len(frame) == 0 or frame.shape[1] < 2:
         raise DataError(f"has {len(frame)} rows and {frame.shape[1] - 1} columns besides {label!r}", where=str(path),
                         fix="Bring some.")  # fmt: skip
-    return frame.assign(**{name: _as_text(_column(frame, name)) for name in how.category if name != label})
-
-
-def _as_text(column: pd.Series) -> pd.Series:
-    """Write numbers as categories; 1 and 1.0 are one."""
-    if types.is_float_dtype(column.dtype) and bool((column.dropna() % 1 == 0).all()):
-        column = column.astype("Int64")
-    return column.astype("str").where(column.notna())
+    return frame.assign(**{name: as_text(_column(frame, name)) for name in how.category if name != label})
 
 
 def _same_columns(path: Path, frame: pd.DataFrame, train: pd.DataFrame, report: Report) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from study.data.memory import require_room
-from study.engine import models, own
+from study.engine import models, own, pretrained
 from study.engine.data import order_of
 from study.engine.device import pick
 from study.engine.evaluate import try_metric
@@ -50,14 +50,15 @@ def check(recipe: Recipe, device: str = "cpu", judged_by: str = "") -> None:
     parts = assemble(recipe, device)
     train = parts.data.train
     _require_room(parts)
-    last = len(train) % parts.batch or parts.batch  # examples in an epoch's last batch: batch norm minds a single one
+    whole = parts.steps < parts.steps_per_epoch  # the epoch ends before a batch of what is left over
+    last = parts.batch if whole else len(train) % parts.batch or parts.batch  # batch norm minds a single example
     rows = train.rows[: min(last, 2)]
     held_out = parts.data.val
     targets = held_out.y.index_select(0, held_out.rows).cpu()
     outputs = outputs_of(recipe, len(parts.data.classes), parts.task.name)
     try_metric(recipe, parts.task, len(parts.data.classes), targets, outputs, judged_by)
     order_of(recipe, parts.data, torch.Generator())
-    parts.model.train()
+    pretrained.set_training(recipe, parts.model)
     with isolated_rng(device):
         examples = inputs(parts, torch.Generator(device).manual_seed(0), rows)
         models.prove(recipe, parts.model, parts.forward, examples, outputs)

@@ -1,4 +1,4 @@
-"""Evaluation of a network over a split: in large batches, with one host sync, and a report for people."""
+"""Evaluation of a network over a split: in large batches, read by the host at the end, and a report for people."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ def evaluate(
     metric: Metric | None = None,
     task: Task = CLASSIFICATION,
     scale: Scale = PLAIN,
-) -> Evaluation:
-    """Run a network, which the caller has put in evaluation mode, over a split.
+) -> Evaluation | None:
+    """Run a network, which the caller has put in evaluation mode, over a split; None if an output is not finite.
 
     Args:
         forward: from inputs to logits.
@@ -89,12 +89,16 @@ def evaluate(
     losses: list[Tensor] = []
     predictions: list[Tensor] = []
     all_logits: list[Tensor] = []
+    finite: list[Tensor] = []
     for rows, some in zip(split.rows.split(BATCH), targets.split(BATCH), strict=True):
         logits = forward(prepare(split.x.index_select(0, rows)))
         losses.append(loss(logits, some, "sum"))
         predictions.append(task.predict(logits))
+        finite.append(logits.isfinite().all())
         if metric and not is_number:
             all_logits.append(logits)
+    if not torch.stack(finite).all():
+        return None
     predicted, targets = torch.cat(predictions).cpu(), targets.cpu()
     scores = task.count(predicted, targets, scale)
     if is_number:

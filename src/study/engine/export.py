@@ -156,6 +156,20 @@ def raw_columns(pack: Pack, train: np.ndarray) -> list[dict[str, Any]]:
         train: its training rows, float32 (N, stored columns).
 
     """
+    found = {} if pack.raw_columns else _by_their_names(pack, train)
+    first = 0
+    for name, count in pack.raw_columns:
+        found[name] = [column.removeprefix(f"{name}=") for column in pack.columns[first : first + count]]
+        first += max(count, 1)
+    offsets = {name: {"offset": offset} for name, offset in pack.offsets}
+    return [
+        {"name": name, "categories": texts} if texts else {"name": name, **offsets.get(name, {})}
+        for name, texts in found.items()
+    ]
+
+
+def _by_their_names(pack: Pack, train: np.ndarray) -> dict[str, list[str]]:
+    """Guess which columns were categories of one, for packs that do not tell."""
     found: dict[str, list[str]] = {}
     counts = pack.categories or (0,) * len(pack.columns)
     for stored, (first, count) in enumerate(zip(starts(counts), counts, strict=True)):
@@ -165,11 +179,7 @@ def raw_columns(pack: Pack, train: np.ndarray) -> list[dict[str, Any]]:
                 found.setdefault(name, []).append(text)
             else:
                 found[column] = []
-    offsets = {name: {"offset": offset} for name, offset in pack.offsets}
-    return [
-        {"name": name, "categories": texts} if texts else {"name": name, **offsets.get(name, {})}
-        for name, texts in found.items()
-    ]
+    return found
 
 
 def raw(pack: Pack, train: np.ndarray, examples: np.ndarray) -> np.ndarray | pd.DataFrame:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
-from torch import Tensor
+from torch import Tensor, nn
 
 from study.engine import own
 from study.engine.tasks import MEANING, TASKS, Task
@@ -73,12 +74,28 @@ def loss_of(recipe: Recipe, *, training: bool, task: Name = "classification", we
     if recipe.loss in OF_NUMBERS:
         return _of_numbers(recipe)
     smoothing = recipe.label_smoothing if training else 0.0
+    without = weights is not None and bool((weights == 0).any())
 
     def cross_entropy(logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
         weight = None if weights is None else weights.to(logits.dtype)
+        if without and weight is not None and reduction == "mean":
+            return weighted_mean(cross_entropy(logits, targets, "sum"), weight, targets)
         return F.cross_entropy(logits, targets, weight, reduction=reduction, label_smoothing=smoothing)
 
     return cross_entropy
+
+
+def weighted_mean(total: Tensor, weights: Tensor, targets: Tensor) -> Tensor:
+    """Divide the sum of some examples' weighted losses by the weights; 0, not 0/0, if no class of theirs has a weight.
+
+    Args:
+        total: the sum, a scalar.
+        weights: of the classes.
+        targets: classes of all examples by which the mean is taken, int64 (N,).
+
+    """
+    whole = weights.index_select(0, targets).sum().to(total.dtype)
+    return total * (whole > 0) / whole.where(whole > 0, 1)
 
 
 def with_gradient(recipe: Recipe) -> LossWithGradient | None:
@@ -183,6 +200,40 @@ def _of_numbers(recipe: Recipe) -> Loss:
     return loss
 
 
+@dataclass(frozen=True, eq=False)
+class OwnLoss:
+    """A person's own loss.
+
+    Args:
+        path: that the recipe names it by.
+        function: from outputs and targets to the mean over the batch, or to one value per example.
+        of_numbers: whether numbers are predicted.
+
+    """
+
+    path: str
+    function: Callable[[Tensor, Tensor], Any]
+    of_numbers: bool
+
+    @property
+    def module(self) -> nn.Module | None:
+        """What may have a state, which a training that is resumed needs; None for a function."""
+        return self.function if isinstance(self.function, nn.Module) else None
+
+    def __call__(self, logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
+        """Compute the loss; a module's buffers are brought to the device and the precision of the logits."""
+        if self.of_numbers:  # of one shape: (N, 1) and (N,) would be compared each with each
+            logits, targets = logits[:, 0], targets.to(logits.dtype)
+        if self.module is not None:
+            self.module.to(logits.device, logits.dtype)
+        value = self.function(logits, targets)
+        if not isinstance(value, Tensor) or value.shape not in {(), (len(targets),)}:
+            what = "it must give the mean over the batch, a scalar tensor, or one value per example"
+            raise StudyFileError(what, where=self.path)
+        mean = value.mean() if value.ndim else value
+        return mean if reduction == "mean" else mean * len(targets)
+
+
 def _own(recipe: Recipe, task: Name) -> Loss:
     """Make a person's own loss: a function of logits, classes and arguments, or a class whose instance is one."""
     if inspect.isclass(import_object(recipe.loss)):
@@ -192,18 +243,7 @@ def _own(recipe: Recipe, task: Name) -> Loss:
     else:
         make, given = own.bind(recipe, "loss", leading=2)
         function = partial(make, **given)
-
-    def loss(logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
-        if task == "regression":  # of one shape: (N, 1) and (N,) would be compared each with each
-            logits, targets = logits[:, 0], targets.to(logits.dtype)
-        value = function(logits, targets)
-        if not isinstance(value, Tensor) or value.shape not in {(), (len(targets),)}:
-            what = "it must give the mean over the batch, a scalar tensor, or one value per example"
-            raise StudyFileError(what, where=recipe.loss)
-        mean = value.mean() if value.ndim else value
-        return mean if reduction == "mean" else mean * len(targets)
-
-    return loss
+    return OwnLoss(recipe.loss, function, task == "regression")
 
 
 def _cross_entropy_with_gradient(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

@@ -45,13 +45,14 @@ MONOTONE = frozenset(ACTIVATIONS) - {"softmax", "gelu", "silu", "mish", "hardswi
 Shape = tuple[int, ...]
 
 
-def build(recipe: Recipe, shape: Shape, outputs: int) -> nn.Module:
+def build(recipe: Recipe, shape: Shape, outputs: int, dtype: torch.dtype = torch.float32) -> nn.Module:
     """Build the network of a recipe with its initial weights, drawn from torch's global generator.
 
     Args:
         recipe: its model, and the knobs of the network.
         shape: of one input, (C, H, W) or (F,).
         outputs: classes, or 1 for a single logit.
+        dtype: of the input, int64 for tokens.
 
     Raises:
         RecipeError: the model does not exist or does not fit, or a knob has no effect on it, by name.
@@ -69,7 +70,7 @@ def build(recipe: Recipe, shape: Shape, outputs: int) -> nn.Module:
         model = _torchvision(recipe.model, shape, outputs)
     else:
         model = _own(recipe, "model", _offered(recipe, shape, outputs))
-        _make_lazy_weights(recipe, model, shape)
+        _make_lazy_weights(recipe, model, torch.zeros(2, *shape, dtype=dtype))
     if not any(parameter.requires_grad for parameter in model.parameters()):
         fix = "Make its layers in __init__, or use lazy ones such as LazyLinear." if is_own(recipe.model) else ""
         raise RecipeError(f"model={recipe.model} has no weights to train", fix=fix)
@@ -86,12 +87,12 @@ def _ours(recipe: Recipe, shape: Shape, outputs: int) -> nn.Module:
         raise RecipeError(what, fix="Use fewer units.") from error
 
 
-def _make_lazy_weights(recipe: Recipe, model: nn.Module, shape: Shape) -> None:
+def _make_lazy_weights(recipe: Recipe, model: nn.Module, zeros: Tensor) -> None:
     """Run a batch of zeros through a network with layers such as LazyLinear, whose weights a first batch decides."""
     if any(nn.parameter.is_lazy(each) for each in (*model.parameters(), *model.buffers())):
         was_training = model.training
         with own.running(recipe.model), torch.no_grad():
-            model.eval()(torch.zeros(2, *shape))
+            model.eval()(zeros)
         model.train(was_training)
 
 

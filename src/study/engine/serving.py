@@ -184,8 +184,7 @@ def device_for(trained: str) -> str:
 def _column(values: pd.Series, column: Mapping[str, Any]) -> np.ndarray:
     """Turn a raw column into float32 (N, 1), NaN where missing; of categories (N, categories), all 0 where missing."""
     if "categories" in column:
-        texts = values.astype(str).where(values.notna())
-        codes = pd.Index(column["categories"]).get_indexer(pd.Index(texts))
+        codes = _codes(values, column["categories"])
         found = np.zeros((len(values), len(column["categories"])), np.float32)
         found[codes >= 0, codes[codes >= 0]] = 1
         return found
@@ -198,6 +197,17 @@ def _column(values: pd.Series, column: Mapping[str, Any]) -> np.ndarray:
     if np.isinf(numbers).any():
         raise ValueError(f"column {column['name']!r} has infinite values, or some too large for float32")
     return numbers[:, None]
+
+
+def _codes(values: pd.Series, categories: list[str]) -> np.ndarray:
+    """Number the category of each row, -1 for a missing or a new one, as the import does: 1 and 1.0 are one."""
+    known, written = pd.Index(categories), values.astype("str").where(values.notna())
+    codes = known.get_indexer(pd.Index(written))
+    if len(lost := np.flatnonzero((codes < 0) & written.notna())):
+        rest = written.iloc[lost]
+        whole = rest.str.removesuffix(".0")
+        codes[lost] = known.get_indexer(pd.Index(whole.where(whole != rest, rest + ".0")))
+    return codes
 
 
 def _load_pyfunc(path: str) -> Served:  # pyright: ignore[reportUnusedFunction] - MLflow calls it

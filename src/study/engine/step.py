@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from study.engine import models, optim, perceptron
-from study.engine.losses import with_gradient
+from study.engine.losses import weighted_mean, with_gradient
 from study.engine.tasks import classes_of
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Training:
         optimizer: over all parameters of the network.
         batch: number of examples of a full batch.
         predict: from outputs to predictions.
+        weights: of the classes, where the loss of a batch is divided by the weights of its examples; else None.
 
     """
 
@@ -56,6 +57,7 @@ class Training:
     optimizer: torch.optim.Optimizer
     batch: int
     predict: Callable[[Tensor], Tensor] = classes_of
+    weights: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,8 +108,18 @@ def _written_out(training: Training) -> Gradient | None:
 
 
 def _autograd(training: Training) -> Gradient:
-    """Let autograd find the gradient, in microbatches that fit the memory where the network permits."""
+    """Let autograd find the gradient, in microbatches that fit the memory where the network permits.
+
+    The parts of a batch are weighted by their number of examples, a loss of one's own, too.
+    """
     size = training.batch if models.has_batch_norm(training.model) else MICROBATCH
+
+    def part_of(logits: Tensor, theirs: Tensor, targets: Tensor) -> Tensor:
+        if len(theirs) == len(targets):
+            return training.loss(logits, theirs)
+        if training.weights is not None:
+            return weighted_mean(training.loss(logits, theirs, "sum"), training.weights, targets)
+        return training.loss(logits, theirs) * (len(theirs) / len(targets))
 
     def gradient(inputs_of: Callable[[Tensor], Tensor], rows: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         training.optimizer.zero_grad()
@@ -115,9 +127,7 @@ def _autograd(training: Training) -> Gradient:
         predictions: list[Tensor] = []
         for some, theirs in zip(rows.split(size), targets.split(size), strict=True):
             logits = training.forward(inputs_of(some))
-            loss = training.loss(logits, theirs)
-            if len(some) < len(rows):
-                loss = loss * (len(some) / len(rows))
+            loss = part_of(logits, theirs, targets)
             loss.backward()
             losses.append(loss.detach())
             predictions.append(training.predict(logits))

@@ -11,7 +11,7 @@ import math
 import os
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -23,10 +23,11 @@ from study.engine.augment import Augment, augmentation
 from study.engine.data import Data, open_data, open_test, order_of, preparation
 from study.engine.device import losses_read
 from study.engine.evaluate import BATCH, Evaluation, evaluate, metric_of, report
-from study.engine.losses import Loss, class_weights, loss_of, outputs_of, penalty_of, task_of
+from study.engine.losses import Loss, OwnLoss, class_weights, loss_of, outputs_of, penalty_of, task_of
 from study.engine.schedules import Schedule
 from study.errors import RecipeError
 from study.events import Epoch
+from study.knobs import short_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -94,8 +95,8 @@ def train(
     Yields:
         Epochs with train_loss and train_accuracy (means over the epoch, in training mode), lr (of the last step), and,
         if there are validation examples, val_loss, val_accuracy and the recipe's own metric; other tasks than
-        classification have other scores (`study.objectives.SCORES`). An epoch with a loss that is not finite is the
-        last, and its other metrics are NaN.
+        classification have other scores (`study.objectives.SCORES`). An epoch is the last if its loss or what the
+        network gives after it is not finite, and its metrics are NaN.
 
     Returns:
         The report on the last epoch's model over the validation examples, under "test" that over the test split if
@@ -115,12 +116,10 @@ def train(
         with isolated_rng(device):
             with parts.step.mode():
                 metrics = one_pass(parts, number)
-            evaluation = _follow(parts, number, metrics)
+            evaluation = _follow(parts, number, metrics, is_last=number == epochs)
         last = min(number * parts.steps_per_epoch, parts.steps)
         metrics["lr"] = parts.schedule.at(last - 1)["lr"]
         finite = math.isfinite(metrics["train_loss"])
-        if not finite:
-            metrics.update({f"train_{name}": math.nan for name in parts.task.scores})
         if finite:
             parts.schedule.epoch_ended(last, metrics.get("val_loss", math.nan))
         state, seconds = partial(_state, parts, number), time.perf_counter() - began
@@ -134,22 +133,33 @@ def train(
         found = report(evaluation, parts.data.classes) if evaluation else {}
         if test:
             tested = judge(parts, done, open_test(recipe, device))
+            if tested is None:
+                return None
             found["test"] = {**report(tested, parts.data.classes), "correct": tested.correct}
     return found
 
 
-def _follow(parts: Parts, number: int, metrics: dict[str, float]) -> Evaluation | None:
-    """Add what is counted after an epoch to its metrics; returns the judgement on the validation split, if any."""
-    is_finite, evaluation = math.isfinite(metrics["train_loss"]), None
-    if len(parts.data.val):
-        evaluation = judge(parts, number, parts.data.val) if is_finite else None
-        metrics["val_loss"] = evaluation.loss if evaluation else math.nan
-        scores = evaluation.scores if evaluation else dict.fromkeys(parts.task.scores, math.nan)
+def _follow(parts: Parts, number: int, metrics: dict[str, float], *, is_last: bool) -> Evaluation | None:
+    """Add what is counted after an epoch to its metrics; returns the judgement on the validation split, if any.
+
+    The training's loss is taken before the update, so that the epoch's last update can ruin the network unseen. All
+    metrics are NaN if its outputs are not finite. A final training is asked for some after its last epoch.
+    """
+    val, train = parts.data.val, parts.data.train
+    own = [short_name(parts.recipe.metric)] if parts.recipe.metric else []
+    some = replace(train, rows=train.rows[:BATCH]) if is_last else None
+    split = val if len(val) else train if own else some
+    is_finite = math.isfinite(metrics["train_loss"])
+    found = judge(parts, number, split) if is_finite and split is not None else None
+    scores = found.scores if found else dict.fromkeys((*parts.task.scores, *own), math.nan)
+    if len(val):
+        metrics["val_loss"] = found.loss if found else math.nan
         metrics.update({f"val_{name}": value for name, value in scores.items()})
-    elif is_finite and metric_of(parts.recipe, parts.task, len(parts.data.classes)):  # of a final training
-        scores = judge(parts, number, parts.data.train).scores
-        metrics.update({f"train_{name}": scores[name] for name in scores if name not in parts.task.scores})
-    return evaluation
+    else:
+        metrics.update({f"train_{name}": scores[name] for name in own})
+    if found is None and not (is_finite and split is None):
+        metrics.update({name: math.nan for name, value in metrics.items() if math.isfinite(value)})
+    return found if len(val) else None
 
 
 def assemble(recipe: Recipe, device: str) -> Parts:
@@ -169,7 +179,8 @@ def assemble(recipe: Recipe, device: str) -> Parts:
     shape = (data.shape[0], *(side * upscaling for side in data.shape[1:]))
     with isolated_rng(device):
         torch.manual_seed(_seed(recipe, 0, "init"))
-        model = models.build(recipe, shape, outputs_of(recipe, len(data.classes), task.name))
+        of_input = torch.int64 if data.kind == "tokens" else torch.float32
+        model = models.build(recipe, shape, outputs_of(recipe, len(data.classes), task.name), of_input)
     pretrained.prepare(recipe, model)
     dtype = torch.float64 if recipe.precision == "float64" else torch.float32
     model.to(device, dtype)
@@ -182,7 +193,9 @@ def assemble(recipe: Recipe, device: str) -> Parts:
     steps = recipe.steps or (recipe.epochs or 0) * steps_per_epoch
     forward = _forward(recipe, model, device)
     optimizer = optim.build(recipe, pretrained.groups(recipe, model))
-    loss = loss_of(recipe, training=True, task=task.name, weights=class_weights(recipe, data))
+    weights = class_weights(recipe, data)
+    loss = loss_of(recipe, training=True, task=task.name, weights=weights)
+    weights = weights if recipe.loss == "cross_entropy" else None  # torch divides others by the number of examples
     return Parts(
         recipe=recipe,
         device=device,
@@ -193,7 +206,7 @@ def assemble(recipe: Recipe, device: str) -> Parts:
         optimizer=optimizer,
         schedule=Schedule(recipe, steps, steps_per_epoch),
         loss=loss,
-        step=step.choose(step.Training(recipe, device, model, forward, loss, optimizer, batch, task.predict)),
+        step=step.choose(step.Training(recipe, device, model, forward, loss, optimizer, batch, task.predict, weights)),
         augment=augmentation(recipe, data),
         batch=batch,
         steps_per_epoch=steps_per_epoch,
@@ -245,8 +258,8 @@ def inputs(parts: Parts, generator: torch.Generator, rows: Tensor) -> Tensor:
     return parts.prepare(parts.augment(examples, generator) if parts.augment else examples)
 
 
-def judge(parts: Parts, number: int, split: Split) -> Evaluation:
-    """Evaluate the model on a split, as after the epoch of that number."""
+def judge(parts: Parts, number: int, split: Split) -> Evaluation | None:
+    """Evaluate the model on a split, as after the epoch of that number; None if an output is not finite."""
     torch.manual_seed(_seed(parts.recipe, number, "validation"))
     parts.model.eval()
     if parts.recipe.dropout_at_test:
@@ -271,6 +284,8 @@ def judging(parts: Parts) -> dict[str, Any]:
 def _state(parts: Parts, number: int) -> dict[str, Any]:
     """Copy the state needed to resume after an epoch that cannot be derived from the recipe."""
     state = {"model": parts.model.state_dict(), "optimizer": parts.optimizer.state_dict()}
+    if module := _module_of(parts.loss):
+        state["loss"] = module.state_dict()
     return {"epoch": number, **copy.deepcopy(state), "schedule": parts.schedule.state_dict()}
 
 
@@ -279,7 +294,13 @@ def _take_up(parts: Parts, state: Mapping[str, Any]) -> int:
     parts.model.load_state_dict(state["model"])
     parts.optimizer.load_state_dict(state["optimizer"])
     parts.schedule.load_state_dict(state["schedule"])
+    if (module := _module_of(parts.loss)) and "loss" in state:  # which checkpoints lacked before
+        module.to(next(parts.model.parameters())).load_state_dict(state["loss"])
     return state["epoch"]
+
+
+def _module_of(loss: Loss) -> nn.Module | None:
+    return loss.module if isinstance(loss, OwnLoss) else None
 
 
 def in_bfloat16(recipe: Recipe) -> Recipe | None:

@@ -89,7 +89,7 @@ class Resources:
     """What an executor may use.
 
     Args:
-        device: auto, cpu, cuda, cuda:1, mps.
+        device: auto, cpu, cuda, cuda:1.
         workers: jobs at a time; the executor decides if None.
         address: of a cluster; empty starts one on this machine.
         cpus: of a node that a job takes, more than 0.

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, UnidentifiedImageError
 
+from study.data.encoding import as_text
 from study.data.kinds import kind_of
 from study.data.known import TABLES
 from study.data.pixels import UNREADABLE, Levels, decode
@@ -210,7 +211,8 @@ def _rows(model: Model, paths: Sequence[Path]) -> tuple[list[str], pd.DataFrame]
     for column in model.columns:
         if column not in model.text:
             _check_numbers(path, column, cast("pd.Series", frame[column]))
-    return [f"row {number}" for number in range(1, len(frame) + 1)], cast("pd.DataFrame", frame[list(model.columns)])
+    found = frame.assign(**{name: as_text(cast("pd.Series", frame[name])) for name in model.text})  # MLflow wants texts
+    return [f"row {number}" for number in range(1, len(frame) + 1)], cast("pd.DataFrame", found[list(model.columns)])
 
 
 def _check_numbers(path: Path, column: str, values: pd.Series) -> None:

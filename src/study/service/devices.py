@@ -19,7 +19,7 @@ def named(device: str) -> str:
     """Name what a run trains on: the model of the GPU, or of the GPUs if it may use several kinds; else cpu or mps.
 
     Args:
-        device: as it was asked for: auto, cpu, cuda, cuda:1, mps.
+        device: as it was asked for: auto, cpu, cuda, cuda:1.
 
     """
     kind, _, number = device.partition(":")
