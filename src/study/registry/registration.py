@@ -101,8 +101,7 @@ def confirmed(study: Study, settings: Settings) -> TrainedModel:
         fix = f"`study confirm {study.name}` does it; --trial N registers an unconfirmed trial."
         raise InputError(what, where=study.name, fix=fix)
     finals, winner = Family(study.name, settings.home).final, found.winner
-    folders = [finals.trial(number) for number in found.score.trials]
-    trial = next((each for each in map(Trial.of, folders) if each.row.state == "complete"), None)
+    trial = results.first_complete(finals, found.score.trials)
     if trial is None:
         fix = f"`study show {finals.folder.name}` says why."
         raise InputError("none of its confirmed winner's final trainings ended", where=study.name, fix=fix)

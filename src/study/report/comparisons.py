@@ -11,6 +11,7 @@ from study.insight import seed_noise
 from study.insight.importance import assess
 from study.plots import figures
 from study.report.parts import Bar, Picture, Section, Table, Text
+from study.report.reproduction import commands
 from study.sampling.storage import frozen
 from study.text import insight, questions
 
@@ -123,7 +124,8 @@ def ablation(found: Found) -> Section | None:
 
 def _ablation(found: Found, ablated: Ablation) -> Iterator[Part]:
     if not ablated.complete:
-        yield Text(f"Not complete: `study ablate {found.name}` resumes it.", "quiet")
+        resume = commands(found)["ablate"]
+        yield Text(f"Not complete: `{resume}` resumes it.", "quiet")
     question = ablated.question
     yield Text(
         f"Validation data, {question.seeds} fresh seeds, in pairs; intervals of 95 % over each table. "
