@@ -14,9 +14,11 @@ from study.formatting import duration, knob, local_moment, plural, to_json
 from study.insight import savings
 from study.questions import judging
 from study.record import results
+from study.record.trial import STATES
 from study.report.parts import Code, Facts, Points, Section, Table, Text
 from study.sampling.space import spell_stored
 from study.study_files import available
+from study.text.search import state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from study.report.parts import Part
 
 LONGEST_LINE = 76  # characters of a command; longer ones are folded
-STATE_WORDS = {"complete": "complete", "pruned": "pruned", "failed": "failed", "running": "unfinished"}
 
 
 def sections(found: Found, winner: Winner | None) -> list[Section]:
@@ -70,7 +71,7 @@ def _compute(found: Found) -> Iterator[Part]:
 
 
 def _states(found: Found) -> str:
-    counts = [f"{found.count(state)} {word}" for state, word in STATE_WORDS.items() if found.count(state)]
+    counts = [f"{found.count(each)} {state(each)}" for each in STATES if found.count(each)]
     return f"{len(found.trials)}: {', '.join(counts)}"
 
 
@@ -86,8 +87,8 @@ def _pruning(found: Found) -> Iterator[tuple[str, str]]:
     if saved.lost_good.n:
         good, best = (round(share.value * share.n) for share in (saved.lost_good, saved.lost_best))
         audited = plural(saved.lost_good.n, "trial")
-        yield "Lost by pruning", (f"of {audited} that continued although the pruner would have ended them, {good} "
-                                  f"came among the best tenth of all, {best} first")  # fmt: skip
+        yield "Lost by pruning", (f"{good} of {audited} that ran on against the pruner's decision ended among the best "
+                                  f"tenth of all, {best} as the best")  # fmt: skip
 
 
 def _environment(found: Found, winner: Winner | None) -> Iterator[Part]:
