@@ -217,7 +217,9 @@ class Metric:
         """Say what half a point of an accuracy is, where a difference was probably asked for in another unit."""
         if not self.is_accuracy or not asked or (asked < 0.1) != self.in_percent:
             return []
-        half, lies = (0.5, "This accuracy is in per cent") if self.in_percent else (0.005, "An accuracy lies between 0 and 1")
+        half, lies = (
+            (0.5, "This accuracy is in per cent") if self.in_percent else (0.005, "An accuracy lies between 0 and 1")
+        )
         return [f"{lies}: half a point is {option} {half}."]
 
     def interval(self, found: Interval) -> str:

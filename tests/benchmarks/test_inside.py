@@ -17,7 +17,9 @@ from study.plots.figures import write
 from study.recipe import Recipe
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "inside.py"
-SMALL = Recipe(dataset="digits", model="mlp", hidden=(12, 8), activation="tanh", train_size=100, epochs=2, batch_size=32)
+SMALL = Recipe(
+    dataset="digits", model="mlp", hidden=(12, 8), activation="tanh", train_size=100, epochs=2, batch_size=32
+)
 
 
 def layer(values):

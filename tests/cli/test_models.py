@@ -91,7 +91,7 @@ WRONG = {
     "not confirmed": (["register", "cells"], "its winner is not confirmed yet. `study confirm cells` does it"),
     "no such trial": (["register", "little", "--trial", "9"], "there is no trial 9"),
     "a name for no model": (["register", "little", "--name", "a:b"], "not a name for a model"),
-    "a name with a quote": (["models", "it's"], "not a name for a model: \"it's\". Use letters"),
+    "a name with a quote": (["models", "it's"], 'not a name for a model: "it\'s". Use letters'),
     "of a promotion": (["promote", "it's"], "not a name for a model"),
     "of a rollback": (["rollback", "it's"], "not a name for a model"),
     "of a prediction": (["predict", "it's", "x.png"], "not a name for a model"),

@@ -83,7 +83,9 @@ def test_too_few_examples_to_tell_are_an_answer_of_their_own(registry_home, put)
     assert noninferiority.compare(right, right, 0.037).answer == "no worse"
 
 
-@pytest.mark.parametrize(("bound", "above"), [(0.005, 0.0051), (0.0201, 0.021), (0.021, 0.022), (0.99, 1.0), (123.0, 130.0)])
+@pytest.mark.parametrize(
+    ("bound", "above"), [(0.005, 0.0051), (0.0201, 0.021), (0.021, 0.022), (0.99, 1.0), (123.0, 130.0)]
+)
 def test_the_margin_that_the_examples_are_enough_for_is_rounded_up(bound, above):
     assert promotion._above(bound) == pytest.approx(above, rel=1e-12)
 

