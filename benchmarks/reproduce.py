@@ -28,11 +28,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from inside import distributions, filters, layer_distributions
+
 from study import Study, environment, load, settings
-from study.engine.inspect import first_filters, layer_distributions
+from study.engine.inspect import first_filters
 from study.executors.server import cores
 from study.options import Options
-from study.plots import figures, inside
+from study.plots import figures
 from study.progress import Notice, TrialEnded
 from study.questions import comparison
 from study.recipe import Recipe
@@ -253,13 +255,13 @@ def draw(table: Table, places: Settings, folder: Path) -> None:
         recipes = {name: table.study.recipe_for(each) for name, each in table.study.variants.items()}
         layers = {name: layer_distributions(each) for name, each in recipes.items() if isinstance(each, Recipe)}
         for what in ("weights", "activations", "gradients"):
-            figure = inside.distributions(layers, what, f"init: {what} before training, 512 images of MNIST")
+            figure = distributions(layers, what, f"init: {what} before training, 512 images of MNIST")
             figures.write(figure, folder, f"init_{what}")
     elif table.study.name == "mnist_cnn":
         folders = Journal(places.study_folder(comparison.compared(table.study).name)).trials()
         trained = next(each for each in folders if each.about()["variant"] == "cnn" and each.best.exists())
         found = first_filters(Recipe.model_validate(trained.recipe()), trained.best)
-        figures.write(inside.filters(found, "mnist_cnn: first convolution after training"), folder, "mnist_cnn_filters")
+        figures.write(filters(found, "mnist_cnn: first convolution after training"), folder, "mnist_cnn_filters")
 
 
 def ask() -> argparse.Namespace:

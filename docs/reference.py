@@ -22,7 +22,7 @@ from study.knobs import ALWAYS, IMPORT_PATH, KIND, choices_of, effects
 from study.objectives import METRICS
 from study.recipe import Recipe
 from study.sampling.table import PRUNERS, SAMPLERS
-from study.schemas import Record
+from study.schemas import Record, Shared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -183,12 +183,12 @@ def _default(parameter: Any) -> str:
 
 
 def records() -> Iterator[type[Record]]:
-    """Walk the classes of all objects, module by module."""
+    """Walk the classes of all objects, module by module, without those that only give others their fields."""
     for module in sorted(pkgutil.iter_modules(schemas.__path__), key=lambda each: each.name):
         room = importlib.import_module(f"{schemas.__name__}.{module.name}")
         for each in vars(room).values():
             if isinstance(each, type) and issubclass(each, Record) and each.__module__ == room.__name__:
-                yield each
+                yield from () if Shared in each.__bases__ else (each,)
 
 
 def _object(record: type[Record]) -> str:

@@ -213,6 +213,15 @@ class Metric:
         """Write how large a difference is, whatever its sign, with its unit: `1.93 points`."""
         return f"{self.cell(abs(value))}{self.unit}"
 
+    def unit_hint(self, option: str, asked: float) -> list[str]:
+        """Say what half a point of an accuracy is, where a difference was probably asked for in another unit."""
+        if not self.is_accuracy or not asked or (asked < 0.1) != self.in_percent:
+            return []
+        half, lies = (
+            (0.5, "This accuracy is in per cent") if self.in_percent else (0.005, "An accuracy lies between 0 and 1")
+        )
+        return [f"{lies}: half a point is {option} {half}."]
+
     def interval(self, found: Interval) -> str:
         """Write an interval of values, `97.60 to 97.82`; an accuracy's ends at 0 and 100 %; "-" without an end."""
         ends = (found.low, found.high)

@@ -95,6 +95,7 @@ def test_every_knob_and_metric_is_in_the_reference():
 def test_every_object_and_each_of_its_keys_says_what_it_is():
     objects = list(reference.records())
     assert len(objects) > 10
+    assert not {"Averaged", "Judged", "OfVariant", "OfArm", "Counts"} & {each.__name__ for each in objects}
     assert [each.__name__ for each in objects if not each.__doc__] == []
     silent = [
         f"{each.__name__}.{name}" for each in objects for name, key in each.model_fields.items() if not key.description

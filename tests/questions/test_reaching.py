@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
+from pydantic import BaseModel, ConfigDict
 
 import study
 from study import Epoch, Recipe, Study, settings
 from study.errors import InputError
+from study.insight import planning
 from study.metric import Metric
 from study.questions import comparison, reaching
 from study.record.journal import Journal
@@ -62,6 +65,39 @@ def test_a_target_is_asked_for_in_the_unit_of_the_metric():
         comparison.ask(DIGITS, target=85)
     with pytest.raises(InputError, match="must be a number"):
         comparison.ask(DIGITS, target=math.nan)
+
+
+class Sliding(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    slope: float = 10.0
+    epochs: int = 3
+    seed: int = 0
+
+
+def train_in_per_cent(recipe, resume):
+    for number in range(1, recipe.epochs + 1):
+        yield Epoch(number, {"val_accuracy": 55.0 + recipe.slope * number + recipe.seed % 7})
+
+
+def test_an_accuracy_in_per_cent_is_not_multiplied_again_in_target_picture_and_plan():
+    variants = {"baseline": {}, "steep": {"slope": 11.0}}
+    own = Study(name="sliding", recipe=Sliding(), train=train_in_per_cent, variants=variants)
+    found = study.compare(own, seeds=3, target=80, **HOW)
+    assert "Epochs until val_accuracy is 80.00 % or more, of 3;" in found.text()
+    assert "This accuracy is in per cent: half a point is --smallest 0.5." in found.text()
+    assert "half a point" not in study.compare(own, seeds=3, smallest=0.5, **HOW).text()
+    folder = Journal(settings.resolve().study_folder("sliding-compare")).artifacts
+    ticks = re.findall(r"<!-- (\d+(?:\.\d+)?) -->", (folder / "curves.svg").read_text())
+    assert 60 < max(map(float, ticks)) <= 100
+    planned = planning.plan(own, settings.resolve(), 0.5, None, 1)
+    assert planned.record().in_percent
+    assert "Noise between seeds: 1.00 points (of sliding-compare" in planned.text()
+    assert "0.50 points" in planned.text()
+    assert "half a point is" not in planned.text()
+    usual = planning.plan(own, settings.resolve(), 0.005, 0.4, 1).text()
+    assert "Noise between seeds: 0.40 points" in usual
+    assert "This accuracy is in per cent: half a point is --difference 0.5." in usual
 
 
 @pytest.mark.parametrize(("direction", "expected"), [("maximize", 3), ("minimize", 2)])

@@ -61,6 +61,8 @@ def test_the_card_of_a_confirmed_model_says_its_score_with_interval_and_how_to_u
         ({"score": None}, "", "Not confirmed: val_accuracy 95.12 % in the search"),
         ({"overrides": {}}, "", "the study's recipe as it is"),
         ({"columns": tuple("abcdefgh")}, "", "a DataFrame with the columns a, b, c, d, e, f and 2 more"),
+        ({}, "", "model.predict(examples)  # uint8 images, as the signature says"),
+        ({"kind": "tokens"}, "", "model.predict(examples)  # an array, as the signature says"),
         ({"classes": tuple(map(str, range(1000)))}, "", "18, 19 and 980 more"),
         ({}, "nets.mine:Net", "The network is `nets.mine:Net`: that module must be importable"),
         (

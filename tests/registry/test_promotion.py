@@ -67,17 +67,27 @@ def test_the_first_champion_is_met_too_so_that_a_chain_leads_not_far_down(regist
     assert champion(registry_home) == 3
     done = promotion.promote(registry_home, "little", 2, margin=0.9)
     assert done.first.difference < 0 < done.paired.difference
+    looks = Journal(registry_home.study_folder("little")).openings()
     with pytest.raises(InputError, match="--margin must be above 0 and below 1, not 5"):
         promotion.promote(registry_home, "little", 1, margin=5)
+    assert Journal(registry_home.study_folder("little")).openings() == looks  # nothing was looked at
 
 
 def test_too_few_examples_to_tell_are_an_answer_of_their_own(registry_home, put):
     put(GOOD)
     (version,) = promotion.listed(registry_home, "little")
     right = np.ones(100, dtype=bool)
-    with pytest.raises(Undecided, match=r"no more than 0.5 points worse.*They can show a margin of 3.70") as told:
+    with pytest.raises(Undecided, match=r"no more than 0.5 points worse.*They are enough for --margin 0\.037;") as told:
         promotion._require_no_worse(version, version, "the champion", noninferiority.compare(right, right))
     assert told.value.exit_code == 3
+    assert noninferiority.compare(right, right, 0.037).answer == "no worse"
+
+
+@pytest.mark.parametrize(
+    ("bound", "above"), [(0.005, 0.0051), (0.0201, 0.021), (0.021, 0.022), (0.99, 1.0), (123.0, 130.0)]
+)
+def test_the_margin_that_the_examples_are_enough_for_is_rounded_up(bound, above):
+    assert promotion._above(bound) == pytest.approx(above, rel=1e-12)
 
 
 def test_the_accuracy_is_that_of_the_training_s_own_evaluation(registry_home, put):
@@ -128,6 +138,25 @@ def test_rollback_knows_a_champion_set_by_mlflow_itself_and_leaves_out_deleted_v
     assert promotion.rollback(registry_home, "little").version.number == 1
 
 
+def test_after_the_champion_was_deleted_in_mlflow_the_one_before_is_met_and_may_be_gone_back_to(registry_home, put):
+    from mlflow import MlflowClient
+
+    for trial in (GOOD, FAIR, WORSE):
+        put(trial)
+    promotion.force(registry_home, "little", 1, "first")
+    promotion.force(registry_home, "little", 2, "second")
+    MlflowClient(registry_home.tracking_uri).delete_model_version("little", "2")
+    assert champion(registry_home) is None
+    with pytest.raises(StudyError, match="version 3 is worse than the champion, version 1"):
+        promotion.promote(registry_home, "little")
+    back = promotion.rollback(registry_home, "little")
+    assert (back.version.number, back.before, champion(registry_home)) == (1, None, 1)
+    assert back.blocks()[0].lines == ["little: version 1 is the champion again"]
+    MlflowClient(registry_home.tracking_uri).delete_registered_model_alias("little", "champion")
+    promotion.promote(registry_home, "little", 1)
+    assert champion(registry_home) == 1
+
+
 def test_a_version_of_other_data_is_refused_unless_forced(registry_home, put):
     put(GOOD)
     put(0, "cells")
@@ -160,6 +189,7 @@ def test_test_data_that_is_another_here_is_refused(registry_home, put, monkeypat
     packed.write("digits", arrays, kind="image", classes=tuple("0123456789"), source="reversed", imported=True)
     with pytest.raises(DataError, match="differs from the one that it was trained on"):
         promotion.promote(registry_home, "little", 2)
+    assert Journal(registry_home.study_folder("little")).openings() == []
 
 
 def test_what_is_not_there_is_named(registry_home, put):

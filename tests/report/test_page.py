@@ -154,6 +154,15 @@ def test_a_half_done_search_says_so_and_shows_what_there_is(made):
     assert "ValueError: boom (1)" in text
 
 
+def test_what_pruning_lost_is_told_in_words_that_fit_one_trial_too(made):
+    unfinished = made.trial(6)
+    unfinished.append("audited", epoch=1)
+    unfinished.append("ended", state="complete", value=0.95, reason="", evaluation={})
+    found, _ = written("made")
+    told = "1 of 1 trial that ran on against the pruner's decision ended among the best tenth of all, 1 as the best"
+    assert told in found.markdown.read_text()
+
+
 def test_the_same_folders_give_the_same_bytes(searched):
     searched(12)
     first, _ = written()

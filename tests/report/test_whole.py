@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+import study as api
+from study.cli import questions
 from study.data import packed
+from study.errors import Interrupted
 from study.options import Options
-from study.questions import ablation, comparison, confirmation, search
+from study.progress import TrialEnded
+from study.questions import ablation, comparison, confirmation, judging, search
 from study.record import results
 from study.record.journal import Journal
-from study.report import found, page
+from study.registry import registration
+from study.report import found, page, reproduction
 from study.settings import resolve
 from study.study_files import load
 
@@ -156,3 +163,105 @@ def test_the_test_split_stays_closed_for_a_trial_that_never_saw_it(study):
     _, text, _ = report()
     assert "Looks at the test split</dt><dd>none" in text
     assert "examples of the test split" not in text
+
+
+OWN = '''
+"""Does a gain help?"""
+
+import os
+
+from pydantic import BaseModel
+
+from study import Epoch, Study
+
+
+class Own(BaseModel, frozen=True, extra="forbid"):
+    gain: float = 0.0
+    epochs: int = 1
+    seed: int = 0
+
+
+def space(trial):
+    return {"gain": trial.suggest_float("gain", 0.0, 1.0)}
+
+
+def train(recipe, resume):
+    if recipe.gain < 0 or str(recipe.seed) == os.environ.get("FAILING_SEED"):
+        raise ValueError("boom")
+    yield Epoch(1, {"score": recipe.gain + 0.001 * ((recipe.seed * 7 + int(5 * recipe.gain)) % 5)})
+
+
+study = Study(
+    name="own", recipe=Own(), train=train, metric="score", space=space,
+    variants={"baseline": {}, "better": {"gain": 1.0}, "failing": {"gain": -1.0}},
+)
+'''
+
+
+@pytest.fixture
+def own():
+    Path("studies").mkdir()
+    Path("studies/own.py").write_text(OWN)
+    return load("own")
+
+
+def begun(progress, stop):
+    """Stop what is asked after its first trial."""
+    with suppress(Interrupted):
+        for each in progress:
+            if isinstance(each, TrialEnded):
+                stop.set()
+
+
+def to_ask():
+    """The commands under "What to ask next"."""
+    _, _, markdown = report("own")
+    return re.findall(r"- `(study [^`]*)`: ", markdown)
+
+
+def test_a_comparison_that_is_settled_early_or_has_failures_is_not_resumed_for_ever(own):
+    question = comparison.ask(own, ["better", "failing"], "baseline", until_sure=True, smallest=0.02)
+    options = "--variants baseline,better,failing --against baseline --seeds 30 --smallest 0.02 --until-sure"
+    command = f"study compare own {options}"
+    stop = threading.Event()
+    begun(comparison.run(own, resolve(), Options(**ONE), question, stop), stop)
+    assert command in to_ask()
+    list(comparison.run(own, resolve(), Options(**ONE), question, threading.Event()))
+    known = found.read("own", resolve())
+    seeds = {row.variant: row.mean.n if row.mean else 0 for row in known.compared.rows}
+    assert seeds["better"] < 30
+    assert seeds["failing"] == 0
+    assert not any("study compare" in each for each in to_ask())
+    assert reproduction.commands(known)["compare"] == command
+
+
+def test_what_is_resumed_is_the_question_that_was_asked(own):
+    searched(own)
+    stop = threading.Event()
+    confirming = confirmation.ask(own, resolve(), 3, 4)
+    begun(confirmation.run(own, resolve(), Options(**ONE), confirming, stop), stop)
+    assert "study confirm own --top 3 --seeds 4 --no-resplit" in to_ask()
+    list(confirmation.run(own, resolve(), Options(**ONE), confirming, threading.Event()))
+    stop = threading.Event()
+    ablating = ablation.ask(own, resolve(), 3, 0.02)
+    begun(ablation.run(own, resolve(), Options(**ONE), ablating, stop), stop)
+    assert "study ablate own --seeds 3 --smallest 0.02" in to_ask()
+    list(ablation.run(own, resolve(), Options(**ONE), ablating, threading.Event()))
+    assert not any("ablate" in each or "confirm" in each for each in to_ask())
+    assert reproduction.commands(found.read("own", resolve()))["ablate"] == "study ablate own --seeds 3 --smallest 0.02"
+
+
+def test_the_network_shown_is_one_whose_training_ended_well_as_register_takes_it(own, monkeypatch):
+    searched(own)
+    monkeypatch.setenv("FAILING_SEED", str(confirmation.FINAL_SEEDS))
+    known = confirmed(own)
+    shown = found.winner(found.read("own", resolve()))
+    assert known.score.failed.count == 1
+    assert (shown.trial.row.state, shown.trial.number) == ("complete", known.score.trials[1])
+    assert shown.label == f"trial {known.winner.trial}, first complete one of 2 final seeds"
+    assert registration.confirmed(own, resolve()).training.number == shown.trial.number
+
+
+def test_the_smallest_difference_is_the_same_by_default_for_every_caller():
+    for call in (api.compare, api.compare_over_data, api.ablate, questions.compare, questions.ablate):
+        assert inspect.signature(call).parameters["smallest"].default == judging.SMALLEST

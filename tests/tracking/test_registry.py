@@ -128,6 +128,61 @@ def test_the_champion_and_those_before_are_kept_by_the_model_itself(there, one, 
     assert [(entry["version"], entry["reason"]) for entry in log] == [(1, "the first"), (2, "better")]
 
 
+def test_a_trial_whose_run_was_deleted_in_mlflow_is_sent_again_for_a_version(there, one, package):
+    model = one.journal.folder.name
+    first = tracking.run_of(there, model, 0)
+    client = tracking.open_registry(there)._client
+    client.delete_run(first)
+    again = tracking.run_of(there, model, 0)
+    assert again != first
+    assert client.get_run(again).info.lifecycle_stage == "active"
+    assert tracking.run_of(there, model, 0) == again
+    made = tracking.open_registry(there).add(model, again, package("a"), {"study": model}, "# A card")
+    assert made.number == 1
+
+
+def test_after_its_experiment_was_deleted_a_trial_is_refused_with_what_to_do(there, one):
+    model = one.journal.folder.name
+    run = tracking.run_of(there, model, 0)
+    client = tracking.open_registry(there)._client
+    experiment = client.get_run(run).info.experiment_id
+    client.delete_experiment(experiment)
+    with pytest.raises(PlaceError, match=r"MLflow has no run of trial 0: .*was deleted. Restore it there"):
+        tracking.run_of(there, model, 0)
+    client.restore_experiment(experiment)
+    assert tracking.run_of(there, model, 0) == run
+
+
+@pytest.mark.parametrize(("cut", "left"), [([1, 2, 3], [[1, 2], [1, 2, 3]]), ([1], [[1, 2], [1]])])
+def test_a_kill_between_list_and_alias_leaves_no_champion_that_never_was(
+    settings, one, package, cut, left, monkeypatch
+):
+    for answer in ("a", "b", "c"):
+        add(settings, one, package(answer), "cut")
+    registry = tracking.open_registry(settings)
+    registry.set_champion("cut", [1], "2026-11-21T10:00:00", "the first")
+    registry.set_champion("cut", [1, 2], "2026-11-21T11:00:00", "better")
+    client = registry._client
+    steps = [client.set_registered_model_tag, client.set_registered_model_alias]
+    done = []
+
+    def killed(step):
+        def act(model, name, value):
+            if name in ("study.champions", "champion"):
+                if done:
+                    raise KeyboardInterrupt
+                done.append(name)
+            step(model, name, value)
+
+        return act
+
+    for step in steps:
+        monkeypatch.setattr(client, step.__name__, killed(step))
+    with pytest.raises(KeyboardInterrupt):
+        registry.set_champion("cut", cut, "2026-11-21T12:00:00", "cut off")
+    assert registry.champions("cut") in left
+
+
 def test_a_table_s_columns_may_hold_whole_numbers_fractions_and_nothing(settings, one, package):
     example = pd.DataFrame({"age": [1.5, 2.0], "colour": ["red", None]})
     version = add(settings, one, package("a", example), "table")

@@ -47,7 +47,7 @@ def register(
     from study.registry import registration  # noqa: PLC0415 - see above
     from study.registry.described import Registered  # noqa: PLC0415 - see above
 
-    named = registration.checked_name(model) if model else registration.model_of(name)
+    named = registration.checked_name(model, "--name") if model else registration.model_of(name)
     if trial is None:
         trained_model = registration.confirmed(family.Family(name, places.home).as_confirmed(), places)
     else:

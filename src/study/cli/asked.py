@@ -73,7 +73,7 @@ Smallest = Annotated[
         min=0,
         metavar="X",
         rich_help_panel=options.WHAT,
-        help="Name the smallest difference of interest. For accuracies, 0.005 is half a point.",
+        help="Name the smallest difference of interest. For accuracies from 0 to 1, 0.005 is half a point.",
     ),
 ]
 Difference = Annotated[
@@ -81,7 +81,7 @@ Difference = Annotated[
     typer.Option(
         metavar="X",
         rich_help_panel=options.WHAT,
-        help="Find a difference of this size. For accuracies, 0.005 is half a point.",
+        help="Find a difference of this size. For accuracies from 0 to 1, 0.005 is half a point.",
     ),
 ]
 Sd = Annotated[

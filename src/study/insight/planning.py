@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from study.errors import InputError
@@ -114,7 +114,7 @@ def plan(study: Study, places: Settings, difference: float, sd: float | None, wo
         )
     return SeedPlan(
         study=study.name,
-        metric=study.objective.on("test"),
+        metric=replace(study.objective, in_percent=_in_percent(ours)).on("test"),
         against=family.baseline({name: study.variants[name] for name in there}) or "",
         variants=len(there) - 1,
         sd=noise.sd if noise else sd or 0.0,
@@ -123,6 +123,11 @@ def plan(study: Study, places: Settings, difference: float, sd: float | None, wo
         workers=workers,
         difference=difference,
     )
+
+
+def _in_percent(ours: Family) -> bool:
+    """Tell whether the trainings so far show that an accuracy is measured in per cent."""
+    return any(results.metric_of(each).in_percent for each in ours.all() if each.definition())
 
 
 def _seconds(ours: Family) -> float | None:

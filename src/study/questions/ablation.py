@@ -110,7 +110,7 @@ class Ablation(Shown):
 
 
 def ask(
-    study: Study, settings: Settings, seeds: int = 10, smallest: float = 0.005, fits: Fits | None = None
+    study: Study, settings: Settings, seeds: int = 10, smallest: float = judging.SMALLEST, fits: Fits | None = None
 ) -> AblationQuestion:
     """Build the arms between the confirmed winner and the baseline.
 
@@ -188,7 +188,7 @@ def read(study: Study, settings: Settings) -> Ablation | None:
     return of(study, settings, AblationQuestion.from_json(stored)) if stored else None
 
 
-def shown(study: Study, settings: Settings, seeds: int = 10, smallest: float = 0.005) -> Ablation:
+def shown(study: Study, settings: Settings, seeds: int = 10, smallest: float = judging.SMALLEST) -> Ablation:
     """Read the latest ablation, or the one that the arguments ask for. Raises the errors of `ask`."""
     return read(study, settings) or of(study, settings, ask(study, settings, seeds, smallest))
 

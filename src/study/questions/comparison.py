@@ -58,7 +58,7 @@ class ComparisonQuestion:
     against: str
     seeds: int = 10
     until_sure: bool = False
-    smallest: float = 0.005
+    smallest: float = judging.SMALLEST
     resplit: bool = False
     target: float | None = None
 
@@ -150,7 +150,7 @@ def ask(
     as_published: bool = False,
     seeds: int | None = None,
     until_sure: bool = False,
-    smallest: float = 0.005,
+    smallest: float = judging.SMALLEST,
     resplit: bool = False,
     target: float | None = None,
 ) -> ComparisonQuestion:
@@ -255,7 +255,7 @@ def _publish(settings: Settings, options: Options, found: Comparison, pairs: Pai
     title = f"{name}: {question.seeds} seeds, against {question.against}"
     contrasts = {row.variant: row.comparison for row in found if row.comparison}
     points = {row.variant: (row.seconds, row.mean) for row in found if row.mean}
-    followed = pairs.design.study.followed
+    followed = replace(pairs.design.study.followed, in_percent=metric.in_percent)
     pictures = {
         "forest": figures.forest(contrasts, title, f"difference to {question.against} on the test split", metric),
         "curves": figures.curves(publishing.curves(pairs), followed, title),

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from study.stats.verdicts import Contrast
 
 
+SMALLEST = 0.005  # the smallest difference of interest if none is named: half a point of an accuracy in [0, 1]
+
+
 def require_smallest(study: Study, smallest: float) -> None:
     """Check that the smallest difference of interest is in the metric's unit.
 

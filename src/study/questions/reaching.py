@@ -129,8 +129,8 @@ def of(found: Pairs, target: float | None, judge: Judge) -> TimeToTarget | None:
     budget = _budget(found) if target is not None else 0
     if target is None or not budget:
         return None
-    metric = found.design.study.followed
     histories = {name: _histories(found, name) for name in found.design.arms}
+    metric = _measured(found.design.study.followed, histories, target)
     firsts = {
         name: np.array([first(history.epochs[:budget], metric, target) if history else math.nan for history in each])
         for name, each in histories.items()
@@ -138,6 +138,12 @@ def of(found: Pairs, target: float | None, judge: Judge) -> TimeToTarget | None:
     contrasts = judge({name: np.minimum(each, budget) for name, each in firsts.items()})
     rows = [_row(name, histories[name], firsts[name], budget, contrasts.get(name)) for name in found.design.arms]
     return TimeToTarget(metric=metric, target=target, budget=budget, variants=tuple(rows))
+
+
+def _measured(metric: Metric, histories: Mapping[str, Sequence[History | None]], target: float) -> Metric:
+    """Learn the unit of the metric from its values and the target."""
+    known = (history for each in histories.values() for history in each if history)
+    return metric.seen([target, *(epoch.metrics.get(metric.name, math.nan) for each in known for epoch in each.epochs)])
 
 
 def _row(

@@ -12,7 +12,7 @@ from study.record.trial import STATES, Trial, base_of
 from study.schemas.trial import RepeatableRecipe
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
     from pydantic import BaseModel
 
@@ -88,6 +88,12 @@ def whole(folder: TrialFolder, base: BaseModel | None = None) -> Trial | None:
             log.warning("trial %d of %s is left out: %s", folder.number, folder.study, error)
         return None
     return trial
+
+
+def first_complete(journal: Journal, numbers: Iterable[int]) -> Trial | None:
+    """Read the first of some trials, by number, whose training ended well; None if there is none."""
+    trials = (Trial.of(journal.trial(number)) for number in numbers)
+    return next((each for each in trials if each.row.state == "complete"), None)
 
 
 def finished(journal: Journal) -> int:

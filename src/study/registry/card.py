@@ -47,6 +47,7 @@ class Facts:
         about: what `trial.json` says of data, code and environment.
         weights_sha256: of the weights' file.
         task: what is predicted.
+        kind: of its examples, as a pack calls it: image, table, tokens or tensor.
 
     """
 
@@ -69,6 +70,7 @@ class Facts:
     classes: Sequence[str] = ()
     columns: Sequence[str] = ()
     task: str = "classification"
+    kind: str = "image"
 
     @property
     def confirmed(self) -> bool:
@@ -161,7 +163,7 @@ def _score(facts: Facts) -> str:
 def _wanted(facts: Facts) -> str:
     if facts.columns:
         return f"a DataFrame with the columns {_some(facts.columns, 6)}"
-    return "uint8 images, as the signature says"
+    return f"{'uint8 images' if facts.kind == 'image' else 'an array'}, as the signature says"
 
 
 def _some(names: Sequence[str], shown: int) -> str:

@@ -18,11 +18,14 @@ from study.record.journal import Journal
 from study.registry.described import Promotion, Rollback, in_words
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
     from study.registry.described import Met
     from study.settings import Settings
-    from study.tracking.registry import Registry, Version
+    from study.stats.errors import Measure
+    from study.tracking.registry import Model, Registry, Version
 
 OF_SPREAD = 0.01  # of the standard deviation of the numbers to predict: the usual margin of their errors
 FORCE = "--force --reason TEXT promotes it anyway."
@@ -48,18 +51,23 @@ def promote(settings: Settings, model: str, number: int | None = None, margin: f
     if margin is not None and not 0 < margin < math.inf:
         raise InputError(f"--margin must be above 0, not {margin:g}", fix="Half a point of accuracy is 0.005.")
     registry = reach(settings)
-    candidate, champion = _version(registry, model, number), champion_of(registry, model)
+    candidate, past = _version(registry, model, number), _champions(registry, model)
+    champion = past[-1] if past else None
     if champion is None or champion.number == candidate.number:
-        if champion is None:
-            _set_champion(registry, candidate, "the first champion")
+        if "champion" not in candidate.aliases:
+            _set_champion(registry, candidate, "champion again" if champion else "the first champion")
         return Promotion(candidate, champion, None, None)
     if candidate.tags.get("study.data_sha256", "") != champion.tags.get("study.data_sha256"):
         one, other = (f"version {each.number} ({each.tags.get('study.data')})" for each in (candidate, champion))
         what = f"{one} was trained on other data than the champion, {other}, so their figures cannot be compared"
         raise InputError(what, where=model, fix=FORCE)
-    first = _first(registry, candidate, champion)
-    _record_look(settings, candidate, champion, *([first] if first else []))
-    of_champion, *of_first = _meet(registry, margin, candidate, champion, *([first] if first else []))
+    first = _first(past, candidate)
+    versions = [candidate, champion, *([first] if first else [])]
+    examples, true = _test_examples(candidate)
+    _require_share(candidate, margin, true)
+    models = [registry.load(each) for each in versions]
+    _record_look(settings, *versions)  # all is there: from here on the examples are seen
+    of_champion, *of_first = _meet(candidate, models, examples, true, margin)
     _require_no_worse(candidate, champion, "the champion", of_champion)
     if first:
         _require_no_worse(candidate, first, "the first champion", of_first[0])
@@ -77,24 +85,34 @@ def _require_no_worse(candidate: Version, other: Version, named: str, found: Met
         what = f"version {candidate.number} is worse than {named}, version {other.number}: {in_words(found)}"
         raise StudyError(what, where=candidate.model, fix=f"Not promoted; {FORCE}")
     if isinstance(found, PairedErrors):
-        points, smallest = number(found.margin), number(found.high)
+        points, bound = number(found.margin), found.high
     else:
-        points, smallest = f"{100 * found.margin:g} points", f"{-100 * found.interval.low:.2f} points"
+        points, bound = f"{100 * found.margin:g} points", -found.interval.low
     what = (
         f"too few test examples to tell whether version {candidate.number} is no more than {points} worse than "
         f"{named}, version {other.number}: {in_words(found)}"
     )
-    shown = f"They can show a margin of {smallest} (--margin)"
-    raise Undecided(what, where=candidate.model, fix=f"Not promoted. {shown}; {FORCE}")
+    fix = f"Not promoted. They are enough for --margin {_above(bound):g}; {FORCE}"
+    raise Undecided(what, where=candidate.model, fix=fix)
 
 
-def _first(registry: Registry, candidate: Version, champion: Version) -> Version | None:
-    """Find the first champion of the same data; None if that is the present one or the candidate itself."""
-    versions = {each.number: each for each in registry.versions(candidate.model)}
-    past = [versions[number] for number in registry.champions(candidate.model) if number in versions]
+def _above(bound: float) -> float:
+    """Find the next number of two significant digits above a positive one."""
+    step = 10.0 ** (math.floor(math.log10(bound)) - 1)
+    return (math.floor(bound / step + 1e-9) + 1) * step
+
+
+def _champions(registry: Registry, model: str) -> list[Version]:
+    """List the versions that were champions, oldest first: the last is the present one, unless that was deleted."""
+    versions = {each.number: each for each in registry.versions(model)}
+    return [versions[number] for number in registry.champions(model) if number in versions]
+
+
+def _first(past: Sequence[Version], candidate: Version) -> Version | None:
+    """Find the first champion of the same data; None if that is the last one or the candidate itself."""
     sha256 = candidate.tags.get("study.data_sha256", "")
     first = next((each for each in past if each.tags.get("study.data_sha256") == sha256), None)
-    return first if first and first.number not in {candidate.number, champion.number} else None
+    return first if first and first.number not in {candidate.number, past[-1].number} else None
 
 
 def force(settings: Settings, model: str, number: int | None, reason: str) -> Promotion:
@@ -114,14 +132,15 @@ def rollback(settings: Settings, model: str) -> Rollback:
 
     """
     registry = reach(settings)
-    versions = {version.number: version for version in _versions(registry, model)}
-    past = registry.champions(model)
-    before = [number for number in past[:-1] if number != past[-1]]
+    _versions(registry, model)
+    before = _champions(registry, model)
+    left = before.pop() if before and "champion" in before[-1].aliases else None
     if not before:
-        what = "there is no previous champion" if past else "there is no champion"
+        what = "there is no previous champion" if left else "there is no champion"
         raise InputError(what, where=model, fix=f"`study models {model}` lists its versions.")
-    registry.set_champion(model, before, _now(), f"rollback from version {past[-1]}")
-    return Rollback(versions[before[-1]], versions[past[-1]], None, None)
+    reason = f"rollback from version {left.number}" if left else "rollback from a version that was deleted"
+    registry.set_champion(model, [each.number for each in before], _now(), reason)
+    return Rollback(before[-1], left, None, None)
 
 
 def reach(settings: Settings) -> Registry:
@@ -214,36 +233,40 @@ def _record_look(settings: Settings, *versions: Version) -> None:
         journal.record_opening(replicates.opening(journal.folder.name, recipes, 1))
 
 
-def _meet(registry: Registry, margin: float | None, candidate: Version, *others: Version) -> list[Met]:
-    """Let versions predict the same test examples; compares the candidate with each of the others."""
-    from study.stats import errors, noninferiority  # noqa: PLC0415 - SciPy
-
-    examples, true = _test_examples(candidate)
-    if true.dtype.kind == "f":
-        name = str(candidate.tags.get("study.metric", ""))
-        measure, usual = "mae" if Metric(name, "minimize").measure == "mae" else "rmse", OF_SPREAD * float(true.std())
-        one = _errors(registry, candidate, examples, true)
-        return [
-            errors.compare(one, _errors(registry, each, examples, true), measure, margin or usual) for each in others
-        ]
-    if margin is not None and margin >= 1:
+def _require_share(candidate: Version, margin: float | None, true: np.ndarray) -> None:
+    """Raises InputError: a margin of 1 or more where a share of the examples or labels is compared."""
+    if margin is not None and margin >= 1 and true.dtype.kind != "f":
         fix = "An accuracy lies between 0 and 1: half a point is --margin 0.005."
         raise InputError(f"--margin must be above 0 and below 1, not {margin:g}", where=candidate.model, fix=fix)
-    points = margin or noninferiority.MARGIN
-    if true.ndim == 2:
-        one = _errors(registry, candidate, examples, true)
-        return [errors.compare(one, _errors(registry, each, examples, true), "wrong", points) for each in others]
-    right = _labels(registry, candidate, examples) == true
-    return [noninferiority.compare(right, _labels(registry, each, examples) == true, points) for each in others]
 
 
-def _labels(registry: Registry, version: Version, examples: Any) -> np.ndarray:
-    return registry.load(version).predict(examples)["label"].to_numpy(dtype=str)
+def _meet(
+    candidate: Version, models: Sequence[Model], examples: Any, true: np.ndarray, margin: float | None
+) -> list[Met]:
+    """Let models predict the same test examples; compares the first, the candidate, with each of the others."""
+    from study.stats import errors, noninferiority  # noqa: PLC0415 - SciPy
+
+    if true.dtype.kind == "f" or true.ndim == 2:
+        measure, usual = _measure(candidate, true)
+        one, *others = (_errors(each, examples, true) for each in models)
+        return [errors.compare(one, each, measure, margin or usual) for each in others]
+    right, *others = (each.predict(examples)["label"].to_numpy(dtype=str) == true for each in models)
+    return [noninferiority.compare(right, each, margin or noninferiority.MARGIN) for each in others]
 
 
-def _errors(registry: Registry, version: Version, examples: Any, true: np.ndarray) -> np.ndarray:
+def _measure(candidate: Version, true: np.ndarray) -> tuple[Measure, float]:
+    """Choose how errors are summed up, and the usual margin."""
+    from study.stats import noninferiority  # noqa: PLC0415 - SciPy
+
+    if true.dtype.kind != "f":
+        return "wrong", noninferiority.MARGIN
+    name = str(candidate.tags.get("study.metric", ""))
+    return ("mae" if Metric(name, "minimize").measure == "mae" else "rmse"), OF_SPREAD * float(true.std())
+
+
+def _errors(model: Model, examples: Any, true: np.ndarray) -> np.ndarray:
     """Compute the absolute error of each example; for several labels the share that is wrong."""
-    found = registry.load(version).predict(examples).to_numpy(dtype=float)
+    found = model.predict(examples).to_numpy(dtype=float)
     return ((found > 0.5) != true).mean(1) if true.ndim == 2 else abs(found[:, 0] - true)
 
 

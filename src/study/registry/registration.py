@@ -68,21 +68,20 @@ class TrainedModel:
 
 
 def model_of(name: str) -> str:
-    """Name a study's registered model: MLflow reads what follows an @ as an alias."""
-    return name.replace("@", "-")
+    """Name a study's registered model: MLflow reads what follows an @ as an alias. Raises as `checked_name`."""
+    return checked_name(name.replace("@", "-"))
 
 
-def checked_name(model: str) -> str:
-    """Let a name pass that MLflow can load a version by.
+def checked_name(model: str, where: str = "") -> str:
+    """Let a name pass that MLflow can load a version by; `where` is the option that it was given with.
 
     Raises:
         InputError: it cannot.
 
     """
     if not re.fullmatch(r"[A-Za-z0-9][\w.+-]*", model, re.ASCII):
-        raise InputError(
-            f"not a name for a model: {model!r}", where="--name", fix="Use letters, digits and . _ - + only."
-        )
+        fix = "Use letters, digits and . _ - + only."
+        raise InputError(f"not a name for a model: {model!r}", where=where, fix=fix)
     return model
 
 
@@ -101,8 +100,7 @@ def confirmed(study: Study, settings: Settings) -> TrainedModel:
         fix = f"`study confirm {study.name}` does it; --trial N registers an unconfirmed trial."
         raise InputError(what, where=study.name, fix=fix)
     finals, winner = Family(study.name, settings.home).final, found.winner
-    folders = [finals.trial(number) for number in found.score.trials]
-    trial = next((each for each in map(Trial.of, folders) if each.row.state == "complete"), None)
+    trial = results.first_complete(finals, found.score.trials)
     if trial is None:
         fix = f"`study show {finals.folder.name}` says why."
         raise InputError("none of its confirmed winner's final trainings ended", where=study.name, fix=fix)
@@ -162,14 +160,14 @@ def register(trained: TrainedModel, settings: Settings, model: str) -> tuple[Ver
     for version in registry.versions(model):
         if _identity(version.tags) == (facts.uid, facts.weights_sha256):
             return version, False
-    same_data(training.about.get("data") or {}, where=trained.study)
+    pack = same_data(training.about.get("data") or {}, where=trained.study)
     run = tracking.run_of(settings, trained.journal.folder.name, training.number)
     from study.engine.export import export  # noqa: PLC0415 - torch
     from study.tracking.registry import Package  # noqa: PLC0415 - mlflow
 
     with tempfile.TemporaryDirectory() as folder:
         files = export(recipe, weights, Path(folder), training.history.device or "cpu")
-        facts = replace(facts, classes=files.classes, columns=files.columns, task=files.task)
+        facts = replace(facts, classes=files.classes, columns=files.columns, task=files.task, kind=pack.kind)
         package = Package(
             files.code, files.data, files.requirements, files.example, files.classes, files.levels, files.task
         )

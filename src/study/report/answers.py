@@ -10,6 +10,7 @@ from study.insight import evidence, judgement
 from study.recipe import SEEDS
 from study.report.found import best_row
 from study.report.parts import Facts, Points, Section, Table, Text
+from study.report.reproduction import commands
 from study.text import questions
 from study.text.search import REMARKS, remark
 
@@ -139,7 +140,8 @@ def _within(found: Found, mean: Mean) -> str:
 def _of_variants(found: Found, compared: Compared) -> str:
     best = best_row(found, compared)
     if best is None or best.mean is None:
-        return f"None yet: no training is complete. `study compare {found.name}` resumes the comparison."
+        resume = commands(found)["compare"]
+        return f"None yet: no training is complete. `{resume}` resumes the comparison."
     mean = f"{found.metric.value(best.mean.value)} test {found.metric.words}"
     words = f"Of {len(compared.rows)} variants {best.variant} has the best mean, {mean}"
     if best.comparison is None:

@@ -11,8 +11,10 @@ from study.insight import seed_noise
 from study.insight.importance import assess
 from study.plots import figures
 from study.report.parts import Bar, Picture, Section, Table, Text
+from study.report.reproduction import commands
 from study.sampling.storage import frozen
 from study.text import insight, questions
+from study.text.search import state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -123,7 +125,8 @@ def ablation(found: Found) -> Section | None:
 
 def _ablation(found: Found, ablated: Ablation) -> Iterator[Part]:
     if not ablated.complete:
-        yield Text(f"Not complete: `study ablate {found.name}` resumes it.", "quiet")
+        resume = commands(found)["ablate"]
+        yield Text(f"Not complete: `{resume}` resumes it.", "quiet")
     question = ablated.question
     yield Text(
         f"Validation data, {question.seeds} fresh seeds, in pairs; intervals of 95 % over each table. "
@@ -239,9 +242,8 @@ def _seen(found: Found) -> Table:
     base = found.summary.baseline
     rows: list[tuple[str, ...]] = []
     for row in found.summary.variants:
-        state = "unfinished" if row.state == "running" else row.state
         difference = "baseline" if base and base.number == row.number else _gap(found, row, base)
-        rows.append((row.variant or "", found.metric.value(row.value), difference, str(row.number), state))
+        rows.append((row.variant or "", found.metric.value(row.value), difference, str(row.number), state(row.state)))
     head = ("Variant", f">{found.metric.name}", ">Difference", ">Trial", "State")
     return Table("The variants in the search", head, rows)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from study.formatting import plural
 from study.insight.importance import NEEDED
 from study.report.parts import Commands, Section
-from study.report.reproduction import held, searched
+from study.report.reproduction import commands, held, searched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,8 +36,8 @@ def _search(found: Found) -> Iterator[tuple[str, str]]:
 
 def _variants(found: Found) -> Iterator[tuple[str, str]]:
     if found.compared:
-        if not all(row.mean and row.mean.n >= found.compared.question.seeds for row in found.compared.rows):
-            yield f"study compare {found.name}", "resumes the comparison of the variants."
+        if not found.compared.complete:
+            yield commands(found)["compare"], "resumes the comparison of the variants."
     elif len(found.definition.get("variants") or ()) > 1:
         yield f"study compare {found.name}", "says which variants help, on equal seeds and on the test split."
 
@@ -51,14 +51,14 @@ def _confirmation(found: Found) -> Iterator[tuple[str, str]]:
             "says how much of the best value is luck: the best trials on fresh seeds, the winner on the test split.",
         )
     elif not found.confirmation.complete:
-        yield f"study confirm {found.name}", "resumes the confirmation."
+        yield commands(found)["confirm"], "resumes the confirmation."
 
 
 def _ablation(found: Found) -> Iterator[tuple[str, str]]:
     if found.ablation is None and found.confirmation and found.confirmation.complete:
         yield f"study ablate {found.name}", "says what each of the winner's knobs contributes."
     elif found.ablation and not found.ablation.complete:
-        yield f"study ablate {found.name}", "resumes the ablation."
+        yield commands(found)["ablate"], "resumes the ablation."
 
 
 def _importance(found: Found) -> Iterator[tuple[str, str]]:

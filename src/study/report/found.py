@@ -10,8 +10,7 @@ from study.errors import InputError, StudyFileError
 from study.questions import ablation, comparison, confirmation
 from study.questions.replicates import Pairs
 from study.record import results, summary
-from study.record.family import Family, Kind
-from study.record.trial import Trial
+from study.record.family import Family
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from study.questions.confirmation import Confirmation
     from study.record.journal import Journal
     from study.record.summary import Summary
+    from study.record.trial import Trial
     from study.settings import Settings
 
 
@@ -32,11 +32,13 @@ class Compared:
 
     Args:
         found: its result so far.
+        complete: whether nothing is left to run.
         first: trial number of each variant's training on the first seed; None before it has started.
 
     """
 
     found: Comparison
+    complete: bool
     first: Mapping[str, int | None]
 
     @property
@@ -169,8 +171,9 @@ def winner(found: Found) -> Winner | None:
     if found.confirmation and found.confirmation.winner and found.confirmation.score:
         number = found.confirmation.winner.trial
         trials = found.confirmation.score.trials
-        if trials:
-            return _tested(found, "final", trials[0], f"trial {number}, first of {len(trials)} final seeds")
+        if trial := results.first_complete(found.family.final, trials):
+            first = "first" if trial.number == trials[0] else "first complete one"
+            return _tested(trial, f"trial {number}, {first} of {len(trials)} final seeds")
     if found.best:
         return Winner(found.best, f"trial {found.best.number}", "validation", found.best.history.evaluation)
     return _best_variant(found)
@@ -182,12 +185,9 @@ def _best_variant(found: Found) -> Winner | None:
     best = best_row(found, found.compared)
     if best is None:
         return None
-    journal = found.family.compare
     number = found.compared.first[best.variant]
-    ended = journal.trial(number).history().ended if number is not None else None
-    if number is None or ended is None or ended.state != "complete":
-        return None
-    return _tested(found, "compare", number, f"{best.variant}, first seed")
+    trial = results.first_complete(found.family.compare, [] if number is None else [number])
+    return _tested(trial, f"{best.variant}, first seed") if trial else None
 
 
 def best_row(found: Found, compared: Compared) -> VariantRow | None:
@@ -196,10 +196,8 @@ def best_row(found: Found, compared: Compared) -> VariantRow | None:
     return max(judged, key=lambda each: each[0])[1] if judged else None
 
 
-def _tested(found: Found, kind: Kind, number: int, label: str) -> Winner:
-    """Read a trial that was judged on the test split; its report on validation data may be empty."""
-    journal = found.family.member(kind)
-    trial = Trial.of(journal.trial(number))
+def _tested(trial: Trial, label: str) -> Winner:
+    """Choose a trial that was judged on the test split; its report on validation data may be empty."""
     return Winner(trial, label, "test", trial.history.evaluation.get("test"))
 
 
@@ -217,4 +215,4 @@ def _compared(name: str, settings: Settings) -> Compared | None:
         return None
     pairs = Pairs.of(comparison.design(ran, question, settings), settings)
     first = {name: pairs.trial(name, 0) for name in question.variants}
-    return Compared(comparison.judged(ran, question, pairs), first)
+    return Compared(comparison.judged(ran, question, pairs), pairs.complete(), first)

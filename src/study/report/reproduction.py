@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from study.formatting import duration, knob, local_moment, plural, to_json
 from study.insight import savings
+from study.questions import judging
 from study.record import results
+from study.record.trial import STATES
 from study.report.parts import Code, Facts, Points, Section, Table, Text
 from study.sampling.space import spell_stored
 from study.study_files import available
+from study.text.search import state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
     from study.report.parts import Part
 
 LONGEST_LINE = 76  # characters of a command; longer ones are folded
-STATE_WORDS = {"complete": "complete", "pruned": "pruned", "failed": "failed", "running": "unfinished"}
 
 
 def sections(found: Found, winner: Winner | None) -> list[Section]:
@@ -69,7 +71,7 @@ def _compute(found: Found) -> Iterator[Part]:
 
 
 def _states(found: Found) -> str:
-    counts = [f"{found.count(state)} {word}" for state, word in STATE_WORDS.items() if found.count(state)]
+    counts = [f"{found.count(each)} {state(each)}" for each in STATES if found.count(each)]
     return f"{len(found.trials)}: {', '.join(counts)}"
 
 
@@ -85,8 +87,8 @@ def _pruning(found: Found) -> Iterator[tuple[str, str]]:
     if saved.lost_good.n:
         good, best = (round(share.value * share.n) for share in (saved.lost_good, saved.lost_best))
         audited = plural(saved.lost_good.n, "trial")
-        yield "Lost by pruning", (f"of {audited} that continued although the pruner would have ended them, {good} "
-                                  f"came among the best tenth of all, {best} first")  # fmt: skip
+        yield "Lost by pruning", (f"{good} of {audited} that ran on against the pruner's decision ended among the best "
+                                  f"tenth of all, {best} as the best")  # fmt: skip
 
 
 def _environment(found: Found, winner: Winner | None) -> Iterator[Part]:
@@ -142,7 +144,7 @@ def fingerprint(space: Mapping[str, Any]) -> str:
 
 
 def _repeat(found: Found, winner: Winner | None) -> Iterator[Part]:
-    yield Code("\n".join(map(folded, commands(found))))
+    yield Code("\n".join(map(folded, commands(found).values())))
     if winner is None:
         return
     yield Text(f"One training alone, {winner.label}: `study run --recipe recipe.json`, with this as `recipe.json`.")
@@ -159,9 +161,9 @@ def searched(found: Found) -> str:
     return f"{written} --data {dataset}" if dataset else written
 
 
-def commands(found: Found) -> list[str]:
-    """Write the commands that repeat the search and everything that followed it."""
-    lines: list[str] = []
+def commands(found: Found) -> dict[str, str]:
+    """Write the commands that repeat the search and everything that followed it, by what they do."""
+    lines: dict[str, str] = {}
     if found.trials:
         options = "".join(
             f" --{key} {found.definition[key]}"
@@ -169,22 +171,29 @@ def commands(found: Found) -> list[str]:
             if found.definition.get(key, default) != default
         )
         fixed = held(found.definition.get("fixed"))
-        lines.append(f"study run {searched(found)} --trials {max(1, found.summary.finished)}{options}{fixed}")
+        lines["run"] = f"study run {searched(found)} --trials {max(1, found.summary.finished)}{options}{fixed}"
     if found.compared:
-        question = found.compared.question
+        question, names = found.compared.question, ",".join(found.compared.question.variants)
         sure = f"{' --until-sure' if question.until_sure else ''}{' --resplit' if question.resplit else ''}"
         sure += "" if question.target is None else f" --target {question.target:g}"
-        lines.append(f"study compare {found.name} --variants {shlex.quote(','.join(question.variants))} "
-                     f"--against {shlex.quote(question.against)} "
-                     f"--seeds {question.seeds}{sure}{held(found.compared.found.fixed)}")  # fmt: skip
+        lines["compare"] = (
+            f"study compare {found.name} --variants {shlex.quote(names)} "
+            f"--against {shlex.quote(question.against)} --seeds {question.seeds}{_smallest(question.smallest)}{sure}"
+            f"{held(found.compared.found.fixed)}"
+        )
     if found.confirmation:
         splits = " --resplit" if found.confirmation.question.resplit else " --no-resplit"
-        lines.append(
+        lines["confirm"] = (
             f"study confirm {found.name} --top {found.confirmation.top} --seeds {found.confirmation.seeds}{splits}"
         )
     if found.ablation:
-        lines.append(f"study ablate {found.name} --seeds {found.ablation.question.seeds}")
-    return [*lines, f"study report {found.name}"]
+        asked = found.ablation.question
+        lines["ablate"] = f"study ablate {found.name} --seeds {asked.seeds}{_smallest(asked.smallest)}"
+    return {**lines, "report": f"study report {found.name}"}
+
+
+def _smallest(asked: float) -> str:
+    return "" if asked == judging.SMALLEST else f" --smallest {asked}"
 
 
 def folded(command: str) -> str:

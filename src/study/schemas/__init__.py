@@ -33,6 +33,10 @@ class Record(BaseModel):
         return to_json(self.plain(), indent=indent)
 
 
+class Shared(Record):
+    """Fields that several records have; nothing is printed as these alone."""
+
+
 class Body(Record):
     """What a request sends as JSON: a text is no number, and a number no text."""
 

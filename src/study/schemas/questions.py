@@ -6,12 +6,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from study.schemas import Answer, Measured, Record
+from study.schemas import Answer, Measured, Record, Shared
 
 Verdict = Literal["helps", "hurts", "no difference", "not enough seeds"]
 
 
-class Averaged(Record):
+class Averaged(Shared):
     """The mean over seeds of completed trainings, with Student's 95 % interval, and the number of failures."""
 
     n: int = Field(description="number of trainings in the mean")
@@ -31,7 +31,7 @@ class Spread(Record):
     recipes: int = Field(description="number of recipes that were trained on all of them")
 
 
-class OnNewExamples(Record):
+class OnNewExamples(Shared):
     """The interval of a mean accuracy on new examples, with seeds and test examples both treated as samples."""
 
     mean_new_low: float | None = Field(
@@ -40,7 +40,7 @@ class OnNewExamples(Record):
     mean_new_high: float | None = Field(default=None, description="upper bound of that interval")
 
 
-class Judged(Record):
+class Judged(Shared):
     """A difference from the baseline, paired over seeds, with its verdict; all null for the baseline."""
 
     difference: float | None = Field(description="mean of the paired differences")
@@ -51,7 +51,7 @@ class Judged(Record):
     says: str | None = Field(description="the verdict in words, such as `no difference larger than 0.5 points`")
 
 
-class OfVariant(Record):
+class OfVariant(Shared):
     """A result of a variant."""
 
     variant: str = Field(description="name of the variant")
@@ -140,7 +140,7 @@ class Comparison(Measured, Answer):
     time_to_target: TimeToTarget | None = Field(default=None, description="with `--target`, as a second outcome")
 
 
-class OfRecipe(Record):
+class OfRecipe(Shared):
     """A result of a recipe."""
 
     name: str = Field(description="`trial N` of the search, or `baseline`")
@@ -152,7 +152,7 @@ class Score(OnNewExamples, Averaged, OfRecipe):
     values: list[float] = Field(description="test values, in the order of the seeds")
 
 
-class OfTrial(Record):
+class OfTrial(Shared):
     """A result of a trial of the search."""
 
     trial: int = Field(description="trial number in the search")
@@ -194,7 +194,7 @@ class Confirmation(Measured, Answer):
     contenders: list[Contender] = Field(description="the candidates, best mean first, dropped ones last")
 
 
-class OfArm(Record):
+class OfArm(Shared):
     """A result of a recipe of an ablation."""
 
     label: str = Field(description="the change, such as `without lr`")

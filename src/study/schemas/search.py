@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from study.schemas import Answer, Measured, Record
+from study.schemas import Answer, Measured, Record, Shared
 from study.schemas.trial import Trial  # noqa: TC001 - pydantic reads it
 
 Status = Literal["finished", "stopped", "interrupted", "failed"]
@@ -22,7 +22,7 @@ class Variant(Record):
     difference: float | None = Field(description="value minus the baseline's value; null for the baseline")
 
 
-class Counts(Measured, Answer):
+class Counts(Measured, Answer, Shared):
     """The trial counts of a study, its best trial and its variants."""
 
     finished: int = Field(description="number of trials that count towards `--trials`: complete or pruned")

@@ -135,8 +135,7 @@ def seed_plan(found: SeedPlan) -> list[Block]:
         f"Trainings and time are those of the third column, {found.workers} at a time.",
     ]
     whole = found.differences[1]
-    if metric.is_accuracy and not found.in_percent and whole.difference >= 0.1:
-        notes.append("An accuracy lies between 0 and 1: half a point is --difference 0.005.")
+    notes += metric.unit_hint("--difference", whole.difference)
     if whole.seeds:
         notes.append(f"Run it:  study compare {found.study} --seeds {whole.seeds}")
     return [Block(lines, headings, rows, notes)]

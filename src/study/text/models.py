@@ -59,7 +59,8 @@ def promoted(done: Promotion, version: ModelVersion) -> list[Block]:
 
 def rolled_back(done: Promotion) -> list[Block]:
     """Say which version is champion again."""
-    return [Block([f"{done.model}: version {done.champion} is the champion again, no longer version {done.before}"])]
+    left = f", no longer version {done.before}" if done.before else ""  # else that version was deleted
+    return [Block([f"{done.model}: version {done.champion} is the champion again{left}"])]
 
 
 def met(test: PairedTest | PairedErrors) -> str:

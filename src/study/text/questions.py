@@ -130,6 +130,7 @@ def comparison_notes(found: Comparison) -> list[str]:
     notes += failures({row.variant: row for row in found.variants})
     if len(found.variants) > 1:
         notes.append(f"--smallest {found.smallest}: differences below {metric.size(found.smallest)} count as none.")
+        notes += metric.unit_hint("--smallest", found.smallest)
     return notes
 
 
@@ -294,13 +295,15 @@ def conclusion(found: Ablation) -> list[str]:
     """Write which knobs can be dropped."""
     if not found.complete:
         return ["Not complete yet: the same command continues it."]
-    smallest = found.judged_by.size(found.smallest)
+    smallest, hint = found.judged_by.size(found.smallest), found.judged_by.unit_hint("--smallest", found.smallest)
     if found.simplest is None:
-        return [f"No knob can be dropped with a loss that is surely below {smallest}; more --seeds may show one."]
+        none = f"No knob can be dropped with a loss that is surely below {smallest}; more --seeds may show one."
+        return [none, *hint]
     kept = knobs(found.simplest) or "the study's own recipe"
     return [
         f"Can be dropped, with a loss that is surely below {smallest}: {', '.join(found.dropped)}",
         f"Simplest recipe no worse than the winner: {kept}",
+        *hint,
     ]
 
 

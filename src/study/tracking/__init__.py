@@ -160,17 +160,29 @@ def open_registry(settings: Settings) -> Registry:
 
 
 def run_of(settings: Settings, study: str, trial: int) -> str:
-    """Find the MLflow run of a trial, after sending it if necessary.
+    """Find the MLflow run of a trial, after sending it if necessary, again if its run was deleted there.
 
     Raises:
         PlaceError: MLflow cannot be reached, or rejects the trial.
 
     """
+    journal = _journal(settings, study)
+    runs = connect(settings)
     (report,) = sync_studies(settings, [study])
-    sent = cursor.load(_journal(settings, study), server_name(settings)).trials.get(trial)
-    if sent is None or sent.state is None:
-        raise PlaceError(f"MLflow has no run of trial {trial}: {report.error}", where=study)
-    return sent.run
+    run = _run_sent(runs, journal, trial)
+    if run is None:
+        cursor.forget_trial(journal, trial)
+        (report,) = sync_studies(settings, [study])
+        run = _run_sent(runs, journal, trial)
+    if run is None:
+        raise PlaceError(f"MLflow has no run of trial {trial}: {report.error or 'it was not sent'}", where=study)
+    return run
+
+
+def _run_sent(runs: Runs, journal: Journal, trial: int) -> str | None:
+    """Find the run of a trial that was sent whole; None if there is none, or if it was deleted."""
+    sent = cursor.load(journal, runs.server).trials.get(trial)
+    return sent.run if sent and sent.state is not None and runs.is_alive(sent.run) else None
 
 
 def prepare(settings: Settings) -> None:

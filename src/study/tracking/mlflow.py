@@ -208,6 +208,11 @@ class Runs:
         if summary.ended is not None:
             self._client.set_terminated(run, "FINISHED", max(at, self._client.get_run(run).info.start_time))
 
+    def is_alive(self, run: str) -> bool:
+        """Tell whether a run exists and was not deleted."""
+        with errors_in_one_line(self.server):
+            return self._run_if_alive(run) is not None
+
     def _run_if_alive(self, run: str | None) -> Run | None:
         """Find a run; None if it does not exist or was deleted."""
         if run is None:

@@ -9,6 +9,7 @@ import json
 import re
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -172,13 +173,17 @@ class Registry:
         number = champions[-1]
         entry = {"time": time, "version": number, "reason": reason}
         with errors_in_one_line(self.server):
-            tags = self._client.get_registered_model(model).tags
-            log = [*json.loads(tags.get(LOG, "[]")), entry][-LOGGED:]
+            registered = self._client.get_registered_model(model)
+            log = [*json.loads(registered.tags.get(LOG, "[]")), entry][-LOGGED:]
             self._client.set_registered_model_tag(model, LOG, json.dumps(log))
             for name, value in (("study.promoted_at", time), ("study.promoted_because", reason)):
                 self._client.set_model_version_tag(model, str(number), name, value)
-            self._client.set_registered_model_tag(model, CHAMPIONS, json.dumps(list(champions)))
-            self._client.set_registered_model_alias(model, CHAMPION, str(number))
+            listed = partial(self._client.set_registered_model_tag, model, CHAMPIONS, json.dumps(list(champions)))
+            named = partial(self._client.set_registered_model_alias, model, CHAMPION, str(number))
+            now = registered.aliases.get(CHAMPION)
+            goes_back = now is not None and int(now) not in champions
+            for step in (listed, named) if goes_back else (named, listed):  # after one alone `champions` is right too
+                step()
 
     def load(self, version: Version) -> Model:
         """Load a version; this runs the code stored with it.

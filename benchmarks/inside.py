@@ -1,62 +1,86 @@
-"""Pictures of a network's inside, as SVG and PNG: distributions layer by layer, filters and their activations."""
+"""A look inside networks, for reproduce.py --pictures: distributions layer by layer, and filters with what they see."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from torch import nn
 
+from study.engine.train import assemble, isolated_rng
 from study.plots.figures import COLOURS, DPI, INK
+from study.recipe import Recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike, NDArray
+    from torch import Tensor
 
+    from study.inspection import Filters
+
+EXAMPLES = 512  # over which a layer is looked at
 BINS = 60
 COLUMNS = 8  # filters in a row
 SHOWN = 64  # largest number of filters to draw
 
 
-class Layer(Protocol):
-    """A layer's flattened arrays, as `engine.inspect.Layer` holds them."""
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """Weights, activations and gradients of a layer on one batch, each array flattened.
 
-    @property
-    def weights(self) -> NDArray[np.float64]:
-        """Weights without biases."""
-        ...
+    Args:
+        name: of the module within the network.
+        weights: of the layer, biases apart.
+        activations: what the next layer with weights is given; of the last layer its outputs, the logits.
+        gradients: of the mean loss by the layer's outputs, before its activation, times the number of examples.
 
-    @property
-    def activations(self) -> NDArray[np.float64]:
-        """Activations: the inputs of the next layer with weights."""
-        ...
+    """
 
-    @property
-    def gradients(self) -> NDArray[np.float64]:
-        """Gradients of the loss with respect to the layer's outputs."""
-        ...
+    name: str
+    weights: NDArray[np.float64]
+    activations: NDArray[np.float64]
+    gradients: NDArray[np.float64]
 
 
-class Filters(Protocol):
-    """Filters and their activations on an image, as `engine.inspect.Filters` holds them."""
+def layer_distributions(recipe: Recipe) -> list[Layer]:
+    """Run the first 512 training examples forward and backward through a network as it is initialized, in float64.
 
-    @property
-    def weights(self) -> NDArray[np.float64]:
-        """Shape (filters, channels, height, width)."""
-        ...
+    Args:
+        recipe: its network, data, initial weights and seed.
 
-    @property
-    def image(self) -> NDArray[np.float64]:
-        """Shape (channels, height, width)."""
-        ...
+    Returns:
+        Each layer with weights, in the order in which they were made.
 
-    @property
-    def activations(self) -> NDArray[np.float64]:
-        """Shape (filters, height, width)."""
-        ...
+    Raises:
+        RecipeError: knobs, model and data set that do not go together, by name.
+        DataError: the data set cannot be had.
+
+    """
+    parts = assemble(Recipe.model_validate({**recipe.model_dump(), "precision": "float64"}), "cpu")
+    seen: dict[str, tuple[Tensor, Tensor]] = {}
+    layers = list(_layers(parts.model))
+    weight_of = {name: weight for name, _, weight in layers}
+    handles = [module.register_forward_hook(_noting(seen, name)) for name, module, _ in layers]
+    rows = parts.data.train.rows[:EXAMPLES]
+    with isolated_rng("cpu"):
+        torch.manual_seed(0)  # of dropout
+        logits = parts.forward(parts.prepare(parts.data.train.x.index_select(0, rows)))
+        (parts.loss(logits, parts.data.train.y.index_select(0, rows)) * len(rows)).backward()
+    for handle in handles:
+        handle.remove()
+    inputs = [given for given, _ in seen.values()]
+    activations = [*inputs[1:], logits.detach()]
+    return [
+        Layer(name, _flat(weight_of[name]), _flat(after), _flat(output.grad))
+        for (name, (_, output)), after in zip(seen.items(), activations, strict=True)
+        if output.grad is not None
+    ]
 
 
 def distributions(by_variant: Mapping[str, Sequence[Layer]], what: str, title: str) -> Figure:
@@ -132,3 +156,23 @@ def _histogram(axes: Axes, values: ArrayLike, colour: str) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.tick_params(labelsize=7)
     axes.spines[["top", "right", "left"]].set_visible(False)
+
+
+def _layers(model: nn.Module) -> Iterator[tuple[str, nn.Module, Tensor]]:
+    """Name the layers with weights, in the order in which they were made."""
+    for name, module in model.named_modules():
+        weight = getattr(module, "weight", None)
+        if isinstance(weight, torch.Tensor) and weight.ndim >= 2:
+            yield name, module, weight
+
+
+def _noting(seen: dict[str, tuple[Tensor, Tensor]], name: str):  # noqa: ANN202 - torch's hook
+    def note(_: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> None:
+        output.retain_grad()
+        seen[name] = given[0].detach(), output
+
+    return note
+
+
+def _flat(tensor: Tensor) -> NDArray[np.float64]:
+    return tensor.detach().flatten().numpy()
