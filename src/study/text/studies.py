@@ -66,7 +66,8 @@ def _table(title: str, found: Sequence[ListedStudy]) -> Block:
 
 
 def _listed(found: ListedStudy) -> list[str]:
-    counts = {"complete": found.complete, "pruned": found.pruned, "failed": found.failed, "unfinished": found.running}
-    trials = ", ".join(f"{count} {state}" for state, count in counts.items() if count) or "-"
+    counts = {"complete": found.complete, "pruned": found.pruned, "failed": found.failed, "paused": found.paused}
+    counts["unfinished"] = (found.running or 0) - (found.paused or 0)
+    trials = ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "-"
     best = Metric(found.metric or "").seen([found.best or 0.0]).value(found.best)
     return [f"  {found.study}", trials, best, found.description]
