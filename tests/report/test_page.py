@@ -20,6 +20,7 @@ from study.recipe import Recipe, to_json
 from study.record.journal import Journal
 from study.report import page, reproduction
 from study.settings import resolve
+from tests.conftest import make_trial
 
 SPACE = {
     "lr": FloatDistribution(1e-4, 1.0, log=True),
@@ -152,6 +153,20 @@ def test_a_half_done_search_says_so_and_shows_what_there_is(made):
     assert "norm_inputs" in text
     assert "1 failed, 1 unfinished" in text
     assert "ValueError: boom (1)" in text
+
+
+def test_a_search_with_paused_trials_says_what_becomes_of_them_and_how_it_goes_on(made):
+    make_trial(made, 7, {"lr": 0.02}, [0.3])
+    made.trial(6).append("paused", epochs=2)
+    made.store_definition({**made.definition(), "pruner": "promotion", "sampler": "random"})
+    found, text = written("made")
+    assert (
+        "The search is not over: 2 of 8 trials unfinished. 1 trial is paused: it goes on if it comes among the best "
+        "third; otherwise it counts as pruned at the end. "
+    ) in text
+    assert "1 failed, 1 paused, 1 unfinished" in text
+    assert found.markdown.read_text().count("`study run made.py --sampler random --pruner promotion`") == 2
+    assert "`: resumes 2 unfinished trials, 1 of them paused." in found.markdown.read_text()
 
 
 def test_the_same_folders_give_the_same_bytes(searched):

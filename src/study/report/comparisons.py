@@ -13,6 +13,7 @@ from study.plots import figures
 from study.report.parts import Bar, Picture, Section, Table, Text
 from study.sampling.storage import frozen
 from study.text import insight, questions
+from study.text.search import state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -239,9 +240,8 @@ def _seen(found: Found) -> Table:
     base = found.summary.baseline
     rows: list[tuple[str, ...]] = []
     for row in found.summary.variants:
-        state = "unfinished" if row.state == "running" else row.state
         difference = "baseline" if base and base.number == row.number else _gap(found, row, base)
-        rows.append((row.variant or "", found.metric.value(row.value), difference, str(row.number), state))
+        rows.append((row.variant or "", found.metric.value(row.value), difference, str(row.number), state(row.state)))
     head = ("Variant", f">{found.metric.name}", ">Difference", ">Trial", "State")
     return Table("The variants in the search", head, rows)
 

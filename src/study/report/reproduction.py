@@ -16,6 +16,7 @@ from study.record import results
 from study.report.parts import Code, Facts, Points, Section, Table, Text
 from study.sampling.space import spell_stored
 from study.study_files import available
+from study.text.search import state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from study.report.parts import Part
 
 LONGEST_LINE = 76  # characters of a command; longer ones are folded
-STATE_WORDS = {"complete": "complete", "pruned": "pruned", "failed": "failed", "running": "unfinished"}
+DEFAULTS = (("sampler", "tpe"), ("pruner", "median"), ("seed", 0))
 
 
 def sections(found: Found, winner: Winner | None) -> list[Section]:
@@ -69,8 +70,9 @@ def _compute(found: Found) -> Iterator[Part]:
 
 
 def _states(found: Found) -> str:
-    counts = [f"{found.count(state)} {word}" for state, word in STATE_WORDS.items() if found.count(state)]
-    return f"{len(found.trials)}: {', '.join(counts)}"
+    rows = results.ranked([trial.row for trial in found.trials], found.metric)
+    words = Counter(state(row.state, paused=row.paused) for row in rows)
+    return f"{len(found.trials)}: {', '.join(f'{count} {word}' for word, count in words.items())}"
 
 
 def _pruning(found: Found) -> Iterator[tuple[str, str]]:
@@ -159,17 +161,18 @@ def searched(found: Found) -> str:
     return f"{written} --data {dataset}" if dataset else written
 
 
+def run(found: Found, trials: str = "") -> str:
+    """Write the command that goes on with the search; with another sampler, pruner or seed it would be refused."""
+    how = ((key, found.definition.get(key, default), default) for key, default in DEFAULTS)
+    options = "".join(f" --{key} {value}" for key, value, default in how if value != default)
+    return f"study run {searched(found)}{trials}{options}{held(found.definition.get('fixed'))}"
+
+
 def commands(found: Found) -> list[str]:
     """Write the commands that repeat the search and everything that followed it."""
     lines: list[str] = []
     if found.trials:
-        options = "".join(
-            f" --{key} {found.definition[key]}"
-            for key, default in (("sampler", "tpe"), ("pruner", "median"), ("seed", 0))
-            if found.definition.get(key, default) != default
-        )
-        fixed = held(found.definition.get("fixed"))
-        lines.append(f"study run {searched(found)} --trials {max(1, found.summary.finished)}{options}{fixed}")
+        lines.append(run(found, f" --trials {max(1, found.summary.finished)}"))
     if found.compared:
         question = found.compared.question
         sure = f"{' --until-sure' if question.until_sure else ''}{' --resplit' if question.resplit else ''}"
