@@ -100,8 +100,8 @@ A training of your own (`train=`) reports any metrics, by any names: see [Your o
 ## Pruners
 
 `study run --pruner NAME`. The pruner is asked after every epoch. Variants are never pruned, and one in 20 of the trials
-that a pruner would end [runs on](judging.md#pruning-what-it-saves-what-it-loses).
-`promotion` [pauses trials](judging.md#pause-and-promote) and ends them with the search.
+that a pruner would end [runs on](judging.md#pruning-what-it-saves-what-it-loses), which measures what pruning loses.
+`promotion` [pauses trials](judging.md#pause-and-promote), ends them with the search, and measures nothing of the kind.
 
 {pruners}
 

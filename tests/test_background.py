@@ -14,13 +14,7 @@ from study.background import Background, follow
 from study.errors import PlaceError
 from study.progress import Notice
 from study.stopping import HURRY
-
-
-def wait_for(condition):
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+from tests.waiting import until
 
 
 def test_it_tells_nothing_before_it_is_woken_and_what_is_left_at_the_end():
@@ -29,7 +23,7 @@ def test_it_tells_nothing_before_it_is_woken_and_what_is_left_at_the_end():
     time.sleep(0.05)
     assert rounds == []
     thread.wake()
-    wait_for(lambda: len(rounds) == 1)
+    until(lambda: len(rounds) == 1)
     assert thread.close(10)
     assert len(rounds) == 2
 
@@ -39,7 +33,7 @@ def test_an_idle_thread_looks_again_without_being_woken(monkeypatch):
     rounds = []
     thread = Background("t", lambda: rounds.append(1), pytest.fail, idle=0.0)
     thread.wake()
-    wait_for(lambda: len(rounds) > 3)
+    until(lambda: len(rounds) > 3)
     assert thread.close(10)
 
 
@@ -54,7 +48,7 @@ def test_trouble_is_said_once_and_the_pauses_grow_up_to_the_longest(monkeypatch)
 
     thread = Background("t", tell, said.append)
     thread.wake()
-    wait_for(lambda: len(times) == 5)
+    until(lambda: len(times) >= 5)
     assert thread.close(10)
     pauses = [later - earlier for earlier, later in itertools.pairwise(times[:5])]
     assert all(pause >= least for pause, least in zip(pauses, (0.04, 0.08, 0.1, 0.1), strict=True))

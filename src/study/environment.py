@@ -1,4 +1,4 @@
-"""What a trial ran with: versions, platform, and the git commit of the working folder."""
+"""What a trial ran with: versions, platform, the git commit of the working folder; and the memory that is free."""
 
 from __future__ import annotations
 
@@ -50,3 +50,13 @@ def _processor() -> str:
     except OSError:
         names = []
     return names[0] if names else platform.processor() or platform.machine()
+
+
+def memory() -> tuple[int, int] | None:
+    """Give the bytes of memory that programs can still get, and those in all; None where Linux does not tell."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:  # noqa: PTH123 - a file of Linux's, not of ours
+            known = dict(line.split(":") for line in file)
+        return 1024 * int(known["MemAvailable"].split()[0]), 1024 * int(known["MemTotal"].split()[0])
+    except (OSError, KeyError, ValueError):
+        return None

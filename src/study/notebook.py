@@ -87,13 +87,15 @@ class Bar:
         return " · ".join(self._parts())
 
     def _repr_html_(self) -> str:
-        done, target = self.board.finished, max(1, self.board.target)
+        done, target = self.board.reached, max(1, self.board.target)
         bar = f'<progress value="{min(done, target)}" max="{target}" style="width:20em"></progress>'
         return f"<div>{bar} {escape(' · '.join(self._parts()))}</div>"
 
     def _parts(self) -> list[str]:
         board = self.board
-        parts = [f"{board.study}: {board.finished}/{board.target} trials"]
+        parts = [f"{board.study}: {board.reached}/{board.target} trials"]
+        if board.paused:
+            parts.append(f"{len(board.paused)} paused")
         if board.failed:
             parts.append(f"{board.failed} failed")
         if board.best is not None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+from pathlib import Path
 
 import optuna
 import pytest
+
+from study.formatting import size
 
 CHECKS = [
     "python", "versions", "devices", "processor", "memory", "home", "cache", "storage", "tracking", "data", "studies",
@@ -49,6 +53,17 @@ def test_what_is_broken_is_named_with_its_cure_and_the_rest_is_looked_at_all_the
     assert [each["check"] for each in findings.values() if not each["ok"]] == [check]
     assert found in findings[check]["found"]
     assert cure in findings[check]["cure"]
+
+
+def test_free_memory_is_what_programs_can_get_the_page_cache_included(looked):
+    _, findings = looked()
+    lines = (line.split() for line in Path("/proc/meminfo").read_text().splitlines())
+    known = {name: 1024 * int(number) for name, number, *_ in lines}
+    said = re.fullmatch(r"(.*) in all, ([\d.]+) ([TGMk])B free", findings["memory"]["found"])
+    free = float(said[2]) * 1000 ** (1 + "kMGT".index(said[3]))
+    assert said[1] == size(known["MemTotal:"])
+    near, far = (abs(free - known[name]) for name in ("MemAvailable:", "MemFree:"))
+    assert near < max(far, 0.1 * known["MemTotal:"])  # others may take some meanwhile
 
 
 def test_for_people_it_is_a_line_each(study):

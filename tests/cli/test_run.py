@@ -26,7 +26,7 @@ study = Study(name="broken", recipe=recipe, space=lambda trial: {"lrr": trial.su
 QUICK = ("--executor", "inline", "--set", "epochs=2")
 SUMMARY = [
     "type", "version", "study", "metric", "direction", "in_percent", "finished", "complete", "pruned", "failed",
-    "running", "seconds", "best", "variants", "baseline", "has_seed", "status", "target",
+    "running", "paused", "seconds", "best", "variants", "baseline", "has_seed", "status", "target",
 ]  # fmt: skip
 
 

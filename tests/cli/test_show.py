@@ -15,8 +15,8 @@ from study.study_files import BUNDLED
 REPOSITORY = Path(__file__).parents[2]
 
 ROW = [
-    "trial", "variant", "state", "value", "best_value", "epochs", "seconds", "overrides", "metrics", "reason",
-    "started", "device",
+    "trial", "variant", "state", "paused", "value", "best_value", "epochs", "seconds", "overrides", "metrics",
+    "reason", "started", "device",
 ]  # fmt: skip
 
 
@@ -61,6 +61,7 @@ def test_list_as_json_has_these_keys(study, made):
         "pruned",
         "failed",
         "running",
+        "paused",
         "metric",
         "best",
     ]
@@ -102,7 +103,8 @@ def test_show_as_json_has_these_keys_and_is_strict(study, made):
     shown = study("show", "made", "--format", "json").json
     assert list(shown) == [
         "type", "version", "study", "metric", "direction", "in_percent", "finished", "complete", "pruned", "failed",
-        "running", "seconds", "best", "variants", "baseline", "has_seed", "remarks", "trials", "failures", "others",
+        "running", "paused", "seconds", "best", "variants", "baseline", "has_seed", "remarks", "trials", "failures",
+        "others",
     ]  # fmt: skip
     assert list(shown["best"]) == ROW
     assert list(shown["variants"][0]) == ["variant", "trial", "state", "value", "difference"]

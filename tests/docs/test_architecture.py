@@ -39,6 +39,13 @@ def test_every_room_has_its_line_and_no_other(drawing):
     assert not wrong, f"a room has one line in docs/architecture.md, under Rooms; too many or lacking: {wrong}"
 
 
+def test_what_is_told_to_be_of_the_foundation_imports_no_folder(drawing):
+    told = re.findall(r"^\| `(\w+)` \|", TEXT.partition("| foundation")[2].partition("\n\n")[0], re.MULTILINE)
+    wrong = {*told} - {*drawing.foundation(drawing.imports())}
+    assert told
+    assert not wrong, f"docs/architecture.md, Rooms: they import a folder: {wrong}"
+
+
 def test_an_arrow_that_follows_from_others_is_not_drawn_and_a_circle_is_found_out(drawing, monkeypatch):
     monkeypatch.setattr(drawing, "imports", lambda: {"cli": {"data", "engine"}, "engine": {"data"}, "data": set()})
     assert drawing.drawn() == {"cli": {"engine"}, "engine": {"data"}, "data": set(), "foundation": set()}

@@ -7,7 +7,6 @@ import os
 import platform
 import signal
 import subprocess
-import time
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from study.service import machines
 from study.settings import Settings
 from tests.conftest import WITHOUT_MLFLOW
 from tests.contracts.clauses import Caller
+from tests.waiting import until
 
 FILE = """
 from study import Recipe, Study
@@ -59,11 +59,8 @@ def under_way(name):
     return sum(bool(history.epochs) and history.ended is None for history in each)
 
 
-def wait_for(condition, seconds=240):
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, said()
-        time.sleep(0.1)
+def wait_for(condition):
+    until(condition, 240, said)
 
 
 def trained(name):

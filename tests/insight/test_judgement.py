@@ -202,6 +202,19 @@ def test_what_is_left_of_a_run_is_told_by_the_pace_since_it_began(finished, now,
     assert judged(rows, asked=asked, now=now)["time left"] == []
 
 
+def test_a_paused_trial_is_not_being_trained_and_counts_as_one_that_is_over():
+    rows = [row(number, 0.5) for number in range(10)]
+    rows += [replace(row(number, 0.5, state="running", epochs=1), paused=True) for number in range(10, 18)]
+    rows.append(row(18, 0.5, state="running", epochs=4))
+    asked = {"trials": 30, "finished": 5, "paused": 1, "since": 1000.0}
+    found = judged(rows, coordinator={"pid": 1}, asked=asked, now=1120.0)["time left"]
+    assert [each.text for each in found] == [
+        "it is running: 10 of 30 trials finished and 8 paused, about 2 min left",
+        "8 trials are paused: each goes on if it comes among the best third; otherwise it counts as pruned at the end",
+        "trial 18 is being trained: 6 of 10 epochs left, about 12 s unless it is pruned",
+    ]
+
+
 def test_a_process_that_is_gone_or_elsewhere_runs_nothing(made):
     lock = made.folder / "lock"
     for who, runs in (

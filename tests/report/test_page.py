@@ -20,6 +20,7 @@ from study.recipe import Recipe, to_json
 from study.record.journal import Journal
 from study.report import page, reproduction
 from study.settings import resolve
+from tests.conftest import make_trial
 
 SPACE = {
     "lr": FloatDistribution(1e-4, 1.0, log=True),
@@ -161,6 +162,20 @@ def test_what_pruning_lost_is_told_in_words_that_fit_one_trial_too(made):
     found, _ = written("made")
     told = "1 of 1 trial that ran on against the pruner's decision ended among the best tenth of all, 1 as the best"
     assert told in found.markdown.read_text()
+
+
+def test_a_search_with_paused_trials_says_what_becomes_of_them_and_how_it_goes_on(made):
+    make_trial(made, 7, {"lr": 0.02}, [0.3])
+    made.trial(6).append("paused", epochs=2)
+    made.store_definition({**made.definition(), "pruner": "promotion", "sampler": "random"})
+    found, text = written("made")
+    assert (
+        "The search is not over: 2 of 8 trials unfinished. 1 trial is paused: it goes on if it comes among the best "
+        "third; otherwise it counts as pruned at the end. "
+    ) in text
+    assert "1 failed, 1 paused, 1 unfinished" in text
+    assert found.markdown.read_text().count("`study run made.py --sampler random --pruner promotion`") == 2
+    assert "`: resumes 2 unfinished trials, 1 of them paused." in found.markdown.read_text()
 
 
 def test_the_same_folders_give_the_same_bytes(searched):

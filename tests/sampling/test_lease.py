@@ -17,6 +17,7 @@ from study.errors import StudyLocked
 from study.record import owner
 from study.sampling import lease, storage
 from study.sampling.lease import LEASES, LeaseLost
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -93,7 +94,7 @@ def test_whoever_has_lost_the_study_commits_nothing_more(database, url, tmp_path
 def test_a_holder_learns_within_a_renewal_that_it_has_lost_the_study(swift, database, url, tmp_path):
     with storage.held("s", tmp_path / "one", database) as mine, storage.opened(url) as other:
         change(other, fence=mine._fence + 1, holder=json.dumps(FAR))
-        wait_for(lambda: mine.lost)
+        until(lambda: mine.lost)
 
 
 def test_a_lease_that_comes_when_nobody_waits_for_it_any_more_is_nobodys(database, tmp_path):
@@ -139,7 +140,7 @@ def test_a_holder_whose_database_has_just_come_back_keeps_the_study(swift, datab
 def test_a_lease_that_expired_while_the_database_was_away_is_renewed_if_nobody_took_it(swift, database, tmp_path):
     with storage.held("s", tmp_path / "s", database) as mine:
         change(database, renewed=1)
-        wait_for(lambda: row(database).renewed > 1)
+        until(lambda: row(database).renewed > 1)
         assert not mine.lost
 
 
@@ -147,7 +148,7 @@ def test_a_lease_that_is_gone_with_a_restored_database_is_entered_again(swift, d
     with storage.held("s", tmp_path / "s", database) as mine:
         with database.engine.begin() as connection:
             connection.execute(LEASES.delete())
-        wait_for(lambda: storage_has_a_lease(database))
+        until(lambda: storage_has_a_lease(database))
         assert not mine.lost
 
 
@@ -176,10 +177,3 @@ def test_a_process_is_known_by_its_machine_its_number_and_its_start():
     assert owner.is_dead({**me, "pid": child.pid})
     assert not owner.is_dead({**me, "pid": child.pid, "machine": "another"})
     assert not owner.is_dead({})
-
-
-def wait_for(condition):
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

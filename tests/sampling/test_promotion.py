@@ -7,7 +7,6 @@ import signal
 import subprocess
 import threading
 import time
-from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -21,11 +20,12 @@ from study import settings as places
 from study.engine import train
 from study.errors import Interrupted
 from study.options import Options
-from study.progress import TrialPaused
+from study.progress import SearchStarted, TrialPaused
 from study.questions.search import run
 from study.recipe import Recipe
 from study.record import results
 from study.record.journal import Journal
+from study.running.board import Board
 from study.sampling.memory import Memory
 from study.sampling.promotion import PromotionPruner
 from study.study_files import load
@@ -104,23 +104,37 @@ def test_a_paused_trial_is_shown_to_the_sampler_as_a_pruned_one():
 
 
 def test_a_paused_trial_runs_in_optuna_until_the_search_is_done_and_each_counts(toy):
-    stop, paused = threading.Event(), set()
-    with suppress(Interrupted):
+    board = Board()
+
+    def until_four_have_paused():
+        stop, paused = threading.Event(), set()
         for progress in search(toy, 20, stop):
+            board.follow(progress, places.resolve().home)
             if isinstance(progress, TrialPaused):
                 paused.add(progress.trial)
                 if len(paused) == 4:
                     stop.set()
+
+    with pytest.raises(Interrupted) as stopped:
+        until_four_have_paused()
     waiting = {folder.number for folder in journal().trials() if folder.history().paused}
     assert waiting
+    assert f"of 20 trials finished and {len(waiting)} paused, everything saved" in str(stopped.value)
+    assert waiting == {*board.paused} == {row.number for row in results.rows(journal()) if row.paused}
     trials = optuna.load_study(study_name="toy", storage=places.resolve().storage).trials
     for number in waiting:
         assert kinds(journal().trial(number))[-1] == "paused"
         assert trials[number].state == TrialState.RUNNING
         assert len(trials[number].intermediate_values) == len(journal().trial(number).history().epochs)
 
-    list(search(toy, 20))
+    for progress in search(toy, 20):
+        board.follow(progress, places.resolve().home)
+        if isinstance(progress, SearchStarted):
+            assert (board.paused_before, {*board.paused}) == (len(waiting), waiting)
+        assert board.reached <= 20
+    assert (board.reached, board.paused) == (20, {})
     rows = results.rows(journal())
+    assert not any(row.paused for row in rows)
     assert [row.state in {"complete", "pruned"} for row in rows] == [True] * 20
     assert {row.epochs for row in rows if row.state == "pruned"} == {1, 3}
     trials = optuna.load_study(study_name="toy", storage=places.resolve().storage).trials

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -135,12 +134,3 @@ def serving(database):
         made.kill()
     for pid in made.children():
         os.kill(pid, signal.SIGKILL)
-
-
-def until(true, seconds=90.0):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := true():
-            return found
-        time.sleep(0.1)
-    raise AssertionError("not within the time")

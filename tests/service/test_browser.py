@@ -12,7 +12,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
-from tests.service.conftest import CHROMIUM, PASSWORD, until
+from tests.service.conftest import CHROMIUM, PASSWORD
+from tests.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")]
 PAGES = (

@@ -19,7 +19,8 @@ from study.errors import InputError
 from study.schemas.service import Submitted
 from study.service import hub, queue, tables
 from study.service.client import Client
-from tests.service.conftest import PASSWORD, RUNNER, bearer, service_at, until
+from tests.service.conftest import PASSWORD, RUNNER, bearer, service_at
+from tests.waiting import until
 
 PATIENCE = 4.0  # seconds
 

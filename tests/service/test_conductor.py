@@ -20,8 +20,9 @@ from study.schemas.service import Submitted
 from study.service import commands, hub, pages, people, queue, tables
 from study.service.conductor import Child, Conductor
 from study.service.machines import Here
-from tests.service.conftest import ADMIN, RUNNER, until
+from tests.service.conftest import ADMIN, RUNNER
 from tests.service.mine import MINE
+from tests.waiting import until
 
 
 @pytest.fixture

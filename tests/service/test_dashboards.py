@@ -17,7 +17,8 @@ import pytest
 from study.service import people, store
 from study.service.dashboards import Program
 from study.settings import resolve
-from tests.service.conftest import PASSWORD, bearer, until
+from tests.service.conftest import PASSWORD, bearer
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 MLFLOW = "/mlflow/ajax-api/2.0/mlflow"

@@ -80,6 +80,10 @@ def test_pages_show_of_a_study_what_its_folders_tell(here, made):
     assert shown["counts"] == {state: getattr(told, state) for state in STATES}
     assert round(shown["seconds"], 3) == told.seconds
     assert shown["curves"][0] == [0.5, 0.6, 0.7]
+    made.trial(6).append("paused", epochs=2)
+    Follower(here.database, home).follow("made")
+    shown = study_queries.overview(here.database, home, "made")
+    assert (shown["paused"], shown["counts"]["running"], shown["trials"][-1]["paused"]) == (1, 1, True)
     made.trial(6).append("ended", state="complete", value=0.99, reason="", evaluation={})
     follower = Follower(here.database, home)  # of the next server
     assert follower.follow("made") == 1

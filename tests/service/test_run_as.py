@@ -17,7 +17,8 @@ import httpx2
 import pytest
 
 import study
-from tests.service.conftest import PASSWORD, bearer, until
+from tests.service.conftest import PASSWORD, bearer
+from tests.waiting import until
 
 ROOT = os.geteuid() == 0
 SYSTEM = f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}"  # that every user may run

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 
-from tests.service.conftest import until
+from tests.waiting import until
 
 SCHEMATHESIS = Path(sysconfig.get_path("scripts")) / "schemathesis"
 

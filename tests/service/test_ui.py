@@ -9,11 +9,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -84,13 +85,6 @@ def is_gone(group):
     return False
 
 
-def wait_for(condition, seconds=60.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 def test_both_pages_answer_on_loopback_without_a_database_before_and_end_with_ctrl_c(start):
     ui = start()
     dashboard, mlflow = ui.addresses()
@@ -133,7 +127,7 @@ def test_mlflow_opens_on_the_newest_runs_and_when_one_of_them_dies_the_other_goe
     assert address.endswith(f"/#/experiments/{newer}/runs?workflowType=machine_learning")
     dashboard, mlflow = sorted(ui.children())
     os.kill(dashboard, signal.SIGKILL)
-    wait_for(lambda: "Optuna dashboard ended with exit code -9" in ui.errors.read_text())
+    until(lambda: "Optuna dashboard ended with exit code -9" in ui.errors.read_text())
     assert ask(address, "/health") == (200, b"OK")
     os.kill(mlflow, signal.SIGKILL)
     assert ui.process.wait(60) == 1
@@ -142,7 +136,7 @@ def test_mlflow_opens_on_the_newest_runs_and_when_one_of_them_dies_the_other_goe
 
 def test_a_signal_before_they_are_ready_ends_both(start):
     ui = start()
-    wait_for(ui.children)
+    until(ui.children)
     servers = ui.children()
     assert ui.end(signal.SIGTERM) == 0
     assert all(map(is_gone, servers))

@@ -18,8 +18,9 @@ from playwright.sync_api import sync_playwright
 from study.errors import InputError
 from study.record import family, results
 from study.service.client import Client, log_in
-from tests.service.conftest import CHROMIUM, PASSWORD, until
+from tests.service.conftest import CHROMIUM, PASSWORD
 from tests.service.mine import MINE
+from tests.waiting import until
 
 TRIALS = 8
 

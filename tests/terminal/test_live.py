@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -11,8 +12,18 @@ from rich.console import Console
 from study.cli import preamble
 from study.definition import Study
 from study.events import Epoch
+from study.formatting import knobs
 from study.metric import Metric
-from study.progress import Notice, Preparing, SearchStarted, TrialEnded, TrialEpoch, TrialPlaced, TrialStarted
+from study.progress import (
+    Notice,
+    Preparing,
+    SearchStarted,
+    TrialEnded,
+    TrialEpoch,
+    TrialPaused,
+    TrialPlaced,
+    TrialStarted,
+)
 from study.recipe import Recipe
 from study.record.history import Ended
 from study.record.trial import TrialRow
@@ -118,6 +129,40 @@ def test_pace_and_end_count_running_trials_by_their_share(board):
     board.clock.now += 75
     assert board.per_minute() == pytest.approx(1.0)  # one trial and a quarter: epoch 1 was there before
     assert board.seconds_left() == pytest.approx(60 * (10 - 4 - 0.25))
+
+
+def test_a_paused_trial_counts_as_one_that_is_over_and_no_more_once_it_goes_on(board, caplog):
+    caplog.set_level(logging.INFO, logger="study")
+    pause = TrialPaused(4, 2)
+    board.take(pause)
+    live.tell(pause, board)
+    line = f"Trial 4 paused after 2 epochs with value: 61.00 % ({knobs(LONG)}). {BEST.replace('3/10', '4/10')}"
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [("INFO", line)]
+    board.clock.now += 75
+    assert (board.reached, board.finished, list(board.running)) == (4, 3, [5])
+    assert (board.per_minute(), board.seconds_left()) == (pytest.approx(0.8), pytest.approx(75 * 6))
+    text = "\n".join(drawn(board, 140))
+    assert "4/10 trials" in text
+    assert "2 complete  1 pruned  1 paused  1 failed  1 running" in text
+    board.take(TrialStarted(4, None, LONG, 2))
+    assert (board.reached, board.paused, board.per_minute()) == (3, {}, None)
+    board.take(TrialPaused(4, 3))
+    board.take(ended(4, "pruned", 0.61))
+    assert (board.reached, board.finished, board.paused, board.per_minute()) == (4, 4, {}, pytest.approx(0.8))
+
+
+def test_trials_that_were_paused_before_count_on_the_way_and_not_in_the_pace(caplog):
+    caplog.set_level(logging.INFO, logger="study")
+    board = Board(clock=Clock())
+    board.start(STARTED, Metric("val_accuracy"), [replace(row(4, "running", 0.5), paused=True)])
+    live.tell(STARTED, board)
+    assert caplog.messages == ["toy: 3 of 10 trials finished, 1 paused, 1 trial to go on with; 2 trials at a time"]
+    board.clock.now += 60
+    assert (board.reached, board.per_minute()) == (1, None)
+    board.take(ended(4, "pruned", 0.5))  # as the search ends
+    assert (board.reached, board.per_minute()) == (1, None)
+    board.take(ended(5, "complete", 0.7))
+    assert board.per_minute() == pytest.approx(1.0)
 
 
 def test_a_trials_own_length_wins_over_the_studys(board):

@@ -10,8 +10,9 @@ from study import tracking
 from study.errors import PlaceError
 from study.formatting import storable
 from study.record import checked
-from study.tracking import mirror
+from study.tracking import cursor, mirror
 from study.tracking.mirror import Mirror
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -35,13 +36,6 @@ def deaf_server():
     """Connections to it are made, by the kernel, and never answered."""
     with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-
-
-def wait_for(condition, seconds=60.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_a_second_sync_finds_nothing_to_send(settings, folders, seen):
@@ -98,11 +92,11 @@ def test_epochs_appear_while_the_trial_runs(folders, seen, running):
     live, warnings = running()
     trial = folders.trial(epochs=1)
     live.wake()
-    wait_for(lambda: folders.points() == seen.points())
+    until(lambda: folders.points() == seen.points())
     assert seen.of(trial).info.status == "RUNNING"
     folders.epoch(trial, 2)
     live.wake()
-    wait_for(lambda: folders.points() == seen.points())
+    until(lambda: folders.points() == seen.points())
     folders.end(trial, "complete")
     live.wake()
     assert live.close(60) == 0
@@ -116,17 +110,17 @@ def test_a_server_killed_and_started_again_catches_up_by_itself(settings, folder
     trial = folders.trial(epochs=2)
     live.wake()
     there = look(server.uri)
-    wait_for(lambda: there.points() == folders.points())
+    until(lambda: there.points() == folders.points())
     server.kill()
     for epoch in (3, 4, 5):
         folders.epoch(trial, epoch)
         live.wake()
-    wait_for(lambda: warnings)
+    until(lambda: warnings)
     folders.end(trial, "complete")
     folders.trial(epochs=2, end="pruned")
     live.wake()
     server.start()
-    wait_for(lambda: mirror.pending(folders.journal, server.uri) == 0)
+    until(lambda: mirror.pending(folders.journal, server.uri) == 0)
     assert live.close(60) == 0
     assert there.points() == folders.points()
     assert len(warnings) == 1
@@ -296,6 +290,36 @@ def test_the_best_value_rises_by_trial_number_whatever_ends_first(settings, fold
         tracking.sync_studies(settings)
     rise = seen.client.get_metric_history(seen.parent().info.run_id, "best_trial")
     assert sorted((point.step, point.value) for point in rise) == [(0, 0), (1, 1)]
+
+
+def test_a_paused_trial_keeps_no_best_value_back_and_may_be_the_best_later(
+    settings, study_folders, look, tmp_path, database
+):
+    (tmp_path / "new.db").write_bytes(database.read_bytes())
+    later = replace(settings, tracking_uri=f"sqlite:///{tmp_path / 'new.db'}")
+    folders = study_folders("promoted", pruner="promotion")
+    paused, other = folders.trial(epochs=1), folders.trial(epochs=2, end="complete")
+    paused.append("paused", epochs=1)
+    tracking.sync_studies(settings)
+
+    def rise(places):
+        seen = look(places.tracking_uri, "promoted")
+        points = seen.client.get_metric_history(seen.parent().info.run_id, "best_trial")
+        return sorted((point.timestamp, point.step, point.value) for point in points)
+
+    assert [value for *_, value in rise(settings)] == [other.number]
+    sent = cursor.load(folders.journal, settings.tracking_uri)
+    early = mirror.summarize(folders.journal, folders.journal.definition(), sent, folders.journal.trials(), 0.0)
+    assert early.new_bests == []  # a trial that ended before it may not have been read yet
+    for epoch in (2, 3, 4):
+        folders.epoch(paused, epoch)
+    folders.end(paused, "complete")
+    for places in (settings, later):
+        tracking.sync_studies(places)
+        metrics = look(places.tracking_uri, "promoted").parent().data.metrics
+        assert (metrics["best_trial"], metrics["best_value"]) == (0, paused.history().ended.value)
+    assert [(step, value) for _, step, value in rise(settings)] == [(1, 1), (1, 0)]
+    assert rise(later) == rise(settings)
 
 
 @pytest.mark.parametrize(("direction", "best"), [("maximize", "2"), ("minimize", "0")])

@@ -2,12 +2,12 @@
 
 import subprocess
 import sys
-import time
 
 import pytest
 
 from study import tracking
 from study.settings import resolve
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -20,13 +20,6 @@ def sync_elsewhere(home, *names):
         "sys.exit(any(report.error or report.pending for report in reports))"
     )
     return subprocess.Popen([sys.executable, "-c", code, str(home), *names])
-
-
-def wait_for(condition, seconds=60.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_processes_that_sync_at_once_make_every_run_once(settings, folders, seen):
@@ -52,7 +45,7 @@ def test_a_first_use_that_was_killed_leaves_nothing_in_the_way(tmp_path, study_f
     folders = study_folders("tiny")
     folders.trial(epochs=1, end="complete")
     process = sync_elsewhere(home)
-    wait_for((home / ".mlflow.db.making").exists)
+    until((home / ".mlflow.db.making").exists)
     process.kill()
     process.wait()
     assert not (home / "mlflow.db").exists()
@@ -65,7 +58,7 @@ def test_a_sync_that_is_killed_is_made_good_by_the_next(settings, folders, seen)
         folders.trial(epochs=3, end="complete")
     for runs in (3, 8):
         process = sync_elsewhere(settings.home)
-        wait_for(lambda runs=runs: len(seen.runs()) >= runs)
+        until(lambda runs=runs: len(seen.runs()) >= runs)
         process.kill()
         process.wait()
     (report,) = tracking.sync_studies(settings)

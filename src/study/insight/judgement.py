@@ -22,6 +22,7 @@ from study.insight import edges, savings
 from study.metric import Ends
 from study.schemas import search as schemas
 from study.stats import expected, intervals
+from study.text import search as text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -85,15 +86,17 @@ def few_examples(evidence: Evidence) -> Iterator[Remark]:
 
 
 def time_left(evidence: Evidence) -> Iterator[Remark]:
-    """While it is run: how much is left of all, and of each trial that a worker trains now."""
+    """While it is run: how much is left of all, what paused trials wait for, how much is left of each in training."""
     if evidence.coordinator is None:
         return
     if evidence.asked:
         yield _whole(evidence, evidence.asked)
+    if paused := sum(row.paused for row in evidence.rows):
+        yield Remark("time left", text_of.paused(paused))
     length = (evidence.definition.get("recipe") or {}).get("epochs")
     for row in evidence.rows:
         whole = row.overrides.get("epochs", length)
-        if row.state != "running" or not isinstance(whole, int):
+        if row.state != "running" or row.paused or not isinstance(whole, int):
             continue
         left = max(0, whole - row.epochs)
         pace = f", about {duration(left * row.seconds / row.epochs)}" if row.epochs else ""
@@ -103,11 +106,16 @@ def time_left(evidence: Evidence) -> Iterator[Remark]:
 
 
 def _whole(evidence: Evidence, asked: Mapping[str, Any]) -> Remark:
-    """Say how far a run is, and how much longer it takes at the pace that it has had since it began."""
+    """Say how far a run is, and how much longer it takes at the pace that it has had since it began.
+
+    A paused trial counts in the pace as a finished one: most end so.
+    """
     finished = sum(row.state in {"complete", "pruned"} for row in evidence.rows)
-    here, left = finished - asked["finished"], max(0, asked["trials"] - finished)
+    reached = finished + (paused := sum(row.paused for row in evidence.rows))
+    here, left = reached - asked["finished"] - asked.get("paused", 0), max(0, asked["trials"] - reached)
     pace = f", about {duration(left * (evidence.now - asked['since']) / here)} left" if here > 0 and left else ""
-    return Remark("time left", f"it is running: {finished} of {asked['trials']} trials finished{pace}")
+    waiting = f" and {paused} paused" if paused else ""
+    return Remark("time left", f"it is running: {finished} of {asked['trials']} trials finished{waiting}{pace}")
 
 
 def at_the_boundary(evidence: Evidence) -> Iterator[Remark]:

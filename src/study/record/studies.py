@@ -58,7 +58,8 @@ def _counts(journal: Journal) -> dict[str, Any]:
     metric, rows = results.metric_of(journal, trials), [trial.row for trial in trials]
     best = results.best(rows, metric)
     states = {state: sum(row.state == state for row in rows) for state in STATES}
-    return {**states, "metric": metric.name, "best": best.value if best else None}
+    paused = sum(row.paused for row in rows)
+    return {**states, "paused": paused, "metric": metric.name, "best": best.value if best else None}
 
 
 def _origin(journal: Journal) -> str:

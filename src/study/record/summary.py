@@ -56,6 +56,11 @@ class Summary(Shown):
         """Number of trials that count towards `--trials`: complete or pruned."""
         return self.counts["complete"] + self.counts["pruned"]
 
+    @property
+    def paused(self) -> int:
+        """Number of trials that the pruner has paused; they are among the running ones."""
+        return sum(row.paused for row in self.trials)
+
     def values(self) -> dict[str, Any]:
         """Return the fields of its record, for records with more fields."""
         return {
@@ -63,6 +68,7 @@ class Summary(Shown):
             **self.metric.asked(),
             "finished": self.finished,
             **self.counts,
+            "paused": self.paused,
             "seconds": round(self.seconds, 3),
             "best": self.best.record() if self.best else None,
             "variants": [self._variant(row) for row in self.variants],
@@ -89,7 +95,7 @@ class Summary(Shown):
         for row in self.trials:
             if row.value is None:
                 continue
-            series.setdefault(text.state(row.state), []).append((row.number, row.value))
+            series.setdefault(text.state(row.state, paused=row.paused), []).append((row.number, row.value))
             if row.state == "complete" and (not so_far or self.metric.better(row.value, so_far[-1][1])):
                 so_far.append((row.number, row.value))
         if so_far:

@@ -52,6 +52,7 @@ class TrialRow:
         audited: epoch after which the pruner would have stopped it; None unless it was selected to continue, to measure
             what pruning loses.
         repeats: trial of the same recipe and seed whose values were copied; None if this trial was trained.
+        paused: whether the pruner has paused it; its state is running.
 
     """
 
@@ -70,6 +71,7 @@ class TrialRow:
     params: Mapping[str, Any] = field(default_factory=dict[str, Any])
     audited: int | None = None
     repeats: int | None = None
+    paused: bool = False
 
     def record(self) -> TrialRecord:
         """Return the trial as a record."""
@@ -81,6 +83,7 @@ class TrialRow:
             "trial": self.number,
             "variant": self.variant,
             "state": self.state,
+            "paused": self.paused,
             "value": self.value,
             "best_value": self.best_value,
             "epochs": self.epochs,
@@ -186,6 +189,7 @@ class Trial:
             params=about.get("params") or {},
             audited=history.audited,
             repeats=ended.repeats if ended else None,
+            paused=history.paused and not ended,
         )
 
     def epochs(self) -> list[dict[str, Any]]:

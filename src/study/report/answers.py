@@ -10,9 +10,9 @@ from study.insight import evidence, judgement
 from study.recipe import SEEDS
 from study.report.found import best_row
 from study.report.parts import Facts, Points, Section, Table, Text
-from study.report.reproduction import commands
+from study.report.reproduction import commands, run
 from study.text import questions
-from study.text.search import REMARKS, remark
+from study.text.search import REMARKS, paused, remark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -66,7 +66,8 @@ def answer(found: Found, chart: Sequence[Part]) -> Section:
         parts.append(Facts(scores, large=True))
     if found.count("running"):
         state = f"{found.count('running')} of {plural(len(found.trials), 'trial')} unfinished"
-        parts.append(Text(f"The search is not over: {state}. `study run {found.name}` resumes it."))
+        waiting = f" {paused(found.summary.paused)}." if found.summary.paused else ""
+        parts.append(Text(f"The search is not over: {state}.{waiting} `{run(found)}` resumes it."))
     return Section("answer", "Answer", [*parts, *chart])
 
 
@@ -106,7 +107,7 @@ def _sentence(found: Found) -> str:
         )
     if found.compared and not found.trials:
         return _of_variants(found, found.compared)
-    return f"None yet: no trial is complete. `study run {found.name}` resumes the search."
+    return f"None yet: no trial is complete. `{run(found)}` resumes the search."
 
 
 def _confirmed(found: Found, confirmed: Confirmation, winner: Contender, mean: Mean) -> str:

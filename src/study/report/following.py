@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from study.formatting import plural
 from study.insight.importance import NEEDED
 from study.report.parts import Commands, Section
-from study.report.reproduction import commands, held, searched
+from study.report.reproduction import commands, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,17 +21,14 @@ def section(found: Found) -> Section | None:
     return Section("next", "What to ask next", [Commands(items)]) if items else None
 
 
-def _run(found: Found, trials: str = "") -> str:
-    return f"study run {searched(found)}{trials}{held(found.definition.get('fixed'))}"
-
-
 def _search(found: Found) -> Iterator[tuple[str, str]]:
     if found.count("running"):
-        yield _run(found), f"resumes {plural(found.count('running'), 'unfinished trial')}."
+        paused = f", {found.summary.paused} of them paused" if found.summary.paused else ""
+        yield run(found), f"resumes {plural(found.count('running'), 'unfinished trial')}{paused}."
     elif not found.trials:
-        yield _run(found), "searches for the best recipe."
+        yield run(found), "searches for the best recipe."
     elif found.best is None:
-        yield _run(found), "resumes the search: no trial is complete."
+        yield run(found), "resumes the search: no trial is complete."
 
 
 def _variants(found: Found) -> Iterator[tuple[str, str]]:
@@ -66,6 +63,6 @@ def _importance(found: Found) -> Iterator[tuple[str, str]]:
     if 0 < weighed < NEEDED:
         asked = found.summary.finished + NEEDED - weighed
         yield (
-            _run(found, f" --trials {asked}"),
+            run(found, f" --trials {asked}"),
             f"says which knobs matter: that takes {NEEDED} complete trials of the search, and there are {weighed}.",
         )

@@ -14,7 +14,6 @@ from study.formatting import duration, knob, local_moment, plural, to_json
 from study.insight import savings
 from study.questions import judging
 from study.record import results
-from study.record.trial import STATES
 from study.report.parts import Code, Facts, Points, Section, Table, Text
 from study.sampling.space import spell_stored
 from study.study_files import available
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from study.report.parts import Part
 
 LONGEST_LINE = 76  # characters of a command; longer ones are folded
+DEFAULTS = (("sampler", "tpe"), ("pruner", "median"), ("seed", 0))
 
 
 def sections(found: Found, winner: Winner | None) -> list[Section]:
@@ -71,8 +71,9 @@ def _compute(found: Found) -> Iterator[Part]:
 
 
 def _states(found: Found) -> str:
-    counts = [f"{found.count(each)} {state(each)}" for each in STATES if found.count(each)]
-    return f"{len(found.trials)}: {', '.join(counts)}"
+    rows = results.ranked([trial.row for trial in found.trials], found.metric)
+    words = Counter(state(row.state, paused=row.paused) for row in rows)
+    return f"{len(found.trials)}: {', '.join(f'{count} {word}' for word, count in words.items())}"
 
 
 def _pruning(found: Found) -> Iterator[tuple[str, str]]:
@@ -161,17 +162,18 @@ def searched(found: Found) -> str:
     return f"{written} --data {dataset}" if dataset else written
 
 
+def run(found: Found, trials: str = "") -> str:
+    """Write the command that goes on with the search; with another sampler, pruner or seed it would be refused."""
+    how = ((key, found.definition.get(key, default), default) for key, default in DEFAULTS)
+    options = "".join(f" --{key} {value}" for key, value, default in how if value != default)
+    return f"study run {searched(found)}{trials}{options}{held(found.definition.get('fixed'))}"
+
+
 def commands(found: Found) -> dict[str, str]:
     """Write the commands that repeat the search and everything that followed it, by what they do."""
     lines: dict[str, str] = {}
     if found.trials:
-        options = "".join(
-            f" --{key} {found.definition[key]}"
-            for key, default in (("sampler", "tpe"), ("pruner", "median"), ("seed", 0))
-            if found.definition.get(key, default) != default
-        )
-        fixed = held(found.definition.get("fixed"))
-        lines["run"] = f"study run {searched(found)} --trials {max(1, found.summary.finished)}{options}{fixed}"
+        lines["run"] = run(found, f" --trials {max(1, found.summary.finished)}")
     if found.compared:
         question, names = found.compared.question, ",".join(found.compared.question.variants)
         sure = f"{' --until-sure' if question.until_sure else ''}{' --resplit' if question.resplit else ''}"

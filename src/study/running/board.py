@@ -68,6 +68,8 @@ class Board:
     failed: int = 0
     leaders: list[Placed] = field(default_factory=list[Placed])
     last: Placed | None = None
+    paused: dict[int, Running] = field(default_factory=dict[int, Running])
+    paused_before: int = 0  # this run
     running: dict[int, Running] = field(default_factory=dict[int, Running])
     began: float = 0.0
     ended_here: int = 0
@@ -86,12 +88,23 @@ class Board:
         """Number of trials that count towards the target."""
         return self.complete + self.pruned
 
+    @property
+    def reached(self) -> int:
+        """Number of trials on the way to the target: finished ones, and paused ones, which end as pruned or go on."""
+        return self.finished + len(self.paused)
+
     def start(self, progress: SearchStarted, metric: Metric, before: Sequence[TrialRow]) -> None:
         """Start from the trials in the folders; call before passing the same event to `take`."""
         self.study, self.target, self.began = progress.study, progress.target, self.clock()
         self.epochs, self.metric = progress.epochs, metric.seen(row.value or 0.0 for row in before)
         self.complete = self.pruned = self.failed = self.ended_here = self.epochs_here = 0
         self.leaders, self.last = [], None
+        self.paused = {
+            row.number: Running(row.number, row.variant, row.overrides, row.epochs, row.epochs, row.value)
+            for row in before
+            if row.paused
+        }
+        self.paused_before = len(self.paused)
         for row in before:
             self.complete += row.state == "complete"
             self.pruned += row.state == "pruned"
@@ -112,6 +125,7 @@ class Board:
             case Preparing():
                 self.doing = progress.text
             case TrialStarted():
+                self.paused.pop(progress.trial, None)
                 self.running[progress.trial] = Running(
                     progress.trial, progress.variant, progress.overrides, progress.epochs, progress.epochs, None
                 )
@@ -121,8 +135,9 @@ class Board:
                     self.running[number] = replace(known, host=host)
             case TrialEpoch():
                 self._epoch(progress)
-            case TrialPaused():
-                self.running.pop(progress.trial, None)
+            case TrialPaused(number, epochs):
+                known = self.running.pop(number, None) or Running(number, None, {}, epochs, epochs, None)
+                self.paused[number] = known
             case TrialEnded():
                 self._ended(progress)
             case _:
@@ -134,15 +149,18 @@ class Board:
         return own if isinstance(own, int) else self.epochs
 
     def per_minute(self) -> float | None:
-        """Return trials per minute since the start, with running ones counted in part; None if too early to tell."""
+        """Return trials per minute since the start; None if too early to tell.
+
+        Running ones count in part, a pause as one, and a paused trial that goes on as minus one.
+        """
         seconds = self.clock() - self.began
-        done = self.ended_here + self._shares()
+        done = self.ended_here + len(self.paused) - self.paused_before + self._shares()
         return 60 * done / seconds if seconds > 1 and done >= 0.5 else None
 
     def seconds_left(self) -> float | None:
         """Estimate the seconds until the target is reached."""
         rate = self.per_minute()
-        return None if rate is None else 60 * max(0.0, self.target - self.finished - self._shares()) / rate
+        return None if rate is None else 60 * max(0.0, self.target - self.reached - self._shares()) / rate
 
     def _shares(self) -> float:
         running = tuple(self.running.values())  # the live view calls this from its own thread
@@ -159,6 +177,7 @@ class Board:
 
     def _ended(self, progress: TrialEnded) -> None:
         self.running.pop(progress.trial, None)
+        self.paused.pop(progress.trial, None)
         self.ended_here += 1
         ended = progress.ended
         self.complete += ended.state == "complete"

@@ -81,7 +81,8 @@ def conduct(
             if options.track:
                 yield from told(journal, settings)
             return
-        asked = {"trials": source.target(trials), "finished": trials.finished(), "since": time.time()}
+        asked = {"trials": source.target(trials), "finished": trials.finished(), "paused": len(trials.paused)}
+        asked |= {"since": time.time()}
         journal.store_question("run", asked)
         about = {"study": study.name, "metric": study.objective.name, "direction": study.direction}
         about |= {"followed": study.metric} if study.test else {}
@@ -106,7 +107,8 @@ def _require_done(loop: Loop) -> None:
     trials, source = loop.trials, loop.source
     if source.is_done(trials):
         return
-    so_far = f"with {trials.finished()} of {source.target(trials)} trials finished, everything saved"
+    paused = f" and {len(trials.paused)} paused" if trials.paused else ""
+    so_far = f"with {trials.finished()} of {source.target(trials)} trials finished{paused}, everything saved"
     how: dict[str, str] = {"where": loop.study.name, "fix": "The same command continues."}
     if loop.stop.is_set():
         raise Interrupted(f"stopped {so_far}", **how).by(signal_of(loop.stop))

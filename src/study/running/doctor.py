@@ -136,8 +136,12 @@ def _processor() -> str:
 
 
 def _memory() -> str:
-    pages, page = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
-    return f"{size(pages * page)} in all, {size(os.sysconf('SC_AVPHYS_PAGES') * page)} free"
+    from study.environment import memory  # noqa: PLC0415 - see above
+
+    if (found := memory()) is None:
+        return "unknown"
+    free, total = found
+    return f"{size(total)} in all, {size(free)} free"
 
 
 def _place(folder: Path, option: str) -> str:

@@ -19,7 +19,8 @@ class ListedStudy(Record):
     complete: int | None = Field(description="number of complete trials")
     pruned: int | None = Field(description="number of pruned trials")
     failed: int | None = Field(description="number of failed trials")
-    running: int | None = Field(description="number of unfinished trials")
+    running: int | None = Field(description="number of unfinished trials, paused ones included")
+    paused: int | None = Field(default=None, description="number of trials that the pruner has paused")
     metric: str | None = Field(description="name of the optimized metric")
     best: float | None = Field(description="value of the best complete trial")
 

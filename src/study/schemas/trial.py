@@ -16,7 +16,10 @@ class Trial(Record):
 
     trial: int = Field(description="trial number, from 0")
     variant: str | None = Field(description="name of the variant, if it is one")
-    state: State = Field(description="complete, pruned, failed, or running if it has not ended")
+    state: State = Field(description="complete, pruned, failed, or running if it has not ended, paused ones included")
+    paused: bool = Field(
+        default=False, description="whether the pruner has paused it: it goes on later, or is pruned at the end"
+    )
     value: float | None = Field(
         description="value of the objective after the last epoch; for a pruned trial, the value it reached"
     )

@@ -120,13 +120,15 @@ def _standing(request: Request, run: Run) -> dict[str, Any]:
     if not run.studies:
         return {"text": "starting", "share": 0.0}
     here = service(request)
-    done = study_queries.finished(here.database, run.studies[-1])
+    study = run.studies[-1]
+    done, paused = study_queries.finished(here.database, study), study_queries.paused(here.database, study)
     try:
         target = (family.journal(run.studies[-1], here.places.home).question("run") or {}).get("trials")
     except StudyError as error:
         return {"text": str(error), "share": 0.0}
-    share = min(1.0, done / target) if target else 0.0
-    return {"text": f"{done} of {target or '?'} trials", "share": share}
+    share = min(1.0, (done + paused) / target) if target else 0.0
+    waiting = f" finished, {paused} paused" if paused else ""
+    return {"text": f"{done} of {target or '?'} trials{waiting}", "share": share}
 
 
 @routes.get("/queue", openapi_extra=READER)

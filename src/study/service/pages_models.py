@@ -12,6 +12,7 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import ValidationError
 
 from study import api
+from study.environment import memory
 from study.errors import InputError
 from study.formatting import number as plain
 from study.formatting import size
@@ -152,10 +153,5 @@ def machines(request: Request) -> Response:
 
 
 def _memory() -> str:
-    try:
-        with open("/proc/meminfo", encoding="ascii") as file:  # noqa: PTH123 - no file that is written
-            known = dict(line.split(":") for line in file)
-        free, total = (1024 * int(known[name].split()[0]) for name in ("MemAvailable", "MemTotal"))
-    except (OSError, KeyError, ValueError):
-        return "unknown"
-    return f"{size(free)} free of {size(total)}"
+    found = memory()
+    return f"{size(found[0])} free of {size(found[1])}" if found else "unknown"

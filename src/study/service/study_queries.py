@@ -47,6 +47,15 @@ def finished(database: Database, study: str) -> int:
     return known.get("complete", 0) + known.get("pruned", 0)
 
 
+def paused(database: Database, study: str) -> int:
+    """Count the trials of a study that its pruner has paused; they are among the running ones."""
+    chosen = sa.select(TABLE.c.row).where(
+        TABLE.c.study == study, TABLE.c.state == "running", TABLE.c.row.is_not(None)
+    )  # fmt: skip
+    with database.read() as connection:
+        return sum(_row(row)["paused"] for (row,) in connection.execute(chosen))
+
+
 def trials(
     database: Database, study: str, metric: Metric, limit: int = 100, only: Sequence[int] | None = None
 ) -> list[Row]:
@@ -57,7 +66,12 @@ def trials(
         chosen = chosen.where(TABLE.c.trial.in_(only))
     ordered = chosen.order_by(RANK, TABLE.c.value.is_(None), better_first, TABLE.c.trial).limit(limit)
     with database.read() as connection:
-        return [json.loads(row) for (row,) in connection.execute(ordered)]
+        return [_row(row) for (row,) in connection.execute(ordered)]
+
+
+def _row(text: str) -> Row:
+    """Read a trial in short; an older version did not say whether it is paused."""
+    return {"paused": False, **json.loads(text)}
 
 
 def curves(
@@ -90,7 +104,7 @@ def overview(database: Database, home: Path, study: str, limit: int = 100) -> Ro
     known = counts(database, [study]).get(study, dict.fromkeys(STATES, 0))
     return {
         "study": study, "metric": metric, "best": best, "trials": rows, "counts": known, "total": sum(known.values()),
-        "seconds": float(seconds or 0.0), "curves": drawn,
+        "paused": paused(database, study), "seconds": float(seconds or 0.0), "curves": drawn,
     }  # fmt: skip
 
 

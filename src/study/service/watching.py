@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from study.events import Epoch
-from study.progress import Preparing, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialStarted
+from study.progress import Preparing, Progress, SearchStarted, TrialEnded, TrialEpoch, TrialPaused, TrialStarted
 from study.record.history import Ended
 from study.record.trial import TrialRow
 from study.service.client import ENDED, Client
@@ -46,7 +46,7 @@ class _Trials:
         self.before = [
             TrialRow(
                 each.trial, each.variant, each.state, each.value, each.best_value, each.epochs, each.seconds,
-                each.overrides, each.reason, None, each.device,
+                each.overrides, each.reason, None, each.device, paused=each.paused,
             )
             for each in overview.trials
         ]  # fmt: skip
@@ -72,6 +72,8 @@ class _Trials:
                 self._epochs[number] = int(data["number"])
                 metrics = {name: math.nan if value is None else value for name, value in data["metrics"].items()}
                 yield TrialEpoch(number, Epoch(int(data["number"]), metrics, data["seconds"]))
+            case "paused":
+                yield TrialPaused(number, int(data["epochs"]))
             case "ended":
                 self._ended.add(number)
                 known = {name: data[name] for name in ("state", "value", "reason", "time", "repeats") if name in data}

@@ -6,7 +6,7 @@ import logging
 import textwrap
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from study.formatting import duration, knobs, plural, wrapped
 from study.progress import (
@@ -26,7 +26,7 @@ from study.terminal.frame import Frame
 from study.text.table import clip
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Mapping
 
     from rich.console import Console, RenderableType
 
@@ -72,7 +72,7 @@ def tell(progress: Progress, board: Board) -> None:
         case Preparing():
             log.debug(progress.text)
         case SearchStarted():
-            log.info(_opening(progress))
+            log.info(_opening(progress, board))
         case TrialStarted():
             log.debug("Trial %d starts%s %s", progress.trial, _named(progress.variant), knobs(progress.overrides))
         case TrialPlaced(number, host):
@@ -80,8 +80,8 @@ def tell(progress: Progress, board: Board) -> None:
         case TrialEpoch():
             value = board.metric.value(progress.epoch.metrics.get(board.metric.name))
             log.debug("Trial %d epoch %d: %s %s", progress.trial, progress.epoch.number, board.metric.name, value)
-        case TrialPaused(number, epochs):
-            log.debug("Trial %d pauses after %s", number, plural(epochs, "epoch"))
+        case TrialPaused(number):
+            log.info(_pausing(board.paused[number], board))
         case TrialEnded():
             log.log(logging.WARNING if progress.ended.state == "failed" else logging.INFO, _ending(progress, board))
         case Notice():
@@ -90,19 +90,29 @@ def tell(progress: Progress, board: Board) -> None:
             log.info("%s: %s", progress.what, ", ".join(map(str, progress.paths)))
 
 
-def _opening(progress: SearchStarted) -> str:
+def _opening(progress: SearchStarted, board: Board) -> str:
+    paused = f", {len(board.paused)} paused" if board.paused else ""
     going_on = f", {plural(progress.resumed, 'trial')} to go on with" if progress.resumed else ""
     slots = f"; {plural(progress.slots, 'trial')} at a time" if progress.slots else ""
-    return f"{progress.study}: {progress.finished} of {progress.target} trials finished{going_on}{slots}"
+    return f"{progress.study}: {progress.finished} of {progress.target} trials finished{paused}{going_on}{slots}"
+
+
+def _pausing(trial: Running, board: Board) -> str:
+    what, epochs = f"Trial {trial.number}{_named(trial.variant)}", plural(trial.epochs, "epoch")
+    value = board.metric.value(trial.value)
+    return f"{what} paused after {epochs} with value: {value}{_changed(trial.overrides)}.{_so_far(board)}"
+
+
+def _so_far(board: Board) -> str:
+    best = board.best
+    named = f" Best is trial {best.number} with value: {board.metric.value(best.value)}." if best else ""
+    return f" [{board.reached}/{board.target}]{named}"
 
 
 def _ending(progress: TrialEnded, board: Board) -> str:
     """As Optuna writes it, and how far the search is."""
     ended, what = progress.ended, f"Trial {progress.trial}{_named(progress.variant)}"
-    value, changed = board.metric.value(ended.value), f" ({knobs(progress.overrides)})" if progress.overrides else ""
-    so_far = f" [{board.finished}/{board.target}]"
-    if board.best is not None:
-        so_far += f" Best is trial {board.best.number} with value: {board.metric.value(board.best.value)}."
+    value, changed, so_far = board.metric.value(ended.value), _changed(progress.overrides), _so_far(board)
     if ended.repeats is not None:
         return f"{what} repeats trial {ended.repeats}, recipe and seed, with value: {value}{changed}.{so_far}"
     if ended.state == "complete":
@@ -115,6 +125,10 @@ def _ending(progress: TrialEnded, board: Board) -> str:
 
 def _named(variant: str | None) -> str:
     return f" ({variant})" if variant else ""
+
+
+def _changed(overrides: Mapping[str, Any]) -> str:
+    return f" ({knobs(overrides)})" if overrides else ""
 
 
 def draw(board: Board, console: Console) -> RenderableType:
@@ -151,8 +165,8 @@ def _progress(board: Board, width: int) -> RenderableType:
     shares = sum(trial.epochs / (board.length(trial) or 10) for trial in tuple(board.running.values()))
     row.add_row(
         Text(clip(board.study, max(12, width // 3)), style="bold"),
-        ProgressBar(total=max(1, board.target), completed=min(board.target, board.finished + shares)),
-        f"{board.finished}/{board.target} trials",
+        ProgressBar(total=max(1, board.target), completed=min(board.target, board.reached + shares)),
+        f"{board.reached}/{board.target} trials",
     )
     return row
 
@@ -161,7 +175,8 @@ def _pace(board: Board, width: int) -> list[RenderableType]:
     """Trials by state, how fast they come and when the last one is expected: one line where there is room, else two."""
     from rich.text import Text
 
-    counts = f"{board.complete} complete  {board.pruned} pruned  "
+    paused = f"{len(board.paused)} paused  " if board.paused else ""
+    counts = f"{board.complete} complete  {board.pruned} pruned  {paused}"
     failed = f"{board.failed} failed"
     hosts = {trial.host for trial in tuple(board.running.values())} - {""}
     where = f" on {plural(board.slots, 'slot')}, {plural(len(hosts), 'node')}" if hosts else ""

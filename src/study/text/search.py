@@ -20,16 +20,25 @@ STATE_WORDS = {"running": "unfinished"}  # the folder does not say whether a pro
 REMARKS = "Remarks on the search"
 
 
-def state(named: str) -> str:
-    """Write a trial's state."""
-    return STATE_WORDS.get(named, named)
+def state(named: str, *, paused: bool = False) -> str:
+    """Write a trial's state; a paused one is `paused`, another that has not ended `unfinished`."""
+    return "paused" if paused else STATE_WORDS.get(named, named)
+
+
+def paused(count: int) -> str:
+    """Say how many trials the pruner has paused, and what becomes of them."""
+    each = "1 trial is paused: it" if count == 1 else f"{count} trials are paused: each"
+    goes_on = "goes on if it comes among the best third; otherwise it counts as pruned at the end"
+    return f"{each} {goes_on}"
 
 
 def counts(found: Counts) -> str:
-    """Write `12 finished (9 complete, 3 pruned), 1 failed, 2 unfinished; 34 min of training`."""
+    """Write `12 finished (9 complete, 3 pruned), 1 failed, 5 paused, 2 unfinished; 34 min of training`."""
     parts = [f"{found.finished} finished ({found.complete} complete, {found.pruned} pruned)"]
     parts += [f"{found.failed} failed"] if found.failed else []
-    parts += [f"{found.running} unfinished"] if found.running else []
+    parts += [f"{found.paused} paused"] if found.paused else []
+    unfinished = found.running - found.paused
+    parts += [f"{unfinished} unfinished"] if unfinished else []
     return f"{', '.join(parts)}; {duration(found.seconds)} of training"
 
 
@@ -71,7 +80,7 @@ def trials(rows: Sequence[Trial], metric: Metric, others: int = 0) -> Block:
     cells = [
         [
             str(row.trial),
-            state(row.state),
+            state(row.state, paused=row.paused),
             metric.cell(row.value),
             str(row.epochs),
             duration(row.seconds),

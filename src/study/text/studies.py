@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from study.formatting import knobs, plural, size
 from study.metric import Metric
-from study.text.search import state
 from study.text.table import Block
 
 if TYPE_CHECKING:
@@ -67,7 +66,8 @@ def _table(title: str, found: Sequence[ListedStudy]) -> Block:
 
 
 def _listed(found: ListedStudy) -> list[str]:
-    counts = {"complete": found.complete, "pruned": found.pruned, "failed": found.failed, "running": found.running}
-    trials = ", ".join(f"{count} {state(each)}" for each, count in counts.items() if count) or "-"
+    counts = {"complete": found.complete, "pruned": found.pruned, "failed": found.failed, "paused": found.paused}
+    counts["unfinished"] = (found.running or 0) - (found.paused or 0)
+    trials = ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "-"
     best = Metric(found.metric or "").seen([found.best or 0.0]).value(found.best)
     return [f"  {found.study}", trials, best, found.description]

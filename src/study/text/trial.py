@@ -31,7 +31,7 @@ def _head(found: TrialDetails) -> list[str]:
     named = f" ({found.variant})" if found.variant else ""
     why = f": {found.reason}" if found.reason else ""
     head = [
-        f"Trial {found.trial}{named} of {found.study}: {state(found.state)}{why}",
+        f"Trial {found.trial}{named} of {found.study}: {state(found.state, paused=found.paused)}{why}",
         f"{metric.name} {metric.value(found.value)} at the end"
         + (f", {metric.value(found.best_value)} at best" if found.best_value is not None else ""),
         f"{plural(found.epochs, 'epoch')} in {duration(found.seconds)}"

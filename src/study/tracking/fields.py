@@ -7,6 +7,7 @@ This module is independent of MLflow. Tags with a meaning for MLflow and other t
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import posixpath
 import re
@@ -66,10 +67,14 @@ def points_of_end(history: History) -> list[Point]:
 
 
 def points_of_summary(summary: StudySnapshot) -> list[Point]:
-    """Make points of the best value so far, with the trial's number as step."""
+    """Make points of the best value so far, with the trial's number as step, or the highest one so far.
+
+    MLflow takes the value of the highest step for the latest one, and of several of one step the one logged last.
+    """
+    steps = itertools.accumulate((each.trial for each in summary.new_bests), max)
     return [
-        Point(name, float(value), milliseconds(each.time), each.trial)
-        for each in summary.new_bests
+        Point(name, float(value), milliseconds(each.time), step)
+        for each, step in zip(summary.new_bests, steps, strict=True)
         for name, value in (("best_value", each.value), ("best_trial", each.trial))
     ]
 

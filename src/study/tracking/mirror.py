@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
@@ -175,6 +176,7 @@ class _Round:
 
     def __init__(self, journal: Journal, client: Client) -> None:
         self._journal, self._client = journal, client
+        self._began = time.time()
         self._cursor = cursors.load(journal, client.server)
         self._trials = journal.trials()
         self._sent = self._points = 0
@@ -252,7 +254,7 @@ class _Round:
 
     def _send_study(self, parent: str, definition: Mapping[str, Any]) -> None:
         """Send the state of the study as a whole, if it has changed."""
-        summary = summarize(self._journal, definition, self._cursor, self._trials)
+        summary = summarize(self._journal, definition, self._cursor, self._trials, self._began)
         mark = _mark(summary)
         if mark != self._cursor.summary:
             self._client.update_study(parent, summary)
@@ -263,23 +265,42 @@ class _Round:
 
 
 def summarize(
-    journal: Journal, definition: Mapping[str, Any], cursor: Cursor, trials: Sequence[TrialFolder]
+    journal: Journal,
+    definition: Mapping[str, Any],
+    cursor: Cursor,
+    trials: Sequence[TrialFolder],
+    began: float = math.inf,
 ) -> StudySnapshot:
-    """Make a study's snapshot from what the server has received of its trials."""
+    """Make a study's snapshot from what the server has received of its trials.
+
+    Args:
+        journal: the study's folders.
+        definition: as stored.
+        cursor: what the server has received.
+        trials: the study's.
+        began: when the first of their logs was read, in seconds since 1970: what ended before was received.
+
+    """
     sent_trials = [(trial.number, cursor.trials.get(trial.number)) for trial in trials]
     ended = [(number, sent) for number, sent in sent_trials if sent is not None and sent.state is not None]
-    first_running = next((number for number, sent in sent_trials if sent is None or sent.state is None), math.inf)
-    states = Counter(sent.state for _, sent in ended)
-    new_bests = _new_bests(ended, Metric(definition["metric"], definition["direction"]))
+    states, is_over = Counter(sent.state for _, sent in ended), len(ended) == len(sent_trials)
+    metric = Metric(definition["metric"], definition["direction"])
+    new_bests = _new_bests(ended, metric)
     best = next((each for each in reversed(new_bests) if results.whole(journal.trial(each.trial))), None)
+    if definition.get("pruner") == "promotion":  # a paused trial is passed by many others
+        by_time = _new_bests(sorted(ended, key=lambda each: each[1].time), metric)
+        known = by_time if is_over else [each for each in by_time if each.time < began]
+    else:
+        first_running = next((number for number, sent in sent_trials if sent is None or sent.state is None), math.inf)
+        known = [each for each in new_bests if each.trial < first_running]
     return StudySnapshot(
         definition=definition,
         counts={"complete": states["complete"], "pruned": states["pruned"], "failed": states["failed"],
                 "running": len(sent_trials) - len(ended)},
         best=best,
         recipe=journal.trial(best.trial).recipe() if best else None,
-        new_bests=[each for each in new_bests if each.trial < first_running],
-        ended=max(sent.time for _, sent in ended) if len(ended) == len(sent_trials) else None,
+        new_bests=known,
+        ended=max(sent.time for _, sent in ended) if is_over else None,
         note=note.of_study(journal, best and best.trial, best and best.value),
         groups=journal.groups(),
         files=journal.files(),

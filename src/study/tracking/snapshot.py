@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class NewBest:
-    """A complete trial that is better than all with lower numbers; `time` is when it ended, in seconds since 1970."""
+    """A complete trial that is better than all before it; `time` is when it ended, in seconds since 1970."""
 
     trial: int
     value: float
@@ -27,7 +27,8 @@ class StudySnapshot:
         counts: number of trials by state: complete, pruned, failed, running.
         best: the best complete trial; None before the first.
         recipe: every knob of the best trial; None without one.
-        new_bests: the trials that set a new best value, in the order of their numbers, up to the first running trial.
+        new_bests: the trials that set a new best value, in the order of their numbers, up to the first running trial;
+            with a pruner that pauses trials, in the order in which they ended.
         ended: when the last trial ended, in seconds since 1970; None while one is running.
         note: the study in words, as Markdown: its question, its best recipe, its score.
         groups: values over the seeds, such as mean, low, high and n, by variant, contender or arm.
