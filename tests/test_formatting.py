@@ -44,6 +44,8 @@ def test_the_password_of_a_url_is_hidden_wherever_it_stands():
     assert (
         formatting.without_password(line) == "cannot reach postgresql+psycopg://me:***@host/db or http://u:***@h:5000"
     )
+    line = "study run x --storage=postgresql://me:s@cr/et@db/optuna --set lr=0.1 --home http://127.0.0.1:80"
+    assert formatting.without_password(line) == line.replace("s@cr/et", "***")
 
 
 def test_a_moment_is_iso_8601_in_utc():

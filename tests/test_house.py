@@ -40,11 +40,14 @@ WORDS = {
     "augment", "dataset", "epochs", "hidden", "init", "loss", "lr", "metric", "model", "momentum", "optimizer",
     "patience", "precision", "sampling", "schedule", "seed", "steps", "weights",
 }  # fmt: skip
-# Not the engine's alone: which data is meant, how large an epoch of a dry run is, whether anything is held out.
+# Not the engine's alone: which data is meant, how long a dry run is and how large its epoch, whether anything is held out.
 SETTLED = {
     ("dataset", "data/counts.py"),
     ("dataset", "running/preflight.py"),
     ("dataset", "running/dry_run.py"),
+    ("batch_size", "running/dry_run.py"),
+    ("epochs", "running/dry_run.py"),
+    ("steps", "running/dry_run.py"),
     ("train_size", "running/dry_run.py"),
     ("train_size", "data/counts.py"),
     ("val_fraction", "data/counts.py"),

@@ -159,3 +159,13 @@ def test_a_module_that_ends_its_program_is_an_error_of_the_module():
     Path("own_ending_module.py").write_text("import sys\nsys.exit('bad data')\n")
     with pytest.raises(StudyFileError, match="cannot import 'own_ending_module:x': SystemExit: bad data"):
         import_object("own_ending_module:x")
+
+
+def test_a_file_whose_import_was_interrupted_is_read_from_its_start_by_the_next():
+    file = Path("slow.py")
+    file.write_text("import os\nif 'INTERRUPT' in os.environ:\n    raise KeyboardInterrupt\nx = 1\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INTERRUPT", "1")
+        with pytest.raises(KeyboardInterrupt):
+            load_file(file)
+    assert load_file(file).x == 1

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
-from study import settings
+from study import formatting, settings
 from study.errors import InputError
 from study.sampling import storage
 
@@ -28,8 +28,8 @@ def test_passwords_may_hold_the_signs_of_a_url(password):
         parts = sqlalchemy.make_url(url)
         assert parts.password == password.replace("%40", "@")
         assert (parts.username, parts.host, parts.port) == ("me", "host", 5432)
-        assert password not in settings.hide_password(url)
-        assert settings.hide_password(f"postgresql://me:{password}@host") == "postgresql://me:***@host"
+        assert password not in formatting.without_password(url)
+        assert formatting.without_password(f"postgresql://me:{password}@host") == "postgresql://me:***@host"
 
 
 @pytest.mark.parametrize("port", ["54x2", "", "-1", "5432a"])
@@ -50,7 +50,7 @@ def test_a_port_that_is_no_number_is_refused_without_the_password(port):
 )  # fmt: skip
 def test_other_urls_stay_as_they_are(url):
     assert settings.resolve("x", url, url).storage == url
-    assert settings.hide_password(url) == url
+    assert formatting.without_password(url) == url
 
 
 def test_the_file_of_a_url_is_found():

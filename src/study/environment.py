@@ -9,13 +9,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from study.formatting import without_password
+
 DISTRIBUTION = "studytune"  # what is installed; the import and the command are `study`
 PACKAGES = ("study", "torch", "torchvision", "optuna", "mlflow", "numpy", "scikit-learn", "pandas")
 
 
 def command() -> str:
-    """Return the command line that started this process, for people to read."""
-    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    """Return the command line that started this process, for people to read, without the password of a URL."""
+    return without_password(" ".join([Path(sys.argv[0]).name, *sys.argv[1:]]))
 
 
 def versions() -> dict[str, str]:

@@ -143,5 +143,5 @@ def _finite(value: Any) -> Any:
 
 
 def without_password(line: str) -> str:
-    """Hide the password of every URL in a line."""
-    return re.sub(r"(://[^:/@\s]*):[^@/\s]*@", r"\1:***@", line)
+    """Hide the password of every URL in a line, up to the last @ of its word: the password may hold one."""
+    return re.sub(r"(://[^:/@\s]*):\S*@", r"\1:***@", line)

@@ -201,15 +201,17 @@ def _execute(name: str, path: Path) -> None:
     try:
         with _importing(str(path)):
             loader.exec_module(module)
-    except SyntaxError as error:
+    except BaseException as error:  # Ctrl-C, too, must not leave half a module behind
         del sys.modules[name]
-        raise StudyFileError(f"syntax error: {error.msg}", where=f"{path}, line {error.lineno}") from error
-    except ValidationError as error:
-        del sys.modules[name]
-        raise StudyFileError(explain(error).what, where=_line_of(error, path)) from error
-    except (Exception, SystemExit) as error:  # a script's own `sys.exit` must not end a search, or a notebook
-        del sys.modules[name]
-        raise StudyFileError(reason(error), where=_line_of(error, path)) from error
+        match error:
+            case SyntaxError():
+                raise StudyFileError(f"syntax error: {error.msg}", where=f"{path}, line {error.lineno}") from error
+            case ValidationError():
+                raise StudyFileError(explain(error).what, where=_line_of(error, path)) from error
+            case Exception() | SystemExit():  # a script's own `sys.exit` must not end a search, or a notebook
+                raise StudyFileError(reason(error), where=_line_of(error, path)) from error
+            case _:
+                raise
     _own.note(module, source)
 
 

@@ -60,7 +60,8 @@ class Options:
         executor: a name in `study.executors.table.EXECUTORS`.
         sampler: a name in `study.sampling.table.SAMPLERS`.
         pruner: a name in `study.sampling.table.PRUNERS`; a study's variants are never pruned.
-        seed: of the sampler, and of every trial's recipe that has a seed and was not given one.
+        seed: of the sampler, and of every trial's recipe that has a seed and was not given one; None is 0 for the sampler,
+            and the recipe's own.
         timeout: seconds of a run; then running trials finish and save their epoch, and no other trial starts.
         hang: an epoch that takes this many times the longest so far, and over 5 minutes, is killed and retried; 0 for
             never. An epoch in this process, as with the executor `inline`, cannot be killed.
@@ -83,7 +84,7 @@ class Options:
     executor: str = "local"
     sampler: str = "tpe"
     pruner: str = "median"
-    seed: int = 0
+    seed: int | None = None
     timeout: float | None = None
     hang: float = 10.0
     address: str = ""

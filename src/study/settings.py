@@ -94,19 +94,12 @@ def checked_url(url: str, option: str) -> str:
     scheme, user, password, host, rest = match.groups()
     _, colon, port = host.rpartition("]")[2].rpartition(":")
     if colon and not re.fullmatch(r"[0-9]{1,5}", port):
-        what = f"{hide_password(url)} has the port {port!r}, which is no number"
+        shown = url.replace(f":{password}@", ":***@", 1) if password else url
+        what = f"{shown} has the port {port!r}, which is no number"
         raise InputError(what, where=option, fix="Write it as postgresql://USER:PASSWORD@HOST:5432/DATABASE.")
     if password is None:
         return url
     return f"{scheme}://{user}:{quote(unquote(password), safe='')}@{host}{rest}"
-
-
-def hide_password(url: str) -> str:
-    """Spell a URL without its password; what is no URL as it is."""
-    scheme, _, rest = url.partition("://")
-    before, at, after = rest.rpartition("@")
-    user, colon, _ = before.partition(":")
-    return f"{scheme}://{user}:***@{after}" if at and colon else url
 
 
 def cache_folder() -> Path:

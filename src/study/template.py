@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import keyword
+import re
 from pathlib import Path
 
 from study.errors import InputError, PlaceError
+
+LONGEST = 200  # characters of a study's name, as `definition.LONGEST_NAME`
+NAME = re.compile(rf"[A-Za-z]\w{{0,{LONGEST - 1}}}", re.ASCII)
 
 TEMPLATE = '''"""NAME: one line that says what this study asks; `study list` shows it."""
 
@@ -57,7 +61,7 @@ def write(name: str, folder: Path | None = None) -> Path:
     """Write FOLDER/NAME.py.
 
     Args:
-        name: of the study, a Python identifier.
+        name: of the study, a Python identifier in ASCII.
         folder: of the file, made if missing; None is `studies` in the working folder.
 
     Raises:
@@ -65,8 +69,8 @@ def write(name: str, folder: Path | None = None) -> Path:
         PlaceError: the file is there already, or cannot be written.
 
     """
-    if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
-        fix = "Use letters, digits and underscores, a letter first; not a word of Python's own."
+    if not NAME.fullmatch(name) or keyword.iskeyword(name):
+        fix = f"Use up to {LONGEST} letters, digits and underscores of ASCII, a letter first; no word of Python's own."
         raise InputError(f"not a name for a study: {name!r}", where="study new", fix=fix)
     file = (folder or Path("studies")) / f"{name}.py"
     try:
@@ -74,6 +78,9 @@ def write(name: str, folder: Path | None = None) -> Path:
         with file.open("x", encoding="utf-8") as opened:
             opened.write(TEMPLATE.replace("NAME: ", f"{name}: ", 1).replace('name="NAME"', f'name="{name}"'))
     except FileExistsError as error:
+        if not file.parent.is_dir():
+            fix = "Rename it, or choose another -C."
+            raise PlaceError("is not a folder", where=str(file.parent), fix=fix) from error
         raise PlaceError("exists already", where=str(file), fix="Choose another name, or delete it.") from error
     except OSError as error:
         raise PlaceError(f"cannot be written: {error.strerror}", where=str(file), fix="Choose another -C.") from error

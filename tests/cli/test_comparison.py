@@ -77,7 +77,7 @@ def test_the_table_says_mean_difference_published_figure_and_verdict(compare, da
         (["--variants", "x"], "has no variant 'x'"),
         (["--against", "x"], "has no variant 'x'"),
         (["--smallest", "5"], "An accuracy lies between 0 and 1: 5 points are --smallest 0.05"),
-        (["--json", "--csv"], "--json or --csv, not both"),
+        (["--json", "--csv"], "--json and --csv exclude each other. Give one of them."),
         (["--set", "lrr=1"], "Did you mean 'lr'"),
         (["--show", "--set", "lr=1"], "--set and --epochs change nothing beside --show"),
         (["--show"], "tricks has not been compared yet. Run `study compare tricks`."),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import runpy
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import typer
@@ -14,9 +12,10 @@ from study.executors.table import EXECUTORS
 from study.objectives import SCORES
 from study.recipe import Recipe
 from study.sampling.table import PRUNERS, SAMPLERS
+from tests.conftest import script
 
 REPOSITORY = Path(__file__).parents[2]
-reference = SimpleNamespace(**runpy.run_path(str(REPOSITORY / "docs" / "reference.py")))
+reference = script("reference.py")
 SNAPSHOT = Path(__file__).with_name("options.txt")
 COMMANDS = dict(reference.commands(typer.main.get_command(app)))
 OPTIONS = [

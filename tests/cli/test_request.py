@@ -16,7 +16,7 @@ def test_a_duration_is_read_in_hours_minutes_and_seconds(text, seconds):
     assert options.seconds(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "0", "0m", "-5", "soon", "2d", "1h 30m", "30m2h", "nan"])
+@pytest.mark.parametrize("text", ["", "0", "0m", "-5", "soon", "2d", "1h 30m", "30m2h", "nan", "1h30", "5m30", "h"])
 def test_what_is_no_duration_is_refused(text):
     with pytest.raises(typer.BadParameter, match="not a duration"):
         options.seconds(text)

@@ -3,14 +3,18 @@
 import errno
 import logging
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from study import cli
+from study import cli, template
+from study.service import kept_tokens
 
 STUDY = [sys.executable, "-m", "study"]
+TOY = Path(__file__).parents[1] / "toy.py"
 
 
 @pytest.mark.parametrize(
@@ -23,6 +27,8 @@ STUDY = [sys.executable, "-m", "study"]
         (["run", "x", "--trials", "x"], "study run: invalid value for '--trials' / '-n': Input should be a valid int"),
         (["run", "x", "--sampler", "best"], "'best' is not one of 'tpe', 'random'"),
         (["run", "x", "--timeout"], "'--timeout' requires an argument"),
+        (["data", "remove", "x", "--yes", "--log-file"], "study: option '--log-file' requires an argument"),
+        (["data", "list", "-C"], "study: option '-C' requires an argument"),
         (["show"], "study show: missing argument 'NAME'"),
         (["run", "cifar_trick"], "no study 'cifar_trick'. Did you mean 'cifar_tricks'?"),
         (
@@ -42,11 +48,21 @@ STUDY = [sys.executable, "-m", "study"]
         (["confirm", "x", "--executor", "inline", "-j", "2"], "--workers: has no effect with --executor inline."),
         (["ablate", "x", "--executor", "inline", "--hang", "3"], "--hang: has no effect with --executor inline."),
         (["run", "x", "--server", "http://a", "--address", "auto"], "--address is about this machine"),
+        (["show", "x", "--server", "http://host:80x"], "not the address of a server: 'http://host:80x'. Write it as"),
+        (["queue", "--server", "http://host:99999"], "not the address of a server: 'http://host:99999'"),
+        (["login", "http://["], "not the address of a server: 'http://['"),
+        (["login", f"http://{'a' * 70}"], "not the address of a server"),
+        (["models", "--server", "http://h/\u00fc"], "not the address of a server"),
+        (["queue"], "no server given. `study login URL` first, or give --server URL."),
+        (["login", "http://127.0.0.1:9", "--name", ""], "study login: no user name. Say --name NAME."),
         (["-C", "nowhere", "list"], "nowhere: cannot go there: No such file or directory"),
         (["--env-file", "nowhere", "list"], "--env-file: cannot be read"),
         (["--log-file", "no/where", "list"], "no/where: cannot be written"),
         (["new", "two words"], "study new: not a name for a study: 'two words'"),
         (["new", "class"], "study new: not a name for a study: 'class'"),
+        (["new", "gr\u00f6\u00dfe"], "study new: not a name for a study: 'gr\u00f6\u00dfe'. Use up to 200 letters"),
+        (["new", "a" * 201], "study new: not a name for a study"),
+        (["new", "_x"], "study new: not a name for a study: '_x'"),
     ],
 )
 def test_bad_input_is_one_clear_line_and_nothing_is_written(study, arguments, complaint, tmp_path):
@@ -87,7 +103,7 @@ def test_a_variable_with_a_bad_value_is_named(study, monkeypatch):
         (["run", "--log-file", "f", "x", "-C", "d"], ["--log-file", "f", "-C", "d", "run", "x"]),
         (["run", "--env-file=f", "x"], ["--env-file=f", "run", "x"]),
         (["run", "--", "-v"], ["run", "--", "-v"]),
-        (["run", "x", "--log-file"], ["--log-file", "run", "x"]),
+        (["run", "x", "--log-file"], ["--log-file"]),
         (["run", "x", "--set", "a=b"], ["run", "x", "--set", "a=b"]),
     ],
 )
@@ -145,6 +161,32 @@ def test_a_full_disk_is_one_line_wherever_it_is_met(study, monkeypatch):
     assert answer.err == "error: some/file: the disk is full. Free some space and run the same command again.\n"
 
 
+AS_ANYBODY = ["setpriv", "--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search"]  # else root enters all
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="root may enter every folder")
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(["list"], 2), (["show", "x"], 2), (["best", "x"], 2), (["run", TOY], 2), (["sync"], 2), (["doctor"], 1)],
+)
+def test_a_home_that_one_may_not_enter_is_named(arguments, code, tmp_path):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    command = [*(AS_ANYBODY if os.geteuid() == 0 else ()), *STUDY, *arguments, "--home", closed / "home"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert f"{closed}/home" in (said := done.stdout + done.stderr)
+    assert "ermission denied" in said
+    assert "bug" not in said
+    assert done.stderr.count("\n") <= 2
+
+
+def test_a_home_whose_name_is_too_long_is_named(study):
+    answer = study("list", "--home", "a" * 300)
+    assert answer.code == 2
+    assert answer.complaint.endswith("aaa/studies: cannot be used: File name too long\n")
+
+
 @pytest.mark.parametrize("arguments", [["list", "--debug"], ["--debug", "list"]])
 def test_debug_shows_the_traceback(study, monkeypatch, arguments):
     monkeypatch.setattr("study.record.family.studies", lambda home: 1 / 0)
@@ -189,6 +231,19 @@ def test_a_reader_that_leaves_ends_the_command_with_141(made, tmp_path):
     assert complaint == b""
 
 
+def test_a_new_study_of_the_longest_name_can_be_searched(study):
+    name = "a" * template.LONGEST
+    assert study("new", name).code == 0
+    assert study("check", name).code == 0
+
+
+def test_a_file_in_place_of_the_folder_of_studies_is_named(study, tmp_path):
+    (tmp_path / "work" / "studies").write_text("")
+    answer = study("new", "mine")
+    assert answer.code == 2
+    assert answer.err == "error: studies: is not a folder. Rename it, or choose another -C.\n"
+
+
 def test_a_new_study_is_a_file_that_is_never_overwritten(study, tmp_path):
     assert study("new", "mine").code == 0
     file = tmp_path / "work" / "studies" / "mine.py"
@@ -197,3 +252,17 @@ def test_a_new_study_is_a_file_that_is_never_overwritten(study, tmp_path):
     assert answer.code == 2
     assert "studies/mine.py: exists already" in answer.err
     assert file.read_text() == "mine = 1\n"
+
+
+def test_which_server_is_meant_is_asked_where_one_is_logged_in_to_two(study):
+    for server in ("https://one", "https://two"):
+        kept_tokens.keep(server, "x")
+    assert study("stop", "made").err == "error: no server given. Give --server: https://one or https://two.\n"
+
+
+def test_a_study_file_that_is_no_text_is_not_sent(study, tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_bytes(b"# coding: latin-1\n# \xfc\n")
+    answer = study("run", file, "--server", "http://127.0.0.1:9")
+    assert (answer.code, answer.err.count("\n")) == (2, 1)
+    assert f"{file}: cannot be sent: UnicodeDecodeError: 'utf-8' codec" in answer.err

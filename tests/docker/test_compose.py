@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sysconfig
 import tempfile
@@ -16,6 +15,8 @@ import httpx2
 import psycopg
 import pytest
 import yaml
+
+from tests.conftest import free_port
 
 FOLDER = Path(__file__).parents[2] / "docker"
 TEXT, WITH_RAY = ((FOLDER / name).read_text() for name in ("compose.yaml", "compose.ray.yaml"))
@@ -144,12 +145,6 @@ def test_the_image_runs_as_no_root_and_copies_what_is_there():
     }
     assert let_in == set(copied)
     assert not re.search(r"(PASSWORD|TOKEN|SECRET)\s*=", DOCKERFILE)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Machine:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import script
 
 DOCS = Path(__file__).parents[2] / "docs"
 SOURCE = DOCS.parent / "src" / "study"
@@ -17,10 +18,7 @@ NAMES = {name.rpartition("/")[2] for files, _ in FILES for name in re.findall(r"
 
 @pytest.fixture(scope="module")
 def drawing():
-    spec = importlib.util.spec_from_file_location("architecture", DOCS / "architecture.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("architecture.py")
 
 
 def test_the_picture_shows_the_rooms_and_imports_of_the_code(drawing):

@@ -1,9 +1,9 @@
 """Every code block of README.md and docs/ runs: those of a page one after the other, in one empty folder.
 
 A Python block whose first line is a comment with a path is that file. Other Python blocks are executed, those with
-prompts as doctests. Lines of a shell block that call `study` run in this process, others in bash. JSON, YAML and
-INI are parsed. `<!-- not run: REASON -->` above a block leaves it out; `# exit code 1` after a command is what it ends
-with.
+prompts as doctests. Lines of a shell block that call `study` run in this process, others in bash; a text block after it
+shows what they print, and its headings are compared. JSON, YAML and INI are parsed. `<!-- not run: REASON -->` above a
+block leaves it out; `# exit code 1` after a command is what it ends with.
 """
 
 from __future__ import annotations
@@ -82,6 +82,7 @@ class Shell:
 
     def __init__(self, study):
         self._study = study
+        self.said = ""
         os.environ["STUDY_EXECUTOR"] = "inline"
 
     def run(self, code):
@@ -96,10 +97,24 @@ class Shell:
                     os.environ.update(each.split("=", 1) for each in assignments)
                 case ["study", *arguments] | ["uv", "run", "study", *arguments] if not {"|", ">"} & {*words}:
                     answer = self._study(*arguments)
+                    self.said += answer.out
                     assert answer.code == expected, f"{line}\n{answer.out}\n{answer.err}"
                 case _:
                     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
                     assert done.returncode == expected, f"{line}\n{done.stdout}\n{done.stderr}"
+
+
+def shape(line):
+    """A line without its figures and the width of its columns."""
+    return re.sub(r"\d[\d.]*", "0", " ".join(line.split()))
+
+
+def require_headings(shown, said):
+    """Compare the first line and the headings of tables with what the commands of the block before have printed."""
+    first, *others = shown.splitlines()
+    headings = [first, *(line for line in others if line.strip() and not re.search(r"\d", line.replace("95 %", "")))]
+    printed = {shape(line) for line in said.splitlines()}
+    assert not said or {shape(line) for line in headings} <= printed, said
 
 
 def run_python(code, namespace):
@@ -123,6 +138,8 @@ def test_the_blocks_of_a_page_run_in_order(page, folder, study, request):
         request.getfixturevalue("untracked")
     shell, namespace = Shell(study), {"__name__": "page"}
     for block in FOUND[page]:
+        if block.language != "text":
+            shell.said = ""
         if block.why is not None:
             continue
         match block.language:
@@ -137,7 +154,7 @@ def test_the_blocks_of_a_page_run_in_order(page, folder, study, request):
             case "ini":
                 ConfigParser(interpolation=None).read_string(block.code)
             case "text":  # what is printed
-                pass
+                require_headings(block.code, shell.said)
             case other:
                 pytest.fail(f"a block in {other!r}: use sh, python, json, yaml, ini, or text for what is printed")
 
@@ -169,6 +186,9 @@ def test_a_wrong_block_is_found_out(study, folder):
     with pytest.raises(AssertionError):
         run_python(">>> 1 + 1\n3\n", {})
     shell.run("study run no_such_study  # exit code 2\nfalse  # exit code 1\n")
+    with pytest.raises(AssertionError):
+        require_headings("3 seeds: b\n\nName  95 % interval\nx  1.0\n", "4 seeds: b\nName  Interval\nx  1.0\n")
+    require_headings("3 seeds: b\nName  95 % interval\nx  1.0\n", "14 seeds: b\nName   95 % interval\nlonger  2\n")
     assert [each.why for each in blocks("<!-- not run: it takes hours -->\n```sh\nls\n```\n")] == ["it takes hours"]
     assert [each.code for each in blocks("Then\n\n    study list\n    study doctor\n\nand\n")] == [
         "study list\nstudy doctor\n"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import script
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -35,10 +36,7 @@ def site(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def gallery():
-    spec = importlib.util.spec_from_file_location("gallery", REPOSITORY / "docs" / "gallery.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("gallery.py")
 
 
 def test_every_page_is_there_and_every_link_leads_somewhere(site):

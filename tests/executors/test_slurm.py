@@ -28,6 +28,10 @@ def test_the_batch_file_runs_the_search_with_its_words_and_gives_way_on_a_warnin
     assert said.endswith("requeue|7|")
 
 
+def test_the_name_of_the_job_is_one_word(study):
+    assert "#SBATCH --job-name=study-my_study.py\n" in study("cluster", "slurm", "--", "of mine/my study.py").out
+
+
 @pytest.mark.parametrize("option", ["--address", "--executor"])
 def test_where_the_search_runs_is_in_the_file_already(study, option):
     answer = study("cluster", "slurm", "--", "mine", f"{option}=x")

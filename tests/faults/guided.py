@@ -38,7 +38,7 @@ def targets(folder: Path) -> dict[str, tuple[Callable[[bytes], object], list[byt
 
     """
     import study
-    from study import cli, request, settings
+    from study import cli, formatting, request
     from study.data import packed
     from study.engine import checkpoint
     from study.errors import StudyError
@@ -89,7 +89,7 @@ def targets(folder: Path) -> dict[str, tuple[Callable[[bytes], object], list[byt
             raise RuntimeError(said.getvalue())
 
     def url(content: bytes) -> None:
-        settings.hide_password(content.decode(errors="surrogateescape"))
+        formatting.without_password(content.decode(errors="surrogateescape"))
 
     readers: dict[str, tuple[Callable[[bytes], object], list[bytes]]] = {
         "log": (log, [b"".join(map(whole.line, whole.EVENTS))]),

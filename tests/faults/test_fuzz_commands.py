@@ -12,7 +12,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 import study
-from study import Recipe, cli, settings
+from study import Recipe, cli, formatting
 from study.definition import override
 from study.errors import InputError, PlaceError, StudyError
 from study.recipe import fingerprint, to_json
@@ -74,7 +74,6 @@ def answer(arguments) -> tuple[int, str]:
 @example(["show", "a" * 300])
 @example(["show", "\ud800"])
 @example(["data", "import", "x", "\0"])
-@example(["export", "made", "-o", "\0"])
 def test_a_command_line_of_any_words(arguments):
     assume(not HARMLESS & set(arguments))
     code, said = answer(arguments)
@@ -102,7 +101,7 @@ URLS = st.builds(
 def test_a_storage_url_of_any_text(url):
     with suppress(PlaceError), storage.opened(url):
         pass
-    assert isinstance(settings.hide_password(url), str)
+    assert isinstance(formatting.without_password(url), str)
 
 
 LINES = TEMPLATE.replace("NAME", "mine").encode()
@@ -129,3 +128,10 @@ def test_a_name_that_no_file_can_have_is_one_line(command, name):
     code, said = answer([command, name, *(["--yes"] if command == "remove" else [])])
     assert "This is a bug" not in said
     assert code in {0, 1, 2}, said
+
+
+@pytest.mark.parametrize("file", ["\0", "\ud800", "a" * 300, "", ".", "..", "/", "mlruns"])
+def test_a_file_that_cannot_be_written_is_one_line(made, file):
+    code, said = answer(["export", "made", "-o", file])
+    assert (code, said.count("\n")) == (2, 1), said
+    assert "This is a bug" not in said

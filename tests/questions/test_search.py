@@ -97,6 +97,15 @@ def test_another_seed_makes_other_trials(toy):
     assert epochs_of()[3] != epochs_of("other")[3]
 
 
+@pytest.mark.parametrize(("given", "trained", "kept"), [({}, 7, 0), ({"seed": 0}, 0, 0), ({"seed": 3}, 3, 3)])
+def test_a_seed_that_is_given_is_that_of_the_trainings_also_0(given, trained, kept):
+    recipe = Recipe(dataset="digits", model="logistic", train_size=100, epochs=1, seed=7)
+    list(search(Study(name="seeded", recipe=recipe, variants={"baseline": {}}), 1, **given))
+    (folder,) = folders("seeded")
+    assert folder.recipe()["seed"] == trained
+    assert Journal(SETTINGS().study_folder("seeded")).definition()["seed"] == kept
+
+
 @pytest.mark.parametrize("how", [{}, {"executor": "local", "workers": 2}])
 def test_a_diverged_training_is_pruned_with_the_reason_and_counts(toy, how):
     """Its worker is busy until it has heard that it is to stop, and tells so: also after the last trial."""

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from study import Epoch, Recipe, Study
 from study.errors import StudyError
 from study.options import Options
+from study.running import dry_run
 from study.running.dry_run import plan
 from study.running.preflight import available_data
 from study.study_files import load
@@ -33,6 +34,19 @@ def test_the_weights_count_twice_on_disk_and_the_checkpoint_not_at_all():
     found = plan(wide, Options(trials=1, executor="inline"), finished=0).record()
     weights = 4 * (64 * 2000 + 2000 + 2000 * 10 + 10)
     assert 2 * weights < found.disk_bytes < 2 * weights + 50_000
+
+
+@pytest.mark.parametrize(
+    "knobs",
+    [{"l2": 1e-4, "l2_epochs": [11, 20], "epochs": 30}, {"batch_size": 512}, {"batch_size": "full"}, {"epochs": 1},
+     {"steps": 1}, {"steps": 9, "l2": 1e-4, "l2_epochs": [3, 4]}],
+)  # fmt: skip
+def test_every_sound_recipe_is_measured(knobs, monkeypatch):
+    monkeypatch.setattr(dry_run, "MEASURED_EXAMPLES", 256)
+    study = Study(name="sound", recipe=Recipe.model_validate({"dataset": "digits", "model": "logistic", **knobs}))
+    available_data(study, fallback=False)
+    found = plan(study, Options(trials=1, executor="inline"), finished=0).record()
+    assert (found.epochs, found.seconds_per_epoch > 0) == (study.recipe.epochs, True)
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 import optuna
@@ -137,3 +138,23 @@ def test_trials_in_postgresql_are_removed_too(tmp_path, postgres):
     assert in_optuna(found) == {"other": 2}
     run("one", found)
     assert in_optuna(found) == {"one": 2, "other": 2}
+
+
+def test_files_that_vanish_while_they_are_counted_are_no_fault(places):
+    folder, over = places.study_folder("one"), Event()
+
+    def write():
+        while not over.is_set():
+            for number in range(200):
+                (folder / f".study.json.{number}").write_bytes(b"")
+            for number in range(200):
+                (folder / f".study.json.{number}").unlink()
+
+    with ThreadPoolExecutor() as threads:
+        writing = threads.submit(write)
+        try:
+            sizes = {removal.plan("one", places).size for _ in range(20)}
+        finally:
+            over.set()
+        writing.result()
+    assert sizes == {removal.plan("one", places).size}

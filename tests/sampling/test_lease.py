@@ -14,7 +14,9 @@ import pytest
 import sqlalchemy
 
 from study.errors import StudyLocked
+from study.questions import replicates
 from study.record import owner
+from study.record.journal import LOCK
 from study.sampling import lease, storage
 from study.sampling.lease import LEASES, LeaseLost
 from tests.waiting import until
@@ -51,6 +53,15 @@ def leave_behind(database, folder, age):
     with storage.held("s", folder, database):
         pass
     change(database, renewed=now(database) - round(1000 * age), holder=json.dumps(FAR))
+
+
+def test_no_password_of_the_command_line_is_kept(database, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["/bin/study", "run", "s", "--storage", "postgresql://me:se@cr/et@db/optuna"])
+    with storage.held("s", tmp_path, database):
+        kept = [row(database).holder, (tmp_path / LOCK).read_text()]
+    kept.append(json.dumps(replicates.opening("s", [], 2)))
+    said = "study run s --storage postgresql://me:***@db/optuna"
+    assert [json.loads(each)["command"] for each in kept] == [said] * 3
 
 
 def test_a_second_folder_is_told_who_runs_the_study_where_and_since_when(url, database, tmp_path):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import sqlite3
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -90,3 +92,16 @@ def test_what_is_no_backup_is_one_line(study, content):
     Path("b").write_bytes(content)
     answer = study("restore", "b", "--home", "new")
     assert (answer.code, answer.err.count("\n")) == (2, 1)
+
+
+def test_two_backups_of_one_name_at_once_write_a_whole_archive_and_clear_what_a_killed_one_left(study, made):
+    content = random.Random(0).randbytes(20_000_000)
+    Path("mlruns/weights").write_bytes(content)
+    Path(".b.tar.gz.4194999").write_bytes(b"of a process that is dead")
+    command = [sys.executable, "-m", "study", "backup", "b.tar.gz"]
+    running = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [each.communicate(timeout=60)[1] for each in running]
+    assert all(each.returncode == 0 or "is there already" in line for each, line in zip(running, said, strict=True)), said
+    assert sorted(path.name for path in Path().iterdir()) == ["b.tar.gz", "mlruns"]
+    assert study("restore", "b.tar.gz", "--home", "new").code == 0
+    assert Path("new/weights").read_bytes() == content

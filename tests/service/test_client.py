@@ -103,3 +103,23 @@ def test_a_token_that_cannot_be_kept_is_one_line(study, here, monkeypatch):
         answer = study("login", f"http://localhost:{port}", "--name", "viewer")
     assert (answer.code, answer.err.count("\n")) == (2, 1), answer.err
     assert "servers.json: cannot be written: " in answer.err
+
+
+def test_a_study_is_shown_in_the_form_that_was_asked_for(study, here, made, monkeypatch):
+    monkeypatch.setenv("STUDY_TOKEN", here.tokens["viewer"])
+    with listening(here) as port:
+        there = ("--server", f"http://localhost:{port}")
+        for words in (["made"], ["made", "--trial", "1"]):
+            for form in ("table", "json", "csv"):
+                asked = ("show", *words, "--format", form)
+                assert study(*asked, *there).out == study(*asked, "--home", here.home).out, asked
+        written = study("report", "made", "-o", "page.html", "--json", *there).json
+    assert (written["html"], written["markdown"], written["pictures"]) == ("page.html", None, [])
+    assert written["bytes"] == Path("page.html").stat().st_size > 10_000
+
+
+def test_what_is_asked_in_two_forms_is_refused(study):
+    for words in (["compare", "a", "b", "--json", "--csv"], ["show", "a", "--json", "--format", "csv"]):
+        answer = study(*words)
+        assert (answer.code, answer.out) == (2, "")
+        assert "exclude each other. Give one of them.\n" in answer.err

@@ -79,6 +79,7 @@ def test_a_password_is_not_sent_in_the_clear(box):
 WRONG = [
     ("example.org", "a@b.org"),
     ("smtp://u:p@host", "a@b.org"),
+    ("smtp://host:80x", "a@b.org"),
     ("smtp://host", "nobody"),
     ("smtp://host", "a@b\nBcc: c"),
 ]

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from study.errors import InputError
 from study.schemas.service import Submitted
 from study.service import notifications, queue, webhook
 from study.service.notifications import Notifier
@@ -69,3 +70,9 @@ def test_nobody_is_told_without_a_webhook(stored, listener):
     send = webhook.sender(f"http://127.0.0.1:{listener.server_port}", "")
     assert Notifier(stored, notifications.WEBHOOK, send).send_due() == 0
     assert listener.told == []
+
+
+@pytest.mark.parametrize("url", ["ftp://host/x", "https://", "http://[", "https://host:80x/x"])
+def test_what_is_no_address_of_a_webhook_is_refused(url):
+    with pytest.raises(InputError, match=r"--webhook: not the address of a webhook\. Write it as https://HOST/PATH\."):
+        webhook.sender(url, "secret")

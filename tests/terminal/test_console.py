@@ -53,3 +53,19 @@ def test_a_live_view_hides_the_lines_that_it_shows_itself_and_no_others():
     code, shown = on_a_terminal("export", "toy", "-o", "trials.csv")
     assert code == 0
     assert "2 rows in trials.csv" in shown
+
+
+def test_ctrl_d_in_place_of_a_password_is_no_bug():
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "study", "login", "http://127.0.0.1:9", "--name", "ann"]
+    with subprocess.Popen(command, stdin=theirs, stderr=subprocess.PIPE, start_new_session=True) as run:
+        os.close(theirs)
+        assert run.stderr
+        said = b""
+        while not said.endswith(b"Password: ") and (more := run.stderr.read1()):
+            said += more
+        os.write(ours, b"\x04")
+        said += run.stderr.read()
+    os.close(ours)
+    assert run.returncode == 2
+    assert said.splitlines()[-1] == b"error: study login: no password"

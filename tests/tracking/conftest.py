@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from study.engine import checkpoint
 from study.recipe import Recipe, to_json
 from study.record.journal import Journal
 from study.settings import resolve
+from tests.conftest import free_port
 
 RECIPE = Recipe(dataset="digits", model="mlp", hidden=(8,), epochs=4)
 DATA = {"name": "digits", "sha256": "d1" * 32, "source": "scikit-learn", "imported": False}
@@ -193,12 +193,6 @@ def seen(settings):
 def look():
     """Look at a study on any MLflow."""
     return Seen
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class MlflowServer:

@@ -8,6 +8,7 @@ stopped by SIGHUP, Ctrl-C and SIGTERM, 141 the reader of the output has gone; 75
 from __future__ import annotations
 
 import atexit
+import errno
 import gc
 import os
 import re
@@ -90,18 +91,25 @@ def exit_code(arguments: list[str]) -> int:
     except Exception as error:  # the last place that can turn a fault of ours into a line that a person can act on
         if _debug(arguments):
             raise
-        from pathlib import Path
-
-        from study.record import atomic_files
-
-        if isinstance(error, OSError) and atomic_files.is_full(error):
-            full = atomic_files.cannot_write(Path(error.filename or "a file"), error)
-            _complain(str(full))
-            return _code_to(full)
+        if isinstance(error, OSError) and (place := _place(error)):
+            _complain(str(place))
+            return _code_to(place)
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         _complain(f"{reason}. This is a bug; run with --debug for the traceback.")
         return 1
     return code
+
+
+def _place(error: OSError) -> PlaceError | None:
+    """Say that a disk is full, or a name too long or not for this user, wherever that was met; None of other errors."""
+    from pathlib import Path
+
+    from study.record import atomic_files
+
+    if atomic_files.is_full(error):
+        return atomic_files.cannot_write(Path(error.filename or "a file"), error)
+    unfit = error.filename and error.errno in {errno.EACCES, errno.EPERM, errno.ENAMETOOLONG}
+    return atomic_files.cannot_use(error) if unfit else None
 
 
 def _code_to(error: StudyError) -> int:
@@ -163,8 +171,9 @@ def hoist(arguments: Sequence[str]) -> list[str]:
         if word in GLOBAL_FLAGS or ("=" in word and word.partition("=")[0] in GLOBAL_OPTIONS):
             front.append(word)
         elif word in GLOBAL_OPTIONS:
-            front += [word, *remaining[:1]]
-            del remaining[:1]
+            if not remaining:  # its value is missing, which must not be taken from the command
+                return [word]
+            front += [word, remaining.pop(0)]
         else:
             rest.append(word)
     return front + rest

@@ -10,7 +10,6 @@ import typer
 
 from study import api
 from study.cli import completion, options
-from study.errors import InputError
 from study.terminal.console import show
 
 log = logging.getLogger("study")
@@ -185,8 +184,7 @@ def predict(
     tracking_uri: options.TrackingUri = None,
 ) -> None:
     """Predict labels and probabilities with the champion."""
-    if as_json and as_csv:
-        raise InputError("--json and --csv exclude each other", where="study predict", fix="Give one.")
+    options.require_one_form(as_json=as_json, as_csv=as_csv)
     found = api.predict(name, inputs, version=version, resize=resize, home=home, tracking_uri=tracking_uri)
     if as_csv:
         print(found.to_csv(), end="")

@@ -15,6 +15,7 @@ import typer
 from study.choices import described
 from study.cli import completion
 from study.cli.help import ORDER
+from study.errors import InputError
 from study.executors.table import EXECUTORS
 from study.sampling.table import PRUNERS, SAMPLERS
 
@@ -25,6 +26,7 @@ else:  # Typer offers the names of a Literal as choices
 
 
 WHAT, LONG, WHERE, OUTPUT = ORDER[:4]  # the panels of `--help`
+NUMBER = r"(\d+(?:\.\d+)?)"
 
 
 def seconds(text: str) -> float:
@@ -34,9 +36,9 @@ def seconds(text: str) -> float:
         BadParameter: it is none of these, or nothing.
 
     """
-    match = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", text.strip())
-    parts = [float(part or 0) for part in match.groups()] if match else [0.0, 0.0, 0.0]
-    total = sum(part * unit for part, unit in zip(parts, (3600, 60, 1), strict=True))
+    match = re.fullmatch(f"(?:{NUMBER}h)?(?:{NUMBER}m)?(?:{NUMBER}s)?|{NUMBER}", text.strip())
+    parts = [float(part or 0) for part in match.groups()] if match else [0.0] * 4
+    total = sum(part * unit for part, unit in zip(parts, (3600, 60, 1, 1), strict=True))
     if total <= 0:
         raise typer.BadParameter(f"not a duration: {text!r}. Write it as 2h, 30m, 90s or 1h30m")
     return total
@@ -178,8 +180,14 @@ Pruner = Annotated[
     ),
 ]
 Seed = Annotated[
-    int,
-    typer.Option(min=0, metavar="N", rich_help_panel=WHAT, help="Seed the sampler and the trainings."),
+    int | None,
+    typer.Option(
+        min=0,
+        metavar="N",
+        show_default="0, and what a recipe says",
+        rich_help_panel=WHAT,
+        help="Seed the sampler and the trainings.",
+    ),
 ]
 
 # study run: what to search
@@ -325,3 +333,14 @@ def typed(context: typer.Context, parameter: str) -> bool:
     """Tell whether an option was typed: a variable of the environment may be meant for other commands."""
     source = context.get_parameter_source(parameter)
     return source is not None and source.name == "COMMANDLINE"
+
+
+def require_one_form(*, as_json: bool, as_csv: bool) -> None:
+    """Refuse to print an answer in two forms.
+
+    Raises:
+        InputError: both are asked for.
+
+    """
+    if as_json and as_csv:
+        raise InputError("--json and --csv exclude each other", fix="Give one of them.")

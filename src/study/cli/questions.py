@@ -63,6 +63,7 @@ def compare(
     tracking_uri: options.TrackingUri = None,
 ) -> None:
     """Compare a study's variants on equal seeds. Says which one really helps, judged on the test split."""
+    options.require_one_form(as_json=as_json, as_csv=as_csv)
     if len(names) > 1:
         from study.cli import side_by_side
 
@@ -73,8 +74,6 @@ def compare(
 
         remote.ask(context, server, "compare", names[0], as_json=as_json)
         return
-    if as_json and as_csv:
-        raise InputError("--json or --csv, not both")
     terminal = context.ensure_object(Terminal)
     placed = cluster.placed(context, executor, address, cpus_per_trial, gpus_per_trial, shared_home=shared_home)
     with starting(terminal, executor, workers, device, trains=not show_only):

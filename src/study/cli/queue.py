@@ -42,13 +42,16 @@ def login(
 
     server = checked(server)
     here = sys.stdin.isatty()
-    if name is None and not here:
-        raise InputError("no user name", where="study login", fix="Say --name NAME.")
-    if name is None:
+    if name is None and here:
         print("Name: ", end="", file=sys.stderr, flush=True)
         name = sys.stdin.readline().strip()
-    password = getpass.getpass("Password: ") if here else sys.stdin.readline().rstrip("\n")
-    made = log_in(server, str(name), password)
+    if not name:
+        raise InputError("no user name", where="study login", fix="Say --name NAME.")
+    try:
+        password = getpass.getpass("Password: ") if here else sys.stdin.readline().rstrip("\n")
+    except EOFError as error:  # Ctrl-D
+        raise InputError("no password", where="study login") from error
+    made = log_in(server, name, password)
     log.info("logged in as %s until %s; the token is in %s", made.person, (made.expires or "")[:10], kept_tokens.file())
 
 
@@ -100,9 +103,10 @@ def _client(server: str | None) -> Client:
     from study.service.client import Client
 
     known = kept_tokens.known()
-    if server is None and len(known) == 1:
-        server = next(iter(known))
-    return Client(server)
+    if not server and len(known) != 1:
+        fix = f"Give --server: {' or '.join(known)}." if known else "`study login URL` first, or give --server URL."
+        raise InputError("no server given", fix=fix)
+    return Client(server or next(iter(known)))
 
 
 def _say(run: dict[str, object]) -> None:

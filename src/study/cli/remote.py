@@ -11,10 +11,13 @@ from pydantic import ValidationError
 from study import request, study_files
 from study.cli.cluster import OF_RAY
 from study.cli.options import typed
-from study.errors import InputError, Interrupted, StudyError
+from study.errors import InputError, Interrupted, StudyError, StudyFileError
+from study.formatting import reason
 from study.record import atomic_files
 from study.running.board import Board
+from study.schemas import csv_of
 from study.schemas.search import Overview
+from study.schemas.studies import Report
 from study.service import watching
 from study.service.client import Client
 from study.terminal.console import Terminal, width
@@ -60,7 +63,7 @@ def ask(context: typer.Context, server: str, question: str, name: str | None, *,
         asked["variants"] = [each.strip() for each in given["variants"].split(",") if each.strip()]
     file = Path(name) if name.endswith(".py") else study_files.available().get(name)
     if file is not None and (name.endswith(".py") or not study_files.is_bundled(file)):
-        asked["file"] = {"name": file.stem, "content": study_files.find(str(file)).read_text(encoding="utf-8")}
+        asked["file"] = {"name": file.stem, "content": _text(study_files.find(str(file)))}
         name = file.stem
     client = Client(server)
     try:
@@ -70,6 +73,13 @@ def ask(context: typer.Context, server: str, question: str, name: str | None, *,
         raise InputError(first["msg"], where=".".join(str(each) for each in first["loc"])) from error
     log.info("run %s of %s on %s", run.id, run.study, client.server)
     watch(client, run, context.ensure_object(Terminal), as_json=as_json)
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StudyFileError(f"cannot be sent: {reason(error)}", where=str(file)) from error
 
 
 def refuse(context: typer.Context, *of_this_machine: str) -> None:
@@ -117,7 +127,7 @@ def _print(run: Run, *, as_json: bool) -> None:
         print_json(run.answer)
 
 
-def show(context: typer.Context, server: str, name: str, trial: int | None, *, as_json: bool) -> None:
+def show(context: typer.Context, server: str, name: str, trial: int | None, form: str) -> None:
     """Print a study of a server, or one of its trials, as `study show` does.
 
     Raises:
@@ -127,14 +137,20 @@ def show(context: typer.Context, server: str, name: str, trial: int | None, *, a
     refuse(context, "importance", "pruning", "sort_by", "top", "home")
     client = Client(server)
     found = client.show(name) if trial is None else client.show_trial(name, trial)
-    if as_json:
-        print(found.to_json(indent=2))
-        return
-    print(text_of(search.overview(found) if isinstance(found, Overview) else trials.details(found), width()))
+    is_study = isinstance(found, Overview)
+    match form:
+        case "json":
+            print(found.to_json(indent=2))
+        case "csv":
+            from study.insight.overview import rows_of
+
+            print(csv_of(rows_of(found.trials) if is_study else found.history), end="")
+        case _:
+            print(text_of(search.overview(found) if is_study else trials.details(found), width()))
 
 
-def report(server: str, name: str, output: Path | None) -> Path:
-    """Write a study's report, made by a server, to a file or into a folder; give the file.
+def report(server: str, name: str, output: Path | None) -> Report:
+    """Write a study's report, made by a server, to a file or into a folder.
 
     Raises:
         InputError: no such study, or a file that is no HTML.
@@ -144,5 +160,6 @@ def report(server: str, name: str, output: Path | None) -> Path:
         raise InputError("a server gives the HTML page", where="--output", fix="Give a file that ends in .html.")
     file = output or Path(f"{name}-report.html")
     file = file / "report.html" if file.is_dir() else file
-    atomic_files.replace(file.absolute(), [Client(server).report(name)], "Choose another --output.")
-    return file
+    page = Client(server).report(name)
+    atomic_files.replace(file.absolute(), [page], "Choose another --output.")
+    return Report(study=name, html=str(file), markdown=None, pictures=[], bytes=len(page))

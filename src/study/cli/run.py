@@ -32,7 +32,7 @@ def run(
     shared_home: cluster.SharedHome = False,
     sampler: options.Sampler = "tpe",
     pruner: options.Pruner = "median",
-    seed: options.Seed = 0,
+    seed: options.Seed = None,
     epochs: options.Epochs = None,
     assignments: options.Assignments = None,
     data: options.Data = None,

@@ -29,11 +29,13 @@ def show(
     ordered = options.typed(context, "sort_by") or options.typed(context, "top")
     if ordered and (trial is not None or importance or pruning):
         raise InputError("--sort-by and --top are for the table of trials", where="study show", fix="Leave them out.")
+    if as_json and form != "json" and options.typed(context, "form"):
+        raise InputError("--json and --format exclude each other", where="study show", fix="Give one of them.")
     form = "json" if as_json else form
     if server:
         from study.cli import remote
 
-        remote.show(context, server, name, trial, as_json=form == "json")
+        remote.show(context, server, name, trial, form)
         return
     if trial is not None:
         show_as(api.show(name, trial, home=home), form)

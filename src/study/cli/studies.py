@@ -120,7 +120,8 @@ def report(
         from study.cli import remote
 
         remote.refuse(context, "home", "tracking_uri")
-        print(remote.report(server, name, output))
+        found = remote.report(server, name, output)
+        print(found.to_json() if as_json else found.html)
         return
     written = api.write_report(name, output, home=home, tracking_uri=tracking_uri)
     if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,7 @@ def script(words: Sequence[str], *, nodes: int, cpus: int, gpus: int, time: str)
         if any(word.partition("=")[0] == option for word in words):
             raise InputError(f"{option} is in the file already", fix="Leave it out.")
     return SCRIPT.format(
-        name=f"study-{words[0].rpartition('/')[2]}",
+        name=re.sub(r"[^\w.@+-]", "_", f"study-{words[0].rpartition('/')[2]}"),
         nodes=nodes,
         cpus=cpus,
         gpus=f" --gpus-per-node={gpus}" if gpus else "",

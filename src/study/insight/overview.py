@@ -13,7 +13,7 @@ from study.text import search as text
 from study.text.shown import Shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import plotly.graph_objects as go
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from study.record.journal import Journal
     from study.record.summary import Summary
     from study.record.trial import TrialRow
+    from study.schemas.trial import Trial
     from study.text.table import Block
 
 SHOWN = 20  # trials that people are shown unless they ask for more
@@ -60,11 +61,7 @@ class Overview(Shown):
 
     def rows(self) -> list[dict[str, Any]]:
         """Give a row for each trial, with a column for each knob that it changes."""
-        return [
-            {**{column: row.values()[column] for column in COLUMNS},
-             **{f"recipe.{name}": value for name, value in row.overrides.items()}}
-            for row in self.trials
-        ]  # fmt: skip
+        return rows_of(row.record() for row in self.trials)
 
     def blocks(self) -> list[Block]:
         """Show counts, the best trial, the variants, the first trials and the remarks."""
@@ -111,3 +108,12 @@ def _sorted(found: Summary, column: str | None) -> list[TrialRow]:
         return value is None, 1, str(value), row.number
 
     return sorted(rows, key=key)
+
+
+def rows_of(trials: Iterable[Trial]) -> list[dict[str, Any]]:
+    """Give a row for each trial, with a column for each knob that it changes."""
+    return [
+        {**{column: getattr(each, column) for column in COLUMNS},
+         **{f"recipe.{name}": value for name, value in each.overrides.items()}}
+        for each in trials
+    ]  # fmt: skip

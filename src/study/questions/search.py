@@ -124,14 +124,14 @@ def run(
     """
     options.check()
     options = options.started()
-    if "seed" in type(study.recipe).model_fields and "seed" not in study.fixed and options.seed:
+    if "seed" in type(study.recipe).model_fields and "seed" not in study.fixed and options.seed is not None:
         study = replace(study, recipe=study.recipe_for({"seed": options.seed}))
     found = space.probe(study)
     yield Preparing("loading torch in the workers")
     with closing(options.make_executor()) as executor:
         yield Preparing("checking the study, its recipes and its data")
         data = check_recipes(study, found, options.device, executor.call)
-        how = {"sampler": options.sampler, "pruner": options.pruner, "seed": options.seed}
+        how = {"sampler": options.sampler, "pruner": options.pruner, "seed": options.seed or 0}
         definition = space.describe(study, found, **how, data=data)
         trained = 0.0
         for each in conduct(study, settings, options, executor, stop, Asking(study, options.trials), definition):

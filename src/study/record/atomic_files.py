@@ -177,14 +177,14 @@ def make_folder(folder: Path, top: Path) -> None:
         raise cannot_write(folder, error) from error
 
 
-def sweep(folder: Path) -> None:
-    """Delete the temporary files of killed processes. Raises OSError.
+def sweep(folder: Path, start: str = ".") -> None:
+    """Delete the temporary files of killed processes whose names start so. Raises OSError.
 
     Call this only if no process on another machine writes to the folder at the same time.
     """
     for left in folder.glob(".*"):
         process = left.suffix.removeprefix(".")
-        if process.isdecimal() and not is_alive(int(process)):
+        if left.name.startswith(start) and process.isdecimal() and not is_alive(int(process)):
             left.unlink(missing_ok=True)
 
 
@@ -211,6 +211,12 @@ def cannot_write(path: Path, error: OSError, fix: str = HOME_FIX) -> PlaceError:
     return PlaceError(f"cannot be written: {error.strerror or error}", where=str(path), fix=fix)
 
 
+def cannot_use(error: OSError) -> PlaceError:
+    """Create the error for a place that cannot be used, such as a folder that its owner keeps to himself."""
+    fix = "Choose another place, or have its owner let you in." if isinstance(error, PermissionError) else ""
+    return PlaceError(f"cannot be used: {error.strerror or error}", where=str(error.filename or ""), fix=fix)
+
+
 def require_room(home: Path) -> None:
     """Check that the folder of all results can be created and has room; leave nothing behind.
 
@@ -218,9 +224,10 @@ def require_room(home: Path) -> None:
         PlaceError: the folder cannot be created or written, or the disk is full.
 
     """
-    made = [folder for folder in (home, *home.parents) if not folder.exists()]
+    made: list[Path] = []
     probe = home / f".room.{os.getpid()}"
     try:
+        made += [folder for folder in (home, *home.parents) if not folder.exists()]
         home.mkdir(parents=True, exist_ok=True)
         sweep(home)
         write(probe, [b"\0" * ROOM])
@@ -231,3 +238,13 @@ def require_room(home: Path) -> None:
             probe.unlink(missing_ok=True)
             for folder in made:
                 folder.rmdir()
+
+
+def size_of(path: Path) -> int:
+    """Sum the bytes of a file, or of all files in a folder; what vanishes meanwhile counts nothing."""
+    files = (os.path.join(root, name) for root, _, names in os.walk(path) for name in names)  # noqa: PTH118 - of text
+    total = 0
+    for file in files if path.is_dir() else (path,):
+        with suppress(OSError):
+            total += os.stat(file).st_size  # noqa: PTH116 - as above
+    return total

@@ -6,7 +6,7 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from study.errors import InputError
+from study.errors import InputError, PlaceError
 from study.formatting import storable, to_json
 from study.record import atomic_files, results
 from study.schemas import cell, csv_of
@@ -71,7 +71,11 @@ class Export:
             PlaceError: the file cannot be written.
 
         """
-        atomic_files.replace(path, [self.encode(form or format_of(path))], fix="Choose another -o.")
+        content, fix = self.encode(form or format_of(path)), "Choose another -o."
+        try:
+            atomic_files.replace(path, [content], fix)
+        except ValueError as error:  # `.`, `/`, or a NUL in it
+            raise PlaceError("is not the name of a file", where=str(path), fix=fix) from error
 
     def _repr_html_(self) -> str:
         return self.to_pandas().to_html(max_rows=20, index=False)

@@ -72,7 +72,7 @@ def conduct(
         _settle_definition(journal, definition, accept=options.accept)
         teller = Teller(journal, database, study.name, study.direction, takes=True)
         teller.begin(lease)
-        trials = Trials(study, journal, teller.arrivals, options.sampler, options.pruner, options.seed)
+        trials = Trials(study, journal, teller.arrivals, options.sampler, options.pruner, options.seed or 0)
         if elsewhere := trials.elsewhere():
             yield _without_folder(elsewhere, study.name)
         if source.is_done(trials):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from study import settings
 from study.errors import PlaceError, StudyError
 from study.formatting import plural, size, without_password
+from study.record import atomic_files
 from study.schemas.machine import Finding
 from study.text import machine as text
 from study.text.shown import ShownList
@@ -78,25 +79,35 @@ def doctor(
         **({"cluster": _cluster} if _address() else {}),
     }
     found: list[Finding] = []
-    for name, look in checks.items():
-        found.append(_look(name, look))
-        if watch:
-            watch(found[-1])
-    for each in chain(damaged.repairs(places, run_again=run_again) if repair else (), damaged.find(places)):
+
+    def tell(each: Finding) -> None:
         found.append(each)
         if watch:
             watch(each)
+
+    for name, look in checks.items():
+        tell(_look(name, look))
+    try:
+        for each in chain(damaged.repairs(places, run_again=run_again) if repair else (), damaged.find(places)):
+            tell(each)
+    except OSError as error:
+        tell(_bad("results", error))
     return Findings(found)
 
 
 def _look(name: str, look: Callable[[], str]) -> Finding:
     try:
         return Finding(check=name, ok=True, found=without_password(look()))
-    except StudyError as error:
-        what = f"{error.where}: {error.what}" if error.where else error.what
-        return Finding(check=name, ok=False, found=without_password(what), cure=error.fix)
+    except (StudyError, OSError) as error:
+        return _bad(name, error)
     except ImportError as error:
         return Finding(check=name, ok=False, found=str(error), cure="Install study again, with all it depends on.")
+
+
+def _bad(name: str, error: StudyError | OSError) -> Finding:
+    found = atomic_files.cannot_use(error) if isinstance(error, OSError) else error
+    what = f"{found.where}: {found.what}" if found.where else found.what
+    return Finding(check=name, ok=False, found=without_password(what), cure=found.fix)
 
 
 def _address() -> str:
@@ -146,8 +157,9 @@ def _memory() -> str:
 
 def _place(folder: Path, option: str) -> str:
     """Write and delete a file in the folder, or in the nearest parent that exists."""
-    there = next(each for each in (folder, *folder.parents) if each.exists())
+    there = folder
     try:
+        there = next(each for each in (folder, *folder.parents) if each.exists())
         with tempfile.NamedTemporaryFile(dir=there, prefix=".study-doctor-") as file:
             file.write(b"x" * 4096)
             file.flush()

@@ -87,7 +87,7 @@ def plan(study: Study, options: Options, finished: int) -> Plan:
 
 
 def _shortened(study: Study) -> tuple[BaseModel, float]:
-    """Return a recipe of two epochs on a few thousand examples, and the cost of its epoch relative to a full one."""
+    """Return a recipe of two or more epochs on a few thousand examples, and the cost of one relative to a full one."""
     recipe = study.recipe
     if not isinstance(recipe, Recipe):
         return recipe, 1.0
@@ -97,10 +97,16 @@ def _shortened(study: Study) -> tuple[BaseModel, float]:
     assert pack is not None
     validation = pack.held_out(recipe.val_fraction)
     full = recipe.train_size or pack.train - validation
-    if full <= MEASURED_EXAMPLES:
-        return override(recipe, {"epochs": 2}), 1.0
-    share = (MEASURED_EXAMPLES + validation / 3) / (full + validation / 3)  # a forward pass is a third of a step
-    return override(recipe, {"epochs": 2, "train_size": MEASURED_EXAMPLES}), share
+    batch = None if recipe.batch_size == "full" else recipe.batch_size
+    measured = min(full, max(MEASURED_EXAMPLES, batch or 0))
+    steps = -(-measured // (batch or measured))  # of an epoch
+    changed: dict[str, Any] = {"train_size": measured} if measured < full else {}
+    if recipe.epochs == 1:
+        changed["epochs"] = 2
+    elif recipe.steps is not None and recipe.steps <= steps:
+        changed["steps"] = 2 * steps
+    share = (measured + validation / 3) / (full + validation / 3)  # a forward pass is a third of a step
+    return override(recipe, changed), share
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,8 +67,8 @@ def plan(name: str, settings: Settings) -> Removal:
     if not names or Path(name).name != name:  # only a direct subfolder of the studies folder
         fix = nearest(name, sorted(counts))
         raise InputError(f"no results of a study {name!r}", where=str(settings.home), fix=fix)
-    files = [file for each in names for file in settings.study_folder(each).rglob("*") if file.is_file()]
-    return Removal(name, {each: counts[each] for each in names}, sum(file.stat().st_size for file in files))
+    size = sum(atomic_files.size_of(settings.study_folder(each)) for each in names)
+    return Removal(name, {each: counts[each] for each in names}, size)
 
 
 def remove(removal: Removal, settings: Settings) -> None:

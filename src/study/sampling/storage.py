@@ -23,11 +23,11 @@ from sqlalchemy.pool import NullPool, StaticPool
 
 from study import environment, waiting
 from study.errors import DefinitionChanged, PlaceError
+from study.formatting import without_password
 from study.record import locks, owner
 from study.record.atomic_files import cannot_write
 from study.record.journal import LOCK
 from study.sampling import lease
-from study.settings import hide_password
 from study.waiting import first_line
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def connect(url: str) -> RDBStorage:
         PlaceError: it does not answer, cannot be written, or is not a database; the URL without its password.
 
     """
-    return waiting.answer(f"Optuna's storage {hide_password(url)}", lambda: _connect(url))
+    return waiting.answer(f"Optuna's storage {without_password(url)}", lambda: _connect(url))
 
 
 def _connect(url: str) -> RDBStorage:
@@ -65,7 +65,7 @@ def _connect(url: str) -> RDBStorage:
     except (*DATABASE_ERRORS, OSError, ImportError, ValueError, RuntimeError, AssertionError) as error:
         raise PlaceError(
             f"Optuna's storage cannot be used: {first_line(error)}",
-            where=hide_password(url),
+            where=without_password(url),
             fix="Check --storage (or OPTUNA_STORAGE), and that the server runs.",
         ) from error
 

@@ -53,8 +53,9 @@ def backup(home: Path, file: Path) -> Done:
     if file.exists():
         raise InputError("is there already", where=str(file), fix="Choose another name.")
     sums: dict[str, str] = {}
-    size, made = 0, file.with_name(f".{file.name}.partial")
+    size, made = 0, file.with_name(f".{file.name}.{os.getpid()}")  # another `study backup` may write the same file
     try:
+        atomic_files.sweep(made.parent, f".{file.name}.")
         handle = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)  # hashes of passwords are in it
         with os.fdopen(handle, "wb") as output:
             with tarfile.open(fileobj=output, mode="w:gz", compresslevel=1) as archive:

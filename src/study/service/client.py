@@ -27,6 +27,7 @@ from study.service import kept_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from urllib.parse import SplitResult
 
 TIMEOUT = 30.0  # seconds for an answer; the server sends a line each 15 s while nothing happens
 LONG = 660.0  # seconds for an answer about models, which are loaded for it
@@ -261,10 +262,20 @@ def checked(server: str) -> str:
         InputError: it is none.
 
     """
-    parts = urlsplit(server)
+    parts = split(server)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or "@" in parts.netloc:
         raise InputError(f"not the address of a server: {server!r}", fix="Write it as https://HOST (or STUDY_SERVER).")
     return server.rstrip("/")
+
+
+def split(address: str) -> SplitResult:
+    """Split a URL into its parts; they are empty if its host, port or path cannot be."""
+    try:
+        parts = urlsplit(address)
+        _ = parts.port, (parts.hostname or "").encode("idna"), parts.path.encode("ascii")
+    except ValueError:
+        return urlsplit("")
+    return parts
 
 
 def _answer(server: str, method: str, path: str, body: Any, token: str | None, timeout: float = TIMEOUT) -> bytes:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
+
+from study.service.client import split
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -120,7 +121,7 @@ def is_same_site(headers: Headers, host: str, header: str = "") -> bool:
     if site is not None and site not in {"same-origin", "none"}:
         return False
     if origin is not None:
-        return urlsplit(origin).netloc == host
+        return split(origin).netloc == host
     sends_cookie = any(f"{name}=" in headers.get("cookie", "") for name in COOKIES)
     sends_cookie |= bool(header) and header in headers and "authorization" not in headers
     return site is not None or not sends_cookie  # browsers say where from

@@ -8,9 +8,9 @@ import ssl
 from email.message import EmailMessage
 from email.utils import formatdate
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from study.errors import InputError
+from study.service.client import split
 
 if TYPE_CHECKING:
     from study.service.notifications import Sender
@@ -32,7 +32,7 @@ def sender(server: str, sent_from: str, public: str, user: str = "", password: s
         InputError: not a mail server, or not an address.
 
     """
-    parts = urlsplit(server)
+    parts = split(server)
     host = parts.hostname
     if parts.scheme not in {"smtp", "smtps"} or not host or "@" in parts.netloc:
         fix = "Write it as smtp://HOST:PORT or smtps://HOST:PORT; STUDY_MAIL_USER and STUDY_MAIL_PASSWORD log in."

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -131,7 +130,8 @@ def find(settings: Settings, rules: Rules, database: str | None = None) -> Garba
         if found:
             weights[name], trials[name] = [file for files in found.values() for file in files], len(found)
     messages, events = _logs(settings, time.time() - rules.log_days * DAY, database)
-    sizes = {file: _size(file) for file in [*(each for files in weights.values() for each in files), *messages]}
+    old = [*(file for files in weights.values() for file in files), *messages]
+    sizes = {each: atomic_files.size_of(each) for each in old}
     return Garbage(rules, weights, trials, kept, messages, events, sizes)
 
 
@@ -208,11 +208,3 @@ def _logs(settings: Settings, before: float, database: str | None) -> tuple[list
     runs, events = events_kept.old(url, before)
     folders = [settings.home / "service" / "runs" / run for run in runs]
     return [folder for folder in folders if folder.is_dir()], events
-
-
-def _size(path: Path) -> int:
-    with suppress(OSError):
-        if path.is_dir():
-            return sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
-        return path.stat().st_size
-    return 0

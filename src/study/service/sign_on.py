@@ -6,7 +6,6 @@ import hmac
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.base_client.sync_app import BaseApp, OAuth2Mixin
@@ -17,6 +16,7 @@ from requests import RequestException
 
 from study.errors import InputError
 from study.service import identities, people
+from study.service.client import split
 from study.service.errors import Forbidden
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Provider(OAuth2Mixin, OpenIDMixin, BaseApp):
             InputError: not an address, or something is missing.
 
         """
-        if urlsplit(issuer).scheme not in {"http", "https"} or not client or not secret:
+        if split(issuer).scheme not in {"http", "https"} or not client or not secret:
             fix = "Give the issuer's address, --oidc-client, and the client's secret in STUDY_OIDC_SECRET."
             raise InputError("OpenID Connect needs an issuer, a client and its secret", where="--oidc-issuer", fix=fix)
         more = {"scope": "openid email profile", "code_challenge_method": "S256", "default_timeout": TIMEOUT}

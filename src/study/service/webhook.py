@@ -9,9 +9,9 @@ import ssl
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from study.errors import InputError
+from study.service.client import split
 
 if TYPE_CHECKING:
     from study.service.notifications import Sender
@@ -35,7 +35,7 @@ def sender(url: str, secret: str) -> Sender:
         InputError: not the address of a webhook.
 
     """
-    parts = urlsplit(url)
+    parts = split(url)
     host = parts.hostname
     if parts.scheme not in {"http", "https"} or not host:
         raise InputError("not the address of a webhook", where="--webhook", fix="Write it as https://HOST/PATH.")

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from study.background import follow
 from study.errors import PlaceError, StudyError
+from study.formatting import without_password
 from study.progress import Notice
 from study.record import family
 from study.record.journal import Journal
-from study.settings import hide_password, sqlite_file
+from study.settings import sqlite_file
 from study.tracking import cursor, mirror, sqlite_check
 from study.tracking.pages import runs_table as runs_table
 from study.tracking.process import Apart
@@ -233,7 +234,7 @@ def check(settings: Settings) -> str:
 
 def server_name(settings: Settings) -> str:
     """Name the server or database: its URI without the password, and MLFLOW_EXPERIMENT_NAME if set."""
-    named = hide_password(settings.tracking_uri)
+    named = without_password(settings.tracking_uri)
     experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME")
     return f"{named}#{experiment}" if experiment else named
 
