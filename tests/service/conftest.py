@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -144,3 +145,15 @@ def until(true, seconds=90.0):
             return found
         time.sleep(0.1)
     raise AssertionError("not within the time")
+
+
+@contextmanager
+def away(database, what="UPDATE ON service_runs"):
+    """SQLite takes nothing of a kind meanwhile, as a database that has gone for a moment takes nothing."""
+    with database.write() as connection:
+        connection.exec_driver_sql(f"CREATE TRIGGER away BEFORE {what} BEGIN SELECT RAISE(ABORT, 'away'); END")
+    try:
+        yield
+    finally:
+        with database.write() as connection:
+            connection.exec_driver_sql("DROP TRIGGER away")

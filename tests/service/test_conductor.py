@@ -14,13 +14,14 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 
 from study.record import family, owner, results
 from study.schemas.service import Submitted
 from study.service import commands, hub, pages, people, queue, tables
 from study.service.conductor import Child, Conductor
 from study.service.machines import Here
-from tests.service.conftest import ADMIN, RUNNER, until
+from tests.service.conftest import ADMIN, RUNNER, away, until
 from tests.service.mine import MINE
 
 
@@ -197,3 +198,46 @@ def test_what_a_command_trained_while_no_server_ran_is_told_as_its_runs(here, ma
         assert sorted(event.trial for event in told if event.kind == "ended") == list(range(6))
     finally:
         conductor.stop()
+
+
+@pytest.fixture
+def begun(here):
+    """Begins a run whose child is a command of ours; gives the run's id and the process."""
+    processes = []
+
+    def begin(*words):
+        run, _ = queue.submit(here.database, RUNNER, Submitted(study="mnist_cnn"))
+        ((row,), _) = queue.claim(here.database, 1)
+        processes.append(subprocess.Popen(words, start_new_session=True, stdout=subprocess.PIPE, text=True))
+        who = owner.known(processes[-1].pid)
+        here.service.conductor._children[run.id] = Child({**row, "process": json.dumps(who)}, who, processes[-1])
+        return run.id, processes[-1]
+
+    yield begin
+    for each in processes:
+        each.kill()
+        each.communicate()
+
+
+def test_an_end_that_a_database_that_was_away_did_not_take_is_written_when_it_is_back(here, begun):
+    """Else the run would be running for ever, and keep its slots."""
+    run, process = begun("true")
+    process.wait()
+    with away(here.database), pytest.raises(SQLAlchemyError, match="away"):
+        here.service.conductor.step()
+    here.service.conductor.step()
+    assert queue.get(here.database, run).status == "done"
+
+
+def test_what_a_database_that_was_away_was_told_of_a_child_it_is_told_again(here, made, begun):
+    run, _ = begun("sleep", "60")
+    child, lock = here.service.conductor._children[run], made.folder / "lock"
+    child.row["process"] = None
+    lock.write_text(json.dumps({**child.who, "host": "here", "since": time.time()}))
+    os.utime(lock, (time.time() - 60,) * 2)
+    for _ in range(2):
+        with away(here.database), pytest.raises(SQLAlchemyError, match="away"):
+            here.service.conductor.step()
+    here.service.conductor.step()
+    assert queue.get(here.database, run).studies == ["made"]
+    assert json.loads(queue.left_running(here.database)[0]["process"]) == child.who

@@ -137,6 +137,8 @@ class Conductor:
             self._note_studies()
         for child in list(self._children.values()):
             over, code = child.ended()
+            if child.row["process"] is None and child.who:
+                self._note_process(child)
             if self._follow(child):
                 self._told()
             if over:
@@ -159,12 +161,24 @@ class Conductor:
         for name, written in family.locks(self.places.home).items():
             if self._locks.get(name) == written:
                 continue
+            settled = time.time() - written / 1e9 > 1  # else it may be written again at once
             held = family.last_held_by(family.journal(name, self.places.home))
-            self._locks[name] = written if time.time() - written / 1e9 > 1 else -1  # it may be written again at once
             child = by_process.get(_process(held)) if held is not None else None
             if child is not None and name not in child.studies:
-                child.studies.append(name)
-                queue.note(self.database, child.row["id"], child.row["lease_token"], studies=json.dumps(child.studies))
+                self._add_studies(child, [name])
+            self._locks[name] = written if settled else -1
+
+    def _add_studies(self, child: Child, names: list[str]) -> None:
+        """Note studies of a child in the database, and only then here: a database that is away is told again."""
+        studies = [*child.studies, *names]
+        queue.note(self.database, child.row["id"], child.row["lease_token"], studies=json.dumps(studies))
+        child.studies = studies
+
+    def _note_process(self, child: Child) -> None:
+        """Note which process a child is, by which the next server finds it."""
+        said = json.dumps(child.who)
+        queue.note(self.database, child.row["id"], child.row["lease_token"], process=said)
+        child.row["process"] = said
 
     def _follow(self, child: Child, *, whole: bool = False) -> int:
         """Make events of the folders of the studies that a child runs."""
@@ -210,7 +224,7 @@ class Conductor:
         self._claimed.remove(row)
         if child.process is None:
             return
-        queue.note(self.database, row["id"], row["lease_token"], process=json.dumps(child.who))
+        self._note_process(child)
         what, slots = f"study {row['question']} {row['study']}", plural(row["slots"], "slot")
         log.info("run %s of %s: %s, %s", row["id"], row["person"], what, slots)
 
@@ -254,8 +268,7 @@ class Conductor:
         if row["question"] != "run":  # which wrote the study that is made of the one it names
             named = [name and family.name_of(name, row["question"]) for name in named]
         if new := [name for name in named if name not in {None, *child.studies}]:
-            child.studies.extend(new)
-            queue.note(self.database, row["id"], row["lease_token"], studies=json.dumps(child.studies))
+            self._add_studies(child, new)
         return answer
 
     def _fail(self, child: Child, said: str) -> None:
@@ -273,14 +286,14 @@ class Conductor:
         )
 
     def _end(self, child: Child, to: dict[str, Any]) -> None:
-        with suppress(KeyError):
-            del self._children[child.row["id"]]
         if child.process is None and child.who and is_here(child.who) and not is_dead(child.who):
             processes.end(child.who["pid"])
-        to = {"answer": None, **to, "reason": without_password(to.get("reason", ""))[:2000]}
+        reason = without_password(to.get("reason", "")).replace("\0", "")[:2000]  # PostgreSQL stores no NUL
+        to = {"answer": None, **to, "reason": reason}
         device = self.machines.named(json.loads(child.row["asked"]).get("device") or "auto")
         if queue.end(self.database, child.row["id"], child.row["lease_token"], to, device):
-            log.info("run %s: %s%s", child.row["id"], to["status"], f", {to['reason']}" if to["reason"] else "")
+            log.info("run %s: %s%s", child.row["id"], to["status"], f", {reason}" if reason else "")
+        self._children.pop(child.row["id"], None)  # only now: what a database that is away did not take is tried again
 
     def _is_taken(self, row: dict[str, Any]) -> bool:
         """Tell whether another process of this machine runs the study, or did so a moment ago."""
