@@ -15,8 +15,9 @@ import pytest
 import sqlalchemy as sa
 import uvicorn
 
-from study.errors import InputError
+from study.errors import InputError, PlaceError
 from study.schemas.service import Submitted
+from study.service import client as client_module
 from study.service import hub, queue, tables
 from study.service.client import Client
 from tests.service.conftest import PASSWORD, RUNNER, bearer, service_at, until
@@ -102,3 +103,34 @@ def test_a_token_that_cannot_be_kept_is_one_line(study, here, monkeypatch):
         answer = study("login", f"http://localhost:{port}", "--name", "viewer")
     assert (answer.code, answer.err.count("\n")) == (2, 1), answer.err
     assert "servers.json: cannot be written: " in answer.err
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_a_server_that_answers_and_tells_nothing_is_given_up(here, monkeypatch, silent):
+    """It holds connections without a word, or ends each of them at once."""
+    monkeypatch.setattr(client_module._connect, "__defaults__", (0.5,))  # seconds
+    run, _ = queue.submit(here.database, RUNNER, Submitted(study="mnist_cnn"))
+    after = hub.newest_id(here.database)
+    with listening(here) as port:
+        client = Client(f"http://localhost:{port}", here.tokens["viewer"], patience=1.5)
+        if not silent:
+            here.service.hub.close()
+        with pytest.raises(PlaceError, match="timed out" if silent else "without a word"):
+            list(client.events(run.id, after))
+
+
+def test_who_follows_is_told_what_happens_after_the_database_was_away(here, swift, monkeypatch):
+    monkeypatch.setattr(hub, "AGAIN", 0.1)
+    run, _ = queue.submit(here.database, RUNNER, Submitted(study="mnist_cnn"))
+    told = []
+    with listening(here) as port, ThreadPoolExecutor() as threads:
+        client = Client(f"http://localhost:{port}", here.tokens["viewer"], patience=30)
+        following = threads.submit(lambda: [told.append(each.data["status"]) for each in client.events(run.id)])
+        until(lambda: told)
+        for was, becomes in (("service_events", "away"), ("away", "service_events")):
+            with here.database.write() as connection:
+                connection.exec_driver_sql(f"ALTER TABLE {was} RENAME TO {becomes}")
+            time.sleep(0.6)
+        queue.wish(here.database, RUNNER, run.id, "cancel")
+        following.result(30)
+    assert told == ["queued", "cancelled"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -117,8 +117,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         yield
     finally:
         task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await asyncio.wait([task])  # which raises nothing: whatever ended it keeps no neighbour open
         for each in given.neighbours.values():
             await each.client.aclose()
 
@@ -143,6 +142,8 @@ def readyz(request: Request) -> Response:
         connection.execute(sa.text("SELECT 1"))
     if time.monotonic() - here.conductor.heard > SILENT:
         return PlainTextResponse("the queue is not looked at", 503)
+    if time.monotonic() - here.hub.heard > SILENT:
+        return PlainTextResponse("events are not read", 503)
     return PlainTextResponse("ok")
 
 

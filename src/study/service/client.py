@@ -186,6 +186,7 @@ class Client:
         found = self.run(run)
         over, lost = found.status in ENDED, 0.0
         while True:
+            ended = PlaceError("ends every connection without a word", where=self.server)
             try:
                 for line in self._stream(f"/runs/{found.id}/events", after):
                     lost = 0.0
@@ -197,10 +198,11 @@ class Client:
                             over = event.data["status"] in ENDED
                         after = event.id
                         yield event
-            except PlaceError:
-                lost = lost or time.monotonic()
-                if time.monotonic() - lost > self._patience:
-                    raise
+            except PlaceError as error:
+                ended = error
+            lost = lost or time.monotonic()
+            if time.monotonic() - lost > self._patience:
+                raise ended
             time.sleep(0.5)
 
     def _move(self, run: str, verb: str) -> Run:
@@ -224,14 +226,13 @@ class Client:
             time.sleep(1)
 
     def _stream(self, path: str, after: int) -> Iterator[bytes]:
-        """Give the lines of one connection, after an empty one as soon as the server has answered."""
+        """Give the lines of one connection."""
         headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after), **_bearer(self._token)}
         try:
             with closing(_connect(self.server)) as connection:
                 connection.request("GET", _path(self.server, path), headers=headers)
                 answer = connection.getresponse()
                 _require_fine(self.server, answer.status, b"" if answer.status == 200 else answer.read())
-                yield b""
                 while line := answer.readline():
                     yield line
         except (OSError, http.client.HTTPException) as error:
