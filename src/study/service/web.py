@@ -143,7 +143,7 @@ class Admission:
             self._checked = time.monotonic()
             try:
                 found = await _identify(self._request)
-            except Forbidden:
+            except (Forbidden, SQLAlchemyError):
                 return False
             return found is not None and found.may(self._least)
         return True
