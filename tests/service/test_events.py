@@ -6,7 +6,9 @@ import asyncio
 import json
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 
 from study import api
@@ -15,7 +17,7 @@ from study.record.trial import STATES
 from study.schemas.service import Submitted
 from study.service import hub, people, queue, shelf, store, tables, web
 from study.service.following import Follower
-from tests.service.conftest import ADMIN, RUNNER, bearer
+from tests.service.conftest import ADMIN, RUNNER, away, bearer
 
 
 def kinds(database):
@@ -145,3 +147,14 @@ def test_a_database_of_the_first_version_keeps_its_events_and_learns_what_pages_
         assert connection.execute(sa.select(tables.usage)).all() == [("ann", "2026-10", "", 7200.0, 0)]
         assert connection.execute(sa.select(tables.runs.c.reserved)).all() == []
     database.close()
+
+
+def test_what_a_transaction_did_not_take_is_told_by_the_next_look(here, made):
+    follower = Follower(here.database, Path("mlruns").absolute())
+    with away(here.database, "INSERT ON service_events WHEN NEW.trial = 5"), pytest.raises(SQLAlchemyError):
+        follower.follow("made")
+    assert kinds(here.database) == []
+    follower.follow("made")
+    for number in range(7):
+        lines = [record["kind"] for record in made.trial(number).records()]
+        assert [kind for trial, kind in kinds(here.database) if trial == number] == ["created", *lines]

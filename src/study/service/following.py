@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -69,18 +70,18 @@ class Follower:
         """
         journal = family.journal(study, self._home)
         known, made = self._known.get(study) or self._begin(journal), 0
-        with known.lock:
+        with known.lock, ExitStack() as failed:
+            failed.callback(self._known.pop, study, None)  # what a transaction did not take is read again
             grown = self._grown(journal, known, whole=whole or not known.sizes)
-            if not grown or not mine():
-                return 0
-            for start in range(0, len(grown), BATCH):
+            for start in range(0, len(grown), BATCH) if grown and mine() else ():
                 with self._database.write(drops=False) as connection:
                     made += sum(self._take(connection, known, trial) for trial in grown[start : start + BATCH])
+            failed.pop_all()
         return made
 
     def _begin(self, journal: Journal) -> _Known:
         """Remember what the database knows of a study."""
-        known = self._known[journal.folder.name] = _Known()
+        known = _Known()
         _define(known, journal)
         chosen = sa.select(TABLE.c.trial, TABLE.c.bytes, TABLE.c.state).where(TABLE.c.study == journal.folder.name)
         with self._database.read() as connection:
@@ -88,7 +89,7 @@ class Follower:
                 known.sizes[row.trial] = row.bytes if row.state else -1
                 if row.state in {None, "running"}:
                     known.open.add(row.trial)
-        return known
+        return self._known.setdefault(journal.folder.name, known)
 
     def _grown(self, journal: Journal, known: _Known, *, whole: bool) -> list[TrialFolder]:
         """List the trials whose logs have another size than was read."""

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from fastapi.routing import APIRoute
+from sqlalchemy.exc import SQLAlchemyError
 
 from study.schemas.service import Trouble, TroubleKind
 from study.service.asking import Forbidden
