@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -158,3 +159,36 @@ def test_what_a_transaction_did_not_take_is_told_by_the_next_look(here, made):
     for number in range(7):
         lines = [record["kind"] for record in made.trial(number).records()]
         assert [kind for trial, kind in kinds(here.database) if trial == number] == ["created", *lines]
+
+
+@pytest.mark.parametrize("seen", ["removed", "begun again", "by the next server"])
+def test_a_study_that_is_removed_and_searched_again_shows_no_trial_of_before(here, made, seen):
+    follower = Follower(here.database, Path("mlruns").absolute())
+    follower.follow("made")
+    kept = Path("kept")  # its files stay, so that what is made anew has other inodes
+    made.folder.rename(kept)
+    if seen == "by the next server":
+        follower = Follower(here.database, Path("mlruns").absolute())
+    if seen != "begun again":
+        for name in follower.studies(whole=True):
+            follower.follow(name)
+        assert (shelf.counts(here.database), kinds(here.database)) == ({}, [])
+        assert follower.studies(whole=True) == []
+    for number in (0, 2):
+        shutil.copytree(kept / "trials" / f"{number:05}", made.folder / "trials" / f"{number:05}")
+    shutil.copy(kept / "study.json", made.folder)
+    follower.follow("made")
+    assert shelf.finished(here.database, "made") == 2
+    assert {trial for trial, _ in kinds(here.database)} == {0, 2}
+    shutil.rmtree(made.folder / "trials" / "00002")  # of which the folder of all trials tells
+    follower.follow("made")
+    assert {trial for trial, _ in kinds(here.database)} == {0}
+
+
+def test_what_was_read_stays_while_all_results_are_away(here, made):
+    follower = Follower(here.database, Path("mlruns").absolute())
+    follower.follow("made")
+    made.folder.parent.rename("away")  # as a file system that is not mounted
+    for name in follower.studies(whole=True):
+        follower.follow(name)
+    assert shelf.finished(here.database, "made") == 5

@@ -189,7 +189,7 @@ class Conductor:
         whole = True  # once, for what happened while no server ran
         while not self._over.is_set():
             try:
-                for name in family.studies(self.places.home):
+                for name in self.follower.studies(whole=whole):
                     if self._over.is_set():
                         return
                     self.follower.follow(name, whole=whole, mine=lambda name=name: not self._is_childs(name))
