@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,10 +20,17 @@ from sqlalchemy.exc import SQLAlchemyError
 from study.record import family, owner, results
 from study.schemas.service import Submitted
 from study.service import commands, hub, pages, people, queue, tables
+from study.service import conductor as conducting
 from study.service.conductor import Child, Conductor
 from study.service.machines import Here
 from tests.service.conftest import ADMIN, RUNNER, away, until
 from tests.service.mine import MINE
+
+STUBBORN = """
+import signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("ready", flush=True)
+while True: signal.pause()"""  # a child that does not end by itself
 
 
 @pytest.fixture
@@ -206,8 +214,9 @@ def begun(here):
     processes = []
 
     def begin(*words):
-        run, _ = queue.submit(here.database, RUNNER, Submitted(study="mnist_cnn"))
-        ((row,), _) = queue.claim(here.database, 1)
+        asked = Submitted(study=f"study{len(processes)}", workers=1)
+        run, _ = queue.submit(here.database, RUNNER, asked)
+        ((row,), _) = queue.claim(here.database, 4)
         processes.append(subprocess.Popen(words, start_new_session=True, stdout=subprocess.PIPE, text=True))
         who = owner.known(processes[-1].pid)
         here.service.conductor._children[run.id] = Child({**row, "process": json.dumps(who)}, who, processes[-1])
@@ -241,3 +250,18 @@ def test_what_a_database_that_was_away_was_told_of_a_child_it_is_told_again(here
     here.service.conductor.step()
     assert queue.get(here.database, run).studies == ["made"]
     assert json.loads(queue.left_running(here.database)[0]["process"]) == child.who
+
+
+@pytest.mark.parametrize("reachable", [True, False])
+def test_a_server_that_stops_ends_children_that_do_not_whether_the_database_is_there_or_not(
+    here, begun, monkeypatch, reachable
+):
+    monkeypatch.setattr(conducting, "SAVING", 0.5)
+    started = [begun(sys.executable, "-c", STUBBORN) for _ in range(2)]
+    for _, process in started:
+        assert process.stdout.readline() == "ready\n"
+    with nullcontext() if reachable else away(here.database):
+        here.service.conductor.stop()
+    assert [process.wait(10) for _, process in started] == [-signal.SIGKILL] * 2
+    reasons = [queue.get(here.database, run).reason for run, _ in started]
+    assert reasons == ["its server was stopped" if reachable else ""] * 2

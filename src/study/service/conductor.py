@@ -39,6 +39,7 @@ TICK = 0.3  # seconds between looks at the queue and the children
 OTHERS = 2.0  # seconds between looks at the studies that no child runs
 SHARES = 5.0  # seconds between looks at the quotas and the free slots of what runs
 LAST_PATIENCE = 60.0  # seconds after a cancel, after which a child is killed
+SAVING = 8.0  # seconds for which the children may save their epochs as the server stops
 WAIT_FOR_STUDY = 5.0  # seconds until a study that another process runs is tried again
 SIGNALLED = {128 + number for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)}
 GENTLE = {"stop", "yield"}  # wishes that wait for the epochs under way; a second signal would not
@@ -93,17 +94,20 @@ class Conductor:
         self._over.set()
         if self._thread.is_alive():
             self._thread.join()
-        for child in self._children.values():
+        for child in list(self._children.values()):
             child.signal(signal.SIGTERM)
-        until = time.monotonic() + 8
+        until = time.monotonic() + SAVING
         while self._children and time.monotonic() < until:
             for child in list(self._children.values()):
-                if child.ended()[0]:
-                    self._finish(child, child.ended()[1])
+                over, code = child.ended()
+                if over:
+                    with suppress(SQLAlchemyError):  # away: the next server begins it again, and it is done at once
+                        self._finish(child, code)
             time.sleep(0.05)
-        for child in self._children.values():
+        for child in list(self._children.values()):
             child.signal(signal.SIGKILL)
-            self._end(child, {"status": "queued", "reason": "its server was stopped"})
+            with suppress(SQLAlchemyError):
+                self._end(child, {"status": "queued", "reason": "its server was stopped"})
 
     def _loop(self) -> None:
         while not self._over.is_set():

@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import socket
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -110,13 +110,13 @@ def serve(
             _invite(stored, address, invited, say)
             _Server(config, hub).run(sockets=[listener])
         finally:
-            conductor.stop()
-            for each in given.neighbours.values():
-                if each.program:
-                    each.program.stop()
-            for teller in tellers:
-                teller.stop()
-            stored.close()
+            with ExitStack() as ending:  # from the last line to the first, whatever one of them raises
+                ending.callback(stored.close)
+                for teller in tellers:
+                    ending.callback(teller.stop)
+                for program in (each.program for each in given.neighbours.values() if each.program):
+                    ending.callback(program.stop)
+                ending.callback(conductor.stop)
 
 
 def _invite(stored: store.Database, address: str, invited: str, say: Callable[[str], None]) -> None:
