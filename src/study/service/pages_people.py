@@ -103,7 +103,8 @@ def _me(request: Request, status: int = 200, **shown: str) -> Response:
 def make_token(request: Request, form: Form) -> Response:
     """Make a token and show it once."""
     label = form.get("label", "") or "token"
-    _, secret = people.make_token(service(request).database, person(request).name, label)
+    who = person(request)
+    _, secret = people.make_token(service(request).database, who.name, label, until=who.longest)
     return _me(request, made=secret)
 
 
