@@ -265,3 +265,15 @@ def test_a_server_that_stops_ends_children_that_do_not_whether_the_database_is_t
     assert [process.wait(10) for _, process in started] == [-signal.SIGKILL] * 2
     reasons = [queue.get(here.database, run).reason for run, _ in started]
     assert reasons == ["its server was stopped" if reachable else ""] * 2
+
+
+def test_a_server_of_a_copy_of_the_home_leaves_the_trainings_of_the_other_one_alone(here, begun):
+    run, process = begun("sleep", "60")
+    token = here.service.conductor._children[run].row["lease_token"]
+    who = {**owner.known(process.pid), "home": str(Path("elsewhere").absolute())}
+    queue.note(here.database, run, token, process=json.dumps(who))
+    conductor = Conductor(here.database, here.service.places, Here(0))
+    conductor.start()
+    assert queue.get(here.database, run).status == "queued"
+    conductor.stop()
+    assert process.poll() is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -11,7 +13,7 @@ import sqlalchemy as sa
 
 from study.errors import InputError
 from study.schemas.service import Submitted
-from study.service import groups, hub, people, queue, tables, yielding
+from study.service import groups, hub, people, queue, store, tables, yielding
 from study.service.asking import Forbidden
 from study.service.shares import Claim, share
 from tests.service.conftest import ADMIN, AUTHOR, RUNNER
@@ -273,3 +275,16 @@ def test_shares_are_never_more_than_there_is_or_than_was_wanted():
         assert sum(given.values()) <= slots
         assert all(given.get(each.run, 0) <= each.wanted for each in claims)
         assert sum(given.get(each.run, 0) for each in claims if each.person == "ann") <= 5
+
+
+def test_a_database_has_one_server_at_a_time_whatever_home_each_has(stored):
+    again = store.Database(stored.url)
+    with store.served(stored):
+        with pytest.raises(InputError, match="another `study serve` serves it"), store.served(again):
+            pass
+        command = [sys.executable, "-m", "study", "serve", "--home", "other", "--database", stored.url, "--port", "0"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, "another `study serve` serves it" in done.stderr) == (2, True), done.stderr
+    with store.served(again):
+        pass
+    again.close()

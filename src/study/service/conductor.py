@@ -62,6 +62,7 @@ class Conductor:
     ) -> None:
         self.database, self.places, self.machines, self._told = database, places, machines, told
         self.folder = places.home / "service"
+        self._home = str(places.home.resolve())
         self.follower = Follower(database, places.home)
         self._children: dict[str, Child] = {}
         self._over = threading.Event()
@@ -76,6 +77,8 @@ class Conductor:
         """Take over what an ended server has left, and begin."""
         for row in queue.left_running(self.database):
             who = json.loads(row["process"]) if row["process"] else {}
+            if who.get("home", self._home) != self._home:  # of the home that this one is a copy of
+                who = {}
             self._children[row["id"]] = Child(row, who, studies=json.loads(row["studies"]))
         self._note_studies()  # of those, too, that were killed meanwhile: what they trained is theirs
         for child in list(self._children.values()):
@@ -223,7 +226,7 @@ class Conductor:
             what = f"this version cannot do what was asked: {where}: {first['msg']}"
             self._end(child, {"status": "failed", "reason": what})
         else:
-            child.who = known(child.process.pid)
+            child.who = {**known(child.process.pid), "home": self._home}
             self._children[row["id"]] = child
         self._claimed.remove(row)
         if child.process is None:

@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import socket
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -79,7 +79,8 @@ def serve(
         invited: name of a person for whom a link is printed that sets a new password; empty for nobody.
 
     Raises:
-        InputError: the address cannot be used, another server serves this home, or commands cannot run as that user.
+        InputError: the address cannot be used, another server serves this home or this database, or commands cannot
+            run as that user.
         PlaceError: the database or the home folder cannot be used.
 
     """
@@ -87,9 +88,8 @@ def serve(
     sign_on.check()
     places = Places.of(places, User.named(run_as)) if run_as else places
     machines = trained_on.of(where or Options(), places, slots)
-    with _listening(host, port) as listener, machines, _alone(places):
+    with _listening(host, port) as listener, machines, _alone(places), _opened(url, places) as stored:
         port = listener.getsockname()[1]
-        stored = _opened(url or default_url(places), places)
         address = public or f"http://{'localhost' if host in {*LOOPBACK, '0.0.0.0', '::'} else host}:{port}"  # noqa: S104
         hub = Hub(stored)
         conductor = Conductor(stored, places, machines)
@@ -111,7 +111,6 @@ def serve(
             _Server(config, hub).run(sockets=[listener])
         finally:
             with ExitStack() as ending:  # from the last line to the first, whatever one of them raises
-                ending.callback(stored.close)
                 for teller in tellers:
                     ending.callback(teller.stop)
                 for program in (each.program for each in given.neighbours.values() if each.program):
@@ -130,12 +129,13 @@ def _invite(stored: store.Database, address: str, invited: str, say: Callable[[s
         say(f"{invited} sets a new password, once, within three days: {link}")
 
 
-def _opened(url: str, places: Settings) -> store.Database:
-    """Open the service's database; it is not for the user that commands run as."""
-    stored = store.opened(url)
-    if commands.user_of(places) is not None:
-        hide(url)
-    return stored
+@contextmanager
+def _opened(url: str | None, places: Settings) -> Generator[store.Database]:
+    """Open the service's database and be its one server; it is not for the user that commands run as."""
+    with closing(store.opened(url or default_url(places))) as stored, store.served(stored):
+        if commands.user_of(places) is not None:
+            hide(stored.url)
+        yield stored
 
 
 def _hosts(host: str, names: Sequence[str], public: str) -> set[str]:
