@@ -17,7 +17,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from study.record import family, owner, results
+from study.record import family, log_lines, owner, results
 from study.schemas.service import Submitted
 from study.service import commands, hub, pages, people, queue, tables
 from study.service import conductor as conducting
@@ -277,3 +277,26 @@ def test_a_server_of_a_copy_of_the_home_leaves_the_trainings_of_the_other_one_al
     assert queue.get(here.database, run).status == "queued"
     conductor.stop()
     assert process.poll() is None
+
+
+@pytest.mark.parametrize("sign", ["message", "line", "start"])
+def test_hours_in_which_no_machine_ran_are_not_charged(here, made, begun, sign):
+    """The machine fails on Friday and is back on Monday."""
+    run, process = begun("true")
+    process.wait()
+    started = time.time() - 60 * 3600
+    token = here.service.conductor._children[run].row["lease_token"]
+    queue.note(here.database, run, token, started=started, studies='["made"]' if sign == "line" else "[]")
+    conductor = Conductor(here.database, here.service.places, Here(0))
+    messages = conductor.run_folder(run) / "messages.log"
+    messages.parent.mkdir(parents=True)
+    messages.write_text("said\n")
+    os.utime(messages, (started + (3600 if sign == "message" else -3600),) * 2)
+    if sign == "line":
+        for number in range(6):
+            shutil.rmtree(made.trial(number).path)
+        made.trial(6).log.write_bytes(log_lines.encode({"kind": "started", "time": started + 7200, "device": "cpu"}))
+    conductor.start()
+    conductor.stop()
+    hours = {"message": 1.0, "line": 2.0, "start": 0.0}[sign]
+    assert queue.get(here.database, run).slot_hours == pytest.approx(hours, abs=0.01)

@@ -7,13 +7,14 @@ import sys
 import threading
 import time
 from collections import Counter
+from datetime import datetime
 
 import pytest
 import sqlalchemy as sa
 
 from study.errors import InputError
 from study.schemas.service import Submitted
-from study.service import groups, hub, people, queue, store, tables, yielding
+from study.service import groups, hub, people, queue, quotas, store, tables, yielding
 from study.service.asking import Forbidden
 from study.service.shares import Claim, share
 from tests.service.conftest import ADMIN, AUTHOR, RUNNER
@@ -288,3 +289,32 @@ def test_a_database_has_one_server_at_a_time_whatever_home_each_has(stored):
     with store.served(again):
         pass
     again.close()
+
+
+def moment(text):
+    return datetime.fromisoformat(f"{text}+00:00").timestamp()
+
+
+def test_each_month_is_charged_for_what_was_used_in_it(stored):
+    run = submit(stored, workers=2)
+    token = queue.claim(stored, 2)[0][0]["lease_token"]
+    queue.note(stored, run.id, token, started=moment("2026-10-30T12:00"), studies='["a"]')
+    ended(stored, "a", [0, 1, 2])
+    with stored.write() as connection:
+        for trial, time_ in enumerate(("2026-10-31T23:00", "2026-11-01T00:00", "2026-11-01T05:00")):
+            this = sa.update(tables.events).where(tables.events.c.trial == trial)
+            connection.execute(this.values(time=moment(time_)))
+    people.change(stored, ADMIN, "runner", max_hours=100)
+    with stored.read() as connection:
+        running = [dict(row) for row in connection.execute(sa.select(tables.runs)).mappings()]
+        assert quotas.read(connection, running, moment("2026-11-01T06:00")).hours == {"runner": 100 - 2 * 6}
+        assert quotas.read(connection, running, moment("2026-10-31T12:00")).hours == {"runner": 100 - 2 * 24}
+    row = queue.end(stored, run.id, token, {"status": "queued"}, until=moment("2026-11-01T06:00"))
+    assert row["slot_seconds"] == 2 * 42 * 3600
+    with stored.read() as connection:
+        used = connection.execute(sa.select(tables.usage).order_by(tables.usage.c.month)).all()
+    assert used == [("runner", "2026-10", "cpu", 2 * 36 * 3600.0, 1), ("runner", "2026-11", "cpu", 2 * 6 * 3600.0, 2)]
+    later = submit(stored, study="b", workers=1)
+    token = queue.claim(stored, 1)[0][0]["lease_token"]
+    queue.note(stored, later.id, token, started=moment("2026-12-02T00:00"))  # of a clock that was put back
+    assert queue.end(stored, later.id, token, {"status": "done"}, until=moment("2026-12-01T00:00"))["slot_seconds"] == 0

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ class Child:
         process: None for a child that a killed server has started.
         studies: that it was seen to run.
         sent: the wish that was sent to it, and when.
+        over: when it was seen to have ended, in seconds since 1970; None before.
 
     """
 
@@ -40,13 +42,15 @@ class Child:
     process: subprocess.Popen[bytes] | None = None
     studies: list[str] = field(default_factory=list[str])
     sent: tuple[str, float] = ("", 0.0)
+    over: float | None = None
 
     def ended(self) -> tuple[bool, int | None]:
-        """Tell whether it has ended, and with which exit code, if that can be known."""
-        if self.process is not None:
-            code = self.process.poll()
-            return code is not None, code
-        return is_dead(self.who), None
+        """Tell whether it has ended, and with which exit code, if that can be known; note when that was seen."""
+        code = self.process.poll() if self.process is not None else None
+        over = code is not None if self.process is not None else is_dead(self.who)
+        if over and self.over is None:
+            self.over = time.time()
+        return over, code
 
     def signal(self, number: int) -> None:
         """Send a signal to the whole group."""

@@ -25,7 +25,7 @@ from study.record.owner import is_dead, is_here, known
 from study.service import child as command
 from study.service import queue, yielding
 from study.service.child import Child
-from study.service.following import Follower, ended_since
+from study.service.following import Follower, ended_since, last_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -88,6 +88,7 @@ class Conductor:
             else:
                 self._note_answer(child)
                 self._follow(child)
+                child.over = self._last_sign(child)
                 self._end(child, {"status": "queued", "reason": "begins again: its server had ended"})
         self._thread.start()
         self._others.start()
@@ -278,6 +279,13 @@ class Conductor:
             self._add_studies(child, new)
         return answer
 
+    def _last_sign(self, child: Child) -> float:
+        """Tell when a child has ended that nobody watched: the time of its last line or message, or of its start."""
+        messages = self.run_folder(child.row["id"]) / "messages.log"
+        said = messages.stat().st_mtime if messages.exists() else 0.0
+        signs = (child.row["started"] or 0.0, said, last_line(self.database, child.studies))
+        return min(max(signs), time.time())
+
     def _fail(self, child: Child, said: str) -> None:
         """Put a run back into the queue for later; after failures in a row it is paused."""
         row = child.row
@@ -298,7 +306,7 @@ class Conductor:
         reason = without_password(to.get("reason", "")).replace("\0", "")[:2000]  # PostgreSQL stores no NUL
         to = {"answer": None, **to, "reason": reason}
         device = self.machines.named(json.loads(child.row["asked"]).get("device") or "auto")
-        if queue.end(self.database, child.row["id"], child.row["lease_token"], to, device):
+        if queue.end(self.database, child.row["id"], child.row["lease_token"], to, device, child.over):
             log.info("run %s: %s%s", child.row["id"], to["status"], f", {reason}" if reason else "")
         self._children.pop(child.row["id"], None)  # only now: what a database that is away did not take is tried again
 

@@ -221,3 +221,11 @@ def ended_since(database: Database, studies: list[str], since: float) -> bool:
     )  # fmt: skip
     with database.read() as connection:
         return any('"state": "failed"' not in row.data for row in connection.execute(chosen))
+
+
+def last_line(database: Database, studies: list[str]) -> float:
+    """Give the time of the newest line of the logs of some studies, in seconds since 1970; 0 without any."""
+    table = tables.events
+    mine = table.c.study.in_(studies), table.c.kind != "created"  # which is told when it is read
+    with database.read() as connection:
+        return float(connection.execute(sa.select(sa.func.max(table.c.time)).where(*mine)).scalar() or 0.0)

@@ -279,18 +279,32 @@ def left_running(database: Database) -> list[Row]:
         return [_row(connection, row["id"]) or {} for row in rows]
 
 
-def end(database: Database, identity: str, token: str, to: Row, device: str = "cpu") -> Row | None:
-    """Write how an attempt ended, and its use of a device; None if the claim is another's by now."""
+def end(
+    database: Database, identity: str, token: str, to: Row, device: str = "cpu", until: float | None = None
+) -> Row | None:
+    """Write how an attempt ended, and its use of a device.
+
+    Args:
+        database: of the service.
+        identity: of the run.
+        token: of the attempt's claim.
+        to: what is written of the run, `status` among it.
+        device: that it used.
+        until: when it ended, in seconds since 1970; now if None.
+
+    Returns:
+        The run's row; None if the claim is another's by now.
+
+    """
     with database.write() as connection:
         row = _row(connection, identity)
         if row is None or row["lease_token"] != token or row["status"] != "running":
             return None
-        seconds = (time.time() - (row["started"] or time.time())) * row["slots"]
+        seconds = quotas.use(connection, row, until or time.time(), device)
         written = {"lease_token": None, "process": None, "wish": "", "slots": 0, "reserved": None, **to}
         written |= {"slot_seconds": row["slot_seconds"] + seconds}
         written |= {"ended": time.time()} if to["status"] in {"done", "failed", "cancelled"} else {}
         connection.execute(sa.update(RUNS).where(RUNS.c.id == identity).values(written))
-        quotas.use(connection, row, seconds, device)
         return _tell(connection, identity)
 
 
