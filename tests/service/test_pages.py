@@ -63,17 +63,18 @@ def test_a_note_is_shown_as_it_was_written_with_its_writer_and_an_empty_one_remo
     assert here.client.put("/api/v1/studies/made/notes?trial=99", json={"text": "x"}, **runner).status_code == 404
 
 
-def test_what_a_registry_refuses_is_said_and_a_runner_forces_nothing(here, made, seen):
+def test_what_a_registry_refuses_is_said_and_a_runner_neither_forces_nor_chooses_the_margin(here, made, seen):
     runner, admin = (bearer(here.tokens[role]) for role in ("runner", "admin"))
     answer = here.client.post("/api/v1/models", json={"study": "made"}, headers=runner)
     assert (answer.status_code, "not confirmed yet" in answer.json()["what"]) == (400, True)
     assert "No model is registered yet" in seen("/parts/models")
     assert here.client.post("/models/made/rollback", headers=runner).status_code == 404
-    force = {"force": True, "reason": "because"}
-    statuses = [
-        here.client.post("/api/v1/models/made/promote", json=force, headers=who).status_code for who in (runner, admin)
-    ]
-    assert statuses == [403, 404]
+    for wanted in ({"force": True, "reason": "because"}, {"margin": 0.999}, {"margin": 0.001}):
+        statuses = [
+            here.client.post("/api/v1/models/made/promote", json=wanted, headers=who).status_code
+            for who in (runner, admin)
+        ]
+        assert statuses == [403, 404]
     with pytest.raises(InputError, match="no such option"):
         commands.answer_of(here.service.places, ["models", "--nothing"])
 
