@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import sqlite3
 
@@ -29,7 +30,7 @@ def test_a_session_is_a_cookie_that_no_script_reads(here):
                         answer.headers["set-cookie"])  # fmt: skip
     assert here.client.get("/queue").status_code == 200
     here.client.post("/logout", headers={"Origin": SERVER})
-    assert here.client.get("/queue", headers={"Accept": "text/html"}).headers["location"] == "/login?to=/queue"
+    assert here.client.get("/queue", headers={"Accept": "text/html"}).headers["location"] == "/login?to=%2Fqueue"
 
 
 def test_over_tls_the_cookie_is_one_that_no_other_host_can_set(here):
@@ -38,6 +39,27 @@ def test_over_tls_the_cookie_is_one_that_no_other_host_can_set(here):
         answer = client.post("/login", data=data, headers={"Origin": "https://localhost"})
         assert answer.headers["set-cookie"].startswith("__Host-study=")
         assert "Secure" in answer.headers["set-cookie"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "leads"),
+    [
+        ("GET", "/compare?trial=made:1&trial=made:2", "/compare?trial=made:1&trial=made:2"),
+        ("GET", "/studies/a%3Fb%C3%A9", "/studies/a%3Fb%C3%A9"),
+        ("POST", "/queue/none/cancel", "/"),
+        ("GET", "/parts/home", "/"),
+        ("GET", f"/compare?study={'x' * 600}", "/"),
+    ],
+)
+def test_a_login_leads_back_to_the_page_that_asked_for_it(here, method, path, leads):
+    """A session may end while somebody fills in a form, whose address is no page."""
+    here.client.cookies.clear()
+    refused = here.client.request(method, path, headers={"Accept": "text/html", "Origin": SERVER})
+    assert refused.status_code == 303
+    asked = here.client.get(refused.headers["location"])
+    to = html.unescape(re.search(r'name="to" value="([^"]*)"', asked.text).group(1))
+    data = {"name": "viewer", "password": PASSWORD, "to": to}
+    assert here.client.post("/login", data=data, headers={"Origin": SERVER}).headers["location"] == leads
 
 
 @pytest.mark.parametrize("to", ["//evil.example", "https://evil.example", "/\\evil.example"])

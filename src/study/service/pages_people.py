@@ -16,14 +16,14 @@ from study.service.api_runs import NoSuch
 from study.service.known import cookie_of
 from study.service.pages import Form, page
 from study.service.people import ROLES, Person
-from study.service.web import ANYONE, person, role, router, service
+from study.service.web import ANYONE, LONGEST_WAY, person, role, router, service
 
 routes = router(include_in_schema=False)
 OPEN, READER, ADMIN = role(ANYONE), role("viewer"), role("admin")
 
 
 @routes.get("/login", openapi_extra=OPEN)
-def login_page(request: Request, to: Annotated[str, Query(max_length=500)] = "/") -> Response:
+def login_page(request: Request, to: Annotated[str, Query(max_length=LONGEST_WAY)] = "/") -> Response:
     """Ask for name and password."""
     return page(request, "login", to=to, trouble="", name="", sso=service(request).sign_on.provider is not None)
 

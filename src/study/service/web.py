@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 ANYONE = "anyone"
 RECHECK = 5.0  # seconds for which a stream is read on without asking again who reads
 API = "/api/v1"
+LONGEST_WAY = 500  # characters of the path to which a login leads back
 
 
 @dataclass(slots=True)
@@ -163,6 +164,13 @@ def trouble(status: int, what: str, fix: str = "", kind: TroubleKind | None = No
     return Trouble(kind=kind or usual.get(status, "fault" if status >= 500 else "mistake"), what=what, fix=fix).plain()
 
 
+def _back(request: Request) -> str:
+    """Give the path to which a login leads back: the home page instead of a form's address and of a part of a page."""
+    path = quote(request.url.path) + (f"?{request.url.query}" if request.url.query else "")
+    can = request.method == "GET" and len(path) <= LONGEST_WAY and not path.startswith("/parts/")
+    return path if can else "/"
+
+
 def refuse(request: Request, status: int, what: str, fix: str = "", kind: TroubleKind | None = None) -> Response:
     """Answer with an error: JSON for programs, a page or the way to the login for people."""
     path = request.url.path
@@ -170,7 +178,7 @@ def refuse(request: Request, status: int, what: str, fix: str = "", kind: Troubl
         headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
         return JSONResponse(trouble(status, what, fix, kind), status, headers)
     if status == 401:
-        return RedirectResponse(f"/login?to={quote(path)}", 303)
+        return RedirectResponse(f"/login?to={quote(_back(request), safe='')}", 303)
     from study.service.pages import error_page  # noqa: PLC0415 - the pages import this module
 
     return error_page(request, status, what, fix)
