@@ -9,10 +9,11 @@ import pytest
 
 from study.errors import InputError
 from study.executors import Resources
-from study.service import commands
+from study.schemas.service import Submitted
+from study.service import commands, pages, queue
 from study.service.following import Follower
 from study.service.machines import Cluster
-from tests.service.conftest import bearer
+from tests.service.conftest import ADMIN, RUNNER, bearer
 
 
 @pytest.fixture
@@ -100,3 +101,24 @@ def test_the_machine_says_what_it_has(here, seen):
     assert "0 of 4 busy" in text
     assert "free of" in text
     assert "Trains on" in text
+
+
+def test_what_runs_and_what_was_answered_last_is_shown_however_much_was_submitted_since(here, seen, monkeypatch):
+    monkeypatch.setattr(pages, "MOST", 5)
+    runs = [queue.submit(here.database, RUNNER, Submitted(study=f"s{n}", workers=1))[0].id for n in range(40)]
+    queue.wish(here.database, RUNNER, runs[0], "cancel")
+    queue.wish(here.database, RUNNER, runs[1], "stop")
+    claimed = [row["id"] for row in queue.claim(here.database, 1)[0]]
+    queue.wish(here.database, ADMIN, runs[30], "priority", 9)
+    shown = {}
+    for part in seen("/").split('<h2 id="')[1:]:
+        shown[part.partition('"')[0]] = re.findall(r'href="/runs/(\w+)"', part)
+    assert shown["runs-now"] == claimed == [runs[2]]
+    assert shown["waits"] == [runs[30], *runs[3:7]]
+    assert (shown["paused"], shown["answered"]) == ([runs[1]], [runs[0]])
+    for later in (runs[35], runs[33]):
+        queue.wish(here.database, RUNNER, later, "cancel")
+    answered = seen("/").partition('id="answered"')[2]
+    assert re.findall(r'href="/runs/(\w+)"', answered) == [runs[33], runs[35], runs[0]]
+    links = re.findall(r'<th scope="row"><a href="/runs/(\w+)"', seen("/queue"))
+    assert links == [runs[30], *runs[2:6], runs[1]]

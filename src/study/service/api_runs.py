@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from study.errors import InputError
 from study.record import family
 from study.schemas import Record
-from study.schemas.service import Page, Run, Submitted, Trouble, Wish
+from study.schemas.service import LIVE, Page, Run, Submitted, Trouble, Wish
 from study.service import asking, queue
 from study.service.hub import Told
 from study.service.web import API, Admission, person, role, router, service
@@ -71,7 +71,7 @@ def list_runs(
 ) -> Response:
     """List the runs, the newest first."""
     before = int(cursor) if cursor else None
-    runs, more = queue.listed(service(request).database, live=live, before=before, limit=limit, study=study)
+    runs, more = queue.listed(service(request).database, statuses=LIVE if live else (), before=before, limit=limit, study=study)
     return answer(Page[Run](items=runs, next=None if more is None else str(more)))
 
 

@@ -23,7 +23,7 @@ from study.service.shares import Claim, share
 from study.service.store import TELLS, append_audit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from sqlalchemy import Connection
 
@@ -78,13 +78,14 @@ def get(database: Database, identity: str) -> Run | None:
 
 
 def listed(
-    database: Database, *, live: bool = False, before: int | None = None, limit: int = 50, study: str | None = None
-) -> tuple[list[Run], int | None]:
+    database: Database, *, statuses: Collection[str] = (), before: int | None = None, limit: int = 50,
+    study: str | None = None,
+) -> tuple[list[Run], int | None]:  # fmt: skip
     """List runs, the newest first.
 
     Args:
         database: of the service.
-        live: only those that have not ended.
+        statuses: only those of one of them; of any if empty.
         before: the number after which the last list ended.
         limit: how many at most.
         study: only those that asked for it.
@@ -94,8 +95,8 @@ def listed(
 
     """
     chosen = sa.select(RUNS).order_by(RUNS.c.number.desc()).limit(limit + 1)
-    if live:
-        chosen = chosen.where(RUNS.c.status.in_(LIVE))
+    if statuses:
+        chosen = chosen.where(RUNS.c.status.in_(statuses))
     if before is not None:
         chosen = chosen.where(RUNS.c.number < before)
     if study is not None:
@@ -104,6 +105,14 @@ def listed(
         rows = [dict(row) for row in connection.execute(chosen).mappings()]
     more = rows[limit - 1]["number"] if len(rows) > limit else None
     return [described(row) for row in rows[:limit]], more
+
+
+def ended(database: Database, limit: int) -> list[Run]:
+    """List the runs that ended last, the latest first."""
+    latest = sa.select(RUNS.c.number).where(RUNS.c.ended.is_not(None)).order_by(RUNS.c.ended.desc()).limit(limit)
+    chosen = sa.select(RUNS).where(RUNS.c.number.in_(latest)).order_by(RUNS.c.ended.desc())
+    with database.read() as connection:
+        return [described(dict(row)) for row in connection.execute(chosen).mappings()]
 
 
 def waiting(database: Database) -> list[Run]:
@@ -284,16 +293,7 @@ def end(
 ) -> Row | None:
     """Write how an attempt ended, and its use of a device.
 
-    Args:
-        database: of the service.
-        identity: of the run.
-        token: of the attempt's claim.
-        to: what is written of the run, `status` among it.
-        device: that it used.
-        until: when it ended, in seconds since 1970; now if None.
-
-    Returns:
-        The run's row; None if the claim is another's by now.
+    `until` is when it ended, in seconds since 1970; now if None. Gives the row; None if the claim is another's by now.
 
     """
     with database.write() as connection:
