@@ -300,3 +300,16 @@ def test_hours_in_which_no_machine_ran_are_not_charged(here, made, begun, sign):
     conductor.stop()
     hours = {"message": 1.0, "line": 2.0, "start": 0.0}[sign]
     assert queue.get(here.database, run).slot_hours == pytest.approx(hours, abs=0.01)
+
+
+def test_the_reason_of_a_killed_attempt_is_no_error_of_an_earlier_one(conductor, monkeypatch):
+    monkeypatch.setattr(queue, "BACKOFF", 0.01)
+    run = ask(conductor, trials=3)
+    messages = conductor.run_folder(run) / "messages.log"
+    messages.parent.mkdir(parents=True)
+    messages.write_text("error: another process runs it\n")  # as the attempt before has said
+    conductor.step()
+    os.kill(process(conductor, run), signal.SIGKILL)
+    reason = until(lambda: (conductor.step(), queue.get(conductor.database, run).reason)[1])
+    assert reason == "tries again; killed by signal 9: it said nothing"
+    assert messages.read_text().startswith("error: another process runs it\n")

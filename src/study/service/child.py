@@ -58,8 +58,11 @@ class Child:
             os.killpg(self.who["pid"], number)
 
 
-def begin(row: Mapping[str, Any], folder: Path, places: Settings, machines: Machines) -> subprocess.Popen[bytes]:
+def begin(row: Mapping[str, Any], folder: Path, places: Settings, machines: Machines) -> tuple[subprocess.Popen[bytes], int]:
     """Start the command of a run, whose answer and messages go into a folder.
+
+    Returns:
+        The process, and the size of the file of messages, to which earlier attempts have written.
 
     Raises:
         OSError: a full disk, or no process more.
@@ -78,9 +81,11 @@ def begin(row: Mapping[str, Any], folder: Path, places: Settings, machines: Mach
     if row["allowance"] is not None:
         started["env"]["STUDY_ALLOWANCE"] = str(row["allowance"])
     with (folder / "answer.jsonl").open("wb") as answer, (folder / "messages.log").open("ab") as messages:
-        return subprocess.Popen(  # noqa: S603 - our own program, its words checked one by one
+        before = messages.tell()
+        process = subprocess.Popen(  # noqa: S603 - our own program, its words checked one by one
             command, stdin=subprocess.DEVNULL, stdout=answer, stderr=messages, start_new_session=True, **started,
         )  # fmt: skip
+        return process, before
 
 
 def answer(folder: Path) -> dict[str, Any] | None:
@@ -92,10 +97,16 @@ def answer(folder: Path) -> dict[str, Any] | None:
         return None
 
 
-def said(folder: Path) -> str:
-    """Read what a command said last: its error, which may have several lines, else its last line."""
+def said(folder: Path, before: int) -> str:
+    """Read what a command said last: its error, which may have several lines, else its last line.
+
+    Args:
+        folder: of its run.
+        before: bytes of messages that were there when it began.
+
+    """
     try:
-        text = (folder / "messages.log").read_text(encoding="utf-8", errors="replace")
+        content = (folder / "messages.log").read_bytes()[before:]
     except OSError:
-        return "it said nothing"
-    return commands.last_error(text)
+        content = b""
+    return commands.last_error(content.decode("utf-8", "replace"))

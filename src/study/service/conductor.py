@@ -218,7 +218,7 @@ class Conductor:
         """Begin a claimed run; one that cannot begin is tried again, as one that has failed."""
         child = Child(row, {})
         try:
-            child.process = command.begin(row, self.run_folder(row["id"]), self.places, self.machines)
+            child.process, said = command.begin(row, self.run_folder(row["id"]), self.places, self.machines)
         except OSError as error:
             self._fail(child, f"cannot begin: {error.strerror or error}: {error.filename or row['study']}")
         except ValidationError as error:
@@ -227,7 +227,7 @@ class Conductor:
             what = f"this version cannot do what was asked: {where}: {first['msg']}"
             self._end(child, {"status": "failed", "reason": what})
         else:
-            child.who = {**known(child.process.pid), "home": self._home}
+            child.who = {**known(child.process.pid), "home": self._home, "said": said}
             self._children[row["id"]] = child
         self._claimed.remove(row)
         if child.process is None:
@@ -258,16 +258,16 @@ class Conductor:
             self._end(child, {"status": "queued", "reason": "gave its slots up" if wish else "begins again"})
         elif code == AllowanceUsed.exit_code:
             self._end(child, {"status": "queued", "reason": "goes on within the quota of trials", "failures": 0})
-        elif code == 2 and self._is_taken(row):
+        elif code == 2 and self._is_taken(child):
             later = {"reason": "waits: another process runs the study", "not_before": time.time() + WAIT_FOR_STUDY}
             self._end(child, {"status": "queued", **later})
         elif code == 2:
-            self._end(child, {"status": "failed", "reason": self._said(row["id"])})
+            self._end(child, {"status": "failed", "reason": self._said(child)})
         elif code == UNAVAILABLE:
-            self._fail(child, self._said(row["id"]))
+            self._fail(child, self._said(child))
         else:
             how = f"exit code {code}" if code > 0 else f"killed by signal {-code}"
-            self._fail(child, f"{how}: {self._said(row['id'])}")
+            self._fail(child, f"{how}: {self._said(child)}")
 
     def _note_answer(self, child: Child) -> dict[str, Any] | None:
         """Give a command's answer, and note the studies that it names: the command may have let go of a lock unseen."""
@@ -310,13 +310,13 @@ class Conductor:
             log.info("run %s: %s%s", child.row["id"], to["status"], f", {reason}" if reason else "")
         self._children.pop(child.row["id"], None)  # only now: what a database that is away did not take is tried again
 
-    def _is_taken(self, row: dict[str, Any]) -> bool:
+    def _is_taken(self, child: Child) -> bool:
         """Tell whether another process of this machine runs the study, or did so a moment ago."""
-        said = self._said(row["id"])
+        said = self._said(child)
         return " runs it since " in said or "another process runs it" in said
 
-    def _said(self, identity: str) -> str:
-        return command.said(self.run_folder(identity))
+    def _said(self, child: Child) -> str:
+        return command.said(self.run_folder(child.row["id"]), child.who.get("said", 0))
 
 
 def _process(who: Mapping[str, Any]) -> tuple[Any, Any, Any]:
