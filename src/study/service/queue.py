@@ -144,7 +144,7 @@ def wish(database: Database, person: Person, identity: str, verb: str, priority:
         if to := _wished(row, verb, person.name, priority):
             append_audit(connection, person.name, verb, identity, str(priority) if verb == "priority" else "")
             connection.execute(sa.update(RUNS).where(RUNS.c.id == identity).values(to))
-            row = _tell(connection, identity)
+            row = _tell(connection, identity, row["status"])
     return described(row)
 
 
@@ -313,14 +313,19 @@ def _row(connection: Connection, identity: str) -> Row | None:
     return dict(row) if row else None
 
 
-def _tell(connection: Connection, identity: str) -> Row:
-    """Write the event of a run's new state, in the same transaction; give its row."""
+def _tell(connection: Connection, identity: str, before: str = "") -> Row:
+    """Write the event of a run's new state, in the same transaction; give its row.
+
+    Others are told of it unless its status was the same `before`.
+
+    """
     row = _row(connection, identity)
     assert row is not None
     data = {name: row[name] for name in ("status", "reason", "question", "study", "person", "attempt", "priority")}
     event = {"time": time.time(), "kind": "run", "run": identity, "data": to_json(data)}
     connection.execute(sa.insert(tables.events).values(event))
-    telling.note(connection, row, connection.get_execution_options().get(TELLS, ()))
+    if row["status"] != before:
+        telling.note(connection, row, connection.get_execution_options().get(TELLS, ()))
     return row
 
 
