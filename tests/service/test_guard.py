@@ -9,7 +9,7 @@ import sqlite3
 import pytest
 from starlette.testclient import TestClient
 
-from study.service import app, people
+from study.service import app, people, server
 from tests.service.conftest import PASSWORD, SERVER, bearer
 
 
@@ -139,3 +139,23 @@ def test_no_secret_is_in_the_database_or_in_what_is_said(here, caplog):
         assert secret not in ours
     listed = here.client.get("/api/v1/tokens", headers=bearer(answer["token"])).text
     assert answer["token"] not in listed
+
+
+@pytest.mark.parametrize(
+    ("host", "names", "public", "sent"),
+    [
+        ("0.0.0.0", ["Study.Example.org"], "", "study.example.org"),
+        ("0.0.0.0", [], "https://Study.Example.org", "study.example.org"),
+        ("0.0.0.0", [], "https://study.example.org:8443/below", "Study.example.org:8443"),
+        ("Study.local", [], "", "study.local:8765"),
+        ("2001:db8::5", [], "", "[2001:db8::5]:8765"),
+        ("2001:DB8:0:0::5", [], "", "[2001:db8::5]"),
+        ("::", [], "https://[2001:db8::5]:8443", "[2001:db8::5]:8443"),
+        ("::", ["[2001:db8::5]"], "", "[2001:db8::5]"),
+        ("127.0.0.1", [], "", "[::1]:8765"),
+    ],
+)
+def test_a_server_is_found_by_its_names_however_they_were_written(here, host, names, public, sent):
+    client = TestClient(app.make(here.service, server._hosts(host, names, public)), base_url=SERVER)
+    assert client.get("/healthz", headers={"Host": sent}).status_code == 200
+    assert client.get("/healthz", headers={"Host": "another.example.org"}).status_code == 400

@@ -8,7 +8,9 @@ import os
 import signal
 import socket
 from contextlib import ExitStack, closing, contextmanager
+from ipaddress import IPv6Address
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import uvicorn
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from study.settings import Settings
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - what is listened on is said by whoever starts it
 log = logging.getLogger("study")
 
 
@@ -90,7 +93,7 @@ def serve(
     machines = trained_on.of(where or Options(), places, slots)
     with _listening(host, port) as listener, machines, _alone(places), _opened(url, places) as stored:
         port = listener.getsockname()[1]
-        address = public or f"http://{'localhost' if host in {*LOOPBACK, '0.0.0.0', '::'} else host}:{port}"  # noqa: S104
+        address = public or f"http://{'localhost' if host in {*LOOPBACK, *EVERYWHERE} else _as_sent(host)}:{port}"
         hub = Hub(stored)
         conductor = Conductor(stored, places, machines)
         given = Service(stored, places, conductor, hub, address, neighbours.beside(places), sign_on)
@@ -140,9 +143,16 @@ def _opened(url: str | None, places: Settings) -> Generator[store.Database]:
 
 def _hosts(host: str, names: Sequence[str], public: str) -> set[str]:
     """List the names by which the server may be addressed."""
-    known = {*LOOPBACK, *names, *([] if host in {"0.0.0.0", "::"} else [host])}  # noqa: S104
-    known |= {public.partition("://")[2].partition("/")[0].rpartition(":")[0] or public.partition("://")[2]}
-    return known - {""}
+    known = {*names, *([] if host in EVERYWHERE else [host]), urlsplit(public).hostname or ""}
+    return {*LOOPBACK, *(_as_sent(each) for each in known if each)}
+
+
+def _as_sent(host: str) -> str:
+    """Write a host as clients send it: in small letters, and an address of IPv6 short and in brackets."""
+    try:
+        return f"[{IPv6Address(host.strip('[]'))}]"
+    except ValueError:
+        return host.lower()
 
 
 def _prepare(places: Settings) -> None:
