@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from study.record import log_lines
 from study.record.trial import STATES
 from study.schemas.service import Submitted
 from study.service import hub, people, queue, shelf, store, tables, web
-from study.service.following import Follower
+from study.service.following import Follower, progressed_since
 from tests.service.conftest import ADMIN, RUNNER, away, bearer
 
 
@@ -192,3 +193,17 @@ def test_what_was_read_stays_while_all_results_are_away(here, made):
     for name in follower.studies(whole=True):
         follower.follow(name)
     assert shelf.finished(here.database, "made") == 5
+
+
+@pytest.mark.parametrize(("ends", "counts"), [
+    (("paused", {"epochs": 3}), True), (("ended", {"state": "pruned", "value": 0.5, "reason": ""}), True),
+    (("ended", {"state": "failed", "value": None, "reason": "x"}), False), (("epoch", {"number": 9}), False),
+])  # fmt: skip
+def test_a_trial_that_pauses_or_ends_is_progress_and_one_that_fails_is_none(here, made, ends, counts):
+    """A search by promotion may pause all trials of an attempt and end none."""
+    follower = Follower(here.database, Path("mlruns").absolute())
+    follower.follow("made")
+    since, (kind, values) = time.time(), ends
+    made.trial(6).append(kind, **({"metrics": {}, "seconds": 0.1} if kind == "epoch" else {}), **values)
+    follower.follow("made")
+    assert progressed_since(here.database, ["made"], since) == counts

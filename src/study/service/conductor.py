@@ -25,7 +25,7 @@ from study.record.owner import is_dead, is_here, known
 from study.service import child as command
 from study.service import queue, yielding
 from study.service.child import Child
-from study.service.following import Follower, ended_since, last_line
+from study.service.following import Follower, progressed_since, last_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -289,8 +289,8 @@ class Conductor:
     def _fail(self, child: Child, said: str) -> None:
         """Put a run back into the queue for later; after failures in a row it is paused."""
         row = child.row
-        ended = child.studies and ended_since(self.database, child.studies, row["started"] or 0.0)
-        failures = 1 if ended else row["failures"] + 1
+        goes_on = child.studies and progressed_since(self.database, child.studies, row["started"] or 0.0)
+        failures = 1 if goes_on else row["failures"] + 1
         if failures >= queue.FAILURES:
             said = f"{failures} failures in a row, the last with {said}"
             self._end(child, {"status": "paused", "failures": failures, "reason": said})

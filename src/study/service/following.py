@@ -213,11 +213,11 @@ def _event(study: str, trial: int, kind: str, data: dict[str, Any]) -> dict[str,
     }  # fmt: skip
 
 
-def ended_since(database: Database, studies: list[str], since: float) -> bool:
-    """Tell whether a trial of these studies has ended complete or pruned since a moment."""
+def progressed_since(database: Database, studies: list[str], since: float) -> bool:
+    """Tell whether a trial of these studies has paused, or ended complete or pruned, since a moment."""
     table = tables.events
     chosen = sa.select(table.c.data).where(
-        table.c.study.in_(studies), table.c.kind == "ended", table.c.time >= since
+        table.c.study.in_(studies), table.c.kind.in_(("ended", "paused")), table.c.time >= since
     )  # fmt: skip
     with database.read() as connection:
         return any('"state": "failed"' not in row.data for row in connection.execute(chosen))
