@@ -122,3 +122,11 @@ def test_what_runs_and_what_was_answered_last_is_shown_however_much_was_submitte
     assert re.findall(r'href="/runs/(\w+)"', answered) == [runs[33], runs[35], runs[0]]
     links = re.findall(r'<th scope="row"><a href="/runs/(\w+)"', seen("/queue"))
     assert links == [runs[30], *runs[2:6], runs[1]]
+
+
+@pytest.mark.parametrize(("given", "status"), [("²", 400), ("--5", 400), ("101", 400), ("", 400), ("-100", 303)])
+def test_a_priority_that_is_none_is_refused(here, given, status):
+    run, _ = queue.submit(here.database, RUNNER, Submitted(study="mnist_cnn"))
+    runner = bearer(here.tokens["runner"])
+    answer = here.client.post(f"/queue/{run.id}/priority", data={"priority": given}, headers=runner)
+    assert answer.status_code == status

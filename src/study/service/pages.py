@@ -151,7 +151,7 @@ def move(request: Request, run: str, verb: str, form: Form) -> Response:
     if verb not in {"stop", "resume", "cancel", "priority"}:
         raise NoSuch("no such thing to do")
     given = form.get("priority", "0")
-    if not given.lstrip("-").isdigit() or abs(int(given)) > 100:
+    if not re.fullmatch(r"-?[0-9]{1,3}", given) or abs(int(given)) > 100:
         raise InputError("a priority is a number from -100 to 100")
     if queue.wish(service(request).database, person(request), run, verb, int(given)) is None:
         raise NoSuch(f"no run {run!r}")
