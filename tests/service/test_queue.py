@@ -318,3 +318,13 @@ def test_each_month_is_charged_for_what_was_used_in_it(stored):
     token = queue.claim(stored, 1)[0][0]["lease_token"]
     queue.note(stored, later.id, token, started=moment("2026-12-02T00:00"))  # of a clock that was put back
     assert queue.end(stored, later.id, token, {"status": "done"}, until=moment("2026-12-01T00:00"))["slot_seconds"] == 0
+
+
+def test_a_read_sees_one_state_of_the_database_whatever_is_written_meanwhile(stored):
+    with stored.read() as connection:
+        count = sa.select(sa.func.count()).select_from(tables.runs)
+        before = connection.execute(count).scalar()
+        submit(stored)
+        assert connection.execute(count).scalar() == before == 0
+    with stored.read() as connection:
+        assert connection.execute(count).scalar() == 1

@@ -49,6 +49,9 @@ class Database:
     def __init__(self, url: str) -> None:  # noqa: D107 - see the class
         self.url = url
         self.engine = _engine(url)
+        # On PostgreSQL each statement would see what was committed before it; on SQLite a transaction sees one state.
+        repeatable = self.engine.dialect.name == "postgresql"
+        self._reads: dict[str, Any] = {"isolation_level": "REPEATABLE READ"} if repeatable else {}
         self.tells: frozenset[str] = frozenset()  # the ways in which others are told of runs
         self.state = object()  # another one after each write
         self._watching: sqlite3.Connection | None = None
@@ -56,7 +59,7 @@ class Database:
     @contextmanager
     def read(self) -> Generator[Connection]:
         """Give a connection whose transaction sees one state of the database."""
-        with self.engine.connect() as connection, connection.begin():
+        with self.engine.connect().execution_options(**self._reads) as connection, connection.begin():
             yield connection
 
     @contextmanager
