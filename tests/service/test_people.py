@@ -142,3 +142,24 @@ def test_a_token_makes_none_that_outlives_it(here, by):
     assert here.client.post("/api/v1/tokens", json={"days": 366}, headers=headers).status_code == 201
     made = [row for row in people.list_tokens(here.database, "viewer") if row["label"] in {"token", "page"}]
     assert [round(row["expires"] - time.time()) // 86400 for row in made] == ([0, 0] if by == "token" else [365])
+
+
+def test_a_link_for_somebody_who_is_here_says_that_it_sets_another_password(here):
+    admin = bearer(here.tokens["admin"])
+    said = "runner is here already, and stays what they are: the link sets another password."
+    page = here.client.post("/people", data={"name": "runner", "role": "admin"}, headers=admin).text
+    assert said in page
+    assert "is here already" not in here.client.post("/people", data={"name": "eve", "role": "runner"}, headers=admin).text
+    lines = here.client.get("/api/v1/audit", headers=admin).json()["items"][:2]
+    told = [(line["action"], line["subject"], line["detail"]) for line in lines]
+    assert told == [("invite", "eve", "runner"), ("invite", "runner", "to another password")]
+    assert people.log_in(here.database, "runner", PASSWORD).role == "runner"
+
+
+@pytest.mark.parametrize("none", ["", " ", None])
+def test_many_may_have_no_identity(here, none):
+    admin = bearer(here.tokens["admin"])
+    for name in ("runner", "author"):
+        people.change(here.database, ADMIN, name, identity=f"{name}@example.org")
+        answer = here.client.patch(f"/api/v1/people/{name}", json={"identity": none}, headers=admin)
+        assert (answer.status_code, answer.json()["identity"]) == (200, None)

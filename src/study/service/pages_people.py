@@ -151,18 +151,19 @@ def _people(request: Request, status: int = 200, **shown: str) -> Response:
     return page(
         request, "people", status, people=[described(row) for row in rows], audit=lines, roles=ROLES,
         usage=used(request, limit=100), groups=groups.listed(service(request).database),
-        **{"link": "", "trouble": "", **shown},
+        **{"link": "", "again": "", "trouble": "", **shown},
     )  # fmt: skip
 
 
 @routes.post("/people", openapi_extra=ADMIN)
 def invite(request: Request, form: Form) -> Response:
     """Invite somebody and show the link once."""
+    name, known = form.get("name", "").strip(), people.list_people(service(request).database)
     try:
-        made = invitation(request, form.get("name", "").strip(), form.get("role", "viewer"))
+        made = invitation(request, name, form.get("role", "viewer"))
     except InputError as error:
         return _people(request, 400, trouble=str(error))
-    return _people(request, link=made.link)
+    return _people(request, link=made.link, again=name if any(row["name"] == name for row in known) else "")
 
 
 @routes.post("/people/{name}", openapi_extra=ADMIN)

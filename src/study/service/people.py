@@ -78,9 +78,10 @@ def invite(database: Database, by: str, name: str | None = None, role: str = "vi
     with database.write() as connection:
         if name is not None:
             _check(name, role)
-            if row_of(connection, name) is None:
+            is_new = row_of(connection, name) is None
+            if is_new:
                 add(connection, name, role, None)
-            append_audit(connection, by, "invite", name, role)
+            append_audit(connection, by, "invite", name, role if is_new else "to another password")
         row = {"digest": digest(secret), "person": name, "expires": time.time() + INVITATION_DAYS * DAY}
         connection.execute(sa.insert(tables.invitations).values(row))
     return secret
@@ -279,8 +280,8 @@ def change(database: Database, by: Person, name: str, **to: Any) -> bool:
         _check(name, to["role"])
     table = tables.people
     written = {"team" if each == "group" else each: value for each, value in to.items()}
-    if to.get("identity"):
-        written["identity"] = to["identity"].strip().lower()
+    if "identity" in to:  # an empty one is none: it may be that of many
+        written["identity"] = (to["identity"] or "").strip().lower() or None
     if "disabled" in to:
         written["disabled"] = time.time() if to["disabled"] else None
     with database.write() as connection:
