@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 import sqlite3
 
@@ -105,9 +106,11 @@ def test_what_people_write_is_no_html(here):
 
 
 def test_a_body_that_is_too_large_is_refused(here):
-    body = {"study": "mine", "file": {"name": "mine", "content": "x" * 1_100_000}}
-    answer = here.client.post("/api/v1/runs", json=body, headers=bearer(here.tokens["author"]))
-    assert answer.status_code == 413
+    body = json.dumps({"study": "mine", "file": {"name": "mine", "content": "x" * 1_100_000}}).encode()
+    headers = bearer(here.tokens["author"]) | {"Content-Type": "application/json"}
+    for content in (body, (body[start : start + 50_000] for start in range(0, len(body), 50_000))):  # with its length, and without
+        answer = here.client.post("/api/v1/runs", content=content, headers=headers)
+        assert (answer.status_code, answer.json()["kind"]) == (413, "mistake")
 
 
 def test_passwords_cannot_be_tried_one_after_the_other(here):

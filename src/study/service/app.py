@@ -40,7 +40,7 @@ from study.service.answers import Answers
 from study.service.api_runs import NoSuch
 from study.service.asking import Conflict, Forbidden
 from study.service.commands import Refused
-from study.service.guard import Guard
+from study.service.guard import LARGEST_BODY, Guard
 from study.service.web import ANYONE, API, Guarded, refuse, role, router, service
 
 if TYPE_CHECKING:
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
 
     from study.service.web import Service
 
-LARGEST_BODY = 1_000_000  # bytes
 SILENT = 30.0  # seconds without a look at the queue, after which the service is not ready
 ASSETS = {"htmx.min.js": "text/javascript", "page.js": "text/javascript", "style.css": "text/css"}
 own = router()
