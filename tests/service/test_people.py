@@ -146,10 +146,10 @@ def test_a_token_makes_none_that_outlives_it(here, by):
 
 def test_a_link_for_somebody_who_is_here_says_that_it_sets_another_password(here):
     admin = bearer(here.tokens["admin"])
-    said = "runner is here already, and stays what they are: the link sets another password."
+    said = "runner has an account already, whose role stays as it is: the link sets another password."
     page = here.client.post("/people", data={"name": "runner", "role": "admin"}, headers=admin).text
     assert said in page
-    assert "is here already" not in here.client.post("/people", data={"name": "eve", "role": "runner"}, headers=admin).text
+    assert "has an account already" not in here.client.post("/people", data={"name": "eve", "role": "runner"}, headers=admin).text
     lines = here.client.get("/api/v1/audit", headers=admin).json()["items"][:2]
     told = [(line["action"], line["subject"], line["detail"]) for line in lines]
     assert told == [("invite", "eve", "runner"), ("invite", "runner", "to another password")]
