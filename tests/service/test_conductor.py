@@ -302,8 +302,7 @@ def test_hours_in_which_no_machine_ran_are_not_charged(here, made, begun, sign):
     assert queue.get(here.database, run).slot_hours == pytest.approx(hours, abs=0.01)
 
 
-def test_the_reason_of_a_killed_attempt_is_no_error_of_an_earlier_one(conductor, monkeypatch):
-    monkeypatch.setattr(queue, "BACKOFF", 0.01)
+def test_the_reason_of_a_killed_attempt_is_no_error_of_an_earlier_one(conductor):
     run = ask(conductor, trials=3)
     messages = conductor.run_folder(run) / "messages.log"
     messages.parent.mkdir(parents=True)

@@ -195,15 +195,20 @@ def test_what_was_read_stays_while_all_results_are_away(here, made):
     assert shelf.finished(here.database, "made") == 5
 
 
-@pytest.mark.parametrize(("ends", "counts"), [
-    (("paused", {"epochs": 3}), True), (("ended", {"state": "pruned", "value": 0.5, "reason": ""}), True),
-    (("ended", {"state": "failed", "value": None, "reason": "x"}), False), (("epoch", {"number": 9}), False),
-])  # fmt: skip
-def test_a_trial_that_pauses_or_ends_is_progress_and_one_that_fails_is_none(here, made, ends, counts):
+@pytest.mark.parametrize(
+    ("kind", "values", "counts"),
+    [
+        ("paused", {"epochs": 3}, True),
+        ("ended", {"state": "pruned", "value": 0.5, "reason": "", "evaluation": None}, True),
+        ("ended", {"state": "failed", "value": None, "reason": "x", "evaluation": None}, False),
+        ("epoch", {"number": 3, "metrics": {}, "seconds": 0.1}, False),
+    ],
+)
+def test_a_trial_that_pauses_or_ends_is_progress_and_one_that_fails_is_none(here, made, kind, values, counts):
     """A search by promotion may pause all trials of an attempt and end none."""
     follower = Follower(here.database, Path("mlruns").absolute())
     follower.follow("made")
-    since, (kind, values) = time.time(), ends
-    made.trial(6).append(kind, **({"metrics": {}, "seconds": 0.1} if kind == "epoch" else {}), **values)
+    since = time.time()
+    made.trial(6).append(kind, **values)
     follower.follow("made")
     assert progressed_since(here.database, ["made"], since) == counts

@@ -108,7 +108,10 @@ def test_what_people_write_is_no_html(here):
 def test_a_body_that_is_too_large_is_refused(here):
     body = json.dumps({"study": "mine", "file": {"name": "mine", "content": "x" * 1_100_000}}).encode()
     headers = bearer(here.tokens["author"]) | {"Content-Type": "application/json"}
-    for content in (body, (body[start : start + 50_000] for start in range(0, len(body), 50_000))):  # with its length, and without
+    for content in (
+        body,
+        (body[start : start + 50_000] for start in range(0, len(body), 50_000)),
+    ):  # with its length, and without
         answer = here.client.post("/api/v1/runs", content=content, headers=headers)
         assert (answer.status_code, answer.json()["kind"]) == (413, "mistake")
 

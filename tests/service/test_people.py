@@ -52,7 +52,9 @@ def test_a_new_password_ends_all_sessions(stored):
     assert people.log_in(stored, "viewer", PASSWORD) is None
 
 
-@pytest.mark.parametrize(("password", "why"), [("short", "needs 12"), ("x" * 1001, "at most 1000"), ("AnnAnnAnnAnn1", "besides")])
+@pytest.mark.parametrize(
+    ("password", "why"), [("short", "needs 12"), ("x" * 1001, "at most 1000"), ("AnnAnnAnnAnn1", "besides")]
+)
 def test_a_password_that_is_too_easy_is_refused_whoever_sets_it(stored, password, why):
     secret = people.invite(stored, "admin", "ann")
     with pytest.raises(InputError, match=why):
@@ -141,7 +143,7 @@ def test_a_token_makes_none_that_outlives_it(here, by):
         headers = {"Cookie": f"study_session={cookie}", "Origin": SERVER}
     assert here.client.post("/api/v1/tokens", json={"days": 366}, headers=headers).status_code == 201
     made = [row for row in people.list_tokens(here.database, "viewer") if row["label"] in {"token", "page"}]
-    assert [round(row["expires"] - time.time()) // 86400 for row in made] == ([0, 0] if by == "token" else [365])
+    assert [round((row["expires"] - time.time()) / people.DAY) for row in made] == ([1, 1] if by == "token" else [366])
 
 
 def test_a_link_for_somebody_who_is_here_says_that_it_sets_another_password(here):
@@ -149,7 +151,10 @@ def test_a_link_for_somebody_who_is_here_says_that_it_sets_another_password(here
     said = "runner has an account already, whose role stays as it is: the link sets another password."
     page = here.client.post("/people", data={"name": "runner", "role": "admin"}, headers=admin).text
     assert said in page
-    assert "has an account already" not in here.client.post("/people", data={"name": "eve", "role": "runner"}, headers=admin).text
+    assert (
+        "has an account already"
+        not in here.client.post("/people", data={"name": "eve", "role": "runner"}, headers=admin).text
+    )
     lines = here.client.get("/api/v1/audit", headers=admin).json()["items"][:2]
     told = [(line["action"], line["subject"], line["detail"]) for line in lines]
     assert told == [("invite", "eve", "runner"), ("invite", "runner", "to another password")]

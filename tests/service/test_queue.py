@@ -309,7 +309,7 @@ def test_each_month_is_charged_for_what_was_used_in_it(stored):
         running = [dict(row) for row in connection.execute(sa.select(tables.runs)).mappings()]
         assert quotas.read(connection, running, moment("2026-11-01T06:00")).hours == {"runner": 100 - 2 * 6}
         assert quotas.read(connection, running, moment("2026-10-31T12:00")).hours == {"runner": 100 - 2 * 24}
-    row = queue.end(stored, run.id, token, {"status": "queued"}, until=moment("2026-11-01T06:00"))
+    row = queue.end(stored, run.id, token, {"status": "done"}, until=moment("2026-11-01T06:00"))
     assert row["slot_seconds"] == 2 * 42 * 3600
     with stored.read() as connection:
         used = connection.execute(sa.select(tables.usage).order_by(tables.usage.c.month)).all()

@@ -68,7 +68,9 @@ def promoted(request: Request, model: str, wanted: Promoted) -> dict[str, object
     if wanted.force and not person(request).may("admin"):
         raise Forbidden("only an admin forces a promotion", fix="Promote it without, which tests it.")
     if wanted.margin is not None and not person(request).may("admin"):
-        raise Forbidden("only an admin chooses the margin of a promotion", fix="Promote it without, with the usual one.")
+        raise Forbidden(
+            "only an admin chooses the margin of a promotion", fix="Promote it without, with the usual one."
+        )
     words = ["promote", _known(request, model)]
     words += [f"--margin={wanted.margin}"] if wanted.margin is not None else []
     words += [str(wanted.version)] if wanted.version is not None else []

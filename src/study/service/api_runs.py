@@ -71,7 +71,9 @@ def list_runs(
 ) -> Response:
     """List the runs, the newest first."""
     before = int(cursor) if cursor else None
-    runs, more = queue.listed(service(request).database, statuses=LIVE if live else (), before=before, limit=limit, study=study)
+    runs, more = queue.listed(
+        service(request).database, statuses=LIVE if live else (), before=before, limit=limit, study=study
+    )
     return answer(Page[Run](items=runs, next=None if more is None else str(more)))
 
 

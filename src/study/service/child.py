@@ -58,7 +58,9 @@ class Child:
             os.killpg(self.who["pid"], number)
 
 
-def begin(row: Mapping[str, Any], folder: Path, places: Settings, machines: Machines) -> tuple[subprocess.Popen[bytes], int]:
+def begin(
+    row: Mapping[str, Any], folder: Path, places: Settings, machines: Machines
+) -> tuple[subprocess.Popen[bytes], int]:
     """Start the command of a run, whose answer and messages go into a folder.
 
     Returns:

@@ -25,7 +25,7 @@ from study.record.owner import is_dead, is_here, known
 from study.service import child as command
 from study.service import queue, yielding
 from study.service.child import Child
-from study.service.following import Follower, progressed_since, last_line
+from study.service.following import Follower, last_line, progressed_since
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

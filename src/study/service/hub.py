@@ -28,9 +28,11 @@ EACH = 0.005  # seconds for each who follows, where many do
 LONGEST = 1.0  # seconds between looks, however many follow
 SILENCE = 5.0  # seconds after which all who wait are woken
 PING = 8.0  # seconds without an event after which a client is told that we are there
+AGAIN = 2.0  # seconds until a database that is away is asked again
 BATCH = 500  # events that are read at a time
 KEPT = 5000  # newest events that are kept in memory
 TABLE = tables.events
+log = logging.getLogger("study")
 
 
 class Told(NamedTuple):

@@ -6,6 +6,7 @@ with the trials that it may still finish, so that no quota is overdrawn by runs 
 
 from __future__ import annotations
 
+import calendar
 import json
 import time
 from collections import defaultdict

@@ -166,7 +166,7 @@ def trouble(status: int, what: str, fix: str = "", kind: TroubleKind | None = No
 
 def _back(request: Request) -> str:
     """Give the path to which a login leads back: the home page instead of a form's address and of a part of a page."""
-    path = quote(request.url.path) + (f"?{request.url.query}" if request.url.query else "")
+    path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     can = request.method == "GET" and len(path) <= LONGEST_WAY and not path.startswith("/parts/")
     return path if can else "/"
 
