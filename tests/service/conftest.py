@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -134,3 +135,15 @@ def serving(database):
         made.kill()
     for pid in made.children():
         os.kill(pid, signal.SIGKILL)
+
+
+@contextmanager
+def away(database, what="UPDATE ON service_runs"):
+    """SQLite takes nothing of a kind meanwhile, as a database that has gone for a moment takes nothing."""
+    with database.write() as connection:
+        connection.exec_driver_sql(f"CREATE TRIGGER away BEFORE {what} BEGIN SELECT RAISE(ABORT, 'away'); END")
+    try:
+        yield
+    finally:
+        with database.write() as connection:
+            connection.exec_driver_sql("DROP TRIGGER away")

@@ -127,9 +127,11 @@ def test_a_runner_moves_only_their_own_runs_and_an_admin_everybodys(here):
     assert answer.status_code == 403
 
 
+OWN = ("/tmp/evil.py:f-", "/tmp/a b.py:f", "/tmp/x+y.py:f", "anymodule:x-")
 CODE = [
     {"study": "mnist_cnn", "fixed": {"loss": "os:system"}},
     {"study": "mnist_cnn", "fixed": {"model_args": {"a": ["evil/file.py:run"]}}},
+    *({"study": "mnist_cnn", "fixed": {"loss": path}} for path in OWN),
     {"study": "mine", "file": {"name": "mine", "content": "import os"}},
 ]
 
@@ -176,3 +178,10 @@ def test_the_client_ends_as_the_command_would_by_the_kind_of_the_refusal_not_by_
     monkeypatch.setattr(commands, "PATIENCE", 0.01)
     with commands._one:  # another command about models is under way
         assert refusal("POST", "/api/v1/models/none/rollback") == (409, "refused", 1)
+
+
+def test_a_runner_may_choose_a_network_of_torchvision(here):
+    """It looks like an import path, and names no code of a person's own."""
+    asked = {"study": "mnist_cnn", "fixed": {"model": "torchvision:resnet18"}}
+    answer = here.client.post("/api/v1/runs", headers=bearer(here.tokens["runner"]), json=asked)
+    assert answer.status_code == 201, answer.text

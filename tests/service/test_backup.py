@@ -101,7 +101,9 @@ def test_two_backups_of_one_name_at_once_write_a_whole_archive_and_clear_what_a_
     command = [sys.executable, "-m", "study", "backup", "b.tar.gz"]
     running = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     said = [each.communicate(timeout=60)[1] for each in running]
-    assert all(each.returncode == 0 or "is there already" in line for each, line in zip(running, said, strict=True)), said
+    assert all(each.returncode == 0 or "is there already" in line for each, line in zip(running, said, strict=True)), (
+        said
+    )
     assert sorted(path.name for path in Path().iterdir()) == ["b.tar.gz", "mlruns"]
     assert study("restore", "b.tar.gz", "--home", "new").code == 0
     assert Path("new/weights").read_bytes() == content

@@ -9,14 +9,16 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 import uvicorn
 
-from study.errors import InputError
+from study.errors import InputError, PlaceError
 from study.schemas.service import Submitted
+from study.service import client as client_module
 from study.service import hub, queue, tables
 from study.service.client import Client
 from tests.service.conftest import PASSWORD, RUNNER, bearer, service_at
@@ -123,3 +125,85 @@ def test_what_is_asked_in_two_forms_is_refused(study):
         answer = study(*words)
         assert (answer.code, answer.out) == (2, "")
         assert "exclude each other. Give one of them.\n" in answer.err
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_a_server_that_answers_and_tells_nothing_is_given_up(here, monkeypatch, silent):
+    """It holds connections without a word, or ends each of them at once."""
+    monkeypatch.setattr(client_module._connect, "__defaults__", (0.5,))  # seconds
+    run, _ = queue.submit(here.database, RUNNER, Submitted(study="mnist_cnn"))
+    after = hub.newest_id(here.database)
+    with listening(here) as port:
+        client = Client(f"http://localhost:{port}", here.tokens["viewer"], patience=1.5)
+        if not silent:
+            here.service.hub.close()
+        with pytest.raises(PlaceError, match="timed out" if silent else "without a word"):
+            list(client.events(run.id, after))
+
+
+def test_who_follows_is_told_what_happens_after_the_database_was_away(here, swift, monkeypatch):
+    monkeypatch.setattr(hub, "AGAIN", 0.1)
+    run, _ = queue.submit(here.database, RUNNER, Submitted(study="mnist_cnn"))
+    told = []
+    with listening(here) as port, ThreadPoolExecutor() as threads:
+        client = Client(f"http://localhost:{port}", here.tokens["viewer"], patience=30)
+        following = threads.submit(lambda: [told.append(each.data["status"]) for each in client.events(run.id)])
+        until(lambda: told)
+        for was, becomes in (("service_events", "away"), ("away", "service_events")):
+            with here.database.write() as connection:
+                connection.exec_driver_sql(f"ALTER TABLE {was} RENAME TO {becomes}")
+            time.sleep(0.6)
+        queue.wish(here.database, RUNNER, run.id, "cancel")
+        following.result(30)
+    assert told == ["queued", "cancelled"]
+
+
+@contextmanager
+def another(status, *headers, body=b"<html>"):
+    """Serve something else than `study serve` does: the same answer to all requests; gives its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.rfile.read(int(self.headers.get("content-length", 0)))
+            self.send_response(status)
+            for name, value in (*headers, ("Content-Length", str(len(body)))):
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_GET  # noqa: N815 - as the standard library calls it
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize("location", ["https://study.example.org/api/v1/login", "https://study.example.org/"])
+def test_a_server_that_leads_to_another_address_says_which(study, monkeypatch, location):
+    """Our own proxy leads to https."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO("a password\n"))
+    with another(308, ("Location", location), body=b"") as address:
+        answer = study("login", address, "--name", "viewer")
+        assert (answer.code, "redirects to https://study.example.org" in answer.err) == (2, True), answer.err
+        assert "Use that address." in answer.err
+        for ask in (lambda client: client.show("made"), lambda client: list(client._stream("/events", 0))):
+            with pytest.raises(InputError, match="redirects to https://study\\.example"):
+                ask(Client(address, "token"))
+
+
+def test_what_is_no_server_of_ours_is_said_so(study, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("a password\n"))
+    with another(200, ("Content-Type", "text/html")) as address:
+        answer = study("login", address, "--name", "viewer")
+        assert (answer.code, "does not answer as `study serve` does" in answer.err) == (2, True), answer.err
+        for ask in (Client.queue, Client.rollback, lambda client, _: list(client._stream("/events", 0))):
+            with pytest.raises(PlaceError, match="does not answer as `study serve` does"):
+                ask(Client(address, "token"), *(["model"] if ask is not Client.queue else []))

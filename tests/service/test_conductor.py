@@ -9,20 +9,29 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 
-from study.record import family, owner, results
+from study.record import family, log_lines, owner, results
 from study.schemas.service import Submitted
 from study.service import commands, hub, pages, people, queue, tables
+from study.service import conductor as conducting
 from study.service.conductor import Child, Conductor
 from study.service.machines import Here
-from tests.service.conftest import ADMIN, RUNNER
+from tests.service.conftest import ADMIN, RUNNER, away
 from tests.service.mine import MINE
 from tests.waiting import until
+
+STUBBORN = """
+import signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("ready", flush=True)
+while True: signal.pause()"""  # a child that does not end by itself
 
 
 @pytest.fixture
@@ -198,3 +207,109 @@ def test_what_a_command_trained_while_no_server_ran_is_told_as_its_runs(here, ma
         assert sorted(event.trial for event in told if event.kind == "ended") == list(range(6))
     finally:
         conductor.stop()
+
+
+@pytest.fixture
+def begun(here):
+    """Begins a run whose child is a command of ours; gives the run's id and the process."""
+    processes = []
+
+    def begin(*words):
+        asked = Submitted(study=f"study{len(processes)}", workers=1)
+        run, _ = queue.submit(here.database, RUNNER, asked)
+        ((row,), _) = queue.claim(here.database, 4)
+        processes.append(subprocess.Popen(words, start_new_session=True, stdout=subprocess.PIPE, text=True))
+        who = owner.known(processes[-1].pid)
+        here.service.conductor._children[run.id] = Child({**row, "process": json.dumps(who)}, who, processes[-1])
+        return run.id, processes[-1]
+
+    yield begin
+    for each in processes:
+        each.kill()
+        each.communicate()
+
+
+def test_an_end_that_a_database_that_was_away_did_not_take_is_written_when_it_is_back(here, begun):
+    """Else the run would be running for ever, and keep its slots."""
+    run, process = begun("true")
+    process.wait()
+    with away(here.database), pytest.raises(SQLAlchemyError, match="away"):
+        here.service.conductor.step()
+    here.service.conductor.step()
+    assert queue.get(here.database, run).status == "done"
+
+
+def test_what_a_database_that_was_away_was_told_of_a_child_it_is_told_again(here, made, begun):
+    run, _ = begun("sleep", "60")
+    child, lock = here.service.conductor._children[run], made.folder / "lock"
+    child.row["process"] = None
+    lock.write_text(json.dumps({**child.who, "host": "here", "since": time.time()}))
+    os.utime(lock, (time.time() - 60,) * 2)
+    for _ in range(2):
+        with away(here.database), pytest.raises(SQLAlchemyError, match="away"):
+            here.service.conductor.step()
+    here.service.conductor.step()
+    assert queue.get(here.database, run).studies == ["made"]
+    assert json.loads(queue.left_running(here.database)[0]["process"]) == child.who
+
+
+@pytest.mark.parametrize("reachable", [True, False])
+def test_a_server_that_stops_ends_children_that_do_not_whether_the_database_is_there_or_not(
+    here, begun, monkeypatch, reachable
+):
+    monkeypatch.setattr(conducting, "SAVING", 0.5)
+    started = [begun(sys.executable, "-c", STUBBORN) for _ in range(2)]
+    for _, process in started:
+        assert process.stdout.readline() == "ready\n"
+    with nullcontext() if reachable else away(here.database):
+        here.service.conductor.stop()
+    assert [process.wait(10) for _, process in started] == [-signal.SIGKILL] * 2
+    reasons = [queue.get(here.database, run).reason for run, _ in started]
+    assert reasons == ["its server was stopped" if reachable else ""] * 2
+
+
+def test_a_server_of_a_copy_of_the_home_leaves_the_trainings_of_the_other_one_alone(here, begun):
+    run, process = begun("sleep", "60")
+    token = here.service.conductor._children[run].row["lease_token"]
+    who = {**owner.known(process.pid), "home": str(Path("elsewhere").absolute())}
+    queue.note(here.database, run, token, process=json.dumps(who))
+    conductor = Conductor(here.database, here.service.places, Here(0))
+    conductor.start()
+    assert queue.get(here.database, run).status == "queued"
+    conductor.stop()
+    assert process.poll() is None
+
+
+@pytest.mark.parametrize("sign", ["message", "line", "start"])
+def test_hours_in_which_no_machine_ran_are_not_charged(here, made, begun, sign):
+    """The machine fails on Friday and is back on Monday."""
+    run, process = begun("true")
+    process.wait()
+    started = time.time() - 60 * 3600
+    token = here.service.conductor._children[run].row["lease_token"]
+    queue.note(here.database, run, token, started=started, studies='["made"]' if sign == "line" else "[]")
+    conductor = Conductor(here.database, here.service.places, Here(0))
+    messages = conductor.run_folder(run) / "messages.log"
+    messages.parent.mkdir(parents=True)
+    messages.write_text("said\n")
+    os.utime(messages, (started + (3600 if sign == "message" else -3600),) * 2)
+    if sign == "line":
+        for number in range(6):
+            shutil.rmtree(made.trial(number).path)
+        made.trial(6).log.write_bytes(log_lines.encode({"kind": "started", "time": started + 7200, "device": "cpu"}))
+    conductor.start()
+    conductor.stop()
+    hours = {"message": 1.0, "line": 2.0, "start": 0.0}[sign]
+    assert queue.get(here.database, run).slot_hours == pytest.approx(hours, abs=0.01)
+
+
+def test_the_reason_of_a_killed_attempt_is_no_error_of_an_earlier_one(conductor):
+    run = ask(conductor, trials=3)
+    messages = conductor.run_folder(run) / "messages.log"
+    messages.parent.mkdir(parents=True)
+    messages.write_text("error: another process runs it\n")  # as the attempt before has said
+    conductor.step()
+    os.kill(process(conductor, run), signal.SIGKILL)
+    reason = until(lambda: (conductor.step(), queue.get(conductor.database, run).reason)[1])
+    assert reason == "tries again; killed by signal 9: it said nothing"
+    assert messages.read_text().startswith("error: another process runs it\n")

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
+import time
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 
 from study import api
@@ -14,8 +18,8 @@ from study.record import log_lines
 from study.record.trial import STATES
 from study.schemas.service import Submitted
 from study.service import hub, people, queue, store, study_queries, tables, web
-from study.service.following import Follower
-from tests.service.conftest import ADMIN, RUNNER, bearer
+from study.service.following import Follower, progressed_since
+from tests.service.conftest import ADMIN, RUNNER, away, bearer
 
 
 def kinds(database):
@@ -149,3 +153,66 @@ def test_a_database_of_the_first_version_keeps_its_events_and_learns_what_pages_
         assert connection.execute(sa.select(tables.usage)).all() == [("ann", "2026-10", "", 7200.0, 0)]
         assert connection.execute(sa.select(tables.runs.c.reserved)).all() == []
     database.close()
+
+
+def test_what_a_transaction_did_not_take_is_told_by_the_next_look(here, made):
+    follower = Follower(here.database, Path("mlruns").absolute())
+    with away(here.database, "INSERT ON service_events WHEN NEW.trial = 5"), pytest.raises(SQLAlchemyError):
+        follower.follow("made")
+    assert kinds(here.database) == []
+    follower.follow("made")
+    for number in range(7):
+        lines = [record["kind"] for record in made.trial(number).records()]
+        assert [kind for trial, kind in kinds(here.database) if trial == number] == ["created", *lines]
+
+
+@pytest.mark.parametrize("seen", ["removed", "begun again", "by the next server"])
+def test_a_study_that_is_removed_and_searched_again_shows_no_trial_of_before(here, made, seen):
+    follower = Follower(here.database, Path("mlruns").absolute())
+    follower.follow("made")
+    kept = Path("kept")  # its files stay, so that what is made anew has other inodes
+    made.folder.rename(kept)
+    if seen == "by the next server":
+        follower = Follower(here.database, Path("mlruns").absolute())
+    if seen != "begun again":
+        for name in follower.studies(whole=True):
+            follower.follow(name)
+        assert (study_queries.counts(here.database), kinds(here.database)) == ({}, [])
+        assert follower.studies(whole=True) == []
+    for number in (0, 2):
+        shutil.copytree(kept / "trials" / f"{number:05}", made.folder / "trials" / f"{number:05}")
+    shutil.copy(kept / "study.json", made.folder)
+    follower.follow("made")
+    assert study_queries.finished(here.database, "made") == 2
+    assert {trial for trial, _ in kinds(here.database)} == {0, 2}
+    shutil.rmtree(made.folder / "trials" / "00002")  # of which the folder of all trials tells
+    follower.follow("made")
+    assert {trial for trial, _ in kinds(here.database)} == {0}
+
+
+def test_what_was_read_stays_while_all_results_are_away(here, made):
+    follower = Follower(here.database, Path("mlruns").absolute())
+    follower.follow("made")
+    made.folder.parent.rename("away")  # as a file system that is not mounted
+    for name in follower.studies(whole=True):
+        follower.follow(name)
+    assert study_queries.finished(here.database, "made") == 5
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "counts"),
+    [
+        ("paused", {"epochs": 3}, True),
+        ("ended", {"state": "pruned", "value": 0.5, "reason": "", "evaluation": None}, True),
+        ("ended", {"state": "failed", "value": None, "reason": "x", "evaluation": None}, False),
+        ("epoch", {"number": 3, "metrics": {}, "seconds": 0.1}, False),
+    ],
+)
+def test_a_trial_that_pauses_or_ends_is_progress_and_one_that_fails_is_none(here, made, kind, values, counts):
+    """A search by promotion may pause all trials of an attempt and end none."""
+    follower = Follower(here.database, Path("mlruns").absolute())
+    follower.follow("made")
+    since = time.time()
+    made.trial(6).append(kind, **values)
+    follower.follow("made")
+    assert progressed_since(here.database, ["made"], since) == counts

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
 import sqlite3
 
 import pytest
 from starlette.testclient import TestClient
 
-from study.service import app, people
+from study.service import app, people, server
 from tests.service.conftest import PASSWORD, SERVER, bearer
 
 
@@ -29,7 +31,7 @@ def test_a_session_is_a_cookie_that_no_script_reads(here):
                         answer.headers["set-cookie"])  # fmt: skip
     assert here.client.get("/queue").status_code == 200
     here.client.post("/logout", headers={"Origin": SERVER})
-    assert here.client.get("/queue", headers={"Accept": "text/html"}).headers["location"] == "/login?to=/queue"
+    assert here.client.get("/queue", headers={"Accept": "text/html"}).headers["location"] == "/login?to=%2Fqueue"
 
 
 def test_over_tls_the_cookie_is_one_that_no_other_host_can_set(here):
@@ -38,6 +40,27 @@ def test_over_tls_the_cookie_is_one_that_no_other_host_can_set(here):
         answer = client.post("/login", data=data, headers={"Origin": "https://localhost"})
         assert answer.headers["set-cookie"].startswith("__Host-study=")
         assert "Secure" in answer.headers["set-cookie"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "leads"),
+    [
+        ("GET", "/compare?trial=made:1&trial=made:2", "/compare?trial=made:1&trial=made:2"),
+        ("GET", "/studies/a%3Fb%C3%A9", "/studies/a%3Fb%C3%A9"),
+        ("POST", "/queue/none/cancel", "/"),
+        ("GET", "/parts/home", "/"),
+        ("GET", f"/compare?study={'x' * 600}", "/"),
+    ],
+)
+def test_a_login_leads_back_to_the_page_that_asked_for_it(here, method, path, leads):
+    """A session may end while somebody fills in a form, whose address is no page."""
+    here.client.cookies.clear()
+    refused = here.client.request(method, path, headers={"Accept": "text/html", "Origin": SERVER})
+    assert refused.status_code == 303
+    asked = here.client.get(refused.headers["location"])
+    to = html.unescape(re.search(r'name="to" value="([^"]*)"', asked.text).group(1))
+    data = {"name": "viewer", "password": PASSWORD, "to": to}
+    assert here.client.post("/login", data=data, headers={"Origin": SERVER}).headers["location"] == leads
 
 
 @pytest.mark.parametrize("to", ["//evil.example", "https://evil.example", "/\\evil.example"])
@@ -84,9 +107,14 @@ def test_what_people_write_is_no_html(here):
 
 
 def test_a_body_that_is_too_large_is_refused(here):
-    body = {"study": "mine", "file": {"name": "mine", "content": "x" * 1_100_000}}
-    answer = here.client.post("/api/v1/runs", json=body, headers=bearer(here.tokens["author"]))
-    assert answer.status_code == 413
+    body = json.dumps({"study": "mine", "file": {"name": "mine", "content": "x" * 1_100_000}}).encode()
+    headers = bearer(here.tokens["author"]) | {"Content-Type": "application/json"}
+    for content in (
+        body,
+        (body[start : start + 50_000] for start in range(0, len(body), 50_000)),
+    ):  # with its length, and without
+        answer = here.client.post("/api/v1/runs", content=content, headers=headers)
+        assert (answer.status_code, answer.json()["kind"]) == (413, "mistake")
 
 
 def test_passwords_cannot_be_tried_one_after_the_other(here):
@@ -118,3 +146,23 @@ def test_no_secret_is_in_the_database_or_in_what_is_said(here, caplog):
         assert secret not in ours
     listed = here.client.get("/api/v1/tokens", headers=bearer(answer["token"])).text
     assert answer["token"] not in listed
+
+
+@pytest.mark.parametrize(
+    ("host", "names", "public", "sent"),
+    [
+        ("0.0.0.0", ["Study.Example.org"], "", "study.example.org"),
+        ("0.0.0.0", [], "https://Study.Example.org", "study.example.org"),
+        ("0.0.0.0", [], "https://study.example.org:8443/below", "Study.example.org:8443"),
+        ("Study.local", [], "", "study.local:8765"),
+        ("2001:db8::5", [], "", "[2001:db8::5]:8765"),
+        ("2001:DB8:0:0::5", [], "", "[2001:db8::5]"),
+        ("::", [], "https://[2001:db8::5]:8443", "[2001:db8::5]:8443"),
+        ("::", ["[2001:db8::5]"], "", "[2001:db8::5]"),
+        ("127.0.0.1", [], "", "[::1]:8765"),
+    ],
+)
+def test_a_server_is_found_by_its_names_however_they_were_written(here, host, names, public, sent):
+    client = TestClient(app.make(here.service, server._hosts(host, names, public)), base_url=SERVER)
+    assert client.get("/healthz", headers={"Host": sent}).status_code == 200
+    assert client.get("/healthz", headers={"Host": "another.example.org"}).status_code == 400

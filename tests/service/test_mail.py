@@ -51,14 +51,14 @@ def test_whose_run_it_is_gets_mail_once_the_mail_server_takes_it(stored, box, mo
     for who, study in ((RUNNER, "mnist_cnn"), (AUTHOR, "two"), (ADMIN, "nobody_asked")):
         run, _ = queue.submit(stored, who, Submitted(study=study))
         queue.wish(stored, who, run.id, "stop")
-    teller = Notifier(
+    notifier = Notifier(
         stored, notifications.MAIL, mail.sender(box.url, "study@example.org", "https://study.example.org")
     )
-    assert (teller.send_due(), box.kept) == (0, [])
+    assert (notifier.send_due(), box.kept) == (0, [])
     box.fine = True
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 5)
-    assert (teller.send_due(), teller.send_due()) == (2, 0)
+    assert (notifier.send_due(), notifier.send_due()) == (2, 0)
     assert [to for to, _ in box.kept] == [["ann@example.org"], ["cleo@example.org"]]
     _, message = box.kept[0]
     assert message["Subject"] == "study: run mnist_cnn is paused"

@@ -9,10 +9,11 @@ import pytest
 
 from study.errors import InputError
 from study.executors import Resources
-from study.service import commands
+from study.schemas.service import Submitted
+from study.service import commands, pages, queue
 from study.service.following import Follower
 from study.service.machines import Cluster
-from tests.service.conftest import bearer
+from tests.service.conftest import ADMIN, RUNNER, bearer
 
 
 @pytest.fixture
@@ -63,17 +64,18 @@ def test_a_note_is_shown_as_it_was_written_with_its_writer_and_an_empty_one_remo
     assert here.client.put("/api/v1/studies/made/notes?trial=99", json={"text": "x"}, **runner).status_code == 404
 
 
-def test_what_a_registry_refuses_is_said_and_a_runner_forces_nothing(here, made, seen):
+def test_what_a_registry_refuses_is_said_and_a_runner_neither_forces_nor_chooses_the_margin(here, made, seen):
     runner, admin = (bearer(here.tokens[role]) for role in ("runner", "admin"))
     answer = here.client.post("/api/v1/models", json={"study": "made"}, headers=runner)
     assert (answer.status_code, "not confirmed yet" in answer.json()["what"]) == (400, True)
     assert "No model is registered yet" in seen("/parts/models")
     assert here.client.post("/models/made/rollback", headers=runner).status_code == 404
-    force = {"force": True, "reason": "because"}
-    statuses = [
-        here.client.post("/api/v1/models/made/promote", json=force, headers=who).status_code for who in (runner, admin)
-    ]
-    assert statuses == [403, 404]
+    for wanted in ({"force": True, "reason": "because"}, {"margin": 0.999}, {"margin": 0.001}):
+        statuses = [
+            here.client.post("/api/v1/models/made/promote", json=wanted, headers=who).status_code
+            for who in (runner, admin)
+        ]
+        assert statuses == [403, 404]
     with pytest.raises(InputError, match="no such option"):
         commands.answer_of(here.service.places, ["models", "--nothing"])
 
@@ -99,3 +101,32 @@ def test_the_machine_says_what_it_has(here, seen):
     assert "0 of 4 busy" in text
     assert "free of" in text
     assert "Trains on" in text
+
+
+def test_what_runs_and_what_was_answered_last_is_shown_however_much_was_submitted_since(here, seen, monkeypatch):
+    monkeypatch.setattr(pages, "MOST", 5)
+    runs = [queue.submit(here.database, RUNNER, Submitted(study=f"s{n}", workers=1))[0].id for n in range(40)]
+    queue.wish(here.database, RUNNER, runs[0], "cancel")
+    queue.wish(here.database, RUNNER, runs[1], "stop")
+    claimed = [row["id"] for row in queue.claim(here.database, 1)[0]]
+    queue.wish(here.database, ADMIN, runs[30], "priority", 9)
+    shown = {}
+    for part in seen("/").split('<h2 id="')[1:]:
+        shown[part.partition('"')[0]] = re.findall(r'href="/runs/(\w+)"', part)
+    assert shown["runs-now"] == claimed == [runs[2]]
+    assert shown["waits"] == [runs[30], *runs[3:7]]
+    assert (shown["paused"], shown["answered"]) == ([runs[1]], [runs[0]])
+    for later in (runs[35], runs[33]):
+        queue.wish(here.database, RUNNER, later, "cancel")
+    answered = seen("/").partition('id="answered"')[2]
+    assert re.findall(r'href="/runs/(\w+)"', answered) == [runs[33], runs[35], runs[0]]
+    links = re.findall(r'<th scope="row"><a href="/runs/(\w+)"', seen("/queue"))
+    assert links == [runs[30], *runs[2:6], runs[1]]
+
+
+@pytest.mark.parametrize(("given", "status"), [("²", 400), ("--5", 400), ("101", 400), ("", 400), ("-100", 303)])
+def test_a_priority_that_is_none_is_refused(here, given, status):
+    run, _ = queue.submit(here.database, RUNNER, Submitted(study="mnist_cnn"))
+    runner = bearer(here.tokens["runner"])
+    answer = here.client.post(f"/queue/{run.id}/priority", data={"priority": given}, headers=runner)
+    assert answer.status_code == status

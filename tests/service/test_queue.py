@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
+from datetime import datetime
 
 import pytest
 import sqlalchemy as sa
 
 from study.errors import InputError
 from study.schemas.service import Submitted
-from study.service import groups, hub, people, preemption, queue, tables
+from study.service import groups, hub, people, preemption, queue, quotas, store, tables
 from study.service.errors import Forbidden
 from study.service.scheduling import Claim, share
 from tests.service.conftest import ADMIN, AUTHOR, RUNNER
@@ -273,3 +276,55 @@ def test_shares_are_never_more_than_there_is_or_than_was_wanted():
         assert sum(given.values()) <= slots
         assert all(given.get(each.run, 0) <= each.wanted for each in claims)
         assert sum(given.get(each.run, 0) for each in claims if each.person == "ann") <= 5
+
+
+def test_a_database_has_one_server_at_a_time_whatever_home_each_has(stored):
+    again = store.Database(stored.url)
+    with store.served(stored):
+        with pytest.raises(InputError, match="another `study serve` serves it"), store.served(again):
+            pass
+        command = [sys.executable, "-m", "study", "serve", "--home", "other", "--database", stored.url, "--port", "0"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, "another `study serve` serves it" in done.stderr) == (2, True), done.stderr
+    with store.served(again):
+        pass
+    again.close()
+
+
+def moment(text):
+    return datetime.fromisoformat(f"{text}+00:00").timestamp()
+
+
+def test_each_month_is_charged_for_what_was_used_in_it(stored):
+    run = submit(stored, workers=2)
+    token = queue.claim(stored, 2)[0][0]["lease_token"]
+    queue.note(stored, run.id, token, started=moment("2026-10-30T12:00"), studies='["a"]')
+    ended(stored, "a", [0, 1, 2])
+    with stored.write() as connection:
+        for trial, time_ in enumerate(("2026-10-31T23:00", "2026-11-01T00:00", "2026-11-01T05:00")):
+            this = sa.update(tables.events).where(tables.events.c.trial == trial)
+            connection.execute(this.values(time=moment(time_)))
+    people.change(stored, ADMIN, "runner", max_hours=100)
+    with stored.read() as connection:
+        running = [dict(row) for row in connection.execute(sa.select(tables.runs)).mappings()]
+        assert quotas.read(connection, running, moment("2026-11-01T06:00")).hours == {"runner": 100 - 2 * 6}
+        assert quotas.read(connection, running, moment("2026-10-31T12:00")).hours == {"runner": 100 - 2 * 24}
+    row = queue.end(stored, run.id, token, {"status": "done"}, until=moment("2026-11-01T06:00"))
+    assert row["slot_seconds"] == 2 * 42 * 3600
+    with stored.read() as connection:
+        used = connection.execute(sa.select(tables.usage).order_by(tables.usage.c.month)).all()
+    assert used == [("runner", "2026-10", "cpu", 2 * 36 * 3600.0, 1), ("runner", "2026-11", "cpu", 2 * 6 * 3600.0, 2)]
+    later = submit(stored, study="b", workers=1)
+    token = queue.claim(stored, 1)[0][0]["lease_token"]
+    queue.note(stored, later.id, token, started=moment("2026-12-02T00:00"))  # of a clock that was put back
+    assert queue.end(stored, later.id, token, {"status": "done"}, until=moment("2026-12-01T00:00"))["slot_seconds"] == 0
+
+
+def test_a_read_sees_one_state_of_the_database_whatever_is_written_meanwhile(stored):
+    with stored.read() as connection:
+        count = sa.select(sa.func.count()).select_from(tables.runs)
+        before = connection.execute(count).scalar()
+        submit(stored)
+        assert connection.execute(count).scalar() == before == 0
+    with stored.read() as connection:
+        assert connection.execute(count).scalar() == 1

@@ -135,3 +135,11 @@ def test_what_was_read_before_a_write_is_not_kept_after_it(forever):
     for _ in range(3):
         asyncio.run(wrapped({**scope}, None, send))
     assert [body for body in got if body] == [b"0", b"1", b"1"]
+
+
+@pytest.mark.parametrize(("path", "accept"), [("/api/v1/queue", "application/json"), ("/queue", "text/html")])
+def test_that_the_database_is_away_is_said_to_who_is_logged_in(here, path, accept):
+    with here.database.write() as connection:
+        connection.exec_driver_sql("ALTER TABLE service_tokens RENAME TO away")
+    answer = here.client.get(path, headers=bearer(here.tokens["viewer"]) | {"Accept": accept})
+    assert (answer.status_code, "the database does not answer" in answer.text) == (503, True)

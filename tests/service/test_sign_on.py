@@ -12,7 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from study.errors import InputError
-from study.service import app, people
+from study.service import app, identities, people
 from study.service.sign_on import SECRET_HEADER, Provider, SignOn
 from tests.service import provider as program
 from tests.service.conftest import ADMIN, SERVER, bearer
@@ -133,3 +133,11 @@ def test_a_wrong_secret_of_ours_is_said_and_no_secret_is_in_the_log(here, signin
     assert at_the_provider(client, "ann@example.org").status_code == 403
     assert "planted secret" not in caplog.text
     assert signing(SignOn(provider=Provider.of("http://127.0.0.1:1", "a", "b"))).get("/sso").status_code == 403
+
+
+def test_two_first_visits_at_once_make_one_person(here):
+    """Both have looked for the identity before either has made it."""
+    for _ in range(2):
+        identities.make(here.database, "eve", "viewer", "eve@example.org")
+    assert identities.find(here.database, "eve@example.org").name == "eve"
+    assert "eve-2" not in [row["name"] for row in people.list_people(here.database)]

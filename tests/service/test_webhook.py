@@ -46,6 +46,7 @@ def test_a_message_is_sent_until_it_is_taken_and_then_no_more(stored, listener, 
     stored.tells = {notifications.WEBHOOK}
     run, _ = queue.submit(stored, RUNNER, Submitted(study="mnist_cnn"))
     queue.wish(stored, RUNNER, run.id, "stop")
+    queue.wish(stored, RUNNER, run.id, "priority", -1)  # is no news: it is paused as before
     url = f"http://127.0.0.1:{listener.server_port}/hook?key=planted"
     hook = Notifier(stored, notifications.WEBHOOK, webhook.sender(url, "secret"))
     assert hook.send_due() == 0

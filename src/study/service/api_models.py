@@ -65,11 +65,15 @@ def promoted(request: Request, model: str, wanted: Promoted) -> dict[str, object
     """Promote and write it into the audit log.
 
     Raises:
-        Forbidden: somebody who is no admin forces it.
+        Forbidden: somebody who is no admin forces it, or chooses the margin, which may be so wide that all pass.
 
     """
     if wanted.force and not person(request).may("admin"):
         raise Forbidden("only an admin forces a promotion", fix="Promote it without, which tests it.")
+    if wanted.margin is not None and not person(request).may("admin"):
+        raise Forbidden(
+            "only an admin chooses the margin of a promotion", fix="Promote it without, with the usual one."
+        )
     words = ["promote", _known(request, model)]
     words += [f"--margin={wanted.margin}"] if wanted.margin is not None else []
     words += [str(wanted.version)] if wanted.version is not None else []

@@ -38,7 +38,7 @@ def login(request: Request, given: Login) -> Response:
     who = people.log_in(service(request).database, given.name, given.password)
     if who is None:
         return refuse(request, 401, "the name or the password is wrong")
-    return _token(request, who.name, given.label, people.TOKEN_DAYS)
+    return _token(request, who, given.label, people.TOKEN_DAYS)
 
 
 @routes.get("/me", response_model=Person, openapi_extra=role("viewer"))
@@ -56,8 +56,8 @@ def list_tokens(request: Request) -> Response:
 
 @routes.post("/tokens", status_code=201, response_model=MadeToken, openapi_extra=role("viewer"))
 def make_token(request: Request, wanted: NewToken) -> Response:
-    """Make a token for oneself."""
-    return _token(request, person(request).name, wanted.label, wanted.days)
+    """Make a token for oneself; one that is made with a token ends with that one."""
+    return _token(request, person(request), wanted.label, wanted.days)
 
 
 @routes.delete("/tokens/{token}", status_code=204, openapi_extra=role("viewer"))
@@ -173,8 +173,8 @@ def _found(request: Request, name: str) -> Person:
     return next(described(row) for row in rows if row["name"] == name)
 
 
-def _token(request: Request, name: str, label: str, days: float) -> Response:
+def _token(request: Request, who: people.Person, label: str, days: float) -> Response:
     database = service(request).database
-    identity, secret = people.make_token(database, name, label, days)
-    row = next(each for each in people.list_tokens(database, name) if each["id"] == identity)
+    identity, secret = people.make_token(database, who.name, label, days, who.longest)
+    row = next(each for each in people.list_tokens(database, who.name) if each["id"] == identity)
     return answer(MadeToken(**described_token(row).plain(), token=secret), 201)

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from study.record import family
 from study.schemas import Record
-from study.schemas.service import Page, Run, Submitted, Trouble, Wish
+from study.schemas.service import LIVE, Page, Run, Submitted, Trouble, Wish
 from study.service import queue, run_request
 from study.service.errors import NoSuch
 from study.service.hub import Told
@@ -67,7 +67,9 @@ def list_runs(
 ) -> Response:
     """List the runs, the newest first."""
     before = int(cursor) if cursor else None
-    runs, more = queue.listed(service(request).database, live=live, before=before, limit=limit, study=study)
+    runs, more = queue.listed(
+        service(request).database, statuses=LIVE if live else (), before=before, limit=limit, study=study
+    )
     return answer(Page[Run](items=runs, next=None if more is None else str(more)))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,7 @@ from study.service import (
     tables,
 )
 from study.service.errors import Conflict, Forbidden, NoSuch, Refused
-from study.service.guard import Guard
+from study.service.guard import LARGEST_BODY, Guard
 from study.service.response_cache import ResponseCache
 from study.service.web import ANYONE, API, Guarded, refuse, role, router, service
 
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
 
     from study.service.web import Service
 
-LARGEST_BODY = 1_000_000  # bytes
 SILENT = 30.0  # seconds without a look at the queue, after which the service is not ready
 ASSETS = {"htmx.min.js": "text/javascript", "page.js": "text/javascript", "style.css": "text/css"}
 own = router()
@@ -115,8 +114,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         yield
     finally:
         task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await asyncio.wait([task])  # which raises nothing: whatever ended it keeps no dashboard open
         for each in given.dashboards.values():
             await each.client.aclose()
 
@@ -141,6 +139,8 @@ def readyz(request: Request) -> Response:
         connection.execute(sa.text("SELECT 1"))
     if time.monotonic() - here.conductor.heard > SILENT:
         return PlainTextResponse("the queue is not looked at", 503)
+    if time.monotonic() - here.hub.heard > SILENT:
+        return PlainTextResponse("events are not read", 503)
     return PlainTextResponse("ok")
 
 

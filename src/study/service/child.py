@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ class Child:
         process: None for a child that a killed server has started.
         studies: that it was seen to run.
         sent: the wish that was sent to it, and when.
+        over: when it was seen to have ended, in seconds since 1970; None before.
 
     """
 
@@ -40,13 +42,15 @@ class Child:
     process: subprocess.Popen[bytes] | None = None
     studies: list[str] = field(default_factory=list[str])
     sent: tuple[str, float] = ("", 0.0)
+    over: float | None = None
 
     def ended(self) -> tuple[bool, int | None]:
-        """Tell whether it has ended, and with which exit code, if that can be known."""
-        if self.process is not None:
-            code = self.process.poll()
-            return code is not None, code
-        return is_dead(self.who), None
+        """Tell whether it has ended, and with which exit code, if that can be known; note when that was seen."""
+        code = self.process.poll() if self.process is not None else None
+        over = code is not None if self.process is not None else is_dead(self.who)
+        if over and self.over is None:
+            self.over = time.time()
+        return over, code
 
     def signal(self, number: int) -> None:
         """Send a signal to the whole group."""
@@ -54,8 +58,13 @@ class Child:
             os.killpg(self.who["pid"], number)
 
 
-def begin(row: Mapping[str, Any], folder: Path, places: Settings, machines: Machines) -> subprocess.Popen[bytes]:
+def begin(
+    row: Mapping[str, Any], folder: Path, places: Settings, machines: Machines
+) -> tuple[subprocess.Popen[bytes], int]:
     """Start the command of a run, whose answer and messages go into a folder.
+
+    Returns:
+        The process, and the size of the file of messages, to which earlier attempts have written.
 
     Raises:
         OSError: a full disk, or no process more.
@@ -80,9 +89,11 @@ def begin(row: Mapping[str, Any], folder: Path, places: Settings, machines: Mach
     if row["allowance"] is not None:
         started["env"]["STUDY_ALLOWANCE"] = str(row["allowance"])
     with (folder / "answer.jsonl").open("wb") as answer, (folder / "messages.log").open("ab") as messages:
-        return subprocess.Popen(  # noqa: S603 - our own program, its words checked one by one
+        before = messages.tell()
+        process = subprocess.Popen(  # noqa: S603 - our own program, its words checked one by one
             command, stdin=subprocess.DEVNULL, stdout=answer, stderr=messages, start_new_session=True, **started,
         )  # fmt: skip
+        return process, before
 
 
 def answer(folder: Path) -> dict[str, Any] | None:
@@ -94,10 +105,16 @@ def answer(folder: Path) -> dict[str, Any] | None:
         return None
 
 
-def said(folder: Path) -> str:
-    """Read what a command said last: its error, which may have several lines, else its last line."""
+def said(folder: Path, before: int) -> str:
+    """Read what a command said last: its error, which may have several lines, else its last line.
+
+    Args:
+        folder: of its run.
+        before: bytes of messages that were there when it began.
+
+    """
     try:
-        text = (folder / "messages.log").read_text(encoding="utf-8", errors="replace")
+        content = (folder / "messages.log").read_bytes()[before:]
     except OSError:
-        return "it said nothing"
-    return commands.last_error(text)
+        content = b""
+    return commands.last_error(content.decode("utf-8", "replace"))

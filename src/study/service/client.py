@@ -16,7 +16,7 @@ import time
 import uuid
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from study.errors import InputError, PlaceError, StudyError, Undecided
 from study.schemas.models import ModelVersion, Promotion, RegisteredVersion
@@ -168,7 +168,7 @@ class Client:
 
     def _once(self, path: str, body: Any) -> Any:
         """Ask for something that takes long and is not sent twice."""
-        return json.loads(_answer(self.server, "POST", path, body, self._token, LONG))
+        return _read(self.server, _answer(self.server, "POST", path, body, self._token, LONG))
 
     def events(self, run: str, after: int = 0) -> Iterator[Event]:
         """Follow a run and its trials, old events first; a lost connection is made again and loses none.
@@ -187,6 +187,7 @@ class Client:
         found = self.run(run)
         over, lost = found.status in ENDED, 0.0
         while True:
+            ended = PlaceError("ends every connection without a word", where=self.server)
             try:
                 for line in self._stream(f"/runs/{found.id}/events", after):
                     lost = 0.0
@@ -198,17 +199,18 @@ class Client:
                             over = event.data["status"] in ENDED
                         after = event.id
                         yield event
-            except PlaceError:
-                lost = lost or time.monotonic()
-                if time.monotonic() - lost > self._patience:
-                    raise
+            except PlaceError as error:
+                ended = error
+            lost = lost or time.monotonic()
+            if time.monotonic() - lost > self._patience:
+                raise ended
             time.sleep(0.5)
 
     def _move(self, run: str, verb: str) -> Run:
         return Run.model_validate(self._json("POST", f"/runs/{quote(self.run(run).id, safe='')}/{verb}"))
 
     def _json(self, method: str, path: str, body: Any = None) -> Any:
-        return json.loads(self._ask(method, path, body))
+        return _read(self.server, self._ask(method, path, body))
 
     def _ask(self, method: str, path: str, body: Any = None) -> bytes:
         """Ask once, and again while a server that answered before does not: our requests may be sent twice."""
@@ -225,14 +227,16 @@ class Client:
             time.sleep(1)
 
     def _stream(self, path: str, after: int) -> Iterator[bytes]:
-        """Give the lines of one connection, after an empty one as soon as the server has answered."""
+        """Give the lines of one connection."""
         headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after), **_bearer(self._token)}
         try:
             with closing(_connect(self.server)) as connection:
                 connection.request("GET", _path(self.server, path), headers=headers)
                 answer = connection.getresponse()
-                _require_fine(self.server, answer.status, b"" if answer.status == 200 else answer.read())
-                yield b""
+                said = b"" if answer.status == 200 else answer.read()
+                _require_fine(self.server, answer.status, said, answer.getheader("location"))
+                if answer.headers.get_content_type() != "text/event-stream":
+                    raise _another(self.server)
                 while line := answer.readline():
                     yield line
         except (OSError, http.client.HTTPException) as error:
@@ -250,7 +254,7 @@ def log_in(server: str, name: str, password: str) -> MadeToken:
     server = checked(server)
     label = f"study login, {os.uname().nodename}"[:100]
     given = {"name": name, "password": password, "label": label}
-    made = MadeToken.model_validate_json(_answer(server, "POST", "/login", given, None))
+    made = MadeToken.model_validate(_read(server, _answer(server, "POST", "/login", given, None)))
     kept_tokens.keep(server, made.token)
     return made
 
@@ -288,7 +292,7 @@ def _answer(server: str, method: str, path: str, body: Any, token: str | None, t
             found = answer.read()
     except (OSError, http.client.HTTPException) as error:
         raise _away(server, error) from error
-    _require_fine(server, answer.status, found)
+    _require_fine(server, answer.status, found, answer.getheader("location"))
     return found
 
 
@@ -315,8 +319,23 @@ def _away(server: str, error: Exception) -> PlaceError:
     )
 
 
-def _require_fine(server: str, status: int, content: bytes) -> None:
-    """Raise what a refusal says."""
+def _another(server: str) -> PlaceError:
+    return PlaceError("does not answer as `study serve` does", where=server, fix="Check the address.")
+
+
+def _read(server: str, content: bytes) -> Any:
+    """Read an answer's JSON."""
+    try:
+        return json.loads(content)
+    except ValueError as error:
+        raise _another(server) from error
+
+
+def _require_fine(server: str, status: int, content: bytes, location: str | None = None) -> None:
+    """Raise what a refusal says, or where the server is instead; http.client follows no redirect."""
+    if 300 <= status < 400:
+        place = urljoin(server, location or "").partition("/api/v1/")[0].rstrip("/")
+        raise InputError(f"redirects to {place}", where=server, fix="Use that address.")
     if status < 400:
         return
     try:

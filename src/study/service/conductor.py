@@ -25,7 +25,7 @@ from study.record.owner import is_dead, is_here, known
 from study.service import child as command
 from study.service import preemption, queue
 from study.service.child import Child
-from study.service.following import Follower, ended_since
+from study.service.following import Follower, last_line, progressed_since
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,6 +39,7 @@ TICK = 0.3  # seconds between looks at the queue and the children
 OTHERS = 2.0  # seconds between looks at the studies that no child runs
 SHARES = 5.0  # seconds between looks at the quotas and the free slots of what runs
 LAST_PATIENCE = 60.0  # seconds after a cancel, after which a child is killed
+SAVING = 8.0  # seconds for which the children may save their epochs as the server stops
 WAIT_FOR_STUDY = 5.0  # seconds until a study that another process runs is tried again
 SIGNALLED = {128 + number for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)}
 GENTLE = {"stop", "yield"}  # wishes that wait for the epochs under way; a second signal would not
@@ -61,6 +62,7 @@ class Conductor:
     ) -> None:
         self.database, self.places, self.machines, self._told = database, places, machines, told
         self.folder = places.home / "service"
+        self._home = str(places.home.resolve())
         self.follower = Follower(database, places.home)
         self._children: dict[str, Child] = {}
         self._over = threading.Event()
@@ -75,6 +77,8 @@ class Conductor:
         """Take over what an ended server has left, and begin."""
         for row in queue.left_running(self.database):
             who = json.loads(row["process"]) if row["process"] else {}
+            if who.get("home", self._home) != self._home:  # of the home that this one is a copy of
+                who = {}
             self._children[row["id"]] = Child(row, who, studies=json.loads(row["studies"]))
         self._note_studies()  # of those, too, that were killed meanwhile: what they trained is theirs
         for child in list(self._children.values()):
@@ -84,6 +88,7 @@ class Conductor:
             else:
                 self._note_answer(child)
                 self._follow(child)
+                child.over = self._last_sign(child)
                 self._end(child, {"status": "queued", "reason": "begins again: its server had ended"})
         self._thread.start()
         self._others.start()
@@ -93,17 +98,20 @@ class Conductor:
         self._over.set()
         if self._thread.is_alive():
             self._thread.join()
-        for child in self._children.values():
+        for child in list(self._children.values()):
             child.signal(signal.SIGTERM)
-        until = time.monotonic() + 8
+        until = time.monotonic() + SAVING
         while self._children and time.monotonic() < until:
             for child in list(self._children.values()):
-                if child.ended()[0]:
-                    self._finish(child, child.ended()[1])
+                over, code = child.ended()
+                if over:
+                    with suppress(SQLAlchemyError):  # away: the next server begins it again, and it is done at once
+                        self._finish(child, code)
             time.sleep(0.05)
-        for child in self._children.values():
+        for child in list(self._children.values()):
             child.signal(signal.SIGKILL)
-            self._end(child, {"status": "queued", "reason": "its server was stopped"})
+            with suppress(SQLAlchemyError):
+                self._end(child, {"status": "queued", "reason": "its server was stopped"})
 
     def _loop(self) -> None:
         while not self._over.is_set():
@@ -137,6 +145,8 @@ class Conductor:
             self._note_studies()
         for child in list(self._children.values()):
             over, code = child.ended()
+            if child.row["process"] is None and child.who:
+                self._note_process(child)
             if self._follow(child):
                 self._told()
             if over:
@@ -159,12 +169,24 @@ class Conductor:
         for name, written in family.locks(self.places.home).items():
             if self._locks.get(name) == written:
                 continue
+            settled = time.time() - written / 1e9 > 1  # else it may be written again at once
             held = family.last_held_by(family.journal(name, self.places.home))
-            self._locks[name] = written if time.time() - written / 1e9 > 1 else -1  # it may be written again at once
             child = by_process.get(_process(held)) if held is not None else None
             if child is not None and name not in child.studies:
-                child.studies.append(name)
-                queue.note(self.database, child.row["id"], child.row["lease_token"], studies=json.dumps(child.studies))
+                self._add_studies(child, [name])
+            self._locks[name] = written if settled else -1
+
+    def _add_studies(self, child: Child, names: list[str]) -> None:
+        """Note studies of a child in the database, and only then here: a database that is away is told again."""
+        studies = [*child.studies, *names]
+        queue.note(self.database, child.row["id"], child.row["lease_token"], studies=json.dumps(studies))
+        child.studies = studies
+
+    def _note_process(self, child: Child) -> None:
+        """Note which process a child is, by which the next server finds it."""
+        said = json.dumps(child.who)
+        queue.note(self.database, child.row["id"], child.row["lease_token"], process=said)
+        child.row["process"] = said
 
     def _follow(self, child: Child, *, whole: bool = False) -> int:
         """Make events of the folders of the studies that a child runs."""
@@ -175,7 +197,7 @@ class Conductor:
         whole = True  # once, for what happened while no server ran
         while not self._over.is_set():
             try:
-                for name in family.studies(self.places.home):
+                for name in self.follower.studies(whole=whole):
                     if self._over.is_set():
                         return
                     self.follower.follow(name, whole=whole, mine=lambda name=name: not self._is_childs(name))
@@ -196,7 +218,7 @@ class Conductor:
         """Begin a claimed run; one that cannot begin is tried again, as one that has failed."""
         child = Child(row, {})
         try:
-            child.process = command.begin(row, self.run_folder(row["id"]), self.places, self.machines)
+            child.process, said = command.begin(row, self.run_folder(row["id"]), self.places, self.machines)
         except OSError as error:
             self._fail(child, f"cannot begin: {error.strerror or error}: {error.filename or row['study']}")
         except ValidationError as error:
@@ -205,12 +227,12 @@ class Conductor:
             what = f"this version cannot do what was asked: {where}: {first['msg']}"
             self._end(child, {"status": "failed", "reason": what})
         else:
-            child.who = known(child.process.pid)
+            child.who = {**known(child.process.pid), "home": self._home, "said": said}
             self._children[row["id"]] = child
         self._claimed.remove(row)
         if child.process is None:
             return
-        queue.note(self.database, row["id"], row["lease_token"], process=json.dumps(child.who))
+        self._note_process(child)
         what, slots = f"study {row['question']} {row['study']}", plural(row["slots"], "slot")
         log.info("run %s of %s: %s, %s", row["id"], row["person"], what, slots)
 
@@ -236,16 +258,16 @@ class Conductor:
             self._end(child, {"status": "queued", "reason": "gave its slots up" if wish else "begins again"})
         elif code == AllowanceUsed.exit_code:
             self._end(child, {"status": "queued", "reason": "goes on within the quota of trials", "failures": 0})
-        elif code == 2 and self._is_taken(row):
+        elif code == 2 and self._is_taken(child):
             later = {"reason": "waits: another process runs the study", "not_before": time.time() + WAIT_FOR_STUDY}
             self._end(child, {"status": "queued", **later})
         elif code == 2:
-            self._end(child, {"status": "failed", "reason": self._said(row["id"])})
+            self._end(child, {"status": "failed", "reason": self._said(child)})
         elif code == UNAVAILABLE:
-            self._fail(child, self._said(row["id"]))
+            self._fail(child, self._said(child))
         else:
             how = f"exit code {code}" if code > 0 else f"killed by signal {-code}"
-            self._fail(child, f"{how}: {self._said(row['id'])}")
+            self._fail(child, f"{how}: {self._said(child)}")
 
     def _note_answer(self, child: Child) -> dict[str, Any] | None:
         """Give a command's answer, and note the studies that it names: the command may have let go of a lock unseen."""
@@ -254,15 +276,21 @@ class Conductor:
         if row["question"] != "run":  # which wrote the study that is made of the one it names
             named = [name and family.name_of(name, row["question"]) for name in named]
         if new := [name for name in named if name not in {None, *child.studies}]:
-            child.studies.extend(new)
-            queue.note(self.database, row["id"], row["lease_token"], studies=json.dumps(child.studies))
+            self._add_studies(child, new)
         return answer
+
+    def _last_sign(self, child: Child) -> float:
+        """Tell when a child has ended that nobody watched: the time of its last line or message, or of its start."""
+        messages = self.run_folder(child.row["id"]) / "messages.log"
+        said = messages.stat().st_mtime if messages.exists() else 0.0
+        signs = (child.row["started"] or 0.0, said, last_line(self.database, child.studies))
+        return min(max(signs), time.time())
 
     def _fail(self, child: Child, said: str) -> None:
         """Put a run back into the queue for later; after failures in a row it is paused."""
         row = child.row
-        ended = child.studies and ended_since(self.database, child.studies, row["started"] or 0.0)
-        failures = 1 if ended else row["failures"] + 1
+        goes_on = child.studies and progressed_since(self.database, child.studies, row["started"] or 0.0)
+        failures = 1 if goes_on else row["failures"] + 1
         if failures >= queue.FAILURES:
             said = f"{failures} failures in a row, the last with {said}"
             self._end(child, {"status": "paused", "failures": failures, "reason": said})
@@ -273,22 +301,22 @@ class Conductor:
         )
 
     def _end(self, child: Child, to: dict[str, Any]) -> None:
-        with suppress(KeyError):
-            del self._children[child.row["id"]]
         if child.process is None and child.who and is_here(child.who) and not is_dead(child.who):
             processes.end(child.who["pid"])
-        to = {"answer": None, **to, "reason": without_password(to.get("reason", ""))[:2000]}
+        reason = without_password(to.get("reason", "")).replace("\0", "")[:2000]  # PostgreSQL stores no NUL
+        to = {"answer": None, **to, "reason": reason}
         device = self.machines.named(json.loads(child.row["asked"]).get("device") or "auto")
-        if queue.end(self.database, child.row["id"], child.row["lease_token"], to, device):
-            log.info("run %s: %s%s", child.row["id"], to["status"], f", {to['reason']}" if to["reason"] else "")
+        if queue.end(self.database, child.row["id"], child.row["lease_token"], to, device, child.over):
+            log.info("run %s: %s%s", child.row["id"], to["status"], f", {reason}" if reason else "")
+        self._children.pop(child.row["id"], None)  # only now: what a database that is away did not take is tried again
 
-    def _is_taken(self, row: dict[str, Any]) -> bool:
+    def _is_taken(self, child: Child) -> bool:
         """Tell whether another process of this machine runs the study, or did so a moment ago."""
-        said = self._said(row["id"])
+        said = self._said(child)
         return " runs it since " in said or "another process runs it" in said
 
-    def _said(self, identity: str) -> str:
-        return command.said(self.run_folder(identity))
+    def _said(self, child: Child) -> str:
+        return command.said(self.run_folder(child.row["id"]), child.who.get("said", 0))
 
 
 def _process(who: Mapping[str, Any]) -> tuple[Any, Any, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,7 @@ class _Known:
     sizes: dict[int, int] = field(default_factory=dict[int, int])
     open: set[int] = field(default_factory=set[int])
     changed: int = -1  # when its folder of trials was last changed, in nanoseconds; -1 if that is not known
+    at: tuple[int, int] | None = None  # device and inode of its folder of trials
     base: BaseModel | None = None
     followed: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock)  # of whoever follows it
@@ -69,18 +71,31 @@ class Follower:
         """
         journal = family.journal(study, self._home)
         known, made = self._known.get(study) or self._begin(journal), 0
-        with known.lock:
+        with known.lock, ExitStack() as failed:
+            failed.callback(self._known.pop, study, None)  # what a transaction did not take is read again
             grown = self._grown(journal, known, whole=whole or not known.sizes)
-            if not grown or not mine():
-                return 0
-            for start in range(0, len(grown), BATCH):
+            for start in range(0, len(grown), BATCH) if grown and mine() else ():
                 with self._database.write(drops=False) as connection:
                     made += sum(self._take(connection, known, trial) for trial in grown[start : start + BATCH])
+            failed.pop_all()
         return made
+
+    def studies(self, *, whole: bool) -> list[str]:
+        """Name the studies that there are, and those that were read and are there no more.
+
+        Args:
+            whole: name also those that another server has read.
+
+        """
+        known = [name for name, each in list(self._known.items()) if each.sizes]
+        if whole:
+            with self._database.read() as connection:
+                known += connection.execute(sa.select(TABLE.c.study).distinct()).scalars()
+        return sorted({*family.studies(self._home), *known})
 
     def _begin(self, journal: Journal) -> _Known:
         """Remember what the database knows of a study."""
-        known = self._known[journal.folder.name] = _Known()
+        known = _Known()
         _define(known, journal)
         chosen = sa.select(TABLE.c.trial, TABLE.c.bytes, TABLE.c.state).where(TABLE.c.study == journal.folder.name)
         with self._database.read() as connection:
@@ -88,23 +103,46 @@ class Follower:
                 known.sizes[row.trial] = row.bytes if row.state else -1
                 if row.state in {None, "running"}:
                     known.open.add(row.trial)
-        return known
+        return self._known.setdefault(journal.folder.name, known)
 
     def _grown(self, journal: Journal, known: _Known, *, whole: bool) -> list[TrialFolder]:
-        """List the trials whose logs have another size than was read."""
+        """List the trials whose logs have another size than was read; forget those that were removed."""
         try:
-            changed = (journal.folder / "trials").stat().st_mtime_ns
+            now = (journal.folder / "trials").stat()
+        except FileNotFoundError:
+            if journal.folder.parent.is_dir():  # else all results are away
+                self._forget(journal, known, {*known.sizes})
+            return []
         except OSError:
             return []
-        looked: set[int] = known.open
+        if known.at != (at := (now.st_dev, now.st_ino)):
+            if known.at is not None:  # the study was removed, and begun again under its name
+                self._forget(journal, known, {*known.sizes})
+            known.at, whole = at, whole or known.at is not None
+        looked, changed = known.open, now.st_mtime_ns
         if whole:
             _define(known, journal)
         if whole or changed != known.changed:
             numbers = journal.numbers()
+            self._forget(journal, known, known.sizes.keys() - {*numbers})
             looked = {*numbers} if whole else known.open | {each for each in numbers if each not in known.sizes}
             known.changed = changed if time.time() - changed / 1e9 > SETTLED else -1
         trials = [journal.trial(number) for number in sorted(looked)]
         return [each for each in trials if each.log_size() != known.sizes.get(each.number, -1)]
+
+    def _forget(self, journal: Journal, known: _Known, trials: set[int]) -> None:
+        """Delete what was read of removed trials: a new search of the study's name has others of their numbers."""
+        if not trials:
+            return
+        numbers, study = sorted(trials), journal.folder.name
+        with self._database.write() as connection:
+            for table in (TABLE, tables.events):
+                for start in range(0, len(numbers), BATCH):
+                    part = table.c.trial.in_(numbers[start : start + BATCH])
+                    connection.execute(sa.delete(table).where(table.c.study == study, part))
+        for number in numbers:
+            del known.sizes[number]
+        known.open -= trials
 
     def _take(self, connection: Connection, known: _Known, trial: TrialFolder) -> int:
         study, number = trial.study, trial.number
@@ -175,11 +213,19 @@ def _event(study: str, trial: int, kind: str, data: dict[str, Any]) -> dict[str,
     }  # fmt: skip
 
 
-def ended_since(database: Database, studies: list[str], since: float) -> bool:
-    """Tell whether a trial of these studies has ended complete or pruned since a moment."""
+def progressed_since(database: Database, studies: list[str], since: float) -> bool:
+    """Tell whether a trial of these studies has paused, or ended complete or pruned, since a moment."""
     table = tables.events
     chosen = sa.select(table.c.data).where(
-        table.c.study.in_(studies), table.c.kind == "ended", table.c.time >= since
+        table.c.study.in_(studies), table.c.kind.in_(("ended", "paused")), table.c.time >= since
     )  # fmt: skip
     with database.read() as connection:
         return any('"state": "failed"' not in row.data for row in connection.execute(chosen))
+
+
+def last_line(database: Database, studies: list[str]) -> float:
+    """Give the time of the newest line of the logs of some studies, in seconds since 1970; 0 without any."""
+    table = tables.events
+    mine = table.c.study.in_(studies), table.c.kind != "created"  # which is told when it is read
+    with database.read() as connection:
+        return float(connection.execute(sa.select(sa.func.max(table.c.time)).where(*mine)).scalar() or 0.0)

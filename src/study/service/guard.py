@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 ADDRESSES = 10_000  # that are counted before old ones are forgotten
+LARGEST_BODY = 1_000_000  # bytes
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 COOKIES = ("__Host-study", "study_session")  # over TLS, and on a plain address
 LOGINS = ("/login", "/api/v1/login", "/invitation")
@@ -104,6 +105,8 @@ class Guard:
         host = headers.get("host", "")
         if len(headers.getlist("host")) != 1 or _name(host) not in self._hosts:
             return 400, "this service has another name; `study serve --host-name NAME` adds one"
+        if (length := headers.get("content-length", "")).isdecimal() and int(length) > LARGEST_BODY:
+            return 413, f"a request has at most {LARGEST_BODY:,} bytes"  # one without a length is refused as it is read
         if scope["method"] in UNSAFE and not is_same_site(headers, host, self._header):
             return 403, "refused: the request comes from another site"
         address = (scope.get("client") or ("?",))[0]

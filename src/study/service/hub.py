@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
+from study.formatting import without_password
 from study.schemas.service import LIVE, Event
 from study.service import tables
+from study.waiting import first_line
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
@@ -24,9 +28,11 @@ EACH = 0.005  # seconds for each who follows, where many do
 LONGEST = 1.0  # seconds between looks, however many follow
 SILENCE = 5.0  # seconds after which all who wait are woken
 PING = 8.0  # seconds without an event after which a client is told that we are there
+AGAIN = 2.0  # seconds until a database that is away is asked again
 BATCH = 500  # events that are read at a time
 KEPT = 5000  # newest events that are kept in memory
 TABLE = tables.events
+log = logging.getLogger("study")
 
 
 class Told(NamedTuple):
@@ -54,25 +60,36 @@ class Hub:
         self._changed = asyncio.Event()
         self._over = False
         self._clients = 0  # that follow
+        self._woken = 0.0  # when all who wait were woken last
+        self.heard = time.monotonic()  # of its task
 
     async def run(self) -> None:
-        """Look for new events until the task is cancelled."""
-        woken = time.monotonic()
+        """Look for new events until the task is cancelled; a database that is away is asked again."""
         while True:
-            if self._newest < 0:
-                self._newest = self._floor = await run_in_threadpool(newest_id, self._database)
-                self._wake()
-            found, self._written = await run_in_threadpool(self._look)
-            for event in found:
-                if len(self._recent) == KEPT:
-                    self._floor = self._recent[0].event.id
-                self._recent.append(told(event))
-                self._newest = event.id
-            if found or time.monotonic() - woken > SILENCE:
-                self._wake()
-                woken = time.monotonic()
-            if len(found) < BATCH:
-                await asyncio.sleep(pace(self._clients))
+            try:
+                found = await self._step()
+            except SQLAlchemyError as error:
+                log.warning("events: %s", without_password(f"{type(error).__name__}: {first_line(error)}"))
+                await asyncio.sleep(AGAIN)
+            else:
+                self.heard = time.monotonic()
+                if found < BATCH:
+                    await asyncio.sleep(pace(self._clients))
+
+    async def _step(self) -> int:
+        """Read new events once, and wake all who wait; gives the number of events."""
+        if self._newest < 0:
+            self._newest = self._floor = await run_in_threadpool(newest_id, self._database)
+            self._wake()
+        found, self._written = await run_in_threadpool(self._look)
+        for event in found:
+            if len(self._recent) == KEPT:
+                self._floor = self._recent[0].event.id
+            self._recent.append(told(event))
+            self._newest = event.id
+        if found or time.monotonic() - self._woken > SILENCE:
+            self._wake()
+        return len(found)
 
     def _look(self) -> tuple[list[Event], dict[str, frozenset[str]]]:
         """Read new events, and then which studies each run writes: a study is noted before its first event."""
@@ -85,6 +102,7 @@ class Hub:
         self._wake()
 
     def _wake(self) -> None:
+        self._woken = time.monotonic()
         self._changed.set()
         self._changed = asyncio.Event()
 

@@ -30,8 +30,10 @@ def is_known(database: Database, identity: str) -> bool:
 
 
 def make(database: Database, wanted: str, role: str, identity: str) -> None:
-    """Make a person for an identity of single sign-on, under a name like the wanted one that nobody has."""
+    """Make a person for an identity of single sign-on, unless there is one, under a name like the wanted one."""
     with database.write() as connection:
+        if connection.execute(sa.select(tables.people.c.name).where(tables.people.c.identity == identity)).first():
+            return  # made by another request since it was looked for
         name, number = wanted, 1
         while people.row_of(connection, name) is not None:
             number += 1

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 routes = router(include_in_schema=False)
 DONE = 286  # htmx's status that ends asking again
+MOST = 200  # runs of a kind that a page shows
 READER, RUNNER = role("viewer"), role("runner")
 _templates = jinja2.Environment(
     loader=jinja2.PackageLoader("study.service"), autoescape=True, undefined=jinja2.StrictUndefined,
@@ -87,15 +88,12 @@ def home_part(request: Request) -> Response:
 
 def _overview(request: Request) -> dict[str, Any]:
     here = service(request)
-    live, _ = queue.listed(here.database, live=True, limit=200)
-    recent, _ = queue.listed(here.database, limit=30)
-    order = {run.id: place for place, run in enumerate(queue.waiting(here.database))}
-    ended = sorted((run for run in recent if run.ended), key=lambda run: run.ended or "", reverse=True)
+    both = queue.waiting(here.database)
     return {
-        "running": [(run, _standing(request, run)) for run in live if run.status == "running"],
-        "queued": sorted((run for run in live if run.status == "queued"), key=lambda run: order.get(run.id, 0)),
-        "paused": [run for run in live if run.status == "paused"],
-        "answered": [(run, answer_of(here.places.home, run)) for run in ended[:10]],
+        "running": [(run, _standing(request, run)) for run in both if run.status == "running"],
+        "queued": [run for run in both if run.status == "queued"][:MOST],
+        "paused": queue.listed(here.database, statuses=["paused"], limit=MOST)[0],
+        "answered": [(run, answer_of(here.places.home, run)) for run in queue.ended(here.database, 10)],
         "slots": here.conductor.machines.slots,
     }
 
@@ -144,9 +142,10 @@ def queue_part(request: Request) -> Response:
 
 
 def _queue(request: Request) -> dict[str, Any]:
-    live, _ = queue.listed(service(request).database, live=True, limit=500)
-    order = {run.id: place for place, run in enumerate(queue.waiting(service(request).database))}
-    return {"runs": sorted(live, key=lambda run: order.get(run.id, len(order)))}
+    database = service(request).database
+    paused, _ = queue.listed(database, statuses=["paused"], limit=MOST)
+    both = enumerate(queue.waiting(database))
+    return {"runs": [*(run for place, run in both if place < MOST or run.status == "running"), *paused]}
 
 
 @routes.post("/queue/{run}/{verb}", openapi_extra=RUNNER)
@@ -155,7 +154,7 @@ def move(request: Request, run: str, verb: str, form: Form) -> Response:
     if verb not in {"stop", "resume", "cancel", "priority"}:
         raise NoSuch("no such thing to do")
     given = form.get("priority", "0")
-    if not given.lstrip("-").isdigit() or abs(int(given)) > 100:
+    if not re.fullmatch(r"-?[0-9]{1,3}", given) or abs(int(given)) > 100:
         raise InputError("a priority is a number from -100 to 100")
     if queue.wish(service(request).database, person(request), run, verb, int(given)) is None:
         raise NoSuch(f"no run {run!r}")

@@ -16,14 +16,14 @@ from study.service.authentication import cookie_of
 from study.service.errors import NoSuch
 from study.service.pages import Form, page
 from study.service.people import ROLES, Person
-from study.service.web import ANYONE, person, role, router, service
+from study.service.web import ANYONE, LONGEST_WAY, person, role, router, service
 
 routes = router(include_in_schema=False)
 OPEN, READER, ADMIN = role(ANYONE), role("viewer"), role("admin")
 
 
 @routes.get("/login", openapi_extra=OPEN)
-def login_page(request: Request, to: Annotated[str, Query(max_length=500)] = "/") -> Response:
+def login_page(request: Request, to: Annotated[str, Query(max_length=LONGEST_WAY)] = "/") -> Response:
     """Ask for name and password."""
     return page(request, "login", to=to, trouble="", name="", sso=service(request).sign_on.provider is not None)
 
@@ -103,7 +103,8 @@ def _me(request: Request, status: int = 200, **shown: str) -> Response:
 def make_token(request: Request, form: Form) -> Response:
     """Make a token and show it once."""
     label = form.get("label", "") or "token"
-    _, secret = people.make_token(service(request).database, person(request).name, label)
+    who = person(request)
+    _, secret = people.make_token(service(request).database, who.name, label, until=who.longest)
     return _me(request, made=secret)
 
 
@@ -150,18 +151,19 @@ def _people(request: Request, status: int = 200, **shown: str) -> Response:
     return page(
         request, "people", status, people=[described(row) for row in rows], audit=lines, roles=ROLES,
         usage=used(request, limit=100), groups=groups.listed(service(request).database),
-        **{"link": "", "trouble": "", **shown},
+        **{"link": "", "again": "", "trouble": "", **shown},
     )  # fmt: skip
 
 
 @routes.post("/people", openapi_extra=ADMIN)
 def invite(request: Request, form: Form) -> Response:
     """Invite somebody and show the link once."""
+    name, known = form.get("name", "").strip(), people.list_people(service(request).database)
     try:
-        made = invitation(request, form.get("name", "").strip(), form.get("role", "viewer"))
+        made = invitation(request, name, form.get("role", "viewer"))
     except InputError as error:
         return _people(request, 400, trouble=str(error))
-    return _people(request, link=made.link)
+    return _people(request, link=made.link, again=name if any(row["name"] == name for row in known) else "")
 
 
 @routes.post("/people/{name}", openapi_extra=ADMIN)

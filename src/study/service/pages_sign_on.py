@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from study.service.errors import Forbidden, NoSuch
 from study.service.pages_people import inside, logged_in
-from study.service.web import ANYONE, Service, role, router, service
+from study.service.web import ANYONE, LONGEST_WAY, Service, role, router, service
 
 routes = router(include_in_schema=False)
 OPEN = role(ANYONE)
@@ -21,7 +21,7 @@ Text = Annotated[str, Query(max_length=4000)]
 
 
 @routes.get("/sso", openapi_extra=OPEN)
-def begin(request: Request, to: Annotated[str, Query(max_length=500)] = "/") -> Response:
+def begin(request: Request, to: Annotated[str, Query(max_length=LONGEST_WAY)] = "/") -> Response:
     """Lead to the provider; what has to fit afterwards is kept in a cookie of ten minutes."""
     here = _here(request)
     begun = here.sign_on.begin(_back(here))

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from pwdlib import PasswordHash
 
 from study.errors import InputError
-from study.service import tables
+from study.service import passwords, tables
 from study.service.errors import Conflict
 from study.service.store import append_audit
 
@@ -27,10 +26,7 @@ ROLES = ("viewer", "runner", "author", "admin")  # each may do what those before
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 DAY = 86400.0
 TOKEN_DAYS, SESSION_DAYS, INVITATION_DAYS = 30, 14, 3
-SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 1000  # characters
 TOKEN = "study_"  # noqa: S105 - what every token begins with, so that scanners find it
-_hash = PasswordHash.recommended()
-_nobodys = _hash.hash(secrets.token_urlsafe(16))  # an unknown name takes as long as a wrong password
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +49,11 @@ class Person:
     def may(self, role: str) -> bool:
         """Tell whether the person has at least this role."""
         return ROLES.index(self.role) >= ROLES.index(role)
+
+    @property
+    def longest(self) -> float:
+        """Time at which a token that the person makes ends at the latest: one made by a token ends with that one."""
+        return self.until if self.by == "token" else math.inf
 
 
 def digest(secret: str) -> str:
@@ -77,9 +78,10 @@ def invite(database: Database, by: str, name: str | None = None, role: str = "vi
     with database.write() as connection:
         if name is not None:
             _check(name, role)
-            if row_of(connection, name) is None:
+            is_new = row_of(connection, name) is None
+            if is_new:
                 add(connection, name, role, None)
-            append_audit(connection, by, "invite", name, role)
+            append_audit(connection, by, "invite", name, role if is_new else "to another password")
         row = {"digest": digest(secret), "person": name, "expires": time.time() + INVITATION_DAYS * DAY}
         connection.execute(sa.insert(tables.invitations).values(row))
     return secret
@@ -103,8 +105,8 @@ def accept(database: Database, secret: str, name: str, password: str) -> Person:
         InputError: the invitation is used or has expired, or a name or password that cannot be.
 
     """
-    check_password(password, name)
-    hashed = _hash.hash(password)
+    name = (invited(database, secret) or {}).get("person") or name
+    hashed = passwords.hashed(password, name)
     table = tables.invitations
     with database.write() as connection:
         gone = sa.delete(table).where(table.c.digest == digest(secret), table.c.expires > time.time())
@@ -116,9 +118,10 @@ def accept(database: Database, secret: str, name: str, password: str) -> Person:
             add(connection, name, "admin", hashed)
         else:
             name = found.person
+            refused = (row_of(connection, name) or {})["disabled"] is not None
+            _end_sessions(connection, name, tokens=refused)
             set_to = {"password": hashed, "disabled": None}
             connection.execute(sa.update(tables.people).where(tables.people.c.name == name).values(set_to))
-            _end_sessions(connection, name)
         connection.execute(sa.delete(table).where(sa.or_(table.c.person.is_(None), table.c.person == name)))
         append_audit(connection, name, "accept", name)
         return Person(name, str((row_of(connection, name) or {})["role"]))
@@ -133,9 +136,8 @@ def log_in(database: Database, name: str, password: str) -> Person | None:
     """Check a password; None if it is wrong, or for somebody who may not log in."""
     with database.read() as connection:
         row = row_of(connection, name)
-    hashed = str(row["password"]) if row and row["password"] else _nobodys
-    fits = _hash.verify(password[:LONGEST_PASSWORD], hashed)
-    if not fits or row is None or row["password"] is None or row["disabled"] is not None:
+    fits = passwords.fits(password, row["password"] if row else None)
+    if not fits or row is None or row["disabled"] is not None:
         return None
     return Person(name, str(row["role"]))
 
@@ -147,29 +149,13 @@ def change_password(database: Database, name: str, old: str, new: str) -> None:
         InputError: the old one is wrong, or the new one cannot be.
 
     """
-    check_password(new, name)
+    hashed = passwords.hashed(new, name)
     if log_in(database, name, old) is None:
         raise InputError("the old password is wrong")
-    hashed = _hash.hash(new)
     with database.write() as connection:
         connection.execute(sa.update(tables.people).where(tables.people.c.name == name).values(password=hashed))
         _end_sessions(connection, name)
         append_audit(connection, name, "password", name)
-
-
-def check_password(password: str, name: str) -> None:
-    """Refuse a password that is too short, too long or the name.
-
-    Raises:
-        InputError: which of these.
-
-    """
-    if len(password) < SHORTEST_PASSWORD:
-        raise InputError(f"a password needs {SHORTEST_PASSWORD} characters or more")
-    if len(password) > LONGEST_PASSWORD:
-        raise InputError(f"a password has at most {LONGEST_PASSWORD} characters")
-    if name and name in password.lower() and len(password) < SHORTEST_PASSWORD + len(name):
-        raise InputError("a password is not the name")
 
 
 def begin_session(database: Database, person: Person) -> str:
@@ -203,8 +189,17 @@ def by_session(database: Database, secret: str) -> Person | None:
     return Person(row.name, row.role, until=row.expires) if row else None
 
 
-def make_token(database: Database, person: str, label: str, days: float = TOKEN_DAYS) -> tuple[str, str]:
+def make_token(
+    database: Database, person: str, label: str, days: float = TOKEN_DAYS, until: float = math.inf
+) -> tuple[str, str]:
     """Make a token; give its id and the token, which is shown once.
+
+    Args:
+        database: of the service.
+        person: whose it is.
+        label: for people.
+        days: for which it holds.
+        until: time after which it does not hold in any case, in seconds since 1970: `Person.longest`.
 
     Raises:
         InputError: it would hold for more than a year.
@@ -215,7 +210,7 @@ def make_token(database: Database, person: str, label: str, days: float = TOKEN_
     secret, identity, now = TOKEN + secrets.token_urlsafe(32), secrets.token_hex(6), time.time()
     row = {"id": identity, "digest": digest(secret), "person": person, "label": label[:100] or "token", "created": now}
     with database.write() as connection:
-        connection.execute(sa.insert(tables.tokens).values(**row, expires=now + days * DAY))
+        connection.execute(sa.insert(tables.tokens).values(**row, expires=min(now + days * DAY, until)))
         append_audit(connection, person, "token", identity, label[:100])
     return identity, secret
 
@@ -285,8 +280,8 @@ def change(database: Database, by: Person, name: str, **to: Any) -> bool:
         _check(name, to["role"])
     table = tables.people
     written = {"team" if each == "group" else each: value for each, value in to.items()}
-    if to.get("identity"):
-        written["identity"] = to["identity"].strip().lower()
+    if "identity" in to:  # an empty one is none: it may be that of many
+        written["identity"] = (to["identity"] or "").strip().lower() or None
     if "disabled" in to:
         written["disabled"] = time.time() if to["disabled"] else None
     with database.write() as connection:
@@ -307,8 +302,9 @@ def change(database: Database, by: Person, name: str, **to: Any) -> bool:
         if not to:
             return True
         connection.execute(sa.update(table).where(table.c.name == name).values(written))
+        if to.get("disabled") or row["disabled"] is not None:
+            _end_sessions(connection, name, tokens=True)
         if to.get("disabled"):
-            _end_sessions(connection, name)
             connection.execute(sa.delete(tables.invitations).where(tables.invitations.c.person == name))
         said = ", ".join(f"{each}={value}" for each, value in to.items())
         append_audit(connection, by.name, "change", name, said)
@@ -346,5 +342,9 @@ def add(connection: Connection, name: str, role: str, hashed: str | None) -> Non
     connection.execute(sa.insert(tables.people).values(row))
 
 
-def _end_sessions(connection: Connection, name: str) -> None:
+def _end_sessions(connection: Connection, name: str, *, tokens: bool = False) -> None:
+    """End all sessions of a person, and, if they are or were refused, all their tokens for good."""
     connection.execute(sa.delete(tables.sessions).where(tables.sessions.c.person == name))
+    if tokens:
+        mine = sa.and_(tables.tokens.c.person == name, tables.tokens.c.revoked.is_(None))
+        connection.execute(sa.update(tables.tokens).where(mine).values(revoked=time.time()))

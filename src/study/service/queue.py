@@ -23,7 +23,7 @@ from study.service.scheduling import Claim, share
 from study.service.store import TELLS, append_audit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from sqlalchemy import Connection
 
@@ -78,13 +78,14 @@ def get(database: Database, identity: str) -> Run | None:
 
 
 def listed(
-    database: Database, *, live: bool = False, before: int | None = None, limit: int = 50, study: str | None = None
-) -> tuple[list[Run], int | None]:
+    database: Database, *, statuses: Collection[str] = (), before: int | None = None, limit: int = 50,
+    study: str | None = None,
+) -> tuple[list[Run], int | None]:  # fmt: skip
     """List runs, the newest first.
 
     Args:
         database: of the service.
-        live: only those that have not ended.
+        statuses: only those of one of them; of any if empty.
         before: the number after which the last list ended.
         limit: how many at most.
         study: only those that asked for it.
@@ -94,8 +95,8 @@ def listed(
 
     """
     chosen = sa.select(RUNS).order_by(RUNS.c.number.desc()).limit(limit + 1)
-    if live:
-        chosen = chosen.where(RUNS.c.status.in_(LIVE))
+    if statuses:
+        chosen = chosen.where(RUNS.c.status.in_(statuses))
     if before is not None:
         chosen = chosen.where(RUNS.c.number < before)
     if study is not None:
@@ -104,6 +105,14 @@ def listed(
         rows = [dict(row) for row in connection.execute(chosen).mappings()]
     more = rows[limit - 1]["number"] if len(rows) > limit else None
     return [described(row) for row in rows[:limit]], more
+
+
+def ended(database: Database, limit: int) -> list[Run]:
+    """List the runs that ended last, the latest first."""
+    latest = sa.select(RUNS.c.number).where(RUNS.c.ended.is_not(None)).order_by(RUNS.c.ended.desc()).limit(limit)
+    chosen = sa.select(RUNS).where(RUNS.c.number.in_(latest)).order_by(RUNS.c.ended.desc())
+    with database.read() as connection:
+        return [described(dict(row)) for row in connection.execute(chosen).mappings()]
 
 
 def waiting(database: Database) -> list[Run]:
@@ -135,7 +144,7 @@ def wish(database: Database, person: Person, identity: str, verb: str, priority:
         if to := _wished(row, verb, person.name, priority):
             append_audit(connection, person.name, verb, identity, str(priority) if verb == "priority" else "")
             connection.execute(sa.update(RUNS).where(RUNS.c.id == identity).values(to))
-            row = _tell(connection, identity)
+            row = _tell(connection, identity, row["status"])
     return described(row)
 
 
@@ -279,18 +288,23 @@ def left_running(database: Database) -> list[Row]:
         return [_row(connection, row["id"]) or {} for row in rows]
 
 
-def end(database: Database, identity: str, token: str, to: Row, device: str = "cpu") -> Row | None:
-    """Write how an attempt ended, and its use of a device; None if the claim is another's by now."""
+def end(
+    database: Database, identity: str, token: str, to: Row, device: str = "cpu", until: float | None = None
+) -> Row | None:
+    """Write how an attempt ended, and its use of a device.
+
+    `until` is when it ended, in seconds since 1970; now if None. Gives the row; None if the claim is another's by now.
+
+    """
     with database.write() as connection:
         row = _row(connection, identity)
         if row is None or row["lease_token"] != token or row["status"] != "running":
             return None
-        seconds = (time.time() - (row["started"] or time.time())) * row["slots"]
+        seconds = quotas.use(connection, row, until or time.time(), device)
         written = {"lease_token": None, "process": None, "wish": "", "slots": 0, "reserved": None, **to}
         written |= {"slot_seconds": row["slot_seconds"] + seconds}
         written |= {"ended": time.time()} if to["status"] in {"done", "failed", "cancelled"} else {}
         connection.execute(sa.update(RUNS).where(RUNS.c.id == identity).values(written))
-        quotas.use(connection, row, seconds, device)
         return _tell(connection, identity)
 
 
@@ -299,14 +313,19 @@ def _row(connection: Connection, identity: str) -> Row | None:
     return dict(row) if row else None
 
 
-def _tell(connection: Connection, identity: str) -> Row:
-    """Write the event of a run's new state, in the same transaction; give its row."""
+def _tell(connection: Connection, identity: str, before: str = "") -> Row:
+    """Write the event of a run's new state, in the same transaction; give its row.
+
+    Others are told of it unless its status was the same `before`.
+
+    """
     row = _row(connection, identity)
     assert row is not None
     data = {name: row[name] for name in ("status", "reason", "question", "study", "person", "attempt", "priority")}
     event = {"time": time.time(), "kind": "run", "run": identity, "data": to_json(data)}
     connection.execute(sa.insert(tables.events).values(event))
-    notifications.note(connection, row, connection.get_execution_options().get(TELLS, ()))
+    if row["status"] != before:
+        notifications.note(connection, row, connection.get_execution_options().get(TELLS, ()))
     return row
 
 

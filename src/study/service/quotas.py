@@ -6,6 +6,7 @@ with the trials that it may still finish, so that no quota is overdrawn by runs 
 
 from __future__ import annotations
 
+import calendar
 import json
 import time
 from collections import defaultdict
@@ -101,7 +102,7 @@ def read(connection: Connection, running: Sequence[Row], now: float) -> Allowanc
             trials[holder] += row.trials
     for row in running:
         for holder in _both(row["person"], group):
-            seconds[holder] += (now - (row["started"] or now)) * row["slots"]
+            seconds[holder] += (now - max(row["started"] or now, beginning(now))) * row["slots"]
             trials[holder] += row["reserved"] or 0
     known = [*people, *groups]
     return Allowance(
@@ -128,19 +129,43 @@ def needed(connection: Connection, row: Row) -> int:
     return max(least, (asked.get("trials") or TRIALS) - int(done or 0))
 
 
-def use(connection: Connection, row: Row, seconds: float, device: str) -> None:
-    """Count what an attempt has used: its slot-seconds, and the trials that were finished while it ran."""
-    studies, now = json.loads(row["studies"]), time.time()
-    mine = (EVENTS.c.study.in_(studies), EVENTS.c.kind == "ended", EVENTS.c.time >= (row["started"] or now))
-    ended = connection.execute(sa.select(EVENTS.c.data).where(*mine)) if studies else ()
-    trials = sum(json.loads(each.data).get("state") in FINISHED for each in ended)
-    where = sa.and_(USAGE.c.person == row["person"], USAGE.c.month == month(now), USAGE.c.device == device)
-    more = {"slot_seconds": USAGE.c.slot_seconds + seconds, "trials": USAGE.c.trials + trials}
-    if not connection.execute(sa.update(USAGE).where(where).values(more)).rowcount:
-        values = {"person": row["person"], "month": month(now), "device": device}
-        connection.execute(sa.insert(USAGE).values(**values, slot_seconds=seconds, trials=trials))
+def use(connection: Connection, row: Row, until: float, device: str) -> float:
+    """Count, in each month, the slot-seconds of an attempt until its end and the trials that were finished in it.
+
+    Returns:
+        Its slot-seconds.
+
+    """
+    studies, began = json.loads(row["studies"]), row["started"] or until
+    mine = (EVENTS.c.study.in_(studies), EVENTS.c.kind == "ended", EVENTS.c.time >= began)
+    ended = connection.execute(sa.select(EVENTS.c.time, EVENTS.c.data).where(*mine)) if studies else ()
+    seconds, trials = defaultdict[str, float](float), defaultdict[str, int](int)
+    for each in ended:
+        trials[month(each.time)] += json.loads(each.data).get("state") in FINISHED
+    while until > began:
+        since = max(began, beginning(until))
+        seconds[month(since)] += (until - since) * row["slots"]
+        until = since
+    for name in sorted({month(began), *seconds, *trials}):
+        where = sa.and_(USAGE.c.person == row["person"], USAGE.c.month == name, USAGE.c.device == device)
+        more = {"slot_seconds": USAGE.c.slot_seconds + seconds[name], "trials": USAGE.c.trials + trials[name]}
+        if not connection.execute(sa.update(USAGE).where(where).values(more)).rowcount:
+            values = {"person": row["person"], "month": name, "device": device}
+            connection.execute(sa.insert(USAGE).values(**values, slot_seconds=seconds[name], trials=trials[name]))
+    return sum(seconds.values())
 
 
 def month(now: float) -> str:
     """Name the calendar month, such as 2026-11."""
     return time.strftime("%Y-%m", time.gmtime(now))
+
+
+def beginning(until: float) -> float:
+    """Give the beginning of the calendar month that has come as far as a moment, or ends with it.
+
+    >>> beginning(1_793_491_200.0), beginning(1_793_491_201.0)  # November 2026 begins, and a second later
+    (1790812800, 1793491200)
+
+    """
+    year, number, *_ = time.gmtime(until - 1e-3)
+    return calendar.timegm((year, number, 1, 0, 0, 0))

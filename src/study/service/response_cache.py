@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import Headers
 
 from study.service.errors import Forbidden
@@ -50,7 +51,7 @@ class ResponseCache:
         headers, began, state = Headers(scope=scope), time.monotonic(), self._now()
         key = (scope["scheme"], scope["path"], scope["query_string"], *(headers.get(name) for name in VARY))
         asked: dict[str, Any] = scope.setdefault("state", {})  # that of the request
-        with suppress(Forbidden):  # which the route says
+        with suppress(Forbidden, SQLAlchemyError):  # which the route says
             asked["who"] = await self._given.authentication.who(scope)
         person = asked.get("who")
         for whose in (person.role, person) if person else ():

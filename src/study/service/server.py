@@ -7,8 +7,10 @@ import logging
 import os
 import signal
 import socket
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from ipaddress import IPv6Address
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import uvicorn
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from study.settings import Settings
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - what is listened on is said by whoever starts it
 log = logging.getLogger("study.service")
 
 
@@ -79,7 +82,8 @@ def serve(
         invited: name of a person for whom a link is printed that sets a new password; empty for nobody.
 
     Raises:
-        InputError: the address cannot be used, another server serves this home, or commands cannot run as that user.
+        InputError: the address cannot be used, another server serves this home or this database, or commands cannot
+            run as that user.
         PlaceError: the database or the home folder cannot be used.
 
     """
@@ -87,10 +91,9 @@ def serve(
     sign_on.check()
     places = Places.of(places, User.named(run_as)) if run_as else places
     machines = trained_on.of(where or Options(), places, slots)
-    with _listening(host, port) as listener, machines, _alone(places):
+    with _listening(host, port) as listener, machines, _alone(places), _opened(url, places) as stored:
         port = listener.getsockname()[1]
-        stored = _opened(url or default_url(places), places)
-        address = public or f"http://{'localhost' if host in {*LOOPBACK, '0.0.0.0', '::'} else host}:{port}"  # noqa: S104
+        address = public or f"http://{'localhost' if host in {*LOOPBACK, *EVERYWHERE} else _as_sent(host)}:{port}"
         hub = Hub(stored)
         conductor = Conductor(stored, places, machines)
         given = Service(stored, places, conductor, hub, address, dashboards.dashboards_of(places), sign_on)
@@ -102,21 +105,20 @@ def serve(
         notifiers = [Notifier(stored, way, send(address)) for way, send in (tells or {}).items()]
         stored.tells = frozenset(each.way for each in notifiers)
         conductor.start()
-        for teller in notifiers:
-            teller.start()
+        for notifier in notifiers:
+            notifier.start()
         try:
             room = f"{plural(machines.slots, 'trial')} at a time" if machines.slots else "runs wait for a node"
             say(f"study serves at {address}, {room}. Ctrl-C stops it.")
             _invite(stored, address, invited, say)
             _Server(config, hub).run(sockets=[listener])
         finally:
-            conductor.stop()
-            for each in given.dashboards.values():
-                if each.program:
-                    each.program.stop()
-            for teller in notifiers:
-                teller.stop()
-            stored.close()
+            with ExitStack() as ending:  # from the last line to the first, whatever one of them raises
+                for notifier in notifiers:
+                    ending.callback(notifier.stop)
+                for program in (each.program for each in given.dashboards.values() if each.program):
+                    ending.callback(program.stop)
+                ending.callback(conductor.stop)
 
 
 def _invite(stored: store.Database, address: str, invited: str, say: Callable[[str], None]) -> None:
@@ -130,19 +132,27 @@ def _invite(stored: store.Database, address: str, invited: str, say: Callable[[s
         say(f"{invited} sets a new password, once, within three days: {link}")
 
 
-def _opened(url: str, places: Settings) -> store.Database:
-    """Open the service's database; it is not for the user that commands run as."""
-    stored = store.opened(url)
-    if commands.user_of(places) is not None:
-        hide(url)
-    return stored
+@contextmanager
+def _opened(url: str | None, places: Settings) -> Generator[store.Database]:
+    """Open the service's database and be its one server; it is not for the user that commands run as."""
+    with closing(store.opened(url or default_url(places))) as stored, store.served(stored):
+        if commands.user_of(places) is not None:
+            hide(stored.url)
+        yield stored
 
 
 def _hosts(host: str, names: Sequence[str], public: str) -> set[str]:
     """List the names by which the server may be addressed."""
-    known = {*LOOPBACK, *names, *([] if host in {"0.0.0.0", "::"} else [host])}  # noqa: S104
-    known |= {public.partition("://")[2].partition("/")[0].rpartition(":")[0] or public.partition("://")[2]}
-    return known - {""}
+    known = {*names, *([] if host in EVERYWHERE else [host]), urlsplit(public).hostname or ""}
+    return {*LOOPBACK, *(_as_sent(each) for each in known if each)}
+
+
+def _as_sent(host: str) -> str:
+    """Write a host as clients send it: in small letters, and an address of IPv6 short and in brackets."""
+    try:
+        return f"[{IPv6Address(host.strip('[]'))}]"
+    except ValueError:
+        return host.lower()
 
 
 def _prepare(places: Settings) -> None:

@@ -6,9 +6,10 @@ PostgreSQL. So a claim sees the quotas as they are, and events are committed in 
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 import time
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
-from study.errors import PlaceError
+from study.errors import InputError, PlaceError
 from study.record import atomic_files
 from study.service import tables
 from study.settings import sqlite_file
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 PATIENCE = 30.0  # seconds that SQLite waits for a lock
-LOCK = 815  # number of PostgreSQL's advisory lock
+LOCK, SERVES = 815, 816  # numbers of PostgreSQL's advisory locks: of the one who writes, and of the one server
 WRITES, TELLS = "study_writes", "study_tells"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -48,6 +49,9 @@ class Database:
     def __init__(self, url: str) -> None:  # noqa: D107 - see the class
         self.url = url
         self.engine = _engine(url)
+        # On PostgreSQL each statement would see what was committed before it; on SQLite a transaction sees one state.
+        repeatable = self.engine.dialect.name == "postgresql"
+        self._reads: dict[str, Any] = {"isolation_level": "REPEATABLE READ"} if repeatable else {}
         self.tells: frozenset[str] = frozenset()  # the ways in which others are told of runs
         self.state = object()  # another one after each write
         self._watching: sqlite3.Connection | None = None
@@ -55,7 +59,7 @@ class Database:
     @contextmanager
     def read(self) -> Generator[Connection]:
         """Give a connection whose transaction sees one state of the database."""
-        with self.engine.connect() as connection, connection.begin():
+        with self.engine.connect().execution_options(**self._reads) as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -143,6 +147,32 @@ def opened(url: str) -> Database:
         fix = "Check --database (or STUDY_DATABASE)."
         raise PlaceError(f"cannot be used: {first_line(error)}", where=_where(database), fix=fix) from error
     return database
+
+
+@contextmanager
+def served(database: Database) -> Generator[None]:
+    """Be the one server of a database until the block ends, or this process does.
+
+    Raises:
+        InputError: another one serves it.
+
+    """
+    free: bool | None = True
+    with ExitStack() as held:
+        if database.engine.dialect.name == "postgresql":
+            connection = held.enter_context(database.engine.connect())
+            connection.detach()  # from the pool: the session, and the lock with it, ends as it is closed
+            free = connection.execute(sa.text(f"SELECT pg_try_advisory_lock({SERVES})")).scalar()
+            connection.commit()
+        elif (file := sqlite_file(database.url)) is not None:
+            lock = held.enter_context(Path(f"{file.resolve()}.lock").open("a"))
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                free = False
+        if not free:
+            raise InputError("another `study serve` serves it", where=_where(database), fix="Stop that one first.")
+        yield
 
 
 def upgrade(url: str, backups: Path) -> tuple[str | None, str, Path | None]:

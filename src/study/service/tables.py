@@ -87,7 +87,7 @@ runs = sa.Table(
     sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
     sa.Column("lease_token", sa.String(32)),  # of the current claim
     sa.Column("lease_until", sa.Float),  # not used: earlier versions wrote it, none has read it
-    sa.Column("process", sa.Text),  # of the child, as JSON: machine, pid, start
+    sa.Column("process", sa.Text),  # of the child, as JSON: machine, pid, start, home, and where its messages begin
     sa.Column("studies", sa.Text, nullable=False, server_default="[]"),  # that it writes, as JSON
     sa.Column("answer", sa.Text),  # its last line of JSON
     sa.Column("submitted", sa.Float, nullable=False),

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from fastapi.routing import APIRoute
+from sqlalchemy.exc import SQLAlchemyError
 
 from study.schemas.service import Trouble, TroubleKind
 from study.service.authentication import Authentication
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 ANYONE = "anyone"
 RECHECK = 5.0  # seconds for which a stream is read on without asking again who reads
 API = "/api/v1"
+LONGEST_WAY = 500  # characters of the path to which a login leads back
 
 
 @dataclass(slots=True)
@@ -143,7 +145,7 @@ class Admission:
             self._checked = time.monotonic()
             try:
                 found = await _identify(self._request)
-            except Forbidden:
+            except (Forbidden, SQLAlchemyError):
                 return False
             return found is not None and found.may(self._least)
         return True
@@ -162,6 +164,13 @@ def trouble(status: int, what: str, fix: str = "", kind: TroubleKind | None = No
     return Trouble(kind=kind or usual.get(status, "fault" if status >= 500 else "mistake"), what=what, fix=fix).plain()
 
 
+def _back(request: Request) -> str:
+    """Give the path to which a login leads back: the home page instead of a form's address and of a part of a page."""
+    path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    can = request.method == "GET" and len(path) <= LONGEST_WAY and not path.startswith("/parts/")
+    return path if can else "/"
+
+
 def refuse(request: Request, status: int, what: str, fix: str = "", kind: TroubleKind | None = None) -> Response:
     """Answer with an error: JSON for programs, a page or the way to the login for people."""
     path = request.url.path
@@ -169,7 +178,7 @@ def refuse(request: Request, status: int, what: str, fix: str = "", kind: Troubl
         headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
         return JSONResponse(trouble(status, what, fix, kind), status, headers)
     if status == 401:
-        return RedirectResponse(f"/login?to={quote(path)}", 303)
+        return RedirectResponse(f"/login?to={quote(_back(request), safe='')}", 303)
     from study.service.pages import error_page  # noqa: PLC0415 - the pages import this module
 
     return error_page(request, status, what, fix)
