@@ -37,6 +37,7 @@ from answer_space import WORKS, Size, suggest
 
 from study.executors.server import cores
 from study.sampling.memory import Memory
+from study.sampling.rungs import RungPruner
 from study.sampling.table import PRUNERS
 
 if TYPE_CHECKING:
@@ -66,10 +67,13 @@ class Rule(Protocol):
 class Stopping:
     """One of our pruners, as `study run` uses it."""
 
-    def __init__(self, name: str) -> None:
-        """Make the pruner and its trials."""
+    def __init__(self, name: str, length: int) -> None:
+        """Make the pruner, for trials of so many epochs, and its trials."""
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self._study = optuna.create_study(direction="maximize", storage=Memory(), pruner=PRUNERS[name].load()())
+        pruner = PRUNERS[name].load()()
+        if isinstance(pruner, RungPruner):
+            pruner.epochs = length
+        self._study = optuna.create_study(study_name=name, direction="maximize", storage=Memory(), pruner=pruner)
         self._trials: dict[int, optuna.Trial] = {}
 
     def ends(self, trial: int, epoch: int, value: float) -> bool:
@@ -101,11 +105,13 @@ class Promotion:
     Args:
         rungs: epochs after which a trial is paused, ascending; by bracket.
         factor: of a rung, one in so many is promoted.
+        least: trials of a rung that are promoted however few there are.
 
     """
 
     rungs: Sequence[Sequence[int]]
     factor: float
+    least: int = 0
     _paused: dict[tuple[int, int], list[tuple[float, int]]] = field(default_factory=dict)  # all that reached the rung
     _taken: set[tuple[int, int, int]] = field(default_factory=set)
     _brackets: dict[int, int] = field(default_factory=dict)
@@ -133,7 +139,7 @@ class Promotion:
         """Give the best promotable trial of the highest rung that has one."""
         for bracket, rung in sorted(self._paused, key=lambda key: -key[1]):
             reached = sorted(self._paused[bracket, rung])
-            for _, trial in reached[: int(len(reached) / self.factor)]:
+            for _, trial in reached[: max(self.least, int(len(reached) / self.factor))]:
                 if (bracket, rung, trial) not in self._taken:
                     self._taken.add((bracket, rung, trial))
                     return trial
@@ -230,11 +236,13 @@ def rungs(length: int, factor: int, first: int = 1) -> list[int]:
 def rules(length: int) -> dict[str, Callable[[], Rule]]:
     """Give a factory of each rule for trials of so many epochs."""
     made: dict[str, Callable[[], Rule]] = {
-        name: (lambda name=name: Stopping(name)) for name in ("none", "median", "percentile", "asha", "hyperband")
+        name: (lambda name=name: Stopping(name, length))
+        for name in ("none", "median", "percentile", "asha", "hyperband")
     }
     for factor in (2, 3, 4):
         made[f"promotion {factor}"] = lambda factor=factor: Promotion([rungs(length, factor)], factor)
     three = rungs(length, 3)
+    made["promotion 3, best goes on"] = lambda: Promotion([three], 3, least=1)
     made["promotion hyperband 3"] = lambda: Promotion([three[k:] for k in range(len(three))], 3)
     made["promotion 3 from epoch 2"] = lambda: Promotion([rungs(length, 3, 2)], 3)
     made["paused median"] = lambda: PausedMedian(0.5)

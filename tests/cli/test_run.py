@@ -8,13 +8,22 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from study.errors import Interrupted
+from study.options import Options
+from study.progress import TrialEpoch
+from study.questions import confirmation, search
+from study.record import results
+from study.record.journal import Journal
 from study.service import describing
 from study.settings import resolve
+from study.study_files import load
 from tests.conftest import WITHOUT_MLFLOW
 
 TOY = Path(__file__).parents[1] / "toy.py"
@@ -250,6 +259,22 @@ def test_a_changed_study_is_refused_with_its_differences_and_the_ways_on(study, 
         assert part in answer.err
     assert study("run", "toy", "--trials", "2", *QUICK, "--set", "x=0.5", "--accept").code == 0
     assert study("run", "toy", "--trials", "1", *QUICK, "--name", "other").code == 0
+
+
+def test_trials_of_a_recipe_class_that_was_changed_fail_or_are_left_out(study, ready):
+    stop = threading.Event()
+    with suppress(Interrupted):
+        for each in search.run(load("toy"), resolve(), Options(trials=3, executor="inline", track=False), stop):
+            if isinstance(each, TrialEpoch) and each.trial == 2:
+                stop.set()
+    file = Path("studies/toy.py")
+    file.write_text(file.read_text().replace("kind", "sort"))
+    answer = study("run", "toy", "--trials", "3", "--executor", "inline", "--accept")
+    assert answer.code == 0
+    assert "its recipe class has been changed since: unknown knob 'kind'" in answer.err
+    rows = results.rows(Journal(resolve().study_folder("toy")))
+    assert [row.state for row in rows] == ["complete", "complete", "failed", "complete"]
+    assert confirmation.ask(load("toy"), resolve()).trials == (3,)
 
 
 def test_a_new_study_runs_as_it_is(study, untracked):

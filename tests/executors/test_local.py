@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from study.errors import DeviceError
-from study.events import Died, Epoch, Failed, Finished, Started, Stopped
+from study.events import Died, Epoch, Failed, Finished, Started, Stopped, Stuck
 from study.executors import Job, Resources, server
 from study.executors.local import Local, make
 from study.executors.server import cores
@@ -224,6 +224,15 @@ def test_what_a_training_prints_is_in_its_folder_and_a_silent_one_leaves_no_file
     assert Path("0/output.log").read_text() == "printed\n"
     assert not Path("1/output.log").exists()
     assert capfd.readouterr() == ("", "")
+
+
+def test_an_output_that_cannot_be_written_is_said_and_leaves_the_worker_to_the_next(local):
+    executor = local(1)
+    Path("0/output.log").mkdir(parents=True)
+    (stuck,) = run(executor, job(0))
+    assert isinstance(stuck, Stuck)
+    assert "0/output.log: cannot be written: Is a directory" in str(stuck.error)
+    assert isinstance(run(executor, job(1))[-1], Finished)
 
 
 @pytest.mark.parametrize(

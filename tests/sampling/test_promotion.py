@@ -16,15 +16,18 @@ import pytest
 import torch
 from optuna.trial import TrialState
 
+from study import Study
 from study import settings as places
 from study.engine import train
 from study.errors import Interrupted
 from study.options import Options
-from study.progress import SearchStarted, TrialPaused
+from study.progress import SearchStarted, TrialEnded, TrialPaused
 from study.questions.search import run
 from study.recipe import Recipe
 from study.record import results
+from study.record.atomic_files import before
 from study.record.journal import Journal
+from study.running import loop
 from study.running.board import Board
 from study.sampling.memory import Memory
 from study.sampling.promotion import PromotionPruner
@@ -66,7 +69,7 @@ def kinds(folder):
 @pytest.mark.parametrize(("direction", "sign"), [("maximize", 1), ("minimize", -1)])
 def test_a_rung_s_best_third_goes_on_and_a_paused_trial_does_once_it_is_among_them(direction, sign):
     pruner, memory = PromotionPruner(), Memory()
-    pruner.length, pruner.sign = 9, -sign
+    pruner.epochs, pruner.sign = 9, -sign
     study = optuna.create_study(storage=memory, direction=direction)
 
     def pauses(value, epoch=1, trial=None):
@@ -76,18 +79,36 @@ def test_a_rung_s_best_third_goes_on_and_a_paused_trial_does_once_it_is_among_th
             pruner.paused[trial.number] = epoch
         return is_over
 
-    assert [pauses(0.5), pauses(0.7)] == [True, True]
-    assert pruner.next() is None  # of two, a third is none
-    assert pauses(0.6)
-    assert pruner.next() == 1
+    assert [pauses(0.5), pauses(0.7), pauses(0.6)] == [False, False, True]  # the best so far goes on at once
     assert pruner.next() is None
     assert [pauses(0.1), pauses(0.2)] == [True, True]
     assert not pauses(0.9)  # of six, the best two: it, and trial 1
+    assert [pauses(0.05), pauses(0.05), pauses(0.05)] == [True, True, True]
+    assert [pruner.next(), pruner.next()] == [2, None]  # of nine, the best three
     assert not pauses(0.9, 2, optuna.trial.Trial(study, 5))  # no rung
-    assert pauses(0.9, 3, optuna.trial.Trial(study, 5))
-    assert not pauses(0.9, 9, optuna.trial.Trial(study, 5))
-    assert pruner.best() == 5  # the highest rung first
-    assert pruner.best() == 2
+    assert not pauses(0.9, 3, optuna.trial.Trial(study, 5))
+    assert pauses(0.7, 3, optuna.trial.Trial(study, 1))
+    assert not pauses(0.7, 9, optuna.trial.Trial(study, 5))  # the last epoch is no rung
+    assert pruner.worst() == [8, 7, 6, 3, 4, 1]
+    memory.set_trial_state_values(5, TrialState.FAIL)
+    pruner.enter(memory.get_trial(5))
+    assert [pruner.next(), pruner.next()] == [1, None]  # in the place of the one that failed
+    assert [pruner.next(any_rank=True), pruner.next(any_rank=True)] == [4, 3]
+
+
+def test_where_the_recipe_does_not_say_the_length_of_a_training_the_longest_complete_one_does():
+    pruner, memory = PromotionPruner(), Memory()
+    study = optuna.create_study(storage=memory, direction="maximize")
+    said = []
+    for value in (0.9, 0.1):
+        trial = study.ask()
+        trial.report(value, 1)
+        said.append(pruner.prune(study, memory.get_trial(trial._trial_id)))
+        trial.report(value, 2)
+        memory.set_trial_state_values(trial._trial_id, TrialState.COMPLETE, [value])
+        pruner.enter(memory.get_trial(trial._trial_id))
+        said.append(pruner.length)
+    assert said == [False, 2, False, 2]  # after two epochs, the first is no rung
 
 
 def test_a_paused_trial_is_shown_to_the_sampler_as_a_pruned_one():
@@ -121,6 +142,7 @@ def test_a_paused_trial_runs_in_optuna_until_the_search_is_done_and_each_counts(
     assert waiting
     assert f"of 20 trials finished and {len(waiting)} paused, everything saved" in str(stopped.value)
     assert waiting == {*board.paused} == {row.number for row in results.rows(journal()) if row.paused}
+    assert not any(before(journal().trial(number).checkpoint).exists() for number in waiting)
     trials = optuna.load_study(study_name="toy", storage=places.resolve().storage).trials
     for number in waiting:
         assert kinds(journal().trial(number))[-1] == "paused"
@@ -144,11 +166,89 @@ def test_a_paused_trial_runs_in_optuna_until_the_search_is_done_and_each_counts(
     assert any(("paused", "started") in pairwise(kinds(folder)) for folder in journal().trials())
 
 
-def test_where_no_third_is_left_over_the_best_trial_is_trained_to_its_end(toy):
-    list(search(replace(toy, variants={}), 2))
+@pytest.mark.parametrize(
+    ("variants", "trials", "states"),
+    [
+        ({}, 2, ["complete", "complete"]),  # a third is less than one
+        ({"bad": {"x": -1.0}}, 3, ["complete", "complete"]),  # the better one goes on at once
+        ({"lost": {"x": 0.3, "kind": "diverges"}}, 3, ["pruned"]),
+    ],
+)
+def test_of_very_few_trials_the_best_one_is_trained_to_its_end(toy, variants, trials, states):
+    list(search(replace(toy, variants=variants), trials))
     rows = results.rows(journal())
-    assert sorted((row.state, row.epochs) for row in rows) == [("complete", 9), ("pruned", 1)]
-    assert max(rows, key=lambda row: row.value).state == "complete"
+    assert [row.state for row in rows[: len(states)]] == states
+    assert max((row for row in rows if row.variant is None), key=lambda row: row.value).state == "complete"
+    assert {(row.state, row.epochs) for row in rows if row.variant is None} <= {("complete", 9), ("pruned", 1)}
+
+
+def stopped(study, trials, event, count):
+    """Search until there were so many such events."""
+    stop, seen = threading.Event(), 0
+    with suppress(Interrupted):
+        for progress in search(study, trials, stop):
+            seen += event(progress)
+            if seen == count:
+                stop.set()
+    assert stop.is_set()
+
+
+def is_paused(progress):
+    return isinstance(progress, TrialPaused)
+
+
+def waiting_and_finished():
+    rows = {row.number: row for row in results.rows(journal())}
+    waiting = {folder.number for folder in journal().trials() if folder.history().paused and not folder.history().ended}
+    return {number: (rows[number].epochs, rows[number].value) for number in waiting}, len(rows) - len(waiting)
+
+
+def test_if_fewer_trials_are_wanted_the_worst_paused_ones_end_and_the_others_go_on_later(toy):
+    stopped(toy, 20, is_paused, 8)
+    waiting, finished = waiting_and_finished()
+    assert max(waiting.values())[0] == 3
+    assert not any(before(journal().trial(number).checkpoint).exists() for number in waiting)
+    list(search(toy, finished))
+    assert waiting_and_finished() == (waiting, finished)
+    list(search(toy, finished + 3))
+    left, more = waiting_and_finished()
+    assert more == finished + 3
+    ended = {number: waiting[number] for number in waiting.keys() - left.keys()}
+    ended = {number: ended[number] for number in ended if journal().trial(number).history().ended.state == "pruned"}
+    assert not ended or max(ended.values()) < min(left.values())
+    list(search(toy, 20))
+    assert waiting_and_finished() == ({}, 20)
+
+
+def test_paused_trials_end_in_rounds_between_which_it_can_be_stopped(toy, monkeypatch):
+    monkeypatch.setattr(loop, "ASKED", 2)
+    stopped(toy, 20, lambda each: isinstance(each, TrialEnded) and each.ended.state == "pruned", 1)
+    states = [row.state for row in results.rows(journal())]
+    assert (len(states), states.count("pruned")) == (20, 2)
+    list(search(toy, 20))
+    assert waiting_and_finished() == ({}, 20)
+
+
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_trials_that_repeat_another_one_take_no_place_among_the_best_third(monkeypatch, is_stopped):
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    recipe = Recipe(dataset="digits", model="logistic", train_size=200, epochs=3, lr=0.1)
+    same = {name: {} for name in ("one", "two", "three")}
+    study = Study(name="toy", recipe=recipe, variants=same, space=lambda trial: {"lr": trial.suggest_float("lr", 1e-6, 1e-4)})  # fmt: skip  # noqa: E501
+    if is_stopped:
+        stopped(study, 8, is_paused, 2)
+    list(search(study, 8))
+    rows = results.rows(journal())
+    assert [row.repeats for row in rows[:3]] == [None, 0, 0]
+    assert [row.state for row in rows[3:]].count("complete") == 1  # of six that differ, the best two
+
+
+def test_a_training_without_checkpoints_goes_on_where_it_would_begin_again(monkeypatch, tmp_path):
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    text = TOY.read_text()
+    (tmp_path / "bare.py").write_text(text.replace(', state=lambda number=number: {"epoch": number}', ""))
+    list(search(load(str(tmp_path / "bare.py")).fix({"epochs": 9}), 7))
+    assert [(row.state, row.epochs) for row in results.rows(journal())] == [("complete", 9)] * 7
 
 
 @pytest.mark.slow  # three times a search with two workers

@@ -7,7 +7,6 @@ import random
 import threading
 from collections import defaultdict
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -25,6 +24,7 @@ from study.record.trial import Trial
 from study.sampling import storage
 from study.sampling.memory import Memory
 from study.sampling.pruning import PercentilePruner, is_audited
+from study.sampling.rungs import HalvingPruner, HyperbandPruner
 from study.sampling.table import PRUNERS
 from study.sampling.teller import Teller
 from study.study_files import load
@@ -91,19 +91,52 @@ def test_percentiles_say_what_optuna_s_pruner_says(direction, kept):
     assert said == {True, False}
 
 
-@pytest.mark.parametrize(("pruner", "trials"), [("median", 7), ("noise", 12), ("promotion", 9)])
-def test_stopped_twice_in_every_trial_it_ends_with_the_same_trials(toy, pruner, trials):
+@pytest.mark.parametrize("direction", ["maximize", "minimize"])
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (HalvingPruner, optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=3)),
+        (HyperbandPruner, optuna.pruners.HyperbandPruner(min_resource=1, max_resource=28, reduction_factor=3)),
+    ],
+    ids=["asha", "hyperband"],
+)
+def test_rungs_made_of_values_say_what_optuna_s_pruners_say(direction, ours, theirs):
+    ours, memory = ours(), Memory()
+    ours.sign, ours.epochs = -1 if direction == "maximize" else 1, 27
+    study = optuna.create_study(study_name="mine", storage=memory, direction=direction)
+    chance, running, said = random.Random(0), [], defaultdict(set)
+    for _ in range(3000):
+        running += [study.ask() for _ in range(4 - len(running))]
+        trial = chance.choice(running)
+        step = (memory.get_trial(trial._trial_id).last_step or 0) + 1
+        trial.report(chance.choice([0.5, chance.random(), chance.random()]), step)
+        asked = memory.get_trial(trial._trial_id)
+        is_over = step < 27 and ours.prune(study, asked)
+        assert step == 27 or is_over == theirs.prune(study, asked)
+        said[step].add(is_over)
+        if is_over or step == 27:
+            memory.set_trial_state_values(trial._trial_id, TrialState.PRUNED if is_over else TrialState.COMPLETE, [0.5])
+            running.remove(trial)
+    assert [step for step in said if said[step] == {True, False}] == [1, 3, 9]
+
+
+TWICE = {"median": 7, "noise": 12, "promotion": 9, "asha": 12, "hyperband": 16}
+
+
+@pytest.mark.parametrize(("pruner", "trials"), TWICE.items())
+def test_stopped_twice_in_every_trial_it_ends_with_the_same_trials(toy, monkeypatch, tmp_path, pruner, trials):
     list(search(toy, trials, pruner))
-    other, seen = replace(toy, name="other"), defaultdict(lambda: {1, 3, 4, 6, 7, 8})
-    while sum(row.state != "running" for row in rows("other")) < trials:
+    undisturbed, seen = outcome(), defaultdict(lambda: {1, 3, 4, 6, 7, 8})
+    assert any(row.state == "pruned" for row in rows())
+    monkeypatch.chdir(tmp_path)  # the name of a study is a part of hyperband's chance
+    while sum(row.state != "running" for row in rows()) < trials:
         stop = threading.Event()
         with suppress(Interrupted):
-            for progress in search(other, trials, pruner, stop):
+            for progress in search(toy, trials, pruner, stop):
                 if isinstance(progress, TrialEpoch) and progress.epoch.number not in seen[progress.trial]:
                     seen[progress.trial].add(progress.epoch.number)
                     stop.set()
-    assert outcome("other") == outcome()
-    assert any(row.state == "pruned" for row in rows())
+    assert outcome() == undisturbed
 
 
 def test_an_audit_that_was_stopped_is_noted_once_and_known_to_optuna_and_mlflow(toy):

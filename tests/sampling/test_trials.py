@@ -97,6 +97,18 @@ def test_finished_trials_without_a_folder_count_and_are_counted(journal):
     assert (found.finished(), found.elsewhere()) == (1, 1)
 
 
+def test_a_trial_that_has_gone_on_from_a_pause_is_not_judged_there_again(journal):
+    for number in range(6):
+        make(journal, number, 0.3, [0.5, 0.6, 0.7], end="complete")
+    for number in (6, 7):
+        make(journal, number, 0.0, [0.1])
+    journal.trial(6).append("paused", epochs=1)
+    journal.trial(6).append("started", device="cpu")
+    found = trials(journal, pruner="promotion")
+    assert (found.paused, found.running()) == ({}, [6, 7])
+    assert [found.should_prune(number) for number in (6, 7)] == [False, True]
+
+
 def test_the_pruner_judges_by_what_was_reported(journal):
     for number in range(6):
         make(journal, number, 0.3, [0.5, 0.6, 0.7], end="complete")

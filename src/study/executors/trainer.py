@@ -22,6 +22,7 @@ from study.errors import PlaceError, StudyError
 from study.events import Failed, Stopped, Stuck
 from study.executors import calls, worker
 from study.executors.object_store import Downloader
+from study.executors.printed import output_to
 from study.executors.wire import OUTPUT, Reply, encode, places_of
 from study.record import atomic_files
 
@@ -161,7 +162,7 @@ class Trainer:
             yield from worker.events(job, self._device)
 
     def _step(self) -> Reply:
-        with worker.output_to(self._folder / OUTPUT):
+        with output_to(self._folder / OUTPUT):
             text = encode(next(self._events))
         files = dict(self._changed())
         moved = tuple(files.keys() - {OUTPUT}) if self._place != self._folder else ()

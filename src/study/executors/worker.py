@@ -13,21 +13,23 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
+
+from pydantic import ValidationError
 
 from study import processes
 from study.errors import PlaceError, StudyError
 from study.events import Died, Epoch, Event, Failed, Finished, Started, Stopped, Stuck
 from study.executors.calls import Asked, Raised, Returned, Told
 from study.executors.own_program import as_its_own_program
+from study.executors.printed import output_to
 from study.imports import import_object
+from study.knobs import explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
     from multiprocessing.connection import Connection
-    from pathlib import Path
 
     from study.executors import Job
     from study.metric import Metric
@@ -75,7 +77,10 @@ def _train(job: Job, device: str) -> Iterator[Event]:
     from study.engine import checkpoint  # noqa: PLC0415 - torch, which the coordinator's process does not load
 
     train = import_object(job.train)
-    recipe = import_object(job.recipe_type).model_validate(job.recipe)
+    try:
+        recipe = import_object(job.recipe_type).model_validate(job.recipe)
+    except ValidationError as error:
+        raise StudyError(f"its recipe class has been changed since: {explain(error)}") from error
     if job.data:
         from study.engine.data import require_same  # noqa: PLC0415 - as above
 
@@ -278,14 +283,17 @@ def main(connection: Connection, environment: Mapping[str, str]) -> None:
             continue
         job, device = message
         end: Event = Stopped()
-        with output_to(job.checkpoint.with_name("output.log")):
-            for event in events(job, device):
-                if not isinstance(event, Started | Epoch):
-                    end = event
-                    break
-                connection.send(event)
-                if isinstance(event, Epoch) and not messages.get():
-                    break
+        try:
+            with output_to(job.checkpoint.with_name("output.log")):
+                for event in events(job, device):
+                    if not isinstance(event, Started | Epoch):
+                        end = event
+                        break
+                    connection.send(event)
+                    if isinstance(event, Epoch) and not messages.get():
+                        break
+        except PlaceError as error:
+            end = Stuck(error)
         connection.send(end)  # once the files of the trial are as they stay
 
 
@@ -318,21 +326,3 @@ def _listen(connection: Connection, messages: queue.SimpleQueue[Any]) -> None:
             messages.put(connection.recv())
         except (EOFError, OSError):
             processes.end_own_group()  # the coordinator is gone; the checkpoint is intact at every moment
-
-
-@contextmanager
-def output_to(path: Path) -> Generator[None]:
-    """Send what a training prints to a file of its trial: stdout is for data, the terminal for the live view."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    os.dup2(handle, 1)
-    os.dup2(handle, 2)
-    os.close(handle)
-    try:
-        yield
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        if path.stat().st_size == 0:
-            path.unlink()

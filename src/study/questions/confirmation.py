@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from study.differences import difference
 from study.errors import InputError
@@ -201,7 +202,10 @@ def ask(
     values: dict[int, float] = {}
     seen: set[str] = set()
     for row in results.ranked(rows, study.objective):
-        recipe = type(study.recipe).model_validate(trials[row.number].recipe)
+        try:
+            recipe = type(study.recipe).model_validate(trials[row.number].recipe)
+        except ValidationError:  # its class was changed since: it cannot be trained any more
+            continue
         knobs = {knob: value for knob, value in difference(recipe, study.recipe).items() if knob not in own}
         key = fingerprint(study.recipe_for(knobs))
         if key not in seen and row.value is not None and len(arms) < top:

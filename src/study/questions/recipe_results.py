@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
 
 from study.recipe import fingerprint
 from study.record import results
@@ -46,8 +49,9 @@ class RecipeResults:
             self.trials[trial.number] = trial
             same_data = trial.about.get("data", {}).get("sha256") == self.data.get("sha256")
             if is_new and same_data and trial.metric.name == self.study.objective.name:
-                recipe = type(self.study.recipe).model_validate(trial.recipe)
-                self.numbers.setdefault(fingerprint(recipe), trial.number)
+                with suppress(ValidationError):  # its class was changed since
+                    recipe = type(self.study.recipe).model_validate(trial.recipe)
+                    self.numbers.setdefault(fingerprint(recipe), trial.number)
             if trial.history.ended:
                 self.values[trial.number] = self._value(trial.history.ended)
 

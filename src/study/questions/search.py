@@ -16,6 +16,7 @@ from study.record.journal import Journal
 from study.running.coordinator import conduct
 from study.running.preflight import check_recipes
 from study.sampling import space
+from study.sampling.rungs import FACTOR
 from study.schemas import search as schemas
 from study.text import search as text
 from study.text.shown import Shown
@@ -70,8 +71,8 @@ class Asking:
         return trials.of_variant(variant) if variant else trials.ask()
 
     def may_prune(self, trial: NextTrial) -> bool:
-        """Tell whether a trial may be pruned; variants may not, since the user asked for them."""
-        return trial.variant is None
+        """Tell whether a trial may be pruned: not a variant, which the user asked for, nor one of very few."""
+        return trial.variant is None and self.trials_wanted >= FACTOR
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,7 @@ class History:
         audited: epoch after which the pruner would have stopped it; None unless it was selected to continue, to measure
             what pruning loses.
         paused: whether the pruner has paused it, and it has not gone on.
+        promoted: number of epochs after which it went on from its latest pause; 0 without one.
         ended: how it ended; None while it is running.
         replays: how often undone epochs were trained again with another result, or never; plus how often the trial was
             reset because its files were damaged.
@@ -74,6 +75,7 @@ class History:
     host: str = ""
     audited: int | None = None
     paused: bool = False
+    promoted: int = 0
     ended: Ended | None = None
     replays: int = 0
     undone: dict[int, tuple[Epoch, float]] = field(default_factory=dict[int, tuple[Epoch, float]])
@@ -100,7 +102,8 @@ class History:
             case "started":
                 self.devices.append(record["device"])
                 self.chip, self.host = record.get("chip", ""), record.get("host", "")
-                self.paused = False
+                if self.paused:
+                    self.paused, self.promoted = False, len(self.epochs)
             case "epoch":
                 self._take_epoch(Epoch(record["number"], record["metrics"], record["seconds"]), record["time"])
             case "restarted":

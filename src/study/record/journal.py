@@ -8,7 +8,8 @@ to its log; only the worker replaces its checkpoint and its best weights.
         trial.json          what else Optuna and MLflow need: parameters, distributions, variant, environment
         log.jsonl           one line per event, with a checksum: started, epoch, audited, paused, died, restarted, anew,
                             restored, ended
-        checkpoint.pt       state after the latest whole epoch, until the trial ends; checkpoint.pt.before: the previous
+        checkpoint.pt       state after the latest whole epoch, until the trial ends; checkpoint.pt.before: the
+                            previous, until the trial pauses or ends
         best.safetensors    weights of the best epoch so far
         last.safetensors    weights of the last epoch of a complete trial, unless it is the best epoch
         correct.json        which test examples it got right, if it was evaluated on them

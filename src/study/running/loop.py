@@ -118,8 +118,10 @@ class Loop:
         if not self.running:
             if asked and not self.is_dry:  # what was asked for has ended at once: it repeats other trials
                 return
-            if asked and not self._is_stopping() and not self.is_enough:
+            ends_paused = self.trials.paused and not (self.is_enough or self.source.is_done(self.trials))
+            if asked and ends_paused and not self._is_stopping():
                 yield from self._end_paused()
+                return
             self.is_over = True
         elif stopping.is_over(self.stop):
             self.batch.commit()
@@ -195,6 +197,7 @@ class Loop:
         """Copy the results of a trial with the same recipe and seed, without training."""
         self.batch.commit()  # its folder, and the twin's end
         history = twin.history()
+        self.trials.repeats(each.folder.number)
         for epoch in history.epochs[len(each.history.epochs) :]:
             metrics = dict(epoch.metrics)
             each.history.take(
@@ -249,9 +252,11 @@ class Loop:
             yield self.maker.pause(each)
 
     def _end_paused(self) -> Iterator[Progress]:
-        """End the trials that are still paused when nothing is left to run."""
-        for number in sorted(self.trials.paused):
-            self.running[number] = each = self.maker.make(self.trials.left(number))
+        """End paused trials when nothing is left to run, the worst first: as many as are wanted, some in a round."""
+        finished = self.trials.finished()
+        count = int(min(ASKED, self.source.target(self.trials) - finished, self.most - finished))
+        for each in [self.maker.make(self.trials.left(number)) for number in self.trials.worst()[:count]]:
+            self.running[each.folder.number] = each
             yield from self._end(each, "pruned", reason=f"{self.trials.pruner} pruner")
 
     def _take_epoch(self, each: Running, epoch: Epoch) -> Iterator[Progress]:
@@ -275,6 +280,8 @@ class Loop:
         may_prune = self.source.may_prune(each.trial) and epoch.number >= each.known and not epoch.last
         is_bad = may_prune and self.trials.should_prune(number)
         each.pausing = is_bad and self.trials.pauses
+        if each.pausing and not each.folder.checkpoint.exists():  # it would begin again
+            is_bad = each.pausing = False
         each.ending = f"{self.trials.pruner} pruner" if is_bad and not each.pausing else ""
         if (audited := self.trials.audits.pop(number, None)) is not None and each.history.audited is None:
             each.history.take(self.batch.append(each.folder, "audited", epoch=audited))

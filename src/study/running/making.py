@@ -7,11 +7,15 @@ import math
 import time
 import uuid
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
 
 from study.differences import difference, settings
 from study.progress import TrialPaused
 from study.recipe import to_json
+from study.record.atomic_files import before
 from study.record.history import History
 
 if TYPE_CHECKING:
@@ -68,7 +72,7 @@ class Maker:
             self.batch.commit()  # its log may have lines there
             folder = self._resumed(trial)
             history, knobs = folder.history(), folder.recipe()
-            recipe, twin = type(self.study.recipe).model_validate(knobs), self.twins.of(folder)
+            shown, twin = self._shown(knobs, trial), self.twins.of(folder)
         else:
             recipe, history = trial.recipe or self.study.recipe_for(trial.overrides), History()
             text, about = to_json(recipe), self._about(trial, recipe)
@@ -77,15 +81,23 @@ class Maker:
             if (known := about.get("repeats")) is not None:
                 self.batch.commit()
                 twin = self.twins.intact(known)
-        shown = settings(recipe, self.study.recipe)
+            shown = settings(recipe, self.study.recipe)
         return Running(folder, trial, history, knobs, shown, twin, len(history.epochs))
 
     def pause(self, each: Running) -> TrialPaused:
         """Note in its log that a trial pauses."""
         number, epochs = each.folder.number, len(each.history.epochs)
         each.history.take(self.batch.append(each.folder, "paused", epochs=epochs))
+        self.batch.then(partial(before(each.folder.checkpoint).unlink, missing_ok=True))  # many pause: half the disk
         self.trials.pause(number, epochs)
         return TrialPaused(number, epochs)
+
+    def _shown(self, knobs: Mapping[str, Any], trial: NextTrial) -> Mapping[str, Any]:
+        """Give the settings of a stored recipe; if its class was changed since, the worker says what is wrong."""
+        try:
+            return settings(type(self.study.recipe).model_validate(knobs), self.study.recipe)
+        except ValidationError:
+            return trial.overrides
 
     def _resumed(self, trial: NextTrial) -> TrialFolder:
         folder = self.journal.trial(trial.number)

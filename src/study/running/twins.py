@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from study.definition import OUR_TRAIN
 from study.imports import reference_to
 from study.knobs import has_file, has_own_code
@@ -37,7 +39,11 @@ class Twins:
         """Record a complete trial whose code, data and versions are still current."""
         if reference_to(self.study.train) != OUR_TRAIN:
             return
-        recipe, about = type(self.study.recipe).model_validate(folder.recipe()), folder.about()
+        try:
+            recipe = type(self.study.recipe).model_validate(folder.recipe())
+        except ValidationError:  # its class was changed since
+            return
+        about = folder.about()
         same = all(about.get(name) == self.about.get(name) for name in ("environment", "data"))
         if same and isinstance(recipe, Recipe) and not (has_own_code(recipe) or has_file(recipe)):
             self._all().setdefault(fingerprint(recipe), folder.number)

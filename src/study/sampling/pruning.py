@@ -157,16 +157,6 @@ def percentile() -> BasePruner:
     return PercentilePruner(33.0)
 
 
-def asha() -> BasePruner:
-    """Make a pruner that halves successively, without waiting for a rung to fill (Li et al. 2020)."""
-    return pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=3)
-
-
-def hyperband() -> BasePruner:
-    """Make a pruner that runs several brackets of successive halving (Li et al. 2018)."""
-    return pruners.HyperbandPruner(min_resource=1, max_resource="auto", reduction_factor=3)
-
-
 def none() -> BasePruner:
     """Make a pruner that ends no trial."""
     return pruners.NopPruner()

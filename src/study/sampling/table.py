@@ -15,8 +15,8 @@ SAMPLERS = {
 PRUNERS = {
     "median": Choice("below the median at the same epoch", "study.sampling.pruning:median"),
     "percentile": Choice("not in the best third at the same epoch", "study.sampling.pruning:percentile"),
-    "asha": Choice("asynchronous successive halving", "study.sampling.pruning:asha"),
-    "hyperband": Choice("several brackets of successive halving", "study.sampling.pruning:hyperband"),
+    "asha": Choice("asynchronous successive halving", "study.sampling.rungs:HalvingPruner"),
+    "hyperband": Choice("several brackets of successive halving", "study.sampling.rungs:HyperbandPruner"),
     "promotion": Choice("pause, and promote the best third", "study.sampling.promotion:PromotionPruner"),
     "noise": Choice("a gap that seeds do not explain", "study.sampling.pruning:NoisePruner"),
     "none": Choice("no pruning", "study.sampling.pruning:none"),

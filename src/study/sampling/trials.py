@@ -25,6 +25,7 @@ from study.sampling import space
 from study.sampling.memory import Memory
 from study.sampling.promotion import PromotionPruner
 from study.sampling.pruning import Audited
+from study.sampling.rungs import RungPruner
 from study.sampling.samplers import TPESampler, reseed
 from study.sampling.storage import attributes, end, frozen, placeholder
 from study.sampling.table import PRUNERS, SAMPLERS
@@ -108,6 +109,7 @@ class Trials:
         self._study, self._make_sampler, self._seed, self.pruner = study, SAMPLERS[sampler].load(), seed, pruner
         self._memory = Memory()
         decides = PRUNERS[pruner].load()()
+        self._rungs = decides if isinstance(decides, RungPruner) else None
         self._promotion = decides if isinstance(decides, PromotionPruner) else None
         self._copy = optuna.create_study(
             study_name=study.name,
@@ -120,9 +122,10 @@ class Trials:
         self._shared = 0  # trials for which the sampler's fit is used again
         self._damaged, self._variants = set[int](), set[str]()
         self._copy_id = self._memory.get_study_id_from_name(study.name)
+        if self._rungs:
+            self._rungs.epochs = getattr(study.recipe, "epochs", None)
+            self._rungs.sign = -1 if study.direction == "maximize" else 1
         if self._promotion:
-            self._promotion.length = getattr(study.recipe, "epochs", None)
-            self._promotion.sign = -1 if study.direction == "maximize" else 1
             self._memory.paused = self._promotion.paused.keys()
         self._fill()
 
@@ -140,11 +143,19 @@ class Trials:
                 continue
             free = next(number for number in itertools.count() if number not in trials)
             trials[free if trial.number in trials else trial.number] = trial
+        self._take_up({number: trial.history for number, trial in read.items() if trial})
         for number in range(max(trials, default=-1) + 1):
             self._enter(trials.get(number) or placeholder())
-        if self._promotion:
-            paused = (trial for trial in read.values() if trial and trial.history.paused and not trial.history.ended)
-            self._promotion.paused.update({trial.folder.number: len(trial.history.epochs) for trial in paused})
+
+    def _take_up(self, histories: Mapping[int, History]) -> None:
+        """Tell the pruner which trials are paused, have gone on, or repeat another one, as their logs say."""
+        for number, history in histories.items():
+            if history.ended and history.ended.repeats is not None:
+                self.repeats(number)
+            elif self._promotion and not history.ended:
+                self._promotion.promoted.add((history.promoted, number))
+                if history.paused:
+                    self.pause(number, len(history.epochs))
 
     def _enter(self, trial: FrozenTrial) -> None:
         self._copy.add_trial(trial)
@@ -153,8 +164,8 @@ class Trials:
 
     def _enter_rungs(self, number: int) -> None:
         """Let a trial count at the rungs that it has reached, a variant too, of which the pruner is never asked."""
-        if self._promotion:
-            self._promotion.enter(self._memory.get_trial(self._id(number)))
+        if self._rungs:
+            self._rungs.enter(self._memory.get_trial(self._id(number)))
 
     def _note_variant(self, trial: FrozenTrial) -> None:
         if variant := trial.user_attrs.get("variant"):
@@ -213,8 +224,12 @@ class Trials:
         """Take up the paused trial that the pruner promotes; with `any_rank` the best one, whether it does or not."""
         if self._promotion is None:
             return None
-        number = self._promotion.best() if any_rank else self._promotion.next()
+        number = self._promotion.next(any_rank=any_rank)
         return None if number is None else self.left(number)
+
+    def worst(self) -> list[int]:
+        """List the paused trials, the worst first."""
+        return self._promotion.worst() if self._promotion else []
 
     def left(self, number: int) -> NextTrial:
         """Describe the next run of a trial that was begun and is not finished."""
@@ -291,6 +306,11 @@ class Trials:
         self._memory.set_trial_intermediate_value(self._id(number), epoch.number, value)
         self._enter_rungs(number)
 
+    def repeats(self, number: int) -> None:
+        """Note that a trial has the results of another one, which the pruner is to see once."""
+        if self._rungs:
+            self._rungs.leave(number)
+
     def should_prune(self, number: int) -> bool:
         """Tell whether the pruner ends the trial after the epoch that was reported last, which is not its final one."""
         return self._copy.pruner.prune(self._copy, self._memory.get_trial(self._id(number)))
@@ -302,6 +322,7 @@ class Trials:
     def end(self, number: int, ended: Ended) -> None:
         """Set how a trial ended."""
         end(self._memory, self._id(number), ended.state, ended.value, ended.reason)
+        self._enter_rungs(number)
         if self._promotion:
             self._promotion.paused.pop(number, None)
 
