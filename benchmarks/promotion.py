@@ -73,7 +73,7 @@ class Stopping:
         pruner = PRUNERS[name].load()()
         if isinstance(pruner, RungPruner):
             pruner.epochs = length
-        self._study = optuna.create_study(study_name=name, direction="maximize", storage=Memory(), pruner=pruner)
+        self._study = optuna.create_study(direction="maximize", storage=Memory(), pruner=pruner)
         self._trials: dict[int, optuna.Trial] = {}
 
     def ends(self, trial: int, epoch: int, value: float) -> bool:

@@ -40,7 +40,7 @@ WORDS = {
     "augment", "dataset", "epochs", "hidden", "init", "loss", "lr", "metric", "model", "momentum", "optimizer",
     "patience", "precision", "sampling", "schedule", "seed", "steps", "weights",
 }  # fmt: skip
-# Not the engine's alone: which data is meant, how long a dry run is and how large its epoch, whether anything is held out.
+# Not the engine's alone: which data is meant, how long a dry run is and how large its epoch, whether any is held out.
 SETTLED = {
     ("dataset", "data/counts.py"),
     ("dataset", "running/preflight.py"),

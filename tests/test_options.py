@@ -130,6 +130,11 @@ def test_a_confirmation_from_python_has_one_deadline_for_the_race_and_the_scores
         ({"executor": "slurm"}, rf"unknown executor 'slurm'\. There are: {', '.join(EXECUTORS)}\."),
         ({"trials": 0}, "--trials must be 1 or more, not 0"),
         ({"workers": 0}, "--workers must be 1 or more, not 0"),
+        ({"hang": math.nan}, "--hang must be a number, 0 or more, not nan. 0 waits for ever"),
+        ({"hang": -1.0}, "--hang must be a number, 0 or more, not -1"),
+        ({"timeout": math.nan}, "--timeout must be above 0, not nan"),
+        ({"timeout": 0.0}, "--timeout must be above 0, not 0"),
+        ({"cpus_per_trial": math.nan}, "--cpus-per-trial must be a whole number, or a share between 0 and 1, not nan"),
     ],
 )
 def test_a_wrong_option_is_named_with_what_it_may_be(given, message):

@@ -60,8 +60,8 @@ class Options:
         executor: a name in `study.executors.table.EXECUTORS`.
         sampler: a name in `study.sampling.table.SAMPLERS`.
         pruner: a name in `study.sampling.table.PRUNERS`; a study's variants are never pruned.
-        seed: of the sampler, and of every trial's recipe that has a seed and was not given one; None is 0 for the sampler,
-            and the recipe's own.
+        seed: of the sampler, and of every trial's recipe that has a seed and was not given one. None is 0 for the
+            sampler, and leaves the recipes as they are.
         timeout: seconds of a run; then running trials finish and save their epoch, and no other trial starts.
         hang: an epoch that takes this many times the longest so far, and over 5 minutes, is killed and retried; 0 for
             never. An epoch in this process, as with the executor `inline`, cannot be killed.
@@ -147,8 +147,10 @@ class Options:
         for name, number in (("trials", self.trials), ("workers", self.workers)):
             if number is not None and number < 1:
                 raise InputError(f"--{name} must be 1 or more, not {number}")
-        if self.hang < 0:
-            raise InputError(f"--hang must be 0 or more, not {self.hang:g}", fix="0 waits for ever.")
+        if not 0 <= self.hang < math.inf:
+            raise InputError(f"--hang must be a number, 0 or more, not {self.hang:g}", fix="0 waits for ever.")
+        if self.timeout is not None and not 0 < self.timeout <= math.inf:
+            raise InputError(f"--timeout must be above 0, not {self.timeout:g}")
         if isinstance(self.gpus_per_trial, str) and self.gpus_per_trial != "auto":
             raise InputError(f"--gpus-per-trial must be a number or auto, not {self.gpus_per_trial!r}")
         for name, share in (("cpus", self.cpus_per_trial), ("gpus", self.gpus_per_trial)):

@@ -76,6 +76,8 @@ def test_the_table_says_mean_difference_published_figure_and_verdict(compare, da
         (["--seeds", "1"], "--seeds"),
         (["--variants", "x"], "has no variant 'x'"),
         (["--against", "x"], "has no variant 'x'"),
+        (["--smallest", "inf"], "--smallest must be a number, 0 or more, not inf"),
+        (["--target", "nan"], "--target must be a number, not nan"),
         (["--smallest", "5"], "An accuracy lies between 0 and 1: 5 points are --smallest 0.05"),
         (["--json", "--csv"], "--json and --csv exclude each other. Give one of them."),
         (["--set", "lrr=1"], "Did you mean 'lr'"),

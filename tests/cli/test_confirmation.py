@@ -59,6 +59,8 @@ def test_confirm_says_who_won_what_the_score_is_and_how_much_was_luck(searched, 
     assert told["complete"]
     assert told["contenders"][0]["trial"] == told["winner"]
     assert told["optimism"] == told["search_value"] - told["score"]["mean"]
+    told = searched("confirm", "small", "--show", "--top", 2, "--seeds", 4, "--json").json
+    assert (len(told["contenders"]), told["seeds"], told["complete"]) == (2, 4, False)
 
     request.getfixturevalue("untracked")
     ablated = searched("ablate", "small", "--seeds", 2, *HERE)
@@ -67,6 +69,8 @@ def test_confirm_says_who_won_what_the_score_is_and_how_much_was_luck(searched, 
     assert Path("mlruns/studies/small-ablate/artifacts/ablation.png").exists()
     told = searched("ablate", "small", "--show", "--json").json
     assert {row["side"] for row in told["rows"]} >= {"less", "plus"}
+    more = searched("ablate", "small", "--show", "--seeds", 3, "--json").json
+    assert (told["seeds"], told["complete"], more["seeds"], more["complete"]) == (2, True, 3, False)
     assert Path("mlruns/studies/small-ablate/artifacts/simplest.json").exists() == (told["simplest"] is not None)
     loose = searched("ablate", "small", "--seeds", 4, "--smallest", 0.99, *HERE)  # any loss is small enough
     assert "the simplest recipe, for `study run --recipe`: " in loose.err

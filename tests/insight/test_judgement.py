@@ -112,6 +112,24 @@ def test_without_divergence_nothing_is_said_of_it():
     assert judged(search())["lost"] == []
 
 
+@pytest.mark.parametrize(
+    ("lost", "here", "lost_elsewhere", "elsewhere", "named"),
+    [(3, 12, 0, 2, False), (3, 12, 0, 0, False), (12, 12, 0, 0, False), (3, 12, 0, 20, True), (3, 12, 3, 20, False)],
+)
+def test_a_value_is_named_only_if_its_trials_fail_significantly_more_often_than_others(
+    lost, here, lost_elsewhere, elsewhere, named
+):
+    groups = [("a", number, lost) for number in range(here)]
+    groups += [("b", number, lost_elsewhere) for number in range(elsewhere)]
+    rows = [
+        row(at, None if number < bad else 0.5, state="failed" if number < bad else "complete", kind=kind)
+        for at, (kind, number, bad) in enumerate(groups)
+    ]
+    texts = [each.text for each in judged(rows)["lost"]]
+    said = f"kind = a: {lost} of {here} trials diverged or failed ({lost_elsewhere} of {elsewhere} elsewhere)"
+    assert texts == ([said] if named else [])
+
+
 def test_trials_that_repeat_another_are_counted():
     rows = search(20)
     few = {each.number: str(max(1, each.number)) for each in rows}

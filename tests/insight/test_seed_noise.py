@@ -9,11 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import BaseModel
 
+from study import Epoch, Study
 from study import settings as places
-from study.insight import seed_noise
+from study.insight import planning, seed_noise
 from study.metric import Metric
 from study.options import Options
+from study.questions import confirmation
 from study.questions.search import run
 from study.record.family import Family
 from study.study_files import load
@@ -62,3 +65,35 @@ def test_a_study_beside_it_tells_the_noise():
     assert (
         seed_noise.noise(Family("plain", places.resolve().home)) is None
     )  # the search's trainings have another length
+
+
+class Split(BaseModel, frozen=True, extra="forbid"):
+    x: float = 0.5
+    split_seed: int = 3
+    seed: int = 0
+
+
+def train_on_a_split(recipe, resume, *, test=False):
+    """A split changes the value fifty times as much as a seed does, for all recipes alike."""
+    own = np.random.default_rng([int(1e6 * recipe.x), recipe.seed]).normal(0, 0.1)
+    value = float(recipe.x + own + np.random.default_rng(recipe.split_seed).normal(0, 5))
+    yield Epoch(1, {"score": value})
+    return {"test": {"score": value}} if test else {}
+
+
+def test_fresh_seeds_with_splits_of_their_own_tell_the_noise_on_one_split():
+    study = Study(
+        name="plain", recipe=Split(), train=train_on_a_split, metric="score",
+        variants={"baseline": {}, "more": {"x": 1}}, space=lambda trial: {"x": trial.suggest_float("x", 0.5, 0.501)},
+    )  # fmt: skip
+    home, how = places.resolve(), Options(trials=6, sampler="random", executor="inline", track=False)
+    list(run(study, home, how, threading.Event()))
+    question = confirmation.ask(study, home, 4, 4)
+    assert question.resplit
+    list(confirmation.run(study, home, how, question, threading.Event()))
+    found = seed_noise.noise(Family("plain", home.home))
+    best, second, *_ = confirmation.read(study, home).contenders
+    assert found.sd == pytest.approx(statistics.stdev(np.subtract(best.values, second.values)) / 2**0.5)
+    assert (found.freedom, found.recipes, found.splits, found.runs) == (3, 2, 4, 8)
+    assert found.source == "plain-confirm"
+    assert planning.plan(study, home, 0.1, None, 1).record().freedom == 3

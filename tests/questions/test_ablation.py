@@ -165,3 +165,16 @@ def test_time_that_is_up_ends_all_stages_and_the_same_call_goes_on(study):
     list(ablation.run(study, home, Options(**ONE), question, threading.Event()))
     assert ablation.read(study, home).complete
     assert ablation.read(study, home).simplest
+
+
+def test_another_number_is_shown_of_what_it_asks_for_and_without_any_the_last_question(study):
+    found, home = ablated(study), places.resolve()
+    assert ablation.shown(study, home) == found
+    fewer, more = (ablation.shown(study, home, seeds=seeds) for seeds in (4, 8))
+    assert fewer.winner.values == found.winner.values[:4]
+    assert (more.complete, more.question.seeds, more.simplest) == (False, 8, None)
+    wide = ablation.shown(study, home, smallest=0.9)
+    assert wide.record().smallest == 0.9
+    for given, message in (({"seeds": 1}, "--seeds must be 2"), ({"smallest": -1}, "--smallest must be a number")):
+        with pytest.raises(InputError, match=message):
+            ablation.shown(study, home, **given)

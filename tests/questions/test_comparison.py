@@ -254,6 +254,9 @@ def test_without_trials_there_is_a_table_that_says_so():
         ({"variants": ["baseline"]}, "nothing to compare with 'baseline'"),
         ({"against": "x"}, "has no variant 'x'"),
         ({"seeds": 1}, "--seeds must be 2 or more, not 1"),
+        ({"smallest": float("nan")}, "--smallest must be a number, 0 or more, not nan"),
+        ({"smallest": float("inf")}, "--smallest must be a number, 0 or more, not inf"),
+        ({"smallest": -0.01}, "--smallest must be a number, 0 or more, not -0.01"),
     ],
 )
 def test_a_question_that_cannot_be_answered_is_refused(arguments, message):

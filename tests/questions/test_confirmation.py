@@ -213,3 +213,16 @@ def test_the_question_is_kept_beside_the_race(study):
     stored = json.loads((journal("noisy-confirm").folder / "confirm.json").read_text())
     assert stored["seeds"] == 4
     assert len(stored["trials"]) == 5
+
+
+def test_another_number_is_shown_of_what_it_asks_for_and_without_any_the_last_question(study):
+    found = confirmed(study, top=3, seeds=3)
+    assert confirmation.shown(study, places.resolve()) == found
+    fewer = confirmation.shown(study, places.resolve(), top=2, seeds=3)
+    assert [each.trial for each in fewer.contenders] != [each.trial for each in found.contenders]
+    assert (fewer.top, fewer.seeds) == (2, 3)
+    more = confirmation.shown(study, places.resolve(), top=3, seeds=4).record()
+    assert (more.seeds, more.complete, more.winner) == (4, False, None)
+    assert max(each.n for each in more.contenders) == 3
+    with pytest.raises(InputError, match="--seeds must be 2 or more, not 1"):
+        confirmation.shown(study, places.resolve(), seeds=1)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
+import pytest
 from pydantic import BaseModel
 
 from study import Epoch, Recipe, Study
 from study import settings as places
+from study.errors import Interrupted
 from study.options import Options
+from study.progress import TrialEnded, finish
 from study.questions import comparison, judging, search
 from study.record.journal import Journal
 from study.stats import sequential
+from study.text import answers
 from study.text.table import text_of
 
 INLINE = Options(executor="inline", track=False)
@@ -100,3 +104,43 @@ def test_a_verdict_on_differences_with_a_long_tail_says_so():
     assert "tail: the differences look skewed, for which a t test of few seeds is unreliable" in text_of(
         found.blocks(), 200
     )
+
+
+WIDE = [0.1, 0.3, 0.2, 0.3, 0.15, 0.25, 0.2, 0.3, 0.1, 0.2]  # Student's t is sure after four
+
+
+def train_with_wide_gains(recipe, resume):
+    yield Epoch(1, {"score": 1 + recipe.better * WIDE[recipe.seed]})
+
+
+def stop_after(trials, study, question):
+    stop, ended = threading.Event(), 0
+    for each in comparison.run(study, places.resolve(), INLINE, question, stop):
+        ended += isinstance(each, TrialEnded)
+        if ended == trials:
+            stop.set()
+
+
+def test_a_comparison_that_is_not_complete_is_judged_at_any_time_says_so_and_publishes_nothing():
+    variants = {"plain": {}, "wide": {"better": True}}
+    study = Study(name="wide", recipe=Tail(), train=train_with_wide_gains, metric="score", variants=variants)
+    question = comparison.ask(study, seeds=10)
+    with pytest.raises(Interrupted):
+        stop_after(8, study, question)
+    timed = replace(INLINE, timeout=1e-6)
+    found = finish(comparison.run(study, places.resolve(), timed, question, threading.Event()), lambda _: None)
+    record = found.record()
+    assert (record.complete, record.variants[1].n, record.variants[1].verdict) == (False, 4, "not enough seeds")
+    assert found[1].comparison == sequential.compare([found[1].values], found[0].values)[0]
+    assert comparison.shown(study, places.resolve()).record().to_json() == record.to_json()
+    said = found.text(200)
+    assert "Not complete yet, so judged by the test that holds at any time: the same command continues it." in said
+    assert "t tests valid at any time" in said
+    assert answers.line("compare", record.plain()) == ""
+    artifacts = Journal(places.resolve().study_folder("wide-compare")).artifacts
+    assert not artifacts.exists()
+    found = finish(run(study, question), lambda _: None)
+    assert (found.complete, found.record().variants[1].verdict) == (True, "helps")
+    assert "Not complete" not in found.text(200)
+    assert answers.line("compare", found.record().plain()) == "wide: helps"
+    assert (artifacts / "forest.png").exists()

@@ -94,6 +94,21 @@ def test_variants_meet_the_same_new_splits():
     assert not comparison.ask(STUDY, seeds=2).resplit
 
 
+def test_the_same_seeds_on_new_splits_are_another_look():
+    first, again = (comparison.ask(STUDY, seeds=2, resplit=each) for each in (False, True))
+    for question in (first, again, again):
+        list(comparison.run(STUDY, places.resolve(), Options(**ONE), question, threading.Event()))
+    journal = Journal(places.resolve().study_folder("small-compare"))
+    assert [each["resplit"] for each in journal.openings()] == [False, True]
+    looks = [comparison.of(STUDY, places.resolve(), each).record().look for each in (first, again)]
+    assert looks == [1, 2]
+    file = journal.folder / "openings.json"
+    older = [{key: value for key, value in each.items() if key != "resplit"} for each in journal.openings()[:1]]
+    checked.write(file, {"looks": older})  # as before there were new splits
+    list(comparison.run(STUDY, places.resolve(), Options(**ONE), first, threading.Event()))
+    assert len(journal.openings()) == 1
+
+
 @pytest.mark.parametrize(
     "study",
     [

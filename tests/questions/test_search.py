@@ -101,8 +101,7 @@ def test_another_seed_makes_other_trials(toy):
 def test_a_seed_that_is_given_is_that_of_the_trainings_also_0(given, trained, kept):
     recipe = Recipe(dataset="digits", model="logistic", train_size=100, epochs=1, seed=7)
     list(search(Study(name="seeded", recipe=recipe, variants={"baseline": {}}), 1, **given))
-    (folder,) = folders("seeded")
-    assert folder.recipe()["seed"] == trained
+    assert folders("seeded")[0].recipe()["seed"] == trained
     assert Journal(SETTINGS().study_folder("seeded")).definition()["seed"] == kept
 
 

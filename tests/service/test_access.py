@@ -162,6 +162,16 @@ def test_what_cannot_be_is_refused_before_it_is_queued(here, asked):
     assert here.client.get("/api/v1/runs", headers=bearer(here.tokens["viewer"])).json()["items"] == []
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity"])
+@pytest.mark.parametrize("option", ["timeout", "hang", "smallest", "target"])
+def test_what_is_no_number_is_refused_before_it_is_queued(here, option, number):
+    headers = {**bearer(here.tokens["author"]), "Content-Type": "application/json"}
+    asked = f'{{"study": "mnist_cnn", "question": "compare", "{option}": {number}}}'
+    answer = here.client.post("/api/v1/runs", headers=headers, content=asked)
+    assert answer.status_code == 400
+    assert option in answer.text
+
+
 def test_the_client_ends_as_the_command_would_by_the_kind_of_the_refusal_not_by_its_status(here, monkeypatch):
     def refusal(method, path, **more):
         answer = here.client.request(method, path, headers=bearer(here.tokens["admin"]), **more)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from study import settings
+from study.errors import InputError
 from study.schemas.service import Submitted
-from study.service import people, queue, store, tables
+from study.service import people, queue, retention, store, tables
 from tests.service.conftest import ADMIN, PASSWORD
 
 DAY = 86400
@@ -48,6 +51,17 @@ def test_old_weights_go_but_for_the_best_ones_and_those_of_what_runs(study, old)
     assert {file for file in before if file.suffix != ".safetensors"} <= listed().keys()
     assert study("show", "made").code == 0
     assert study("doctor", "--json").json is not None
+
+
+@pytest.mark.parametrize("option", ["weights_days", "log_days"])
+@pytest.mark.parametrize("days", [math.nan, -1.0])
+def test_days_that_are_no_number_let_nothing_go(study, old, option, days):
+    before, name = listed(), f"--{option.replace('_', '-')}"
+    with pytest.raises(InputError, match=f"{name} must be 0 or more, not"):
+        retention.find(settings.resolve(), retention.Rules(**{option: days}, best=0))
+    answer = study("gc", name, days, "--best", "0", "--yes")
+    assert (answer.code, listed()) == (2, before)
+    assert name in answer.err
 
 
 def test_the_family_of_a_registered_model_keeps_all_its_weights(study, registry_home):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from study.stats.intervals import Interval
 from study.stats.several import averages, ranks
 
 SPREADS = (0.002, 0.005, 0.02)
@@ -79,3 +80,33 @@ def test_ranks_are_means_over_data_sets():
     means = np.array([[0.9, 0.8], [0.7, 0.8], [0.5, 0.5]])
     assert ranks(means).tolist() == pytest.approx([1.5, 1.5])
     assert ranks(means[:1], "minimize").tolist() == [2, 1]
+
+
+def test_the_baseline_s_recipe_under_another_name_makes_no_difference_whatever_the_metric_shows():
+    base = [np.array([0.3, 0.4]), np.array([0.1, 0.2])]
+    (found,) = averages([each[None] for each in base], base, [0.0, 0.0], "minimize", same=[True])
+    assert (found.verdict, found.difference, found.interval, found.p_adjusted) == (
+        "no difference",
+        0,
+        Interval(0, 0),
+        1,
+    )
+
+
+def test_those_that_are_not_here_share_the_error():
+    values, base, steps = drawn(np.random.default_rng(5), variants=1, shift=0.01)
+    (alone,), (among,) = averages(values, base, steps), averages(values, base, steps, family=5)
+    assert among.p_adjusted == pytest.approx(min(1, 5 * alone.p_adjusted))
+    assert among.interval.low < alone.interval.low
+
+
+def test_a_variant_that_fails_on_one_data_set_is_last_there_and_the_others_keep_their_figures():
+    means = np.array([[0.9, 0.8, -np.inf], [0.7, 0.8, 0.9], [0.1, np.nan, np.nan]])
+    assert ranks(means).tolist() == [2, 2, 2]  # the last data set has not been run yet
+    assert ranks(-means, "minimize").tolist() == [2, 2, 2]
+    assert np.isnan(ranks(means[2:])).all()
+    values, base, steps = drawn(np.random.default_rng(6), variants=2, spreads=(0.002,) * 7, shift=0.01)
+    values[0][0] = np.nan
+    failed, other = averages(values, base, steps)
+    assert failed.p_others == pytest.approx(2 / 2**6)
+    assert other.p_others == pytest.approx(2 * 2 / 2**7)

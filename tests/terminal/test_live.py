@@ -189,7 +189,7 @@ def test_the_live_view_tells_where_the_search_stands(board):
         "best val_accuracy 70.00 %  trial 6 (wide)", "  optimizer=adamw lr=0.01235 activation=leaky_relu",
         "  trial 0    50.00 %  lr=0.1\n  trial 2    40.00 %  lr=0.1\n",
         "last finished, after 4 epochs:\n  trial 6    70.00 %",
-        "trial 4    61.00 %  ━━━━━─────  epoch 2/4    optimizer=adamw", "trial 5          -  ──────────  starting",
+        "trial 4    61.00 %  ━━━━━─────  epoch 2/4    optimizer=adamw", "trial 5          -  ──────────  epoch 0/4",
         "norm_inputs normalize=true",
     ):  # fmt: skip
         assert part in text

@@ -94,9 +94,8 @@ def compare(
         if show_only:
             if fixed:
                 raise InputError("--set and --epochs change nothing beside --show", fix="Leave one of them out.")
-            typed = {name: value for name, value in given.items() if options.typed(context, name)}
             shown = [request.recorded_comparison(names[0], places.home, data=each) for each in sets]
-            print_answer(several.shown(shown, places, typed), as_json=as_json, as_csv=as_csv)
+            print_answer(several.shown(shown, places, _typed(context, **given)), as_json=as_json, as_csv=as_csv)
             return
         wanted = [
             request.read(names[0], recipe=None, fixed=fixed, data=each, rename=None, home=places.home).study
@@ -161,7 +160,8 @@ def confirm(
         from study.terminal.watch import print_answer
 
     if show_only:
-        print_answer(confirmation.shown(wanted, places, top, seeds, resplit=resplit), as_json=as_json)
+        typed = _typed(context, top=top, seeds=seeds, resplit=resplit)
+        print_answer(confirmation.shown(wanted, places, **typed), as_json=as_json)
         return
     study = preamble.searched(terminal, places, wanted, how, fallback=not no_fallback and data is None)
     question = confirmation.ask(study, places, top, seeds, resplit=resplit)
@@ -218,7 +218,8 @@ def ablate(
         from study.terminal.watch import print_answer
 
     if show_only:
-        print_answer(ablation.shown(wanted, places, seeds, smallest), as_json=as_json)
+        typed = _typed(context, seeds=seeds, smallest=smallest)
+        print_answer(ablation.shown(wanted, places, **typed), as_json=as_json)
         return
     study = preamble.searched(terminal, places, wanted, how, fallback=not no_fallback and data is None)
     with how.calling() as call:
@@ -227,6 +228,11 @@ def ablate(
         lambda stop: ablation.run(study, places, how, question, stop),
         lambda: ablation.of(study, places, question), terminal, places, as_json=as_json,
     )  # fmt: skip
+
+
+def _typed(context: typer.Context, **given: Any) -> dict[str, Any]:
+    """Keep the options that were typed: without any, `--show` is about the last question."""
+    return {name: value for name, value in given.items() if options.typed(context, name)}
 
 
 def _answer(

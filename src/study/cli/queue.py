@@ -50,6 +50,7 @@ def login(
     try:
         password = getpass.getpass("Password: ") if here else sys.stdin.readline().rstrip("\n")
     except EOFError as error:  # Ctrl-D
+        print(file=sys.stderr)
         raise InputError("no password", where="study login") from error
     made = log_in(server, name, password)
     log.info("logged in as %s until %s; the token is in %s", made.person, (made.expires or "")[:10], kept_tokens.file())

@@ -142,6 +142,11 @@ def metric_of(recipe: Recipe, task: Task = CLASSIFICATION, classes: int = 2) -> 
     return metric
 
 
+def further(recipe: Recipe) -> list[str]:
+    """Name the recipe's metric, if it has one, as an evaluation has it beside the scores of the task."""
+    return [short_name(recipe.metric)] if recipe.metric else []
+
+
 def try_metric(recipe: Recipe, task: Task, classes: int, targets: Tensor, outputs: int, judged_by: str = "") -> None:
     """See that each epoch will have the metrics that are wanted, which may need examples of each class to be held out.
 
@@ -159,7 +164,7 @@ def try_metric(recipe: Recipe, task: Task, classes: int, targets: Tensor, output
 
     """
     metric = metric_of(recipe, task, classes)
-    names = [*task.scores, "loss", *([short_name(recipe.metric)] if recipe.metric else [])]
+    names = [*task.scores, "loss", *further(recipe)]
     known = [f"{split}_{name}" for split in (("val", "train") if len(targets) else ("train",)) for name in names]
     if judged_by and judged_by not in known:
         why = "" if len(targets) else " with val_fraction=0"

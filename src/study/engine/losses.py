@@ -174,6 +174,11 @@ def class_weights(recipe: Recipe, data: Data) -> Tensor | None:
     return len(labels) / (count * torch.bincount(labels, minlength=count).double().clamp(min=1))
 
 
+def divisors_of(recipe: Recipe, weights: Tensor | None) -> Tensor | None:
+    """Give the class weights by which the loss of a batch is divided; None if the number of examples divides it."""
+    return weights if recipe.loss == "cross_entropy" else None
+
+
 def _binary_cross_entropy(
     logits: Tensor, targets: Tensor, reduction: str = "mean", weights: Tensor | None = None
 ) -> Tensor:

@@ -45,7 +45,7 @@ class Training:
         optimizer: over all parameters of the network.
         batch: number of examples of a full batch.
         predict: from outputs to predictions.
-        weights: of the classes, where the loss of a batch is divided by the weights of its examples; else None.
+        divisors: weights of the classes, where the loss of a batch is divided by those of its examples; else None.
 
     """
 
@@ -57,7 +57,7 @@ class Training:
     optimizer: torch.optim.Optimizer
     batch: int
     predict: Callable[[Tensor], Tensor] = classes_of
-    weights: Tensor | None = None
+    divisors: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,8 +117,8 @@ def _autograd(training: Training) -> Gradient:
     def part_of(logits: Tensor, theirs: Tensor, targets: Tensor) -> Tensor:
         if len(theirs) == len(targets):
             return training.loss(logits, theirs)
-        if training.weights is not None:
-            return weighted_mean(training.loss(logits, theirs, "sum"), training.weights, targets)
+        if training.divisors is not None:
+            return weighted_mean(training.loss(logits, theirs, "sum"), training.divisors, targets)
         return training.loss(logits, theirs) * (len(theirs) / len(targets))
 
     def gradient(inputs_of: Callable[[Tensor], Tensor], rows: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

@@ -22,12 +22,11 @@ from study.engine import models, optim, pretrained, step
 from study.engine.augment import Augment, augmentation
 from study.engine.data import Data, open_data, open_test, order_of, preparation
 from study.engine.device import losses_read
-from study.engine.evaluate import BATCH, Evaluation, evaluate, metric_of, report
-from study.engine.losses import Loss, OwnLoss, class_weights, loss_of, outputs_of, penalty_of, task_of
+from study.engine.evaluate import BATCH, Evaluation, evaluate, further, metric_of, report
+from study.engine.losses import Loss, OwnLoss, class_weights, divisors_of, loss_of, outputs_of, penalty_of, task_of
 from study.engine.schedules import Schedule
 from study.errors import RecipeError
 from study.events import Epoch
-from study.knobs import short_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -146,7 +145,7 @@ def _follow(parts: Parts, number: int, metrics: dict[str, float], *, is_last: bo
     metrics are NaN if its outputs are not finite. A final training is asked for some after its last epoch.
     """
     val, train = parts.data.val, parts.data.train
-    own = [short_name(parts.recipe.metric)] if parts.recipe.metric else []
+    own = further(parts.recipe)
     some = replace(train, rows=train.rows[:BATCH]) if is_last else None
     split = val if len(val) else train if own else some
     is_finite = math.isfinite(metrics["train_loss"])
@@ -195,7 +194,7 @@ def assemble(recipe: Recipe, device: str) -> Parts:
     optimizer = optim.build(recipe, pretrained.groups(recipe, model))
     weights = class_weights(recipe, data)
     loss = loss_of(recipe, training=True, task=task.name, weights=weights)
-    weights = weights if recipe.loss == "cross_entropy" else None  # torch divides others by the number of examples
+    divisors = divisors_of(recipe, weights)
     return Parts(
         recipe=recipe,
         device=device,
@@ -206,7 +205,7 @@ def assemble(recipe: Recipe, device: str) -> Parts:
         optimizer=optimizer,
         schedule=Schedule(recipe, steps, steps_per_epoch),
         loss=loss,
-        step=step.choose(step.Training(recipe, device, model, forward, loss, optimizer, batch, task.predict, weights)),
+        step=step.choose(step.Training(recipe, device, model, forward, loss, optimizer, batch, task.predict, divisors)),
         augment=augmentation(recipe, data),
         batch=batch,
         steps_per_epoch=steps_per_epoch,

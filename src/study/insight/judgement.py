@@ -21,7 +21,7 @@ from study.formatting import duration, knob, plural
 from study.insight import edges, savings
 from study.metric import Ends
 from study.schemas import search as schemas
-from study.stats import expected, intervals
+from study.stats import expected, failures, intervals
 from study.text import search as text_of
 
 if TYPE_CHECKING:
@@ -150,14 +150,15 @@ def lost(evidence: Evidence) -> Iterator[Remark]:
         for said, fix, group in groups:
             hits = sum(_is_lost(row) for row in group)
             elsewhere, others = all_hits - hits, len(ended) - len(group)
-            share = intervals.share(hits, len(group))
-            if hits < FEWEST or share.interval.low <= (elsewhere / others if others else 0.0):
+            if hits < FEWEST or not others:
+                continue
+            if failures.fisher(failures.of(hits, len(group)), failures.of(elsewhere, others)) > 0.05:
                 continue
             text = (
                 f"{name} {said}: {hits} of {plural(len(group), 'trial')} diverged or failed "
                 f"({elsewhere} of {others} elsewhere)"
             )
-            found.append((-share.value, Remark("lost", text, f"{fix}: {_line(evidence, name)}")))
+            found.append((-hits / len(group), Remark("lost", text, f"{fix}: {_line(evidence, name)}")))
     yield from (remark for _, remark in sorted(found, key=lambda each: each[0])[:SHOWN])
 
 
@@ -201,7 +202,7 @@ def top_apart(evidence: Evidence) -> Iterator[Remark]:
     if noise is None:
         yield Remark("top", f"{apart}; the noise between seeds has not been measured", fix)
         return
-    runs = plural(noise.freedom + noise.recipes, "run")
+    runs = plural(noise.runs, "run")
     seeds = f"the noise between seeds is {evidence.metric.size(noise.sd)} (standard deviation; {runs} in "
     seeds += f"{noise.source})"
     ratio = float(values.var(ddof=1)) / noise.sd**2 if noise.sd else math.inf

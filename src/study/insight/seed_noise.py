@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from study.recipe import SEEDS, SPLIT
 from study.record import results
-from study.stats import intervals
+from study.stats import intervals, splitting
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -32,9 +33,10 @@ class Noise:
 
     Args:
         sd: standard deviation between the seeds of one recipe, in the metric's unit, pooled over recipes.
-        freedom: degrees of freedom that it rests on: trainings less recipes.
+        freedom: degrees of freedom that it rests on: trainings less recipes, and less what each split takes.
         recipes: how many.
         source: the study whose trainings tell it.
+        splits: on how many splits, a seed on each; 1 where the seeds of a recipe share one.
 
     """
 
@@ -42,6 +44,12 @@ class Noise:
     freedom: int
     recipes: int
     source: str
+    splits: int = 1
+
+    @property
+    def runs(self) -> int:
+        """The number of trainings."""
+        return self.freedom + self.recipes + self.splits - 1
 
 
 def noise(family: Family, searched: Sequence[Trial] | None = None) -> Noise | None:
@@ -61,10 +69,11 @@ def noise(family: Family, searched: Sequence[Trial] | None = None) -> Noise | No
             continue
         is_searched = journal.folder == family.search.folder
         trials = searched if searched is not None and is_searched else results.read(journal)
-        found = pooled(_values(trials), results.metric_of(journal, trials))
-        if found is not None:
-            sd, freedom, recipes = found
-            return Noise(sd, freedom, recipes, journal.folder.name)
+        metric, source = results.metric_of(journal, trials), journal.folder.name
+        on_one = pooled([np.array([*each.values()]) for each in _values(trials, {"seed"})], metric)
+        known = [on_one and Noise(*on_one, source), _over_splits(_values(trials, SEEDS), metric, source)]
+        if found := [each for each in known if each]:
+            return max(found, key=lambda each: each.freedom)
     return None
 
 
@@ -74,15 +83,35 @@ def _held(journal: Journal) -> dict[str, Any]:
     return {knob: value for knob, value in fixed.items() if knob != "seed"}
 
 
-def _values(trials: Sequence[Trial]) -> list[NDArray[np.float64]]:
-    """Collect the values of complete trials by recipe, one a seed: the same seed twice tells nothing."""
-    groups: dict[str, dict[int, float]] = {}
+def _values(trials: Sequence[Trial], own: Collection[str]) -> list[dict[tuple[int, Any], float]]:
+    """Collect the values of complete trials by recipe, one a seed and split: the same two again tell nothing.
+
+    Args:
+        trials: of one study.
+        own: knobs that are no part of a recipe here.
+
+    """
+    groups: dict[str, dict[tuple[int, Any], float]] = {}
     for trial in trials:
         row, seed = trial.row, trial.recipe.get("seed")
         if seed is not None and row.state == "complete" and row.value is not None and math.isfinite(row.value):
-            knobs = {knob: value for knob, value in trial.recipe.items() if knob != "seed"}
-            groups.setdefault(json.dumps(knobs, sort_keys=True), {})[seed] = row.value
-    return [np.array(list(values.values())) for values in groups.values()]
+            knobs = {knob: value for knob, value in trial.recipe.items() if knob not in own}
+            groups.setdefault(json.dumps(knobs, sort_keys=True), {})[seed, trial.recipe.get(SPLIT)] = row.value
+    return list(groups.values())
+
+
+def _over_splits(groups: Sequence[dict[tuple[int, Any], float]], metric: Metric, source: str) -> Noise | None:
+    """Tell the noise where each seed has a split of its own: that of the better half, two or more, on one split."""
+    repeated = [each for each in groups if len(each) > 1]
+    repeated.sort(key=lambda each: float(np.mean([*each.values()])), reverse=metric.sign > 0)
+    kept = repeated[: max(2, (len(repeated) + 1) // 2)]
+    columns = dict.fromkeys(column for each in kept for column in each)
+    found = splitting.parts([[each.get(column, math.nan) for column in columns] for each in kept])
+    if found is None:
+        return None
+    sd = max(found.seed, metric.step_in([value for each in repeated for value in each.values()]))
+    freedom = (found.recipes - 1) * (found.splits - 1)
+    return Noise(sd, freedom, found.recipes, source, found.splits) if sd else None
 
 
 def pooled(groups: Sequence[NDArray[np.float64]], metric: Metric) -> tuple[float, int, int] | None:

@@ -125,8 +125,7 @@ def ask(
         InputError: no trial is confirmed, winner and baseline are the same recipe, or there are too few seeds.
 
     """
-    if seeds < 2:
-        raise InputError(f"--seeds must be 2 or more, not {seeds}", fix="One seed is not enough.")
+    judging.require_seeds(seeds)
     judging.require_smallest(study, smallest)
     confirmed = confirmation.read(study, settings)
     if confirmed is None or confirmed.winner is None:
@@ -188,9 +187,25 @@ def read(study: Study, settings: Settings) -> Ablation | None:
     return of(study, settings, AblationQuestion.from_json(stored)) if stored else None
 
 
-def shown(study: Study, settings: Settings, seeds: int = 10, smallest: float = judging.SMALLEST) -> Ablation:
-    """Read the latest ablation, or the one that the arguments ask for. Raises the errors of `ask`."""
-    return read(study, settings) or of(study, settings, ask(study, settings, seeds, smallest))
+def shown(study: Study, settings: Settings, **asked: Any) -> Ablation:
+    """Read the result so far of the latest ablation, with the numbers that are given instead of its own.
+
+    Args:
+        study: the study that was searched.
+        settings: where its folders are.
+        asked: `seeds` and `smallest` of `ask`.
+
+    Raises:
+        InputError: see `ask`.
+
+    """
+    stored = Family(study.name, settings.home).question("ablate")
+    if stored is None:
+        return of(study, settings, ask(study, settings, **asked))
+    question = replace(AblationQuestion.from_json(stored), **asked)  # its recipes are known to fit the data
+    judging.require_seeds(question.seeds)
+    judging.require_smallest(study, question.smallest)
+    return of(study, settings, question)
 
 
 def of(study: Study, settings: Settings, question: AblationQuestion) -> Ablation:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -78,6 +79,7 @@ class Comparison(Shown, Sequence[VariantRow]):
         before: what was looked at before.
         found: variants that the search found, with their trials; if there are any, the search's seed is left out.
         time_to_target: the second outcome; None if it was not asked for.
+        complete: whether all trainings have run; until then the test that holds at any time judges.
 
     """
 
@@ -90,6 +92,7 @@ class Comparison(Shown, Sequence[VariantRow]):
     spread: schemas.Spread | None
     before: Earlier
     found: Mapping[str, int]
+    complete: bool
     time_to_target: reaching.TimeToTarget | None = None
 
     def __len__(self) -> int:
@@ -104,23 +107,28 @@ class Comparison(Shown, Sequence[VariantRow]):
         """Return the row of a variant."""
         return self.variants[index]
 
+    @property
+    def family(self) -> int:
+        """The number of comparisons that share the error: all variants ever looked at."""
+        return len(self.question.variants) - 1 + self.before.others
+
     def record(self) -> schemas.Comparison:
         """Return the comparison as a record."""
         question, metric = self.question, self.metric
         return schemas.Comparison(
             study=self.study,
             **metric.asked(),
+            complete=self.complete,
             against=question.against,
             seeds=question.seeds,
             until_sure=question.until_sure,
             resplit=question.resplit,
             spread=self.spread,
             look=1 + self.before.looks,
-            family=len(question.variants) - 1 + self.before.others,
+            family=self.family,
             found_by_search=dict(self.found),
             smallest=question.smallest,
             fixed=dict(self.fixed),
-            guessing=False,
             examples=self.examples,
             variants=[row.record(metric) for row in self.variants],
             time_to_target=self.time_to_target and self.time_to_target.record(),
@@ -183,8 +191,7 @@ def ask(
     if len(names) < 2:
         raise InputError(f"{study.name}: there is nothing to compare with {baseline!r}")
     number = seeds if seeds is not None else CAP if until_sure else 10
-    if number < 2:
-        raise InputError(f"--seeds must be 2 or more, not {number}", fix="One seed is not enough.")
+    judging.require_seeds(number)
     replicates.require_seed(study)
     judging.require_smallest(study, smallest)
     reaching.require(study, target)
@@ -238,7 +245,7 @@ def _before(laid_out: Design, question: ComparisonQuestion, journal: Journal) ->
 def run(
     study: Study, settings: Settings, options: Options, question: ComparisonQuestion, stop: threading.Event
 ) -> Generator[Progress, None, Comparison]:
-    """Run the missing trainings, publish the result and return it; each iteration drives the run.
+    """Run the missing trainings, publish the complete result and return it; each iteration drives the run.
 
     Raises the errors of `search.run`.
     """
@@ -246,13 +253,15 @@ def run(
     asked = {**asdict(question), "variants": {name: dict(each) for name, each in designed.arms.items()}}
     pairs = yield from replicates.run(designed, settings, options, stop, asked)
     found = judged(study, question, pairs)
-    yield from _publish(settings, options, found, pairs)
+    if found.complete:
+        yield from _publish(settings, options, found, pairs)
     return found
 
 
 def _publish(settings: Settings, options: Options, found: Comparison, pairs: Pairs) -> Iterator[Progress]:
     question, metric, name = found.question, found.metric, found.study
-    title = f"{name}: {question.seeds} seeds, against {question.against}"
+    most = "at most " if question.until_sure else ""
+    title = f"{name}: {most}{question.seeds} seeds, against {question.against}"
     contrasts = {row.variant: row.comparison for row in found if row.comparison}
     points = {row.variant: (row.seconds, row.mean) for row in found if row.mean}
     followed = replace(pairs.design.study.followed, in_percent=metric.in_percent)
@@ -303,10 +312,11 @@ def shown(study: Study, settings: Settings, **asked: Any) -> Comparison:
 
 def judged(study: Study, question: ComparisonQuestion, found: Pairs) -> Comparison:
     """Judge the trials of a comparison so far."""
-    values = found.values()
+    complete, values = found.complete(), found.values()  # in this order: another process may be training
     finals = found.design.study
     before = _before(found.design, question, found.results.journal)
-    contrasts, step = judging.contrasts(question, values, finals, before, found.failed()), found.step()
+    judge = partial(judging.contrasts, question, finals=finals, before=before, complete=complete)
+    contrasts, step = judge(values, failed=found.failed()), found.step()
     measured = finals.objective.seen(np.concatenate(list(values.values())).tolist())
     return Comparison(
         study=study.name,
@@ -323,7 +333,6 @@ def judged(study: Study, question: ComparisonQuestion, found: Pairs) -> Comparis
         if found.design.left_out
         else {},
         fixed=study.fixed,
-        time_to_target=reaching.of(
-            found, question.target, lambda times: judging.contrasts(question, times, finals, before, unit=reaching.UNIT)
-        ),
+        complete=complete,
+        time_to_target=reaching.of(found, question.target, partial(judge, unit=reaching.UNIT)),
     )

@@ -188,8 +188,7 @@ def ask(
 
     """
     replicates.require_seed(study)
-    if seeds < 2:
-        raise InputError(f"--seeds must be 2 or more, not {seeds}", fix="One seed is not enough.")
+    judging.require_seeds(seeds)
     if top < 1:
         raise InputError(f"--top must be 1 or more, not {top}")
     journal = Family(study.name, settings.home).search
@@ -263,11 +262,20 @@ def read(study: Study, settings: Settings) -> Confirmation | None:
     return of(study, settings, ConfirmationQuestion.from_json(stored)) if stored else None
 
 
-def shown(
-    study: Study, settings: Settings, top: int = 10, seeds: int = 5, *, resplit: bool | None = None
-) -> Confirmation:
-    """Read the latest confirmation, or the one that the arguments ask for. Raises the errors of `ask`."""
-    return read(study, settings) or of(study, settings, ask(study, settings, top, seeds, resplit=resplit))
+def shown(study: Study, settings: Settings, **asked: Any) -> Confirmation:
+    """Read the result so far of the latest confirmation, or of the one that the arguments ask for.
+
+    Args:
+        study: the study that was searched.
+        settings: where its folders are.
+        asked: `top`, `seeds` and `resplit` of `ask`; without any, and before the first confirmation, as it has them.
+
+    Raises:
+        InputError: see `ask`.
+
+    """
+    latest = None if asked else read(study, settings)
+    return latest or of(study, settings, ask(study, settings, **asked))
 
 
 def of(study: Study, settings: Settings, question: ConfirmationQuestion) -> Confirmation:

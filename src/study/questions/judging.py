@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -33,13 +34,26 @@ if TYPE_CHECKING:
 SMALLEST = 0.005  # the smallest difference of interest if none is named: half a point of an accuracy in [0, 1]
 
 
-def require_smallest(study: Study, smallest: float) -> None:
-    """Check that the smallest difference of interest is in the metric's unit.
+def require_seeds(seeds: int) -> None:
+    """Check that there are seeds enough to tell how much they differ.
 
     Raises:
-        InputError: it covers the whole range of an accuracy; it was probably meant in points.
+        InputError: fewer than two.
 
     """
+    if seeds < 2:
+        raise InputError(f"--seeds must be 2 or more, not {seeds}", fix="One seed is not enough.")
+
+
+def require_smallest(study: Study, smallest: float) -> None:
+    """Check that the smallest difference of interest is a size, in the metric's unit.
+
+    Raises:
+        InputError: it is no size, or it covers the whole range of an accuracy; it was probably meant in points.
+
+    """
+    if not 0 <= smallest < math.inf:
+        raise InputError(f"--smallest must be a number, 0 or more, not {smallest:g}")
     if study.train == OUR_TRAIN and smallest >= study.objective.whole:
         fix = f"An accuracy lies between 0 and 1: {smallest:g} points are --smallest {smallest / 100:g}."
         raise InputError(f"--smallest {smallest:g} is the whole range of an accuracy", fix=fix)
@@ -87,8 +101,10 @@ def contrasts(
     before: Earlier,
     failed: Mapping[str, NDArray[np.bool_]] | None = None,
     unit: Unit | None = None,
+    *,
+    complete: bool = True,
 ) -> dict[str, Contrast]:
-    """Compare the others with the baseline: for a fixed number of seeds at the first look, else at any time.
+    """Compare the others with the baseline: for a fixed number of seeds, all run, at the first look; else at any time.
 
     Args:
         question: of the comparison.
@@ -97,12 +113,14 @@ def contrasts(
         before: what was looked at before.
         failed: which trainings failed; None if that is no outcome here.
         unit: of the values; None for the metric on the test split.
+        complete: whether all trainings have run: whoever looks before, and goes on, looks more than once.
 
     """
     others = [name for name in question.variants if name != question.against]
     known = {name: fingerprint(finals.recipe_for(finals.variants[name])) for name in question.variants}
     step = unit.step if unit else resolution(finals, np.concatenate([*values.values()]), test=True)
-    test = sequential.compare if question.until_sure or before.looks else verdicts.compare
+    at_any_time = question.until_sure or before.looks or not complete
+    test = sequential.compare if at_any_time else verdicts.compare
     found = test(
         np.array([values[name] for name in others]),
         values[question.against],

@@ -28,7 +28,7 @@ class Earlier:
     """The looks before a comparison.
 
     Args:
-        looks: earlier looks at some of its variants on another number of seeds.
+        looks: earlier looks at some of its variants on another number of seeds, or on other splits.
         others: recipes, its own left out, that were looked at before, beside the same baseline.
 
     """
@@ -52,7 +52,8 @@ def earlier(design: Design, against: str, journal: Journal, *, until_sure: bool)
     seen: set[str] = set()
     looks = 0
     for each in sorted(journal.openings(), key=lambda look: look["time"]):
-        same_way = each.get("until_sure", until_sure) == until_sure and each["seeds"] == design.seeds
+        ways = each.get("until_sure", until_sure), each.get("resplit", False), each["seeds"]
+        same_way = ways == (until_sure, design.resplit, design.seeds)
         if each["recipes"] == ours and same_way:
             break  # its own look, which may have been continued since
         if baseline in each["recipes"]:

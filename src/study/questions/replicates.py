@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     Narrow = Callable[[tuple[str, ...], Values, Failed], tuple[str, ...]]
 
 
-SAME_LOOK = ("recipes", "seeds", "until_sure")  # two looks that agree in these are one; older ones lack the last
+SAME_LOOK = ("recipes", "seeds", "until_sure", "resplit")  # looks that agree in these are one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,8 +278,11 @@ def _recording(
 
 def _record_opening(design: Design, settings: Settings, journal: Journal) -> Iterator[Progress]:
     recipes = sorted(design.recipes().values())
-    look = opening(design.study.name, recipes, design.seeds, until_sure=design.narrow is not None)
-    if any(all(each.get(key, look[key]) == look[key] for key in SAME_LOOK) for each in journal.openings()):
+    look = opening(
+        design.study.name, recipes, design.seeds, until_sure=design.narrow is not None, resplit=design.resplit
+    )
+    older = {"until_sure": look["until_sure"], "resplit": False}  # what older looks do not say
+    if any(all({**older, **each}[key] == look[key] for key in SAME_LOOK) for each in journal.openings()):
         return  # it continues
     before = Family.of(design.study.name, settings.home).looks()
     journal.record_opening(look)
@@ -292,8 +295,10 @@ def _record_opening(design: Design, settings: Settings, journal: Journal) -> Ite
         )
 
 
-def opening(name: str, recipes: Sequence[str], seeds: int, *, until_sure: bool = False) -> dict[str, Any]:
-    """Describe a use of the test split: time, command, study, recipes and number of seeds."""
+def opening(
+    name: str, recipes: Sequence[str], seeds: int, *, until_sure: bool = False, resplit: bool = False
+) -> dict[str, Any]:
+    """Describe a use of the test split: time, command, study, recipes, number of seeds, and how they were run."""
     return {
         "time": time.time(),
         "command": environment.command(),
@@ -301,6 +306,7 @@ def opening(name: str, recipes: Sequence[str], seeds: int, *, until_sure: bool =
         "recipes": list(recipes),
         "seeds": seeds,
         "until_sure": until_sure,
+        "resplit": resplit,
     }
 
 

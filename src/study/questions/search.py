@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
@@ -65,7 +66,9 @@ class Asking:
         if (promoted := trials.promote()) is not None:
             return promoted
         if trials.finished() + len(under_way) + len(trials.paused) >= self.trials_wanted:
-            return None if under_way or trials.has_complete() else trials.promote(any_rank=True)
+            if under_way:
+                return None
+            return trials.promote(least=1 if trials.has_complete() else sys.maxsize)  # the search does not end before
         seen = trials.variants_seen()
         variant = next((name for name in self.study.fair_variants if name not in seen), None)
         return trials.of_variant(variant) if variant else trials.ask()

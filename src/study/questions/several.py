@@ -17,7 +17,7 @@ from study.record.family import Family
 from study.running import preflight
 from study.schemas import several as schemas
 from study.stats import several as stats
-from study.stats.intervals import differences
+from study.stats.intervals import Interval, differences
 from study.text import several as text
 from study.text.shown import Shown
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from study.options import Options
     from study.progress import Progress
     from study.questions.comparison import Comparison, ComparisonQuestion
+    from study.questions.comparison_rows import VariantRow
     from study.settings import Settings
     from study.stats.expected import Curve
     from study.text.table import Block
@@ -71,6 +72,11 @@ class Several(Shown):
     comparisons: Mapping[str, Comparison]
     steps: Sequence[float]
 
+    @property
+    def complete(self) -> bool:
+        """Whether all trainings have run; until then nothing is said about the average."""
+        return all(found.complete for found in self.comparisons.values())
+
     def record(self) -> schemas.SeveralData:
         """Return the verdicts as a record."""
         first = self._first
@@ -79,13 +85,18 @@ class Several(Shown):
         values = [np.array([row.values for row in found], dtype=np.float64) for found in self.comparisons.values()]
         base = names.index(question.against)
         others = [at for at in range(len(names)) if at != base]
-        with np.errstate(invalid="ignore"):
-            means = np.array([[np.nanmean(row) if len(row) else np.nan for row in each] for each in values])
-        judged = dict(zip(others, stats.averages(
-            [each[others] for each in values], [each[base] for each in values],
-            self.steps, direction, question.smallest,
-        ), strict=True))  # fmt: skip
-        ranks = stats.ranks(means, direction)
+        averages = stats.averages(
+            [each[others] for each in values],
+            [each[base] for each in values],
+            self.steps,
+            direction,
+            question.smallest,
+            same=[all(_is_same(found[at]) for found in self.comparisons.values()) for at in others],
+            family=max(found.family for found in self.comparisons.values()),
+        )
+        judged = dict(zip(others, averages if self.complete else map(_open, averages), strict=True))
+        means = [[_mean(row, first.metric.sign) for row in found] for found in self.comparisons.values()]
+        ranks = stats.ranks(np.array(means), direction)
         return schemas.SeveralData(
             study=self.study,
             **first.metric.asked(),
@@ -147,10 +158,29 @@ def _values(found: Comparison, variant: str) -> NDArray[np.float64]:
     return np.array(next(row.values for row in found if row.variant == variant), dtype=np.float64)
 
 
+def _mean(row: VariantRow, sign: int) -> float:
+    """Give a variant's mean; where every training failed, the worst; NaN before the first."""
+    if row.mean is None:
+        return -np.inf * sign if row.failed.count else np.nan
+    return row.mean.value
+
+
+def _is_same(row: VariantRow) -> bool:
+    return row.comparison is not None and row.comparison.same
+
+
+def _open(found: stats.Average) -> stats.Average:
+    """Leave open what an average says, for its test holds for all seeds alone; the same recipe is known as that."""
+    unknown = Interval(-np.inf, np.inf)
+    return found if found.same else replace(
+        found, verdict="not enough seeds", interval=unknown, p_adjusted=1.0, p_others=None
+    )  # fmt: skip
+
+
 def _row(name: str, rank: float, found: stats.Average | None) -> schemas.OverData:
     return schemas.OverData(
         variant=name,
-        rank=rank,
+        rank=rank if np.isfinite(rank) else None,
         verdict=found and found.verdict,
         difference=found and found.difference,
         difference_low=found and found.interval.low,
@@ -161,6 +191,7 @@ def _row(name: str, rank: float, found: stats.Average | None) -> schemas.OverDat
         iqm_low=found and found.iqm_interval.low,
         iqm_high=found and found.iqm_interval.high,
         p_others=found and found.p_others,
+        same=bool(found and found.same),
     )
 
 
@@ -171,13 +202,14 @@ def run(
 
     Raises the errors of `comparison.run`.
     """
+    options = options.started()  # one deadline for all data sets
     if len(asked) > 1:
         _check(asked, options)
     found: list[Comparison] = []
     for study, question in asked:
         found.append((yield from comparison.run(study, settings, options, question, stop)))
     answer = _over([study for study, _ in asked], found)
-    if isinstance(answer, Several):
+    if isinstance(answer, Several) and answer.complete:
         folder = Family(asked[0][0].name, settings.home).compare.artifacts
         _, shown = figures.write(answer.picture(), folder, "profiles")
         yield Written("pictures", (shown,))

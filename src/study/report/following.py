@@ -33,7 +33,7 @@ def _search(found: Found) -> Iterator[tuple[str, str]]:
 
 def _variants(found: Found) -> Iterator[tuple[str, str]]:
     if found.compared:
-        if not found.compared.complete:
+        if not found.compared.found.complete:
             yield commands(found)["compare"], "resumes the comparison of the variants."
     elif len(found.definition.get("variants") or ()) > 1:
         yield f"study compare {found.name}", "says which variants help, on equal seeds and on the test split."

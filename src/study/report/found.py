@@ -32,13 +32,11 @@ class Compared:
 
     Args:
         found: its result so far.
-        complete: whether nothing is left to run.
         first: trial number of each variant's training on the first seed; None before it has started.
 
     """
 
     found: Comparison
-    complete: bool
     first: Mapping[str, int | None]
 
     @property
@@ -215,4 +213,4 @@ def _compared(name: str, settings: Settings) -> Compared | None:
         return None
     pairs = Pairs.of(comparison.design(ran, question, settings), settings)
     first = {name: pairs.trial(name, 0) for name in question.variants}
-    return Compared(comparison.judged(ran, question, pairs), pairs.complete(), first)
+    return Compared(comparison.judged(ran, question, pairs), first)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from study.sampling.rungs import FACTOR, RUNGS, RungPruner, places
+from study.sampling.rungs import FACTOR, RUNGS, RungPruner
 
 if TYPE_CHECKING:
     import optuna
@@ -37,15 +37,15 @@ class PromotionPruner(RungPruner):
         self.promoted.add((rung, trial.number))
         return False
 
-    def next(self, *, any_rank: bool = False) -> int | None:
+    def next(self, least: int = 0) -> int | None:
         """Give the paused trial that goes on, the best one of the highest rung where there is one; None without one.
 
         Args:
-            any_rank: whether it need not be among the best third.
+            least: number of a rung's trials that go on, however few a third of them are.
 
         """
         for rung in sorted(self._rungs, reverse=True):
-            for number in self._ranked(rung) if any_rank else self._best(rung):
+            for number in self._best(rung, least):
                 if self.paused.get(number) == rung:
                     self.promoted.add((self.paused.pop(number), number))
                     return number
@@ -61,6 +61,6 @@ class PromotionPruner(RungPruner):
     def _ranked(self, rung: int, count: int | None = None) -> list[int]:
         return [number for _, number in self._rungs.get(rung, [])[:count]]
 
-    def _best(self, rung: int) -> list[int]:
+    def _best(self, rung: int, least: int = 0) -> list[int]:
         """List the numbers of a rung's best third."""
-        return self._ranked(rung, places(len(self._rungs.get(rung, ()))))
+        return self._ranked(rung, max(least, len(self._rungs.get(rung, ())) // FACTOR))

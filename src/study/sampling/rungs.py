@@ -1,8 +1,8 @@
 """Asynchronous successive halving (Li et al. 2020): the rungs, and the pruners that end what is not promoted there.
 
-A trial is judged after 1, 3, 9, ... epochs, its rungs: the best third of all that got so far goes on, the first one in
-any case. The rungs follow from the trials' values, so that a search that was stopped or killed has the same ones.
-Optuna's pruners keep theirs in attributes of the trials, and decide the same in a search that is not stopped.
+A trial is judged after 1, 3, 9, ... epochs, its rungs: the best third of all that got so far goes on. The rungs follow
+from the trials' values, so that a search that was stopped or killed has the same ones. Optuna's pruners keep theirs in
+attributes of the trials, and decide the same in a search that is not stopped.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class RungPruner(BasePruner):
 
 
 class HalvingPruner(RungPruner):
-    """Ends a trial at a rung where it is not among the best third."""
+    """Ends a trial at a rung where it is not among the best third; the best one goes on however few there are."""
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         """Tell whether the trial is to end after its last epoch."""
@@ -76,7 +76,10 @@ class HalvingPruner(RungPruner):
             return False
         self.enter(trial)
         rivals = self._rivals(study, rung, trial.number)
-        return bool(rivals) and not self.sign * trial.intermediate_values[rung] <= rivals[places(len(rivals)) - 1]
+        return (
+            bool(rivals)
+            and not self.sign * trial.intermediate_values[rung] <= rivals[max(1, len(rivals) // FACTOR) - 1]
+        )
 
     def _rivals(self, study: optuna.Study, rung: int, number: int) -> Sequence[float]:  # noqa: ARG002 - for derived ones
         """Give the values that a trial is compared with, its own among them, the best first."""
@@ -119,8 +122,3 @@ def _budgets(length: int) -> list[int]:
     """Sum up the shares of the brackets, from the first on."""
     count = math.floor(math.log(length + 1, FACTOR)) + 1  # Optuna counts steps from 0
     return list(accumulate(math.ceil(count * FACTOR**left / (left + 1)) for left in reversed(range(count))))
-
-
-def places(count: int) -> int:
-    """Tell how many of the trials at a rung go on, 1 at least."""
-    return max(1, count // FACTOR)

@@ -220,11 +220,11 @@ class Trials:
         assert self._promotion is not None
         self._promotion.paused[number] = epochs
 
-    def promote(self, *, any_rank: bool = False) -> NextTrial | None:
-        """Take up the paused trial that the pruner promotes; with `any_rank` the best one, whether it does or not."""
+    def promote(self, least: int = 0) -> NextTrial | None:
+        """Take up the paused trial that the pruner promotes, from the best third or the `least` best ones of a rung."""
         if self._promotion is None:
             return None
-        number = self._promotion.next(any_rank=any_rank)
+        number = self._promotion.next(least)
         return None if number is None else self.left(number)
 
     def worst(self) -> list[int]:

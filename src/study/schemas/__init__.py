@@ -38,9 +38,9 @@ class Shared(Record):
 
 
 class Body(Record):
-    """What a request sends as JSON: a text is no number, and a number no text."""
+    """What a request sends as JSON: a text is no number, a number no text, and NaN and Infinity are no numbers."""
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
 
 class Answer(Record):

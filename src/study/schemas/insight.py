@@ -33,9 +33,10 @@ class Noise(Record):
     """How much results vary with the seed."""
 
     sd: float = Field(description="standard deviation over the seeds of a recipe, pooled over recipes")
-    freedom: int = Field(description="degrees of freedom: trainings minus recipes")
+    freedom: int = Field(description="degrees of freedom: trainings minus recipes, minus splits and plus 1")
     recipes: int = Field(description="number of recipes")
     source: str = Field(description="study that the estimate comes from")
+    splits: int = Field(default=1, description="number of splits, one for each seed; 1 if all seeds share one")
 
 
 class Importance(Measured, Answer):

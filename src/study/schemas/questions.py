@@ -122,6 +122,7 @@ class Comparison(Measured, Answer):
     against: str = Field(description="name of the baseline")
     seeds: int = Field(description="number of seeds per variant; a maximum with until_sure")
     until_sure: bool = Field(description="whether seeds were added until each verdict was settled")
+    complete: bool = Field(default=True, description="whether all trainings have run")
     look: int = Field(default=1, description="1 if it was fixed in advance; more after looks at fewer or more seeds")
     family: int = Field(
         default=0, description="comparisons that share the error: all variants ever looked at; 0 unknown"
@@ -134,7 +135,6 @@ class Comparison(Measured, Answer):
     )
     smallest: float = Field(description="smallest difference of interest")
     fixed: dict[str, Any] = Field(description="knobs held fixed")
-    guessing: bool = Field(description="always false: failed trainings are counted separately")
     examples: int | None = Field(description="number of test examples; null if unknown")
     variants: list[Compared] = Field(description="one object per variant")
     time_to_target: TimeToTarget | None = Field(default=None, description="with `--target`, as a second outcome")

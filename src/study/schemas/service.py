@@ -63,9 +63,7 @@ class Asked(Body):
     smallest: float | None = Field(default=None, ge=0, description="`compare` and `ablate`: see `--smallest`")
     seeds: int | None = Field(default=None, ge=2, le=10_000, description="all but `run`: number of seeds")
     resplit: bool | None = Field(default=None, description="`compare` and `confirm`: a new split for each seed")
-    target: float | None = Field(
-        default=None, allow_inf_nan=False, description="`compare` only: value of the metric, see `--target`"
-    )
+    target: float | None = Field(default=None, description="`compare` only: value of the metric, see `--target`")
     top: int | None = Field(default=None, ge=1, le=10_000, description="`confirm` only: number of best trials")
 
 
@@ -306,7 +304,6 @@ class Promoted(Body):
     margin: float | None = Field(
         default=None,
         gt=0,
-        allow_inf_nan=False,
         description="the loss that does not matter: of accuracy, or in the unit of the numbers; null is half a point, "
         "or a hundredth of the numbers' standard deviation",
     )

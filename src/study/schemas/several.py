@@ -11,7 +11,9 @@ from study.schemas.questions import Comparison, OfVariant, Verdict
 class OverData(OfVariant):
     """One variant over all data sets, each counting once; all but the rank is null for the baseline."""
 
-    rank: float = Field(description="mean rank of the variant's mean over the data sets, 1 for the best")
+    rank: float | None = Field(
+        description="mean rank of the variant's mean over the data sets, 1 for the best; null before the first training"
+    )
     verdict: Verdict | None = Field(description="on these data sets on average, as in a comparison")
     difference: float | None = Field(description="mean over the data sets of the mean paired differences")
     difference_low: float | None = Field(description="lower bound of its interval on these data sets, 95 % over all")
@@ -24,6 +26,7 @@ class OverData(OfVariant):
     p_others: float | None = Field(
         description="two-sided p-value for other data sets (Wilcoxon), adjusted over the variants; null below six"
     )
+    same: bool = Field(default=False, description="whether the variant is the baseline's recipe on each data set")
 
 
 class SeveralData(Measured, Answer):

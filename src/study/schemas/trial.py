@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import math
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from study.schemas import Answer, Measured, Record
 
 State = Literal["complete", "pruned", "failed", "running"]
+# In JSON a number that is not finite is null, and a client reads it again.
+Figure = Annotated[float, BeforeValidator(lambda read: math.nan if read is None else read)]
 
 
 class Trial(Record):
@@ -29,7 +32,7 @@ class Trial(Record):
     epochs: int = Field(description="number of whole epochs trained")
     seconds: float = Field(description="wall-clock time of the epochs")
     overrides: dict[str, Any] = Field(description="knobs that differ from the study's recipe")
-    metrics: dict[str, float] = Field(description="all metrics of the last epoch")
+    metrics: dict[str, Figure] = Field(description="all metrics of the last epoch")
     reason: str = Field(description="why the trial was pruned or failed; empty otherwise")
     started: str | None = Field(description="time of the first start")
     device: str | None = Field(description="device of the latest start")
@@ -47,7 +50,7 @@ class TrialDetails(Trial, Measured, Answer):
     type: str = Field(default="trial_details", description="always `trial_details`")
     folder: str = Field(description="path of the trial folder")
     recipe: dict[str, Any] = Field(description="all knobs")
-    history: list[dict[str, int | float]] = Field(description="`epoch`, the metrics and `seconds` of each epoch")
+    history: list[dict[str, int | Figure]] = Field(description="`epoch`, the metrics and `seconds` of each epoch")
     evaluation: dict[str, Any] | None = Field(description="evaluation of the final model by the training")
     deaths: list[str] = Field(description="why workers that trained it died")
     traceback: str = Field(description="traceback of what a failed trial's training raised; empty otherwise")

@@ -6,6 +6,7 @@ of a study's best trials, of final trainings, and of the whole family of a study
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from dataclasses import dataclass, field
@@ -106,10 +107,13 @@ def find(settings: Settings, rules: Rules, database: str | None = None) -> Garba
         database: URL of the server's; that in the home folder if None.
 
     Raises:
-        InputError: there is no home folder.
+        InputError: days that are no number from 0, or there is no home folder.
         PlaceError: the registry or the server's database cannot be asked, so that it is not known what is evidence.
 
     """
+    for option, days in (("weights-days", rules.weights_days), ("log-days", rules.log_days)):
+        if not 0 <= days <= math.inf:  # NaN is neither before nor after any day
+            raise InputError(f"--{option} must be 0 or more, not {days:g}")
     if not settings.home.is_dir():
         raise InputError("no such folder of results", where=str(settings.home))
     before, kept = time.time() - rules.weights_days * DAY, _evidence(settings)

@@ -97,7 +97,7 @@ def at_once(failed: ArrayLike, baseline: ArrayLike, seen: ArrayLike, baseline_se
 
     """
     variants, of_baseline = _counted(failed, baseline, seen, baseline_seen)
-    return Family(variants, of_baseline, tuple(_fisher(each, of_baseline) for each in variants))
+    return Family(variants, of_baseline, tuple(fisher(each, of_baseline) for each in variants))
 
 
 def at_any_time(failed: ArrayLike, baseline: ArrayLike, seen: ArrayLike, baseline_seen: ArrayLike) -> Family:
@@ -128,7 +128,13 @@ def _counted(
     return variants, count(baseline[baseline_seen])
 
 
-def _fisher(failed: Failures, baseline: Failures) -> float:
+def fisher(failed: Failures, baseline: Failures) -> float:
+    """Compute the one-sided p value that trainings fail no more often than others, by Fisher's exact test.
+
+    >>> round(fisher(of(3, 12), of(0, 2)), 2), round(fisher(of(3, 12), of(0, 100)), 3)
+    (0.6, 0.001)
+
+    """
     if failed.count == 0:
         return 1.0
     both = failed.count + baseline.count

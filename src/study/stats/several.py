@@ -22,12 +22,12 @@ from scipy import special, stats
 from study.metric import sign_of
 from study.stats.expected import Curve
 from study.stats.intervals import Interval, differences, moments, spread
-from study.stats.verdicts import cut, holm, verdict_of
+from study.stats.verdicts import cut, holm_among, verdict_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from study.metric import Direction
     from study.stats.verdicts import Verdict
@@ -50,6 +50,7 @@ class Average:
         iqm_interval: its 95 % interval by a bootstrap of the seeds of each data set.
         p_others: two-sided p value for data sets of which these are a sample, adjusted by Holm over the variants; None
             with fewer than six.
+        same: whether the variant is the baseline's recipe on each data set.
 
     """
 
@@ -61,6 +62,7 @@ class Average:
     iqm: float
     iqm_interval: Interval
     p_others: float | None
+    same: bool = False
 
 
 def averages(
@@ -70,6 +72,9 @@ def averages(
     direction: Direction = "maximize",
     smallest: float = 0.005,
     level: float = 0.95,
+    *,
+    same: ArrayLike = False,
+    family: int = 0,
 ) -> tuple[Average, ...]:
     """Compare variants with a baseline on several data sets; seeds are fixed in advance.
 
@@ -80,6 +85,8 @@ def averages(
         direction: whether more or less of the metric is better.
         smallest: the smallest difference that matters, in the metric's unit.
         level: 1 less the error that the variants share, in (0, 1).
+        same: shape (variants,), which variants are the baseline's recipe on each data set: they differ by exactly 0.
+        family: number of comparisons that share the error, as in `verdicts.compare`.
 
     Raises:
         ValueError: shapes that do not fit.
@@ -94,23 +101,19 @@ def averages(
     each = [moments(of) for of in pairs]
     n, center = np.array([of[0] for of in each]), np.array([of[1] for of in each])  # (data sets, variants)
     sd = np.array([spread(of[2], step) for of, step in zip(each, steps, strict=True)])
-    share = sd**2 / np.maximum(n, 1)
-    error = np.sqrt(share.sum(axis=0)) / len(pairs)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        freedom = share.sum(axis=0) ** 2 / (share**2 / (n - 1)).sum(axis=0)
-        p = 2 * special.stdtr(freedom, -np.abs(center.mean(axis=0)) / error)
-        half = special.stdtrit(freedom, 1 - (1 - level) / (2 * n.shape[1])) * error
-    p = np.where(np.isfinite(p), p, 1.0)
-    half = np.where(np.isfinite(half), half, np.inf)
-    others = holm([_signed_ranks(column) for column in center.T]) if len(pairs) >= FEWEST else None
+    same, family = np.broadcast_to(np.asarray(same, dtype=np.bool_), n.shape[1]), max(n.shape[1], family)
+    center = np.where(same, 0.0, center)
+    p, half = _welch(n, center, sd, (1 - level) / max(family, 1))
+    p, half, absent = np.where(same, 1.0, p), np.where(same, 0.0, half), family - n.shape[1]
+    others = holm_among([_signed_ranks(column) for column in center.T], absent) if len(pairs) >= FEWEST else None
     found: list[Average] = []
-    for at, adjusted in enumerate(holm(p)):
+    for at, adjusted in enumerate(holm_among(p, absent)):
         of, mean = [each[at] for each in pairs], float(center[:, at].mean())
         settled = float(np.sign(mean)) if adjusted <= 1 - level else 0.0
         interval = cut(mean - float(half[at]), mean + float(half[at]), settled)
         found.append(
             Average(
-                verdict=verdict_of(interval, settled, direction, smallest),
+                verdict="no difference" if same[at] else verdict_of(interval, settled, direction, smallest),
                 difference=mean,
                 interval=interval,
                 p_adjusted=float(adjusted),
@@ -118,9 +121,31 @@ def averages(
                 iqm=_iqm(of),
                 iqm_interval=_bootstrapped(of, level),
                 p_others=float(others[at]) if others is not None else None,
+                same=bool(same[at]),
             )
         )
     return tuple(found)
+
+
+def _welch(
+    n: NDArray[np.int_], center: NDArray[np.float64], sd: NDArray[np.float64], error: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Test the mean over data sets; give two-sided p values, and half the widths of intervals with this error.
+
+    Args:
+        n: shape (data sets, variants), numbers of pairs; so are the mean differences and standard deviations.
+        center: mean differences.
+        sd: their standard deviations.
+        error: of each interval, in (0, 1).
+
+    """
+    share = sd**2 / np.maximum(n, 1)
+    wide = np.sqrt(share.sum(axis=0)) / len(n)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        freedom = share.sum(axis=0) ** 2 / (share**2 / (n - 1)).sum(axis=0)
+        p = 2 * special.stdtr(freedom, -np.abs(center.mean(axis=0)) / wide)
+        half = special.stdtrit(freedom, 1 - error / 2) * wide
+    return np.where(np.isfinite(p), p, 1.0), np.where(np.isfinite(half), half, np.inf)
 
 
 def profile(
@@ -154,18 +179,24 @@ def profile(
 def ranks(means: NDArray[np.float64], direction: Direction = "maximize") -> NDArray[np.float64]:
     """Give each recipe's mean rank over data sets, 1 for the best; ties share theirs.
 
+    A data set on which a recipe has no mean is left out; without any other the ranks are NaN.
+
     Args:
-        means: shape (data sets, recipes).
+        means: shape (data sets, recipes); NaN where there is none, infinite where every training failed.
         direction: whether more or less is better.
 
     >>> ranks(np.array([[0.9, 0.8, 0.7], [0.5, 0.6, 0.5]]))
     array([1.75, 1.5 , 2.75])
 
     """
-    return stats.rankdata(-means if direction == "maximize" else means, axis=1).mean(axis=0)
+    there = means[~np.isnan(means).any(axis=1)]
+    if not len(there):
+        return np.full(means.shape[1], np.nan)
+    return stats.rankdata(-there if direction == "maximize" else there, axis=1).mean(axis=0)
 
 
 def _signed_ranks(centers: NDArray[np.float64]) -> float:
+    centers = centers[~np.isnan(centers)]  # without data sets on which every training failed
     return float(np.asarray(stats.wilcoxon(centers))[1]) if np.any(centers) else 1.0
 
 

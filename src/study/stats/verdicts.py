@@ -62,8 +62,8 @@ class Contrast:
         difference: mean of variant - baseline over their common seeds, in the metric's unit; NaN if there are none.
         interval: of that difference, simultaneous over the family.
         p: two-sided p value of this variant alone; 1 below two pairs.
-        p_adjusted: p value adjusted by Holm over the family; at most 1 - level exactly if the verdict is helps or
-            hurts.
+        p_adjusted: p value adjusted by Holm over the family; without `fails_more`, at most 1 - level exactly if the
+            verdict is helps or hurts.
         sd: standard deviation of the differences, not below `step`; NaN if unknown, 0 for the same recipe.
         n: number of pairs.
         wins: share of pairs in which the variant is better; a tie counts half.
@@ -241,8 +241,18 @@ def holm(p: ArrayLike) -> NDArray[np.float64]:
     return adjusted
 
 
-def _holm_among(p: NDArray[np.float64], absent: int) -> NDArray[np.float64]:
-    """Adjust p values by Holm in a family of which some are not here."""
+def holm_among(p: ArrayLike, absent: int) -> NDArray[np.float64]:
+    """Adjust p values by Holm in a family of which some are not here: they count as if they showed nothing.
+
+    Args:
+        p: shape (variants,), of those that are here.
+        absent: number of the others.
+
+    >>> holm_among([0.01, 0.04], absent=1)
+    array([0.03, 0.08])
+
+    """
+    p = np.asarray(p, dtype=np.float64)
     return holm(np.concatenate([p, np.ones(absent)]))[: len(p)]
 
 
@@ -258,11 +268,11 @@ def judge(
 ) -> tuple[Contrast, ...]:
     """Turn the statistics of each variant into the family's verdicts; the other arguments are those of `compare`."""
     error, absent = 1 - level, family - len(wins)
-    adjusted = _holm_among(np.where(evidence.same, 1.0, evidence.p), absent)
+    adjusted = holm_among(np.where(evidence.same, 1.0, evidence.p), absent)
     signs = np.where(adjusted <= error, evidence.sign, 0.0)
     shared = {"undecided": int(np.sum(signs == 0)) + absent, "error": error}
     judged: list[Contrast] = []
-    more_failures = _holm_among(np.where(evidence.same, 1.0, failing.p), absent) <= error
+    more_failures = holm_among(np.where(evidence.same, 1.0, failing.p), absent) <= error
     for i in range(len(wins)):
         failed: dict[str, Any] = {
             "failed": failing.variants[i], "baseline_failed": failing.baseline, "family": family, **shared

@@ -224,7 +224,6 @@ def _ended(trial: Placed, board: Board, width: int) -> RenderableType:
 def _worker(trial: Running, board: Board, width: int) -> RenderableType:
     length = board.length(trial)
     epochs = f"epoch {trial.epochs}/{length}" if length else f"epoch {trial.epochs}"
-    epochs = epochs if trial.epochs else "starting"
     head = f"  trial {trial.number:<4} {board.metric.value(trial.value):>7}  {_bar(trial.epochs, length)}  {epochs:<11}"
     head += f"  {trial.host}" if trial.host else ""
     return _row(head, trial, width, "cyan")

@@ -45,10 +45,12 @@ def line(question: str, answer: Mapping[str, Any]) -> str:
     match question:
         case "compare" if "comparisons" in answer:
             over = SeveralData.model_validate(answer)
-            return "; ".join(f"{row.variant}: {row.verdict}" for row in over.variants if row.verdict)
+            judged = [f"{row.variant}: {row.verdict}" for row in over.variants if row.verdict]
+            return "; ".join(judged) if all(each.complete for each in over.comparisons) else ""
         case "compare":
             compared = Comparison.model_validate(answer)
-            return "; ".join(f"{row.variant}: {row.says}" for row in compared.variants if row.says)
+            said = [f"{row.variant}: {row.says}" for row in compared.variants if row.says]
+            return "; ".join(said) if compared.complete else ""
         case "confirm":
             found = Confirmation.model_validate(answer)
             return "; ".join([f"trial {found.winner} wins", *questions.gain(found)]) if found.complete else ""

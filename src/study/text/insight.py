@@ -72,7 +72,8 @@ def noise(found: Importance) -> str:
     known = found.noise
     if known is None:
         return f"Noise between seeds: not known; `study confirm {found.study}` measures it."
-    runs = f"{plural(known.freedom + known.recipes, 'run')} of {plural(known.recipes, 'recipe')} in {known.source}"
+    count = known.freedom + known.recipes + known.splits - 1
+    runs = f"{plural(count, 'run')} of {plural(known.recipes, 'recipe')} in {known.source}"
     return f"Noise between seeds: {found.judged_by.size(known.sd)} (standard deviation; {runs})."
 
 

@@ -39,7 +39,7 @@ def comparison(found: Comparison) -> list[Block]:
         f"{found.study}: against {found.against}, paired over seeds{_units(metric)}; {test_of(found)}, Holm over the "
     )
     rows = [_compared(row, metric, published=published) for row in found.variants]
-    more = not found.until_sure and any(row.more_seeds for row in found.variants)
+    more = found.complete and not found.until_sure and any(row.more_seeds for row in found.variants)
     hint = [f"More seeds, by a test that allows this look: study compare {found.study} --until-sure"] if more else []
     return [
         Block([f"{first}family"], heading, rows, [*comparison_notes(found), *hint]),
@@ -106,7 +106,7 @@ def gaps(low: float | None, high: float | None, metric: Metric) -> str:
 
 def test_of(found: Comparison) -> str:
     """Name the test behind the verdicts."""
-    if found.until_sure or found.look > 1:
+    if found.until_sure or found.look > 1 or not found.complete:
         return "t tests valid at any time (Wang and Ramdas 2024)"
     return "Student's t"
 
@@ -114,6 +114,8 @@ def test_of(found: Comparison) -> str:
 def comparison_notes(found: Comparison) -> list[str]:
     """Write the notes that are needed to read the values."""
     metric, notes = found.judged_by, list[str]()
+    if not found.complete:
+        notes.append("Not complete yet, so judged by the test that holds at any time: the same command continues it.")
     if any(row.published_as_expected is False for row in found.variants):
         notes.append(OUTSIDE)
     if found.fixed and any(row.published is not None for row in found.variants):

@@ -39,18 +39,22 @@ def _doubts(found: SeveralData) -> list[str]:
     """Write what the average leaves out, and where its error is larger than it says."""
     failed = sum(row.failed for each in found.comparisons for row in each.variants)
     looked = max(each.look for each in found.comparisons)
+    complete = all(each.complete for each in found.comparisons)
     return [
+        *([] if complete else ["Not complete yet: no verdict on the average before every training has run."]),
         *([f"{plural(failed, 'training')} failed: the averages are of those that ended."] if failed else []),
         *([f"Look {looked} at these variants: the error of 5 % is that of a first look."] if looked > 1 else []),
     ]
 
 
 def _row(row: OverData, metric: Metric, number: int, *, others: bool) -> list[str]:
+    rank = "-" if row.rank is None else f"{row.rank:.1f}"
     if row.verdict is None:
-        return [row.variant, "-", "-", "-", f"{row.rank:.1f}", "-", "-", *(["-"] if others else []), "baseline"]
+        return [row.variant, "-", "-", "-", rank, "-", "-", *(["-"] if others else []), "baseline"]
     elsewhere = [f"{row.p_others:.2g}" if row.p_others is not None else "-"] if others else []
     return [
         row.variant, metric.gap(row.difference), gaps(row.difference_low, row.difference_high, metric),
-        f"{row.better} of {number}", f"{row.rank:.1f}", metric.gap(row.iqm),
-        gaps(row.iqm_low, row.iqm_high, metric), *elsewhere, row.verdict,
+        f"{row.better} of {number}", rank, metric.gap(row.iqm),
+        gaps(row.iqm_low, row.iqm_high, metric), *elsewhere,
+        "no difference: the same recipe" if row.same else row.verdict,
     ]  # fmt: skip
