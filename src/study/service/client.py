@@ -314,9 +314,8 @@ def _bearer(token: str | None) -> Mapping[str, str]:
 
 
 def _away(server: str, error: Exception) -> PlaceError:
-    return PlaceError(
-        f"does not answer: {error or type(error).__name__}", where=server, fix="Is `study serve` running?"
-    )
+    what = f"does not answer: {error or type(error).__name__}"
+    return PlaceError(what, where=server, fix="Is `study serve` running?")
 
 
 def _another(server: str) -> PlaceError:
