@@ -13,10 +13,10 @@ from study import choices
 from study.errors import InputError
 from study.executors import Resources
 from study.executors.table import EXECUTORS
-from study.sampling.table import PRUNERS, SAMPLERS
+from study.sampling.table import PRUNER, PRUNERS, SAMPLER, SAMPLERS
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
     from study.executors import Call, Executor
 
@@ -58,10 +58,11 @@ class Options:
         workers: jobs at a time; one a core, or one a GPU, if None.
         device: auto, cpu, cuda, cuda:1.
         executor: a name in `study.executors.table.EXECUTORS`.
-        sampler: a name in `study.sampling.table.SAMPLERS`.
-        pruner: a name in `study.sampling.table.PRUNERS`; a study's variants are never pruned.
-        seed: of the sampler, and of every trial's recipe that has a seed and was not given one. None is 0 for the
-            sampler, and leaves the recipes as they are.
+        sampler: a name in `study.sampling.table.SAMPLERS`; None is the stored study's, else tpe.
+        pruner: a name in `study.sampling.table.PRUNERS`; None is the stored study's, else median. A study's variants
+            are never pruned.
+        seed: of the sampler, and of every trial's recipe that has a seed and was not given one. None is the stored
+            study's; in a new one 0 for the sampler, and the recipes as they are.
         timeout: seconds of a run; then running trials finish and save their epoch, and no other trial starts.
         hang: an epoch that takes this many times the longest so far, and over 5 minutes, is killed and retried; 0 for
             never. An epoch in this process, as with the executor `inline`, cannot be killed.
@@ -82,8 +83,8 @@ class Options:
     workers: int | None = None
     device: str = "auto"
     executor: str = "local"
-    sampler: str = "tpe"
-    pruner: str = "median"
+    sampler: str | None = None
+    pruner: str | None = None
     seed: int | None = None
     timeout: float | None = None
     hang: float = 10.0
@@ -99,6 +100,13 @@ class Options:
     def started(self) -> Options:
         """Give a copy whose time runs from now; a copy that was started before is left as it is."""
         return self if self.began is not None else replace(self, began=time.monotonic())
+
+    def continuing(self, stored: Mapping[str, Any] | None) -> Options:
+        """Give a copy whose sampler, pruner and seed are those of the stored study where none were given."""
+        known = stored or {}
+        sampler, pruner = known.get("sampler") or SAMPLER, known.get("pruner") or PRUNER
+        seed = self.seed if self.seed is not None else known.get("seed") or None  # 0 may be that of no seed
+        return replace(self, sampler=self.sampler or sampler, pruner=self.pruner or pruner, seed=seed)
 
     @property
     def deadline(self) -> float:
@@ -141,8 +149,8 @@ class Options:
             InputError: which option is wrong, and what it may be.
 
         """
-        choices.check("sampler", self.sampler, SAMPLERS)
-        choices.check("pruner", self.pruner, PRUNERS)
+        choices.check("sampler", self.sampler or SAMPLER, SAMPLERS)
+        choices.check("pruner", self.pruner or PRUNER, PRUNERS)
         choices.check("executor", self.executor, EXECUTORS)
         for name, number in (("trials", self.trials), ("workers", self.workers)):
             if number is not None and number < 1:

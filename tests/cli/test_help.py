@@ -83,7 +83,7 @@ def test_variables_are_told_in_one_sentence_with_what_departs_from_its_rule(stud
 def test_a_default_is_told_and_what_is_no_default_is_not(study):
     text = " ".join(study("run", "--help").out.split())
     assert "[default: 100; 1 with --recipe]" in text
-    assert "Seed the sampler and the trainings. [default: 0]" in text
+    assert "Seed the sampler and the trainings. [default: 0, or the stored study's]" in text
     assert "--json Print JSON, whose keys do not change. Options:" in text
 
 

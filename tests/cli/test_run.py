@@ -261,6 +261,19 @@ def test_a_changed_study_is_refused_with_its_differences_and_the_ways_on(study, 
     assert study("run", "toy", "--trials", "1", *QUICK, "--name", "other").code == 0
 
 
+def test_a_search_goes_on_with_its_own_sampler_pruner_and_seed_unless_another_is_typed(study, ready):
+    chosen = ("--sampler", "random", "--pruner", "promotion", "--seed", "3")
+    assert study("run", "toy", "--trials", "3", *QUICK, *chosen).code == 0
+    stored = Journal(resolve().study_folder("toy")).definition()
+    assert study("run", "toy", "--trials", "5", *QUICK).code == 0
+    assert Journal(resolve().study_folder("toy")).definition() == stored
+    assert len(results.rows(Journal(resolve().study_folder("toy")))) == 5
+    refused = {"--sampler=tpe": "stored random, now tpe", "--pruner=asha": "now asha", "--seed=0": "stored 3, now 0"}
+    for typed, said in refused.items():
+        answer = study("run", "toy", "--trials", "6", *QUICK, typed)
+        assert (answer.code, said in answer.err) == (2, True)
+
+
 def test_trials_of_a_recipe_class_that_was_changed_fail_or_are_left_out(study, ready):
     stop = threading.Event()
     with suppress(Interrupted):

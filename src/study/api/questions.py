@@ -56,8 +56,8 @@ class How(TypedDict, total=False):
     cpus_per_trial: float
     gpus_per_trial: float | Literal["auto"] | None
     shared_home: bool
-    sampler: str
-    pruner: str
+    sampler: str | None
+    pruner: str | None
     seed: int
     timeout: float | None
     hang: float

@@ -164,18 +164,20 @@ Executor = Annotated[
 
 # study run: how to search
 Sampler = Annotated[
-    SamplerName,
+    SamplerName | None,
     typer.Option(
         rich_help_panel=WHAT,
         metavar="NAME",
+        show_default="tpe, or the stored study's",
         help=f"Choose Optuna's sampler, which suggests trials. {described(SAMPLERS)}",
     ),
 ]
 Pruner = Annotated[
-    PrunerName,
+    PrunerName | None,
     typer.Option(
         rich_help_panel=WHAT,
         metavar="NAME",
+        show_default="median, or the stored study's",
         help=f"Choose Optuna's pruner, which stops unpromising trials. {described(PRUNERS)}",
     ),
 ]
@@ -184,7 +186,7 @@ Seed = Annotated[
     typer.Option(
         min=0,
         metavar="N",
-        show_default="0, and what a recipe says",
+        show_default="0, or the stored study's",
         rich_help_panel=WHAT,
         help="Seed the sampler and the trainings.",
     ),

@@ -127,7 +127,8 @@ def run(
 
     """
     options.check()
-    options = options.started()
+    journal = Journal(settings.study_folder(study.name))
+    options = options.started().continuing(journal.definition())
     if "seed" in type(study.recipe).model_fields and "seed" not in study.fixed and options.seed is not None:
         study = replace(study, recipe=study.recipe_for({"seed": options.seed}))
     found = space.probe(study)
@@ -143,7 +144,7 @@ def run(
             yield each
         if trained > WORTH and not stop.is_set():
             yield from _offer(study, options, executor)
-    return summary.of(Journal(settings.study_folder(study.name)))
+    return summary.of(journal)
 
 
 def _offer(study: Study, options: Options, executor: Executor) -> Iterator[Notice]:

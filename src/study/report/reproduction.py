@@ -16,6 +16,7 @@ from study.questions import judging
 from study.record import results
 from study.report.parts import Code, Facts, Points, Section, Table, Text
 from study.sampling.space import spell_stored
+from study.sampling.table import PRUNER, SAMPLER
 from study.study_files import available
 from study.text.search import state
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from study.report.parts import Part
 
 LONGEST_LINE = 76  # characters of a command; longer ones are folded
-DEFAULTS = (("sampler", "tpe"), ("pruner", "median"), ("seed", 0))
+DEFAULTS = (("sampler", SAMPLER), ("pruner", PRUNER), ("seed", 0))
 
 
 def sections(found: Found, winner: Winner | None) -> list[Section]:

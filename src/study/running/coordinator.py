@@ -14,6 +14,7 @@ from study.record.atomic_files import require_room
 from study.record.journal import Journal
 from study.running.loop import Loop
 from study.sampling import space, storage
+from study.sampling.table import PRUNER, SAMPLER
 from study.sampling.teller import Teller
 from study.sampling.telling import Telling
 from study.sampling.trials import Trials
@@ -72,7 +73,9 @@ def conduct(
         _settle_definition(journal, definition, accept=options.accept)
         teller = Teller(journal, database, study.name, study.direction, takes=True)
         teller.begin(lease)
-        trials = Trials(study, journal, teller.arrivals, options.sampler, options.pruner, options.seed or 0)
+        trials = Trials(
+            study, journal, teller.arrivals, options.sampler or SAMPLER, options.pruner or PRUNER, options.seed or 0
+        )
         if elsewhere := trials.elsewhere():
             yield _without_folder(elsewhere, study.name)
         if source.is_done(trials):

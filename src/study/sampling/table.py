@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from study.choices import Choice
 
+SAMPLER, PRUNER = "tpe", "median"  # of a new search that names none
+
 # Each factory takes the sampler's seed.
 SAMPLERS = {
     "tpe": Choice("tree-structured Parzen estimator", "study.sampling.samplers:tpe"),

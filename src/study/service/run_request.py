@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from study.choices import check
 from study.errors import InputError
 from study.knobs import is_own
-from study.sampling.table import PRUNERS, SAMPLERS
+from study.sampling.table import PRUNER, PRUNERS, SAMPLER, SAMPLERS
 from study.schemas.service import Asked
 from study.service.errors import Forbidden
 from study.study_files import available
@@ -48,8 +48,8 @@ def check_asked(asked: Asked, person: Person, results: set[str]) -> None:
     if "," in (asked.data or "") and (asked.question != "compare" or asked.until_sure):
         what = "`until_sure` ends at another seed on each" if asked.until_sure else "only `study compare` takes several"
         raise InputError(f"{what} data set{'' if asked.until_sure else 's'}", where="data", fix="Name one.")
-    check("sampler", asked.sampler or "tpe", SAMPLERS)
-    check("pruner", asked.pruner or "median", PRUNERS)
+    check("sampler", asked.sampler or SAMPLER, SAMPLERS)
+    check("pruner", asked.pruner or PRUNER, PRUNERS)
     for knob in asked.fixed:
         if not KNOB.fullmatch(knob):
             raise InputError(f"not a knob: {knob[:60]!r}", where="fixed")

@@ -265,8 +265,7 @@ def gain_within(found: Confirmation) -> str:
 
 
 def _told(low: float, high: float, where: str, metric: Metric) -> str:
-    unsure = ", not distinguishable from none" if low <= 0 <= high else ""
-    return f"{metric.gaps(Ends(low, high))} {where}{unsure}"
+    return f"{metric.gaps(Ends(low, high))} {where}" + (", not distinguishable from none" if low <= 0 <= high else "")
 
 
 def optimism(found: Confirmation) -> list[str]:
@@ -299,8 +298,7 @@ def conclusion(found: Ablation) -> list[str]:
         return ["Not complete yet: the same command continues it."]
     smallest, hint = found.judged_by.size(found.smallest), found.judged_by.unit_hint("--smallest", found.smallest)
     if found.simplest is None:
-        none = f"No knob can be dropped with a loss that is surely below {smallest}; more --seeds may show one."
-        return [none, *hint]
+        return [f"No knob can be dropped with a loss surely below {smallest}; more --seeds may show one.", *hint]
     kept = knobs(found.simplest) or "the study's own recipe"
     return [
         f"Can be dropped, with a loss that is surely below {smallest}: {', '.join(found.dropped)}",
