@@ -105,7 +105,8 @@ class Options:
         """Give a copy whose sampler, pruner and seed are those of the stored study where none were given."""
         known = stored or {}
         sampler, pruner = known.get("sampler") or SAMPLER, known.get("pruner") or PRUNER
-        seed = self.seed if self.seed is not None else known.get("seed") or None  # 0 may be that of no seed
+        was_given = known.get("seed") or (known.get("recipe") or {}).get("seed") == 0  # else 0 stands for no seed
+        seed = known["seed"] if self.seed is None and was_given else self.seed
         return replace(self, sampler=self.sampler or sampler, pruner=self.pruner or pruner, seed=seed)
 
     @property

@@ -53,3 +53,15 @@ def test_the_report_equals_scikit_learns_and_is_json(evaluation):
 
 def test_an_evaluation_leaves_nothing_for_autograd(evaluation):
     assert not evaluation.predictions.requires_grad
+
+
+@pytest.mark.parametrize(("worst", "is_result"), [(-torch.inf, True), (torch.inf, False), (torch.nan, False)])
+def test_outputs_of_a_class_that_is_masked_are_a_result_and_others_that_are_not_finite_are_none(worst, is_result):
+    """No target is of the last class, which a network may rule out."""
+    masked = torch.tensor([0.0, 0.0, 0.0, worst])
+    found = evaluate.evaluate(
+        lambda inputs: inputs + masked, lambda rows: rows, loss_of(Recipe(), training=False), Split(X, Y, ROWS)
+    )
+    assert (found is not None) == is_result
+    if found is not None:
+        assert found.loss == pytest.approx(torch.nn.functional.cross_entropy(X[ROWS][:, :3], Y[ROWS]).item(), rel=1e-6)

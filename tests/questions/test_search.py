@@ -103,6 +103,7 @@ def test_a_seed_that_is_given_is_that_of_the_trainings_also_0(given, trained, ke
     list(search(Study(name="seeded", recipe=recipe, variants={"baseline": {}}), 1, **given))
     assert folders("seeded")[0].recipe()["seed"] == trained
     assert Journal(SETTINGS().study_folder("seeded")).definition()["seed"] == kept
+    list(search(Study(name="seeded", recipe=recipe, variants={"baseline": {}}), 1))  # and is that of the next call
 
 
 @pytest.mark.parametrize("how", [{}, {"executor": "local", "workers": 2}])

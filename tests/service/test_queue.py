@@ -18,6 +18,7 @@ from study.service import groups, hub, people, preemption, queue, quotas, store,
 from study.service.errors import Forbidden
 from study.service.scheduling import Claim, share
 from tests.service.conftest import ADMIN, AUTHOR, RUNNER
+from tests.waiting import until
 
 
 def submit(stored, person=RUNNER, study="mnist_cnn", **more):
@@ -289,6 +290,25 @@ def test_a_database_has_one_server_at_a_time_whatever_home_each_has(stored):
     with store.served(again):
         pass
     again.close()
+
+
+@pytest.mark.slow
+def test_a_server_whose_session_was_lost_takes_its_lock_again_unless_another_one_has_it(postgres):
+    one, two = (store.opened(url) for url in [postgres()] * 2)
+    lost = sa.text("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = :number")
+    with store.served(one):
+        with two.engine.begin() as connection:
+            connection.execute(lost, {"number": store.SERVES})
+        one.serve()
+        with pytest.raises(InputError, match="another `study serve` serves it"):
+            two.serve()
+        with two.engine.begin() as connection:
+            connection.execute(lost, {"number": store.SERVES})
+        until(lambda: not two.serve())
+        with pytest.raises(InputError, match="another `study serve` serves it"):
+            one.serve()
+    one.close()
+    two.close()
 
 
 def moment(text):

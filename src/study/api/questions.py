@@ -58,7 +58,7 @@ class How(TypedDict, total=False):
     shared_home: bool
     sampler: str | None
     pruner: str | None
-    seed: int
+    seed: int | None
     timeout: float | None
     hang: float
     accept: bool

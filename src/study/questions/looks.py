@@ -52,7 +52,7 @@ def earlier(design: Design, against: str, journal: Journal, *, until_sure: bool)
     seen: set[str] = set()
     looks = 0
     for each in sorted(journal.openings(), key=lambda look: look["time"]):
-        ways = each.get("until_sure", until_sure), each.get("resplit", False), each["seeds"]
+        ways = each.get("until_sure", until_sure), each.get("resplit", design.resplit), each["seeds"]
         same_way = ways == (until_sure, design.resplit, design.seeds)
         if each["recipes"] == ours and same_way:
             break  # its own look, which may have been continued since

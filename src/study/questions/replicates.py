@@ -281,7 +281,7 @@ def _record_opening(design: Design, settings: Settings, journal: Journal) -> Ite
     look = opening(
         design.study.name, recipes, design.seeds, until_sure=design.narrow is not None, resplit=design.resplit
     )
-    older = {"until_sure": look["until_sure"], "resplit": False}  # what older looks do not say
+    older = {"until_sure": look["until_sure"], "resplit": look["resplit"]}  # what older looks do not say
     if any(all({**older, **each}[key] == look[key] for key in SAME_LOOK) for each in journal.openings()):
         return  # it continues
     before = Family.of(design.study.name, settings.home).looks()

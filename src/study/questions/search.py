@@ -126,9 +126,9 @@ def run(
         StudyError: too many trials failed, or an epoch was not reproducible.
 
     """
-    options.check()
     journal = Journal(settings.study_folder(study.name))
     options = options.started().continuing(journal.definition())
+    options.check()
     if "seed" in type(study.recipe).model_fields and "seed" not in study.fixed and options.seed is not None:
         study = replace(study, recipe=study.recipe_for({"seed": options.seed}))
     found = space.probe(study)

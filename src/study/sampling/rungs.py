@@ -60,10 +60,9 @@ class RungPruner(BasePruner):
     def leave(self, number: int) -> None:
         """Let a trial count at no rung, now and later."""
         self._out.add(number)
-        for rung, reached in self._rungs.items():
-            if (rung, number) in self._there:
-                reached[:] = [entry for entry in reached if entry[1] != number]
-        self._there = {entry for entry in self._there if entry[1] != number}
+        for rung in {rung for rung in self._rungs if (rung, number) in self._there}:
+            self._rungs[rung] = [entry for entry in self._rungs[rung] if entry[1] != number]
+            self._there.remove((rung, number))
 
 
 class HalvingPruner(RungPruner):

@@ -135,6 +135,7 @@ class Comparison(Measured, Answer):
     )
     smallest: float = Field(description="smallest difference of interest")
     fixed: dict[str, Any] = Field(description="knobs held fixed")
+    guessing: bool = Field(default=False, description="always false: failed trainings are counted separately")
     examples: int | None = Field(description="number of test examples; null if unknown")
     variants: list[Compared] = Field(description="one object per variant")
     time_to_target: TimeToTarget | None = Field(default=None, description="with `--target`, as a second outcome")

@@ -77,13 +77,8 @@ def begin(
     if asked.file is not None:
         file = folder / f"{asked.file.name}.py"
         file.write_text(asked.file.content, encoding="utf-8")
-    command = [
-        sys.executable,
-        "-m",
-        "study",
-        *run_request.words(asked, row["slots"], file),
-        *machines.words(asked.device),
-    ]
+    words = [*run_request.words(asked, row["slots"], file), *machines.words(asked.device)]
+    command = [sys.executable, "-m", "study", *words]
     started = commands.started(places)
     started["env"]["STUDY_SERVED"] = "1"
     if row["allowance"] is not None:

@@ -68,6 +68,7 @@ class Conductor:
         self._over = threading.Event()
         self._claimed: list[dict[str, Any]] = []  # rows of runs that are to begin
         self._shared = 0.0  # when quotas and free slots were looked at last
+        self._served = time.monotonic()
         self._locks: dict[str, int] = {}  # when the lock of a study was written last, as far as it was looked at
         self._thread = threading.Thread(target=self._loop, name="queue")
         self._others = threading.Thread(target=self._follow_others, name="studies", daemon=True)
@@ -125,6 +126,9 @@ class Conductor:
 
     def step(self) -> None:
         """Look once at children, wishes and the queue."""
+        if time.monotonic() - self._served > SHARES:
+            self.database.serve()
+            self._served = time.monotonic()
         self._look()
         tokens = {child.row["id"]: child.row["lease_token"] for child in self._children.values()}
         if tokens and time.monotonic() - self._shared > SHARES:
@@ -141,6 +145,8 @@ class Conductor:
             self._told()
 
     def _look(self) -> None:
+        for child in self._children.values():
+            child.ended()  # notes when, also while the database is away
         if self._children:
             self._note_studies()
         for child in list(self._children.values()):

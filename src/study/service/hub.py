@@ -32,7 +32,7 @@ AGAIN = 2.0  # seconds until a database that is away is asked again
 BATCH = 500  # events that are read at a time
 KEPT = 5000  # newest events that are kept in memory
 TABLE = tables.events
-log = logging.getLogger("study")
+log = logging.getLogger("study.service")
 
 
 class Told(NamedTuple):

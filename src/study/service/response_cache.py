@@ -1,8 +1,8 @@
 """Keeps what a GET was answered for a second, so that a hundred people who look at one page cost one page.
 
-Each request says anew who asks (`known`). An answer is given again only to somebody of the same role; one that names
-who asked (`Reader`, `web.person`), only to the same person. Every write of this process drops all answers, but those of
-the `Follower`, which tell what trials did and no person.
+Each request says anew who asks (`authentication`). An answer is given again only to somebody of the same role; one that
+names who asked (`Reader`, `web.person`), only to the same person. Every write of this process drops all answers, but
+those of the `Follower`, which tell what trials did and no person.
 """
 
 from __future__ import annotations

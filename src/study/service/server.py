@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import signal
@@ -14,7 +13,7 @@ from urllib.parse import urlsplit
 
 import uvicorn
 
-from study.errors import InputError, PlaceError
+from study.errors import PlaceError
 from study.formatting import plural
 from study.options import Options
 from study.record import atomic_files
@@ -192,18 +191,12 @@ class _Server(uvicorn.Server):
 @contextmanager
 def _alone(places: Settings) -> Generator[None]:
     """Make the home folder, and be its one server until the block ends, or this process does."""
-    try:
-        _prepare(places)
-        file = (places.home / "service.lock").open("a+")
-    except OSError as error:
-        raise atomic_files.cannot_write(places.home, error) from error
-    with file:
+    with ExitStack() as held:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                "another `study serve` serves it", where=str(places.home), fix="Stop that one first."
-            ) from None
+            _prepare(places)
+            held.enter_context(store.alone(places.home / "service.lock", str(places.home)))
+        except OSError as error:
+            raise atomic_files.cannot_write(places.home, error) from error
         yield
 
 

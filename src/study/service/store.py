@@ -7,9 +7,10 @@ PostgreSQL. So a claim sees the quotas as they are, and events are committed in 
 from __future__ import annotations
 
 import fcntl
+import os
 import sqlite3
 import time
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from study.errors import InputError, PlaceError
 from study.record import atomic_files
+from study.sampling import lease
 from study.service import tables
 from study.settings import sqlite_file
 from study.waiting import first_line
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 30.0  # seconds that SQLite waits for a lock
 LOCK, SERVES = 815, 816  # numbers of PostgreSQL's advisory locks: of the one who writes, and of the one server
+ALIVE = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}  # in seconds
 WRITES, TELLS = "study_writes", "study_tells"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -55,6 +58,7 @@ class Database:
         self.tells: frozenset[str] = frozenset()  # the ways in which others are told of runs
         self.state = object()  # another one after each write
         self._watching: sqlite3.Connection | None = None
+        self._serving: Connection | None = None  # PostgreSQL's session that holds the lock of the one server
 
     @contextmanager
     def read(self) -> Generator[Connection]:
@@ -81,7 +85,7 @@ class Database:
             self.drop()
 
     def drop(self) -> None:
-        """Have `answers` forget what was answered before."""
+        """Have `response_cache` forget what was answered before."""
         self.state = object()
 
     def stamp(self) -> int | None:
@@ -96,8 +100,46 @@ class Database:
         except sqlite3.Error:  # whoever asks the database next says so
             return None
 
+    def serve(self) -> None:
+        """Be the one server of a PostgreSQL database, again if the session that had its lock was lost.
+
+        Raises:
+            InputError: another one serves it.
+            SQLAlchemyError: the database is away.
+
+        """
+        if self.engine.dialect.name != "postgresql":
+            return
+        if self._serving is not None:
+            try:
+                self._serving.execute(sa.text("SELECT 1"))
+                self._serving.commit()
+            except SQLAlchemyError:
+                self.leave()
+            else:
+                return
+        with ExitStack() as held:
+            session = held.enter_context(self.engine.connect())
+            session.detach()  # from the pool: the lock ends with the session, and that as it is closed
+            for name, seconds in ALIVE.items():  # a server whose machine has gone keeps the lock no longer
+                session.execute(sa.text("SELECT set_config(:name, :value, false)"), {"name": name, "value": seconds})
+            free = session.execute(sa.text(f"SELECT pg_try_advisory_lock({SERVES})")).scalar()
+            session.commit()
+            if not free:
+                raise served_by_another(_where(self))
+            held.pop_all()
+            self._serving = session
+
+    def leave(self) -> None:
+        """Serve the database no longer."""
+        if self._serving is not None:
+            with suppress(SQLAlchemyError):
+                self._serving.close()
+            self._serving = None
+
     def close(self) -> None:
         """Close all connections."""
+        self.leave()
         self.engine.dispose()
         if self._watching is not None:
             self._watching.close()
@@ -110,7 +152,8 @@ def _engine(url: str) -> Engine:
     if url.startswith("postgresql:"):
         url = url.replace("postgresql:", "postgresql+psycopg:", 1)
     if not url.startswith("sqlite:"):
-        return sa.create_engine(url, pool_pre_ping=True, pool_size=20, max_overflow=20)
+        limits = lease.connect_args("postgresql", PATIENCE)
+        return sa.create_engine(url, connect_args=limits, pool_pre_ping=True, pool_size=20, max_overflow=20)
     engine = sa.create_engine(url, connect_args={"timeout": PATIENCE, "check_same_thread": False}, pool_size=20)
     event.listen(engine, "connect", _settle)
     event.listen(engine, "begin", _begin)
@@ -157,22 +200,40 @@ def served(database: Database) -> Generator[None]:
         InputError: another one serves it.
 
     """
-    free: bool | None = True
-    with ExitStack() as held:
-        if database.engine.dialect.name == "postgresql":
-            connection = held.enter_context(database.engine.connect())
-            connection.detach()  # from the pool: the session, and the lock with it, ends as it is closed
-            free = connection.execute(sa.text(f"SELECT pg_try_advisory_lock({SERVES})")).scalar()
-            connection.commit()
-        elif (file := sqlite_file(database.url)) is not None:
-            lock = held.enter_context(Path(f"{file.resolve()}.lock").open("a"))
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                free = False
-        if not free:
-            raise InputError("another `study serve` serves it", where=_where(database), fix="Stop that one first.")
+    file = database.engine.url.database if database.engine.dialect.name == "sqlite" else None
+    with alone(Path(f"{Path(file).resolve()}.lock"), _where(database)) if file else nullcontext():
+        database.serve()
+        try:
+            yield
+        finally:
+            database.leave()
+
+
+@contextmanager
+def alone(file: Path, what: str) -> Generator[None]:
+    """Hold a lock file, which nobody else can open, until the block ends or this process does.
+
+    Args:
+        file: that is locked; made if it is not there.
+        what: it stands for, in the error.
+
+    Raises:
+        InputError: another server holds it.
+
+    """
+    lock = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with closing(os.fdopen(lock)):
+        os.fchmod(lock, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise served_by_another(what) from None
         yield
+
+
+def served_by_another(what: str) -> InputError:
+    """Make the error of a second server for one home folder or database."""
+    return InputError("another `study serve` serves it", where=what, fix="Stop that one first.")
 
 
 def upgrade(url: str, backups: Path) -> tuple[str | None, str, Path | None]:

@@ -152,7 +152,7 @@ class Admission:
 
 
 async def _identify(request: Request) -> Person | None:
-    """Find out who asks, unless `answers` just did; None for nobody. Raises Forbidden as `Authentication.who`."""
+    """Find out who asks, unless `response_cache` just did; None for nobody. Raises as `Authentication.who`."""
     if "who" in request.scope.get("state", {}):
         return request.scope["state"].pop("who")
     return await service(request).authentication.who(request.scope)
