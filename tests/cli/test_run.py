@@ -239,6 +239,20 @@ def test_the_first_signal_ends_after_saving_and_the_same_command_goes_on(study, 
 
 
 @pytest.mark.slow
+def test_an_interrupt_that_an_import_drops_ends_the_command_all_the_same(toy):
+    file = Path("studies/toy.py")
+    dropping = (
+        "print('importing', file=sys.stderr)\ntry:\n    time.sleep(60)\nexcept BaseException:\n    time.sleep(60)"
+    )
+    file.write_text(f"{file.read_text()}\nimport sys\n{dropping}\n")
+    with start("--trials", "3", track=False) as process:
+        wait_for(process, "importing")
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+    assert process.returncode == 130
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("line", ["loading torch", "Trial 0 starts"])
 @pytest.mark.parametrize("pause", [0.05, 0.3])
 def test_further_signals_end_at_once_with_the_exit_code_of_the_first(toy, line, pause):

@@ -72,6 +72,25 @@ def stopped_by_signals(
             signal.signal(number, handler)
 
 
+@contextmanager
+def ended_by_interrupt() -> Generator[None]:
+    """End the process within `GRACE` of a SIGINT, while nothing has begun; call this in the main thread.
+
+    A KeyboardInterrupt can be lost while modules are loaded: Python drops what a weak reference's callback raises, such
+    as those of import locks (https://docs.python.org/3/library/weakref.html), and packages catch what imports raise.
+    """
+
+    def take(number: int, _frame: object) -> None:
+        _kill_after(GRACE, number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, take)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def is_ignored(number: int) -> bool:
     """Tell whether a signal is ignored, as SIGHUP is under `nohup`; SIGINT is always handled."""
     return number != signal.SIGINT and signal.getsignal(number) is signal.SIG_IGN

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from study.formatting import plural
+from study.running.interrupt import ended_by_interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -47,7 +48,7 @@ def starting(
         if workers is None and device == "cpu":
             workers = server.cores()
         text = f"starting {plural(workers, 'worker') if workers else 'the workers'}: loading torch"
-    with reporting(terminal) as report:
+    with ended_by_interrupt(), reporting(terminal) as report:
         report(text, None)
         yield
 
