@@ -51,7 +51,12 @@ if TYPE_CHECKING:
     Narrow = Callable[[tuple[str, ...], Values, Failed], tuple[str, ...]]
 
 
-SAME_LOOK = ("recipes", "seeds", "until_sure", "resplit")  # looks that agree in these are one
+SAME_LOOK = (
+    "recipes",
+    "seeds",
+    "until_sure",
+    "resplit",
+)  # looks that agree in these are one; older ones lack the last two
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,8 +286,7 @@ def _record_opening(design: Design, settings: Settings, journal: Journal) -> Ite
     look = opening(
         design.study.name, recipes, design.seeds, until_sure=design.narrow is not None, resplit=design.resplit
     )
-    older = {"until_sure": look["until_sure"], "resplit": look["resplit"]}  # what older looks do not say
-    if any(all({**older, **each}[key] == look[key] for key in SAME_LOOK) for each in journal.openings()):
+    if any(all(each.get(key, look[key]) == look[key] for key in SAME_LOOK) for each in journal.openings()):
         return  # it continues
     before = Family.of(design.study.name, settings.home).looks()
     journal.record_opening(look)

@@ -44,6 +44,7 @@ RENEW = 5.0  # seconds between two renewals
 GRACE = 12.0  # seconds that a taker watches at least; more than two renewals
 LEASE = 60.0  # seconds after the last renewal from which others may take the study
 CONNECT_SECONDS = 10
+KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}  # of PostgreSQL, in seconds
 RELEASE = 1.0  # seconds that the end of a command waits at most for the release; its process is then gone
 LEASES = sqlalchemy.Table(
     "study_leases",
@@ -294,8 +295,7 @@ def connect_args(backend: str, patience: float) -> dict[str, Any]:
         case "sqlite":
             return {"timeout": patience}
         case "postgresql":
-            alive = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
-            return {"connect_timeout": CONNECT_SECONDS, "tcp_user_timeout": 1000 * CONNECT_SECONDS, **alive}
+            return {"connect_timeout": CONNECT_SECONDS, "tcp_user_timeout": 1000 * CONNECT_SECONDS, **KEEPALIVES}
         case "mysql":
             return {"connect_timeout": CONNECT_SECONDS}
         case _:

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 PATIENCE = 30.0  # seconds that SQLite waits for a lock
 LOCK, SERVES = 815, 816  # numbers of PostgreSQL's advisory locks: of the one who writes, and of the one server
-ALIVE = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}  # in seconds
 WRITES, TELLS = "study_writes", "study_tells"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -121,8 +120,8 @@ class Database:
         with ExitStack() as held:
             session = held.enter_context(self.engine.connect())
             session.detach()  # from the pool: the lock ends with the session, and that as it is closed
-            for name, seconds in ALIVE.items():  # a server whose machine has gone keeps the lock no longer
-                session.execute(sa.text("SELECT set_config(:name, :value, false)"), {"name": name, "value": seconds})
+            for name, value in lease.KEEPALIVES.items():  # a server whose machine has gone keeps the lock no longer
+                session.execute(sa.text(f"SET tcp_{name} = {value}"))
             free = session.execute(sa.text(f"SELECT pg_try_advisory_lock({SERVES})")).scalar()
             session.commit()
             if not free:
@@ -200,8 +199,9 @@ def served(database: Database) -> Generator[None]:
         InputError: another one serves it.
 
     """
-    file = database.engine.url.database if database.engine.dialect.name == "sqlite" else None
-    with alone(Path(f"{Path(file).resolve()}.lock"), _where(database)) if file else nullcontext():
+    name = database.engine.url.database or ""
+    is_file = database.engine.dialect.name == "sqlite" and not name.startswith((":memory:", "file:")) and name
+    with alone(Path(f"{Path(name).resolve()}.lock"), _where(database)) if is_file else nullcontext():
         database.serve()
         try:
             yield
